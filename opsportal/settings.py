@@ -1,0 +1,319 @@
+"""Settings of the console, read from the environment through django-environ.
+
+Every name below that is read with ``env`` can be set as an environment variable; the README lists
+them. Outside development the console refuses to start with an insecure value (see the end).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# --- Which deployment this is ------------------------------------------------------------------
+
+OPSPORTAL_ENV = env.str("OPSPORTAL_ENV", default="dev")
+if OPSPORTAL_ENV not in ("dev", "staging", "prod"):
+    raise ImproperlyConfigured(
+        f"OPSPORTAL_ENV is {OPSPORTAL_ENV!r}; it is the prefix of the table names and must be "
+        "dev, staging or prod."
+    )
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+
+DEBUG = env.bool("DEBUG", default=False)
+INSECURE_SECRET_KEY = "insecure-only-for-development-on-loopback"  # noqa: S105 (refused below)
+SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
+LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Set behind a load balancer that ends TLS and always sets this header itself.
+if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Applications ------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "opsportal",
+    "opsportal.console",
+    "opsportal.accounts",
+    "tracking",
+    "requests_app",
+    "registry",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "opsportal.console.middleware.StaffRequiredMiddleware",
+    "opsportal.console.middleware.DynamoMiddleware",
+]
+
+ROOT_URLCONF = "opsportal.urls"
+WSGI_APPLICATION = "opsportal.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "opsportal.console.context.shell",
+            ],
+            "builtins": [
+                "django.templatetags.static",
+                "opsportal.console.templatetags.console",
+            ],
+        },
+    },
+]
+
+# --- The relational database: accounts, sessions, preferences; none of the data ------------------
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Many gunicorn threads write sessions and rate limits: without all three, SQLite answers
+    # "database is locked" at the first contention.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    # Shared between processes: the rate limits of the login.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "opsportal_cache",
+    },
+    # Of one process and short-lived: table descriptions, partitions seen, counts.
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "opsportal",
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    },
+}
+
+# --- DynamoDB ------------------------------------------------------------------------------------
+
+# Where every table lives that names no endpoint of its own; empty = Amazon's.
+DYNAMO_ENDPOINT_URL = env.str(
+    "AWS_ENDPOINT_URL_DYNAMODB", default=env.str("AWS_ENDPOINT_URL", default="")
+)
+
+
+def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: str) -> dict[str, str]:
+    """One table's settings: ``DYNAMODB_<LOGICAL>_TABLE``, ``_REGION``, ``_ENDPOINT_URL``, ``_KEY``,
+    ``_TTL_ATTRIBUTE``. An empty region is resolved by the AWS chain, then by ``default_region``."""
+    prefix = f"DYNAMODB_{logical.upper()}"
+    return {
+        "spec": spec,
+        "name": env.str(f"{prefix}_TABLE", default=name),
+        "region": env.str(f"{prefix}_REGION", default=""),
+        "default_region": region,
+        "endpoint": env.str(f"{prefix}_ENDPOINT_URL", default=DYNAMO_ENDPOINT_URL),
+        "key": env.str(f"{prefix}_KEY", default=key),
+        "ttl_attribute": env.str(f"{prefix}_TTL_ATTRIBUTE", default=ttl),
+    }
+
+
+# fmt: off
+DYNAMO_TABLES: dict[str, dict[str, str]] = {
+    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),  # noqa: E501
+    "requests": _table("requests", "requests_app.tables.REQUESTS", name=f"{OPSPORTAL_ENV}-market_intelligence_requests", region="us-east-1", key="request_id", ttl="ttl"),  # noqa: E501
+    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=f"{OPSPORTAL_ENV}-request_processing_logs", region="us-east-1", key="log_id", ttl="ttl"),  # noqa: E501
+    "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),  # noqa: E501
+}
+# fmt: on
+
+# Seconds. A page makes several calls; together they end within the deadline, or the page says so.
+DYNAMO_CONNECT_TIMEOUT = env.float("DYNAMO_CONNECT_TIMEOUT", default=1.0)
+DYNAMO_READ_TIMEOUT = env.float("DYNAMO_READ_TIMEOUT", default=1.5)
+DYNAMO_MAX_ATTEMPTS = env.int("DYNAMO_MAX_ATTEMPTS", default=2)
+DYNAMO_REQUEST_DEADLINE = env.float("DYNAMO_REQUEST_DEADLINE", default=5.0)
+# At least gunicorn's threads, or requests wait for a connection.
+DYNAMO_MAX_POOL_CONNECTIONS = env.int("DYNAMO_MAX_POOL_CONNECTIONS", default=32)
+
+# True on the in-process fallback of `make run`: the banner says that data ends with the process.
+ENGINE_IS_VOLATILE = env.bool("OPSPORTAL_ENGINE_IS_VOLATILE", default=False)
+
+# --- What the console knows of the domain ---------------------------------------------------------
+
+# The steps of the orchestrators, in order: attribute, label, what an absent step waits for.
+# The default is seed 003's. Steps that are not listed are found and shown after these.
+WORKFLOW_STEPS: list[dict[str, str]] = env.json(
+    "WORKFLOW_STEPS",
+    default=[
+        {"key": "pdfAdapter", "label": "PDF adapter", "waiting": "Waiting for upload"},
+        {"key": "tradeExtraction", "label": "Trade extraction", "waiting": "Waiting for PDF processing"},
+        {"key": "tradeMatching", "label": "Trade matching", "waiting": "Waiting for extraction"},
+        {"key": "exceptionManagement", "label": "Exception management", "waiting": "No exceptions"},
+    ],
+)
+# Statuses and priorities beside the documented ones that are known to occur; seen ones are found.
+WORKFLOW_EXTRA_STATUSES = env.list("WORKFLOW_EXTRA_STATUSES", default=[])
+REQUEST_EXTRA_STATUSES = env.list("REQUEST_EXTRA_STATUSES", default=[])
+REQUEST_EXTRA_PRIORITIES = env.list("REQUEST_EXTRA_PRIORITIES", default=[])
+# Minutes without an update after which something that is not finished is called stuck.
+WORKFLOW_STUCK_MINUTES = env.int("WORKFLOW_STUCK_MINUTES", default=15)
+REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)
+# Seconds since the last heartbeat: fresh = healthy, older than the first = degraded, than the
+# second = offline.
+AGENT_DEGRADED_SECONDS = env.int("AGENT_DEGRADED_SECONDS", default=120)
+AGENT_OFFLINE_SECONDS = env.int("AGENT_OFFLINE_SECONDS", default=600)
+
+# --- Accounts: staff only, no sign-up ---------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_ADAPTER = "opsportal.accounts.adapter.StaffAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "opsportal.accounts.adapter.StaffSocialAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_RATE_LIMITS: Any = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+}
+SOCIALACCOUNT_ONLY = False
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Ops Portal"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- Browser security -------------------------------------------------------------------------------
+
+# The names of Django 6, so that the middleware can go when Django 6 comes.
+SECURE_CSP: dict[str, list[str]] = {
+    "default-src": ["'self'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'", "data:"],  # data: is the QR code of the second factor
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    # An OpenID Connect login posts here and is redirected to the provider: its origin must be listed.
+    "form-action": ["'self'", *env.list("OIDC_FORM_ORIGINS", default=[])],
+    "frame-ancestors": ["'none'"],
+    "base-uri": ["'none'"],
+    "object-src": ["'none'"],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+# Seed ids and cursors travel in URLs; the session must not travel without TLS outside development.
+HTTPS = OPSPORTAL_ENV != "dev" or env.bool("HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=60 * 60 * 12)
+
+# --- Static files, language, time --------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Logs ----------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "botocore": {"level": "WARNING"},
+        "werkzeug": {"level": "WARNING"},
+    },
+}
+
+# --- Refusals ------------------------------------------------------------------------------------------
+
+# Nothing on the console's path may wait for the instance metadata service of a machine without one.
+os.environ.setdefault("AWS_METADATA_SERVICE_TIMEOUT", "1")
+os.environ.setdefault("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
+
+
+def _refuse_insecure() -> None:
+    """Raise ImproperlyConfigured, with the mend, rather than start open to strangers."""
+    only_loopback = set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
+    if SECRET_KEY == INSECURE_SECRET_KEY and (OPSPORTAL_ENV != "dev" or not only_loopback):
+        raise ImproperlyConfigured(
+            "SECRET_KEY is the built-in one, which anyone can read. Set SECRET_KEY to the output of: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    if OPSPORTAL_ENV == "dev":
+        return
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+        raise ImproperlyConfigured("SECRET_KEY is too short: use at least 50 random characters.")
+    if DEBUG:
+        raise ImproperlyConfigured(f"DEBUG is on in {OPSPORTAL_ENV}: it shows settings to anyone. Unset DEBUG.")
+    if not ALLOWED_HOSTS or any("*" in host for host in ALLOWED_HOSTS):
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS has a wildcard: name the console's host names, separated by commas."
+        )
+    if any(urlsplit(origin).hostname in (None, "*") for origin in CSRF_TRUSTED_ORIGINS):
+        raise ImproperlyConfigured("CSRF_TRUSTED_ORIGINS must name whole origins, such as https://ops.example.com.")
+
+
+_refuse_insecure()
