@@ -1,0 +1,275 @@
+"""Reading what other programs wrote, without ever raising.
+
+A typed DynamoDB value (``{"S": "..."}``) goes in; a plain value comes out: None when it is missing or
+NULL, `Malformed` when it is there and can't be read as what it should be. Pages show the raw form of
+the latter. The PynamoDB attributes at the end read the same way and write as usual.
+"""
+
+import base64
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pynamodb.attributes import Attribute
+
+Typed = dict[str, Any]  # one AttributeValue, as the wire has it: {"S": "text"}
+
+
+class Malformed:
+    """A value that is there and is not what it should be. False, so that it never passes for one."""
+
+    __slots__ = ("raw", "reason", "value")
+
+    def __init__(self, value: Typed, reason: str) -> None:
+        self.value = value
+        self.reason = reason
+        self.raw = raw_text(value)
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.raw
+
+    def __repr__(self) -> str:
+        return f"Malformed({self.raw!r}, {self.reason!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Malformed) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+
+TYPE_NAMES = {
+    "S": "text",
+    "N": "a number",
+    "B": "binary data",
+    "BOOL": "true or false",
+    "NULL": "null",
+    "M": "a map",
+    "L": "a list",
+    "SS": "a set of texts",
+    "NS": "a set of numbers",
+    "BS": "a set of binary data",
+}
+
+
+def raw_text(value: Typed) -> str:
+    """The value in DynamoDB's JSON, on one line."""
+    return json.dumps(value, ensure_ascii=False, default=_binary_text, sort_keys=True)
+
+
+def _binary_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value)
+
+
+def _parts(value: Typed) -> tuple[str, Any]:
+    return next(iter(value.items()), ("NULL", True))
+
+
+def _wrong(value: Typed, wanted: str) -> Malformed:
+    tag = _parts(value)[0]
+    return Malformed(value, f"expected {wanted}, found {TYPE_NAMES.get(tag, tag)}")
+
+
+def is_absent(value: Typed | None) -> bool:
+    """Whether the attribute is missing or NULL, which writers use alike."""
+    return value is None or "NULL" in value or not value
+
+
+def read_text(value: Typed | None) -> str | Malformed | None:
+    """Text; a number or a boolean is taken as its text, since nothing is lost by it."""
+    if is_absent(value):
+        return None
+    assert value is not None
+    tag, content = _parts(value)
+    if tag == "S" or tag == "N":
+        return str(content)
+    if tag == "BOOL":
+        return "true" if content else "false"
+    return _wrong(value, "text")
+
+
+def read_number(value: Typed | None) -> Decimal | Malformed | None:
+    """A finite decimal, from a number or from text that spells one."""
+    if is_absent(value):
+        return None
+    assert value is not None
+    tag, content = _parts(value)
+    if tag not in ("N", "S"):
+        return _wrong(value, "a number")
+    try:
+        number = Decimal(str(content).strip())
+    except InvalidOperation:
+        return Malformed(value, "expected a number, found other text")
+    return number if number.is_finite() else Malformed(value, "expected a finite number")
+
+
+_ISO = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d+))?"
+    r"\s*(?P<zone>[Zz]|[+-]\d\d:?\d\d(?:[Zz])?)?"
+)
+# Epoch seconds stay below this until the year 5138; milliseconds have been above it since 1973.
+_MILLISECONDS_FROM = Decimal(100_000_000_000)
+
+
+def parse_time(text: str) -> datetime:
+    """An aware UTC datetime from ISO text in any form that DATA.md lists. ValueError otherwise.
+
+    ``Z``, an offset, an offset followed by ``Z`` (``isoformat() + "Z"``, seed 003: the offset counts),
+    or none (seed 002: UTC); any number of decimals, of which six are kept.
+    """
+    found = _ISO.fullmatch(text.strip())
+    if not found:
+        raise ValueError("not an ISO 8601 time")
+    zone = (found["zone"] or "Z").upper()
+    zone = "+00:00" if zone == "Z" else zone.rstrip("Z")
+    fraction = (found["fraction"] or "0")[:6].ljust(6, "0")
+    time = found["time"] if found["time"].count(":") == 2 else found["time"] + ":00"
+    return datetime.fromisoformat(f"{found['date']}T{time}.{fraction}{zone}").astimezone(UTC)
+
+
+def read_time(value: Typed | None) -> datetime | Malformed | None:
+    """An aware UTC datetime from ISO text, or from epoch seconds or milliseconds (number or digits)."""
+    if is_absent(value):
+        return None
+    assert value is not None
+    tag, content = _parts(value)
+    if tag not in ("S", "N"):
+        return _wrong(value, "a time")
+    try:
+        if tag == "S" and not re.fullmatch(r"\s*\d{9,}(\.\d+)?\s*", content):
+            return parse_time(content)
+        number = Decimal(str(content).strip())
+        seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except (ValueError, OverflowError, OSError, ArithmeticError):
+        return Malformed(value, "expected a time: ISO 8601, or seconds or milliseconds since 1970")
+
+
+def read_map(value: Typed | None) -> dict[str, Typed] | Malformed | None:
+    """The typed members of a map."""
+    if is_absent(value):
+        return None
+    assert value is not None
+    return value["M"] if "M" in value else _wrong(value, "a map")
+
+
+def read_list(value: Typed | None) -> list[Typed] | Malformed | None:
+    """The typed members of a list or a set; sets come sorted, so that pages do not flicker."""
+    if is_absent(value):
+        return None
+    assert value is not None
+    tag, content = _parts(value)
+    if tag == "L":
+        return list(content)
+    if tag in ("SS", "NS", "BS"):
+        return [{tag[0]: item} for item in sorted(content)]
+    return _wrong(value, "a list or a set")
+
+
+def read_texts(value: Typed | None) -> list[str | Malformed] | Malformed | None:
+    """A list or set of texts, member by member (DATA.md point 8)."""
+    members = read_list(value)
+    if members is None or isinstance(members, Malformed):
+        return members
+    return [text for text in map(read_text, members) if text is not None]
+
+
+def read_document(value: Typed | None) -> Any:
+    """A nested value as plain data, also from JSON text inside a string (DATA.md point 8)."""
+    if is_absent(value):
+        return None
+    assert value is not None
+    if "S" not in value:
+        return plain(value)
+    try:
+        return json.loads(value["S"], parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return Malformed(value, "expected a map or JSON text, found other text")
+
+
+def plain(value: Typed) -> Any:
+    """Any value as Python data: Decimal numbers, sorted lists for sets, base64 text for binary."""
+    tag, content = _parts(value)
+    if tag == "M":
+        return {key: plain(item) for key, item in content.items()}
+    if tag == "L":
+        return [plain(item) for item in content]
+    if tag == "N":
+        return read_number(value) or Decimal(0)
+    if tag == "NS":
+        return sorted(Decimal(item) for item in content)
+    if tag in ("SS", "BS"):
+        return [plain({tag[0]: item}) for item in sorted(content)]
+    if tag == "B":
+        return _binary_text(content)
+    return None if tag == "NULL" else content
+
+
+# --- PynamoDB attributes that read so ------------------------------------------------------------
+
+
+class TolerantAttribute(Attribute[Any]):
+    """Never raises on reading: the base model calls `read` in place of PynamoDB's `deserialize`."""
+
+    attr_type = "S"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(null=not kwargs.get("hash_key"), **kwargs)
+
+    def read(self, value: Typed | None) -> Any:
+        raise NotImplementedError
+
+
+class TextAttribute(TolerantAttribute):
+    def read(self, value: Typed | None) -> str | Malformed | None:
+        return read_text(value)
+
+
+class NumberAttribute(TolerantAttribute):
+    attr_type = "N"
+
+    def read(self, value: Typed | None) -> Decimal | Malformed | None:
+        return read_number(value)
+
+    def serialize(self, value: Any) -> Any:
+        return str(value)
+
+
+class TimeAttribute(TolerantAttribute):
+    """Written as given: the text form is each table's own (see the writers)."""
+
+    def read(self, value: Typed | None) -> datetime | Malformed | None:
+        return read_time(value)
+
+
+class MapAttribute(TolerantAttribute):
+    attr_type = "M"
+
+    def read(self, value: Typed | None) -> dict[str, Typed] | Malformed | None:
+        return read_map(value)
+
+
+class ListAttribute(TolerantAttribute):
+    attr_type = "L"
+
+    def read(self, value: Typed | None) -> list[Typed] | Malformed | None:
+        return read_list(value)
+
+
+class TextsAttribute(TolerantAttribute):
+    attr_type = "L"
+
+    def read(self, value: Typed | None) -> list[str | Malformed] | Malformed | None:
+        return read_texts(value)
+
+
+class DocumentAttribute(TolerantAttribute):
+    def read(self, value: Typed | None) -> Any:
+        return read_document(value)

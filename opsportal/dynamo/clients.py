@@ -1,0 +1,100 @@
+"""Shared DynamoDB clients: one per region, endpoint and patience, each with a bounded time budget.
+
+A client costs about 50 ms to make and is safe to share between threads. Pages use an impatient one
+(two attempts, 1.5 s to read an answer, and the deadline of `spending.request_budget`), since a person
+waits; workers and commands a patient one.
+"""
+
+import threading
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from django.conf import settings
+
+from opsportal.dynamo import spending
+from opsportal.dynamo.errors import DeadlineExceeded
+from opsportal.dynamo.parsing import FastParserFactory
+
+_clients: dict[tuple[Any, ...], Any] = {}
+_lock = threading.Lock()
+
+
+def client(region: str, endpoint: str = "", *, patient: bool = False) -> Any:
+    """The shared boto3-compatible DynamoDB client for that place.
+
+    Credentials and profile come from the usual AWS chain. Errors are botocore's: wrap calls in
+    `errors.translated`.
+    """
+    key = (
+        region,
+        endpoint,
+        patient,
+        settings.DYNAMO_CONNECT_TIMEOUT,
+        settings.DYNAMO_READ_TIMEOUT,
+        settings.DYNAMO_MAX_ATTEMPTS,
+    )
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make(region, endpoint, patient=patient)
+        return _clients[key]
+
+
+def _make(region: str, endpoint: str, *, patient: bool) -> Any:
+    session = botocore.session.Session()
+    session.register_component("response_parser_factory", FastParserFactory())
+    config = Config(
+        connect_timeout=5 if patient else settings.DYNAMO_CONNECT_TIMEOUT,
+        read_timeout=20 if patient else settings.DYNAMO_READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": 8 if patient else settings.DYNAMO_MAX_ATTEMPTS},
+        max_pool_connections=settings.DYNAMO_MAX_POOL_CONNECTIONS,
+        user_agent_extra="opsportal",
+    )
+    made = session.create_client("dynamodb", region_name=region, endpoint_url=endpoint or None, config=config)
+    events = made.meta.events
+    events.register("provide-client-params.dynamodb", _ask_for_capacity)
+    events.register("before-send.dynamodb", _keep_the_deadline)
+    events.register("after-call.dynamodb", _book)
+    return made
+
+
+REPORTS_CAPACITY = frozenset(
+    {
+        "BatchGetItem",
+        "BatchWriteItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "Scan",
+        "TransactGetItems",
+        "TransactWriteItems",
+        "UpdateItem",
+    }
+)
+
+
+def _ask_for_capacity(params: dict[str, Any], model: Any, **_: Any) -> None:
+    if model.name in REPORTS_CAPACITY:
+        params.setdefault("ReturnConsumedCapacity", "TOTAL")
+
+
+def _keep_the_deadline(request: Any, **_: Any) -> None:
+    """Refuse an attempt that could not be answered in time. Called for retries too."""
+    if account := spending.current():
+        account.attempts += 1
+        if account.seconds_left < min(settings.DYNAMO_READ_TIMEOUT, settings.DYNAMO_REQUEST_DEADLINE):
+            raise DeadlineExceeded(settings.DYNAMO_REQUEST_DEADLINE, account.calls)
+
+
+def _book(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+    if account := spending.current():
+        account.book(model.name, parsed)
+
+
+def forget() -> None:
+    """Drop every client, so that changed credentials are read again."""
+    with _lock:
+        for made in _clients.values():
+            made.close()
+        _clients.clear()

@@ -1,0 +1,241 @@
+"""What can go wrong at DynamoDB, named once: the only place that knows AWS's error codes.
+
+Callers wrap calls in `translated(binding)`; each `DynamoError` carries what its page says: a title, a
+sentence, the mend, the HTTP status, and where IAM refused, the policy statement to paste.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore import exceptions as boto
+from pynamodb.exceptions import PynamoDBException
+
+if TYPE_CHECKING:
+    from opsportal.dynamo.tables import Binding
+
+
+class DynamoError(Exception):
+    """Trouble with a table that a person should read about. `retry`: the same call may succeed later."""
+
+    kind = "server_fault"
+    title = "DynamoDB answered with an error"
+    status = 503
+    retry = True
+
+    def __init__(self, sentence: str, mend: str = "", *, detail: str = "", statement: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.mend = mend
+        self.detail = detail or sentence
+        self.statement = statement
+
+
+class TableMissing(DynamoError):
+    kind = "table_missing"
+    title = "This table does not exist"
+    retry = False
+
+
+class IndexMissing(DynamoError):
+    kind = "index_missing"
+    title = "An index is missing"
+    retry = False
+
+
+class KeyMismatch(DynamoError):
+    kind = "key_mismatch"
+    title = "The table's key is not the one configured"
+    retry = False
+
+
+class AccessDenied(DynamoError):
+    kind = "access_denied"
+    title = "IAM does not allow this"
+    retry = False
+    action = ""
+    resource = ""
+
+
+class Throttled(DynamoError):
+    kind = "throttled"
+    title = "DynamoDB is throttling this table"
+
+
+class Unreachable(DynamoError):
+    kind = "unreachable"
+    title = "DynamoDB can't be reached"
+
+
+class CredentialsRefused(DynamoError):
+    """Missing, expired, wrong, or signed by a clock that is off."""
+
+    kind = "credentials"
+    title = "AWS does not accept the credentials"
+
+
+class MalformedCursor(DynamoError):
+    kind = "malformed_cursor"
+    title = "This page address is not valid"
+    status = 400
+    retry = False
+
+
+class DeadlineExceeded(DynamoError):
+    kind = "deadline"
+    title = "DynamoDB is too slow right now"
+
+    def __init__(self, seconds: float, calls: int) -> None:
+        super().__init__(
+            f"The page would take longer than {seconds:g} s ({calls} calls were answered), so it was given up.",
+            "Try again, or narrow the filters so that it reads less.",
+        )
+
+
+THROTTLING = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "ThroughputExceeded",
+    }
+)
+CREDENTIALS = {
+    "ExpiredToken": "The session token has expired.",
+    "ExpiredTokenException": "The session token has expired.",
+    "UnrecognizedClientException": "The access key is not known.",
+    "InvalidClientTokenId": "The access key is not known.",
+    "InvalidSignatureException": "The signature does not match: a wrong secret key, or this machine's clock is off.",
+    "SignatureDoesNotMatch": "The signature does not match: a wrong secret key, or this machine's clock is off.",
+    "MissingAuthenticationToken": "The request was not signed.",
+    "MissingAuthenticationTokenException": "The request was not signed.",
+    "IncompleteSignature": "The request was not signed as AWS expects.",
+}
+_DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*]+)(?: on resource: (?P<resource>\S+))?")
+
+
+@contextmanager
+def translated(table: "Binding") -> Iterator[None]:
+    """Raise a `DynamoError` in place of botocore's and PynamoDB's errors about `table`.
+
+    An error that none of the names above fits is a `DynamoError` too, with DynamoDB's own words. A
+    failed condition of a write passes unchanged: it is an answer, not trouble.
+    """
+    try:
+        yield
+    except boto.ClientError as error:
+        if error.response.get("Error", {}).get("Code") in PASSED_ON:
+            raise
+        raise _from_client_error(error, table) from error
+    except PynamoDBException as error:
+        if not isinstance(error.cause, boto.ClientError):
+            if isinstance(error.cause, boto.BotoCoreError):
+                raise _from_botocore(error.cause, table) from error
+            raise
+        if error.cause_response_code in PASSED_ON:
+            raise
+        raise _from_client_error(error.cause, table) from error
+    except boto.BotoCoreError as error:
+        raise _from_botocore(error, table) from error
+
+
+PASSED_ON = frozenset(
+    {
+        "ConditionalCheckFailedException",
+        "TransactionCanceledException",
+        "IdempotentParameterMismatchException",
+    }
+)
+
+
+def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError:
+    details: dict[str, Any] = error.response.get("Error", {})
+    code, message = details.get("Code", "Unknown"), details.get("Message", "")
+    variable = f"DYNAMODB_{table.logical.upper()}"
+    where = f"{table.name} in {table.region}"
+    if "index" in message.lower() and (
+        "does not have the specified index" in message or code == "ResourceNotFoundException"
+    ):
+        return IndexMissing(
+            f"The table {table.name} lacks an index that this list reads: {message}",
+            "python manage.py dynamo migrate creates it in development; elsewhere ask the table's owner.",
+            detail=message,
+        )
+    if code in ("ResourceNotFoundException", "TableNotFoundException"):
+        return TableMissing(
+            f"There is no table {where}.",
+            f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; "
+            "to create it in development: python manage.py dynamo migrate",
+            detail=message,
+        )
+    if code in ("AccessDeniedException", "AccessDenied"):
+        return _denied(error, message, table)
+    if code in THROTTLING:
+        return Throttled(
+            f"{table.name} gets more requests than it is allowed to serve; it will recover by itself.",
+            "Wait a moment and try again. If it persists, raise the table's capacity.",
+            detail=message,
+        )
+    if code in CREDENTIALS:
+        return CredentialsRefused(
+            CREDENTIALS[code],
+            "Renew the credentials of the console's process (for example: aws sso login, or the task's role) "
+            "and restart it.",
+            detail=message,
+        )
+    if code == "ValidationException" and "key element does not match" in message:
+        return KeyMismatch(
+            f"{where} does not have the partition key {table.key!r}.",
+            f"Set {variable}_KEY to the table's partition key "
+            f"(aws dynamodb describe-table --table-name {table.name} shows it).",
+            detail=message,
+        )
+    if code == "ValidationException" and "starting key" in message.lower():
+        return MalformedCursor(
+            "The position in this address is not one of this list's.",
+            "Start again from the first page.",
+            detail=message,
+        )
+    return DynamoError(f"{error.operation_name} on {where}: {code}: {message}", detail=message)
+
+
+def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDenied:
+    found = _DENIED.search(message)
+    action = found["action"] if found else f"dynamodb:{error.operation_name}"
+    resource = (found["resource"] if found else None) or (
+        f"arn:aws:dynamodb:{table.region}:*:table/{table.name}"
+    )
+    resource = resource.rstrip(".,")
+    statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+    denied = AccessDenied(
+        f"The console's role may not perform {action} on {resource}.",
+        "Add this statement to the policy of the console's role.",
+        detail=message,
+        statement=json.dumps(statement, indent=2),
+    )
+    denied.action, denied.resource = action, resource
+    return denied
+
+
+def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
+    where = table.endpoint or f"dynamodb.{table.region}.amazonaws.com"
+    if isinstance(
+        error,
+        boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError
+        | boto.TokenRetrievalError | boto.ProfileNotFound | boto.SSOError,
+    ):  # fmt: skip
+        return CredentialsRefused(
+            f"No usable AWS credentials: {error}",
+            "Give the console's process credentials by the usual AWS chain: a role, a profile "
+            "(AWS_PROFILE), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        )
+    if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
+        return Unreachable(
+            f"{where} did not answer in time.",
+            "Check the network and the endpoint setting; the console tries again at the next refresh.",
+            detail=str(error),
+        )
+    return DynamoError(f"{table.name}: {error}")

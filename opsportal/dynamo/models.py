@@ -1,0 +1,134 @@
+"""The base of every model: a PynamoDB model that is bound from the settings and reads tolerantly.
+
+A model's `Meta` and key attribute come from settings.DYNAMO_TABLES, and its calls go through the shared
+clients. An instance keeps the exact item in `raw`, with whatever the model does not declare.
+"""
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from pynamodb.connection.base import Connection
+from pynamodb.connection.table import TableConnection
+from pynamodb.models import Model
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.attributes import Malformed, TolerantAttribute, Typed, raw_text, read_text
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.tables import Binding, binding
+
+
+class SharedConnection(Connection):
+    """PynamoDB's connection over the shared client, so that all models of one place use one."""
+
+    @property
+    def client(self) -> Any:
+        return clients.client(self.region or "", self.host or "")
+
+
+class DynamoModel(Model):
+    """A singular item of one table. Subclasses name the table in `logical` and declare attributes."""
+
+    logical: ClassVar[str] = ""
+    raw: dict[str, Typed]
+
+    _models: ClassVar[list[type["DynamoModel"]]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        DynamoModel._models.append(cls)
+
+    @classmethod
+    def binding(cls) -> Binding:
+        return binding(cls.logical)
+
+    @classmethod
+    def bind(cls) -> None:
+        """Take name, region, endpoint and key attribute from the settings (again)."""
+        bound = cls.binding()
+        cls.Meta.table_name, cls.Meta.region, cls.Meta.host = bound.name, bound.region, bound.endpoint or None
+        key: Any = cls._hash_key_attribute()
+        if key.attr_name != bound.key:
+            key.attr_name = bound.key
+            cls._dynamo_to_python_attrs = {
+                attribute.attr_name: name for name, attribute in cls.get_attributes().items()
+            }
+        cls._connection = None
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        if cls._connection is None:
+            cls.bind()
+        table_connection = super()._get_connection()
+        if type(table_connection.connection) is Connection:
+            table_connection.connection.__class__ = SharedConnection
+        return table_connection
+
+    @classmethod
+    def _instantiate(cls, attribute_values: dict[str, Typed]) -> Self:
+        return cls.of(attribute_values)
+
+    @classmethod
+    def of(cls, raw: dict[str, Typed]) -> Self:
+        """The instance of an item as the wire has it. Never raises, whatever the item holds."""
+        instance = cls(_user_instantiated=False)
+        instance.raw = raw
+        key_name, key_attribute = cls._hash_keyname, cls.binding().key
+        for name, attribute in cls.get_attributes().items():
+            source = key_attribute if name == key_name else attribute.attr_name
+            instance.attribute_values[name] = _read(attribute, raw.get(source))
+        return instance
+
+    @classmethod
+    def read(cls, key: str, *, consistent: bool = False) -> Self | None:
+        """The item of that key, or None. Raises `DynamoError`."""
+        bound = cls.binding()
+        if not key or len(key.encode()) > MAX_KEY_BYTES:
+            return None
+        with translated(bound):
+            answer = clients.client(*bound.place).get_item(
+                TableName=bound.name, Key={bound.key: {"S": key}}, ConsistentRead=consistent
+            )
+        return cls.of(answer["Item"]) if "Item" in answer else None
+
+    @property
+    def id(self) -> str:
+        """The key's text: always there, since DynamoDB stores no item without it."""
+        value = read_text(self.raw.get(self.binding().key))
+        return str(value) if value is not None else ""
+
+    @property
+    def problems(self) -> dict[str, Malformed]:
+        """The declared attributes that could not be read, by their DynamoDB name."""
+        found = {}
+        for name, attribute in self.get_attributes().items():
+            value = self.attribute_values.get(name)
+            if isinstance(value, Malformed):
+                found[attribute.attr_name] = value
+        return found
+
+    @property
+    def size(self) -> int:
+        """About the item's size in bytes: that of its JSON, which is somewhat more than DynamoDB's."""
+        return len(raw_text({"M": self.raw}).encode())
+
+
+# An AWS limit: a partition key is 1 to 2,048 bytes long.
+MAX_KEY_BYTES = 2048
+
+
+def _read(attribute: Any, value: Typed | None) -> Any:
+    if isinstance(attribute, TolerantAttribute):
+        return attribute.read(value)
+    raise TypeError(
+        f"{type(attribute).__name__} would raise on foreign data: use opsportal.dynamo.attributes"
+    )
+
+
+def _rebind(*, setting: str, **_: Any) -> None:
+    if setting == "DYNAMO_TABLES" and settings.configured:
+        for model in DynamoModel._models:
+            model._connection = None
+
+
+setting_changed.connect(_rebind)

@@ -1,0 +1,66 @@
+"""What a request costs at DynamoDB, and the time it may take.
+
+`request_budget` opens the account of one request; botocore's events (see `clients`) book every call on
+it. Threads that work for a request must run in a copy of its context.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass
+class Spending:
+    """Calls made, capacity units consumed (as DynamoDB reports them) and the AWS request ids."""
+
+    deadline: float | None = None
+    calls: int = 0
+    attempts: int = 0
+    read_units: Decimal = Decimal(0)
+    write_units: Decimal = Decimal(0)
+    operations: list[str] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
+
+    def book(self, operation: str, parsed: dict[str, Any]) -> None:
+        """Add one answered call. `parsed` is botocore's parsed response."""
+        self.calls += 1
+        self.operations.append(operation)
+        if request_id := parsed.get("ResponseMetadata", {}).get("RequestId"):
+            self.request_ids.append(request_id)
+        consumed = parsed.get("ConsumedCapacity") or []
+        for capacity in consumed if isinstance(consumed, list) else [consumed]:
+            units = Decimal(str(capacity.get("CapacityUnits") or 0))
+            if operation in READS:
+                self.read_units += units
+            else:
+                self.write_units += units
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+
+READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
+
+_current: ContextVar[Spending | None] = ContextVar("dynamo_spending", default=None)
+
+
+def current() -> Spending | None:
+    """The account of the request under way, if any."""
+    return _current.get()
+
+
+@contextmanager
+def request_budget(seconds: float | None) -> Iterator[Spending]:
+    """Open an account whose calls together end within `seconds` (None: no deadline)."""
+    spending = Spending(deadline=None if seconds is None else time.monotonic() + seconds)
+    token = _current.set(spending)
+    try:
+        yield spending
+    finally:
+        _current.reset(token)

@@ -1,0 +1,157 @@
+"""Tables: one declaration each (`TableSpec`), bound to this deployment's names (`Binding`).
+
+A spec says what the documents of a table's owners say; the binding adds what settings.DYNAMO_TABLES
+says about where the table is and what its key is called here.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.session
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True)
+class Index:
+    """A global secondary index with every attribute projected (seed 002: ``ProjectionType: ALL``).
+
+    `optional` marks one that the documents do not have: it is used where a deployment has it.
+    """
+
+    name: str
+    hash_key: str
+    range_key: str = ""
+    optional: bool = False
+
+    @property
+    def key_schema(self) -> list[dict[str, str]]:
+        schema = [{"AttributeName": self.hash_key, "KeyType": "HASH"}]
+        if self.range_key:
+            schema.append({"AttributeName": self.range_key, "KeyType": "RANGE"})
+        return schema
+
+    def definition(self) -> dict[str, Any]:
+        """The index as CreateTable and UpdateTable take it."""
+        return {
+            "IndexName": self.name,
+            "KeySchema": self.key_schema,
+            "Projection": {"ProjectionType": "ALL"},
+        }
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table as its documents declare it, under its logical name.
+
+    All key attributes of all documents are strings, so `key` and indexes name attributes of type S.
+    `point_in_time_recovery` and `encryption` (``"KMS"`` or ``""`` for the AWS-owned key) are what the
+    documents ask for; an emulator may know neither.
+    """
+
+    logical: str
+    title: str
+    key: str
+    indexes: tuple[Index, ...] = ()
+    billing_mode: str = "PAY_PER_REQUEST"
+    ttl_attribute: str = ""
+    point_in_time_recovery: bool = False
+    encryption: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A spec at its place: name, region, endpoint ("" is Amazon's), key and TTL attribute as deployed."""
+
+    spec: TableSpec
+    name: str
+    region: str
+    endpoint: str
+    key: str
+    ttl_attribute: str
+
+    @property
+    def logical(self) -> str:
+        return self.spec.logical
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What clients, and the console's own tables, exist once per."""
+        return self.region, self.endpoint
+
+    @property
+    def fingerprint(self) -> str:
+        """A short digest of the place and name, for cache keys."""
+        return hashlib.sha256("\n".join((self.name, *self.place)).encode()).hexdigest()[:16]
+
+    def index(self, name: str) -> Index:
+        """The declared index of that name; KeyError when there is none."""
+        for index in self.spec.indexes:
+            if index.name == name:
+                return index
+        raise KeyError(name)
+
+    def create_request(self, *, optional_indexes: bool = False) -> dict[str, Any]:
+        """The arguments of CreateTable: keys, indexes, billing, encryption and tags.
+
+        TTL and point-in-time recovery have calls of their own, once the table is ACTIVE.
+        """
+        indexes = [index for index in self.spec.indexes if optional_indexes or not index.optional]
+        attributes = [self.key]
+        for index in indexes:
+            attributes += [name for name in (index.hash_key, index.range_key) if name]
+        request: dict[str, Any] = {
+            "TableName": self.name,
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": "S"} for name in dict.fromkeys(attributes)
+            ],
+            "KeySchema": [{"AttributeName": self.key, "KeyType": "HASH"}],
+            "BillingMode": self.spec.billing_mode,
+        }
+        if indexes:
+            request["GlobalSecondaryIndexes"] = [index.definition() for index in indexes]
+        if self.spec.encryption:
+            request["SSESpecification"] = {"Enabled": True, "SSEType": self.spec.encryption}
+        if self.spec.tags:
+            request["Tags"] = [{"Key": key, "Value": value} for key, value in self.spec.tags.items()]
+        return request
+
+
+def binding(logical: str) -> Binding:
+    """The table of that logical name as the settings place it; KeyError when there is none."""
+    return bind(import_string(settings.DYNAMO_TABLES[logical]["spec"]), settings.DYNAMO_TABLES[logical])
+
+
+def bind(spec: TableSpec, config: Mapping[str, str]) -> Binding:
+    return Binding(
+        spec=spec,
+        name=config["name"],
+        region=config["region"] or aws_region() or config["default_region"],
+        endpoint=config["endpoint"],
+        key=config["key"] or spec.key,
+        ttl_attribute=config["ttl_attribute"],
+    )
+
+
+def bindings() -> list[Binding]:
+    """Every table, in the order of the settings."""
+    return [binding(logical) for logical in settings.DYNAMO_TABLES]
+
+
+def aws_region() -> str:
+    """The region of the AWS chain, or "". botocore alone ignores AWS_REGION, which other SDKs honour."""
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        return region
+    return botocore.session.Session().get_config_variable("region") or ""
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether an endpoint is on this machine, so that made-up data may be written to it."""
+    host = urlsplit(endpoint).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
