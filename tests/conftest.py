@@ -1,0 +1,124 @@
+"""Fixtures of every test: engines, tables, personas, and the guard against other machines."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+
+from opsportal.supervisor import signal_on_parent_death
+from tests.engines import KINDS, Engine, fresh_tables, running
+from tests.loopback import refuse_other_machines
+
+PASSWORD = "correct horse battery staple"
+ROLES = ("viewer", "operator", "administrator")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=sorted(KINDS), default="both", help="which engine(s) tests run on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        # A killed controller would leave its workers, and they their engines.
+        signal_on_parent_death(signal.SIGKILL)
+    refuse_other_machines()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" not in metafunc.fixturenames:
+        return
+    kinds = KINDS[metafunc.config.getoption("engine")]
+    test = metafunc.definition
+    if test.get_closest_marker("no_moto"):
+        kinds = [kind for kind in kinds if kind != "moto"]
+    if test.get_closest_marker("browser"):
+        kinds = kinds[:1]  # these are about the page; the same reads run on both engines elsewhere
+    metafunc.parametrize("engine", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Callable[[str], Engine]]:
+    """Starts each kind at most once in this process, on first use."""
+    started: dict[str, Engine] = {}
+    with contextlib.ExitStack() as stack:
+
+        def engine_of(kind: str) -> Engine:
+            if kind not in started:
+                started[kind] = stack.enter_context(running(kind))
+            return started[kind]
+
+        yield engine_of
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest, engines: Callable[[str], Engine]) -> Engine:
+    """A running engine; the test runs once on each (``--engine``)."""
+    return engines(request.param)
+
+
+@pytest.fixture
+def tables(engine: Engine, settings: Any) -> Iterator[dict[str, Any]]:
+    """The four tables, empty, with the optional workflow index; logical name -> Binding."""
+    with fresh_tables(engine, settings) as bindings:
+        yield bindings
+
+
+@pytest.fixture
+def tables_without_index(engine: Engine, settings: Any) -> Iterator[dict[str, Any]]:
+    """As ``tables``, with the workflow table exactly as the documents have it: no index."""
+    with fresh_tables(engine, settings, workflow_index=False) as bindings:
+        yield bindings
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches() -> Iterator[None]:
+    yield
+    for cache in caches.all(initialized_only=True):
+        cache.clear()
+
+
+@pytest.fixture
+def user_of(db: None) -> Callable[[str], Any]:
+    """``user_of(role)``: the persona of that name and role, made on first use."""
+    made: dict[str, Any] = {}
+
+    def persona(role: str) -> Any:
+        from opsportal.accounts.users import create_user
+
+        if role not in made:
+            made[role] = create_user(role, role, PASSWORD)
+        return made[role]
+
+    return persona
+
+
+@pytest.fixture
+def viewer(user_of: Callable[[str], Any]) -> Any:
+    return user_of("viewer")
+
+
+@pytest.fixture
+def operator(user_of: Callable[[str], Any]) -> Any:
+    return user_of("operator")
+
+
+@pytest.fixture
+def administrator(user_of: Callable[[str], Any]) -> Any:
+    return user_of("administrator")
+
+
+@pytest.fixture
+def client_for(user_of: Callable[[str], Any]) -> Callable[[str], Client]:
+    """``client_for(role)``: a test client signed in as that persona; "anonymous" is signed out."""
+
+    def signed_in(role: str) -> Client:
+        client = Client()
+        if role != "anonymous":
+            client.force_login(user_of(role), backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return signed_in

@@ -1,0 +1,37 @@
+"""The console's settings as the tests use them: nothing of the developer's environment, nothing shared."""
+
+import os
+import tempfile
+
+# What a developer has exported must not change what the tests see, nor lead them to real tables.
+for name in list(os.environ):
+    if name.startswith(("AWS_", "DYNAMODB_", "DYNAMO_", "OPSPORTAL_", "WORKFLOW_", "REQUEST_", "AGENT_")):
+        del os.environ[name]
+for name in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "SECURE_SSL_REDIRECT"):
+    os.environ.pop(name, None)
+os.environ |= {
+    "DATA_DIR": tempfile.gettempdir() + "/opsportal-tests",
+    "LOG_LEVEL": "WARNING",
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    # Port 9 refuses: code that asks DynamoDB without the `tables` fixture fails at once.
+    "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9",
+}
+
+from opsportal.settings import *  # noqa: E402, F403
+from opsportal.settings import LOGGING, STORAGES  # noqa: E402
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+CACHES = {
+    name: {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
+    for name in ("default", "process")
+}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a login in 1 ms, not 200
+ACCOUNT_RATE_LIMITS = False
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
+STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+WHITENOISE_AUTOREFRESH = True
+LOGGING = LOGGING | {"root": {"handlers": [], "level": "WARNING"}}  # pytest captures
