@@ -35,7 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     test = metafunc.definition
     if test.get_closest_marker("no_moto"):
         kinds = [kind for kind in kinds if kind != "moto"]
-    if test.get_closest_marker("browser"):
+    if "browser" in test.path.parts:
         kinds = kinds[:1]  # these are about the page; the same reads run on both engines elsewhere
     metafunc.parametrize("engine", kinds, indirect=True, scope="session")
 

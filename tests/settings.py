@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 # What a developer has exported must not change what the tests see, nor lead them to real tables.
 for name in list(os.environ):
@@ -9,8 +10,10 @@ for name in list(os.environ):
         del os.environ[name]
 for name in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "SECURE_SSL_REDIRECT"):
     os.environ.pop(name, None)
+DATA_HOME = Path(tempfile.gettempdir()) / f"opsportal-tests-{os.getuid()}"
+(DATA_HOME / "static").mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
 os.environ |= {
-    "DATA_DIR": tempfile.gettempdir() + "/opsportal-tests",
+    "DATA_DIR": str(DATA_HOME),
     "LOG_LEVEL": "WARNING",
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -33,5 +36,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a login 
 ACCOUNT_RATE_LIMITS = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-WHITENOISE_AUTOREFRESH = True
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 LOGGING = LOGGING | {"root": {"handlers": [], "level": "WARNING"}}  # pytest captures
