@@ -1,0 +1,81 @@
+"""The one place that turns times and durations into text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def iso(at: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds: what goes into `datetime=` and is read by the scripts."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def absolute(at: datetime, zone: ZoneInfo, *, milliseconds: bool = False) -> str:
+    """`2026-11-20 15:02:11 CET`: an instant in a zone, with the zone's own name for itself."""
+    local = at.astimezone(zone)
+    fraction = f".{local.microsecond // 1000:03d}" if milliseconds else ""
+    return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local.tzname()}"
+
+
+def both(at: datetime, zone: ZoneInfo) -> str:
+    """`2026-11-20 14:02:11.250 UTC · 15:02:11 Europe/Berlin`: UTC first, then one's own."""
+    text = absolute(at, ZoneInfo("UTC"), milliseconds=True)
+    if zone.key == "UTC":
+        return text
+    local = at.astimezone(zone)
+    # The local date only where it differs: near midnight it does, and it matters.
+    day = f"{local:%Y-%m-%d} " if local.date() != at.astimezone(UTC).date() else ""
+    return f"{text} · {day}{local:%H:%M:%S} {zone.key}"
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """`now`, `12 s ago`, `3 min ago`, `5 h ago`, `2 d ago`, and the same with `in` for the future.
+
+    The scripts tick with the same rule (static/console/js/clock.js); keep the two alike.
+    """
+    seconds = round((now - at).total_seconds())
+    size = abs(seconds)
+    if size < 2:
+        return "now"
+    if size < MINUTE:
+        amount = f"{size} s"
+    elif size < HOUR:
+        amount = f"{size // MINUTE} min"
+    elif size < 2 * DAY:
+        amount = f"{size // HOUR} h"
+    elif size < 730 * DAY:
+        amount = f"{size // DAY} d"
+    else:
+        amount = f"{size // (365 * DAY)} y"
+    return f"{amount} ago" if seconds > 0 else f"in {amount}"
+
+
+def duration(value: Decimal | float | int | timedelta) -> str | None:
+    """`250 ms`, `17.1 s`, `4 m 12 s`, `2 h 3 m`, `3 d 4 h` from seconds; None for what is no number."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    try:
+        seconds = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    if not seconds.is_finite():
+        return None
+    sign = "−" if seconds < 0 else ""
+    seconds = abs(seconds)
+    if 0 < seconds < 1:
+        milliseconds = round(seconds * 1000)
+        return f"{sign}{milliseconds} ms" if milliseconds else "<1 ms"
+    if seconds < MINUTE:
+        # 59.96 must not become "60.0 s".
+        tenths = min(round(seconds, 1), Decimal("59.9"))
+        return f"{sign}{tenths.normalize():f} s"
+    whole = int(seconds)
+    if whole < HOUR:
+        return f"{sign}{whole // MINUTE} m {whole % MINUTE} s"
+    if whole < DAY:
+        return f"{sign}{whole // HOUR} h {whole % HOUR // MINUTE} m"
+    return f"{sign}{whole // DAY} d {whole % DAY // HOUR} h"

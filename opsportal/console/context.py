@@ -1,0 +1,127 @@
+"""What the shell around every page needs, each read once and only when a template asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import cached_property
+
+ENVIRONMENTS = {
+    "dev": ("dev", "neutral"),
+    "staging": ("staging", "attention"),
+    "prod": ("production", "failed"),
+}
+ROLES = ("administrator", "operator", "viewer")
+REFRESH_CHOICES = ((0, "Off"), (2, "2 s"), (5, "5 s"), (30, "30 s"))
+THEMES = (("system", "System", "device-desktop"), ("light", "Light", "sun"), ("dark", "Dark", "moon"))
+DEFAULT_REFRESH_SECONDS = 30
+# (label, icon, URL name, permission that the page asks for, URL prefix that marks it as current).
+PAGES = (
+    ("Overview", "layout-dashboard", "overview", "", ""),
+    ("Workflows", "git-branch", "tracking:list", "tracking.view_workflows", "/workflows/"),
+    ("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
+    ("Agents", "robot", "registry:list", "registry.view_agents", "/agents/"),
+    ("Accounts", "users", "admin:index", "auth.view_user", "/admin/"),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    icon: str
+    url: str
+    current: bool
+
+
+class Shell:
+    """The state of the shell for one request. Anonymous requests cost no query."""
+
+    refresh_choices = REFRESH_CHOICES
+    themes = THEMES
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def env(self) -> str:
+        return str(settings.OPSPORTAL_ENV)
+
+    @property
+    def env_label(self) -> str:
+        return ENVIRONMENTS[settings.OPSPORTAL_ENV][0]
+
+    @property
+    def env_tone(self) -> str:
+        return ENVIRONMENTS[settings.OPSPORTAL_ENV][1]
+
+    @property
+    def volatile(self) -> bool:
+        """Whether the data ends with the engine's process."""
+        return bool(settings.ENGINE_IS_VOLATILE)
+
+    @cached_property
+    def user(self) -> Any:
+        """The signed-in user, or None."""
+        user = getattr(self._request, "user", None)
+        return user if user is not None and user.is_authenticated else None
+
+    @cached_property
+    def preferences(self) -> Any:
+        """The user's `Preferences`, or None for anonymous requests."""
+        if self.user is None:
+            return None
+        from opsportal.accounts.preferences import preferences_of
+
+        return preferences_of(self.user)
+
+    @property
+    def theme(self) -> str:
+        return self.preferences.theme if self.preferences else "system"
+
+    @property
+    def refresh_seconds(self) -> int:
+        """Seconds between two polls; 0 = off."""
+        return self.preferences.refresh_seconds if self.preferences else DEFAULT_REFRESH_SECONDS
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The user's time zone; UTC when the system no longer knows it."""
+        try:
+            return ZoneInfo(self.preferences.time_zone) if self.preferences else ZoneInfo("UTC")
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")
+
+    @cached_property
+    def role(self) -> str:
+        """The strongest role of the user, or `superuser`, or empty."""
+        if self.user is None:
+            return ""
+        if self.user.is_superuser:
+            return "superuser"
+        groups = set(self.user.groups.values_list("name", flat=True))
+        return next((role for role in ROLES if role in groups), "no role")
+
+    @cached_property
+    def nav(self) -> list[Link]:
+        """The pages that exist and that the user may open."""
+        path = self._request.path
+        links = []
+        for label, icon, name, permission, prefix in PAGES:
+            if permission and not (self.user and self.user.has_perm(permission)):
+                continue
+            try:
+                url = reverse(name)
+            except NoReverseMatch:
+                continue
+            links.append(Link(label, icon, url, path.startswith(prefix) if prefix else path == url))
+        return links
+
+
+def shell(request: HttpRequest) -> dict[str, Shell]:
+    """Context processor: `shell` in every template."""
+    return {"shell": Shell(request)}

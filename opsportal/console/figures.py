@@ -1,0 +1,105 @@
+"""Small server-rendered pictures: step dots, bars, meters. SVG attributes only, for the strict CSP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from opsportal.console import tones
+from opsportal.console.text import visible
+
+# One shape per tone in a 10 x 10 box, so that a dot is told by more than its colour.
+SHAPES = {
+    tones.SUCCESS: '<circle cx="5" cy="5" r="4.5"/><path class="mark" d="M2.9 5.2l1.5 1.5 2.8-3.1"/>',
+    tones.FAILED: '<path d="M5 .2L9.8 5 5 9.8.2 5z"/><path class="mark" d="M3.6 3.6l2.8 2.8M6.4 3.6L3.6 6.4"/>',
+    tones.RUNNING: '<circle class="ring" cx="5" cy="5" r="3.75"/><path d="M5 1.25a3.75 3.75 0 0 1 0 7.5z"/>',
+    tones.WAITING: '<circle class="ring" cx="5" cy="5" r="3.75"/>',
+    tones.ATTENTION: '<path d="M5 .6L9.8 9.4H.2z"/>',
+    tones.UNKNOWN: '<rect class="ring" x="1.25" y="1.25" width="7.5" height="7.5" rx="1"/>',
+}
+DOT, GAP = 10, 4
+
+
+class Step(Protocol):
+    label: str
+    tone: str
+    status_text: str
+
+
+def dots(steps: Sequence[Step]) -> SafeString:
+    """A strip with one dot per step, each with its own title, and one accessible text for all."""
+    if not steps:
+        return mark_safe('<span class="none" title="no step recorded">—</span>')
+    marks = format_html_join(
+        "",
+        '<g class="tone-{}" transform="translate({} 1)"><title>{}</title>'
+        '<rect class="hit" width="10" height="10"/>{}</g>',
+        (
+            (
+                step.tone if step.tone in SHAPES else tones.UNKNOWN,
+                1 + number * (DOT + GAP),
+                f"{visible(str(step.label))}: {visible(str(step.status_text))}",
+                mark_safe(SHAPES.get(step.tone, SHAPES[tones.UNKNOWN])),  # noqa: S308 (own constants)
+            )
+            for number, step in enumerate(steps)
+        ),
+    )
+    text = ", ".join(f"{visible(str(step.label))}: {visible(str(step.status_text))}" for step in steps)
+    return format_html(
+        '<svg class="dots" role="img" aria-label="{}" width="{}" height="12">{}</svg>',
+        text,
+        len(steps) * (DOT + GAP) - GAP + 2,
+        marks,
+    )
+
+
+def histogram(bars: Iterable[tuple[str, Any, str]], *, label: str, height: int = 40) -> SafeString:
+    """Bars of (label, value, tone) on a common base line; a value of 0 keeps a hairline."""
+    items = [(str(name), max(float(value or 0), 0.0), tone) for name, value, tone in bars]
+    if not items:
+        return mark_safe('<span class="none">—</span>')
+    top = max(value for _, value, _ in items) or 1.0
+    width = 100 / len(items)
+    rects = format_html_join(
+        "",
+        '<g class="tone-{}"><title>{}: {}</title><rect x="{}%" y="{}" width="{}%" height="{}"/></g>',
+        (
+            (
+                tone if tone in SHAPES else tones.UNKNOWN,
+                visible(name),
+                f"{value:g}",
+                f"{number * width + width * 0.1:.3f}",
+                f"{height - max(value / top * height, 1):.2f}",
+                f"{width * 0.8:.3f}",
+                f"{max(value / top * height, 1):.2f}",
+            )
+            for number, (name, value, tone) in enumerate(items)
+        ),
+    )
+    text = f"{label}: " + ", ".join(f"{visible(name)} {value:g}" for name, value, _ in items)
+    return format_html(
+        '<svg class="histogram" role="img" aria-label="{}" width="100%" height="{}">{}</svg>',
+        text,
+        height,
+        rects,
+    )
+
+
+def meter(value: Decimal | float, top: Decimal | float, *, label: str, tone: str = "") -> SafeString:
+    """A progress bar with its figure. The bar stops at its end; the figure tells what was written."""
+    share = float(value) / float(top) * 100 if top else 0.0
+    over = share < 0 or share > 100
+    return format_html(
+        '<span class="meter{}"><progress class="tone-{}" max="100" value="{}" aria-label="{}"></progress>'
+        '<span class="num"{}>{} %</span></span>',
+        " is-over" if over else "",
+        tone if tone in SHAPES else (tones.SUCCESS if share == 100 else tones.RUNNING),
+        f"{min(max(share, 0), 100):.1f}",
+        label,
+        mark_safe(' title="outside 0 to 100, as written"') if over else "",
+        f"{share:.1f}".removesuffix(".0"),
+    )

@@ -1,0 +1,39 @@
+"""Text that others wrote, made safe to look at: nothing invisible, nothing that reorders the page."""
+
+from __future__ import annotations
+
+import re
+
+# Controls that a reader must see, for they hide or reorder what stands around them: C0 but tab and
+# newline, C1, the bidirectional controls (Unicode 16, table 23-3), zero-width characters except the
+# joiners that emoji and Indic scripts need, line and paragraph separators, interlinear annotations.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001]"
+)
+EXCERPT_LENGTH = 120
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)  # the block "Control Pictures"
+    if code == 0x7F:
+        return "\u2421"
+    return f"\u27e6U+{code:04X}\u27e7"
+
+
+def visible(text: str) -> str:
+    """The text with control, zero-width and bidirectional characters replaced by visible signs."""
+    return _INVISIBLE.sub(_picture, text)
+
+
+def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
+    """The first line that is not blank, at most `length` characters, ending in … when cut."""
+    # Only the head is looked at: error texts of 300 KB occur.
+    head = text[: length * 8].lstrip()
+    line = head.split("\n", 1)[0].rstrip()
+    cut = len(line) > length or len(text) > len(head) + length or "\n" in text.strip()
+    if len(line) > length:
+        line = line[: length - 1].rstrip()
+    return visible(line) + ("…" if cut else "")

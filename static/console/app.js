@@ -1,0 +1,1 @@
+// The console's scripts, loaded as modules; every page works without them but for live refresh.
