@@ -130,9 +130,7 @@ CACHES = {
 # --- DynamoDB ------------------------------------------------------------------------------------
 
 # Where every table lives that names no endpoint of its own; empty = Amazon's.
-DYNAMO_ENDPOINT_URL = env.str(
-    "AWS_ENDPOINT_URL_DYNAMODB", default=env.str("AWS_ENDPOINT_URL", default="")
-)
+DYNAMO_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL_DYNAMODB", default=env.str("AWS_ENDPOINT_URL", default=""))
 
 
 def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: str) -> dict[str, str]:
@@ -152,10 +150,10 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
 
 # fmt: off
 DYNAMO_TABLES: dict[str, dict[str, str]] = {
-    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),  # noqa: E501
-    "requests": _table("requests", "requests_app.tables.REQUESTS", name=f"{OPSPORTAL_ENV}-market_intelligence_requests", region="us-east-1", key="request_id", ttl="ttl"),  # noqa: E501
-    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=f"{OPSPORTAL_ENV}-request_processing_logs", region="us-east-1", key="log_id", ttl="ttl"),  # noqa: E501
-    "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),  # noqa: E501
+    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),
+    "requests": _table("requests", "requests_app.tables.REQUESTS", name=f"{OPSPORTAL_ENV}-market_intelligence_requests", region="us-east-1", key="request_id", ttl="ttl"),
+    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=f"{OPSPORTAL_ENV}-request_processing_logs", region="us-east-1", key="log_id", ttl="ttl"),
+    "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),
 }
 # fmt: on
 
@@ -307,13 +305,17 @@ def _refuse_insecure() -> None:
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
         raise ImproperlyConfigured("SECRET_KEY is too short: use at least 50 random characters.")
     if DEBUG:
-        raise ImproperlyConfigured(f"DEBUG is on in {OPSPORTAL_ENV}: it shows settings to anyone. Unset DEBUG.")
+        raise ImproperlyConfigured(
+            f"DEBUG is on in {OPSPORTAL_ENV}: it shows settings to anyone. Unset DEBUG."
+        )
     if not ALLOWED_HOSTS or any("*" in host for host in ALLOWED_HOSTS):
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS has a wildcard: name the console's host names, separated by commas."
         )
     if any(urlsplit(origin).hostname in (None, "*") for origin in CSRF_TRUSTED_ORIGINS):
-        raise ImproperlyConfigured("CSRF_TRUSTED_ORIGINS must name whole origins, such as https://ops.example.com.")
+        raise ImproperlyConfigured(
+            "CSRF_TRUSTED_ORIGINS must name whole origins, such as https://ops.example.com."
+        )
 
 
 _refuse_insecure()

@@ -114,6 +114,8 @@ CREDENTIALS = {
     "MissingAuthenticationTokenException": "The request was not signed.",
     "IncompleteSignature": "The request was not signed as AWS expects.",
 }
+# DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
+_NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
 _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*]+)(?: on resource: (?P<resource>\S+))?")
 
 
@@ -156,9 +158,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
     code, message = details.get("Code", "Unknown"), details.get("Message", "")
     variable = f"DYNAMODB_{table.logical.upper()}"
     where = f"{table.name} in {table.region}"
-    if "index" in message.lower() and (
-        "does not have the specified index" in message or code == "ResourceNotFoundException"
-    ):
+    if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
             "python manage.py dynamo migrate creates it in development; elsewhere ask the table's owner.",

@@ -64,6 +64,13 @@ class TableSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
 
+    def index(self, name: str) -> Index:
+        """The declared index of that name; KeyError when there is none."""
+        for index in self.indexes:
+            if index.name == name:
+                return index
+        raise KeyError(name)
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -89,13 +96,6 @@ class Binding:
     def fingerprint(self) -> str:
         """A short digest of the place and name, for cache keys."""
         return hashlib.sha256("\n".join((self.name, *self.place)).encode()).hexdigest()[:16]
-
-    def index(self, name: str) -> Index:
-        """The declared index of that name; KeyError when there is none."""
-        for index in self.spec.indexes:
-            if index.name == name:
-                return index
-        raise KeyError(name)
 
     def create_request(self, *, optional_indexes: bool = False) -> dict[str, Any]:
         """The arguments of CreateTable: keys, indexes, billing, encryption and tags.

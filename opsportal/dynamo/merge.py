@@ -1,0 +1,238 @@
+"""Newest first over many partitions of an index: a k-way merge with a cursor that survives movement.
+
+Items move between partitions while one pages (a request becomes `processing`), so a cursor of one start
+key per partition would lose or double them. This one holds the sort key last shown and the ids shown at
+it: the next page queries every partition at or before that stamp and drops what was shown.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opsportal.dynamo import clients, cursors
+from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.expressions import Clause, Expressions, Filter
+from opsportal.dynamo.pages import PAGE_SIZE, SEARCH_CALLS, Page, Raw
+from opsportal.dynamo.tables import Binding, Index
+
+# Ids in a cursor. Where more items than that share one stamp, the cursor turns to start keys.
+MOST_IDS = 100
+# Items that came since the list was first shown and are counted; past it, "50+".
+MOST_NEWER = 50
+# Items that one filtered query evaluates in one partition.
+FILTERED_CHUNK = 200
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bounds of the sort key's text, inclusive; "" is open."""
+
+    start: str = ""
+    end: str = ""
+
+    def until(self, end: str) -> "Span":
+        return Span(self.start, min(self.end, end) if self.end else end)
+
+    def clauses(self, attribute: str) -> tuple[Clause, ...]:
+        if self.start and self.end:
+            return (Clause(attribute, "between", (self.start, self.end)),)
+        if self.start:
+            return (Clause(attribute, ">=", (self.start,)),)
+        return (Clause(attribute, "<=", (self.end,)),) if self.end else ()
+
+    @property
+    def empty(self) -> bool:
+        """Nothing can be in it; DynamoDB would refuse such a BETWEEN."""
+        return bool(self.start and self.end and self.start > self.end)
+
+
+@dataclass
+class _Stream:
+    """One partition, read in chunks. `frontier`: everything newer than it has been read."""
+
+    partition: str
+    rows: deque[Raw] = field(default_factory=deque)
+    start_key: Raw | None = None
+    frontier: str | None = None
+    exhausted: bool = False
+    consumed: Raw | None = None  # key of the last row taken out, for a cursor of start keys
+
+
+class Merge:
+    """One page of a merge. `key`: the index's hash and range attributes; see `page`."""
+
+    def __init__(
+        self,
+        table: Binding,
+        index: Index,
+        partitions: Sequence[str],
+        *,
+        span: Span | None = None,
+        filters: Filter = (),
+        projection: Sequence[str] = (),
+        limit: int = PAGE_SIZE,
+    ) -> None:
+        self.table = table
+        self.index = index
+        self.partitions = list(dict.fromkeys(partitions))
+        self.span = span or Span()
+        self.filters = filters
+        self.projection = [*projection, index.hash_key, index.range_key, table.key] if projection else []
+        self.limit = limit
+        self.calls_left = 0
+        self._position: dict[str, Any] = {}
+
+    def page(self, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
+        """Up to `limit` items, newest first. Raises `DynamoError`.
+
+        `anchor`: the newest stamp of the list as first shown; items after it are counted, not shown, so
+        that a refreshed list does not jump.
+        """
+        position = cursors.load(cursor, purpose=purpose) if cursor else {}
+        page = self._read(position, anchor)
+        if page.newer_more:
+            # So much is new that the chunks read hold little else: read on from the anchor instead.
+            self.span = self.span.until(anchor)
+            page = self._read({}, "")
+            page.newer, page.newer_more = MOST_NEWER, True
+        if page.cursor:
+            page.cursor = cursors.dump(self._position, purpose=purpose)
+        return page
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _read(self, position: dict[str, Any], anchor: str) -> Page:
+        page = Page([], how=f"Query {self.index.name}", partitions=self.partitions)
+        self.calls_left = len(self.partitions) + max(SEARCH_CALLS, len(self.partitions))
+        streams = self._streams(position)
+        shown_at_stamp = set(position.get("seen", ()))
+        shown: set[str] = set()
+        stamp = position.get("at", "")
+        while streams and len(page.items) < self.limit:
+            stream = self._next(streams)
+            if stream is None:
+                break
+            if not stream.rows:
+                if not self.calls_left:
+                    page.complete = False
+                    break
+                wanted = self.limit - len(page.items)
+                self._fetch(stream, wanted, first=stream.frontier is None, span=self.span.until(stamp)
+                            if position else self.span)  # fmt: skip
+                continue
+            row = stream.rows.popleft()
+            stream.consumed = self._key(row)
+            row_stamp, identity = self._stamp(row), self._identity(row)
+            if identity in shown or (row_stamp == position.get("at") and identity in shown_at_stamp):
+                continue
+            if anchor and row_stamp > anchor:
+                page.newer += 1
+                if page.newer >= MOST_NEWER:
+                    page.newer_more = True
+                    return page
+                continue
+            page.items.append(row)
+            shown.add(identity)
+        self._finish(page, streams, position, shown_at_stamp)
+        return page
+
+    def _streams(self, position: dict[str, Any]) -> list[_Stream]:
+        keys = position.get("keys")
+        if keys is None:
+            return [] if self.span.empty else [_Stream(partition) for partition in self.partitions]
+        return [
+            _Stream(partition, start_key=keys[partition], consumed=keys[partition])
+            for partition in self.partitions
+            if partition in keys
+        ]
+
+    @staticmethod
+    def _newest(stream: _Stream, stamp_of: Any) -> str:
+        """The newest stamp that the stream may still hold; the end of text before its first chunk."""
+        if stream.rows:
+            return str(stamp_of(stream.rows[0]))
+        return chr(0x10FFFF) if stream.frontier is None else stream.frontier
+
+    def _next(self, streams: list[_Stream]) -> _Stream | None:
+        """The stream that holds, or may hold, the newest row; unread ones before equal read ones."""
+        open_ones = [stream for stream in streams if stream.rows or not stream.exhausted]
+        return max(
+            open_ones,
+            key=lambda stream: (self._newest(stream, self._stamp), not stream.rows),
+            default=None,
+        )
+
+    def _fetch(self, stream: _Stream, wanted: int, *, first: bool, span: Span) -> None:
+        if self.filters:
+            chunk = FILTERED_CHUNK
+        elif first:
+            chunk = max(5, -(-wanted // len(self.partitions)) + 2)
+        else:
+            chunk = wanted + 2
+        arguments = Expressions().arguments(
+            key=(
+                Clause(self.index.hash_key, "=", (stream.partition,)),
+                *span.clauses(self.index.range_key),
+            ),
+            filters=self.filters,
+            projection=self.projection,
+        )
+        if stream.start_key:
+            arguments["ExclusiveStartKey"] = stream.start_key
+        with translated(self.table):
+            answer = clients.client(*self.table.place).query(
+                TableName=self.table.name,
+                IndexName=self.index.name,
+                ScanIndexForward=False,
+                Limit=chunk,
+                **arguments,
+            )
+        self.calls_left -= 1
+        stream.rows.extend(answer["Items"])
+        stream.start_key = answer.get("LastEvaluatedKey")
+        stream.exhausted = stream.start_key is None
+        stream.frontier = self._stamp(stream.start_key) if stream.start_key else ""
+
+    # --- where it ended --------------------------------------------------------------------------
+
+    def _finish(
+        self, page: Page, streams: list[_Stream], position: dict[str, Any], shown_before: set[str]
+    ) -> None:
+        more = [stream for stream in streams if stream.rows or not stream.exhausted]
+        if not more:
+            return
+        page.cursor = "more"
+        unread = [stream.frontier or "" for stream in more if not stream.rows]
+        if page.complete:
+            stamp = self._stamp(page.items[-1]) if page.items else position.get("at", "")
+        else:
+            stamp = max(unread)
+            page.searched_to = stamp
+        same_stamp = stamp == position.get("at")
+        seen = {self._identity(row) for row in page.items if self._stamp(row) == stamp}
+        if same_stamp:
+            seen |= shown_before
+        # More items share this stamp than a cursor can name, or than the calls could search through.
+        crowded = len(seen) > MOST_IDS or (same_stamp and (not page.complete or "keys" in position))
+        if crowded:
+            self._position = {"at": stamp, "keys": self._start_keys(more)}
+        else:
+            self._position = {"at": stamp, "seen": sorted(seen)}
+
+    def _start_keys(self, streams: list[_Stream]) -> dict[str, Raw | None]:
+        """Where each partition goes on: after the last row taken, or after the chunk when none is left.
+        Partitions that are not named are at their end."""
+        return {stream.partition: stream.consumed if stream.rows else stream.start_key for stream in streams}
+
+    def _key(self, row: Raw) -> Raw:
+        return {name: row[name] for name in (self.index.hash_key, self.index.range_key, self.table.key)}
+
+    def _stamp(self, row: Raw) -> str:
+        return str(row[self.index.range_key]["S"])
+
+    def _identity(self, row: Raw) -> str:
+        """A short digest of the item's key: cursors travel in URLs."""
+        return hashlib.sha256(raw_text(row[self.table.key]).encode()).hexdigest()[:12]

@@ -1,0 +1,172 @@
+"""Pages of lists: a bounded number of calls each, and a signed cursor to go on from.
+
+`scan_page` reads a table in no order; `sequence_page` reads partitions one after the other in DynamoDB's
+own order; `opsportal.dynamo.merge` reads partitions side by side, newest first.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opsportal.dynamo import clients, cursors
+from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.errors import MalformedCursor, translated
+from opsportal.dynamo.expressions import Clause, Expressions, Filter
+from opsportal.dynamo.tables import Binding
+
+Raw = dict[str, Typed]
+Keep = Callable[[Raw], bool]
+
+PAGE_SIZE = 50
+# Calls that a filter may cost which no index serves; then the page says how far it searched.
+SEARCH_CALLS = 5
+# Items that one call of a filtered read evaluates; DynamoDB stops at 1 MB before that.
+EVALUATED_PER_CALL = 500
+
+
+@dataclass
+class Page:
+    """Items as the wire has them, and how they were found.
+
+    `cursor`: where the next page starts, "" at the end. `complete`: this page is as full as it can be; if
+    not, the calls were used up first, and `searched_to` says how far (a sort key's text, or "").
+    `newer`: items that came since the list was first shown, left out of it.
+    """
+
+    items: list[Raw]
+    cursor: str = ""
+    how: str = ""
+    partitions: Sequence[str] = ()
+    complete: bool = True
+    searched_to: str = ""
+    newer: int = 0
+    newer_more: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def scan_page(
+    table: Binding,
+    *,
+    purpose: str,
+    cursor: str = "",
+    limit: int = PAGE_SIZE,
+    filters: Filter = (),
+    keep: Keep | None = None,
+    projection: Sequence[str] = (),
+) -> Page:
+    """Up to `limit` items of a Scan, in no order. `keep` filters what no expression can say.
+
+    Raises `DynamoError`.
+    """
+    start = cursors.load(cursor, purpose=purpose).get("key") if cursor else None
+    client = clients.client(*table.place)
+    items: list[Raw] = []
+    searching = bool(filters or keep)
+    for _ in range(SEARCH_CALLS):
+        arguments = Expressions().arguments(filters=filters, projection=projection)
+        if start:
+            arguments["ExclusiveStartKey"] = start
+        with translated(table):
+            answer = client.scan(
+                TableName=table.name,
+                Limit=EVALUATED_PER_CALL if searching else limit - len(items),
+                **arguments,
+            )
+        start = answer.get("LastEvaluatedKey")
+        items += [item for item in answer["Items"] if keep is None or keep(item)]
+        if len(items) > limit or (len(items) == limit and start):
+            items = items[:limit]
+            start = {table.key: items[-1][table.key]}
+        if len(items) >= limit or not start:
+            break
+    return Page(
+        items,
+        cursor=cursors.dump({"key": start}, purpose=purpose) if start else "",
+        how=f"Scan {table.name}",
+        complete=not start or len(items) >= limit,
+    )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A key condition of an index, read as one partition. `label` names it and is its place in a cursor."""
+
+    label: str
+    key: tuple[Clause, ...]
+
+
+def sequence_page(
+    table: Binding,
+    index: str,
+    parts: Sequence[Part],
+    *,
+    purpose: str,
+    cursor: str = "",
+    limit: int = PAGE_SIZE,
+    filters: Filter = (),
+    projection: Sequence[str] = (),
+) -> Page:
+    """Up to `limit` items of one part after the other, each in the index's own order.
+
+    The cursor is DynamoDB's own within a part. Raises `DynamoError`.
+    """
+    position = cursors.load(cursor, purpose=purpose) if cursor else {}
+    labels = [part.label for part in parts]
+    if position and position.get("part") not in labels:
+        raise MalformedCursor(
+            "The list changed since this address was made.", "Start again from the first page."
+        )
+    number = labels.index(position["part"]) if position else 0
+    start = position.get("key")
+    client = clients.client(*table.place)
+    items: list[Raw] = []
+    calls = 0
+    while number < len(parts) and len(items) < limit and calls < len(parts) + SEARCH_CALLS:
+        arguments = Expressions().arguments(key=parts[number].key, filters=filters, projection=projection)
+        if start:
+            arguments["ExclusiveStartKey"] = start
+        with translated(table):
+            answer = client.query(
+                TableName=table.name,
+                IndexName=index,
+                Limit=EVALUATED_PER_CALL if filters else limit - len(items),
+                **arguments,
+            )
+        calls += 1
+        start = answer.get("LastEvaluatedKey")
+        items += answer["Items"]
+        if len(items) > limit:
+            items = items[:limit]
+            schema = table.spec.index(index)
+            start = {name: items[-1][name] for name in (schema.hash_key, schema.range_key, table.key)}
+        elif not start:
+            number += 1
+    position = {"part": labels[number], "key": start} if number < len(parts) else {}
+    return Page(
+        items,
+        cursor=cursors.dump(position, purpose=purpose) if position else "",
+        how=f"Query {index}",
+        partitions=labels,
+        complete=not position or len(items) >= limit,
+    )
+
+
+def stream(
+    table: Binding, index: str, key: Sequence[Clause], *, filters: Filter = (), **arguments: Any
+) -> Iterator[Raw]:
+    """Every item that matches, oldest first, page by page, for downloads: memory does not grow.
+
+    Uses the patient client, so it must run outside of a request's budget. Raises `DynamoError`.
+    """
+    client = clients.client(*table.place, patient=True)
+    start: Raw | None = None
+    while True:
+        request = Expressions().arguments(key=key, filters=filters)
+        if start:
+            request["ExclusiveStartKey"] = start
+        with translated(table):
+            answer = client.query(TableName=table.name, IndexName=index, **request, **arguments)
+        yield from answer["Items"]
+        start = answer.get("LastEvaluatedKey")
+        if not start:
+            return

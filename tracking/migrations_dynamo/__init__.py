@@ -1,0 +1,1 @@
+"""Table migrations of this app; see `opsportal.dynamo.migrations`."""

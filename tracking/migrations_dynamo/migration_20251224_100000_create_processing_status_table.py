@@ -1,0 +1,5 @@
+"""Creates the workflow status table (seed 000)."""
+
+from opsportal.dynamo.migrations import CreateTable
+
+migration = CreateTable("workflows")
