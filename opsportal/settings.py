@@ -216,6 +216,8 @@ ACCOUNT_RATE_LIMITS: Any = {
     "change_password": "5/m/user",
 }
 SOCIALACCOUNT_ONLY = False
+# allauth's setting as JSON, for single sign-on with OpenID Connect; without it there are no routes for it.
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = env.json("SOCIALACCOUNT_PROVIDERS", default={})
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Ops Portal"
 AUTH_PASSWORD_VALIDATORS = [
@@ -244,6 +246,7 @@ SECURE_CSP: dict[str, list[str]] = {
     "object-src": ["'none'"],
 }
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "opsportal.console.refusals.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 # Seed ids and cursors travel in URLs; the session must not travel without TLS outside development.
 HTTPS = OPSPORTAL_ENV != "dev" or env.bool("HTTPS", default=False)

@@ -1,0 +1,50 @@
+"""django-allauth's two adapters: nobody signs up, only staff sign in, and nobody is led elsewhere."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.contrib import messages
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from opsportal.console.access import is_local_path
+
+NOT_STAFF = (
+    "This account is not a staff account, so it can't use the console. An administrator can make it one."
+)
+
+
+class StaffAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = DefaultAccountAdapter.error_messages | {"not_staff": NOT_STAFF}
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def is_safe_url(self, url: str) -> bool:
+        return is_local_path(url)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """Only after the right password does anyone learn that the account is not staff."""
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        if user is not None and user.is_active and not user.is_staff:  # type: ignore[attr-defined]
+            raise self.validation_error("not_staff")
+        return user
+
+    def pre_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse | None:
+        """The gate of every way in; single sign-on comes without `authenticate`."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        if response is None and not user.is_staff:  # type: ignore[attr-defined]
+            messages.error(request, NOT_STAFF)
+            raise ImmediateHttpResponse(redirect("account_login"))
+        return response
+
+
+class StaffSocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Single sign-on is for accounts that exist: connected in the account's own pages, or found by the
+    provider's verified e-mail address where the provider's settings say EMAIL_AUTHENTICATION."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return False

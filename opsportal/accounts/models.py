@@ -1,0 +1,113 @@
+"""What the console keeps about its own users. No data of the tables is in here."""
+
+from functools import cache
+from urllib.parse import urlencode
+from zoneinfo import available_timezones
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.http import QueryDict
+from django.urls import reverse
+
+# Where a saved view of a page opens, by page key.
+PAGES = {
+    "workflows": "tracking:list",
+    "requests": "requests:list",
+    "agents": "registry:list",
+}
+MAX_QUERY = 2000
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """The IANA names that this machine knows, sorted, UTC first."""
+    return ("UTC", *sorted(available_timezones() - {"UTC"}))
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in time_zones():
+        raise ValidationError("%(name)s is not a time zone of the IANA database.", params={"name": name})
+
+
+class Preferences(models.Model):
+    """How one person wants the console. Nobody needs a row: see `preferences_of`."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "As the system"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    class Refresh(models.IntegerChoices):
+        OFF = 0, "Off"
+        TWO = 2, "Every 2 s"
+        FIVE = 5, "Every 5 s"
+        THIRTY = 30, "Every 30 s"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="preferences"
+    )
+    theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    refresh_seconds = models.PositiveSmallIntegerField(
+        "live refresh", choices=Refresh.choices, default=Refresh.THIRTY
+    )
+
+    class Meta:
+        verbose_name_plural = "preferences"
+
+    def __str__(self) -> str:
+        return f"Preferences of {self.user}"
+
+
+class SavedViewQuerySet(models.QuerySet["SavedView"]):
+    def visible_to(self, user_id: int | None) -> "SavedViewQuerySet":
+        """One's own and the shared ones."""
+        return self.filter(Q(owner_id=user_id) | Q(shared=True)).select_related("owner")
+
+
+class SavedView(models.Model):
+    """A list's filters under a name: the query string of the page, without the position in it."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    page = models.SlugField(max_length=20, choices=[(page, page.title()) for page in PAGES])
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=MAX_QUERY, blank=True)
+    shared = models.BooleanField("visible to everyone", default=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SavedViewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["page", "name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "page", "name"], name="one_view_per_owner_page_and_name")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.page})"
+
+    def get_absolute_url(self) -> str:
+        url = reverse(PAGES[self.page])
+        return f"{url}?{self.query}" if self.query else url
+
+
+def normalised_query(text: str) -> str:
+    """`text` as a query string that is safe to keep: no position in the list, no empty values, UTF-8.
+
+    Raises ValidationError where it is longer than `MAX_QUERY`.
+    """
+    if len(text) > MAX_QUERY:
+        raise ValidationError("These filters are too long to be saved.")
+    pairs = [
+        (name, value)
+        for name, values in QueryDict(text.lstrip("?")).lists()
+        if name != "cursor"
+        for value in values
+        if value
+    ]
+    query = urlencode(pairs)
+    if len(query) > MAX_QUERY:
+        raise ValidationError("These filters are too long to be saved.")
+    return query

@@ -1,0 +1,35 @@
+"""Addresses under /accounts/. Of allauth only the pages that this console has are routed: there is no
+sign-up, no password reset by e-mail, no e-mail confirmation to find."""
+
+from allauth.account import views as account
+from allauth.socialaccount import views as social
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+
+from opsportal.accounts import views
+
+own = [
+    path("preferences/", views.preferences, name="preferences"),
+    path("views/", views.saved_views, name="views"),
+    path("views/", views.saved_views, name="save_view"),
+    path("views/<int:pk>/delete/", views.delete_view, name="delete_view"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include((own, "accounts"))),
+    path("login/", account.login, name="account_login"),
+    path("logout/", account.logout, name="account_logout"),
+    path("inactive/", account.account_inactive, name="account_inactive"),
+    path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("password/change/", account.password_change, name="account_change_password"),
+    path("password/set/", views.no_password, name="account_set_password"),
+    path("2fa/", include("allauth.mfa.urls")),
+]
+
+if settings.SOCIALACCOUNT_PROVIDERS:
+    urlpatterns += [
+        path("3rdparty/", social.connections, name="socialaccount_connections"),
+        path("3rdparty/login/cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
+        path("3rdparty/login/error/", social.login_error, name="socialaccount_login_error"),
+        path("", include("allauth.socialaccount.providers.openid_connect.urls")),
+    ]

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class OpsPortalConfig(AppConfig):
+    """Holds the management commands of the whole console."""
+
+    name = "opsportal"
+    verbose_name = "Ops Portal"

@@ -1,0 +1,189 @@
+"""Who may see what. Every view carries a mark; a view without one is refused (see `middleware`).
+
+`@requires("tracking.view_workflows")`, `@staff` and `@public` set the mark, `access_of` finds it, and
+`THIRD_PARTY` holds the marks of views that are not ours. On a django-ninja operation, `@requires` (below
+`@router.get(...)`) also sets the operation's `auth`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
+from ninja.errors import HttpError
+from ninja.operation import Operation
+from ninja.security import SessionAuth
+from ninja.utils import contribute_operation_callback
+
+from opsportal.accounts.roles import administrators, roles_with
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Access:
+    """A view's mark. `own`: the view authenticates and authorises by itself (the API)."""
+
+    kind: Literal["public", "staff", "permission", "own"]
+    permission: str = ""
+
+
+PUBLIC = Access("public")
+STAFF = Access("staff")
+OWN = Access("own")
+
+
+def public(view: View) -> View:
+    """Anyone may call this view; nothing of the data may be in its answer."""
+    view.login_required = False  # type: ignore[attr-defined]
+    return _marked(view, PUBLIC)
+
+
+def staff(view: View) -> View:
+    """Any signed-in staff account may call this view."""
+    return _marked(view, STAFF)
+
+
+def requires(permission: str) -> Callable[[View], View]:
+    """Staff accounts that hold `permission` ("app_label.codename") may call this view or operation."""
+    access = Access("permission", permission)
+
+    def mark(view: View) -> View:
+        contribute_operation_callback(view, lambda operation: _guard(operation, access))
+        return _marked(view, access)
+
+    return mark
+
+
+def _marked(view: View, access: Access) -> View:
+    view.access = access  # type: ignore[attr-defined]
+    return view
+
+
+# Views of other packages, by URL name; "<namespace>:*" is every view of a namespace.
+THIRD_PARTY: dict[str, Access] = {
+    # Its own checks per model come on top.
+    "admin:*": Access("permission", "auth.view_user"),
+    # Each operation has its own guard, see `requires`; 401 and 403 are JSON there.
+    "api:*": OWN,
+    "account_login": PUBLIC,
+    "account_inactive": PUBLIC,
+    # Of anyone signed in, staff or no longer staff.
+    "account_logout": PUBLIC,
+    "account_change_password": STAFF,
+    "account_reauthenticate": STAFF,
+    # The second factor is asked for before anyone is signed in.
+    "mfa_authenticate": PUBLIC,
+    "mfa_index": STAFF,
+    "mfa_reauthenticate": STAFF,
+    "mfa_activate_totp": STAFF,
+    "mfa_deactivate_totp": STAFF,
+    "mfa_view_recovery_codes": STAFF,
+    "mfa_generate_recovery_codes": STAFF,
+    "mfa_download_recovery_codes": STAFF,
+    "openid_connect_login": PUBLIC,
+    "openid_connect_callback": PUBLIC,
+    "socialaccount_login_cancelled": PUBLIC,
+    "socialaccount_login_error": PUBLIC,
+    "socialaccount_connections": STAFF,
+}
+
+
+def access_of(view: Callable[..., Any], name: str) -> Access | None:
+    """The mark of `view`, whose full URL name is `name` (may be empty); None: nobody may call it."""
+    marked: Access | None = getattr(view, "access", None)
+    if marked is not None:
+        return marked
+    namespace = name.rpartition(":")[0]
+    return THIRD_PARTY.get(name) or (THIRD_PARTY.get(f"{namespace}:*") if namespace else None)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a person may not do something, in the shape that the problem page shows."""
+
+    sentence: str
+    mend: str = ""
+    title: str = "You may not see this"
+    permission: str = ""
+    kind: str = "refused"
+    status: int = 403
+    statement: str = ""
+    retry: bool = False
+
+
+def refusal(user: AbstractBaseUser | AnonymousUser, access: Access | None) -> Refusal | None:
+    """Why the signed-in `user` may not call a view with this mark; None if they may."""
+    if access is None:
+        return Refusal(
+            "No access rule is declared for this address, so nobody may open it.",
+            "This is a defect of the console: report it with the address.",
+        )
+    if access.kind in ("public", "own"):
+        return None
+    if not (user.is_active and getattr(user, "is_staff", False)):
+        return Refusal(
+            "This account is not a staff account.",
+            "An administrator of the console can make it one.",
+        )
+    if access.kind == "permission" and not user.has_perm(access.permission):  # type: ignore[union-attr]
+        return lacking(access.permission)
+    return None
+
+
+def lacking(permission: str) -> Refusal:
+    """The refusal for want of `permission`: which one, who has it, who can grant it."""
+    roles = " or ".join(roles_with(permission))
+    held = f", which the role {roles} has" if roles else ""
+    names = administrators()
+    who = f"An administrator ({', '.join(names)})" if names else "An administrator"
+    return Refusal(
+        f"You need the permission {permission}{held}.",
+        f"{who} can give you that role." if roles else f"{who} can say who may do this.",
+        permission=permission,
+    )
+
+
+def is_local_path(url: str | None) -> bool:
+    """True for a path on this host: neither an address elsewhere nor one that a browser takes for one."""
+    return bool(url) and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)  # type: ignore[union-attr]
+
+
+def local_path(url: str | None, default: str = "/") -> str:
+    """`url` if it is a path on this host, else `default`. For every redirect target from a request."""
+    return url if url and is_local_path(url) else default
+
+
+def path_on_this_host(request: HttpRequest, address: str) -> str:
+    """The path and query of a full `address` (Referer, HX-Current-URL) of this host, else ""."""
+    parts = urlsplit(address)
+    if parts.netloc != request.get_host():
+        return ""
+    return local_path(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", "")
+
+
+class SessionGuard(SessionAuth):
+    """django-ninja's authentication by the console's session, and the permission of one operation.
+
+    Anonymous: 401. Signed in without the right: 403. Cookies carry no intent, so CSRF is checked.
+    """
+
+    def __init__(self, access: Access | None) -> None:
+        super().__init__()
+        self.access = access
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        if not request.user.is_authenticated:
+            return None
+        if found := refusal(request.user, self.access):
+            raise HttpError(403, f"{found.sentence} {found.mend}")
+        return request.user
+
+
+def _guard(operation: Operation, access: Access) -> None:
+    guard = SessionGuard(access)
+    operation.auth_param = guard
+    operation.auth_callbacks = [guard]

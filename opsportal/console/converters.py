@@ -1,0 +1,43 @@
+"""The one way an item's key travels in a URL: any non-empty string is a legal DynamoDB key."""
+
+import re
+
+# Left as they are: ids such as req_1757412789250_a08ac7ad stay readable. No character here has a
+# meaning in a path segment, and `~` (the escape) is one that URLs never percent-encode.
+_ESCAPED = re.compile(r"[^A-Za-z0-9_.:@=+,-]")
+_ESCAPES = re.compile(rb"~([0-9A-F]{2})")
+
+
+def quote_key(key: str) -> str:
+    """`key` as one path segment: what is not plain becomes `~XX` per byte of its UTF-8.
+
+    A leading dot is escaped too, since browsers and proxies resolve the segments `.` and `..`.
+    """
+    quoted = _ESCAPED.sub(lambda found: _escape(found[0]), key)
+    return f"~2E{quoted[1:]}" if quoted.startswith(".") else quoted
+
+
+def unquote_key(segment: str) -> str:
+    """The key that `quote_key` quoted. Characters it would have escaped stand for themselves, so that a
+    pasted id opens too; raises ValueError where the bytes are no UTF-8."""
+    quoted = segment.encode()
+    return _ESCAPES.sub(lambda found: bytes.fromhex(found[1].decode()), quoted).decode()
+
+
+def _escape(character: str) -> str:
+    # A lone surrogate can't be a key, but must not break the page that shows one: its link answers 404.
+    return "".join(f"~{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+class KeyConverter:
+    """`<key:pk>` in a URL pattern: one segment that stands for any non-empty string."""
+
+    regex = "[^/]+"
+
+    def to_python(self, value: str) -> str:
+        return unquote_key(value)
+
+    def to_url(self, value: str) -> str:
+        if not value:
+            raise ValueError("DynamoDB has no empty keys.")
+        return quote_key(value)

@@ -1,0 +1,107 @@
+"""What holds for every answer: security headers, default-deny, the time and account of DynamoDB calls."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from opsportal.console.access import OWN, PUBLIC, Refusal, access_of, refusal
+from opsportal.console.problems import problem_response
+from opsportal.console.refusals import forbidden, unauthenticated
+from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.spending import request_budget
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+# The console uses none of these; a script that got in shall not either. Copying stays allowed.
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer", "autoplay", "camera", "display-capture", "geolocation", "gyroscope",
+        "magnetometer", "microphone", "midi", "payment", "screen-wake-lock", "usb", "xr-spatial-tracking",
+    )
+)  # fmt: skip
+
+
+class ContentSecurityPolicyMiddleware:
+    """Sends `settings.SECURE_CSP` and its companions (the setting is Django 6's, whose own middleware
+    replaces this one then)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.policy = build_policy(settings.SECURE_CSP)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", self.policy)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+
+def build_policy(directives: Mapping[str, Iterable[str]]) -> str:
+    """The header's value: `{"img-src": ["'self'", "data:"]}` gives "img-src 'self' data:"."""
+    return "; ".join(f"{name} {' '.join(values)}".strip() for name, values in directives.items())
+
+
+class StaffRequiredMiddleware:
+    """Refuses what a view's mark does not allow, and every view without a mark."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        # Answers hold data, or say who is signed in: no cache keeps them, and page and fragment differ.
+        response.headers.setdefault("Cache-Control", "no-store")
+        patch_vary_headers(response, ("HX-Request", "Cookie"))
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        if comes_from_another_site(request):
+            return forbidden(request, CROSS_SITE)
+        match = request.resolver_match
+        access = access_of(view, match.view_name if match else "")
+        if access in (PUBLIC, OWN):
+            return None
+        if not request.user.is_authenticated:
+            return unauthenticated(request)
+        found = refusal(request.user, access)
+        return forbidden(request, found) if found else None
+
+
+CROSS_SITE = Refusal(
+    "The browser says that another site sent this form.",
+    "Open the console's own page and do it from there.",
+    title="Refused: sent by another site",
+)
+
+
+def comes_from_another_site(request: HttpRequest) -> bool:
+    """True for a writing request that the browser says another origin made. Beside the CSRF token: it
+    holds even where a token leaked, or a view is exempt. Clients that are no browsers send no header."""
+    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        return False
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+
+
+class DynamoMiddleware:
+    """Opens the account of a request's DynamoDB calls and answers when DynamoDB does not.
+
+    The account is `request.spending` (`opsportal.dynamo.spending.Spending`), shown in the footer.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with request_budget(settings.DYNAMO_REQUEST_DEADLINE) as spending:
+            request.spending = spending  # type: ignore[attr-defined]
+            return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        return problem_response(request, exception) if isinstance(exception, DynamoError) else None

@@ -1,0 +1,61 @@
+"""The answers to who may not: not signed in, not allowed, not sent by our own page."""
+
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, resolve_url
+
+from opsportal.console.access import Refusal, path_on_this_host
+from opsportal.console.problems import is_api, problem_response
+
+
+def unauthenticated(request: HttpRequest) -> HttpResponseBase:
+    """Nobody is signed in: 401 under /api/, a redirect of the whole page for htmx, else a redirect."""
+    if is_api(request):
+        return not_signed_in()
+    login = resolve_url(settings.LOGIN_URL)
+    if getattr(request, "htmx", None):
+        # A redirect would be followed by htmx, and the login page land inside a panel.
+        back = path_on_this_host(request, request.headers.get("HX-Current-URL", "")) or "/"
+        return HttpResponse(headers={"HX-Redirect": f"{login}?next={quote(back)}"})
+    if request.method in ("GET", "HEAD"):
+        back = request.get_full_path()
+    else:
+        back = path_on_this_host(request, request.headers.get("Referer", "")) or "/"
+    return redirect(f"{login}?next={quote(back)}")
+
+
+def not_signed_in() -> JsonResponse:
+    """401 in JSON. HTTP wants a challenge with it (RFC 9110, 11.6.1); no browser prompts for this one."""
+    return JsonResponse(
+        {"detail": "Not signed in."},
+        status=401,
+        headers={
+            "WWW-Authenticate": f'Cookie realm="opsportal", cookie-name="{settings.SESSION_COOKIE_NAME}"'
+        },
+    )
+
+
+def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
+    if is_api(request):
+        return JsonResponse({"detail": f"{found.sentence} {found.mend}".strip()}, status=found.status)
+    return problem_response(request, found, page="403.html")
+
+
+def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponseBase:
+    """Django's handler403: what a view itself refused."""
+    return forbidden(request, Refusal(str(exception) or "You do not have the permission for this."))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """`CSRF_FAILURE_VIEW`. Its usual cause is a page left open while one signed out or in again."""
+    return forbidden(
+        request,
+        Refusal(
+            "The form's security token is missing or out of date.",
+            "Reload the page and send the form again. Cookies must be allowed for this site.",
+            title="The form was not accepted",
+        ),
+    )
