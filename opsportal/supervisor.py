@@ -66,6 +66,10 @@ def free_port() -> int:
         return port
 
 
+class StoppedError(Exception):
+    """A stop signal arrived while something was still starting."""
+
+
 @dataclass
 class Child:
     """One supervised process. ``grace``: seconds between SIGTERM and SIGKILL."""
@@ -82,6 +86,7 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None] = print) -> None:
         self.children: list[Child] = []
         self._say = say
+        self._stop_asked = False
         self._wake, self._woken = os.pipe()
         for end in (self._wake, self._woken):
             os.set_blocking(end, False)
@@ -120,19 +125,33 @@ class Supervisor:
 
     def run(self) -> int:
         """Wait; then stop every child. 0 after a stop signal, 1 if a child ended by itself."""
+        ended = None
         try:
-            ended = self._wait()
+            while ended is None and not self._stop_asked:
+                ended = next((child for child in self.children if child.process.poll() is not None), None)
+                if ended is None:
+                    self._wait_for_signal(1.0)
             if ended is not None:
                 self._say(f"{ended.name} ended with {ended.process.returncode}; stopping the rest.")
                 if tail := last_lines(ended.log):
                     self._say(f"The last lines of {ended.log}:\n{tail}")
         finally:
             self.stop()
-        return 1 if ended is not None else 0
+        return 0 if ended is None else 1
 
-    def stop_asked(self) -> bool:
-        """Whether a stop signal has arrived (for long steps between two starts)."""
-        return self._signals(0.0) & set(STOP_SIGNALS) != set()
+    def complete(self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
+        """Run a child that ends by itself, and return its exit code. Raises StoppedError on a stop signal."""
+        process = self.start(name, command, env=env)
+        while process.poll() is None:
+            self.pause(1.0)
+        self.children.pop()
+        return process.returncode
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, at most until a child ends. Raises StoppedError on a stop signal."""
+        self._wait_for_signal(seconds)
+        if self._stop_asked:
+            raise StoppedError
 
     def stop(self) -> None:
         """Stop every child, the last started first, and whatever they started."""
@@ -149,19 +168,10 @@ class Supervisor:
             process.wait()
         self.children.clear()
 
-    def _wait(self) -> Child | None:
-        while True:
-            for child in self.children:
-                if child.process.poll() is not None:
-                    return child
-            if self._signals(1.0) & set(STOP_SIGNALS):
-                return None
-
-    def _signals(self, timeout: float) -> set[int]:
-        """The numbers of the signals that arrived since the last call, waiting at most ``timeout`` s."""
-        if not select.select([self._wake], [], [], timeout)[0]:
-            return set()
-        return set(os.read(self._wake, 4096))
+    def _wait_for_signal(self, timeout: float) -> None:
+        if select.select([self._wake], [], [], timeout)[0]:
+            # One byte per signal: its number.
+            self._stop_asked |= not set(STOP_SIGNALS).isdisjoint(os.read(self._wake, 4096))
 
 
 def last_lines(log: Path | None, count: int = 12) -> str:

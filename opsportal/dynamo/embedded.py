@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,8 +40,13 @@ class EngineUnavailableError(Exception):
     """The embedded engine cannot be had here; the text says why."""
 
 
+def binary_path(data_dir: Path) -> Path:
+    """Where the engine is, or will be."""
+    return data_dir.resolve() / "engine" / VERSION / "dynoxide"
+
+
 def ensure_binary(data_dir: Path) -> Path:
-    """The engine's path, ``data_dir/engine/<version>/dynoxide``; fetched first if it is not there.
+    """The engine's path; fetched first if it is not there.
 
     Two processes may call this at once. Raises EngineUnavailableError.
     """
@@ -51,17 +55,19 @@ def ensure_binary(data_dir: Path) -> Path:
         raise EngineUnavailableError(
             f"dynoxide {VERSION} has no binary for {platform.system()} {platform.machine()}"
         )
-    home = data_dir.resolve() / "engine" / VERSION
-    binary = home / "dynoxide"
+    binary = binary_path(data_dir)
     if binary.exists():
         return binary
+    home = binary.parent
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # freed by the kernel, also when we are killed
         if not binary.exists():
-            # Beside its final place, so that the rename is atomic.
-            with tempfile.TemporaryDirectory(dir=home) as work:
-                _unpack(_fetch(package, Path(work)), package, Path(work)).replace(binary)
+            work = home / "unpacking"  # beside its final place, so that the rename is atomic
+            shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+            work.mkdir()
+            _unpack(_fetch(package, work), package, work).replace(binary)
+            shutil.rmtree(work)
     return binary
 
 

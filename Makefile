@@ -1,0 +1,48 @@
+# `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-arbiter lint format lock screenshots venv-demo venv-dev
+
+# The system's Python that .venv is made with; any of 3.11 or later.
+PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+PY := .venv/bin/python
+# More for pytest: `make test ARGS="-k cancel"`. Which engines: dynoxide, moto, or both.
+ARGS ?=
+ENGINE ?= both
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+run: venv-demo ## The console with its engine, demo data and simulator (PORT, DATA_DIR, DEMO, SIMULATE ...)
+	@$(PY) -m opsportal.run
+
+test: venv-dev ## Every test, in parallel, with coverage (ARGS="-k name" for some)
+	@$(PY) scripts/chromium.py
+	@$(PY) -m opsportal.dynamo.embedded .data || { echo 'Without it: make test ENGINE=moto' >&2; exit 1; }
+	@$(PY) -m pytest --numprocesses 2 --engine $(ENGINE) $(if $(ARGS),$(ARGS),--cov --cov-report=term)
+
+test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
+	@$(PY) scripts/arbiter.py
+	@$(PY) -m pytest --numprocesses 2 --engine arbiter -m "not browser" -k "arbiter" $(ARGS)
+
+lint: venv-dev ## Style, types, import rules, templates
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+	@find templates -name '*.html' -print0 | xargs -0r .venv/bin/djade --target-version 5.2 --check
+
+format: venv-dev ## Put code and templates into the project's form
+	@$(PY) -m ruff check --fix-only --quiet .
+	@$(PY) -m ruff format .
+	@find templates -name '*.html' -print0 | xargs -0r .venv/bin/djade --target-version 5.2 || true
+
+lock: ## Resolve requirements/*.in into hash-locked requirements/*.txt
+	@scripts/lock
+
+screenshots: venv-dev ## Every page, light and dark, wide and narrow, into .screenshots/
+	@$(PY) scripts/screenshots.py
+
+venv-demo venv-dev: venv-%:
+	@$(if $(PYTHON),,echo 'Python 3.11 or later was not found: install it, or name it with PYTHON=/path/to/python3.' >&2; exit 1)
+	@$(PYTHON) scripts/venv.py $*

@@ -1,0 +1,52 @@
+"""The environment that the children of `make run` get."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from opsportal.run.kept import kept_secret
+from opsportal.run.options import Options, RefusalError
+
+# An engine on loopback takes any credentials, and must not be sent real ones.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+def common(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
+    """For every child: where data is, and a secret key that outlives a restart."""
+    secret = environ.get("SECRET_KEY") or kept_secret(
+        options.data_dir / "secret_key", lambda: secrets.token_urlsafe(50)
+    )
+    return {
+        **environ,
+        "DATA_DIR": str(options.data_dir),
+        "SECRET_KEY": secret,
+        "DJANGO_SETTINGS_MODULE": "opsportal.settings",
+        "PYTHONUNBUFFERED": "1",
+        "ACCESS_LOG": str(options.data_dir / "logs" / "access.log"),
+    }
+
+
+def with_engine(environ: Mapping[str, str], endpoint: str, database: Path | None) -> dict[str, str]:
+    """``environ`` pointed at our own engine, and with no way to Amazon's. ``database`` None: volatile.
+
+    Raises RefusalError when a table has an endpoint of its own, since tables and data are made in each.
+    """
+    for name in environ:
+        if name.startswith("DYNAMODB_") and name.endswith("_ENDPOINT_URL") and environ[name]:
+            raise RefusalError(
+                f"{name} is set, and the first run makes tables and demo data only in its own engine: "
+                "unset it, or set OPSPORTAL_ENGINE=aws to use existing tables."
+            )
+    # Regions too: the tables are then in the regions that their documents name.
+    kept = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+    return {
+        **kept,
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "OPSPORTAL_ENGINE_IS_VOLATILE": "0" if database else "1",
+        "OPSPORTAL_DEMO_DATABASE": str(database or ""),
+    }

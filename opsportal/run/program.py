@@ -1,0 +1,182 @@
+"""The program behind `make run`: start in order, say where everything is, stop as one."""
+
+import http.client
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsportal.dynamo import embedded
+from opsportal.run import environment
+from opsportal.run.claims import address_of, hold_port, only_run
+from opsportal.run.options import BASE_DIR, Options, RefusalError
+from opsportal.run.prepare import PASSWORD_FILE, ROLES
+from opsportal.supervisor import (
+    NotListeningError,
+    StoppedError,
+    Supervisor,
+    free_port,
+    last_lines,
+    signal_on_parent_death,
+    wait_until_listening,
+)
+
+LOG_BYTES = 5_000_000
+START_SECONDS = 60
+DATABASE = "dynamodb.sqlite3"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main() -> int:
+    """0 after Ctrl-C or SIGTERM; 1 when the console could not start or a part of it ended."""
+    if "MAKELEVEL" in os.environ:
+        # A killed `make` cannot pass a signal on; then we stop as on SIGTERM.
+        signal_on_parent_death(signal.SIGTERM)
+    try:
+        options = Options.read(os.environ)
+        with only_run(options.data_dir, options.port), hold_port(options.port, "PORT") as port:
+            return start(options, port)
+    except RefusalError as refusal:
+        print(refusal, file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Our own engine, running: which, where, and its file (None: in memory)."""
+
+    kind: str
+    endpoint: str
+    database: Path | None
+
+
+def start(options: Options, port: socket.socket) -> int:
+    """Start everything and wait. Raises RefusalError."""
+    logs = options.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    binary = None if options.engine == "aws" else find_engine(options)
+    environ = environment.common(options, os.environ)
+    supervisor = Supervisor(say)
+    try:
+        engine = None
+        if options.engine != "aws":
+            engine = start_engine(supervisor, options, binary, fresh_log(logs / "engine.log"))
+            environ = environment.with_engine(environ, engine.endpoint, engine.database)
+        python = sys.executable
+        if supervisor.complete("The preparation", [python, "-m", "opsportal.run.prepare"], env=environ):
+            return 1
+        start_web(supervisor, options, environ, port)
+        if engine and options.simulate:
+            log = fresh_log(logs / "simulator.log")
+            command = [python, str(BASE_DIR / "manage.py"), "simulate"]
+            supervisor.start("The simulator", command, grace=5, log=log, env=environ)
+        say(banner(options, engine))
+        return supervisor.run()
+    except StoppedError:
+        return 0
+    finally:
+        supervisor.stop()
+
+
+def find_engine(options: Options) -> Path | None:
+    """The embedded engine's binary; None, with a line that says why, when moto takes its place."""
+    if options.engine == "moto":
+        return None
+    if not embedded.binary_path(options.data_dir).exists():
+        say(f"Fetching the embedded engine, dynoxide {embedded.VERSION} (once, 3.5 MB) ...")
+    try:
+        return embedded.ensure_binary(options.data_dir)
+    except embedded.EngineUnavailableError as reason:
+        if options.engine == "dynoxide":
+            raise RefusalError(f"{reason}. Set OPSPORTAL_ENGINE=moto to use moto instead.") from reason
+        say(f"No embedded engine: {reason}. Using moto in memory instead: its data is lost when it stops.")
+        return None
+
+
+def start_engine(supervisor: Supervisor, options: Options, binary: Path | None, log: Path) -> Engine:
+    """Start the engine and wait until it answers. Raises RefusalError."""
+    if options.engine_port:
+        hold_port(options.engine_port, "ENGINE_PORT").close()
+    port = options.engine_port or free_port()
+    database = options.data_dir / DATABASE if binary else None
+    command = embedded.start_command(binary, port, database) if binary else embedded.moto_command(port)
+    process = supervisor.start("The engine", command, log=log)
+    try:
+        wait_until_listening(process, port)
+    except NotListeningError as error:
+        raise RefusalError(
+            f"The engine did not start: {error}. Its log, {log}:\n{last_lines(log)}"
+        ) from error
+    return Engine("dynoxide" if binary else "moto", f"http://127.0.0.1:{port}", database)
+
+
+def start_web(supervisor: Supervisor, options: Options, environ: dict[str, str], port: socket.socket) -> None:
+    """Start gunicorn and return once it has answered. Raises RefusalError."""
+    if sys.platform != "linux":
+        port.close()  # elsewhere gunicorn cannot share it
+    command = [sys.executable, "-m", "gunicorn", "--config", str(BASE_DIR / "opsportal" / "gunicorn.conf.py")]
+    command += ["--chdir", str(BASE_DIR), "--bind", f"127.0.0.1:{options.port}", "opsportal.wsgi"]
+    # Its errors belong on the console of whoever develops; the grace is above gunicorn's own.
+    process = supervisor.start("The web server", command, grace=15, env=environ)
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(options.port):
+        if process.poll() is not None:
+            raise RefusalError("The web server did not start; what it said is above.")
+        if time.monotonic() > deadline:
+            raise RefusalError(f"The web server did not answer within {START_SECONDS} s.")
+        supervisor.pause(0.05)
+
+
+def answers(port: int) -> bool:
+    """Whether the console answers its probe of life."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def fresh_log(log: Path) -> Path:
+    """``log``, put aside as ``.1`` when it has grown long."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
+    return log
+
+
+def banner(options: Options, engine: Engine | None) -> str:
+    """The block that says where everything is."""
+    rows = [("Console", address_of(options.port))]
+    if engine:
+        password = (options.data_dir / PASSWORD_FILE).read_text().strip()
+        kept = f"data in {engine.database}" if engine.database else "in memory: data is lost when it stops"
+        credentials = " ".join(f"{name}={value}" for name, value in environment.CREDENTIALS.items())
+        rows += [
+            ("Users", f"{', '.join(ROLES)}; password {password}"),
+            ("DynamoDB", f"{engine.endpoint} ({engine.kind}, {kept})"),
+            (
+                "AWS CLI",
+                f"{credentials} aws dynamodb list-tables --region us-east-1 --endpoint-url {engine.endpoint}",
+            ),
+        ]
+    else:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or "Amazon's"
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "of each table"
+        make_user = "manage.py create_user NAME --role viewer"
+        rows += [
+            ("DynamoDB", f"{endpoint}, region {region}, credentials from the AWS chain"),
+            ("", "No table was created and no data loaded."),
+            ("Users", f"make one: DATA_DIR={options.data_dir} {sys.executable} {make_user}"),
+        ]
+    rows += [("Logs", str(options.data_dir / "logs")), ("Stop", "Ctrl-C")]
+    return "\n" + "\n".join(f"  {name:<10}{text}" for name, text in rows) + "\n"
