@@ -1,9 +1,8 @@
 """Every address of the console. A view without an access mark answers nobody (`opsportal.console.access`)."""
 
-from django.contrib import admin
 from django.urls import include, path
 
-from opsportal.accounts import views as accounts
+from opsportal.accounts.admin import site
 from opsportal.console.api import api
 
 handler403 = "opsportal.console.refusals.permission_denied"
@@ -14,9 +13,6 @@ urlpatterns = [
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),
     path("accounts/", include("opsportal.accounts.urls")),
-    # Before the admin's own: one login, with its rate limits and second factor, and one password form.
-    path("admin/login/", accounts.admin_login),
-    path("admin/password_change/", accounts.admin_password_change),
-    path("admin/", admin.site.urls),
+    path("admin/", site.urls),
     path("api/", api.urls),
 ]

@@ -26,6 +26,8 @@ class PreferencesForm(forms.ModelForm):
             data = kept | {name: data[name] for name in kept if name in data}
         super().__init__(data, instance=instance)
         self.fields["time_zone"].widget = forms.Select(choices=[(name, name) for name in time_zones()])
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "form-select"
 
 
 class SavedViewForm(forms.ModelForm):

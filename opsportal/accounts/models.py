@@ -72,7 +72,7 @@ class SavedView(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
     page = models.SlugField(max_length=20, choices=[(page, page.title()) for page in PAGES])
-    name = models.CharField(max_length=60)
+    name = models.CharField(max_length=80)
     query = models.CharField(max_length=MAX_QUERY, blank=True)
     shared = models.BooleanField("visible to everyone", default=False)
     updated_at = models.DateTimeField(auto_now=True)

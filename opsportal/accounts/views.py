@@ -1,7 +1,6 @@
 """Preferences, saved views, and the few account pages that lead to allauth's."""
 
 from copy import copy
-from urllib.parse import quote
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -12,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from opsportal.accounts.forms import PreferencesForm, SavedViewForm
 from opsportal.accounts.models import SavedView
 from opsportal.accounts.preferences import preferences_of
-from opsportal.console.access import Refusal, local_path, public, staff
+from opsportal.console.access import Refusal, local_path, staff
 from opsportal.console.refusals import forbidden
 
 
@@ -84,18 +83,6 @@ def _saved_views_page(
 def _user(request: HttpRequest) -> User:
     assert isinstance(request.user, User)  # the mark `staff` lets nobody else in
     return request.user
-
-
-@public
-def admin_login(request: HttpRequest) -> HttpResponse:
-    """The admin's login is everyone's login."""
-    back = local_path(request.GET.get("next"), resolve_url("admin:index"))
-    return redirect(f"{resolve_url('account_login')}?next={quote(back)}")
-
-
-@staff
-def admin_password_change(request: HttpRequest) -> HttpResponse:
-    return redirect("account_change_password")
 
 
 @staff

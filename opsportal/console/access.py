@@ -65,6 +65,8 @@ def _marked(view: View, access: Access) -> View:
 
 # Views of other packages, by URL name; "<namespace>:*" is every view of a namespace.
 THIRD_PARTY: dict[str, Access] = {
+    # It only redirects, to the one login.
+    "admin:login": PUBLIC,
     # Its own checks per model come on top.
     "admin:*": Access("permission", "auth.view_user"),
     # Each operation has its own guard, see `requires`; 401 and 403 are JSON there.

@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                         max_length=20,
                     ),
                 ),
-                ("name", models.CharField(max_length=60)),
+                ("name", models.CharField(max_length=80)),
                 ("query", models.CharField(blank=True, max_length=2000)),
                 ("shared", models.BooleanField(default=False, verbose_name="visible to everyone")),
                 ("updated_at", models.DateTimeField(auto_now=True)),

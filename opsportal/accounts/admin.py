@@ -1,0 +1,181 @@
+"""/admin/: accounts and their roles. None of the data, and no way for an administrator to become more.
+
+Administrators are not superusers: they can neither make nor touch one, nor hand out single permissions.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+
+from opsportal.accounts.roles import GRANTS, ROLES, permissions_of, role_of
+from opsportal.accounts.users import set_role
+from opsportal.console.access import local_path
+
+
+class AccountsSite(admin.AdminSite):
+    """A site of its own, so that nothing registers itself: allauth's models would show secrets here."""
+
+    site_header = site_title = "Ops Portal accounts"
+    index_title = "Accounts and roles"
+    site_url = "/"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return super().has_permission(request) and request.user.has_perm("auth.view_user")
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Everyone's login, with its rate limits and second factor."""
+        back = local_path(request.GET.get("next"), resolve_url("admin:index"))
+        return redirect(f"{resolve_url('account_login')}?next={quote(back)}")
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return redirect("account_change_password")
+
+
+site = AccountsSite(name="admin")
+
+
+class RoleMixin(forms.ModelForm):
+    """The role: the one of the three groups that the account is in."""
+
+    role = forms.ChoiceField(
+        choices=[(role, role.title()) for role in ROLES],
+        help_text="Viewers read. Operators also act on the data. Administrators also manage accounts.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields.get("role")
+        if not (self.instance.pk and isinstance(field, forms.ChoiceField)):
+            return
+        field.initial = role_of(self.instance)
+        if self.instance.is_superuser:  # may do everything, with or without a role
+            field.required = False
+            field.choices = [("", "None"), *field.choices]
+
+
+class NewAccountForm(RoleMixin, AdminUserCreationForm):
+    class Meta(AdminUserCreationForm.Meta):
+        fields = ("username", "email")
+
+
+class AccountForm(RoleMixin, UserChangeForm):
+    pass
+
+
+@admin.register(User, site=site)
+class AccountAdmin(UserAdmin):
+    form = AccountForm
+    add_form = NewAccountForm
+    list_display = ("username", "email", "role", "is_active", "last_login")
+    list_filter = ("is_active", "groups")
+    list_select_related = True
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    add_fieldsets = (
+        (None, {"fields": ("username", "email", "role", "usable_password", "password1", "password2")}),
+    )
+    person = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Access", {"fields": ("is_active", "is_staff", "role")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    of_superusers = ("Superusers only", {"fields": ("is_superuser", "user_permissions")})
+
+    @admin.display(description="role")
+    def role(self, user: User) -> str:
+        return role_of(user) or "none"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        return (*self.person, self.of_superusers) if request.user.is_superuser else self.person
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        if obj is not None and obj.pk == request.user.pk and not request.user.is_superuser:
+            # Nobody locks themselves out; so there is always an administrator left.
+            return (*readonly, "is_active", "is_staff", "role")
+        return readonly
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        itself = obj is not None and obj.pk == request.user.pk
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj) and not itself
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.is_staff = True  # the console has no other accounts
+        super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if role := form.cleaned_data.get("role"):
+            set_role(form.instance, role)
+
+
+def _may_touch(request: HttpRequest, account: User | None) -> bool:
+    return account is None or not account.is_superuser or request.user.is_superuser
+
+
+@admin.register(Group, site=site)
+class RoleAdmin(GroupAdmin):
+    """For looking: what each role may do is declared in code and reset by every `migrate`."""
+
+    list_display = ("name", "permission_count")
+    fields = ("name", "may")
+    readonly_fields = ("may",)
+
+    @admin.display(description="may")
+    def may(self, group: Group) -> str:
+        held = group.permissions.select_related("content_type").order_by(
+            "content_type__app_label", "codename"
+        )
+        return "\n".join(f"{p.content_type.app_label}.{p.codename}: {p.name}" for p in held) or "nothing"
+
+    @admin.display(description="permissions")
+    def permission_count(self, group: Group) -> int:
+        return len(permissions_of(group.name)) if group.name in GRANTS else group.permissions.count()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False
+
+
+@admin.register(Authenticator, site=site)
+class SecondFactorAdmin(admin.ModelAdmin):
+    """Who has a second factor; deleting it lets someone who lost theirs sign in. Its secret is not shown."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__username",)
+    fields = readonly_fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        allowed = super().has_delete_permission(request, obj)
+        return allowed and _may_touch(request, obj.user if obj else None)
