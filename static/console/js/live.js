@@ -1,0 +1,174 @@
+// Live regions ([data-live]): htmx polls the page's own URL; this decides when not to, keeps what the
+// reader has done to the page across refreshes, and says how old the page is.
+(() => {
+  "use strict";
+  const LONGEST_PAUSE = 60_000; // ms between attempts while refreshing fails
+  const say = document.getElementById("live-state");
+  const announce = document.getElementById("live-announce");
+  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced }
+
+  const regions = () => [...document.querySelectorAll("[data-live]")];
+
+  function stateOf(region) {
+    if (!states.has(region.id)) {
+      const checkedAt = new Date(region.dataset.checkedAt || Date.now());
+      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false });
+    }
+    return states.get(region.id);
+  }
+
+  function timeOfDay(date) {
+    const timeZone = document.body.dataset.zone || "UTC";
+    return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(date);
+  }
+
+  // --- When not to refresh ----------------------------------------------------------------------
+
+  function typing(region) {
+    const field = document.activeElement;
+    if (!region.contains(field) || !field.matches("input, textarea, select")) return false;
+    if (field.matches("select")) return true; // an open list of options would close
+    return field.type !== "checkbox" && field.type !== "radio" && field.value !== field.defaultValue;
+  }
+
+  function selectedText(region) {
+    const selection = document.getSelection();
+    return Boolean(selection && !selection.isCollapsed && selection.rangeCount
+      && selection.getRangeAt(0).intersectsNode(region));
+  }
+
+  function reasonToWait(region) {
+    if (document.hidden) return "hidden";
+    if (document.querySelector("dialog[open]")) return "dialog open";
+    if (region.querySelector("tbody input[type=checkbox]:checked, [data-row] input[type=checkbox]:checked")) {
+      return "rows selected";
+    }
+    if (selectedText(region)) return "text selected";
+    if (typing(region)) return "typing";
+    return "";
+  }
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const region = event.detail.elt;
+    if (!region.matches?.("[data-live]")) return;
+    const state = stateOf(region);
+    const reason = state.forced ? "" : reasonToWait(region);
+    const early = !state.forced && Date.now() < state.notBefore;
+    if (state.busy || reason || early) {
+      event.preventDefault();
+      if (reason) show("paused", `paused: ${reason}`);
+      return;
+    }
+    state.forced = false;
+    state.busy = true;
+  });
+
+  // --- What came of it ----------------------------------------------------------------------------
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const region = event.detail.elt;
+    if (!region?.id || !states.has(region.id) || event.detail.requestConfig?.verb !== "get") return;
+    if (!region.matches("[data-live]")) return;
+    const state = states.get(region.id);
+    state.busy = false;
+    const xhr = event.detail.xhr;
+    if (xhr.status >= 200 && xhr.status < 400) {
+      const recovered = state.failures > 0;
+      Object.assign(state, { failures: 0, notBefore: 0, checkedAt: new Date() });
+      if (recovered) announce.textContent = "Live again.";
+    } else {
+      state.failures += 1;
+      const wait = Math.min(LONGEST_PAUSE, 1000 * 2 ** state.failures);
+      const asked = 1000 * (Number(xhr.getResponseHeader?.("Retry-After")) || 0);
+      state.notBefore = Date.now() + Math.max(wait, Math.min(asked, LONGEST_PAUSE));
+      if (state.failures === 1) announce.textContent = `Refreshing fails. Stale since ${timeOfDay(state.checkedAt)}.`;
+    }
+    render();
+  });
+
+  // --- Saying it ------------------------------------------------------------------------------------
+
+  function show(kind, text) {
+    if (!say || (say.dataset.state === kind && say.textContent === text)) return;
+    say.dataset.state = kind;
+    say.textContent = text;
+  }
+
+  function render() {
+    const all = regions();
+    for (const id of states.keys()) if (!document.getElementById(id)) states.delete(id);
+    if (!all.length) return show("", "");
+    const oldest = all.map(stateOf).reduce((a, b) => (a.checkedAt < b.checkedAt ? a : b));
+    const at = timeOfDay(oldest.checkedAt);
+    const stale = all.some((region) => stateOf(region).failures > 0) || !navigator.onLine;
+    document.body.toggleAttribute("data-stale", stale);
+    if (stale) return show("stale", `stale since ${at}`);
+    const on = all.filter((region) => region.dataset.live === "on");
+    if (on.length) {
+      const reason = on.map(reasonToWait).find(Boolean);
+      return reason ? show("paused", `paused: ${reason}`) : show("on", `live · ${at}`);
+    }
+    return all.some((region) => region.dataset.live === "off")
+      ? show("off", `as of ${at}`)
+      : show("finished", `finished · ${at}`);
+  }
+
+  // --- Refreshing now ---------------------------------------------------------------------------------
+
+  function refreshNow({ forced = false } = {}) {
+    for (const region of regions()) {
+      const state = stateOf(region);
+      state.forced = forced;
+      state.notBefore = 0;
+      htmx.ajax("GET", region.getAttribute("hx-get"), { source: region, target: region, swap: "morph:outerHTML" });
+    }
+  }
+
+  document.addEventListener("console:refresh-now", () => refreshNow({ forced: true }));
+  window.addEventListener("online", () => refreshNow());
+  window.addEventListener("offline", render);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    render();
+    for (const region of regions()) {
+      // Whoever comes back to the page wants it as it is now, not in thirty seconds.
+      if (region.dataset.live === "on" && Date.now() - stateOf(region).checkedAt > 2000) return refreshNow();
+    }
+  });
+  for (const name of ["selectionchange", "change", "close", "toggle"]) {
+    document.addEventListener(name, () => requestAnimationFrame(render), true);
+  }
+
+  document.addEventListener("console:interval", (event) => {
+    const seconds = event.detail.seconds;
+    for (const region of regions()) {
+      if (region.dataset.live === "finished") continue;
+      region.dataset.live = seconds ? "on" : "off";
+      const poll = seconds ? `every ${seconds}s, ` : "";
+      region.setAttribute("hx-trigger", `${poll}console:refresh from:body`);
+      htmx.process(region);
+    }
+    render();
+  });
+
+  // --- What the reader has done to the page stays -------------------------------------------------------
+
+  function dirty(element) {
+    if (element instanceof HTMLOptionElement) return element.selected !== element.defaultSelected;
+    if (element instanceof HTMLInputElement && ["checkbox", "radio"].includes(element.type)) {
+      return element.checked !== element.defaultChecked;
+    }
+    return (element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement)
+      && element.value !== element.defaultValue;
+  }
+
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => {
+    if (name === "open" && element.matches("details, dialog")) return false;
+    if (["checked", "value", "selected"].includes(name) && dirty(element)) return false;
+    return true;
+  };
+
+  regions().forEach(stateOf);
+  document.addEventListener("htmx:afterSettle", render);
+  render();
+})();
