@@ -44,5 +44,7 @@ screenshots: venv-dev ## Every page, light and dark, wide and narrow, into .scre
 	@$(PY) scripts/screenshots.py
 
 venv-demo venv-dev: venv-%:
-	@$(if $(PYTHON),,echo 'Python 3.11 or later was not found: install it, or name it with PYTHON=/path/to/python3.' >&2; exit 1)
-	@$(PYTHON) scripts/venv.py $*
+	@python='$(PYTHON)'; test -n "$$python" || { \
+	    echo 'Python 3.11 or later was not found: install it, or name it: make PYTHON=/path/to/python3 ...' >&2; \
+	    exit 1; }; \
+	"$$python" scripts/venv.py $*

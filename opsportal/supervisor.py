@@ -168,6 +168,12 @@ class Supervisor:
             process.wait()
         self.children.clear()
 
+    def close(self) -> None:
+        """Give up the pipe (the signal handlers stay)."""
+        signal.set_wakeup_fd(-1)
+        os.close(self._wake)
+        os.close(self._woken)
+
     def _wait_for_signal(self, timeout: float) -> None:
         if select.select([self._wake], [], [], timeout)[0]:
             # One byte per signal: its number.

@@ -40,6 +40,19 @@ class EngineUnavailableError(Exception):
     """The embedded engine cannot be had here; the text says why."""
 
 
+def this_package() -> Package:
+    """The package for this machine. Raises EngineUnavailableError."""
+    machine = platform.system(), platform.machine()
+    if machine not in PACKAGES:
+        raise EngineUnavailableError(f"dynoxide {VERSION} has no binary for {' '.join(machine)}")
+    return PACKAGES[machine]
+
+
+def sha512_of(file: Path) -> str:
+    """A file's sha512 in base64, as npm's integrity field has it."""
+    return base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
+
+
 def binary_path(data_dir: Path) -> Path:
     """Where the engine is, or will be."""
     return data_dir.resolve() / "engine" / VERSION / "dynoxide"
@@ -50,14 +63,10 @@ def ensure_binary(data_dir: Path) -> Path:
 
     Two processes may call this at once. Raises EngineUnavailableError.
     """
-    package = PACKAGES.get((platform.system(), platform.machine()))
-    if package is None:
-        raise EngineUnavailableError(
-            f"dynoxide {VERSION} has no binary for {platform.system()} {platform.machine()}"
-        )
     binary = binary_path(data_dir)
     if binary.exists():
         return binary
+    package = this_package()
     home = binary.parent
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("w") as lock:
@@ -110,7 +119,7 @@ def _reason(error: Exception) -> str:
 
 
 def _unpack(tarball: Path, package: Package, work: Path) -> Path:
-    digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
+    digest = sha512_of(tarball)
     if digest != package.sha512:
         raise EngineUnavailableError(
             f"the sha512 of {package.name}@{VERSION} is {digest}, not the pinned one; it was not unpacked"
