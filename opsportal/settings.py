@@ -95,6 +95,8 @@ TEMPLATES = [
             "builtins": [
                 "django.templatetags.static",
                 "opsportal.console.templatetags.console",
+                "opsportal.console.templatetags.lists",
+                "template_partials.templatetags.partials",
             ],
         },
     },
@@ -284,6 +286,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "botocore": {"level": "WARNING"},
+        "pynamodb": {"level": "WARNING"},
         "werkzeug": {"level": "WARNING"},
     },
 }
@@ -311,11 +314,11 @@ def _refuse_insecure() -> None:
         raise ImproperlyConfigured(
             f"DEBUG is on in {OPSPORTAL_ENV}: it shows settings to anyone. Unset DEBUG."
         )
-    if not ALLOWED_HOSTS or any("*" in host for host in ALLOWED_HOSTS):
+    if not ALLOWED_HOSTS or any("*" in host or host.startswith(".") for host in ALLOWED_HOSTS):
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS has a wildcard: name the console's host names, separated by commas."
         )
-    if any(urlsplit(origin).hostname in (None, "*") for origin in CSRF_TRUSTED_ORIGINS):
+    if any("*" in origin or not urlsplit(origin).hostname for origin in CSRF_TRUSTED_ORIGINS):
         raise ImproperlyConfigured(
             "CSRF_TRUSTED_ORIGINS must name whole origins, such as https://ops.example.com."
         )

@@ -1,0 +1,300 @@
+"""Default-deny: each route has a mark, and each mark is kept."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import path, reverse
+
+from opsportal.accounts.roles import ROLES, permissions_of
+from opsportal.console.access import (
+    OWN,
+    PUBLIC,
+    SessionGuard,
+    access_of,
+    is_local_path,
+    local_path,
+    path_on_this_host,
+    public,
+    requires,
+)
+from opsportal.console.api import api
+from tests.console.routes import Route, routes
+
+ALL_ROUTES = list(routes())
+
+# The only routes that anyone may call. Adding one here is a decision, not a formality.
+PUBLIC_ROUTES = {
+    "healthz",
+    "readyz",
+    "account_login",
+    "account_logout",
+    "account_inactive",
+    "mfa_authenticate",
+    "admin:login",
+}
+
+
+def named(route: Route) -> str:
+    return route.name
+
+
+def test_the_walk_sees_the_whole_console() -> None:
+    names = {route.name for route in ALL_ROUTES}
+    assert {"overview", "tracking:list", "requests:list", "registry:list", "admin:index"} <= names
+    assert {"accounts:preferences", "account_login", "readyz", "admin:auth_user_password_change"} <= names
+
+
+@pytest.mark.parametrize("route", ALL_ROUTES, ids=named)
+def test_every_route_has_an_access_mark(route: Route) -> None:
+    assert route.access is not None, f"{route.path} answers nobody: mark its view (opsportal.console.access)"
+
+
+@pytest.mark.parametrize("route", ALL_ROUTES, ids=named)
+def test_a_permission_that_a_route_asks_for_is_in_a_role(route: Route) -> None:
+    permission = route.access.permission if route.access else ""
+    assert not permission or permission in permissions_of("administrator")
+
+
+def test_public_are_only_the_routes_listed_here() -> None:
+    assert {route.name for route in ALL_ROUTES if route.access == PUBLIC} == PUBLIC_ROUTES
+
+
+def test_only_the_api_authenticates_by_itself() -> None:
+    assert all(route.name.startswith("api:") for route in ALL_ROUTES if route.access == OWN)
+
+
+def test_every_api_operation_asks_for_a_permission() -> None:
+    for bound in api._get_bound_routers():
+        for path_view in bound.path_operations.values():
+            for operation in path_view.operations:
+                guards = operation.auth_callbacks
+                assert [type(guard) for guard in guards] == [SessionGuard], operation.path
+                assert guards[0].access.permission, f"{operation.path}: put @requires(...) below @router"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", [route for route in ALL_ROUTES if route.access != PUBLIC], ids=named)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_anonymous_people_get_no_further_than_the_login(client: Client, route: Route, method: str) -> None:
+    response = getattr(client, method)(route.path)
+    if route.access == OWN:
+        # 404 is the API's root, which has nothing; 405 a path without an operation for this method.
+        assert response.status_code in (401, 404, 405)
+        return
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/?next=/")
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.django_db
+def test_public_routes_say_nothing_of_the_data(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsportal.console.health.describe", lambda table: None)
+    assert client.get("/healthz").content == b"ok"
+    assert client.get("/readyz").json() == {"status": "ok"}
+    assert client.get("/accounts/login/").status_code == 200
+    assert client.get("/accounts/logout/")["Location"] == "/accounts/login/"
+    assert client.get("/accounts/2fa/authenticate/")["Location"] == "/accounts/login/"
+    assert client.get("/admin/login/?next=/admin/auth/user/")["Location"] == (
+        "/accounts/login/?next=/admin/auth/user/"
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ["x/healthz", "healthz", "x/readyz", "../healthz", "accounts/login/"])
+def test_an_id_that_looks_like_a_public_path_is_not_public(client: Client, key: str) -> None:
+    url = reverse("tracking:item", args=[key])
+    assert client.get(url)["Location"] == f"/accounts/login/?next={url}"
+
+
+# (path, roles that may open it). Each issue that adds a page adds a line.
+MATRIX = [
+    ("/workflows/", {"viewer", "operator", "administrator"}),
+    ("/requests/", {"viewer", "operator", "administrator"}),
+    ("/agents/", {"viewer", "operator", "administrator"}),
+    ("/workflows/some-id/", {"viewer", "operator", "administrator"}),
+    ("/requests/some-id/", {"viewer", "operator", "administrator"}),
+    ("/agents/some-id/", {"viewer", "operator", "administrator"}),
+    ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
+    ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
+    ("/accounts/2fa/", {"viewer", "operator", "administrator", "nobody"}),
+    ("/admin/", {"administrator"}),
+    ("/admin/auth/user/", {"administrator"}),
+    ("/admin/auth/group/", {"administrator"}),
+]
+
+
+@pytest.mark.parametrize(("url", "allowed"), MATRIX)
+@pytest.mark.parametrize("persona", [*ROLES, "nobody", "outsider"])
+def test_each_role_opens_what_it_may_and_nothing_else(
+    client: Client, user_of: Any, persona: str, url: str, allowed: set[str]
+) -> None:
+    """nobody: staff without a role. outsider: no staff account (any more)."""
+    if persona in ROLES:
+        user = user_of(persona)
+    else:
+        user = User.objects.create_user(persona, is_staff=persona == "nobody")
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    response = client.get(url)
+    # Without tables the data pages answer with their problem state: opened, all the same.
+    assert (response.status_code == 403) == (persona not in allowed), response.status_code
+
+
+def test_the_refusal_names_the_permission_and_who_grants_it(client_for: Any, administrator: User) -> None:
+    page = client_for("viewer").get("/admin/").content.decode()
+    assert "auth.view_user" in page
+    assert "administrator" in page
+    assert "An administrator (administrator) can give you that role." in page
+
+
+def test_a_fragment_is_refused_as_a_fragment(client_for: Any) -> None:
+    response = client_for("viewer").get("/admin/", headers={"HX-Request": "true"})
+    assert response.status_code == 403
+    assert b"<html" not in response.content
+    assert b"auth.view_user" in response.content
+
+
+def test_someone_who_stops_being_staff_is_refused_at_once(client_for: Any, viewer: User) -> None:
+    client = client_for("viewer")
+    viewer.is_staff = False
+    viewer.save()
+    response = client.get("/accounts/preferences/")
+    assert response.status_code == 403
+    assert "not a staff account" in response.content.decode()
+
+
+def test_a_deactivated_account_is_signed_out_at_once(client_for: Any, viewer: User) -> None:
+    client = client_for("viewer")
+    viewer.is_active = False
+    viewer.save()
+    assert client.get("/accounts/preferences/").status_code == 302
+
+
+# --- Expired sessions -------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_an_expired_session_leads_htmx_to_a_whole_login_page(client: Client) -> None:
+    response = client.get(
+        "/workflows/?status=failed",
+        headers={
+            "HX-Request": "true",
+            "HX-Current-URL": "http://testserver/workflows/?status=failed&q=a%2Fb",
+        },
+    )
+    assert response.status_code == 200
+    assert response.content == b""
+    assert response["HX-Redirect"] == "/accounts/login/?next=/workflows/%3Fstatus%3Dfailed%26q%3Da%252Fb"
+    assert response["Cache-Control"] == "no-store"
+    assert "HX-Request" in response["Vary"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "current", ["https://evil.example/x", "javascript:alert(1)", "", "//evil.example", "http:///x"]
+)
+def test_the_page_that_htmx_names_is_not_trusted(client: Client, current: str) -> None:
+    response = client.get("/workflows/", headers={"HX-Request": "true", "HX-Current-URL": current})
+    assert response["HX-Redirect"] == "/accounts/login/?next=/"
+
+
+@pytest.mark.django_db
+def test_a_form_sent_after_the_session_ended_returns_to_its_page(client: Client) -> None:
+    response = client.post("/accounts/preferences/", headers={"Referer": "http://testserver/workflows/?q=1"})
+    assert response["Location"] == "/accounts/login/?next=/workflows/%3Fq%3D1"
+    response = client.post("/accounts/preferences/", headers={"Referer": "https://evil.example/"})
+    assert response["Location"] == "/accounts/login/?next=/"
+
+
+# --- Routes that forget their mark, and the API ------------------------------------------------------
+
+
+def unmarked(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("data")
+
+
+@requires("auth.view_user")
+def marked(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("data")
+
+
+@public
+def open_to_all(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("data")
+
+
+urlpatterns = [
+    path("unmarked/", unmarked),
+    path("marked/", marked),
+    path("open/", open_to_all),
+    path("api/unmarked/", unmarked),
+    path("api/marked/", marked),
+    # What base.html links to.
+    *[path(f"{name}/", open_to_all, name=name) for name in ("overview", "account_login")],
+]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("persona", ["viewer", "administrator"])
+def test_a_view_without_a_mark_answers_nobody(client_for: Any, persona: str) -> None:
+    assert access_of(unmarked, "unmarked") is None
+    assert client_for("anonymous").get("/unmarked/").status_code == 302
+    response = client_for(persona).get("/api/unmarked/")
+    assert response.status_code == 403
+    assert "No access rule" in response.json()["detail"]
+
+
+@pytest.mark.urls(__name__)
+def test_under_api_nobody_is_redirected(client_for: Any) -> None:
+    response = client_for("anonymous").get("/api/marked/")
+    assert response.status_code == 401
+    assert response.json() == {"detail": "Not signed in."}
+    assert response["WWW-Authenticate"].startswith("Cookie ")
+    response = client_for("viewer").get("/api/marked/")
+    assert response.status_code == 403
+    assert "auth.view_user" in response.json()["detail"]
+    assert client_for("administrator").get("/api/marked/").content == b"data"
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+)
+def test_forms_from_other_sites_are_refused(client: Client, site: str, status: int) -> None:
+    assert client.post("/open/", headers={"Sec-Fetch-Site": site}).status_code == status
+    assert client.get("/open/", headers={"Sec-Fetch-Site": site}).status_code == 200
+
+
+def test_a_form_without_its_token_is_told_how_to_go_on(client_for: Any, viewer: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
+    response = client.post("/accounts/preferences/", {"theme": "dark"})
+    assert response.status_code == 403
+    assert "Reload the page" in response.content.decode()
+
+
+# --- Local paths --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["/", "/workflows/?q=1#x", "/a//b", "/%2F%2Fevil.example"])
+def test_paths_of_this_host_are_followed(url: str) -> None:
+    assert local_path(url, "/default") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", None, "//evil.example", "/\\evil.example", "///evil.example", "https://evil.example/", "javascript:alert(1)",
+     "evil", "\\\\evil.example", "/\t/evil.example", "\x01//evil.example", "http:evil.example"],
+)  # fmt: skip
+def test_addresses_elsewhere_are_not(url: str | None) -> None:
+    assert not is_local_path(url)
+    assert local_path(url, "/default") == "/default"
+
+
+def test_an_address_of_this_host_loses_its_fragment() -> None:
+    request = RequestFactory().get("/")
+    assert path_on_this_host(request, "http://testserver/a?b=c#d") == "/a?b=c"
+    assert path_on_this_host(request, "http://testserver//evil.example/") == ""

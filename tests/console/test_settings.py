@@ -1,0 +1,80 @@
+"""The console refuses to start open to strangers, and says what to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "k4mQ9zX1vB7nL2wE8rT5yU3iO6pA0sDfGhJcVbNqWzRxYtSuKe_-"
+PRODUCTION = {"OPSPORTAL_ENV": "prod", "SECRET_KEY": KEY, "ALLOWED_HOSTS": "ops.example.com"}
+
+
+def start(code: str = "import opsportal.settings", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh process that has `environment` and nothing of ours."""
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "AWS_EC2_METADATA_DISABLED": "true"}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"OPSPORTAL_ENV": "prod", "ALLOWED_HOSTS": "ops.example.com"}, "SECRET_KEY is the built-in one"),
+        ({"OPSPORTAL_ENV": "staging", "ALLOWED_HOSTS": "ops.example.com"}, "SECRET_KEY is the built-in one"),
+        ({"ALLOWED_HOSTS": "ops.example.com"}, "SECRET_KEY is the built-in one"),
+        ({"ALLOWED_HOSTS": "localhost,*"}, "SECRET_KEY is the built-in one"),
+        (PRODUCTION | {"SECRET_KEY": "short"}, "SECRET_KEY is too short"),
+        (PRODUCTION | {"DEBUG": "1"}, "DEBUG is on in prod"),
+        (PRODUCTION | {"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has a wildcard"),
+        (PRODUCTION | {"ALLOWED_HOSTS": "*.example.com"}, "ALLOWED_HOSTS has a wildcard"),
+        (PRODUCTION | {"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS has a wildcard"),
+        (PRODUCTION | {"ALLOWED_HOSTS": ".example.com"}, "ALLOWED_HOSTS has a wildcard"),
+        (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*"}, "CSRF_TRUSTED_ORIGINS must name whole origins"),
+        (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS must name whole"),
+        ({"OPSPORTAL_ENV": "production"}, "must be dev, staging or prod"),
+    ],
+)  # fmt: skip
+def test_insecure_settings_are_refused_with_the_mend(environment: dict[str, str], said: str) -> None:
+    done = start(**environment)
+    assert done.returncode != 0
+    assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("environment", [{}, PRODUCTION, PRODUCTION | {"OPSPORTAL_ENV": "staging"}])
+def test_secure_settings_are_accepted(environment: dict[str, str]) -> None:
+    done = start("import opsportal.settings as s; print(s.DEBUG, s.SESSION_COOKIE_SECURE)", **environment)
+    assert done.stdout.split() == ["False", str(bool(environment))]
+
+
+def test_djangos_deployment_check_has_nothing_to_say(tmp_path: Path) -> None:
+    code = (
+        "import sys; from django.core.management import execute_from_command_line as run; "
+        "run(['manage.py', 'check', '--deploy', '--fail-level', 'WARNING'])"
+    )
+    done = start(code, **PRODUCTION, DATA_DIR=str(tmp_path), DJANGO_SETTINGS_MODULE="opsportal.settings")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no issues" in done.stdout
+
+
+def test_single_sign_on_has_routes_only_when_configured(tmp_path: Path) -> None:
+    code = (
+        "import django; django.setup(); from tests.console.routes import routes; "
+        "found = [route for route in routes() if 'connect' in route.name or 'socialaccount' in route.name]; "
+        "print([route.name for route in found], all(route.access for route in found))"
+    )
+    common = {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "opsportal.settings"}
+    assert start(code, **common).stdout.startswith("[] ")
+    provider = '{"openid_connect": {"APPS": [{"provider_id": "idp", "name": "IdP", "client_id": "x", "secret": "y"}]}}'
+    done = start(code, **common, SOCIALACCOUNT_PROVIDERS=provider)
+    assert "openid_connect_login" in done.stdout, done.stderr
+    assert done.stdout.strip().endswith("True")
+    assert "signup" not in done.stdout
