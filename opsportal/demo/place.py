@@ -1,0 +1,58 @@
+"""Where made-up data may go, and how it becomes DynamoDB items."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from opsportal.dynamo.tables import Binding
+
+Item = dict[str, Any]  # plain Python values; `attribute_values` makes the low-level form
+
+
+class RefusedError(Exception):
+    """Made-up data was about to go where real data may be."""
+
+
+def refuse_real_tables(tables: Iterable[Binding], command: str) -> None:
+    """Raise RefusedError unless every table is at a loopback endpoint."""
+    for table in tables:
+        if not is_loopback(table.endpoint):
+            where = table.endpoint or f"Amazon's DynamoDB in {table.region}"
+            raise RefusedError(
+                f"{command} writes made-up data and refuses {table.name} at {where}: it only writes to an engine "
+                "on this machine. Set AWS_ENDPOINT_URL_DYNAMODB to its address, such as http://127.0.0.1:8001."
+            )
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether an endpoint's host is ``localhost`` or a loopback address (not a name that looks like one)."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def attribute_value(value: Any) -> Item:
+    """A Python value as a low-level AttributeValue. A set of text is an SS, a float its shortest decimal."""
+    if value is None:
+        return {"NULL": True}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, (int, float, Decimal)):
+        return {"N": str(value)}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if isinstance(value, (set, frozenset)):
+        return {"SS": sorted(value)}
+    if isinstance(value, Mapping):
+        return {"M": attribute_values(value)}
+    return {"L": [attribute_value(member) for member in value]}
+
+
+def attribute_values(item: Mapping[str, Any]) -> Item:
+    return {name: attribute_value(value) for name, value in item.items()}
