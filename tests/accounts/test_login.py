@@ -1,0 +1,203 @@
+"""Signing in: staff only, no sign-up, no way to another host, a limit on guesses, a second factor."""
+
+import time
+from typing import Any
+
+import pytest
+from allauth.mfa.totp.internal import auth as totp
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from tests.conftest import PASSWORD
+
+LOGIN = "/accounts/login/"
+
+
+def sign_in(client: Client, login: str, password: str = PASSWORD, **more: str) -> Any:
+    return client.post(LOGIN, {"login": login, "password": password, **more})
+
+
+def signed_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
+
+
+def test_staff_sign_in_and_out(client: Client, viewer: User) -> None:
+    response = sign_in(client, "viewer")
+    assert response.status_code == 302
+    assert response["Location"] == "/"
+    assert signed_in(client)
+    assert client.post("/accounts/logout/")["Location"] == LOGIN
+    assert not signed_in(client)
+
+
+def test_a_link_cannot_sign_anyone_out(client_for: Any) -> None:
+    client = client_for("viewer")
+    assert client.get("/accounts/logout/").status_code == 200
+    assert signed_in(client)
+
+
+def test_the_email_address_is_a_login_too(client: Client, viewer: User) -> None:
+    viewer.email = "viewer@example.com"
+    viewer.save()
+    assert sign_in(client, "viewer@example.com").status_code == 302
+    assert signed_in(client)
+
+
+def test_a_wrong_password_and_an_unknown_name_look_alike(client: Client, viewer: User) -> None:
+    wrong, unknown = sign_in(client, "viewer", "wrong"), sign_in(client, "someone", "wrong")
+    assert wrong.context["form"].errors == unknown.context["form"].errors
+    assert wrong.status_code == 200
+    assert not signed_in(client)
+
+
+def test_an_account_that_is_not_staff_is_told_so_and_gets_no_session(client: Client, viewer: User) -> None:
+    User.objects.filter(pk=viewer.pk).update(is_staff=False)
+    response = sign_in(client, "viewer")
+    assert response.status_code == 200
+    assert "is not a staff account" in str(response.context["form"].errors)
+    assert not signed_in(client)
+    # With a wrong password nobody learns it.
+    assert "staff" not in str(sign_in(client, "viewer", "wrong").context["form"].errors)
+
+
+def test_a_deactivated_account_gets_no_session(client: Client, viewer: User) -> None:
+    User.objects.filter(pk=viewer.pk).update(is_active=False)
+    sign_in(client, "viewer")
+    assert not signed_in(client)
+
+
+@pytest.mark.parametrize("url", ["/workflows/?status=failed", "/workflows/x~2Fy/"])
+def test_login_leads_to_where_one_wanted_to_go(client: Client, viewer: User, url: str) -> None:
+    assert sign_in(client, "viewer", next=url)["Location"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "http://testserver/x",
+    ],
+)
+def test_login_leads_to_no_other_host(client: Client, viewer: User, url: str) -> None:
+    assert sign_in(client, "viewer", next=url)["Location"] == "/"
+    assert client.get(LOGIN, {"next": url})["Location"] == "/"
+    assert client.post("/accounts/logout/", {"next": url})["Location"] == LOGIN
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["account_signup", "account_reset_password", "account_email", "account_confirm_email", "socialaccount_signup",
+     "socialaccount_connections", "openid_connect_login"],
+)  # fmt: skip
+def test_pages_that_the_console_does_not_offer_have_no_address(name: str) -> None:
+    with pytest.raises(NoReverseMatch):
+        reverse(name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "path", ["signup/", "password/reset/", "email/", "3rdparty/signup/", "confirm-email/"]
+)
+def test_nobody_signs_up(client: Client, path: str) -> None:
+    assert client.get(f"/accounts/{path}").status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_login_page_offers_no_sign_up(client: Client) -> None:
+    page = client.get(LOGIN).content.decode().lower()
+    assert "sign up" not in page
+    assert "signup" not in page
+    assert "forgot" not in page
+
+
+def test_guessing_is_limited(client: Client, viewer: User, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key"}
+    said = [str(sign_in(client, "viewer", "wrong").context["form"].errors) for _ in range(6)]
+    assert "Too many" not in said[4]
+    assert "Too many" in said[5]
+    # The right password does not help either, until the window has passed.
+    assert not sign_in(client, "viewer").has_header("Location")
+    assert not signed_in(client)
+
+
+@pytest.mark.django_db
+def test_one_address_is_limited_whatever_names_it_tries(client: Client, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login": "3/m/ip"}
+    assert [sign_in(client, f"user{n}", "wrong").status_code for n in range(4)] == [200, 200, 200, 429]
+
+
+def test_the_limits_are_on_outside_the_tests() -> None:
+    import opsportal.settings as deployed
+
+    assert deployed.ACCOUNT_RATE_LIMITS["login_failed"] == "10/m/ip,5/5m/key"
+
+
+def test_one_changes_ones_password(client_for: Any, viewer: User) -> None:
+    client = client_for("viewer")
+    new = "another correct staple"
+    form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    assert client.post("/accounts/password/change/", form | {"oldpassword": "wrong"}).status_code == 200
+    assert client.post("/accounts/password/change/", form).status_code == 302
+    viewer.refresh_from_db()
+    assert viewer.check_password(new)
+
+
+def test_changing_the_password_ends_other_sessions(client_for: Any, viewer: User) -> None:
+    client = client_for("viewer")
+    viewer.set_password("another correct staple")
+    viewer.save()
+    assert client.get("/accounts/preferences/").status_code == 302
+
+
+def test_an_account_without_a_password_is_told_so(client_for: Any, viewer: User) -> None:
+    viewer.set_unusable_password()
+    viewer.save()
+    response = client_for("viewer").get("/accounts/password/change/", follow=True)
+    assert response.status_code == 200
+    assert "signs in without a password" in response.content.decode()
+
+
+def test_a_second_factor_is_set_up_and_then_asked_for(client: Client, viewer: User) -> None:
+    sign_in(client, "viewer")
+    page = client.get("/accounts/2fa/totp/activate/")
+    if page.status_code == 302:  # who signed in a while ago proves it is them
+        assert page["Location"].startswith("/accounts/reauthenticate/")
+        client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        page = client.get("/accounts/2fa/totp/activate/")
+    secret = page.context["form"].secret
+    assert client.post("/accounts/2fa/totp/activate/", {"code": code_of(secret)}).status_code == 302
+    client.post("/accounts/logout/")
+
+    assert sign_in(client, "viewer")["Location"].startswith("/accounts/2fa/authenticate/")
+    assert not signed_in(client)
+    assert client.get("/workflows/").status_code == 302
+    client.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    assert not signed_in(client)
+
+
+def code_of(secret: str) -> str:
+    counter = int(time.time()) // 30
+    return str(totp.format_hotp_value(totp.hotp_value(secret, counter)))
+
+
+def test_single_sign_on_admits_staff_only(viewer: User, rf: Any) -> None:
+    """Other ways in end in `pre_login`, whoever vouches for the person."""
+    from allauth.core.exceptions import ImmediateHttpResponse
+    from django.contrib.messages.storage.cookie import CookieStorage
+
+    from opsportal.accounts.adapter import StaffAccountAdapter, StaffSocialAccountAdapter
+
+    request = rf.get("/")
+    request._messages = CookieStorage(request)
+    hooks = dict.fromkeys(["email_verification", "signal_kwargs", "email", "signup", "redirect_url"])
+    assert StaffAccountAdapter().pre_login(request, viewer, **hooks) is None
+    viewer.is_staff = False
+    with pytest.raises(ImmediateHttpResponse) as refused:
+        StaffAccountAdapter().pre_login(request, viewer, **hooks)
+    assert refused.value.response["Location"] == LOGIN
+    assert not StaffSocialAccountAdapter().is_open_for_signup(request, None)
+    assert not StaffAccountAdapter().is_open_for_signup(request)
