@@ -11,82 +11,31 @@ from collections.abc import Iterator
 
 # First words of class names. Some are dropped for being unused, some (status, timeline, steps, chart,
 # empty, page) because the console gives these words a look of its own in static/console/console.css.
-DROPPED = frozenset(
-    [
-        "accordion",
-        "avatar",
-        "avatars",
-        "breadcrumb",
-        "btn-close",
-        "calendar",
-        "carousel",
-        "chart",
-        "chip",
-        "chips",
-        "countdown",
-        "datagrid",
-        "dimmer",
-        "divide",
-        "dropdown",
-        "dropend",
-        "dropstart",
-        "dropup",
-        "dropzone",
-        "empty",
-        "flatpickr",
-        "fslightbox",
-        "hide",
-        "img",
-        "jsvectormap",
-        "jvm",
-        "lightbox",
-        "list-timeline",
-        "litepicker",
-        "loader",
-        "markdown",
-        "mention",
-        "modal",
-        "navbar",
-        "nouislider",
-        "offcanvas",
-        "otp",
-        "page",
-        "page-body",
-        "page-center",
-        "page-header",
-        "page-link-subtitle",
-        "page-pretitle",
-        "page-title",
-        "page-wrapper",
-        "placeholder",
-        "plyr",
-        "popover",
-        "progressbg",
-        "ratio",
-        "ribbon",
-        "settings",
-        "signal",
-        "signature",
-        "sparkline",
-        "star",
-        "stars",
-        "stars-rating",
-        "status",
-        "steps",
-        "step",
-        "strength",
-        "switch",
-        "tag",
-        "tags",
-        "theme",
-        "timeline",
-        "toast",
-        "tooltip",
-        "tom",
-        "typed",
-        "vc",
-        "wizard",
-    ]
+DROPPED = tuple(
+    """
+    accordion avatar avatars bg-gradient bg-pattern breadcrumb btn-action btn-animate btn-check btn-close
+    btn-floating btn-ghost btn-link btn-loading btn-toolbar calendar card-active card-avatar card-cover
+    card-gradient card-img card-inactive card-link card-logo card-rotate card-sponsor card-stacked card-stamp
+    card-status card-tabs carousel chart chip chips countdown cursor datagrid dimmer divide dropdown dropend
+    dropstart dropup dropzone empty figure flatpickr focus-ring form-colorinput form-fieldset form-floating
+    form-imagecheck form-range form-selectgroup form-switch fslightbox hide hr-text icon-link icon-link-hover
+    img jsvectormap jvm legend lightbox link-offset link-opacity link-underline list-group list-timeline
+    litepicker loader markdown mention modal nav nav-item nav-link nav-pills nav-tabs navbar nouislider
+    offcanvas otp page page-item page-link pagination payment placeholder plyr popover progress progress-bar
+    progress-stacked progressbg prose ratio ribbon selected settings shape signal signature sortable sparkline
+    spinner star stars status steps step strength switch table-sort tab-content tag tags text-bg theme
+    timeline toast tooltip tom tracking typed vc wizard
+    """.split()  # noqa: SIM905 (one word a line would fill a screen)
+)
+# Named colours and brands (`bg-azure-lt`, `btn-github`): here, colour says state, by `tone-*`.
+COLOURS = re.compile(
+    r"-(?:blue|azure|indigo|purple|pink|red|orange|yellow|lime|green|teal|cyan|gray|muted|light|dark|info|black"
+    r"|x|facebook|twitter|linkedin|google|youtube|vimeo|dribbble|github|instagram|pinterest|vk|rss|flickr"
+    r"|bitbucket|tabler|tumblr)(?:-(?:\\d+|lt|fg|gradient))*(?:$|-)"
+)
+# The console has one break, at 768 px (its own rules) and 992 px (a grid of panels).
+DROPPED_WIDTHS = re.compile(
+    r"(?:min-width:(?:576|1200|1400)px|max-width:(?:575|1199|1399)\.98px|min-width:2000)"
 )
 SYSTEM_DARK = "@media (prefers-color-scheme:dark){%s}"
 
@@ -134,6 +83,8 @@ def _kept(rule: str) -> Iterator[str]:
         yield rule
         return
     if head.startswith(("@media", "@supports")):
+        if DROPPED_WIDTHS.search(head):
+            return
         inner = "".join(kept for nested in rules(body[:-1]) for kept in _kept(nested))
         if inner:
             yield f"{head}{{{inner}}}"
@@ -166,11 +117,11 @@ def _dropped(selector: str) -> bool:
     # Other spellings of the theme attribute, and themes nested in themes, are not the console's.
     if "[data-theme=" in selector or ".theme-" in selector or "body[data-bs-theme" in selector:
         return True
-    if re.search(r"\[data-(?:vc|tblr|bs-theme-(?!dark))", selector):
+    if re.search(r"\[data-(?:vc|tblr|bs-sidebar|bs-theme-(?!dark))", selector):
         return True
     # Negated classes say nothing about what an element is.
     positive = re.sub(r":not\([^()]*(?:\([^()]*\)[^()]*)*\)", "", selector)
     for name in re.findall(r"\.(-?[a-zA-Z_][\w-]*)", positive):
-        if name in DROPPED or (name.split("-")[0] in DROPPED - {"page", "btn-close"}):
+        if COLOURS.search(name) or any(name == word or name.startswith(f"{word}-") for word in DROPPED):
             return True
     return False

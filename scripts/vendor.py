@@ -24,7 +24,13 @@ from stylesheet import subset
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS: dict[str, dict[str, str]] = json.loads((ROOT / "scripts/vendored.json").read_text())
-LICENCES = {"@tabler/core": "MIT", "idiomorph": "0BSD", "@tabler/icons": "MIT", "axe-core": "MPL-2.0"}
+LICENCES = {
+    "@tabler/core": "MIT",
+    "idiomorph": "0BSD",
+    "@tabler/icons": "MIT",
+    "axe-core": "MPL-2.0",
+    "@fontsource-variable/inter": "OFL-1.1",
+}
 
 ICONS = """
 activity alert-triangle arrow-left arrow-right arrows-sort ban bolt bookmark broadcast calendar-time check
@@ -81,6 +87,8 @@ def laid_out() -> dict[str, bytes]:
     """Every vendored file by its path in the repository."""
     core, morph = fetch("@tabler/core"), fetch("idiomorph")
     icons, axe = fetch("@tabler/icons"), fetch("axe-core")
+    inter = fetch("@fontsource-variable/inter")
+    inter_folder = f"static/vendor/inter-{PINS['@fontsource-variable/inter']['version']}"
     core_folder = f"static/vendor/tabler-core-{PINS['@tabler/core']['version']}"
     morph_folder = f"static/vendor/idiomorph-{PINS['idiomorph']['version']}"
     icons_folder = f"static/vendor/tabler-icons-{PINS['@tabler/icons']['version']}"
@@ -90,6 +98,8 @@ def laid_out() -> dict[str, bytes]:
         f"{morph_folder}/idiomorph-ext.min.js": morph["dist/idiomorph-ext.min.js"],
         f"{morph_folder}/LICENSE": morph["LICENSE"],
         f"{icons_folder}/LICENSE": icons["LICENSE"],
+        f"{inter_folder}/inter-latin-wght-normal.woff2": inter["files/inter-latin-wght-normal.woff2"],
+        f"{inter_folder}/LICENSE": inter["LICENSE"],
         "static/console/icons.svg": sprite(icons),
         "tests/vendor/axe.min.js": axe["axe.min.js"],
         "tests/vendor/LICENSE": axe["LICENSE"],
@@ -104,6 +114,7 @@ def listing(files: dict[str, bytes]) -> str:
         "@tabler/core": "tabler-core",
         "idiomorph": "idiomorph",
         "@tabler/icons": "tabler-icons",
+        "@fontsource-variable/inter": "vendor/inter-",
         "axe-core": "tests/vendor",
     }
     lines = [

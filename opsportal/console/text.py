@@ -14,18 +14,14 @@ _INVISIBLE = re.compile(
 EXCERPT_LENGTH = 120
 
 
-def _picture(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code < 0x20:
-        return chr(0x2400 + code)  # the block "Control Pictures"
-    if code == 0x7F:
-        return "\u2421"
-    return f"\u27e6U+{code:04X}\u27e7"
+def _sign(match: re.Match[str]) -> str:
+    # The code point rather than a control picture: few fonts have those.
+    return f"\u27e6U+{ord(match.group()):04X}\u27e7"
 
 
 def visible(text: str) -> str:
     """The text with control, zero-width and bidirectional characters replaced by visible signs."""
-    return _INVISIBLE.sub(_picture, text)
+    return _INVISIBLE.sub(_sign, text)
 
 
 def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:

@@ -5,6 +5,9 @@
   const linkOf = (row) => row.querySelector("a[data-row-link]") || row.querySelector("a[href]");
   const currentRow = () => document.querySelector("[data-row].is-current");
 
+  // Lists and their items share the first part of their addresses: /workflows/, /workflows/<id>/.
+  const place = (name) => `list:${name || location.pathname.split("/")[1]}`;
+
   // --- The list, remembered for its items ---------------------------------------------------------
 
   function remember() {
@@ -12,7 +15,7 @@
       const hrefs = [...list.querySelectorAll("[data-row]")].map(linkOf).filter(Boolean).map((a) => a.pathname);
       const entry = { url: location.pathname + location.search, hrefs };
       try {
-        sessionStorage.setItem(`list:${list.dataset.list}`, JSON.stringify(entry));
+        sessionStorage.setItem(place(list.dataset.list), JSON.stringify(entry));
       } catch {
         // Storage is full or forbidden: items have no neighbours then.
       }
@@ -21,7 +24,7 @@
 
   function recalled(name) {
     try {
-      return JSON.parse(sessionStorage.getItem(`list:${name}`));
+      return JSON.parse(sessionStorage.getItem(place(name)));
     } catch {
       return null;
     }
@@ -42,14 +45,14 @@
   }
 
   function neighbours() {
-    for (const place of document.querySelectorAll("[data-item-nav]")) {
-      const list = recalled(place.dataset.itemNav);
+    for (const nav of document.querySelectorAll("[data-item-nav]")) {
+      const list = recalled(nav.dataset.itemNav);
       const at = list ? list.hrefs.indexOf(location.pathname) : -1;
       if (at < 0) continue;
       const position = document.createElement("span");
       position.className = "item-position";
       position.textContent = `${at + 1} of ${list.hrefs.length}`;
-      place.replaceChildren(
+      nav.replaceChildren(
         anchor(list.hrefs[at - 1], "↑", "Previous in the list (k)", "prev"),
         position,
         anchor(list.hrefs[at + 1], "↓", "Next in the list (j)", "next"),
