@@ -217,6 +217,9 @@ ACCOUNT_RATE_LIMITS: Any = {
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
 }
+# Proxies in front that append to X-Forwarded-For. At 0, the limits above count a load balancer's clients
+# as one address.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 SOCIALACCOUNT_ONLY = False
 # allauth's setting as JSON, for single sign-on with OpenID Connect; without it there are no routes for it.
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = env.json("SOCIALACCOUNT_PROVIDERS", default={})

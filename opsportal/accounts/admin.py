@@ -36,18 +36,24 @@ class AccountsSite(admin.AdminSite):
         back = local_path(request.GET.get("next"), resolve_url("admin:index"))
         return redirect(f"{resolve_url('account_login')}?next={quote(back)}")
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
         return redirect("account_change_password")
 
 
 site = AccountsSite(name="admin")
 
 
-class RoleMixin(forms.ModelForm):
+def role_choices() -> list[tuple[str, str]]:
+    return [(role, role.title()) for role in ROLES]
+
+
+class RoleMixin(forms.ModelForm):  # type: ignore[type-arg]
     """The role: the one of the three groups that the account is in."""
 
     role = forms.ChoiceField(
-        choices=[(role, role.title()) for role in ROLES],
+        choices=role_choices,
         help_text="Viewers read. Operators also act on the data. Administrators also manage accounts.",
     )
 
@@ -59,20 +65,20 @@ class RoleMixin(forms.ModelForm):
         field.initial = role_of(self.instance)
         if self.instance.is_superuser:  # may do everything, with or without a role
             field.required = False
-            field.choices = [("", "None"), *field.choices]
+            field.choices = [("", "None"), *role_choices()]
 
 
-class NewAccountForm(RoleMixin, AdminUserCreationForm):
+class NewAccountForm(RoleMixin, AdminUserCreationForm):  # type: ignore[type-arg]
     class Meta(AdminUserCreationForm.Meta):
         fields = ("username", "email")
 
 
-class AccountForm(RoleMixin, UserChangeForm):
+class AccountForm(RoleMixin, UserChangeForm):  # type: ignore[type-arg]
     pass
 
 
 @admin.register(User, site=site)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     form = AccountForm
     add_form = NewAccountForm
     list_display = ("username", "email", "role", "is_active", "last_login")
@@ -162,7 +168,7 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(Authenticator, site=site)
-class SecondFactorAdmin(admin.ModelAdmin):
+class SecondFactorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Who has a second factor; deleting it lets someone who lost theirs sign in. Its secret is not shown."""
 
     list_display = ("user", "type", "created_at", "last_used_at")

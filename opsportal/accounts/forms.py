@@ -3,12 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 
 from opsportal.accounts.models import Preferences, SavedView, normalised_query, time_zones
 
 
-class PreferencesForm(forms.ModelForm):
+class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
     """All three settings; those that the request does not name keep their value, so that the quick
     controls of every page can send one alone."""
 
@@ -30,14 +30,14 @@ class PreferencesForm(forms.ModelForm):
             field.widget.attrs["class"] = "form-select"
 
 
-class SavedViewForm(forms.ModelForm):
+class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
     """A name for a page's filters. Saving under a name that one has already replaces that view."""
 
     class Meta:
         model = SavedView
         fields = ["page", "name", "query", "shared"]
 
-    def __init__(self, data: Any, *, owner: AbstractBaseUser) -> None:
+    def __init__(self, data: Any, *, owner: User) -> None:
         page, name = data.get("page", ""), data.get("name", "").strip()
         found = SavedView.objects.filter(owner_id=owner.pk, page=page, name=name).first()
         super().__init__(data, instance=found or SavedView(owner_id=owner.pk))

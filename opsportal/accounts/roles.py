@@ -8,9 +8,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed_apps
-from django.contrib.auth import get_user_model
 from django.contrib.auth.management import create_permissions
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q
 
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
@@ -50,19 +49,19 @@ def roles_with(permission: str) -> list[str]:
     return [role for role in ROLES if permission in permissions_of(role)]
 
 
-def role_of(user: AbstractBaseUser | AnonymousUser) -> str:
+def role_of(user: User | AnonymousUser) -> str:
     """The user's role: the greatest, if someone put them in several groups; "superuser"; or ""."""
     if not user.is_authenticated:
         return ""
-    if getattr(user, "is_superuser", False):
+    if user.is_superuser:
         return "superuser"
-    groups = set(user.groups.values_list("name", flat=True))  # type: ignore[union-attr]
+    groups = set(user.groups.values_list("name", flat=True))
     return next((role for role in reversed(ROLES) if role in groups), "")
 
 
 def administrators(limit: int = 5) -> list[str]:
     """User names of people who can grant a role."""
-    users = get_user_model()._default_manager.filter(
+    users = User.objects.filter(
         Q(groups__name=ADMINISTRATOR) | Q(is_superuser=True), is_active=True, is_staff=True
     )
     return list(users.distinct().order_by("username").values_list("username", flat=True)[:limit])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 from ninja.errors import HttpError
@@ -117,7 +117,7 @@ class Refusal:
     retry: bool = False
 
 
-def refusal(user: AbstractBaseUser | AnonymousUser, access: Access | None) -> Refusal | None:
+def refusal(user: User | AnonymousUser, access: Access | None) -> Refusal | None:
     """Why the signed-in `user` may not call a view with this mark; None if they may."""
     if access is None:
         return Refusal(
@@ -126,12 +126,12 @@ def refusal(user: AbstractBaseUser | AnonymousUser, access: Access | None) -> Re
         )
     if access.kind in ("public", "own"):
         return None
-    if not (user.is_active and getattr(user, "is_staff", False)):
+    if not (user.is_active and user.is_staff):
         return Refusal(
             "This account is not a staff account.",
             "An administrator of the console can make it one.",
         )
-    if access.kind == "permission" and not user.has_perm(access.permission):  # type: ignore[union-attr]
+    if access.kind == "permission" and not user.has_perm(access.permission):
         return lacking(access.permission)
     return None
 
@@ -151,7 +151,9 @@ def lacking(permission: str) -> Refusal:
 
 def is_local_path(url: str | None) -> bool:
     """True for a path on this host: neither an address elsewhere nor one that a browser takes for one."""
-    return bool(url) and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)  # type: ignore[union-attr]
+    return (
+        url is not None and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+    )
 
 
 def local_path(url: str | None, default: str = "/") -> str:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 RETRY_AFTER_SECONDS = 5
@@ -11,9 +11,12 @@ RETRY_AFTER_SECONDS = 5
 class Problem(Protocol):
     """What the problem templates read: `opsportal.dynamo.errors.DynamoError`, `access.Refusal`."""
 
-    title: str
-    sentence: str
-    status: int
+    @property
+    def title(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+    @property
+    def status(self) -> int: ...
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -36,9 +39,7 @@ def problem_json(title: str, status: int, detail: str, headers: dict[str, str] |
     )
 
 
-def problem_response(
-    request: HttpRequest, problem: Problem, *, page: str = "problem.html"
-) -> HttpResponseBase:
+def problem_response(request: HttpRequest, problem: Problem, *, page: str = "problem.html") -> HttpResponse:
     """`problem` answered in the form that the request asks for, with its status."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == 503 else {}
     if is_api(request):

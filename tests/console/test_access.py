@@ -29,6 +29,7 @@ ALL_ROUTES = list(routes())
 PUBLIC_ROUTES = {
     "healthz",
     "readyz",
+    "favicon",
     "account_login",
     "account_logout",
     "account_inactive",
@@ -94,6 +95,7 @@ def test_public_routes_say_nothing_of_the_data(client: Client, monkeypatch: pyte
     monkeypatch.setattr("opsportal.console.health.describe", lambda table: None)
     assert client.get("/healthz").content == b"ok"
     assert client.get("/readyz").json() == {"status": "ok"}
+    assert client.get("/favicon.ico")["Location"] == "/static/console/favicon.svg"
     assert client.get("/accounts/login/").status_code == 200
     assert client.get("/accounts/logout/")["Location"] == "/accounts/login/"
     assert client.get("/accounts/2fa/authenticate/")["Location"] == "/accounts/login/"
