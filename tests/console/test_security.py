@@ -103,6 +103,7 @@ def test_every_answer_carries_the_security_headers(client: Client, url: str) -> 
     assert {"HX-Request", "Cookie"} <= {name.strip() for name in headers["Vary"].split(",")}
 
 
+@pytest.mark.django_db  # closing an answer closes idle connections
 def test_static_files_stay_cacheable(client: Client) -> None:
     response = client.get("/static/console/favicon.svg")
     assert response.status_code == 200
