@@ -24,7 +24,7 @@ DROPPED = tuple(
     offcanvas otp page page-item page-link pagination payment placeholder plyr popover progress progress-bar
     progress-stacked progressbg prose ratio ribbon selected settings shape signal signature sortable sparkline
     spinner star stars status steps step strength switch table-sort tab-content tag tags text-bg theme
-    timeline toast tooltip tom tracking typed vc wizard
+    timeline toast toolbar tooltip tom tracking typed vc wizard
     """.split()  # noqa: SIM905 (one word a line would fill a screen)
 )
 # Named colours and brands (`bg-azure-lt`, `btn-github`): here, colour says state, by `tone-*`.
