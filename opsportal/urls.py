@@ -4,6 +4,12 @@ from django.urls import include, path
 
 from opsportal.accounts.admin import site
 from opsportal.console.api import api
+from registry import views as registry
+from requests_app import views as requests
+from tracking import views as tracking
+from tracking.api import router as tracking_api
+
+api.add_router("", tracking_api)
 
 handler403 = "opsportal.console.refusals.permission_denied"
 
@@ -12,6 +18,10 @@ urlpatterns = [
     path("workflows/", include("tracking.urls", namespace="tracking")),
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),
+    # The overview's panels: each app's own, loaded by the page.
+    path("panels/workflows/", tracking.panel, name="panel-workflows"),
+    path("panels/requests/", requests.panel, name="panel-requests"),
+    path("panels/agents/", registry.panel, name="panel-agents"),
     path("accounts/", include("opsportal.accounts.urls")),
     path("admin/", site.urls),
     path("api/", api.urls),

@@ -9,7 +9,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text
 from opsportal.dynamo.errors import AccessDenied, translated
 from opsportal.dynamo.expressions import Clause, Expressions
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, Index
 
 # Seconds that the partitions found stay known: a new status shows within a minute.
 SEEN_LIFE = 60
@@ -33,49 +33,65 @@ class Partitions:
     reason: str = ""
 
 
-def partitions(table: Binding, index: str, hash_key: str, range_key: str, known: Iterable[str]) -> Partitions:
-    """The known partitions and those found by skip-scan, cached for a minute. Raises `DynamoError`.
+def partitions(table: Binding, index: Index, known: Iterable[str]) -> Partitions:
+    """The known hash keys and those found by skip-scan, cached for a minute. Raises `DynamoError`.
 
     Where IAM does not allow the Scan, the known ones are returned with the reason.
     """
+    seen = _seen(table, index, (index.hash_key,))
     first = tuple(dict.fromkeys(known))
-    cache, cache_key = caches["process"], f"partitions:{table.fingerprint}:{index}"
-    seen: Partitions | None = cache.get(cache_key)
-    if seen is None:
-        try:
-            seen = _skip_scan(table, index, hash_key, range_key)
-        except AccessDenied as denied:
-            seen = Partitions((), complete=False, reason=f"others can't be looked for: {denied.sentence}")
-        cache.set(cache_key, seen, SEEN_LIFE)
-    others = sorted(set(seen.values) - set(first))
+    others = sorted({value for (value,) in seen.values} - set(first))
     return Partitions((*first, *others), seen.complete, seen.reason)
 
 
-def _skip_scan(table: Binding, index: str, hash_key: str, range_key: str) -> Partitions:
-    """One Scan of one item per distinct hash key: each starts past the end of the partition before."""
+def pairs(table: Binding, index: Index) -> "Seen":
+    """The pairs of hash and range key in an index whose range key has few values (a priority)."""
+    return _seen(table, index, (index.hash_key, index.range_key))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a skip-scan found: one tuple of key texts per distinct prefix of the index's key."""
+
+    values: tuple[tuple[str, ...], ...]
+    complete: bool = True
+    reason: str = ""
+
+
+def _seen(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
+    cache, key = caches["process"], f"seen:{table.fingerprint}:{index.name}:{len(prefix)}"
+    known: Seen | None = cache.get(key)
+    if known is None:
+        try:
+            known = _skip_scan(table, index, prefix)
+        except AccessDenied as denied:
+            known = Seen((), complete=False, reason=f"Others can't be looked for: {denied.sentence}")
+        cache.set(key, known, SEEN_LIFE)
+    return known
+
+
+def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
+    """One Scan of one item per distinct `prefix`: each starts past the end of the one before."""
     client = clients.client(*table.place)
-    found: list[str] = []
+    found: list[tuple[str, ...]] = []
     start: dict[str, Typed] | None = None
     for _ in range(MOST_PARTITIONS):
-        arguments = Expressions().arguments(projection=[hash_key])
+        arguments = Expressions().arguments(projection=prefix)
         if start:
             arguments["ExclusiveStartKey"] = start
         with translated(table):
-            answer = client.scan(TableName=table.name, IndexName=index, Limit=1, **arguments)
+            answer = client.scan(TableName=table.name, IndexName=index.name, Limit=1, **arguments)
         if not answer["Items"]:
-            return Partitions(tuple(found))
-        value = answer["Items"][0][hash_key]
-        text = str(read_text(value))
-        if text in found:
-            return Partitions(tuple(found), complete=False, reason="the index could not be walked through")
-        found.append(text)
-        start = {hash_key: value, table.key: {"S": _LAST}}
-        if range_key:
-            start[range_key] = {"S": _LAST}
-    return Partitions(
-        tuple(found),
-        complete=False,
-        reason=f"there are more than {MOST_PARTITIONS} different values",
+            return Seen(tuple(found))
+        item = answer["Items"][0]
+        values = tuple(str(read_text(item[name])) for name in prefix)
+        if values in found:
+            return Seen(tuple(found), complete=False, reason="The index could not be walked through.")
+        found.append(values)
+        start = {name: {"S": _LAST} for name in (index.hash_key, index.range_key, table.key) if name}
+        start.update({name: item[name] for name in prefix})
+    return Seen(
+        tuple(found), complete=False, reason=f"There are more than {MOST_PARTITIONS} different values."
     )
 
 

@@ -1,0 +1,224 @@
+"""What every list and item page shares: its state in the URL, and the answer to a poll."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from opsportal.accounts.models import SavedView
+from opsportal.console.context import Shell
+from opsportal.console.problems import wants_fragment
+from opsportal.console.timerange import LENGTHS, TimeRange, time_range
+from opsportal.dynamo.attributes import parse_time
+from opsportal.dynamo.pages import Page
+
+# Longer values of a filter are cut: no key or status is longer (2,048 bytes is DynamoDB's limit).
+MOST_CHARACTERS = 2048
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a page that refreshes itself; see the template tag `live`."""
+
+    id: str
+    seen: str
+    anchor: str = ""
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a list was read, for its footer."""
+
+    shown: int
+    how: str
+    partitions: Iterable[str] = ()
+    searched_to: Any = None
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Empty:
+    """Why a list is empty and what to do about it; see partials/empty.html."""
+
+    kind: str
+    title: str
+    sentence: str = ""
+    command: str = ""
+    link_url: str = ""
+    link_text: str = ""
+
+
+@dataclass
+class Listing:
+    """The state of one list, from its URL. `name` is its key for saved views; `filters` the parameters
+    it filters by, with their labels."""
+
+    request: HttpRequest
+    name: str
+    filters: Mapping[str, str]
+    default_range: str = "7d"
+    ranged: bool = True
+    values: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        given = self.request.GET
+        self.values = {
+            name: given[name].strip()[:MOST_CHARACTERS] for name in self.filters if given.get(name)
+        }
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    @property
+    def cursor(self) -> str:
+        return self.request.GET.get("cursor", "")
+
+    @property
+    def anchor(self) -> str:
+        """The newest stamp of the list as the browser first showed it; only polls of page one have it."""
+        if self.cursor or not wants_fragment(self.request):
+            return ""
+        return self.request.headers.get("X-Anchor", "")[:200]
+
+    @cached_property
+    def time_range(self) -> TimeRange:
+        return time_range(self.request.GET, Shell(self.request).zone, default=self.default_range)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The state without the cursor, as query parameters."""
+        names = [*self.filters, "range", "from", "to"] if self.ranged else list(self.filters)
+        return {name: self.request.GET[name] for name in names if self.request.GET.get(name)}
+
+    @property
+    def purpose(self) -> str:
+        """Binds cursors to this list and its filters. The range's length is part of it, not its instant."""
+        digest = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode()).hexdigest()
+        return f"{self.name}:{digest[:16]}"
+
+    def url(self, **changes: str | None) -> str:
+        """This list with changed parameters (None or "" removes one), from its first page on."""
+        parameters = {**self.parameters, **changes}
+        query = urlencode({name: value for name, value in parameters.items() if value})
+        return f"{self.request.path}?{query}" if query else self.request.path
+
+    @property
+    def chips(self) -> list[tuple[str, str, str]]:
+        chips = [
+            (label, self[name], self.url(**{name: None}))
+            for name, label in self.filters.items()
+            if self[name] and label
+        ]
+        if self.ranged and self.time_range.key == "custom":
+            chips.append(("Time", self.time_range.label, self.url(**{"from": None, "to": None})))
+        return chips
+
+    @property
+    def ranges(self) -> list[tuple[str, str, bool]]:
+        """(label, URL, current) for each length of time."""
+        return [
+            (label, self.url(**{"range": key, "from": None, "to": None}), key == self.time_range.key)
+            for key, (label, _) in LENGTHS.items()
+        ]
+
+    @property
+    def filtered(self) -> bool:
+        return bool(self.values)
+
+    def context(self, page: Page, region: Region) -> dict[str, Any]:
+        """What the shared partials of a list need."""
+        return {
+            "listing": self,
+            "region": region,
+            "page": {
+                "next_url": self.url(cursor=page.cursor) if page.cursor else "",
+                "next_text": "" if page.complete else "Search on",
+                "first_url": self.url() if self.cursor else "",
+            },
+            "reading": Reading(
+                len(page.items), page.how, page.partitions, stamp_shown(page.searched_to), page.complete
+            ),
+            "notes": page.notes,
+            "new_rows": f"{page.newer}+" if page.newer_more else page.newer,
+            "first_url": self.url(),
+            "saved_views": SavedView.objects.visible_to(self.request.user.pk).filter(page=self.name),
+            "saved_views_page": self.name,
+            "saved_views_query": urlencode(self.parameters),
+        }
+
+    def status_tabs(self, statuses: Iterable[str]) -> list[tuple[str, str, bool, str]]:
+        """One tab per status, spellings together; the one asked for has a tab even if nobody uses it."""
+        names = dict.fromkeys(status.lower() for status in statuses)
+        current = self["status"].lower()
+        if current:
+            names.setdefault(current)
+        everything = not current and not self["outside"]
+        return [
+            ("All", self.url(status=None, outside=None), everything, ""),
+            *((name, self.url(status=name, outside=None), name == current, "") for name in names),
+        ]
+
+    def empty(self, page: Page, nouns: str, nothing_yet: str) -> Empty | None:
+        """Why nothing is shown; None when something is. `nouns`: what is listed, in the plural."""
+        if page.items:
+            return None
+        if page.cursor:
+            return Empty(
+                "not_searched_far",
+                "Nothing found so far",
+                "The search used up the calls that one page may cost before it found anything.",
+                link_url=self.url(cursor=page.cursor),
+                link_text="Search on",
+            )
+        if self.filtered or (self.ranged and self.time_range.key == "custom"):
+            return Empty(
+                "no_match",
+                f"No {nouns} match",
+                "Nothing has all that the filters ask for.",
+                link_url=self.request.path,
+                link_text="Clear the filters",
+            )
+        if self.ranged and self.time_range.key != "all":
+            return Empty(
+                "no_match",
+                f"No {nouns} in the {self.time_range.label.lower()}",
+                link_url=self.url(range="all"),
+                link_text="Look at all time",
+            )
+        command = "python manage.py load_demo" if settings.OPSPORTAL_ENV == "dev" else ""
+        return Empty("nothing_yet", f"No {nouns} yet", nothing_yet, command=command)
+
+
+def stamp_shown(text: str) -> datetime | str | None:
+    """How far a search got (a sort key's text), as a time where it is one."""
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return text
+
+
+def seen_token(*parts: Any) -> str:
+    """A digest of what a region shows (keys, states, findings), to tell whether a poll changes it."""
+    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def respond(
+    request: HttpRequest, template: str, context: dict[str, Any], region: Region, *, status: int = 200
+) -> HttpResponse:
+    """The page, its live region alone for htmx, or 204 where the browser shows just that already."""
+    context["region"] = region
+    if not wants_fragment(request):
+        return render(request, template, context, status=status)
+    if request.headers.get("X-Seen") == region.seen:
+        return HttpResponse(status=204)
+    # A failed status would leave the old state standing, so what is gone is swapped in as a fragment.
+    return render(request, f"{template}#live", context)

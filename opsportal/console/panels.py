@@ -1,0 +1,74 @@
+"""Panels of the overview: each its own poll, with its own state when its table is in trouble."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from opsportal.console.listing import Region, seen_token
+from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
+from opsportal.console.windows import Window, window_of
+from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.partitions import Count
+
+# Seconds. A count reads and bills what it counts, so not every poll of everybody repeats it.
+FIGURES_LIFE = 10
+
+
+def panel(
+    request: HttpRequest,
+    name: str,
+    template: str,
+    figures_of: Callable[[Window], Mapping[str, Any]],
+    *,
+    place: str,
+) -> HttpResponse:
+    """Render `template` with the figures, at most 10 s old, or with the problem that kept them away.
+
+    Always 200 (or 204 when the browser shows them already): htmx swaps no error, and a panel that can't be
+    read must say so. `place`: fingerprint of the table, part of the cache's key.
+    """
+    window = window_of(request)
+    cache, key = caches["process"], f"panel:{name}:{place}:{window.key}"
+    figures = cache.get(key)
+    context: dict[str, Any] = {"window": window, "panel": name}
+    if figures is None:
+        try:
+            figures = {**figures_of(window), "as_of": datetime.now(UTC)}
+            cache.set(key, figures, FIGURES_LIFE)
+        except DynamoError as problem:
+            context["problem"] = problem
+    context.update(figures or {})
+    seen = seen_token({name: repr(value) for name, value in context.items() if name not in ("window",)})
+    context["region"] = Region(name, seen=seen)
+    if request.headers.get("X-Seen") == seen:
+        return HttpResponse(status=204)
+    return render(request, template if figures else "console/panel-problem.html", context)
+
+
+# Failures first: the overview answers "is anything wrong?".
+TONE_ORDER = (FAILED, ATTENTION, UNKNOWN, RUNNING, WAITING, SUCCESS)
+
+
+def tiles(counted: Iterable[tuple[str, Count]], url_of: Callable[[str], str]) -> list[tuple[str, Count, str]]:
+    """(status, count, URL of the list) with failures first; spellings of one status are one tile."""
+    sums: dict[str, Count] = {}
+    for status, number in counted:
+        before = sums.get(status.lower(), Count(0))
+        sums[status.lower()] = Count(before.number + number.number, before.more or number.more)
+    ordered = sorted(sums, key=lambda status: TONE_ORDER.index(tone_of(status)))
+    return [(status, sums[status], url_of(status)) for status in ordered]
+
+
+def failure_rate(counted: Iterable[tuple[str, Count]]) -> str | None:
+    """The share of failures among what ended well or badly, as text; None where nothing ended or a count
+    is capped (a share of a capped count would be a guess)."""
+    ended = [(tone_of(status), number) for status, number in counted if tone_of(status) in (FAILED, SUCCESS)]
+    total = sum(number.number for _, number in ended)
+    if not total or any(number.more for _, number in ended):
+        return None
+    failed = sum(number.number for tone, number in ended if tone == FAILED)
+    return f"{failed * 100 / total:.1f} %"

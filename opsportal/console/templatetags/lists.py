@@ -1,0 +1,63 @@
+"""Template filters of list and item pages."""
+
+import hashlib
+import json
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from opsportal.console.converters import quote_key
+from opsportal.console.templatetags.console import shown
+from opsportal.console.text import visible
+
+register = template.Library()
+
+# Characters of one text on a page. Errors of 300 KB occur; the raw item holds all of it.
+MOST_TEXT = 4000
+
+
+@register.filter
+def rowid(key: str) -> str:
+    """An HTML id for a row: keys may hold anything, and a refresh finds its row again by it."""
+    return hashlib.sha256(str(key).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+@register.filter
+def long_text(value: Any) -> str:
+    """A text of several lines with its invisible characters shown, cut where it would fill the page."""
+    text = str(value)
+    rest = len(text) - MOST_TEXT
+    shown = visible(text[:MOST_TEXT])
+    return f"{shown}\n… {rest:,} more characters; the raw item has them all." if rest > 0 else shown
+
+
+@register.simple_tag
+def filter_url(listing: Any, name: str, value: Any) -> str:
+    """The list with one filter set, as a cell links to it."""
+    return str(listing.url(**{name: str(value), "outside": None}))
+
+
+@register.filter
+def key_segment(key: str) -> str:
+    """A key as it is written in a URL, for fragment ids."""
+    return quote_key(str(key))
+
+
+@register.simple_tag
+def document(value: Any) -> SafeString:
+    """A nested value: maps and lists as indented JSON, everything else as `shown` has it."""
+    if not isinstance(value, dict | list):
+        return shown(value)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    return format_html(
+        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>', long_text(text)
+    )
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+    return str(value)

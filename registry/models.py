@@ -1,0 +1,178 @@
+"""Agents of the registry, read from DynamoDB, and the permissions of this app.
+
+Two layouts occur (DATA.md, "Registry items"): the discovery service's, and that of operational
+registries, whose names differ. A property takes whichever is there.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from opsportal.dynamo.attributes import (
+    DocumentAttribute,
+    Malformed,
+    NumberAttribute,
+    TextAttribute,
+    TextsAttribute,
+    TimeAttribute,
+)
+from opsportal.dynamo.models import DynamoModel
+
+HEALTHY, DEGRADED, OFFLINE, UNKNOWN = "healthy", "degraded", "offline", "unknown"
+HEALTHS = (HEALTHY, DEGRADED, OFFLINE, UNKNOWN)
+TIERS = ("basic", "pro", "premium")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """`serviceAvailability` of one tier. Values as recorded; `response_ms` in ms, `uptime` in percent."""
+
+    name: str
+    slots: Any = None
+    slots_filled: Any = None
+    response_ms: Any = None
+    uptime: Any = None
+    price: Any = None
+
+
+class Agent(DynamoModel):
+    """One registered agent. Attributes may be None (missing) or `Malformed`."""
+
+    logical: ClassVar[str] = "agents"
+
+    class Meta:
+        table_name = "set by bind"
+
+    agent_id = TextAttribute(hash_key=True, attr_name="agentId")
+    name = TextAttribute()
+    endpoint = TextAttribute()
+    capabilities = TextsAttribute()
+    status = TextAttribute()
+    deployment_status = TextAttribute()
+    type = TextAttribute()
+    agent_type = TextAttribute()
+    protocol = TextAttribute()
+    reputation_score = NumberAttribute(attr_name="reputationScore")
+    success_rate = NumberAttribute(attr_name="successRate")
+    last_heartbeat = TimeAttribute(attr_name="lastHeartbeat")
+    last_heartbeat_operational = TimeAttribute(attr_name="last_heartbeat")
+    registered_at = TimeAttribute(attr_name="registeredAt")
+    updated_at = TimeAttribute(attr_name="updatedAt")
+    verified_at = TimeAttribute(attr_name="verifiedAt")
+    pricing = DocumentAttribute()
+    tiered_pricing = DocumentAttribute(attr_name="tieredPricing")
+    service_availability = DocumentAttribute(attr_name="serviceAvailability")
+    tags = TextsAttribute()
+    emoji = TextAttribute()
+    description = TextAttribute()
+    role = TextAttribute()
+    location = TextAttribute()
+    avg_latency_ms = NumberAttribute()
+    throughput_per_hour = NumberAttribute()
+    error_rate = NumberAttribute()
+    active_tasks = NumberAttribute()
+
+    @property
+    def declared_status(self) -> str | Malformed | None:
+        """What the agent or its registry says: `status`, else `deployment_status`."""
+        return self.deployment_status if self.status is None else self.status
+
+    @property
+    def declared_type(self) -> str | Malformed | None:
+        return self.agent_type if self.type is None else self.type
+
+    @property
+    def heartbeat(self) -> datetime | Malformed | None:
+        """The last heartbeat, under either name."""
+        return self.last_heartbeat_operational if self.last_heartbeat is None else self.last_heartbeat
+
+    @cached_property
+    def health(self) -> str:
+        """Derived from the heartbeat's age, never trusted; `unknown` when none was ever recorded."""
+        if not isinstance(self.heartbeat, datetime):
+            return UNKNOWN
+        age = (datetime.now(UTC) - self.heartbeat).total_seconds()
+        if age > settings.AGENT_OFFLINE_SECONDS:
+            return OFFLINE
+        return DEGRADED if age > settings.AGENT_DEGRADED_SECONDS else HEALTHY
+
+    @property
+    def is_active(self) -> bool:
+        return str(self.declared_status or "").lower() == "active"
+
+    @property
+    def contradiction(self) -> str:
+        """Where declared and observed state disagree, in a sentence; else ""."""
+        if self.is_active and self.health == OFFLINE:
+            return "Declared active, but its heartbeat stopped."
+        if self.is_active and self.health == UNKNOWN:
+            return "Declared active, but it never sent a heartbeat."
+        if str(self.declared_status or "").lower() == "inactive" and self.health == HEALTHY:
+            return "Declared inactive, but it sends heartbeats."
+        return ""
+
+    @property
+    def offers(self) -> list[str]:
+        """The capabilities that are texts."""
+        members = self.capabilities if isinstance(self.capabilities, list) else []
+        return [capability for capability in members if isinstance(capability, str)]
+
+    @property
+    def success_percent(self) -> Decimal | Malformed | None:
+        """`successRate` (0 to 1) in percent; else what an `error_rate` leaves."""
+        if isinstance(self.success_rate, Decimal):
+            return self.success_rate * 100
+        if self.success_rate is None and isinstance(self.error_rate, Decimal):
+            return (1 - self.error_rate) * 100
+        return self.success_rate
+
+    @property
+    def tiers(self) -> list[Tier]:
+        """Availability and price per tier, documented tiers first."""
+        available = self.service_availability if isinstance(self.service_availability, dict) else {}
+        prices = self.tiered_pricing if isinstance(self.tiered_pricing, dict) else {}
+        names = [name for name in TIERS if name in available or name in prices]
+        names += sorted(str(name) for name in {*available, *prices} - set(TIERS))
+        tiers = []
+        for name in names:
+            offer = available.get(name)
+            offer = offer if isinstance(offer, dict) else {}
+            tiers.append(
+                Tier(
+                    name=name,
+                    slots=offer.get("slots"),
+                    slots_filled=offer.get("slotsFilled"),
+                    response_ms=offer.get("responseSLA"),
+                    uptime=offer.get("uptime"),
+                    price=prices.get(name),
+                )
+            )
+        return tiers
+
+    @property
+    def operational(self) -> dict[str, Any]:
+        """Figures of operational registries, where there are any."""
+        figures = {
+            "Average latency (ms)": self.avg_latency_ms,
+            "Throughput per hour": self.throughput_per_hour,
+            "Error rate": self.error_rate,
+            "Active tasks": self.active_tasks,
+        }
+        return {label: value for label, value in figures.items() if value is not None}
+
+
+class AgentPermissions(models.Model):
+    """Holds the app's permissions; there is no relational table of agents."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = [("view_agents", "Can see the agent registry")]
+
+    def __str__(self) -> str:
+        return "Permissions on agents"

@@ -1,0 +1,80 @@
+"""Pages of agents: the list, one item, and the panel on the overview."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from opsportal.console import panels
+from opsportal.console.access import requires
+from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.windows import Window
+from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.partitions import Count
+from registry import queries
+from registry.models import HEALTHS, Agent
+
+NOTHING_YET = "Agents appear here as soon as one registers."
+FILTERS = {"capability": "Capability", "status": "Status", "health": "Health", "q": "Text"}
+
+
+@requires("registry.view_agents")
+def list_(request: HttpRequest) -> HttpResponse:
+    """The registry, by name. A full agent id in the search box opens its item."""
+    listing = Listing(request, "agents", FILTERS, ranged=False)
+    if listing["q"] and not listing.cursor and queries.agent(listing["q"]):
+        return redirect("registry:item", listing["q"])
+    wanted = queries.AgentFilter(listing["capability"], listing["status"], listing["health"], listing["q"])
+    page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor)
+    agents = [Agent.of(raw) for raw in page.items]
+    region = Region("live", seen=seen_token([(raw_text({"M": one.raw}), one.health) for one in agents]))
+    context = {
+        **listing.context(page, region),
+        "agents": agents,
+        "empty": listing.empty(page, "agents", NOTHING_YET),
+        "tabs": [
+            ("All", listing.url(health=None), not listing["health"], ""),
+            *((health, listing.url(health=health), listing["health"] == health, "") for health in HEALTHS),
+        ],
+        "capabilities": sorted({capability for one in agents for capability in one.offers}),
+        "statuses": sorted({str(one.declared_status).lower() for one in agents if one.declared_status}),
+    }
+    return respond(request, "registry/list.html", context, region)
+
+
+@requires("registry.view_agents")
+def item(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """One agent: what it declares beside what is observed; or its raw item."""
+    agent = queries.agent(agent_id)
+    tab = "raw" if request.GET.get("tab") == "raw" else "profile"
+    if agent is None:
+        region = Region("live", seen="gone", finished=True)
+        return respond(request, "registry/item.html", {"key": agent_id}, region, status=404)
+    region = Region("live", seen=seen_token(raw_text({"M": agent.raw}), agent.health, tab))
+    context: dict[str, Any] = {
+        "key": agent_id,
+        "agent": agent,
+        "tab": tab,
+        "tabs": [("Profile", "?", tab == "profile", ""), ("Raw", "?tab=raw", tab == "raw", "")],
+    }
+    if tab == "raw":
+        context["raw"] = pretty(agent.raw)
+    return respond(request, "registry/item.html", context, region)
+
+
+@requires("registry.view_agents")
+def panel(request: HttpRequest) -> HttpResponse:
+    """Agents on the overview: by derived health, and those whose state contradicts itself."""
+    place = Agent.binding().fingerprint
+    return panels.panel(request, "panel-agents", "registry/panel.html", _figures, place=place)
+
+
+def _figures(window: Window) -> dict[str, Any]:
+    tally = queries.tally()
+    counted = [(health, Count(number, tally.more)) for health, number in tally.by_health]
+    return {
+        "counts": panels.tiles(counted, lambda health: reverse("registry:list") + f"?health={health}"),
+        "tally": tally,
+    }

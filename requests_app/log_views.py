@@ -1,0 +1,102 @@
+"""The logs of one request: a page that tails while it runs, and a download of what the filter shows."""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+
+from opsportal.console.access import requires
+from opsportal.console.converters import quote_key
+from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.text import visible
+from opsportal.dynamo.attributes import plain, raw_text
+from opsportal.dynamo.errors import DynamoError
+from requests_app import logs, queries
+from requests_app.models import LEVELS, ProcessingLog
+from requests_app.views import tabs_of
+
+FILTERS = {"level": "Level", "until": "Until"}
+
+
+@requires("requests_app.view_requests")
+def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
+    """The newest lines, oldest at the top, or the ones before a cursor; `format` downloads all of them."""
+    listing = Listing(request, "logs", FILTERS, ranged=False)
+    level = listing["level"].upper()
+    wanted = logs.LogFilter(request_id, levels=logs.levels_of(level) if level else (), until=listing["until"])
+    if request.GET.get("format") in DOWNLOADS:
+        return _download(request_id, wanted, request.GET["format"])
+    found = queries.request(request_id)
+    page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
+    lines = [ProcessingLog.of(raw) for raw in reversed(page.items)]
+    # A page of older lines does not change; nor do the logs of a request that is over or gone.
+    still = bool(listing.cursor or listing["until"]) or (found is None and not lines)
+    region = Region(
+        "live",
+        seen=seen_token([raw_text({"M": line.raw}) for line in lines]),
+        finished=still or bool(found and found.is_terminal),
+    )
+    context = {
+        **listing.context(page, region),
+        "key": request_id,
+        "item": found,
+        "lines": [(line, permalink(request_id, line)) for line in lines],
+        "levels": [("All", listing.url(level=None), not level), *_levels(listing, level)],
+        "tabs": tabs_of(request_id, found, "logs") if found else [],
+        "downloads": [(label, listing.url(format=name)) for name, (label, _, _) in DOWNLOADS.items()],
+        "limit": logs.LINES,
+    }
+    missing = found is None and not lines
+    return respond(request, "requests_app/logs.html", context, region, status=404 if missing else 200)
+
+
+def _levels(listing: Listing, current: str) -> list[tuple[str, str, bool]]:
+    return [(level.title(), listing.url(level=level), level == current) for level in LEVELS]
+
+
+def permalink(request_id: str, line: ProcessingLog) -> str:
+    """A URL that shows the line wherever it is in the log: the page that ends with its stamp."""
+    stamp = line.raw.get("timestamp", {}).get("S", "")
+    return f"{reverse('requests:logs', args=[request_id])}?until={quote(stamp)}#L-{quote_key(line.id)}"
+
+
+def _as_text(line: ProcessingLog) -> str:
+    stamp = line.raw.get("timestamp", {}).get("S", "?")
+    text = visible(line.text).replace("\n", "\n    ")
+    return f"{stamp} {line.level or '-':8} {visible(str(line.stage or '-'))} {text}\n"
+
+
+def _as_json(line: ProcessingLog) -> str:
+    members = {name: plain(value) for name, value in line.raw.items()}
+    return json.dumps(members, ensure_ascii=False, default=str, sort_keys=True) + "\n"
+
+
+DOWNLOADS = {
+    "txt": ("Text", "text/plain; charset=utf-8", _as_text),
+    "ndjson": ("JSON lines", "application/x-ndjson", _as_json),
+}
+
+
+def _download(request_id: str, wanted: logs.LogFilter, kind: str) -> StreamingHttpResponse:
+    """Exactly what the filter shows, streamed: the first page is read now, so that trouble is a page."""
+    _, content_type, render_line = DOWNLOADS[kind]
+    lines = logs.all_lines(wanted)
+    first = next(lines, None)
+
+    def body() -> Iterator[str]:
+        if first is None:
+            return
+        yield render_line(first)
+        try:
+            for line in lines:
+                yield render_line(line)
+        except DynamoError as error:
+            # The status is sent; a file that ends early must say so itself.
+            yield f"\n# This file is not complete: {error.sentence}\n"
+
+    response = StreamingHttpResponse(body(), content_type=content_type)
+    name = f"{quote_key(request_id)[:80]}-logs.{kind}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

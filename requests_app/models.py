@@ -1,0 +1,281 @@
+"""Market-intelligence requests and their logs, read from DynamoDB, and the permissions of this app."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.db import models
+
+from opsportal.dynamo.attributes import (
+    DocumentAttribute,
+    ListAttribute,
+    Malformed,
+    MapAttribute,
+    TextAttribute,
+    TimeAttribute,
+    Typed,
+    plain,
+    raw_text,
+    read_list,
+    read_map,
+    read_number,
+    read_text,
+    read_texts,
+    read_time,
+)
+from opsportal.dynamo.models import DynamoModel
+
+# Seed 002.
+STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+PRIORITIES = ("high", "medium", "low")
+STRATEGIES = ("table", "sqs")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`progress` as recorded. `percentage` may be missing, text or above 100 (DATA.md, point 10)."""
+
+    stage: str | Malformed | None = None
+    percentage: Decimal | Malformed | None = None
+    urls_found: Decimal | Malformed | None = None
+    content_extracted: Decimal | Malformed | None = None
+    processing_errors: Decimal | Malformed | None = None
+    estimated_completion: datetime | Malformed | None = None
+    last_updated: datetime | Malformed | None = None
+    malformed: Malformed | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source in either of the two shapes that writers use (DATA.md, point 9)."""
+
+    name: str | Malformed | None
+    url: str | Malformed | None
+    type: str | Malformed | None
+    malformed: Malformed | None = None
+
+
+@dataclass(frozen=True)
+class StatusChange:
+    """One entry of `processing_metadata.status_history`."""
+
+    at: datetime | Malformed | None
+    old_status: str | Malformed | None
+    new_status: str | Malformed | None
+    message: str | Malformed | None
+    malformed: Malformed | None = None
+
+
+class IntelligenceRequest(DynamoModel):
+    """One request. Attributes may be None (missing) or `Malformed`."""
+
+    logical: ClassVar[str] = "requests"
+
+    class Meta:
+        table_name = "set by bind"
+
+    request_id = TextAttribute(hash_key=True)
+    project_id = TextAttribute()
+    user_id = TextAttribute()
+    request_type = TextAttribute()
+    status = TextAttribute()
+    status_message = TextAttribute()
+    priority = TextAttribute()
+    processing_strategy = TextAttribute()
+    config = MapAttribute()
+    created_at = TimeAttribute()
+    updated_at = TimeAttribute()
+    started_at = TimeAttribute()
+    completed_at = TimeAttribute()
+    results = DocumentAttribute()
+    errors = ListAttribute()
+    warnings = ListAttribute()
+    processing_metadata = MapAttribute()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Compared without case; a status that is not documented is not terminal (it may go on)."""
+        return str(self.status or "").strip().lower() in TERMINAL
+
+    @cached_property
+    def progress(self) -> Progress:
+        members = read_map(self.raw.get("progress"))
+        if members is None:
+            return Progress()
+        if isinstance(members, Malformed):
+            return Progress(malformed=members)
+        return Progress(
+            stage=read_text(members.get("current_stage")),
+            percentage=read_number(members.get("percentage")),
+            urls_found=read_number(members.get("urls_found")),
+            content_extracted=read_number(members.get("content_extracted")),
+            processing_errors=read_number(members.get("processing_errors")),
+            estimated_completion=read_time(members.get("estimated_completion")),
+            last_updated=read_time(members.get("last_updated")),
+        )
+
+    @property
+    def touched_at(self) -> datetime | None:
+        """The newest stamp that says the request moved."""
+        stamps = (self.updated_at, self.progress.last_updated, self.started_at, self.created_at)
+        return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """From start (or creation) to completion; None while it is not over."""
+        begin = self.started_at if isinstance(self.started_at, datetime) else self.created_at
+        if not (isinstance(begin, datetime) and isinstance(self.completed_at, datetime)):
+            return None
+        return self.completed_at - begin if self.completed_at >= begin else None
+
+    @property
+    def messages(self) -> dict[str, list[Any]]:
+        """Errors and warnings, each a text or what else a writer put there."""
+        return {"errors": _messages(self.raw.get("errors")), "warnings": _messages(self.raw.get("warnings"))}
+
+    @property
+    def first_error(self) -> Any:
+        """The first error, or what the status says of a failed request."""
+        errors = self.messages["errors"]
+        if errors:
+            return errors[0]
+        return self.status_message if str(self.status).lower() == "failed" else None
+
+    @property
+    def _config(self) -> dict[str, Typed]:
+        return self.config if isinstance(self.config, dict) else {}
+
+    @property
+    def keywords(self) -> Any:
+        return read_texts(self._config.get("keywords"))
+
+    @property
+    def sources(self) -> list[Source]:
+        members = read_list(self._config.get("sources"))
+        if members is None:
+            return []
+        if isinstance(members, Malformed):
+            return [Source(None, None, None, members)]
+        return [_source(member) for member in members]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The rest of `config`, as plain data."""
+        return {
+            name: plain(value)
+            for name, value in sorted(self._config.items())
+            if name not in ("keywords", "sources")
+        }
+
+    @property
+    def result_parts(self) -> list[tuple[str, Any]]:
+        """The parts of `results` by name, what is not a map as one part."""
+        if isinstance(self.results, dict):
+            return [(str(name), value) for name, value in self.results.items()]
+        return [("results", self.results)]
+
+    @property
+    def status_history(self) -> list[StatusChange]:
+        metadata = self.processing_metadata if isinstance(self.processing_metadata, dict) else {}
+        entries = read_list(metadata.get("status_history"))
+        if entries is None:
+            return []
+        if isinstance(entries, Malformed):
+            return [StatusChange(None, None, None, None, entries)]
+        return [_change(entry) for entry in entries]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """`processing_metadata` without the history, as plain data."""
+        members = self.processing_metadata if isinstance(self.processing_metadata, dict) else {}
+        return {name: plain(value) for name, value in sorted(members.items()) if name != "status_history"}
+
+
+def _messages(value: Typed | None) -> list[Any]:
+    members = read_list(value)
+    if members is None:
+        return []
+    if isinstance(members, Malformed):
+        text = read_text(value)
+        return [text if isinstance(text, str) else members]
+    return [_message(member) for member in members]
+
+
+def _message(value: Typed) -> Any:
+    text = read_text(value)
+    return raw_text(value) if text is None or isinstance(text, Malformed) else text
+
+
+def _source(value: Typed) -> Source:
+    members = read_map(value)
+    if not isinstance(members, dict):
+        text = read_text(value)
+        if isinstance(text, str):
+            return Source(name=text, url=None, type=None)
+        return Source(None, None, None, members or Malformed(value, "expected a map"))
+    return Source(
+        name=read_text(members.get("name")),
+        url=read_text(members.get("base_url")) or read_text(members.get("url")),
+        type=read_text(members.get("source_type")) or read_text(members.get("type")),
+    )
+
+
+def _change(value: Typed) -> StatusChange:
+    members = read_map(value)
+    if not isinstance(members, dict):
+        return StatusChange(None, None, None, None, members or Malformed(value, "expected a map"))
+    return StatusChange(
+        at=read_time(members.get("timestamp")),
+        old_status=read_text(members.get("old_status")),
+        new_status=read_text(members.get("new_status")),
+        message=read_text(members.get("message")),
+    )
+
+
+class ProcessingLog(DynamoModel):
+    """One log line of a request."""
+
+    logical: ClassVar[str] = "request_logs"
+
+    class Meta:
+        table_name = "set by bind"
+
+    log_id = TextAttribute(hash_key=True)
+    request_id = TextAttribute()
+    timestamp = TimeAttribute()
+    log_level = TextAttribute()
+    message = TextAttribute()
+    stage = TextAttribute()
+    log_metadata = DocumentAttribute(attr_name="metadata")
+
+    @property
+    def level(self) -> str:
+        return str(self.log_level or "").strip().upper()
+
+    @property
+    def tone(self) -> str:
+        if self.level in ("ERROR", "CRITICAL", "FATAL"):
+            return "failed"
+        return "attention" if self.level in ("WARNING", "WARN") else "waiting"
+
+    @property
+    def text(self) -> str:
+        """The message as text whatever its type, so that a line is never empty for being odd."""
+        message = self.message
+        return message.raw if isinstance(message, Malformed) else str(message or "")
+
+
+class RequestPermissions(models.Model):
+    """Holds the app's permissions; there is no relational table of requests."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = [("view_requests", "Can see requests and their logs")]
+
+    def __str__(self) -> str:
+        return "Permissions on requests"

@@ -1,0 +1,158 @@
+"""Pages of requests: the list, one item with its parts, and the panel on the overview."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from opsportal.console import panels
+from opsportal.console.access import requires
+from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.tones import ATTENTION, FAILED, ICONS
+from opsportal.console.windows import Window
+from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.documents import pretty
+from requests_app import queries
+from requests_app.findings import findings
+from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
+
+NOTHING_YET = "Requests appear here as soon as one is submitted."
+FILTERS = {
+    "status": "Status",
+    "user": "User",
+    "project": "Project",
+    "strategy": "Strategy",
+    "priority": "Priority",
+    "type": "Type",
+    "q": "Text",
+    "sort": "",
+    "outside": "",
+}
+
+
+@requires("requests_app.view_requests")
+def list_(request: HttpRequest) -> HttpResponse:
+    """Requests, newest or highest priority first. A full request id in the search box opens its item."""
+    listing = Listing(request, "requests", FILTERS)
+    if listing["q"] and not listing.cursor and queries.request(listing["q"]):
+        return redirect("requests:item", listing["q"])
+    wanted = queries.RequestFilter(
+        status=listing["status"],
+        user=listing["user"],
+        project=listing["project"],
+        strategy=listing["strategy"],
+        priority=listing["priority"],
+        request_type=listing["type"],
+        text=listing["q"],
+        sort=listing["sort"],
+        span=listing.time_range.span,
+    )
+    if listing["outside"]:
+        page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
+    else:
+        page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    requests = [IntelligenceRequest.of(raw) for raw in page.items]
+    newest = requests[0].raw.get("created_at", {}).get("S", "") if requests else ""
+    region = Region(
+        id="live",
+        seen=seen_token([raw_text({"M": one.raw}) for one in requests], page.newer),
+        anchor="" if wanted.by_priority else listing.anchor or newest,
+        finished=bool(requests) and all(one.is_terminal for one in requests),
+    )
+    by = "priority" if wanted.by_priority else "newest"
+    context = {
+        **listing.context(page, region),
+        "requests": requests,
+        "tabs": listing.status_tabs(queries.statuses().values),
+        "empty": listing.empty(page, "requests", NOTHING_YET),
+        "priorities": PRIORITIES,
+        "strategies": STRATEGIES,
+        "menu_filters": ("user", "project", "type", "strategy", "priority", "outside"),
+        "sorts": [
+            ("Newest first", listing.url(sort="newest", outside=None), by == "newest"),
+            ("Highest priority first", listing.url(sort="priority", outside=None), by == "priority"),
+        ],
+        "outside": listing["outside"],
+    }
+    return respond(request, "requests_app/list.html", context, region)
+
+
+TABS = (
+    ("overview", "Progress"),
+    ("config", "Config"),
+    ("results", "Results"),
+    ("history", "History"),
+    ("raw", "Raw"),
+)
+
+
+@requires("requests_app.view_requests")
+def item(request: HttpRequest, request_id: str) -> HttpResponse:
+    """One request: summary, and one of its parts (`tab`)."""
+    found = queries.request(request_id)
+    if found is None:
+        region = Region("live", seen="gone", finished=True)
+        return respond(request, "requests_app/item.html", {"key": request_id}, region, status=404)
+    tab = request.GET.get("tab", "overview")
+    tab = tab if tab in dict(TABS) else "overview"
+    noticed = findings(found, datetime.now(UTC))
+    region = Region(
+        "live",
+        seen=seen_token(raw_text({"M": found.raw}), [finding.kind for finding in noticed], tab),
+        finished=found.is_terminal,
+    )
+    context: dict[str, Any] = {
+        "key": request_id,
+        "item": found,
+        "findings": noticed,
+        "tab": tab,
+        "message_groups": [group for group in _message_groups(found) if group[3]],
+        "tabs": tabs_of(request_id, found, tab),
+    }
+    if tab == "raw":
+        context["raw"] = pretty(found.raw)
+    return respond(request, "requests_app/item.html", context, region)
+
+
+def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
+    """(label, tone, icon, texts), errors first."""
+    return [
+        ("Errors", FAILED, ICONS[FAILED], found.messages["errors"]),
+        ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),
+    ]
+
+
+def tabs_of(request_id: str, found: IntelligenceRequest, current: str) -> list[tuple[str, str, bool, Any]]:
+    """The parts of a request; the logs are a page of their own."""
+    url = reverse("requests:item", args=[request_id])
+    counted = {"overview": "", "history": len(found.status_history) or ""}
+    tabs: list[tuple[str, str, bool, Any]] = [
+        (label, url if key == "overview" else f"{url}?tab={key}", key == current, counted.get(key, ""))
+        for key, label in TABS
+    ]
+    tabs.insert(1, ("Logs", reverse("requests:logs", args=[request_id]), current == "logs", ""))
+    return tabs
+
+
+@requires("requests_app.view_requests")
+def panel(request: HttpRequest) -> HttpResponse:
+    """Requests on the overview: counts per status, the newest failures, what is stuck."""
+    place = IntelligenceRequest.binding().fingerprint
+    return panels.panel(request, "panel-requests", "requests_app/panel.html", _figures, place=place)
+
+
+def _figures(window: Window) -> dict[str, Any]:
+    counted = queries.counts(window.since)
+    stuck = queries.stuck()
+    return {
+        "counts": panels.tiles(counted, lambda status: reverse("requests:list") + f"?status={quote(status)}"),
+        "failure_rate": panels.failure_rate(counted),
+        "failures": queries.newest_failures(),
+        "stuck": stuck,
+        "stuck_more": len(stuck) >= queries.MOST_STUCK,
+        "stuck_minutes": settings.REQUEST_STUCK_MINUTES,
+    }

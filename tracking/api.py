@@ -1,0 +1,74 @@
+"""The status API that seed 003 documents, so that its front ends go on working."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Router
+
+from opsportal.console.access import requires
+from opsportal.console.clock import iso
+from tracking import queries
+from tracking.models import Workflow
+from tracking.steps import Step
+
+router = Router()
+
+
+@router.get("/workflow/{path:session_id}/status")
+@requires("tracking.view_workflows")
+def workflow_status(request: HttpRequest, session_id: str) -> Any:
+    """The status document of a session; the pending one for a session that nobody has written yet."""
+    return document(session_id, queries.workflow(session_id))
+
+
+def document(session_id: str, workflow: Workflow | None) -> dict[str, Any]:
+    """Seed 003's response. Times are ISO 8601 with milliseconds and ``Z``, durations whole seconds."""
+    if workflow is None:
+        return {
+            "sessionId": session_id,
+            "agents": {step["key"]: _pending(step["waiting"]) for step in settings.WORKFLOW_STEPS},
+            "overallStatus": "pending",
+            "lastUpdated": iso(datetime.now(UTC)),
+        }
+    updated = workflow.updated_at
+    return {
+        "sessionId": session_id,
+        "agents": {step.key: _agent(step) for step in workflow.steps},
+        "overallStatus": _text(workflow.overall_status) or "pending",
+        "lastUpdated": iso(updated) if updated else None,
+    }
+
+
+def _pending(activity: str) -> dict[str, Any]:
+    return {
+        "status": "pending",
+        "activity": activity,
+        "startedAt": None,
+        "completedAt": None,
+        "duration": None,
+        "error": None,
+        "subSteps": [],
+    }
+
+
+def _agent(step: Step) -> dict[str, Any]:
+    activity = _text(step.activity)
+    total = step.tokens.total
+    if activity and total and total > 0:
+        activity = f"{activity} (Tokens: {int(total):,})"
+    return {
+        "status": _text(step.status) or "pending",
+        "activity": activity,
+        "startedAt": iso(step.began_at) if step.began_at else None,
+        "completedAt": iso(step.completed_at) if isinstance(step.completed_at, datetime) else None,
+        "duration": int(step.seconds) if step.seconds is not None else None,
+        "error": _text(step.error),
+        "subSteps": [],
+    }
+
+
+def _text(value: object) -> str | None:
+    """The text of a value; what could not be read is given as it is written."""
+    return None if value is None else str(value)

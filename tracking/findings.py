@@ -1,0 +1,108 @@
+"""What is wrong or contradictory with a workflow, in sentences (DATA.md, "What deployed writers do")."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.conf import settings
+
+from opsportal.console.findings import Finding, spoken_minutes
+from opsportal.console.text import excerpt
+from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
+from opsportal.dynamo.attributes import Malformed
+from tracking.models import Workflow
+
+
+def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
+    """Every finding, the gravest first."""
+    now = now or datetime.now(UTC)
+    found = [*_contradictions(workflow), *_stuck(workflow, now), *_totals(workflow), *_oddities(workflow)]
+    return sorted(found, key=lambda finding: (FAILED, ATTENTION, UNKNOWN).index(finding.tone))
+
+
+def _short(value: object) -> str:
+    return excerpt(str(value), 60)
+
+
+def _status(workflow: Workflow) -> str:
+    return str(workflow.overall_status or "").strip().lower()
+
+
+def _contradictions(workflow: Workflow) -> list[Finding]:
+    status, shown = _status(workflow), _short(workflow.overall_status)
+    found = []
+    failed = [step.label for step in workflow.steps if step.failed]
+    unfinished = [step.label for step in workflow.steps if step.running]
+    if failed and status not in ("failed", "error", "cancelled"):
+        says = f"says {shown}" if workflow.overall_status else "has no status"
+        found.append(
+            Finding("step_failed", FAILED, f"{' and '.join(failed)} failed, but the workflow {says}.")
+        )
+    if status == "failed" and not failed:
+        found.append(Finding("no_failed_step", ATTENTION, "The workflow failed, but no step says so."))
+    if status == "completed" and not any(step.present for step in workflow.steps):
+        found.append(Finding("nothing_recorded", ATTENTION, "Completed, but no step was ever recorded."))
+    elif workflow.is_terminal and unfinished:
+        found.append(
+            Finding(
+                "still_running",
+                ATTENTION,
+                f"The workflow says {shown}, but {' and '.join(unfinished)} still "
+                f"{'says' if len(unfinished) == 1 else 'say'} in progress.",
+            )
+        )
+    return found
+
+
+def _stuck(workflow: Workflow, now: datetime) -> list[Finding]:
+    updated = workflow.updated_at
+    if workflow.is_terminal or updated is None:
+        return []
+    minutes = int((now - updated).total_seconds() // 60)
+    if minutes < settings.WORKFLOW_STUCK_MINUTES:
+        return []
+    return [Finding("stuck", ATTENTION, f"No update for {spoken_minutes(minutes)}.")]
+
+
+def _totals(workflow: Workflow) -> list[Finding]:
+    found = []
+    recorded = workflow.totals.total
+    if workflow.step_tokens and (recorded or Decimal(0)) != workflow.step_tokens:
+        has = f"{recorded:,}" if isinstance(recorded, Decimal) else "none"
+        found.append(
+            Finding(
+                "token_total",
+                UNKNOWN,
+                f"The steps used {workflow.step_tokens:,} tokens, but the recorded total is {has}.",
+            )
+        )
+    total = workflow.total_duration
+    # Writers round; a difference below a second is not a contradiction.
+    if workflow.step_seconds and (not isinstance(total, Decimal) or abs(total - workflow.step_seconds) >= 1):
+        has = f"{total.normalize():f} s" if isinstance(total, Decimal) else "none"
+        found.append(
+            Finding(
+                "duration_total",
+                UNKNOWN,
+                f"The steps took {workflow.step_seconds.normalize():f} s, but the recorded total is {has}.",
+            )
+        )
+    return found
+
+
+def _oddities(workflow: Workflow) -> list[Finding]:
+    found = []
+    if workflow.is_expired:
+        found.append(
+            Finding("expired", ATTENTION, "Expired, awaiting deletion: DynamoDB removes it within days.")
+        )
+    if workflow.overall_status is None:
+        found.append(Finding("no_status", ATTENTION, "The item has no overallStatus."))
+    malformed = {**workflow.problems}
+    malformed.update({step.label: step.malformed for step in workflow.steps if step.malformed})
+    nested = [step.label for step in workflow.steps if step.problems and not step.malformed]
+    if isinstance(workflow.totals.total, Malformed):
+        malformed["totalTokenUsage.totalTokens"] = workflow.totals.total
+    if malformed or nested:
+        names = ", ".join(_short(name) for name in [*malformed, *nested])
+        found.append(Finding("malformed", ATTENTION, f"Could not be read as documented: {names}."))
+    return found

@@ -1,0 +1,128 @@
+"""The workflow status item, read from DynamoDB, and the permissions of this app."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import ClassVar
+
+from django.db import models
+
+from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute, Typed
+from opsportal.dynamo.models import DynamoModel
+from tracking.steps import Step, Tokens, read_tokens, steps_of
+
+# Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
+STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class Workflow(DynamoModel):
+    """One orchestrator session. Attributes may be None (missing) or `Malformed`."""
+
+    logical: ClassVar[str] = "workflows"
+
+    class Meta:
+        table_name = "set by bind"
+
+    session_id = TextAttribute(hash_key=True, attr_name="sessionId")
+    correlation_id = TextAttribute(attr_name="correlationId")
+    document_id = TextAttribute(attr_name="documentId")
+    source_type = TextAttribute(attr_name="sourceType")
+    overall_status = TextAttribute(attr_name="overallStatus")
+    total_token_usage = MapAttribute(attr_name="totalTokenUsage")
+    total_duration = NumberAttribute(attr_name="totalDuration")
+    created_at = TimeAttribute(attr_name="createdAt")
+    last_updated = TimeAttribute(attr_name="lastUpdated")
+    expires_at = TimeAttribute(attr_name="expiresAt")
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        return steps_of(self.raw)
+
+    @property
+    def totals(self) -> Tokens:
+        """`totalTokenUsage` as recorded."""
+        return read_tokens(self.raw.get("totalTokenUsage"))
+
+    @property
+    def is_terminal(self) -> bool:
+        """Compared without case; a status that is not documented is not terminal (it may go on)."""
+        return str(self.overall_status or "").strip().lower() in TERMINAL
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """The newest stamp that says the workflow moved: its own, a step's, or its creation."""
+        stamps = [self.last_updated, self.created_at]
+        for step in self.steps:
+            stamps += [step.started_at, step.completed_at, step.last_updated]
+        return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """Creation, or the earliest step where that is missing."""
+        if isinstance(self.created_at, datetime):
+            return self.created_at
+        return min((step.began_at for step in self.steps if step.began_at), default=None)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The last recorded end, once the workflow is terminal."""
+        if not self.is_terminal:
+            return None
+        ends = [step.completed_at for step in self.steps if isinstance(step.completed_at, datetime)]
+        return max(ends, default=None) or self.updated_at
+
+    @property
+    def step_tokens(self) -> Decimal:
+        """The sum of the steps' recorded total tokens (DATA.md, point 3)."""
+        return sum((s.tokens.total for s in self.steps if isinstance(s.tokens.total, Decimal)), Decimal(0))
+
+    @property
+    def step_seconds(self) -> Decimal:
+        """The sum of the steps' durations, in seconds."""
+        return sum((step.seconds for step in self.steps if step.seconds is not None), Decimal(0))
+
+    @property
+    def tokens(self) -> Decimal:
+        """The steps' sum, or the recorded total where no step has any."""
+        recorded = self.totals.total
+        return self.step_tokens or (recorded if isinstance(recorded, Decimal) else Decimal(0))
+
+    @property
+    def seconds(self) -> Decimal | None:
+        """How long it worked: the steps' sum, or the recorded total; None when nothing is recorded."""
+        if self.step_seconds:
+            return self.step_seconds
+        return self.total_duration if isinstance(self.total_duration, Decimal) else None
+
+    @property
+    def first_error(self) -> tuple[str, object] | None:
+        """Label and error of the first step that has one, or that failed without one."""
+        for step in self.steps:
+            if step.error:
+                return step.label, step.error
+        for step in self.steps:
+            if step.failed:
+                return step.label, step.activity or "failed without an error text"
+        return None
+
+    @property
+    def is_expired(self) -> bool:
+        """Past its TTL and not yet deleted, which takes DynamoDB days."""
+        return isinstance(self.expires_at, datetime) and self.expires_at <= datetime.now(UTC)
+
+    @property
+    def step_maps(self) -> dict[str, Typed]:
+        return {step.key: self.raw[step.key] for step in self.steps if step.present}
+
+
+class WorkflowPermissions(models.Model):
+    """Holds the app's permissions; there is no relational table of workflows."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        permissions = [("view_workflows", "Can see workflows")]
+
+    def __str__(self) -> str:
+        return "Permissions on workflows"

@@ -1,0 +1,146 @@
+"""Reads of the workflow table: lists, single items and counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+
+from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.expressions import AnyOf, Clause, Filter
+from opsportal.dynamo.merge import Merge, Span
+from opsportal.dynamo.pages import Page, scan_page
+from opsportal.dynamo.partitions import Count, Partitions, count, partitions
+from opsportal.dynamo.tables import Index
+from tracking.models import STATUSES, TERMINAL, Workflow
+
+SEARCHED = ("correlationId", "documentId")
+
+
+def status_index() -> Index | None:
+    """The index on (overallStatus, createdAt) where this deployment has one, under whatever name."""
+    found = describe(Workflow.binding()).index_on("overallStatus", "createdAt")
+    return Index(found.name, found.hash_key, found.range_key) if found else None
+
+
+def statuses() -> Partitions:
+    """The documented, the configured and the seen statuses; without the index only the first two."""
+    known = (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES)
+    index = status_index()
+    if index is None:
+        return Partitions(
+            known, complete=False, reason="Without an index other statuses are found only on the page."
+        )
+    return partitions(Workflow.binding(), index, known)
+
+
+def spelled(status: str, among: Sequence[str]) -> list[str]:
+    """The spellings of `status` among the partitions: `PENDING` is pending to a person."""
+    return [value for value in among if value.lower() == status.lower()] or [status]
+
+
+@dataclass(frozen=True)
+class WorkflowFilter:
+    status: str = ""
+    source_type: str = ""
+    text: str = ""
+    span: Span = field(default_factory=Span)
+
+    def clauses(self) -> Filter:
+        """What the status index does not serve."""
+        clauses: list[Clause | AnyOf] = []
+        if self.source_type:
+            clauses.append(Clause("sourceType", "=", (self.source_type,)))
+        if self.text:
+            attributes = (Workflow.binding().key, *SEARCHED)
+            clauses.append(AnyOf(tuple(Clause(name, "contains", (self.text,)) for name in attributes)))
+        return tuple(clauses)
+
+
+def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
+    """Newest first by the index; without one a bounded Scan, newest first within the page only.
+
+    Whole items: a step can be any attribute, so none can be left out. Raises `DynamoError`.
+    """
+    index = status_index()
+    if index is None:
+        return _scanned(wanted, purpose=purpose, cursor=cursor)
+    seen = statuses()
+    chosen = spelled(wanted.status, seen.values) if wanted.status else seen.values
+    merge = Merge(Workflow.binding(), index, chosen, span=wanted.span, filters=wanted.clauses())
+    found = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
+    if seen.reason:
+        found.notes.append(seen.reason)
+    return found
+
+
+def _scanned(wanted: WorkflowFilter, *, purpose: str, cursor: str) -> Page:
+    clauses = [*wanted.clauses(), *wanted.span.clauses("createdAt")]
+    if wanted.status:
+        spellings = {wanted.status, wanted.status.lower(), wanted.status.upper()}
+        clauses.append(Clause("overallStatus", "in", tuple(sorted(spellings))))
+    found = scan_page(Workflow.binding(), purpose=purpose, cursor=cursor, filters=tuple(clauses))
+    found.items.sort(key=lambda raw: str(raw.get("createdAt", {}).get("S", "")), reverse=True)
+    found.notes.append(
+        "This table has no index on overallStatus and createdAt, so a part of it is scanned, in no order: "
+        "newest first holds within a page only."
+    )
+    return found
+
+
+def outside_index(*, purpose: str, cursor: str = "") -> Page:
+    """Items that the index can't hold, for want of a text in overallStatus or createdAt."""
+    clause = AnyOf((Clause("overallStatus", "not text"), Clause("createdAt", "not text")))
+    return scan_page(Workflow.binding(), purpose=purpose, cursor=cursor, filters=(clause,))
+
+
+def workflow(session_id: str) -> Workflow | None:
+    """The item as it is now (consistent read), or None. Raises `DynamoError`."""
+    return Workflow.read(session_id, consistent=True)
+
+
+def counts(since: datetime) -> list[tuple[str, Count]] | None:
+    """How many workflows of each status were created since then, capped; None without the index."""
+    index = status_index()
+    if index is None:
+        return None
+    span = Span(f"{since:%Y-%m-%dT%H:%M:%S}")
+    return [
+        (status, count(Workflow.binding(), index.name, _key(index, status, span)))
+        for status in statuses().values
+    ]
+
+
+def _key(index: Index, status: str, span: Span) -> tuple[Clause, ...]:
+    return (Clause(index.hash_key, "=", (status,)), *span.clauses(index.range_key))
+
+
+MOST_STUCK = 20
+
+
+def stuck(now: datetime | None = None) -> list[Workflow]:
+    """The newest of those that should move and have not, at most `MOST_STUCK`; [] without the index.
+
+    Only what was created longer ago than the limit can be stuck, and what is older than 30 days is past
+    an operator's care.
+    """
+    index = status_index()
+    if index is None:
+        return []
+    now = now or datetime.now(UTC)
+    limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
+    span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
+    open_ones = [status for status in statuses().values if status.lower() not in TERMINAL]
+    found = Merge(Workflow.binding(), index, open_ones, span=span).page(purpose="stuck")
+    workflows = [Workflow.of(raw) for raw in found.items]
+    return [one for one in workflows if one.updated_at and one.updated_at < limit][:MOST_STUCK]
+
+
+def newest_failures(most: int = 5) -> list[Workflow]:
+    """The newest workflows whose status says failed; [] without the index."""
+    index = status_index()
+    if index is None:
+        return []
+    failed = spelled("failed", statuses().values)
+    found = Merge(Workflow.binding(), index, failed, limit=most).page(purpose="failures")
+    return [Workflow.of(raw) for raw in found.items]

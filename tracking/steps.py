@@ -1,0 +1,192 @@
+"""The steps of a workflow: one map attribute per agent step, of which any may be missing or odd.
+
+The catalogue in settings.WORKFLOW_STEPS gives order, label and waiting text; a map attribute with a
+`status` that it does not list is a step as well (DATA.md, point 6).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from opsportal.console.tones import FAILED, RUNNING, SUCCESS, WAITING, tone_of
+from opsportal.dynamo.attributes import (
+    Malformed,
+    Typed,
+    plain,
+    raw_text,
+    read_map,
+    read_number,
+    read_text,
+    read_time,
+)
+
+# Maps of the item that are not steps, though nothing keeps a writer from giving them a `status`.
+NOT_STEPS = frozenset({"totalTokenUsage"})
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """`tokenUsage` as the writer recorded it. `total` is the recorded one, never a sum by guess."""
+
+    input: Decimal | Malformed | None = None
+    output: Decimal | Malformed | None = None
+    total: Decimal | Malformed | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One agent step as recorded. `started_at` may be missing: see `began_at`.
+
+    `present` is False for a step of the catalogue that the item does not have.
+    """
+
+    key: str
+    label: str
+    listed: bool = True
+    present: bool = True
+    status: str | Malformed | None = None
+    activity: str | Malformed | None = None
+    started_at: datetime | Malformed | None = None
+    completed_at: datetime | Malformed | None = None
+    last_updated: datetime | Malformed | None = None
+    duration: Decimal | Malformed | None = None
+    tokens: Tokens = Tokens()
+    error: str | Malformed | None = None
+    retries: int = 0
+    others: Mapping[str, Any] | None = None
+    malformed: Malformed | None = None
+
+    @property
+    def tone(self) -> str:
+        return WAITING if self.status is None and not self.malformed else tone_of(self.status)
+
+    @property
+    def failed(self) -> bool:
+        return self.tone == FAILED
+
+    @property
+    def running(self) -> bool:
+        return self.tone == RUNNING
+
+    @property
+    def succeeded(self) -> bool:
+        return self.tone == SUCCESS
+
+    @property
+    def status_text(self) -> str:
+        if self.malformed:
+            return "malformed"
+        return str(self.status) if self.status is not None else "not recorded"
+
+    @property
+    def derived_start(self) -> datetime | None:
+        """`completedAt - duration`, for writers that replace the map and lose `startedAt` (point 2)."""
+        if isinstance(self.started_at, datetime) or not isinstance(self.completed_at, datetime):
+            return None
+        if not isinstance(self.duration, Decimal) or not 0 <= self.duration < 10**9:
+            return None
+        return self.completed_at - timedelta(seconds=float(self.duration))
+
+    @property
+    def began_at(self) -> datetime | None:
+        """Recorded start, else the derived one."""
+        return self.started_at if isinstance(self.started_at, datetime) else self.derived_start
+
+    @property
+    def seconds(self) -> Decimal | None:
+        """Recorded duration, else the one between the two stamps."""
+        if isinstance(self.duration, Decimal) and self.duration >= 0:
+            return self.duration
+        if isinstance(self.started_at, datetime) and isinstance(self.completed_at, datetime):
+            return Decimal(str((self.completed_at - self.started_at).total_seconds()))
+        return None
+
+    @property
+    def problems(self) -> list[str]:
+        """What of this step could not be read, one sentence each."""
+        found = [("the step", self.malformed)] if self.malformed else []
+        names = ("status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "error")
+        values = (
+            self.status, self.activity, self.started_at, self.completed_at, self.last_updated,
+            self.duration, self.error,
+        )  # fmt: skip
+        found += [
+            (name, value) for name, value in zip(names, values, strict=True) if isinstance(value, Malformed)
+        ]
+        tokens = (self.tokens.input, self.tokens.output, self.tokens.total)
+        found += [
+            (name, value)
+            for name, value in zip(("inputTokens", "outputTokens", "totalTokens"), tokens, strict=True)
+            if isinstance(value, Malformed)
+        ]
+        return [f"{name}: {value.reason}: {value.raw[:200]}" for name, value in found]
+
+
+def steps_of(raw: Mapping[str, Typed]) -> list[Step]:
+    """The catalogue's steps in their order, then the unlisted ones of the item by name."""
+    steps = []
+    listed = set()
+    for entry in settings.WORKFLOW_STEPS:
+        key = entry["key"]
+        listed.add(key)
+        if raw.get(key) is None or "NULL" in raw[key]:
+            steps.append(Step(key, entry["label"], present=False, activity=entry.get("waiting") or None))
+        else:
+            steps.append(_step(key, entry["label"], raw[key], listed=True))
+    for key in sorted(raw):
+        members = raw[key].get("M")
+        if key not in listed and key not in NOT_STEPS and members is not None and "status" in members:
+            steps.append(_step(key, key, raw[key], listed=False))
+    return steps
+
+
+READ = frozenset(
+    {"status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "tokenUsage", "error"}
+)
+
+
+def _step(key: str, label: str, value: Typed, *, listed: bool) -> Step:
+    members = read_map(value)
+    if members is None or isinstance(members, Malformed):
+        return Step(key, label, listed=listed, malformed=members or Malformed(value, "expected a map"))
+    retries = read_number(members.get("retryCount"))
+    return Step(
+        key,
+        label,
+        listed=listed,
+        status=read_text(members.get("status")),
+        activity=read_text(members.get("activity")),
+        started_at=read_time(members.get("startedAt")),
+        completed_at=read_time(members.get("completedAt")),
+        last_updated=read_time(members.get("lastUpdated")),
+        duration=read_number(members.get("duration")),
+        tokens=read_tokens(members.get("tokenUsage")),
+        error=_error(members.get("error")),
+        retries=int(retries) if isinstance(retries, Decimal) and 0 < retries < 10_000 else 0,
+        others={name: plain(member) for name, member in sorted(members.items()) if name not in READ} or None,
+    )
+
+
+def _error(value: Typed | None) -> str | Malformed | None:
+    """Errors are text; some writers store a map, which is shown as it is rather than lost."""
+    if value is not None and ("M" in value or "L" in value):
+        return raw_text(value)
+    return read_text(value) or None
+
+
+def read_tokens(value: Typed | None) -> Tokens:
+    """A `tokenUsage` map; anything else is a malformed total."""
+    members = read_map(value)
+    if members is None:
+        return Tokens()
+    if isinstance(members, Malformed):
+        return Tokens(total=members)
+    return Tokens(
+        input=read_number(members.get("inputTokens")),
+        output=read_number(members.get("outputTokens")),
+        total=read_number(members.get("totalTokens")),
+    )

@@ -1,0 +1,113 @@
+"""The steps of one workflow on a common time axis, in percent, ready to be drawn."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tracking.models import Workflow
+from tracking.steps import Step
+
+# A bar is at least that wide, so that a step of milliseconds is seen.
+LEAST_WIDTH = 0.6
+TICKS = 4
+
+
+@dataclass(frozen=True)
+class Bar:
+    """`x` and `width` in percent of the axis; `kind`: recorded, derived, running or waiting."""
+
+    x: float
+    width: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Row:
+    step: Step
+    bar: Bar | None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.step, name)
+
+    @property
+    def status(self) -> Any:
+        return self.step.malformed or self.step.status_text
+
+    @property
+    def started(self) -> Any:
+        return self.step.began_at or self.step.started_at
+
+    @property
+    def completed(self) -> Any:
+        return self.step.completed_at
+
+    @property
+    def derived(self) -> bool:
+        return self.step.derived_start is not None
+
+    @property
+    def duration(self) -> Decimal | None:
+        return self.step.seconds
+
+    @property
+    def tokens(self) -> Any:
+        return self.step.tokens.total
+
+
+@dataclass(frozen=True)
+class Timeline:
+    rows: list[Row]
+    ticks: list[tuple[float, str]]
+
+
+def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
+    """One row per step. The axis runs from the first start to the last end, or to now while it runs."""
+    now = now or datetime.now(UTC)
+    starts = [step.began_at for step in workflow.steps if step.began_at]
+    ends = [step.completed_at for step in workflow.steps if isinstance(step.completed_at, datetime)]
+    running = any(step.running for step in workflow.steps) and not workflow.is_terminal
+    begin = min([*starts, *ends], default=None)
+    end = max([*starts, *ends, *([now] if running and starts else [])], default=None)
+    if begin is None or end is None:
+        return Timeline([Row(step, None) for step in workflow.steps], [])
+    span = max((end - begin).total_seconds(), 0.001)
+
+    def at(moment: datetime) -> float:
+        return max(0.0, min(100.0, (moment - begin).total_seconds() / span * 100))
+
+    rows = [Row(step, _bar(step, at, now if running else end)) for step in workflow.steps]
+    ticks = [(100 * tick / TICKS, _tick(span * tick / TICKS, span)) for tick in range(TICKS + 1)]
+    return Timeline(rows, ticks)
+
+
+def _bar(step: Step, at: Any, until: datetime) -> Bar | None:
+    began = step.began_at
+    if isinstance(step.completed_at, datetime):
+        # Without start and duration only the end is known: a mark there, drawn as derived.
+        known = began or step.completed_at
+        kind = "recorded" if isinstance(step.started_at, datetime) else "derived"
+        first, last = at(min(known, step.completed_at)), at(step.completed_at)
+    elif began is not None:
+        seconds = step.seconds
+        stop = began + timedelta(seconds=float(seconds)) if seconds and not step.running else until
+        kind = "running" if step.running else "recorded"
+        first, last = at(began), at(max(stop, began))
+    else:
+        return None
+    width = max(last - first, LEAST_WIDTH)
+    return Bar(round(min(first, 100 - width), 3), round(width, 3), kind)
+
+
+def _tick(seconds: float, span: float) -> str:
+    if span < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if span < 10:
+        return f"{seconds:.1f} s"
+    if span < 180:
+        return f"{seconds:.0f} s"
+    if span < 3 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if span < 72 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} d"

@@ -1,0 +1,119 @@
+"""Pages of workflows: the list, one item, and the panel on the overview."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from opsportal.console import panels
+from opsportal.console.access import requires
+from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.windows import Window
+from opsportal.dynamo.attributes import Malformed, raw_text
+from opsportal.dynamo.documents import pretty
+from tracking import queries
+from tracking.findings import findings
+from tracking.models import Workflow
+from tracking.timeline import timeline
+
+NOTHING_YET = "Workflows appear here as soon as an orchestrator writes its first status."
+FILTERS = {"status": "Status", "source": "Source type", "q": "Text", "outside": ""}
+
+
+@requires("tracking.view_workflows")
+def list_(request: HttpRequest) -> HttpResponse:
+    """Workflows, newest first. A full session id in the search box opens its item."""
+    listing = Listing(request, "workflows", FILTERS)
+    if listing["q"] and not listing.cursor and queries.workflow(listing["q"]):
+        return redirect("tracking:item", listing["q"])
+    if listing["outside"]:
+        page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
+    else:
+        wanted = queries.WorkflowFilter(
+            status=listing["status"],
+            source_type=listing["source"],
+            text=listing["q"],
+            span=listing.time_range.span,
+        )
+        page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    workflows = [Workflow.of(raw) for raw in page.items]
+    rows = [(workflow, findings(workflow)) for workflow in workflows]
+    region = Region(
+        id="live",
+        seen=seen_token(
+            [(raw_text({"M": workflow.raw}), [f.kind for f in found]) for workflow, found in rows],
+            page.newer,
+        ),
+        anchor=listing.anchor or _newest(workflows),
+        finished=bool(rows) and all(workflow.is_terminal for workflow in workflows),
+    )
+    context = {
+        **listing.context(page, region),
+        "rows": rows,
+        "tabs": listing.status_tabs(queries.statuses().values),
+        "empty": listing.empty(page, "workflows", NOTHING_YET),
+        "has_index": queries.status_index() is not None,
+    }
+    return respond(request, "tracking/list.html", context, region)
+
+
+def _newest(workflows: list[Workflow]) -> str:
+    return workflows[0].raw.get("createdAt", {}).get("S", "") if workflows else ""
+
+
+@requires("tracking.view_workflows")
+def item(request: HttpRequest, session_id: str) -> HttpResponse:
+    """One workflow: summary, timeline, error; or its raw item."""
+    workflow = queries.workflow(session_id)
+    tab = "raw" if request.GET.get("tab") == "raw" else "steps"
+    if workflow is None:
+        region = Region("live", seen="gone", finished=True)
+        return respond(request, "tracking/item.html", {"key": session_id}, region, status=404)
+    now = datetime.now(UTC)
+    found = findings(workflow, now)
+    region = Region(
+        "live",
+        seen=seen_token(raw_text({"M": workflow.raw}), [finding.kind for finding in found], tab),
+        finished=workflow.is_terminal,
+    )
+    context: dict[str, Any] = {
+        "key": session_id,
+        "workflow": workflow,
+        "findings": found,
+        "tab": tab,
+        "tabs": [("Steps", "?", tab == "steps", ""), ("Raw", "?tab=raw", tab == "raw", "")],
+    }
+    if tab == "raw":
+        context["raw"] = pretty(workflow.raw)
+    else:
+        context["timeline"] = timeline(workflow, now)
+        context["malformed"] = {
+            name: value for name, value in workflow.problems.items() if isinstance(value, Malformed)
+        }
+    return respond(request, "tracking/item.html", context, region)
+
+
+@requires("tracking.view_workflows")
+def panel(request: HttpRequest) -> HttpResponse:
+    """Workflows on the overview: counts per status, the newest failures, what is stuck."""
+    place = Workflow.binding().fingerprint
+    return panels.panel(request, "panel-workflows", "tracking/panel.html", _figures, place=place)
+
+
+def _figures(window: Window) -> dict[str, Any]:
+    counted = queries.counts(window.since)
+    if counted is None:
+        return {"counts": None}
+    stuck = queries.stuck()
+    return {
+        "counts": panels.tiles(counted, lambda status: reverse("tracking:list") + f"?status={quote(status)}"),
+        "failure_rate": panels.failure_rate(counted),
+        "failures": queries.newest_failures(),
+        "stuck": stuck,
+        "stuck_more": len(stuck) >= queries.MOST_STUCK,
+        "stuck_minutes": settings.WORKFLOW_STUCK_MINUTES,
+    }
