@@ -1,0 +1,191 @@
+"""`make run` is interrupted, killed and started twice; nothing is left running and nothing is lost."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Run, put_engine
+from tests.processes import all_end, command_of, eventually
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched through /proc")
+Start = Callable[..., Run]
+
+
+def child(run: Run, part: str) -> int:
+    """The process below ``run`` with ``part`` in its command line."""
+    (pid,) = [pid for pid in run.children() if part in command_of(pid)]
+    return pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_signal_stops_every_child(start: Start, data_dir: Path, number: signal.Signals) -> None:
+    run = start(data_dir).wait_until_ready()
+    children = run.children()
+    assert len(children) >= 4  # the engine, gunicorn, its two workers
+    assert run.get("/healthz") == 200
+    run.process.send_signal(number)
+    assert run.process.wait(20) == 0
+    assert all_end(children)
+    assert "Traceback" not in run.output
+
+
+def test_kill_9_leaves_no_orphan_and_a_second_start_is_quick_and_has_the_data(
+    start: Start, data_dir: Path
+) -> None:
+    first = start(data_dir).wait_until_ready()
+    client = first.dynamodb()
+    client.put_item(TableName="AgentRegistry", Item={"agentId": {"S": "kept"}})
+    client.close()
+    children = first.children()
+    first.process.kill()
+    assert all_end(children, seconds=2)
+
+    began = time.monotonic()
+    second = start(data_dir).wait_until_ready()
+    assert time.monotonic() - began < 5
+    client = second.dynamodb()
+    assert "Item" in client.get_item(TableName="AgentRegistry", Key={"agentId": {"S": "kept"}})
+    client.close()
+    assert second.password == first.password
+    assert "Collecting" not in second.output
+
+
+def test_a_killed_make_stops_everything(start: Start, data_dir: Path) -> None:
+    shell = ["sh", "-c", f"'{sys.executable}' -m opsportal.run & wait"]
+    run = start(data_dir, command=shell, MAKELEVEL="1").wait_until_ready()
+    children = run.children()
+    run.process.kill()
+    assert all_end(children, seconds=20)
+
+
+@pytest.mark.parametrize(("part", "name"), [("dynoxide", "The engine"), ("gunicorn", "The web server")])
+def test_the_end_of_one_child_stops_the_rest(start: Start, data_dir: Path, part: str, name: str) -> None:
+    run = start(data_dir, WEB_CONCURRENCY="1").wait_until_ready()
+    children = run.children()
+    os.kill(min(pid for pid in children if part in command_of(pid)), signal.SIGKILL)
+    assert run.process.wait(20) == 1
+    assert f"{name} ended with -9; stopping the rest." in run.output
+    assert all_end(children)
+
+
+def test_a_second_run_from_the_same_data_is_refused(start: Start, data_dir: Path) -> None:
+    first = start(data_dir).wait_until_ready()
+    second = start(data_dir)
+    assert second.process.wait(10) == 1
+    assert second.output == (
+        f"The console already runs from {data_dir} ({first.url}/): stop it with Ctrl-C or "
+        f"`kill {first.process.pid}`, or set DATA_DIR and PORT to run a second one.\n"
+    )
+    assert first.get("/healthz") == 200
+
+
+def test_the_lock_of_a_run_that_is_gone_hinders_nobody(start: Start, data_dir: Path) -> None:
+    (data_dir / "run.lock").write_text("1 http://127.0.0.1:8000/\n")  # process 1 lives, and is not ours
+    run = start(data_dir).wait_until_ready()
+    assert (data_dir / "run.lock").read_text() == f"{run.process.pid} {run.url}/\n"
+
+
+@pytest.mark.parametrize("name", ["PORT", "ENGINE_PORT"])
+def test_a_busy_port_is_named_with_the_mend(start: Start, data_dir: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = start(data_dir, **{name: str(port)})
+        assert run.process.wait(10) == 1
+    assert f"Port {port} is used by another program: choose another, such as `{name}=" in run.output
+    assert len(run.output.splitlines()) == 1
+
+
+def test_another_console_cannot_share_the_port(start: Start, data_dir: Path, tmp_path: Path) -> None:
+    first = start(data_dir).wait_until_ready()
+    second = start(put_engine(tmp_path / "other"), PORT=first.environ["PORT"])
+    assert second.process.wait(10) == 1
+    assert "is used by another program" in second.output
+
+
+def test_without_npm_moto_takes_over_with_one_clear_line(
+    start: Start, data_dir: Path, tmp_path: Path
+) -> None:
+    (data_dir / "engine").rename(tmp_path / "engine")
+    run = start(data_dir, PATH=str(tmp_path)).wait_until_ready()
+    lines = [line for line in run.output.splitlines() if "moto" in line]
+    assert lines[0] == (
+        "No embedded engine: npm is not installed, which fetches dynoxide. Using moto in memory instead: "
+        "its data is lost when it stops."
+    )
+    assert "(moto, in memory: data is lost when it stops)" in lines[1]
+    client = run.dynamodb()
+    assert client.describe_table(TableName="dev-request_processing_logs")
+    client.close()
+    children = run.children()
+    run.process.terminate()
+    assert run.process.wait(20) == 0
+    assert all_end(children)
+
+
+def test_an_engine_that_was_asked_for_by_name_is_not_replaced(
+    start: Start, data_dir: Path, tmp_path: Path
+) -> None:
+    (data_dir / "engine").rename(tmp_path / "engine")
+    run = start(data_dir, PATH=str(tmp_path), OPSPORTAL_ENGINE="dynoxide")
+    assert run.process.wait(10) == 1
+    assert "Set OPSPORTAL_ENGINE=moto to use moto instead." in run.output
+
+
+def test_with_aws_nothing_is_made(start: Start, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as amazon:  # takes connections and never answers
+        amazon.settimeout(0)
+        endpoint = f"http://127.0.0.1:{amazon.getsockname()[1]}"
+        run = start(tmp_path / "data", AWS_ENDPOINT_URL_DYNAMODB=endpoint, SIMULATE="1", DEMO="1")
+        run.wait_until_ready()
+        with pytest.raises(BlockingIOError):
+            amazon.accept()
+    assert "No table was created and no data loaded." in run.output
+    assert "manage.py create_user NAME --role" in run.output
+    assert not any("simulate" in command_of(pid) or "dynoxide" in command_of(pid) for pid in run.children())
+    assert not (tmp_path / "data" / "demo_password").exists()
+
+
+def test_secrets_are_readable_by_their_owner_alone(start: Start, data_dir: Path) -> None:
+    for name in ("secret_key", "demo_password"):
+        assert (data_dir / name).stat().st_mode & 0o777 == 0o600
+    run = start(data_dir, DEMO_PASSWORD="chosen by me").wait_until_ready()
+    assert "password chosen by me" in run.output
+    assert (data_dir / "demo_password").stat().st_mode & 0o777 == 0o600
+
+
+def test_ctrl_c_while_it_is_still_starting_leaves_nothing(start: Start, data_dir: Path) -> None:
+    run = start(data_dir)
+    assert eventually(lambda: any("opsportal.run.prepare" in command_of(pid) for pid in run.children()), 10)
+    children = run.children()
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(20) == 0
+    assert all_end(children)
+
+
+def test_settings_that_are_refused_are_one_sentence(start: Start, data_dir: Path) -> None:
+    run = start(data_dir, OPSPORTAL_ENV="production")
+    assert run.process.wait(20) == 1
+    assert "The settings refuse to start: OPSPORTAL_ENV is 'production'" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_the_first_start_makes_everything(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "fresh").mkdir()
+    run = start(put_engine(tmp_path / "fresh"), DEMO="1", SIMULATE="1").wait_until_ready()
+    assert "Loading demo data" in run.output
+    assert run.get("/accounts/login/") == 200
+    client = run.dynamodb()
+    assert client.scan(TableName="AgentRegistry", Select="COUNT")["Count"] > 3
+    client.close()
+    assert child(run, "simulate")
+    run.process.terminate()
+    assert run.process.wait(30) == 0
+
+    again = start(tmp_path / "fresh", DEMO="1").wait_until_ready()
+    assert "Loading" not in again.output

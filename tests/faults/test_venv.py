@@ -1,0 +1,71 @@
+""".venv follows the locks, and a half-made one is made good (scripts/venv.py)."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.engines import BASE_DIR
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A project with locks that name no package, so that nothing is downloaded."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(BASE_DIR / "scripts" / "venv.py", tmp_path / "scripts")
+    (tmp_path / "requirements").mkdir()
+    for layer in ("demo", "dev"):
+        (tmp_path / "requirements" / f"{layer}.txt").write_text(f"# {layer}\n")
+    return tmp_path
+
+
+def ensure(clone: Path, layer: str, **environ: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "scripts/venv.py", layer],
+        cwd=clone,
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_environment_is_made_once_per_lock_and_repaired_when_half_made(clone: Path) -> None:
+    assert ensure(clone, "demo") == (0, "Making .venv ...\nInstalling requirements/demo.txt ...\n")
+    assert ensure(clone, "demo") == (0, "")
+    # The larger layer is added, and serves the smaller one.
+    assert ensure(clone, "dev") == (0, "Installing requirements/dev.txt ...\n")
+    assert ensure(clone, "demo") == (0, "")
+    # Its Python is gone, as after an upgrade of the system.
+    (clone / ".venv" / "bin" / "python").unlink()
+    assert ensure(clone, "demo")[1].startswith("Making .venv")
+    # A lock has changed.
+    (clone / "requirements" / "demo.txt").write_text("# demo, newer\n")
+    assert ensure(clone, "demo")[1].startswith("Making .venv")
+    # Its making was interrupted.
+    (clone / ".venv" / "locks").unlink()
+    (clone / ".venv" / "left-over").touch()
+    assert ensure(clone, "demo")[1].startswith("Making .venv")
+    assert not (clone / ".venv" / "left-over").exists()
+
+
+def test_without_pythons_venv_module_the_package_to_install_is_named(clone: Path) -> None:
+    # Debian's python3 without python3-venv: there is no ensurepip.
+    (clone / "without" / "ensurepip").mkdir(parents=True)
+    (clone / "without" / "ensurepip" / "__init__.py").write_text("raise ImportError('not shipped')\n")
+    code, said = ensure(clone, "demo", PYTHONPATH=str(clone / "without"))
+    assert code == 1
+    assert "apt-get install python3-venv" in said
+    assert "Traceback" not in said
+
+
+def test_packages_that_cannot_be_installed_leave_no_environment_that_looks_whole(clone: Path) -> None:
+    (clone / "requirements" / "demo.txt").write_text("no-such-package==1 --hash=sha256:00\n")
+    code, said = ensure(clone, "demo", PIP_NO_INDEX="1", PIP_RETRIES="0")
+    assert code == 1
+    assert "could not be installed" in said
+    assert not (clone / ".venv" / "locks").exists()

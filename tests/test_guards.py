@@ -1,0 +1,40 @@
+"""The tests' own guards hold."""
+
+import socket
+
+import pytest
+
+from tests.engines import Engine
+from tests.loopback import OutboundRefusedError
+
+
+@pytest.mark.parametrize("method", ["connect", "connect_ex"])
+def test_no_test_reaches_another_machine(method: str) -> None:
+    with socket.socket() as outward, pytest.raises(OutboundRefusedError):
+        getattr(outward, method)(("192.0.2.1", 443))
+
+
+def test_no_test_sends_to_another_machine_or_looks_it_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outward, pytest.raises(OutboundRefusedError):
+        outward.sendto(b"", ("192.0.2.1", 53))
+    with pytest.raises(OutboundRefusedError):
+        socket.getaddrinfo("example.com", 443)
+
+
+def test_tables_are_empty_and_of_the_test_alone(tables: dict[str, object], engine: Engine) -> None:
+    from opsportal.dynamo.clients import client
+    from opsportal.dynamo.tables import binding
+
+    assert list(tables) == ["workflows", "requests", "request_logs", "agents"]
+    for logical in tables:
+        table = binding(logical)
+        assert table.endpoint == engine.endpoint
+        answer = client(table.region, table.endpoint).scan(TableName=table.name)
+        assert answer["Count"] == 0
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "administrator"])
+def test_personas_have_their_role(role: str, user_of: object) -> None:
+    user = user_of(role)
+    assert user.is_staff
+    assert [group.name for group in user.groups.all()] == [role]
