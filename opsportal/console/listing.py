@@ -76,6 +76,10 @@ class Listing:
         }
 
     def __getitem__(self, name: str) -> str:
+        """A filter's value, "" when it is not set. KeyError for other names, so that templates, which try
+        this first, go on to the attributes."""
+        if name not in self.filters:
+            raise KeyError(name)
         return self.values.get(name, "")
 
     @property

@@ -5,6 +5,7 @@ sentence, the mend, the HTTP status, and where IAM refused, the policy statement
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from pynamodb.exceptions import PynamoDBException
 
 if TYPE_CHECKING:
     from opsportal.dynamo.tables import Binding
+
+
+logger = logging.getLogger(__name__)
 
 
 class DynamoError(Exception):
@@ -199,6 +203,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             "Start again from the first page.",
             detail=message,
         )
+    logger.error("unexpected answer about %s", table.name, exc_info=error)
     return DynamoError(f"{error.operation_name} on {where}: {code}: {message}", detail=message)
 
 
@@ -238,4 +243,6 @@ def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
             "Check the network and the endpoint setting; the console tries again at the next refresh.",
             detail=str(error),
         )
+    # Nothing that this console should meet: the log gets all of it.
+    logger.error("unexpected error about %s", table.name, exc_info=error)
     return DynamoError(f"{table.name}: {error}")

@@ -12,7 +12,7 @@ from opsportal.dynamo import clients, cursors
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.errors import MalformedCursor, translated
 from opsportal.dynamo.expressions import Clause, Expressions, Filter
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, Index
 
 Raw = dict[str, Typed]
 Keep = Callable[[Raw], bool]
@@ -97,7 +97,7 @@ class Part:
 
 def sequence_page(
     table: Binding,
-    index: str,
+    index: Index,
     parts: Sequence[Part],
     *,
     purpose: str,
@@ -128,7 +128,7 @@ def sequence_page(
         with translated(table):
             answer = client.query(
                 TableName=table.name,
-                IndexName=index,
+                IndexName=index.name,
                 Limit=EVALUATED_PER_CALL if filters else limit - len(items),
                 **arguments,
             )
@@ -137,15 +137,14 @@ def sequence_page(
         items += answer["Items"]
         if len(items) > limit:
             items = items[:limit]
-            schema = table.spec.index(index)
-            start = {name: items[-1][name] for name in (schema.hash_key, schema.range_key, table.key)}
+            start = {name: items[-1][name] for name in (index.hash_key, index.range_key, table.key)}
         elif not start:
             number += 1
     position = {"part": labels[number], "key": start} if number < len(parts) else {}
     return Page(
         items,
         cursor=cursors.dump(position, purpose=purpose) if position else "",
-        how=f"Query {index}",
+        how=f"Query {index.name}",
         partitions=labels,
         complete=not position or len(items) >= limit,
     )

@@ -4,6 +4,7 @@ A spec says what the documents of a table's owners say; the binding adds what se
 says about where the table is and what its key is called here.
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Mapping
@@ -125,10 +126,18 @@ class Binding:
 
 def binding(logical: str) -> Binding:
     """The table of that logical name as the settings place it; KeyError when there is none."""
-    return bind(import_string(settings.DYNAMO_TABLES[logical]["spec"]), settings.DYNAMO_TABLES[logical])
+    config = settings.DYNAMO_TABLES[logical]
+    return _bound(config["spec"], tuple(config.items()), _region_variables())
+
+
+@functools.lru_cache(maxsize=256)
+def _bound(spec: str, config: tuple[tuple[str, str], ...], region_variables: tuple[str, ...]) -> Binding:
+    """Asked for with every item read, so kept per settings and environment."""
+    return bind(import_string(spec), dict(config))
 
 
 def bind(spec: TableSpec, config: Mapping[str, str]) -> Binding:
+    """`spec` at the place that `config`, one entry of settings.DYNAMO_TABLES, names."""
     return Binding(
         spec=spec,
         name=config["name"],
@@ -146,9 +155,13 @@ def bindings() -> list[Binding]:
 
 def aws_region() -> str:
     """The region of the AWS chain, or "". botocore alone ignores AWS_REGION, which other SDKs honour."""
-    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-        return region
-    return botocore.session.Session().get_config_variable("region") or ""
+    region, default_region, *_ = _region_variables()
+    return region or default_region or botocore.session.Session().get_config_variable("region") or ""
+
+
+def _region_variables() -> tuple[str, ...]:
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE")
+    return tuple(os.environ.get(name, "") for name in names)
 
 
 def is_loopback(endpoint: str) -> bool:
