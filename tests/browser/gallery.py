@@ -71,7 +71,15 @@ def _step(label: str, tone: str) -> SimpleNamespace:
 
 def _rows() -> list[dict[str, Any]]:
     now = timezone.now()
-    statuses = ["processing", "failed", "completed", "pending", "cancelled", "INFO", Malformed({"N": "7"}, "expected text, found a number")]
+    statuses = [
+        "processing",
+        "failed",
+        "completed",
+        "pending",
+        "cancelled",
+        "INFO",
+        Malformed({"N": "7"}, "expected text, found a number"),
+    ]
     return [
         {
             "id": f"sess-{number:04d}-a08ac7ad",
