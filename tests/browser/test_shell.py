@@ -1,0 +1,313 @@
+"""The shell in a browser: how it looks to axe, how it lives, and that it works without scripts."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from opsportal.accounts.models import Preferences
+from tests.browser import gallery
+
+pytestmark = pytest.mark.urls("tests.browser.gallery")
+
+PAGES = (
+    "/", "/item/sess-0001-a08ac7ad/", "/states/", "/nothing/here/", "/accounts/preferences/", "/accounts/views/",
+    "/accounts/password/change/", "/accounts/2fa/", "/admin/",
+)  # fmt: skip
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 380, "height": 800}
+
+
+@pytest.fixture(autouse=True)
+def _first_state() -> Iterator[None]:
+    before = dict(gallery.state)
+    yield
+    gallery.state.update(before)
+
+
+@pytest.fixture
+def prefer(user_of: Callable[[str], Any]) -> Callable[..., None]:
+    def save(role: str, **values: Any) -> None:
+        Preferences.objects.update_or_create(user=user_of(role), defaults=values)
+
+    return save
+
+
+def refresh(page: Page) -> None:
+    """What an action's answer does: ask the live regions to bring themselves up to date."""
+    page.evaluate("htmx.trigger(document.body, 'console:refresh')")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_passes_axe_and_fits_wide_and_narrow(
+    theme: str, live: str, page: Page, sign_in: Any, prefer: Any, axe: Callable[[Page], list[str]]
+) -> None:
+    sign_in("administrator")
+    prefer("administrator", theme=theme, time_zone="Europe/Berlin")
+    found = []
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        for path in PAGES:
+            page.goto(live + path)
+            found += [f"{path} at {size['width']}: {violation}" for violation in axe(page)]
+            overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if overflow > 0:
+                found.append(f"{path} at {size['width']}: {overflow} px too wide")
+    assert found == []
+
+
+def test_the_pages_before_one_is_in_pass_axe(live: str, page: Page, axe: Callable[[Page], list[str]]) -> None:
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(live + "/accounts/login/")
+        assert axe(page) == []
+    page.get_by_label("User name or e-mail").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert axe(page) == []
+
+
+def test_the_systems_theme_is_followed_without_a_script(
+    live: str, page: Page, sign_in: Any, prefer: Any
+) -> None:
+    sign_in("viewer")
+    prefer("viewer", theme="system")
+    colours = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(live)
+        colours.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(colours) == 2
+
+
+def test_a_refresh_brings_what_is_new_and_keeps_what_the_reader_did(
+    live: str, page: Page, sign_in: Any
+) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    expect(page.locator("#live-state")).to_contain_text("live · ")
+    page.locator("#more summary").click()
+    page.get_by_label("Note").fill("half a thought")
+    page.locator("#row-sess-0001-a08ac7ad a[data-row-link]").focus()
+    page.evaluate("document.querySelector('#row-sess-0002-a08ac7ad').marked = true")
+    gallery.state["version"] = 2
+    refresh(page)
+    expect(page.locator("#version")).to_have_text("version 2")
+    assert page.locator("#more").get_attribute("open") is not None
+    expect(page.get_by_label("Note")).to_have_value("half a thought")
+    expect(page.locator("#row-sess-0001-a08ac7ad a[data-row-link]")).to_be_focused()
+    assert page.evaluate("document.querySelector('#row-sess-0002-a08ac7ad').marked"), (
+        "rows are patched in place"
+    )
+    assert page.title().startswith("Workflows")
+
+
+def test_an_unchanged_page_is_left_alone(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    page.evaluate("""() => { window.changes = 0;
+        new MutationObserver(found => window.changes += found.filter(m => !m.target.closest?.('time')).length)
+            .observe(document.querySelector('#rows'), {subtree: true, childList: true}); }""")
+    with page.expect_response(lambda response: response.status == 204):
+        refresh(page)
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.changes") == 0
+
+
+def test_ticked_rows_an_open_dialog_typing_and_selected_text_hold_the_refresh(
+    live: str, page: Page, sign_in: Any
+) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    asked: list[str] = []
+    page.on(
+        "request", lambda request: asked.append(request.url) if request.headers.get("hx-request") else None
+    )
+    state = page.locator("#live-state")
+
+    def held(reason: str) -> None:
+        refresh(page)
+        expect(state).to_contain_text(f"paused: {reason}")
+
+    page.get_by_label("Select sess-0002-a08ac7ad").check()
+    held("rows selected")
+    page.get_by_label("Select sess-0002-a08ac7ad").uncheck()
+    page.keyboard.press("?")
+    held("dialog open")
+    page.keyboard.press("Escape")
+    page.locator("#more summary").click()
+    page.get_by_label("Note").fill("typing")
+    held("typing")
+    page.get_by_label("Note").fill("")
+    page.get_by_label("Note").blur()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#version'))")
+    held("text selected")
+    assert asked == []
+    page.evaluate("getSelection().removeAllRanges()")
+    with page.expect_response(lambda response: response.status == 204):
+        refresh(page)
+    expect(state).to_contain_text("live · ")
+
+
+def test_a_forced_refresh_keeps_ticked_rows(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    page.get_by_label("Select sess-0002-a08ac7ad").check()
+    gallery.state["version"] = 2
+    page.get_by_label("Select sess-0002-a08ac7ad").blur()
+    page.keyboard.press("r")
+    expect(page.locator("#version")).to_have_text("version 2")
+    expect(page.get_by_label("Select sess-0002-a08ac7ad")).to_be_checked()
+
+
+def test_a_failing_refresh_keeps_the_last_state_says_since_when_and_recovers(
+    live: str, page: Page, sign_in: Any
+) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    gallery.state.update(status=503, version=2)
+    refresh(page)
+    expect(page.locator("#live-state")).to_have_text(re.compile(r"^stale since \d\d:\d\d:\d\d$"))
+    expect(page.locator("#version")).to_have_text("version 1")
+    expect(page.locator("#live-announce")).to_contain_text("Stale since")
+    gallery.state["status"] = 200
+    page.keyboard.press("r")
+    expect(page.locator("#version")).to_have_text("version 2")
+    expect(page.locator("#live-state")).to_contain_text("live · ")
+
+
+def test_polling_runs_at_the_chosen_interval_and_stops_when_all_is_finished(
+    live: str, page: Page, sign_in: Any, prefer: Any
+) -> None:
+    sign_in("viewer")
+    prefer("viewer", refresh_seconds=2)
+    page.goto(live)
+    gallery.state.update(version=2, finished=True)
+    expect(page.locator("#version")).to_have_text("version 2", timeout=5000)
+    expect(page.locator("#live-state")).to_contain_text("finished")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(2600)
+    assert asked == []
+
+
+def test_the_interval_is_changed_in_place_and_remembered(
+    live: str, page: Page, sign_in: Any, viewer: Any
+) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    choice = page.get_by_label("Refresh every")
+    with page.expect_response(lambda response: response.request.method == "POST" and response.status == 204):
+        choice.select_option("0")
+    expect(page.locator("#rows")).to_have_attribute("data-live", "off")
+    assert "every" not in (page.locator("#rows").get_attribute("hx-trigger") or "")
+    with page.expect_response(lambda response: response.request.method == "POST" and response.status == 204):
+        choice.select_option("2")
+    gallery.state["version"] = 2
+    expect(page.locator("#version")).to_have_text("version 2", timeout=5000)
+    assert Preferences.objects.get(user=viewer).refresh_seconds == 2
+
+
+def test_the_theme_is_changed_in_place_and_remembered(
+    live: str, page: Page, sign_in: Any, viewer: Any
+) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    page.locator(".user-menu summary").click()
+    with page.expect_response(lambda response: response.request.method == "POST" and response.status == 204):
+        page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    assert Preferences.objects.get(user=viewer).theme == "dark"
+
+
+def test_keys_move_select_open_search_and_return_the_focus(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("#row-sess-0001-a08ac7ad")).to_have_class("is-current")
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_label("Select sess-0001-a08ac7ad")).to_be_checked()
+    page.keyboard.press("x")
+    link = page.locator("#row-sess-0001-a08ac7ad a[data-row-link]")
+    link.focus()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search")).to_be_focused()
+    page.keyboard.type("jk?")
+    expect(page.get_by_label("Search")).to_have_value("jk?")
+    page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/item/sess-0001-a08ac7ad/")
+
+
+def test_an_item_knows_its_neighbours_in_the_list_one_came_from(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live + "/?status=failed")
+    page.goto(live + "/item/sess-0001-a08ac7ad/")
+    expect(page.locator(".item-position")).to_have_text("2 of 6")
+    page.keyboard.press("j")
+    page.wait_for_url("**/item/sess-0002-a08ac7ad/")
+    page.keyboard.press("k")
+    page.wait_for_url("**/item/sess-0001-a08ac7ad/")
+    page.get_by_role("link", name="Back to the list").click()
+    page.wait_for_url("**/?status=failed")
+
+
+def test_log_lines_are_searched_wrapped_and_linked(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live + "/item/sess-0001-a08ac7ad/#L5")
+    page.get_by_label("Search in the lines shown").fill("LINE 1")
+    expect(page.locator(".log-hits")).to_have_text("3 of 12 lines")
+    expect(page.locator(".log-line:visible")).to_have_count(3)
+    page.get_by_label("Search in the lines shown").fill("")
+    assert page.locator(".log-line:target").get_attribute("id") == "L5"
+    wrap = page.get_by_role("button", name="Wrap")
+    before = wrap.get_attribute("aria-pressed")
+    wrap.click()
+    assert wrap.get_attribute("aria-pressed") != before
+
+
+def test_an_id_is_copied_with_a_click(live: str, page: Page, context: BrowserContext, sign_in: Any) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sign_in("viewer")
+    page.goto(live + "/item/sess-0001-a08ac7ad/")
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "sess-0001-a08ac7ad"
+
+
+def test_everything_but_the_comforts_works_without_scripts(
+    live: str, browser: Browser, client_for: Any, administrator: Any
+) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport=NARROW)  # type: ignore[arg-type]
+    try:
+        cookie = client_for("administrator").cookies["sessionid"]
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live}])
+        page = context.new_page()
+        page.goto(live)
+        assert page.locator(".js-only:visible").count() == 0
+        page.locator(".narrow-nav summary").click()
+        expect(page.locator(".narrow-nav").get_by_role("link", name="Accounts")).to_be_visible()
+        page.locator(".narrow-nav summary").click()
+        page.get_by_label("Refresh every").select_option("5")
+        page.get_by_role("button", name="Set", exact=True).click()
+        page.locator(".user-menu summary").click()
+        page.get_by_role("button", name="Dark").click()
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+        saved = Preferences.objects.get(user=administrator)
+        assert (saved.refresh_seconds, saved.theme) == (5, "dark")
+        page.locator(".user-menu summary").click()
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/accounts/login/")
+    finally:
+        context.close()
