@@ -12,6 +12,7 @@ from tracking.api import router as tracking_api
 api.add_router("", tracking_api)
 
 handler403 = "opsportal.console.refusals.permission_denied"
+handler404 = "opsportal.console.refusals.not_found"
 
 urlpatterns = [
     path("", include("opsportal.console.urls")),

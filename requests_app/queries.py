@@ -94,6 +94,7 @@ def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str =
     if wanted.by_priority:
         return _by_priority(wanted, purpose=purpose, cursor=cursor)
     seen = Partitions(())
+    chosen: tuple[str, ...]
     if wanted.user:
         index, chosen = _index("user-index"), (wanted.user,)
     elif wanted.project:

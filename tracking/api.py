@@ -1,6 +1,7 @@
 """The status API that seed 003 documents, so that its front ends go on working."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -56,7 +57,7 @@ def _pending(activity: str) -> dict[str, Any]:
 def _agent(step: Step) -> dict[str, Any]:
     activity = _text(step.activity)
     total = step.tokens.total
-    if activity and total and total > 0:
+    if activity and isinstance(total, Decimal) and total > 0:
         activity = f"{activity} (Tokens: {int(total):,})"
     return {
         "status": _text(step.status) or "pending",

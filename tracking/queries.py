@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Page, scan_page
@@ -17,20 +18,32 @@ from tracking.models import STATUSES, TERMINAL, Workflow
 SEARCHED = ("correlationId", "documentId")
 
 
+NO_INDEX = (
+    "This table has no index on overallStatus and createdAt, so a part of it is scanned, in no order: "
+    "newest first holds within a page only."
+)
+
+
 def status_index() -> Index | None:
     """The index on (overallStatus, createdAt) where this deployment has one, under whatever name."""
-    found = describe(Workflow.binding()).index_on("overallStatus", "createdAt")
-    return Index(found.name, found.hash_key, found.range_key) if found else None
+    return _look_for_index()[0]
+
+
+def _look_for_index() -> tuple[Index | None, str]:
+    """The index, or None and the reason. A role may be allowed to read a table and not to describe it."""
+    try:
+        found = describe(Workflow.binding()).index_on("overallStatus", "createdAt")
+    except AccessDenied as denied:
+        return None, f"Whether this table has an index can't be told, so it is scanned: {denied.sentence}"
+    return (Index(found.name, found.hash_key, found.range_key), "") if found else (None, NO_INDEX)
 
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index only the first two."""
     known = (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES)
-    index = status_index()
+    index, reason = _look_for_index()
     if index is None:
-        return Partitions(
-            known, complete=False, reason="Without an index other statuses are found only on the page."
-        )
+        return Partitions(known, complete=False, reason=reason)
     return partitions(Workflow.binding(), index, known)
 
 
@@ -81,10 +94,7 @@ def _scanned(wanted: WorkflowFilter, *, purpose: str, cursor: str) -> Page:
         clauses.append(Clause("overallStatus", "in", tuple(sorted(spellings))))
     found = scan_page(Workflow.binding(), purpose=purpose, cursor=cursor, filters=tuple(clauses))
     found.items.sort(key=lambda raw: str(raw.get("createdAt", {}).get("S", "")), reverse=True)
-    found.notes.append(
-        "This table has no index on overallStatus and createdAt, so a part of it is scanned, in no order: "
-        "newest first holds within a page only."
-    )
+    found.notes.append(_look_for_index()[1])
     return found
 
 

@@ -6,9 +6,10 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, resolve_url
+from django.views.defaults import page_not_found
 
 from opsportal.console.access import Refusal, path_on_this_host
-from opsportal.console.problems import is_api, problem_response
+from opsportal.console.problems import is_api, problem_json, problem_response
 
 
 def unauthenticated(request: HttpRequest) -> HttpResponseBase:
@@ -47,6 +48,13 @@ def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
 def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponseBase:
     """Django's handler403: what a view itself refused."""
     return forbidden(request, Refusal(str(exception) or "You do not have the permission for this."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler404: problem+json under /api/, the page elsewhere."""
+    if is_api(request):
+        return problem_json("Not found", 404, "There is nothing at this address.")
+    return page_not_found(request, exception)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:

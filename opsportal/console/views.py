@@ -2,16 +2,20 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
+from opsportal.console import panels
 from opsportal.console.access import staff
+from opsportal.console.conditions import condition
 from opsportal.console.windows import window_of
+from opsportal.dynamo.tables import bindings
 
-# (URL name of the panel, the permission it asks for, its title and the list it leads to).
+# (URL name of the panel, the permission it asks for or "" for any staff, its title, the list it leads to).
 PANELS = (
     ("panel-workflows", "tracking.view_workflows", "Workflows", "tracking:list"),
     ("panel-requests", "requests_app.view_requests", "Requests", "requests:list"),
     ("panel-agents", "registry.view_agents", "Agents", "registry:list"),
+    ("panel-tables", "", "Tables", ""),
 )
 
 
@@ -19,13 +23,23 @@ PANELS = (
 def overview(request: HttpRequest) -> HttpResponse:
     """Is anything wrong? Reads nothing itself."""
     window = window_of(request)
-    panels = []
+    shown = []
     for name, permission, title, list_name in PANELS:
-        if not request.user.has_perm(permission):
+        if permission and not request.user.has_perm(permission):
             continue
-        try:
-            url, list_url = reverse(name), reverse(list_name)
-        except NoReverseMatch:
-            continue
-        panels.append({"id": name, "url": f"{url}?window={window.key}", "title": title, "list_url": list_url})
-    return render(request, "console/overview.html", {"window": window, "panels": panels})
+        url = f"{reverse(name)}?window={window.key}"
+        list_url = reverse(list_name) if list_name else ""
+        shown.append({"id": name, "url": url, "title": title, "list_url": list_url})
+    return render(request, "console/overview.html", {"window": window, "panels": shown})
+
+
+@staff
+def tables_panel(request: HttpRequest) -> HttpResponse:
+    """The tables of the settings as they are deployed: reachable, ACTIVE, with the key that is configured."""
+    return panels.panel(
+        request,
+        "panel-tables",
+        "console/panel-tables.html",
+        lambda window: {"tables": [condition(table) for table in bindings()]},
+        place=",".join(table.fingerprint for table in bindings()),
+    )

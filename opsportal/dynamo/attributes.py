@@ -10,7 +10,7 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from pynamodb.attributes import Attribute
 
@@ -215,7 +215,10 @@ def plain(value: Typed) -> Any:
 # --- PynamoDB attributes that read so ------------------------------------------------------------
 
 
-class TolerantAttribute(Attribute[Any]):
+T = TypeVar("T")
+
+
+class TolerantAttribute(Attribute[T]):
     """Never raises on reading: the base model calls `read` in place of PynamoDB's `deserialize`."""
 
     attr_type = "S"
@@ -223,16 +226,16 @@ class TolerantAttribute(Attribute[Any]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(null=not kwargs.get("hash_key"), **kwargs)
 
-    def read(self, value: Typed | None) -> Any:
+    def read(self, value: Typed | None) -> T:
         raise NotImplementedError
 
 
-class TextAttribute(TolerantAttribute):
+class TextAttribute(TolerantAttribute[str | Malformed | None]):
     def read(self, value: Typed | None) -> str | Malformed | None:
         return read_text(value)
 
 
-class NumberAttribute(TolerantAttribute):
+class NumberAttribute(TolerantAttribute[Decimal | Malformed | None]):
     attr_type = "N"
 
     def read(self, value: Typed | None) -> Decimal | Malformed | None:
@@ -242,34 +245,34 @@ class NumberAttribute(TolerantAttribute):
         return str(value)
 
 
-class TimeAttribute(TolerantAttribute):
+class TimeAttribute(TolerantAttribute[datetime | Malformed | None]):
     """Written as given: the text form is each table's own (see the writers)."""
 
     def read(self, value: Typed | None) -> datetime | Malformed | None:
         return read_time(value)
 
 
-class MapAttribute(TolerantAttribute):
+class MapAttribute(TolerantAttribute[dict[str, Typed] | Malformed | None]):
     attr_type = "M"
 
     def read(self, value: Typed | None) -> dict[str, Typed] | Malformed | None:
         return read_map(value)
 
 
-class ListAttribute(TolerantAttribute):
+class ListAttribute(TolerantAttribute[list[Typed] | Malformed | None]):
     attr_type = "L"
 
     def read(self, value: Typed | None) -> list[Typed] | Malformed | None:
         return read_list(value)
 
 
-class TextsAttribute(TolerantAttribute):
+class TextsAttribute(TolerantAttribute[list[str | Malformed] | Malformed | None]):
     attr_type = "L"
 
     def read(self, value: Typed | None) -> list[str | Malformed] | Malformed | None:
         return read_texts(value)
 
 
-class DocumentAttribute(TolerantAttribute):
+class DocumentAttribute(TolerantAttribute[Any]):
     def read(self, value: Typed | None) -> Any:
         return read_document(value)

@@ -158,7 +158,7 @@ PASSED_ON = frozenset(
 
 
 def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError:
-    details: dict[str, Any] = error.response.get("Error", {})
+    details: Any = error.response.get("Error", {})
     code, message = details.get("Code", "Unknown"), details.get("Message", "")
     variable = f"DYNAMODB_{table.logical.upper()}"
     where = f"{table.name} in {table.region}"

@@ -47,10 +47,10 @@ class DynamoModel(Model):
         """Take name, region, endpoint and key attribute from the settings (again)."""
         bound = cls.binding()
         cls.Meta.table_name, cls.Meta.region, cls.Meta.host = bound.name, bound.region, bound.endpoint or None
-        key: Any = cls._hash_key_attribute()
+        key: Any = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
         if key.attr_name != bound.key:
             key.attr_name = bound.key
-            cls._dynamo_to_python_attrs = {
+            cls._dynamo_to_python_attrs = {  # type: ignore[attr-defined]
                 attribute.attr_name: name for name, attribute in cls.get_attributes().items()
             }
         cls._connection = None

@@ -26,7 +26,7 @@ def _decode(value: dict[str, Any]) -> None:
                 _decode(item)
 
 
-class _FastJSONParser(parsers.JSONParser):  # type: ignore[misc]
+class _FastJSONParser(parsers.JSONParser):
     """One instance per answer (see the factory), so its flag is not shared between threads."""
 
     _may_hold_binary = True
@@ -35,21 +35,21 @@ class _FastJSONParser(parsers.JSONParser):  # type: ignore[misc]
         # A binary value needs the key "B" or "BS", or an escape that could spell one; most answers
         # hold none and need no walk.
         self._may_hold_binary = any(mark in body_contents for mark in (b'"B"', b'"BS"', b"\\u"))
-        return super()._parse_body_as_json(body_contents)
+        return super()._parse_body_as_json(body_contents)  # type: ignore[misc]
 
     def _handle_map(self, shape: Any, value: Any) -> Any:
         if shape.value.name != "AttributeValue" or value is None:
-            return super()._handle_map(shape, value)
+            return super()._handle_map(shape, value)  # type: ignore[misc]
         if self._may_hold_binary:
             for item in value.values():
                 _decode(item)
         return value
 
 
-class FastParserFactory(parsers.ResponseParserFactory):  # type: ignore[misc]
+class FastParserFactory(parsers.ResponseParserFactory):
     """botocore's factory with the JSON protocol's parser replaced."""
 
     def create_parser(self, protocol_name: str) -> Any:
         if protocol_name == "json":
-            return _FastJSONParser(**self._defaults)
+            return _FastJSONParser(**self._defaults)  # type: ignore[attr-defined]
         return super().create_parser(protocol_name)
