@@ -16,7 +16,7 @@ from django import template
 from django.template import Context
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import clock as clocks
@@ -147,7 +147,7 @@ def shown(value: Any) -> SafeString:
     if isinstance(value, list | tuple | set | frozenset):
         if not value:
             return NOTHING
-        return mark_safe(", ").join([_text(item) for item in value])
+        return format_html_join(", ", "{}", ((_text(item),) for item in value))
     return _text(value)
 
 
