@@ -4,7 +4,8 @@ dynoxide      the embedded engine of `make run`; concurrent, transactional.
 moto          a second opinion. Its transactions are not atomic under threads and ignore the client
               request token, and each query reads the whole table: tests of concurrency, of replayed
               transactions and of large tables are marked ``no_moto``.
-arbiter       Amazon's DynamoDB Local, for those who accept its licence: `make test-arbiter`.
+arbiter       Amazon's DynamoDB Local, for those who accept its licence: `make test-arbiter`. It listens
+              on all interfaces and cannot be told otherwise.
 
 None of them throttles, leaves items unprocessed, or deletes what has expired: tests inject those.
 """
