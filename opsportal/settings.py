@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "opsportal",
     "opsportal.console",
     "opsportal.accounts",
+    "opsportal.operations",
     "tracking",
     "requests_app",
     "registry",
@@ -194,6 +195,18 @@ REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)
 # second = offline.
 AGENT_DEGRADED_SECONDS = env.int("AGENT_DEGRADED_SECONDS", default=120)
 AGENT_OFFLINE_SECONDS = env.int("AGENT_OFFLINE_SECONDS", default=600)
+
+# --- What operators do -----------------------------------------------------------------------------
+
+# SQS queues: of requests with the strategy `sqs`, and of commands to the orchestrators. Empty: what needs
+# one is not offered, and says which setting is missing.
+REQUESTS_QUEUE_URL = env.str("REQUESTS_QUEUE_URL", default="")
+WORKFLOW_COMMANDS_QUEUE_URL = env.str("WORKFLOW_COMMANDS_QUEUE_URL", default="")
+# Days that audit entries live, and the copies of purged or edited items: as long as an undo is possible.
+AUDIT_ENTRY_DAYS = env.int("AUDIT_ENTRY_DAYS", default=400)
+AUDIT_IMAGE_DAYS = env.int("AUDIT_IMAGE_DAYS", default=30)
+# Minutes after a purge until the logs of the request are deleted too.
+UNDO_LOGS_MINUTES = env.int("UNDO_LOGS_MINUTES", default=10)
 
 # --- Accounts: staff only, no sign-up ---------------------------------------------------------------
 

@@ -7,12 +7,12 @@ it: the next page queries every partition at or before that stamp and drops what
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from opsportal.dynamo import clients, cursors
-from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.attributes import Typed, raw_text
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.expressions import Clause, Expressions, Filter
 from opsportal.dynamo.pages import PAGE_SIZE, SEARCH_CALLS, Page, Raw
@@ -74,6 +74,8 @@ class Merge:
         filters: Filter = (),
         projection: Sequence[str] = (),
         limit: int = PAGE_SIZE,
+        ceilings: Mapping[str, str] | None = None,
+        calls: int = 0,
     ) -> None:
         self.table = table
         self.index = index
@@ -82,6 +84,9 @@ class Merge:
         self.filters = filters
         self.projection = [*projection, index.hash_key, index.range_key, table.key] if projection else []
         self.limit = limit
+        # The newest stamp that a partition can hold, where its name tells: it is read only when needed.
+        self.ceilings = ceilings or {}
+        self.calls = calls or len(self.partitions) + max(SEARCH_CALLS, len(self.partitions))
         self.calls_left = 0
         self._position: dict[str, Any] = {}
 
@@ -92,11 +97,11 @@ class Merge:
         that a refreshed list does not jump.
         """
         position = cursors.load(cursor, purpose=purpose) if cursor else {}
-        page = self._read(position, anchor)
+        page = self.read(position, anchor)
         if page.newer_more:
             # So much is new that the chunks read hold little else: read on from the anchor instead.
             self.span = self.span.until(anchor)
-            page = self._read({}, "")
+            page = self.read({})
             page.newer, page.newer_more = MOST_NEWER, True
         if page.cursor:
             page.cursor = cursors.dump(self._position, purpose=purpose)
@@ -104,9 +109,10 @@ class Merge:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def _read(self, position: dict[str, Any], anchor: str) -> Page:
+    def read(self, position: dict[str, Any], anchor: str = "") -> Page:
+        """The page at a position: what a cursor holds, {} for the first. `page` is what lists call."""
         page = Page([], how=f"Query {self.index.name}", partitions=self.partitions)
-        self.calls_left = len(self.partitions) + max(SEARCH_CALLS, len(self.partitions))
+        self.calls_left = self.calls
         streams = self._streams(position)
         shown_at_stamp = set(position.get("seen", ()))
         shown: set[str] = set()
@@ -149,19 +155,20 @@ class Merge:
             if partition in keys
         ]
 
-    @staticmethod
-    def _newest(stream: _Stream, stamp_of: Any) -> str:
-        """The newest stamp that the stream may still hold; the end of text before its first chunk."""
+    def _newest(self, stream: _Stream) -> str:
+        """The newest stamp that the stream may still hold."""
         if stream.rows:
-            return str(stamp_of(stream.rows[0]))
-        return chr(0x10FFFF) if stream.frontier is None else stream.frontier
+            return self._stamp(stream.rows[0])
+        if stream.frontier is None:
+            return self.ceilings.get(stream.partition, chr(0x10FFFF))
+        return stream.frontier
 
     def _next(self, streams: list[_Stream]) -> _Stream | None:
         """The stream that holds, or may hold, the newest row; unread ones before equal read ones."""
         open_ones = [stream for stream in streams if stream.rows or not stream.exhausted]
         return max(
             open_ones,
-            key=lambda stream: (self._newest(stream, self._stamp), not stream.rows),
+            key=lambda stream: (self._newest(stream), not stream.rows),
             default=None,
         )
 
@@ -205,7 +212,7 @@ class Merge:
         if not more:
             return
         page.cursor = "more"
-        unread = [stream.frontier or "" for stream in more if not stream.rows]
+        unread = [self._newest(stream) for stream in more if not stream.rows]
         if page.complete:
             stamp = self._stamp(page.items[-1]) if page.items else position.get("at", "")
         else:
@@ -234,5 +241,9 @@ class Merge:
         return str(row[self.index.range_key]["S"])
 
     def _identity(self, row: Raw) -> str:
-        """A short digest of the item's key: cursors travel in URLs."""
-        return hashlib.sha256(raw_text(row[self.table.key]).encode()).hexdigest()[:12]
+        return self.identity_of(row[self.table.key])
+
+    @staticmethod
+    def identity_of(key: Typed) -> str:
+        """A short digest of an item's key, as cursors hold it: they travel in URLs."""
+        return hashlib.sha256(raw_text(key).encode()).hexdigest()[:12]

@@ -24,7 +24,7 @@ from django.conf import settings
 from opsportal.dynamo import clients
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import TableMissing, translated
-from opsportal.dynamo.tables import Binding, TableSpec, bind, binding
+from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
 
 Say = Callable[[str], object]
 
@@ -34,30 +34,72 @@ UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", 
 
 
 class Step(Protocol):
-    """What a migration does to one table. `apply` is repeatable and says what it did."""
+    """What a migration does to a table. `apply` is repeatable and says what it did.
 
-    logical: str
+    `own`: the table is the console's and is always migrated; the others belong to other programs.
+    """
+
+    own: bool
+
+    @property
+    def logical(self) -> str: ...
+
+    def tables(self) -> list[Binding]:
+        """Where it applies: one table, or for the console's own one in every place."""
+        ...
 
     def apply(self, table: Binding, say: Say) -> None: ...
 
 
+class _OnForeignTable:
+    own = False
+    logical: str
+
+    def tables(self) -> list[Binding]:
+        return [binding(self.logical)]
+
+
 @dataclass(frozen=True)
-class CreateTable:
+class CreateTable(_OnForeignTable):
     """Create the table as declared, with TTL and point-in-time recovery, if it does not exist."""
 
     logical: str
 
     def apply(self, table: Binding, say: Say) -> None:
-        try:
-            describe(table, fresh=True)
-            say(f"  {table.name} exists already and is left as it is")
-        except TableMissing:
-            create(table)
-            say(f"  created {table.name}")
+        _create_if_missing(table, say)
 
 
 @dataclass(frozen=True)
-class AddIndex:
+class CreateOwnTable:
+    """Create one of the console's own tables in every place that holds a table of the settings: a
+    transaction can't cross regions, so what is written with a foreign item lies beside it."""
+
+    spec: TableSpec
+    own = True
+
+    @property
+    def logical(self) -> str:
+        return self.spec.logical
+
+    def tables(self) -> list[Binding]:
+        beside = {table.place: table for table in bindings()}
+        return [own_table(self.spec, table) for table in beside.values()]
+
+    def apply(self, table: Binding, say: Say) -> None:
+        _create_if_missing(table, say)
+
+
+def _create_if_missing(table: Binding, say: Say) -> None:
+    try:
+        describe(table, fresh=True)
+        say(f"  {table.name} exists already and is left as it is")
+    except TableMissing:
+        create(table)
+        say(f"  created {table.name}")
+
+
+@dataclass(frozen=True)
+class AddIndex(_OnForeignTable):
     """Add a declared index to the table, if no index with its name exists."""
 
     logical: str
@@ -154,17 +196,7 @@ LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name")
 
 def ledger_of(table: Binding) -> Binding:
     """The ledger in the place of `table`."""
-    return bind(
-        LEDGER,
-        {
-            "name": f"{settings.OPSPORTAL_ENV}-opsportal_migrations",
-            "region": table.region,
-            "default_region": table.region,
-            "endpoint": table.endpoint,
-            "key": "name",
-            "ttl_attribute": "",
-        },
-    )
+    return own_table(LEDGER, table)
 
 
 def entry_name(migration: Migration, table: Binding) -> str:
@@ -221,30 +253,31 @@ def _declared() -> Iterator[Migration]:
 def migrate(say: Say = print, *, tables: tuple[str, ...] = ()) -> int:
     """Apply what is pending, in order, and return how many were applied.
 
-    The tables belong to other programs: outside development only the logical tables named in `tables`
-    are touched. Raises `DynamoError`, and KeyError for a logical name that does not exist.
+    The console's own tables always; the others belong to other programs: outside development only the
+    logical ones named in `tables` are touched. Raises `DynamoError`, and KeyError for a logical name that does not exist.
     """
     chosen = [binding(logical).logical for logical in tables]
     if not chosen and settings.OPSPORTAL_ENV != "dev":
         say(
-            f"Nothing done: in {settings.OPSPORTAL_ENV} tables are created only when named, "
+            f"In {settings.OPSPORTAL_ENV} only the console's own tables are migrated; name the others, "
             "for example --table requests."
         )
-        return 0
+    foreign = chosen or (list(settings.DYNAMO_TABLES) if settings.OPSPORTAL_ENV == "dev" else [])
     count = 0
     known: dict[tuple[str, str], set[str]] = {}
     for migration in migrations():
-        if chosen and migration.step.logical not in chosen:
+        if not migration.step.own and migration.step.logical not in foreign:
             continue
-        table = binding(migration.step.logical)
-        if table.place not in known:
-            create(ledger_of(table))
-            known[table.place] = applied(table)
-        if entry_name(migration, table) in known[table.place]:
-            continue
-        say(f"{migration.app}: {migration.name}")
-        migration.step.apply(table, say)
-        _record(migration, table)
-        count += 1
+        for table in migration.step.tables():
+            if table.place not in known:
+                create(ledger_of(table))
+                known[table.place] = applied(table)
+            if entry_name(migration, table) in known[table.place]:
+                continue
+            say(f"{migration.app}: {migration.name}")
+            migration.step.apply(table, say)
+            _record(migration, table)
+            known[table.place].add(entry_name(migration, table))
+            count += 1
     say(f"{count} table migrations applied." if count else "No table migration is pending.")
     return count

@@ -19,7 +19,8 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index with every attribute projected (seed 002: ``ProjectionType: ALL``).
+    """A global secondary index. It projects every attribute (seed 002: ``ProjectionType: ALL``), or with
+    `include` the keys and those only.
 
     `optional` marks one that the documents do not have: it is used where a deployment has it.
     """
@@ -28,6 +29,7 @@ class Index:
     hash_key: str
     range_key: str = ""
     optional: bool = False
+    include: tuple[str, ...] = ()
 
     @property
     def key_schema(self) -> list[dict[str, str]]:
@@ -38,11 +40,10 @@ class Index:
 
     def definition(self) -> dict[str, Any]:
         """The index as CreateTable and UpdateTable take it."""
-        return {
-            "IndexName": self.name,
-            "KeySchema": self.key_schema,
-            "Projection": {"ProjectionType": "ALL"},
-        }
+        projection: dict[str, Any] = {"ProjectionType": "ALL"}
+        if self.include:
+            projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(self.include)}
+        return {"IndexName": self.name, "KeySchema": self.key_schema, "Projection": projection}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class TableSpec:
     title: str
     key: str
     indexes: tuple[Index, ...] = ()
+    range_key: str = ""
     billing_mode: str = "PAY_PER_REQUEST"
     ttl_attribute: str = ""
     point_in_time_recovery: bool = False
@@ -104,7 +106,7 @@ class Binding:
         TTL and point-in-time recovery have calls of their own, once the table is ACTIVE.
         """
         indexes = [index for index in self.spec.indexes if optional_indexes or not index.optional]
-        attributes = [self.key]
+        attributes = [name for name in (self.key, self.spec.range_key) if name]
         for index in indexes:
             attributes += [name for name in (index.hash_key, index.range_key) if name]
         request: dict[str, Any] = {
@@ -112,7 +114,7 @@ class Binding:
             "AttributeDefinitions": [
                 {"AttributeName": name, "AttributeType": "S"} for name in dict.fromkeys(attributes)
             ],
-            "KeySchema": [{"AttributeName": self.key, "KeyType": "HASH"}],
+            "KeySchema": Index("", self.key, self.spec.range_key).key_schema,
             "BillingMode": self.spec.billing_mode,
         }
         if indexes:
@@ -145,6 +147,18 @@ def bind(spec: TableSpec, config: Mapping[str, str]) -> Binding:
         endpoint=config["endpoint"],
         key=config["key"] or spec.key,
         ttl_attribute=config["ttl_attribute"],
+    )
+
+
+def own_table(spec: TableSpec, beside: Binding) -> Binding:
+    """One of the console's own tables, ``{env}-opsportal_<logical>``, in the place of `beside`."""
+    return Binding(
+        spec=spec,
+        name=f"{settings.OPSPORTAL_ENV}-opsportal_{spec.logical}",
+        region=beside.region,
+        endpoint=beside.endpoint,
+        key=spec.key,
+        ttl_attribute=spec.ttl_attribute,
     )
 
 

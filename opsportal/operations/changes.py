@@ -1,0 +1,213 @@
+"""One conditional UpdateItem in the making: what it sets and removes, what it was based on, and both sides
+of every path it changes, for the audit entry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opsportal.dynamo.attributes import Typed
+
+Raw = dict[str, Typed]
+Path = tuple[str, ...]
+
+NULL: Typed = {"NULL": True}
+
+
+def text(value: str) -> Typed:
+    return {"S": value}
+
+
+def number(value: object) -> Typed:
+    return {"N": str(value)}
+
+
+def at(raw: Raw, path: Path) -> Typed | None:
+    """The typed value at a path of maps, or None."""
+    value: Typed | None = {"M": raw}
+    for name in path:
+        members = value.get("M") if value else None
+        value = members.get(name) if isinstance(members, dict) else None
+    return value
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One path, before and after; None is absence."""
+
+    path: Path
+    old: Typed | None
+    new: Typed | None
+
+
+@dataclass
+class Change:
+    """Collects the parts of an update of the item `raw`, as it was read.
+
+    Guards compare the raw typed value as read, or its absence (ARCHITECTURE: writers keep no version).
+    """
+
+    raw: Raw
+    changed: list[Changed] = field(default_factory=list)
+    _sets: list[tuple[Path, Typed]] = field(default_factory=list)
+    _removes: list[Path] = field(default_factory=list)
+    _guards: list[Path] = field(default_factory=list)
+
+    def guard(self, *paths: Path | str) -> "Change":
+        """Require that these are still as read."""
+        self._guards += [(path,) if isinstance(path, str) else path for path in paths]
+        return self
+
+    def set(self, path: Path | str, value: Typed) -> "Change":
+        """Set a path. A parent map that is missing (or is no map) is made with it, and guarded: a nested
+        path needs its parent to exist."""
+        path = (path,) if isinstance(path, str) else path
+        for depth in range(1, len(path)):
+            parent = at(self.raw, path[:depth])
+            if parent is None or "M" not in parent:
+                nested = value
+                for name in reversed(path[depth:]):
+                    nested = {"M": {name: nested}}
+                return self._merge_into(path[:depth], nested)
+        return self._put(path, value)
+
+    def _merge_into(self, path: Path, value: Typed) -> "Change":
+        """Two sets below the same missing parent become one map."""
+        for number_, (known, planned) in enumerate(self._sets):
+            if known == path and "M" in planned and "M" in value:
+                self._sets[number_] = (known, {"M": _merged(planned["M"], value["M"])})
+                self.changed = [
+                    Changed(one.path, one.old, self._sets[number_][1]) if one.path == path else one
+                    for one in self.changed
+                ]
+                return self
+        self.guard(path)
+        return self._put(path, value)
+
+    def _put(self, path: Path, value: Typed) -> "Change":
+        old = at(self.raw, path)
+        if old != value:
+            self._sets.append((path, value))
+            self.changed.append(Changed(path, old, value))
+        return self
+
+    def remove(self, path: Path | str) -> "Change":
+        path = (path,) if isinstance(path, str) else path
+        old = at(self.raw, path)
+        if old is not None:
+            self._removes.append(path)
+            self.changed.append(Changed(path, old, None))
+        return self
+
+    def append(self, path: Path | str, entry: Typed) -> "Change":
+        """Append to a list; a missing one is made, and what is there and no list is left alone."""
+        path = (path,) if isinstance(path, str) else path
+        old = at(self.raw, path)
+        if old is not None and "L" not in old and "NULL" not in old:
+            return self
+        members = old.get("L", []) if old else []
+        return self.set(path, {"L": [*members, entry]}).guard(path)
+
+    # --- rendering ----------------------------------------------------------------------------------
+
+    def request(self, table_name: str, key: Raw) -> dict[str, Any]:
+        """The arguments of ``Update`` in TransactWriteItems."""
+        expression = _Expression()
+        update = []
+        if self._sets:
+            sets = ", ".join(
+                f"{expression.path(path)} = {expression.value(value)}" for path, value in self._sets
+            )
+            update.append(f"SET {sets}")
+        if self._removes:
+            update.append("REMOVE " + ", ".join(map(expression.path, self._removes)))
+        condition = expression.all_as_read(self.raw, [tuple(key), *self._guards], key)
+        return {
+            "TableName": table_name,
+            "Key": key,
+            "UpdateExpression": " ".join(update),
+            "ConditionExpression": condition,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **expression.arguments,
+        }
+
+    @property
+    def condition(self) -> str:
+        """The condition in words that a person can read, for the entry."""
+        return " and ".join(f"{'.'.join(path)} as read" for path in dict.fromkeys(self._guards)) or "exists"
+
+
+def _merged(one: Raw, other: Raw) -> Raw:
+    merged = dict(one)
+    for name, value in other.items():
+        if name in merged and "M" in merged[name] and "M" in value:
+            merged[name] = {"M": _merged(merged[name]["M"], value["M"])}
+        else:
+            merged[name] = value
+    return merged
+
+
+# AWS limits of one expression, with room for what is beside the guards.
+MOST_OPERATORS = 280
+MOST_EXPRESSION = 3_900
+
+
+def delete_request(
+    table_name: str, key: Raw, raw: Raw, *, first: Sequence[str] = ()
+) -> tuple[dict[str, Any], bool]:
+    """The arguments of ``Delete``, provided that every top-level attribute is as read; and whether all of
+    them could be held by one expression (4 KB, 300 operators). `first` are guarded in any case."""
+    expression = _Expression()
+    names = [*dict.fromkeys([*first, *sorted(raw)])]
+    names = [name for name in names if name not in key]
+    whole, guarded, length = True, [], 0
+    for name in names:
+        length += 24 + len(str(len(guarded)))
+        if name not in first and (2 * len(guarded) >= MOST_OPERATORS or length > MOST_EXPRESSION):
+            whole = False
+            break
+        guarded.append((name,))
+    condition = expression.all_as_read(raw, [tuple(key), *guarded], key)
+    return {
+        "TableName": table_name,
+        "Key": key,
+        "ConditionExpression": condition,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        **expression.arguments,
+    }, whole
+
+
+class _Expression:
+    """Placeholders, so that no foreign text is part of an expression."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Typed] = {}
+
+    def path(self, path: Path) -> str:
+        return ".".join(self._names.setdefault(name, f"#n{len(self._names)}") for name in path)
+
+    def value(self, value: Typed) -> str:
+        placeholder = f":v{len(self._values)}"
+        self._values[placeholder] = value
+        return placeholder
+
+    def all_as_read(self, raw: Raw, paths: Sequence[Path], key: Raw) -> str:
+        parts = []
+        for path in dict.fromkeys(paths):
+            name, old = self.path(path), at(raw, path)
+            if path == tuple(key):
+                parts.append(f"attribute_exists({name})")
+            elif old is None:
+                parts.append(f"attribute_not_exists({name})")
+            else:
+                parts.append(f"{name} = {self.value(old)}")
+        return " AND ".join(parts)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if self._names:
+            arguments["ExpressionAttributeNames"] = {mark: name for name, mark in self._names.items()}
+        if self._values:
+            arguments["ExpressionAttributeValues"] = self._values
+        return arguments

@@ -1,0 +1,213 @@
+"""Audit entries: written in the transaction of the change they tell of, never edited or deleted after."""
+
+import hashlib
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.attributes import Typed, raw_text, read_time
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.tables import Binding, binding
+from opsportal.operations.changes import Changed, Raw, number, text
+from opsportal.operations.tables import audit_beside, entry_life, image_life
+from opsportal.operations.tags import Action
+
+FEED_SHARDS = 4
+# Old and new values in an entry; longer ones are cut, and the image has the whole.
+MOST_VALUE = 4_000
+MOST_REASON = 2_000
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts. `name` is the account's (or the token's, or "worker"), `role` the role it acted in."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """The item that is acted on: the logical table and the key."""
+
+    logical: str
+    key: str
+
+    @property
+    def table(self) -> Binding:
+        return binding(self.logical)
+
+    @property
+    def hash(self) -> str:
+        """A key may be 2,048 bytes long; an index is keyed by this instead."""
+        table = self.table
+        return hashlib.sha256("\n".join((self.logical, table.name, self.key)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One effect. `changes` as recorded; `watch` are the values that `observation` compares.
+
+    `at` is fixed-width UTC text, so that string order is time order.
+    """
+
+    action_id: str
+    action: Action
+    actor: Actor
+    target: Target
+    at: str
+    reason: str = ""
+    condition: str = ""
+    changes: tuple[Changed, ...] = ()
+    watch: Raw = field(default_factory=dict)
+    undo_of: str = ""
+    has_image: bool = False
+    stale_image: bool = False
+    count: int | None = None
+    note: str = ""
+
+    @property
+    def time(self) -> datetime:
+        found = read_time({"S": self.at})
+        assert isinstance(found, datetime)
+        return found
+
+    def same_intent(self, action: Action, actor: Actor, target: Target) -> bool:
+        """Whether this is what a repeated call meant."""
+        return (self.action, self.actor.name, self.target) == (action, actor.name, target)
+
+    def item(self) -> Raw:
+        """As it is stored."""
+        digest = int(hashlib.sha256(self.action_id.encode()).hexdigest(), 16)
+        raw: dict[str, Typed | None] = {
+            "action_id": text(self.action_id),
+            "at": text(self.at),
+            "action": text(self.action.value),
+            "actor": text(self.actor.name),
+            "actor_key": text(self.actor.name),
+            "role": text(self.actor.role or "none"),
+            "logical": text(self.target.logical),
+            "table": text(self.target.table.name),
+            "target": text(self.target.key),
+            "target_hash": text(self.target.hash),
+            "feed": text(f"{self.at[:10]}#{digest % FEED_SHARDS}"),
+            "ttl": number(int(time.time()) + entry_life()),
+            "reason": text(self.reason[:MOST_REASON]) if self.reason else None,
+            "condition": text(self.condition) if self.condition else None,
+            "changes": {"L": [_stored(change) for change in self.changes]} if self.changes else None,
+            "watch": {"M": self.watch} if self.watch else None,
+            "undo_of": text(self.undo_of) if self.undo_of else None,
+            "has_image": {"BOOL": True} if self.has_image else None,
+            "stale_image": {"BOOL": True} if self.stale_image else None,
+            "count": number(self.count) if self.count is not None else None,
+            "note": text(self.note) if self.note else None,
+        }
+        return {name: value for name, value in raw.items() if value is not None}
+
+
+def _stored(change: Changed) -> Typed:
+    members: Raw = {"path": {"L": [text(name) for name in change.path]}}
+    for name, value in (("old", change.old), ("new", change.new)):
+        if value is not None:
+            members[name] = _short(value)
+    return {"M": members}
+
+
+def _short(value: Typed) -> Typed:
+    """The typed value, or of a long one the beginning of its JSON."""
+    written = raw_text(value)
+    return (
+        {"M": {"value": value}} if len(written) <= MOST_VALUE else {"M": {"cut": text(written[:MOST_VALUE])}}
+    )
+
+
+def _read_change(value: Typed) -> Changed:
+    members = value["M"]
+    sides = []
+    for name in ("old", "new"):
+        side = members.get(name, {}).get("M")
+        sides.append(None if side is None else side.get("value") or text(side["cut"]["S"] + "…"))
+    return Changed(tuple(part["S"] for part in members["path"]["L"]), *sides)
+
+
+def of(raw: Raw) -> Entry:
+    """The entry of an item of the audit table, whole or as an index projects it."""
+
+    def read(name: str) -> str:
+        return str(raw.get(name, {}).get("S", ""))
+
+    return Entry(
+        action_id=read("action_id"),
+        action=Action(read("action")),
+        actor=Actor(read("actor"), read("role")),
+        target=Target(read("logical"), read("target")),
+        at=read("at"),
+        reason=read("reason"),
+        condition=read("condition"),
+        changes=tuple(_read_change(change) for change in raw.get("changes", {}).get("L", [])),
+        watch=raw.get("watch", {}).get("M", {}),
+        undo_of=read("undo_of"),
+        has_image="has_image" in raw,
+        stale_image="stale_image" in raw,
+        count=int(raw["count"]["N"]) if "count" in raw else None,
+        note=read("note"),
+    )
+
+
+def new_action_id() -> str:
+    return str(uuid.uuid4())
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_action_id(given: str) -> bool:
+    """Whether text from outside may be a key of the audit table (an image's key has a suffix)."""
+    return bool(_UUID.fullmatch(given))
+
+
+def stamp(moment: datetime | None = None) -> str:
+    """Fixed-width UTC: 2026-11-20T10:00:00.000000Z."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_entry(action_id: str, table: Binding, *, patient: bool = False) -> Entry | None:
+    """The entry of that action beside `table` (consistent read), or None. Raises `DynamoError`."""
+    audit = audit_beside(table)
+    with translated(audit):
+        answer = clients.client(*audit.place, patient=patient).get_item(
+            TableName=audit.name, Key={"action_id": text(action_id)}, ConsistentRead=True
+        )
+    return of(answer["Item"]) if "Item" in answer else None
+
+
+def image_key(action_id: str) -> str:
+    return f"{action_id}#image"
+
+
+def image_item(action_id: str, packed: bytes) -> Raw:
+    """The before-image's own item: other life and other permission than its entry."""
+    return {
+        "action_id": text(image_key(action_id)),
+        "image": {"B": packed},
+        "ttl": number(int(time.time()) + image_life()),
+    }
+
+
+def read_image(action_id: str, table: Binding) -> bytes | None:
+    """The packed before-image of an action, or None when it has expired. Raises `DynamoError`."""
+    audit = audit_beside(table)
+    with translated(audit):
+        answer: dict[str, Any] = clients.client(*audit.place).get_item(
+            TableName=audit.name, Key={"action_id": text(image_key(action_id))}, ConsistentRead=True
+        )
+    item = answer.get("Item")
+    # TTL deletes within days; an expired image is gone all the same.
+    if not item or int(item["ttl"]["N"]) < time.time():
+        return None
+    packed: bytes = item["image"]["B"]
+    return packed

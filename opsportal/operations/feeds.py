@@ -1,0 +1,114 @@
+"""Reading the audit trail: per target, per actor, and the feed over everything, newest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from opsportal.dynamo import cursors
+from opsportal.dynamo.expressions import Clause, Filter
+from opsportal.dynamo.merge import Merge, Span
+from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw
+from opsportal.operations import entries
+from opsportal.operations.entries import FEED_SHARDS, Entry, Target
+from opsportal.operations.tables import AUDIT, audit_beside, places
+
+# Calls that a page of the feed may cost in one place; days are read only as far as needed.
+FEED_CALLS = 40
+# Days that a feed without a start looks back, at most what entries live.
+MOST_DAYS = 400
+
+
+def of_target(target: Target, limit: int = 20) -> list[Entry]:
+    """The newest entries of one item (eventually consistent). Raises `DynamoError`."""
+    index = AUDIT.index("target-index")
+    page = Merge(audit_beside(target.table), index, [target.hash], limit=limit).read({})
+    return [entries.of(raw) for raw in page.items]
+
+
+def latest(target: Target) -> Entry | None:
+    """The newest entry of one item, whole, or None. Raises `DynamoError`."""
+    found = of_target(target, limit=1)
+    return entries.read_entry(found[0].action_id, target.table) if found else None
+
+
+@dataclass(frozen=True)
+class FeedFilter:
+    """`start` and `end` are aware; None is open. `actor` and `target` choose an index."""
+
+    actor: str = ""
+    action: str = ""
+    target: str = ""
+    logical: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def clauses(self) -> Filter:
+        wanted = {"action": self.action, "target": self.target, "logical": self.logical}
+        return tuple(Clause(name, "=", (value,)) for name, value in wanted.items() if value)
+
+    @property
+    def span(self) -> Span:
+        return Span(
+            entries.stamp(self.start) if self.start else "", entries.stamp(self.end) if self.end else ""
+        )
+
+    def merge(self, audit: Any, limit: int) -> Merge:
+        if self.actor:
+            index, partitions, ceilings = AUDIT.index("actor-index"), [self.actor], {}
+        else:
+            index = AUDIT.index("feed-index")
+            ceilings = {
+                f"{day:%Y-%m-%d}#{shard}": f"{day:%Y-%m-%d}~"
+                for day in self._days()
+                for shard in range(FEED_SHARDS)
+            }
+            partitions = list(ceilings)
+        return Merge(
+            audit,
+            index,
+            partitions,
+            span=self.span,
+            filters=self.clauses(),
+            limit=limit,
+            ceilings=ceilings,
+            calls=FEED_CALLS,
+        )
+
+    def _days(self) -> list[datetime]:
+        last = min(self.end or datetime.now(UTC), datetime.now(UTC))
+        first = max(self.start or last - timedelta(days=MOST_DAYS), last - timedelta(days=MOST_DAYS))
+        return [last - timedelta(days=back) for back in range((last.date() - first.date()).days + 1)]
+
+
+def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAGE_SIZE) -> Page:
+    """One page over all places, merged by time. Items are the index's summaries. Raises `DynamoError`."""
+    position = cursors.load(cursor, purpose=purpose) if cursor else {}
+    audits = [audit_beside(table) for table in places()]
+    pages = [wanted.merge(audit, limit).read(position) for audit in audits]
+    merged = _together(pages)
+    # What lies below the point to which another place was searched may not be the next.
+    floor = max((found.searched_to for found in pages if not found.complete), default="")
+    shown = [raw for raw in merged if raw["at"]["S"] >= floor][:limit]
+    more = len(merged) > len(shown) or any(found.cursor for found in pages)
+    complete = all(found.complete for found in pages) or len(shown) == limit
+    result = Page(shown, how="Query actor-index" if wanted.actor else "Query feed-index", complete=complete)
+    result.searched_to = "" if complete else floor
+    if more:
+        at = shown[-1]["at"]["S"] if complete and shown else floor
+        seen = {_identity(raw) for raw in shown if raw["at"]["S"] == at}
+        if at == position.get("at"):
+            seen |= set(position.get("seen", ()))
+        result.cursor = cursors.dump({"at": at, "seen": sorted(seen)}, purpose=purpose)
+    return result
+
+
+def _together(pages: Sequence[Page]) -> list[Raw]:
+    """By time and action_id, newest first. An emulator that knows no regions answers from each place with
+    the same entries, which are one."""
+    found = {raw["action_id"]["S"]: raw for one in pages for raw in one.items}
+    return sorted(found.values(), key=lambda raw: (raw["at"]["S"], raw["action_id"]["S"]), reverse=True)
+
+
+def _identity(raw: Raw) -> str:
+    return Merge.identity_of(raw["action_id"])

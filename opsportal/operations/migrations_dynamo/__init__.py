@@ -1,0 +1,1 @@
+"""Table migrations of the console's own tables; see `opsportal.dynamo.migrations`."""

@@ -1,0 +1,47 @@
+"""What became of a change: compares the item as it is now with what the audit entry says was written.
+
+A worker may put a whole item back from its own memory (DATA.md, points 11 and 13), so that a change made
+here is gone a moment later. Success is therefore never claimed on one's own write alone.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from opsportal.dynamo.attributes import read_time
+from opsportal.operations.changes import Raw, at
+from opsportal.operations.entries import Entry
+
+
+class Fate(enum.StrEnum):
+    REQUESTED = "requested"  # the newest write is still ours
+    SEEN = "seen"  # a later write keeps or advances it
+    OVERWRITTEN = "overwritten"  # a later write undid it
+    GONE = "gone"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """`at`: when the later write was made, where the item says so."""
+
+    fate: Fate
+    entry: Entry
+    at: datetime | None = None
+
+
+class Keeps(Protocol):
+    """Whether the item, written by another after the entry, still holds or advances what it wrote."""
+
+    def __call__(self, entry: Entry, raw: Raw) -> bool: ...
+
+
+def observe(entry: Entry, raw: Raw | None, stamp_name: str, keeps: Keeps) -> Observation:
+    """`stamp_name`: the attribute that writers renew with each write, whose value is in `entry.watch`."""
+    if raw is None:
+        return Observation(Fate.GONE, entry)
+    if all(at(raw, tuple(name.split("."))) == value for name, value in entry.watch.items()):
+        return Observation(Fate.REQUESTED, entry)
+    later: Any = read_time(raw.get(stamp_name))
+    moment = later if isinstance(later, datetime) else None
+    return Observation(Fate.SEEN if keeps(entry, raw) else Fate.OVERWRITTEN, entry, moment)

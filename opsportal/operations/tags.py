@@ -1,0 +1,32 @@
+"""The words of the audit trail: every effect that the console can have, as ``subject:verb``."""
+
+import enum
+
+
+class Action(enum.StrEnum):
+    """What was done. The subject is the logical table in the singular, the verb that of view and URL."""
+
+    REQUEST_SUBMIT = "request:submit"
+    REQUEST_CANCEL = "request:cancel"
+    REQUEST_RETRY = "request:retry"
+    REQUEST_PURGE = "request:purge"
+    REQUEST_PURGE_LOGS = "request:purge_logs"
+    REQUEST_UNDO = "request:undo"
+    WORKFLOW_CANCEL = "workflow:cancel"
+    WORKFLOW_RETRY = "workflow:retry"
+    WORKFLOW_PURGE = "workflow:purge"
+    WORKFLOW_UNDO = "workflow:undo"
+    AGENT_REGISTER = "agent:register"
+    AGENT_EDIT = "agent:edit"
+    AGENT_ACTIVATE = "agent:activate"
+    AGENT_DEACTIVATE = "agent:deactivate"
+    AGENT_PURGE = "agent:purge"
+    AGENT_UNDO = "agent:undo"
+
+    @property
+    def subject(self) -> str:
+        return self.value.partition(":")[0]
+
+    @property
+    def verb(self) -> str:
+        return self.value.partition(":")[2]

@@ -1,0 +1,238 @@
+"""What operators do to a request. Each is one transaction with its audit entry (`operations.transactions`).
+
+`may_*` say why an action is not to be had, "" when it is: pages ask them to draw a button, and the action
+itself asks again on the item as it is in the transaction.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from opsportal.dynamo.attributes import Typed, plain, read_number, read_text
+from opsportal.operations.changes import NULL, Change, Raw, at, number, text
+from opsportal.operations.entries import Actor, Entry, Target
+from opsportal.operations.outbox import Message
+from opsportal.operations.tags import Action
+from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+from requests_app.models import TERMINAL
+from requests_app.stamps import written
+
+CANCELLABLE = ("pending", "processing", "executing")
+RETRYABLE = ("failed", "cancelled")
+GONE = "There is no request with this id any more."
+
+
+def target(request_id: str) -> Target:
+    return Target("requests", request_id)
+
+
+def status_of(raw: Raw) -> str:
+    """The status in lower case: spellings are one to a person."""
+    return str(read_text(raw.get("status")) or "").strip().lower()
+
+
+def may_cancel(raw: Raw) -> str:
+    status = status_of(raw)
+    return (
+        "" if status in CANCELLABLE else f"It is {status or 'without a status'}: there is nothing to cancel."
+    )
+
+
+def may_retry(raw: Raw) -> str:
+    status = status_of(raw)
+    if status not in RETRYABLE:
+        return f"It is {status or 'without a status'}; only what failed or was cancelled can be retried."
+    if uses_queue(raw) and not settings.REQUESTS_QUEUE_URL:
+        return "Its strategy is sqs, and the setting REQUESTS_QUEUE_URL is missing."
+    return ""
+
+
+def may_purge(raw: Raw, *, unfinished: bool) -> str:
+    """`unfinished`: whether the person may also purge what is not finished."""
+    status = status_of(raw)
+    if status in TERMINAL or unfinished:
+        return ""
+    return f"It is {status or 'without a status'}; purging what is not finished needs a separate permission."
+
+
+def uses_queue(raw: Raw) -> bool:
+    return str(read_text(raw.get("processing_strategy")) or "").lower() == "sqs"
+
+
+def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
+    """Set `cancelled`. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
+
+    def decide(raw: Raw | None, now: datetime) -> Plan:
+        raw = _there(raw)
+        _only_if(may_cancel(raw))
+        change = _change(raw)
+        moment = text(written(now, raw.get("updated_at")))
+        change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
+        _record(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
+        return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
+
+    return act(Action.REQUEST_CANCEL, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
+    """Set `pending` again, with its progress at zero and its errors kept; strategy `sqs` gets a message.
+
+    A retry removes `ttl`, lest the request expires while it runs. Raises as `cancel`.
+    """
+
+    def decide(raw: Raw | None, now: datetime) -> Plan:
+        raw = _there(raw)
+        _only_if(may_retry(raw))
+        change = _change(raw).guard("processing_metadata")
+        moment = text(written(now, raw.get("updated_at")))
+        retries = retry_count(raw) + 1
+        change.set("status", text("pending")).set("updated_at", moment)
+        change.set("completed_at", NULL).set("started_at", NULL)
+        if "status_message" in raw:
+            change.set("status_message", NULL)
+        change.set("progress", fresh_progress(moment["S"]))
+        change.set(("processing_metadata", "retry_count"), number(retries))
+        change.remove(ttl_name())
+        _record(change, raw, moment, "pending", reason or f"Retried by {by.name}")
+        messages = ()
+        if uses_queue(raw):
+            messages = (Message("requests.sqs", queue_body(raw, request_id, now, retries), action_id, now),)
+        watch = {
+            "status": text("pending"),
+            "updated_at": moment,
+            "processing_metadata.retry_count": number(retries),
+        }
+        return Plan(change=change, watch=watch, messages=messages)
+
+    return act(Action.REQUEST_RETRY, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+def ttl_name() -> str:
+    return target("").table.ttl_attribute or "ttl"
+
+
+def purge(
+    request_id: str,
+    *,
+    by: Actor,
+    reason: str,
+    action_id: str,
+    unfinished: bool = False,
+    without_image: bool = False,
+) -> Done:
+    """Delete the request, and its logs after settings.UNDO_LOGS_MINUTES. Raises as `cancel`."""
+
+    def decide(raw: Raw | None, now: datetime) -> Plan:
+        raw = _there(raw)
+        _only_if(may_purge(raw, unfinished=unfinished))
+        return Plan(
+            delete=True,
+            image=True,
+            without_image=without_image,
+            first_guards=("status", "updated_at"),
+            messages=(purge_logs_message(request_id, action_id, by, now),),
+        )
+
+    return act(Action.REQUEST_PURGE, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime) -> Message:
+    """Due when the undo of the logs ends. The second pass follows the first, since the index lags."""
+    body = {"request_id": request_id, "by": by.name, "role": by.role, "purge": action_id}
+    return Message(
+        "requests.purge_logs",
+        body,
+        action_id,
+        now + timedelta(minutes=settings.UNDO_LOGS_MINUTES),
+        part="logs",
+    )
+
+
+def keeps(entry: Entry, raw: Raw) -> bool:
+    """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
+    wrote, status = str(read_text(entry.watch.get("status")) or ""), status_of(raw)
+    if wrote != "pending":
+        return status == wrote
+    # A worker that put back its old copy has forgotten that retry.
+    expected = entry.watch.get("processing_metadata.retry_count")
+    return expected is None or retry_count(raw) >= int(read_number(expected) or 0)
+
+
+def retry_count(raw: Raw) -> int:
+    value = read_number(at(raw, ("processing_metadata", "retry_count")))
+    return int(value) if isinstance(value, Decimal) and 0 <= value < 10**6 else 0
+
+
+def fresh_progress(moment: str) -> Typed:
+    """The progress of a request that nobody has taken yet (seed 002's map)."""
+    return {
+        "M": {
+            "current_stage": text("initialization"),
+            "percentage": number(0),
+            "urls_found": number(0),
+            "content_extracted": number(0),
+            "processing_errors": number(0),
+            "estimated_completion": NULL,
+            "last_updated": text(moment),
+        }
+    }
+
+
+def queue_body(raw: Raw, request_id: str, now: datetime, retries: int) -> dict[str, Any]:
+    """The message that workers of the `sqs` strategy take (DATA.md, "Request lifecycle")."""
+    config = raw.get("config", {"M": {}})
+    most = read_number(at(raw, ("config", "max_retries")))
+    return {
+        "request_id": request_id,
+        **{
+            name: read_text(raw.get(name)) or None
+            for name in ("project_id", "user_id", "request_type", "priority")
+        },
+        "configuration": _json(plain(config)),
+        "metadata": {
+            "submitted_at": written(now, raw.get("created_at")),
+            "retry_count": retries,
+            "max_retries": int(most) if isinstance(most, Decimal) else None,
+        },
+    }
+
+
+def _json(value: Any) -> Any:
+    """Plain data with JSON's numbers in place of decimals."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: _json(member) for name, member in value.items()}
+    return [_json(member) for member in value] if isinstance(value, list) else value
+
+
+def _there(raw: Raw | None) -> Raw:
+    if raw is None:
+        raise Missing(GONE)
+    return raw
+
+
+def _only_if(reason: str) -> None:
+    if reason:
+        raise Conflict(reason)
+
+
+def _change(raw: Raw) -> Change:
+    return Change(raw).guard("status", "updated_at")
+
+
+def _record(change: Change, raw: Raw, moment: Typed, new_status: str, message: str) -> None:
+    """Append to `processing_metadata.status_history`, as every change of status does."""
+    entry: Typed = {
+        "M": {
+            "timestamp": moment,
+            "old_status": raw.get("status", NULL),
+            "new_status": text(new_status),
+            "message": text(message),
+        }
+    }
+    metadata = raw.get("processing_metadata")
+    if metadata is None or "M" in metadata or "NULL" in metadata:
+        change.append(("processing_metadata", "status_history"), entry)
