@@ -10,7 +10,15 @@ from tracking.steps import Step
 
 # A bar is at least that wide, so that a step of milliseconds is seen.
 LEAST_WIDTH = 0.6
-TICKS = 4
+TICKS = 5
+MINUTE, HOUR, DAY = 60, 3600, 86400
+# Distances between two ticks that people count in, in seconds.
+TICK_STEPS = (
+    *(0.001 * size * 10**power for power in range(3) for size in (1, 2, 5)),
+    *(1, 2, 5, 10, 15, 30),
+    *(MINUTE * size for size in (1, 2, 5, 10, 15, 30)),
+    *(HOUR * size for size in (1, 2, 3, 6, 12)),
+)
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,7 @@ def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
         return max(0.0, min(100.0, (moment - begin).total_seconds() / span * 100))
 
     rows = [Row(step, _bar(step, at, now if running else end)) for step in workflow.steps]
-    ticks = [(100 * tick / TICKS, _tick(span * tick / TICKS, span)) for tick in range(TICKS + 1)]
-    return Timeline(rows, ticks)
+    return Timeline(rows, _ticks(span))
 
 
 def _bar(step: Step, at: Any, until: datetime) -> Bar | None:
@@ -99,15 +106,20 @@ def _bar(step: Step, at: Any, until: datetime) -> Bar | None:
     return Bar(round(min(first, 100 - width), 3), round(width, 3), kind)
 
 
-def _tick(seconds: float, span: float) -> str:
-    if span < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if span < 10:
-        return f"{seconds:.1f} s"
-    if span < 180:
-        return f"{seconds:.0f} s"
-    if span < 3 * 3600:
-        return f"{seconds / 60:.0f} min"
-    if span < 72 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} d"
+def _ticks(span: float) -> list[tuple[float, str]]:
+    """(percent, label) at round distances, at most one more than `TICKS`, from 0 on."""
+    step = next((step for step in TICK_STEPS if span / step <= TICKS), 0.0)
+    if not step:
+        days = -(-span // (TICKS * DAY))
+        step = max(days, 1) * DAY
+    return [(100 * number * step / span, _tick(number * step)) for number in range(int(span / step) + 1)]
+
+
+def _tick(seconds: float) -> str:
+    """`0`, `500 ms`, `30 s`, `1 m 30 s`, `2 h`: what is zero is left out."""
+    parts, rest = [], round(seconds * 1000)
+    for unit, size in (("d", DAY * 1000), ("h", HOUR * 1000), ("m", MINUTE * 1000), ("s", 1000), ("ms", 1)):
+        amount, rest = divmod(rest, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts) or "0"

@@ -31,7 +31,7 @@ register = template.Library()
 NOTHING = mark_safe('<span class="none">—</span>')
 YES, NO = mark_safe("yes"), mark_safe("no")
 UTC_ZONE = ZoneInfo("UTC")
-STATUS_LENGTH = 24
+STATUS_LENGTH = 20
 RAW_LENGTH = 80
 
 
