@@ -172,7 +172,13 @@ class AgentPermissions(models.Model):
     class Meta:
         managed = False
         default_permissions = ()
-        permissions = [("view_agents", "Can see the agent registry")]
+        permissions = [
+            ("view_agents", "Can see the agent registry"),
+            ("register_agents", "Can register agents"),
+            ("edit_agents", "Can edit agents, and undo it"),
+            ("activate_agents", "Can activate and deactivate agents"),
+            ("purge_agents", "Can purge inactive agents, and undo it"),
+        ]
 
     def __str__(self) -> str:
         return "Permissions on agents"

@@ -275,7 +275,14 @@ class RequestPermissions(models.Model):
     class Meta:
         managed = False
         default_permissions = ()
-        permissions = [("view_requests", "Can see requests and their logs")]
+        permissions = [
+            ("view_requests", "Can see requests and their logs"),
+            ("submit_requests", "Can submit requests"),
+            ("cancel_requests", "Can cancel requests"),
+            ("retry_requests", "Can retry requests"),
+            ("purge_requests", "Can purge finished requests, and undo it"),
+            ("purge_unfinished_requests", "Can purge requests that are not finished"),
+        ]
 
     def __str__(self) -> str:
         return "Permissions on requests"

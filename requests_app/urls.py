@@ -2,11 +2,14 @@
 
 from django.urls import path
 
-from requests_app import log_views, views
+from requests_app import action_views, log_views, views
 
 app_name = "requests"
 urlpatterns = [
     path("", views.list_, name="list"),
     path("<key:request_id>/", views.item, name="item"),
     path("<key:request_id>/logs/", log_views.logs_page, name="logs"),
+    path("<key:request_id>/cancel/", action_views.cancel, name="cancel"),
+    path("<key:request_id>/retry/", action_views.retry, name="retry"),
+    path("<key:request_id>/purge/", action_views.purge, name="purge"),
 ]

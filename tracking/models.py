@@ -122,7 +122,12 @@ class WorkflowPermissions(models.Model):
     class Meta:
         managed = False
         default_permissions = ()
-        permissions = [("view_workflows", "Can see workflows")]
+        permissions = [
+            ("view_workflows", "Can see workflows"),
+            ("cancel_workflows", "Can cancel workflows"),
+            ("retry_workflows", "Can retry workflows"),
+            ("purge_workflows", "Can purge finished or expired workflows, and undo it"),
+        ]
 
     def __str__(self) -> str:
         return "Permissions on workflows"

@@ -1,0 +1,66 @@
+"""The form of an action: why, and for what can't be taken back, the id typed."""
+
+from typing import Any
+
+from django import forms
+
+from opsportal.operations.entries import MOST_REASON, is_action_id, new_action_id
+
+
+class ActionForm(forms.Form):
+    """`key`: what must be typed to confirm, "" when nothing must. `without_image` is asked for only where no
+    copy for an undo can be kept."""
+
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=MOST_REASON,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+        help_text="Optional; it stands in the audit trail.",
+    )
+    action_id = forms.CharField(widget=forms.HiddenInput)
+    confirm = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.TextInput(
+            attrs={"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    without_image = forms.BooleanField(
+        label="I understand that this can't be undone: it is too large to keep a copy.",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+    )
+
+    def __init__(self, *args: Any, key: str = "", too_large: bool = False, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {"action_id": new_action_id()})
+        super().__init__(*args, **kwargs)
+        self.key = key
+        if key:
+            self.fields["confirm"].label = "Type its id to confirm"
+        else:
+            del self.fields["confirm"]
+        if not too_large:
+            del self.fields["without_image"]
+        else:
+            self.fields["without_image"].required = True
+            self.fields["without_image"].error_messages["required"] = (
+                "Confirm that it may be lost for good: it is too large to keep a copy for an undo."
+            )
+
+    def clean_action_id(self) -> str:
+        given: str = self.cleaned_data["action_id"]
+        if not is_action_id(given):
+            raise forms.ValidationError("Reload the page and do it again: the form has no valid action id.")
+        return given
+
+    def clean_confirm(self) -> str:
+        given: str = self.cleaned_data["confirm"]
+        # A text field can hold neither line breaks nor NUL, which keys may have: they are left out of both.
+        if _typed(given) != _typed(self.key):
+            raise forms.ValidationError("This is not its id. Type it exactly, or copy it.")
+        return given
+
+
+def _typed(text: str) -> str:
+    return "".join(text.replace("\x00", "").split())
