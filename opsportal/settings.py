@@ -160,6 +160,9 @@ DYNAMO_TABLES: dict[str, dict[str, str]] = {
 }
 # fmt: on
 
+# The console's own tables, in every place that holds one of these.
+OWN_TABLE_PREFIX = f"{OPSPORTAL_ENV}-opsportal_"
+
 # Seconds. A page makes several calls; together they end within the deadline, or the page says so.
 DYNAMO_CONNECT_TIMEOUT = env.float("DYNAMO_CONNECT_TIMEOUT", default=1.0)
 DYNAMO_READ_TIMEOUT = env.float("DYNAMO_READ_TIMEOUT", default=1.5)

@@ -19,6 +19,7 @@ urlpatterns = [
     path("workflows/", include("tracking.urls", namespace="tracking")),
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),
+    path("audit/", include("opsportal.operations.urls", namespace="operations")),
     # The overview's panels: each app's own, loaded by the page.
     path("panels/workflows/", tracking.panel, name="panel-workflows"),
     path("panels/requests/", requests.panel, name="panel-requests"),

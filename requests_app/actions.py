@@ -96,7 +96,7 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         change.set(("processing_metadata", "retry_count"), number(retries))
         change.remove(ttl_name())
         _record(change, raw, moment, "pending", reason or f"Retried by {by.name}")
-        messages = ()
+        messages: tuple[Message, ...] = ()
         if uses_queue(raw):
             messages = (Message("requests.sqs", queue_body(raw, request_id, now, retries), action_id, now),)
         watch = {
@@ -157,7 +157,8 @@ def keeps(entry: Entry, raw: Raw) -> bool:
         return status == wrote
     # A worker that put back its old copy has forgotten that retry.
     expected = entry.watch.get("processing_metadata.retry_count")
-    return expected is None or retry_count(raw) >= int(read_number(expected) or 0)
+    wanted = read_number(expected)
+    return not isinstance(wanted, Decimal) or retry_count(raw) >= wanted
 
 
 def retry_count(raw: Raw) -> int:

@@ -16,7 +16,9 @@ from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
-from requests_app import queries
+from opsportal.operations import feeds
+from opsportal.operations.watching import deletion, watch
+from requests_app import action_views, actions, queries
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 
@@ -86,6 +88,7 @@ TABS = (
     ("config", "Config"),
     ("results", "Results"),
     ("history", "History"),
+    ("audit", "Audit"),
     ("raw", "Raw"),
 )
 
@@ -96,17 +99,28 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         region = Region("live", seen="gone", finished=True)
-        return respond(request, "requests_app/item.html", {"key": request_id}, region, status=404)
+        gone = {"key": request_id, "deletion": deletion(actions.target(request_id))}
+        return respond(request, "requests_app/item.html", gone, region, status=404)
     tab = request.GET.get("tab", "overview")
     tab = tab if tab in dict(TABS) else "overview"
     noticed = findings(found, datetime.now(UTC))
+    watched = watch(actions.target(request_id), found.raw, "updated_at", actions.keeps)
     region = Region(
         "live",
-        seen=seen_token(raw_text({"M": found.raw}), [finding.kind for finding in noticed], tab),
-        finished=found.is_terminal,
+        seen=seen_token(
+            raw_text({"M": found.raw}), [finding.kind for finding in noticed], tab, watched.token
+        ),
+        # A change that a worker may still overwrite is watched even on a finished request.
+        finished=found.is_terminal and not watched.unsettled,
     )
+    observed = watched.observation
     context: dict[str, Any] = {
         "key": request_id,
+        "watched": watched,
+        "again_url": reverse(f"requests:{observed.entry.action.verb}", args=[request_id])
+        if observed and observed.entry.action.verb in ("cancel", "retry")
+        else "",
+        "buttons": action_views.buttons(request, found),
         "item": found,
         "findings": noticed,
         "tab": tab,
@@ -115,6 +129,8 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     }
     if tab == "raw":
         context["raw"] = pretty(found.raw)
+    if tab == "audit":
+        context["entries"] = feeds.of_target(actions.target(request_id))
     return respond(request, "requests_app/item.html", context, region)
 
 

@@ -154,7 +154,7 @@ def own_table(spec: TableSpec, beside: Binding) -> Binding:
     """One of the console's own tables, ``{env}-opsportal_<logical>``, in the place of `beside`."""
     return Binding(
         spec=spec,
-        name=f"{settings.OPSPORTAL_ENV}-opsportal_{spec.logical}",
+        name=f"{settings.OWN_TABLE_PREFIX}{spec.logical}",
         region=beside.region,
         endpoint=beside.endpoint,
         key=spec.key,

@@ -159,7 +159,8 @@ def delete_request(
     expression = _Expression()
     names = [*dict.fromkeys([*first, *sorted(raw)])]
     names = [name for name in names if name not in key]
-    whole, guarded, length = True, [], 0
+    whole, length = True, 0
+    guarded: list[Path] = []
     for name in names:
         length += 24 + len(str(len(guarded)))
         if name not in first and (2 * len(guarded) >= MOST_OPERATORS or length > MOST_EXPRESSION):

@@ -19,7 +19,7 @@ from opsportal.operations.transactions import Done, Refused, Unknown
 
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person in the role that they act in."""
-    return Actor(request.user.get_username(), role_of(request.user))  # type: ignore[arg-type]
+    return Actor(request.user.get_username(), role_of(request.user))
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def button(
 ) -> Button:
     """The button, disabled where the person's role or the item's state does not allow it."""
     if not request.user.has_perm(permission):
-        role = role_of(request.user) or "no role"  # type: ignore[arg-type]
+        role = role_of(request.user) or "no role"
         why_not = f"Your role ({role}) may not do this."
     return Button(action, label, url, icon, why_not, danger)
 

@@ -6,7 +6,7 @@ from opsportal.dynamo.tables import Binding, Index, TableSpec, bindings, own_tab
 
 # What a row of a feed shows; the whole entry is one GetItem away.
 SUMMARY = (
-    "action", "actor", "role", "logical", "table", "target", "reason", "undo_of", "has_image", "count",
+    "action", "actor", "role", "logical", "table", "target", "reason", "undo_of", "has_image", "count", "note",
 )  # fmt: skip
 
 AUDIT = TableSpec(

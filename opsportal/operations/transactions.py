@@ -199,7 +199,8 @@ def _transaction(
     """The entry, and the operations with the item's own first."""
     table, audit, jobs = target.table, audit_beside(target.table), jobs_beside(target.table)
     key = {table.key: {"S": target.key}}
-    whole, condition, changed = True, "", ()
+    whole, condition = True, ""
+    changed: tuple[changes.Changed, ...] = ()
     if plan.change is not None:
         operation = {"Update": plan.change.request(table.name, key)}
         condition, changed = plan.change.condition, tuple(plan.change.changed)

@@ -4,14 +4,24 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('requests_app', '0001_initial'),
+        ("requests_app", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='requestpermissions',
-            options={'default_permissions': (), 'managed': False, 'permissions': [('view_requests', 'Can see requests and their logs'), ('submit_requests', 'Can submit requests'), ('cancel_requests', 'Can cancel requests'), ('retry_requests', 'Can retry requests'), ('purge_requests', 'Can purge finished requests, and undo it'), ('purge_unfinished_requests', 'Can purge requests that are not finished')]},
+            name="requestpermissions",
+            options={
+                "default_permissions": (),
+                "managed": False,
+                "permissions": [
+                    ("view_requests", "Can see requests and their logs"),
+                    ("submit_requests", "Can submit requests"),
+                    ("cancel_requests", "Can cancel requests"),
+                    ("retry_requests", "Can retry requests"),
+                    ("purge_requests", "Can purge finished requests, and undo it"),
+                    ("purge_unfinished_requests", "Can purge requests that are not finished"),
+                ],
+            },
         ),
     ]

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from opsportal.console.converters import quote_key
 from opsportal.console.templatetags.console import shown
 from opsportal.console.text import visible
+from opsportal.dynamo.attributes import raw_text
 
 register = template.Library()
 
@@ -61,3 +62,9 @@ def _plain(value: object) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
     return str(value)
+
+
+@register.filter
+def typed(value: Any) -> str:
+    """A typed DynamoDB value on one line; — for absence."""
+    return long_text(raw_text(value)) if value else "—"

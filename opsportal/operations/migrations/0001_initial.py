@@ -4,22 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditPermissions',
+            name="AuditPermissions",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
             ],
             options={
-                'permissions': [('view_audit', 'Can see the audit trail'), ('view_images', 'Can see the copies kept for an undo')],
-                'managed': False,
-                'default_permissions': (),
+                "permissions": [
+                    ("view_audit", "Can see the audit trail"),
+                    ("view_images", "Can see the copies kept for an undo"),
+                ],
+                "managed": False,
+                "default_permissions": (),
             },
         ),
     ]

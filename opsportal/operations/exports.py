@@ -1,0 +1,77 @@
+"""The audit trail as JSON lines and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+
+from opsportal.dynamo.errors import DynamoError
+from opsportal.operations.entries import Entry
+
+FORMATS = {"jsonl": ("JSON lines", ".jsonl"), "csv": ("CSV", ".csv")}
+TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+COLUMNS = (
+    "at",
+    "action",
+    "actor",
+    "role",
+    "kind",
+    "table",
+    "target",
+    "reason",
+    "count",
+    "undo_of",
+    "action_id",
+)
+
+
+def row(entry: Entry) -> dict[str, object]:
+    return {
+        "at": entry.at,
+        "action": entry.action.value,
+        "actor": entry.actor.name,
+        "role": entry.actor.role,
+        "kind": entry.target.logical,
+        "table": entry.target.table.name,
+        "target": entry.target.key,
+        "reason": entry.reason,
+        "count": entry.count,
+        "undo_of": entry.undo_of,
+        "action_id": entry.action_id,
+    }
+
+
+def lines(kind: str, shown: Iterable[Entry]) -> Iterator[str]:
+    """The export line by line. One that DynamoDB cuts short says so in its last line."""
+    try:
+        yield from (_jsonl if kind == "jsonl" else _csv)(shown)
+    except DynamoError as error:
+        yield f"\n# This export is not complete: {error.sentence}\n"
+
+
+def _jsonl(shown: Iterable[Entry]) -> Iterator[str]:
+    for entry in shown:
+        yield json.dumps(row(entry), ensure_ascii=False) + "\n"
+
+
+def _csv(shown: Iterable[Entry]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    for entry in shown:
+        writer.writerow([neutral(value) for value in row(entry).values()])
+        yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def neutral(value: object) -> object:
+    """A cell that a spreadsheet would run as a formula, made text by an apostrophe."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") or text[:1] in ("\t", "\r") else text

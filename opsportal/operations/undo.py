@@ -1,0 +1,75 @@
+"""Undo of a purge or an edit, from the image that was kept with its entry."""
+
+from opsportal.operations import entries, images, subjects
+from opsportal.operations.changes import Change, Raw, at
+from opsportal.operations.entries import Actor, Entry
+from opsportal.operations.tags import Action
+from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+
+VERBS = ("purge", "edit")
+
+
+def why_not(entry: Entry) -> str:
+    """Why an effect can't be undone, "" when it may be. Raises `DynamoError`."""
+    if entry.action.verb not in VERBS:
+        return "Only a purge or an edit can be undone."
+    if not entry.has_image:
+        return "No copy was kept: the item was too large."
+    if entries.read_image(entry.action_id, entry.target.table) is None:
+        return "The copy has expired."
+    return ""
+
+
+def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
+    """Bring back what `entry` deleted, provided it is still absent, or what it edited, provided it is still
+    as written. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
+    if reason_not := why_not(entry):
+        raise Conflict(reason_not)
+    packed = entries.read_image(entry.action_id, entry.target.table)
+    if packed is None:
+        raise Conflict("The copy has expired.")
+    image = images.unpack(packed)
+    subject = subjects.subject(entry.action.subject)
+    decide = _restore if entry.action.verb == "purge" else _revert
+    return act(
+        Action(f"{entry.action.subject}:undo"),
+        entry.target,
+        lambda raw, now: decide(entry, image, raw, subject),
+        by=by,
+        reason=reason,
+        action_id=action_id,
+    )
+
+
+def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject) -> Plan:
+    if raw is not None:
+        raise Conflict("There is an item with this id again; it is not overwritten.")
+    note = subject.note_of_undo(entry.action_id, entry.target.key)
+    if entry.stale_image:
+        note = f"{note} The copy may have been a moment old: the item was too wide to compare whole.".strip()
+    return Plan(put=image, undo_of=entry.action_id, note=note)
+
+
+def _revert(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject) -> Plan:
+    if raw is None:
+        raise Missing("The item was deleted since.")
+    change = Change(raw)
+    for edited in entry.changes:
+        if edited.path == (subject.stamp,):
+            continue
+        if at(raw, edited.path) != edited.new:
+            raise Conflict(f"{'.'.join(edited.path)} was changed since; this is how it is now.")
+        change.guard(edited.path)
+        before = at(image, edited.path)
+        if before is None:
+            change.remove(edited.path)
+        else:
+            change.set(edited.path, before)
+    if not change.changed:
+        raise Conflict("It is as it was before.")
+    return Plan(change=change, undo_of=entry.action_id)
+
+
+def undone_by(entry: Entry, among: list[Entry]) -> Entry | None:
+    """The entry that undid `entry`, among those of its target."""
+    return next((one for one in among if one.undo_of == entry.action_id), None)

@@ -1,0 +1,157 @@
+"""The audit trail: the feed, one entry, its export, and the undo."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from opsportal.console.access import lacking, requires
+from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.refusals import forbidden
+from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.pages import Page
+from opsportal.operations import entries, exports, feeds, images, subjects, undo
+from opsportal.operations.entries import Entry
+from opsportal.operations.pages import Button, Offer, action_page, button
+from opsportal.operations.tables import places
+from opsportal.operations.tags import Action
+
+NOTHING_YET = "What operators do appears here, with who did it and what it changed."
+FILTERS = {"actor": "Actor", "action": "Action", "target": "Target", "kind": "Kind"}
+
+
+@requires("operations.view_audit")
+def feed(request: HttpRequest) -> HttpResponseBase:
+    """Every effect, newest first; `format` exports what the filters show."""
+    listing = Listing(request, "audit", FILTERS)
+    if request.GET.get("format") in exports.FORMATS:
+        return _export(listing, request.GET["format"])
+    page = feeds.page(_filter(listing), purpose=listing.purpose, cursor=listing.cursor)
+    shown = [entries.of(raw) for raw in page.items]
+    region = Region("live", seen=seen_token([entry.action_id for entry in shown]))
+    context = {
+        **listing.context(page, region),
+        "entries": [(entry, item_url(entry)) for entry in shown],
+        "empty": listing.empty(page, "entries", NOTHING_YET),
+        "actions": [action.value for action in Action],
+        "menu_filters": (*FILTERS, "format"),
+        "downloads": [(label, listing.url(format=name)) for name, (label, _) in exports.FORMATS.items()],
+    }
+    return respond(request, "operations/feed.html", context, region)
+
+
+def _filter(listing: Listing) -> feeds.FeedFilter:
+    span = listing.time_range
+    return feeds.FeedFilter(
+        actor=listing["actor"],
+        action=listing["action"],
+        target=listing["target"],
+        logical=listing["kind"],
+        start=span.start,
+        end=span.end,
+    )
+
+
+def item_url(entry: Entry) -> str:
+    subject = subjects.of_logical(entry.target.logical)
+    return subject.item_url(entry.target.key) if subject else ""
+
+
+def _export(listing: Listing, kind: str) -> StreamingHttpResponse:
+    """All that the filters show, page by page: the list's own query, streamed."""
+    wanted = _filter(listing)
+    first = feeds.page(wanted, purpose="export")
+
+    def pages() -> Iterator[Page]:
+        page = first
+        while True:
+            yield page
+            if not page.cursor:
+                return
+            page = feeds.page(wanted, purpose="export", cursor=page.cursor)
+
+    summaries = (entries.of(raw) for page in pages() for raw in page.items)
+    response = StreamingHttpResponse(exports.lines(kind, summaries), content_type=exports.TYPES[kind])
+    response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'
+    return response
+
+
+def find(action_id: str) -> Entry:
+    """The entry, wherever it lies. Http404 when there is none. Raises `DynamoError`."""
+    if entries.is_action_id(action_id):
+        for table in places():
+            if entry := entries.read_entry(action_id, table):
+                return entry
+    raise Http404("There is no audit entry with this id.")
+
+
+@requires("operations.view_audit")
+def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
+    """One effect: who, when, why, what it changed, and the copy it kept."""
+    entry = find(action_id)
+    related = feeds.of_target(entry.target)
+    undone = undo.undone_by(entry, related)
+    packed = None
+    if entry.has_image and request.user.has_perm("operations.view_images"):
+        packed = entries.read_image(action_id, entry.target.table)
+    region = Region("live", seen=seen_token(action_id, undone.action_id if undone else ""), finished=True)
+    context: dict[str, Any] = {
+        "entry": entry,
+        "item_url": item_url(entry),
+        "undone": undone,
+        "buttons": _buttons(request, entry, undone),
+        "image": pretty(images.unpack(packed)) if packed else "",
+        "related": related,
+    }
+    return respond(request, "operations/entry.html", context, region)
+
+
+def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[Button]:
+    if entry.action.verb not in undo.VERBS:
+        return []
+    subject = subjects.subject(entry.action.subject)
+    why_not = "It was undone already." if undone else undo.why_not(entry)
+    return [
+        button(
+            request,
+            Action(f"{subject.name}:undo"),
+            "Undo",
+            f"/audit/{entry.action_id}/undo/",
+            "history",
+            permission=subject.undo_permission,
+            why_not=why_not,
+        )
+    ]
+
+
+@requires("operations.view_audit")
+def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, an undo; the permission is that of what is undone."""
+    entry = find(action_id)
+    if entry.action.verb not in undo.VERBS:
+        raise PermissionDenied("Only a purge or an edit can be undone.")
+    subject = subjects.subject(entry.action.subject)
+    if not request.user.has_perm(subject.undo_permission):
+        return forbidden(request, lacking(subject.undo_permission))
+    purged = entry.action.verb == "purge"
+    effect = (
+        "Puts the item back as it was, provided that no other has taken its id."
+        if purged
+        else "Sets what was edited back to what it was, provided that nobody changed it since."
+    )
+    note = subject.note_of_undo(entry.action_id, entry.target.key) if purged else ""
+    offer = Offer(
+        Action(f"{subject.name}:undo"),
+        f"Undo the {entry.action.verb}",
+        f"{effect} {note}".strip(),
+        subject.item_url(entry.target.key),
+        entry.target.key,
+        "It is back." if purged else "The edit is undone.",
+        why_not=undo.why_not(entry),
+    )
+    return action_page(
+        request,
+        offer,
+        lambda by, data: undo.undo(entry, by=by, reason=data["reason"], action_id=data["action_id"]),
+    )

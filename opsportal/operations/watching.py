@@ -1,0 +1,65 @@
+"""What an item's page says of the audit trail: what became of the newest change, and who deleted it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from opsportal.dynamo.errors import DynamoError
+from opsportal.operations import feeds, undo
+from opsportal.operations.changes import Raw
+from opsportal.operations.entries import Entry, Target
+from opsportal.operations.observation import Fate, Keeps, Observation, observe
+
+# How long a change is worth a sentence, and how long a page goes on watching one that nobody answered.
+TELL, WATCH = timedelta(hours=24), timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """`observation` of the newest change, if it is recent; `trouble` where the trail can't be read, since
+    the item's page works without it."""
+
+    observation: Observation | None = None
+    trouble: str = ""
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a worker may still answer, so that the page must not stop refreshing itself."""
+        found = self.observation
+        return bool(found and found.fate is Fate.REQUESTED and datetime.now(UTC) - found.entry.time < WATCH)
+
+    @property
+    def token(self) -> str:
+        found = self.observation
+        return f"{found.entry.action_id}:{found.fate}" if found else self.trouble
+
+
+def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
+    """Observe the newest change of an item. Two calls; never raises `DynamoError`."""
+    try:
+        entry = feeds.latest(target)
+    except DynamoError as error:
+        return Watched(trouble=f"The audit trail can't be read: {error.sentence}")
+    if entry is None or not entry.watch or datetime.now(UTC) - entry.time > TELL:
+        return Watched()
+    return Watched(observe(entry, raw, stamp, keeps))
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """The entry of the purge that an item is missing for, and whether it can be undone."""
+
+    entry: Entry
+    undoable: bool
+
+
+def deletion(target: Target) -> Deletion | None:
+    """Who deleted an item that is not there; None when it was nobody here. Never raises `DynamoError`."""
+    try:
+        trail = feeds.of_target(target)
+        purge = next((entry for entry in trail if entry.action.verb == "purge"), None)
+        if purge is None or undo.undone_by(purge, trail):
+            return None
+        return Deletion(purge, not undo.why_not(purge))
+    except DynamoError:
+        # The page says that the item is gone in any case; only by whom is not known.
+        return None

@@ -1,0 +1,91 @@
+"""What the outbox carries out for requests: messages to the workers' queue, and the deletion of the logs of
+a purged request."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from opsportal.aws import send_message
+from opsportal.dynamo import clients
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.tables import Binding
+from opsportal.operations import feeds, outbox
+from opsportal.operations.changes import Raw
+from opsportal.operations.entries import Actor, Target
+from opsportal.operations.outbox import Message
+from opsportal.operations.records import record
+from opsportal.operations.tags import Action
+from requests_app.models import ProcessingLog
+from requests_app.tables import REQUEST_LOGS
+
+# The index of the logs lags behind the table: what the first pass did not see, the second does.
+SECOND_PASS = timedelta(seconds=60)
+# An AWS limit: BatchWriteItem takes 25 requests.
+BATCH = 25
+
+
+@outbox.handles("requests.sqs")
+def send_to_queue(message: Message, table: Binding) -> None:
+    """Put a request's message into the queue of the `sqs` workers."""
+    body = {**message.body, "action_id": message.action_id}
+    send_message(settings.REQUESTS_QUEUE_URL, body)
+
+
+@outbox.handles("requests.purge_logs")
+def purge_logs(message: Message, table: Binding) -> None:
+    """Delete the logs of a purged request, unless the purge was undone. Two passes; the second records it."""
+    request_id, purge = str(message.body["request_id"]), str(message.body["purge"])
+    target = Target("requests", request_id)
+    if any(entry.undo_of == purge for entry in feeds.of_target(target, limit=100)):
+        return
+    deleted = int(message.body.get("deleted", 0)) + delete_logs(request_id)
+    body = {**message.body, "deleted": deleted}
+    if message.part == "logs":
+        outbox.put(
+            Message(message.kind, body, message.action_id, datetime.now(UTC) + SECOND_PASS, part="logs2"),
+            table,
+        )
+        return
+    by = Actor(str(message.body["by"]), str(message.body["role"]))
+    record(Action.REQUEST_PURGE_LOGS, target, by=by, reason="", cause=purge, count=deleted)
+
+
+def delete_logs(request_id: str) -> int:
+    """Delete the log items of a request that the index knows; how many. Raises `DynamoError`."""
+    table, index = ProcessingLog.binding(), REQUEST_LOGS.index("request-logs-index")
+    client = clients.client(*table.place, patient=True)
+    deleted = 0
+    start: Raw | None = None
+    while True:
+        arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
+        with translated(table):
+            page = client.query(
+                TableName=table.name,
+                IndexName=index.name,
+                KeyConditionExpression="#h = :id",
+                ProjectionExpression="#k",
+                ExpressionAttributeNames={"#h": index.hash_key, "#k": table.key},
+                ExpressionAttributeValues={":id": {"S": request_id}},
+                **arguments,
+            )
+        keys = [{table.key: item[table.key]} for item in page["Items"]]
+        for at in range(0, len(keys), BATCH):
+            requests = [{"DeleteRequest": {"Key": key}} for key in keys[at : at + BATCH]]
+            while requests:
+                with translated(table):
+                    answer = client.batch_write_item(RequestItems={table.name: requests})
+                left = answer.get("UnprocessedItems", {}).get(table.name, [])
+                deleted += len(requests) - len(left)
+                requests = left
+        start = page.get("LastEvaluatedKey")
+        if not start:
+            return deleted
+
+
+def note_of_undo(purge: str, request_id: str) -> str:
+    """What an undo can't bring back: the logs, once they were deleted."""
+    entries = feeds.of_target(Target("requests", request_id), limit=100)
+    if any(entry.action is Action.REQUEST_PURGE_LOGS and purge in entry.note for entry in entries):
+        return "Its logs were deleted already, so it comes back without them."
+    return ""
