@@ -1,6 +1,5 @@
 """Simulated orchestrators: each runs one workflow through its steps and records it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from opsportal.demo.place import attribute_value, attribute_values
@@ -17,14 +16,14 @@ def session_id(world: World) -> str:
     return f"{PREFIX}{int(world.now().timestamp() * 1000)}-{world.rng.getrandbits(32):08x}"
 
 
-def workflow(world: World, session: str, ended: Callable[[str], None]) -> Task:
-    """One workflow. It stops where an operator has cancelled or purged it; ``ended`` gets its id."""
+def workflow(world: World, session: str) -> Task:
+    """One workflow. It stops where an operator has cancelled or purged it."""
     if world.rng.random() < FOREIGN_SHARE:
         outcome = yield from _foreign(world, session)
     else:
         outcome = yield from _recorded(world, session)
     world.count(f"workflows {outcome}")
-    ended(session)
+    world.running.discard(session)
 
 
 def _facts(world: World) -> dict[str, str]:

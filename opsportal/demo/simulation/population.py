@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 MOST_WORKFLOWS = 300
 MOST_REQUESTS = 200
 SCANNED_PAGES = 1_000
-ABANDONED = timedelta(minutes=2)  # many times a step's or a stage's pause
 REMOVED_LINES = 25  # BatchWriteItem's limit
 
 
@@ -96,10 +95,10 @@ def _remove_lines(world: World, request: str) -> Generator[float, None, None]:
         query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
-def submit_request(world: World, population: Population) -> Generator[float, None, bool]:
-    """A new pending request, if there is room."""
+def submit_request(world: World, population: Population) -> Generator[float, None, str]:
+    """The id of a new pending request; empty when there is no room."""
     if not (yield from population.room()):
-        return False
+        return ""
     table, rng, now = world.requests, world.rng, world.now()
     ident = requests.request_id(now, rng)
     item = requests.submitted(
@@ -114,13 +113,18 @@ def submit_request(world: World, population: Population) -> Generator[float, Non
     values, client = attribute_values(item), world.client(table)
     yield from world.ask(table, lambda: client.put_item(TableName=table.name, Item=values))
     population.add(ident)
-    return True
+    return ident
+
+
+def abandoned(world: World) -> timedelta:
+    """How long nothing happens to an item before its program counts as dead: many times a step's pause."""
+    return timedelta(minutes=2) / min(1.0, world.pace.speed)
 
 
 def recover(world: World, workflows: Population, requests_: Population) -> Task:
-    """Find what simulators left: adopt it, and end what has not been touched for `ABANDONED`. What is
+    """Find what simulators left: adopt it, and end what has not been touched for long (`abandoned`). What is
     fresher may be another simulator's that runs beside this one."""
-    since = world.now() - ABANDONED
+    since = world.now() - abandoned(world)
     table = world.workflows
     mine: Item = {
         "FilterExpression": "begins_with(#key, :mine)",

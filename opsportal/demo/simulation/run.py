@@ -5,10 +5,10 @@ from collections.abc import Callable
 from opsportal.demo.simulation import heartbeats, orchestrators, workers
 from opsportal.demo.simulation.loop import Loop, Task
 from opsportal.demo.simulation.population import (
-    ABANDONED,
     MOST_REQUESTS,
     MOST_WORKFLOWS,
     Population,
+    abandoned,
     recover,
     submit_request,
 )
@@ -32,7 +32,6 @@ class Run:
         self.wanted = (workflows or 0, requests or 0)
         self.workflows = Population(world, world.workflows, max(MOST_WORKFLOWS, self.wanted[0]))
         self.requests = Population(world, world.requests, max(MOST_REQUESTS, self.wanted[1]))
-        self.running: set[str] = set()
 
     def run(self, duration: float | None = None) -> None:
         self.loop.start(self._begin())
@@ -56,7 +55,7 @@ class Run:
 
     def _recover_later(self) -> Task:
         """What was left just before the start is old enough then."""
-        yield 1.1 * ABANDONED.total_seconds()
+        yield 1.1 * abandoned(self.world).total_seconds()
         yield from recover(self.world, self.workflows, self.requests)
 
     def _every(self, seconds: float, submit: Callable[[], Task]) -> Task:
@@ -72,20 +71,19 @@ class Run:
             if number < requests:
                 yield from self._new_request()
             yield pause
-        while self.running or self._requests_ended() < requests:
+        while self.world.running:
             yield 0.1
         self.loop.stop()  # workers and agents have no end of their own
         yield 0
-
-    def _requests_ended(self) -> int:
-        return sum(count for outcome, count in self.world.finished.items() if outcome.startswith("requests"))
 
     def _new_workflow(self) -> Task:
         if (yield from self.workflows.room()):
             session = orchestrators.session_id(self.world)
             self.workflows.add(session)
-            self.running.add(session)
-            self.loop.start(orchestrators.workflow(self.world, session, self.running.discard))
+            self.world.running.add(session)
+            self.loop.start(orchestrators.workflow(self.world, session))
 
     def _new_request(self) -> Task:
-        yield from submit_request(self.world, self.requests)
+        ident = yield from submit_request(self.world, self.requests)
+        if self.bounded and ident:
+            self.world.running.add(ident)

@@ -43,6 +43,7 @@ def worker(world: World, number: int) -> Task:
         except DynamoError as error:
             logger.warning("%s leaves request %r: %s", name, request, error.sentence)
             unfit.add(request)
+            world.running.discard(request)
         yield world.seconds(1.5, 3)
 
 
@@ -127,6 +128,7 @@ class Job:
             yield from self.become("completed", "Request completed", {"results": made, "progress": last})
         except StoppedError as stopped:
             world.count("requests stopped")
+            world.running.discard(self.request)
             yield from self.log("WARNING", f"Stopped: {stopped}")
 
     def check(self) -> Generator[float, None, None]:
@@ -185,6 +187,7 @@ class Job:
         self.status = status
         if status in TERMINAL:
             self.world.count(f"requests {status}")
+            self.world.running.discard(self.request)
         yield from self.log("INFO", message)
 
     def write(

@@ -31,11 +31,13 @@ class Pace:
 
 @dataclass
 class World:
-    """One simulator's surroundings. ``finished`` counts outcomes, such as ``workflows completed``."""
+    """One simulator's surroundings. ``finished`` counts outcomes, such as ``workflows completed``;
+    ``running`` has the ids of items of its own that a run waits for."""
 
     pace: Pace = field(default_factory=Pace)
     rng: random.Random = field(default_factory=random.Random)
     finished: dict[str, int] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.workflows, self.requests = binding("workflows"), binding("requests")
