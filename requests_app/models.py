@@ -1,5 +1,6 @@
 """Market-intelligence requests and their logs, read from DynamoDB, and the permissions of this app."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -68,6 +69,9 @@ class StatusChange:
     new_status: str | Malformed | None
     message: str | Malformed | None
     malformed: Malformed | None = None
+
+
+_STAMP = re.compile(r"\A\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?:\s+")
 
 
 class IntelligenceRequest(DynamoModel):
@@ -144,6 +148,13 @@ class IntelligenceRequest(DynamoModel):
         if errors:
             return errors[0]
         return self.status_message if str(self.status).lower() == "failed" else None
+
+    @property
+    def first_error_text(self) -> Any:
+        """The first error without the stamp that writers put before it (`2024-01-09T15:43:12.000000: ...`,
+        seed 002), which would fill a narrow column."""
+        error = self.first_error
+        return _STAMP.sub("", error) or error if isinstance(error, str) else error
 
     @property
     def _config(self) -> dict[str, Typed]:

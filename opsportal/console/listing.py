@@ -184,10 +184,12 @@ class Listing:
                 link_text="Search on",
             )
         if self.filtered or (self.ranged and self.time_range.key == "custom"):
+            bounded = self.ranged and self.time_range.key not in ("all", "custom")
+            within = f" in the {self.time_range.label.lower()}" if bounded else ""
             return Empty(
                 "no_match",
                 f"No {nouns} match",
-                "Nothing has all that the filters ask for.",
+                f"Nothing{within} has all that the filters ask for.",
                 link_url=self.request.path,
                 link_text="Clear the filters",
             )

@@ -241,12 +241,12 @@ def build(key: str, now: datetime) -> list[Item]:
             priority = ("high", "medium", "low")[number % 3]
             strategy = "sqs" if number % 4 == 3 else "table"
             item = submitted(key, ident, now - age, rng, priority=priority, strategy=strategy)
-            items.append(_advanced(item, ident, status, stage, now - age, rng))
+            items.append(advanced(item, ident, status, stage, now - age, rng))
             number += 1
     return items
 
 
-def _advanced(item: Item, ident: str, status: str, stage: str, created: datetime, rng: random.Random) -> Item:
+def advanced(item: Item, ident: str, status: str, stage: str, created: datetime, rng: random.Random) -> Item:
     """The submitted item as it is once it has come to ``status`` in ``stage``."""
     if status == "pending":
         return item

@@ -25,12 +25,14 @@ LIFE = timedelta(days=90)
 
 def build(key: str, steps: Sequence[dict[str, str]], now: datetime) -> list[Item]:
     """About 60 workflows under ids that are the same on every run, at times relative to ``now``."""
-    return [{key: session, **rest} for session, rest in _Builder(steps, now).all()]
+    return [{key: session, **rest} for session, rest in WorkflowBuilder(steps, now, random.Random(3)).all()]
 
 
-class _Builder:
-    def __init__(self, steps: Sequence[dict[str, str]], now: datetime) -> None:
-        self.steps, self.now, self.rng = steps, now, random.Random(3)
+class WorkflowBuilder:
+    """Makes workflows of the catalogue's ``steps`` (settings.WORKFLOW_STEPS), without their key."""
+
+    def __init__(self, steps: Sequence[dict[str, str]], now: datetime, rng: random.Random) -> None:
+        self.steps, self.now, self.rng = steps, now, rng
         self.names = [step["key"] for step in steps]
 
     def all(self) -> Iterator[tuple[str, Item]]:

@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 
 from pynamodb.attributes import Attribute
 
+from opsportal.dynamo import foreign_json
+from opsportal.dynamo.foreign_json import in_range
+
 Typed = dict[str, Any]  # one AttributeValue, as the wire has it: {"S": "text"}
 
 
@@ -96,7 +99,7 @@ def read_text(value: Typed | None) -> str | Malformed | None:
 
 
 def read_number(value: Typed | None) -> Decimal | Malformed | None:
-    """A finite decimal, from a number or from text that spells one."""
+    """A finite decimal in DynamoDB's range, from a number or from text that spells one."""
     if is_absent(value):
         return None
     assert value is not None
@@ -107,7 +110,9 @@ def read_number(value: Typed | None) -> Decimal | Malformed | None:
         number = Decimal(str(content).strip())
     except InvalidOperation:
         return Malformed(value, "expected a number, found other text")
-    return number if number.is_finite() else Malformed(value, "expected a finite number")
+    if not number.is_finite():
+        return Malformed(value, "expected a finite number")
+    return number if in_range(number) else Malformed(value, "expected a number that DynamoDB could hold")
 
 
 _ISO = re.compile(
@@ -131,7 +136,10 @@ def parse_time(text: str) -> datetime:
     zone = "+00:00" if zone == "Z" else zone.rstrip("Z")
     fraction = (found["fraction"] or "0")[:6].ljust(6, "0")
     time = found["time"] if found["time"].count(":") == 2 else found["time"] + ":00"
-    return datetime.fromisoformat(f"{found['date']}T{time}.{fraction}{zone}").astimezone(UTC)
+    try:
+        return datetime.fromisoformat(f"{found['date']}T{time}.{fraction}{zone}").astimezone(UTC)
+    except OverflowError as error:  # an offset that leads out of the years 1 to 9999
+        raise ValueError("not a time that there is in UTC") from error
 
 
 def read_time(value: Typed | None) -> datetime | Malformed | None:
@@ -189,8 +197,8 @@ def read_document(value: Typed | None) -> Any:
     if "S" not in value:
         return plain(value)
     try:
-        return json.loads(value["S"], parse_float=Decimal)
-    except (ValueError, RecursionError):
+        return foreign_json.parse(value["S"])
+    except ValueError:
         return Malformed(value, "expected a map or JSON text, found other text")
 
 

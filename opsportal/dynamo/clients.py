@@ -10,10 +10,11 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from django.conf import settings
 
 from opsportal.dynamo import spending
-from opsportal.dynamo.errors import DeadlineExceeded
+from opsportal.dynamo.errors import DeadlineExceeded, unusable
 from opsportal.dynamo.parsing import FastParserFactory
 
 _clients: dict[tuple[Any, ...], Any] = {}
@@ -23,21 +24,30 @@ _lock = threading.Lock()
 def client(region: str, endpoint: str = "", *, patient: bool = False) -> Any:
     """The shared boto3-compatible DynamoDB client for that place.
 
-    Credentials and profile come from the usual AWS chain. Errors are botocore's: wrap calls in
-    `errors.translated`.
+    Credentials and profile come from the usual AWS chain. Raises `DynamoError` when none can be made. The
+    errors of its calls are botocore's: wrap them in `errors.translated`.
     """
     key = (
         region,
         endpoint,
         patient,
         settings.DYNAMO_CONNECT_TIMEOUT,
-        settings.DYNAMO_READ_TIMEOUT,
+        read_timeout(),
         settings.DYNAMO_MAX_ATTEMPTS,
     )
     with _lock:
         if key not in _clients:
-            _clients[key] = _make(region, endpoint, patient=patient)
+            try:
+                _clients[key] = _make(region, endpoint, patient=patient)
+            except (BotoCoreError, ValueError) as error:
+                raise unusable(error, region, endpoint) from error
         return _clients[key]
+
+
+def read_timeout() -> float:
+    """Seconds that one attempt of a page may take: at most half of the deadline, or none would be left of
+    it for the call that follows, nor for the first once the request has begun."""
+    return min(settings.DYNAMO_READ_TIMEOUT, settings.DYNAMO_REQUEST_DEADLINE / 2)
 
 
 def _make(region: str, endpoint: str, *, patient: bool) -> Any:
@@ -45,7 +55,7 @@ def _make(region: str, endpoint: str, *, patient: bool) -> Any:
     session.register_component("response_parser_factory", FastParserFactory())
     config = Config(
         connect_timeout=5 if patient else settings.DYNAMO_CONNECT_TIMEOUT,
-        read_timeout=20 if patient else settings.DYNAMO_READ_TIMEOUT,
+        read_timeout=20 if patient else read_timeout(),
         retries={"mode": "standard", "total_max_attempts": 8 if patient else settings.DYNAMO_MAX_ATTEMPTS},
         max_pool_connections=settings.DYNAMO_MAX_POOL_CONNECTIONS,
         user_agent_extra="opsportal",
@@ -54,6 +64,7 @@ def _make(region: str, endpoint: str, *, patient: bool) -> Any:
     events = made.meta.events
     events.register("provide-client-params.dynamodb", _ask_for_capacity)
     events.register("before-send.dynamodb", _keep_the_deadline)
+    events.register_first("needs-retry.dynamodb", _do_not_oversleep)
     events.register("after-call.dynamodb", _book)
     return made
 
@@ -83,8 +94,21 @@ def _keep_the_deadline(request: Any, **_: Any) -> None:
     """Refuse an attempt that could not be answered in time. Called for retries too."""
     if account := spending.current():
         account.attempts += 1
-        if account.seconds_left < min(settings.DYNAMO_READ_TIMEOUT, settings.DYNAMO_REQUEST_DEADLINE):
+        if account.seconds_left < read_timeout():
             raise DeadlineExceeded(settings.DYNAMO_REQUEST_DEADLINE, account.calls)
+
+
+def _do_not_oversleep(response: Any, attempts: int, **_: Any) -> Any:
+    """False, which is no retry, where botocore's pause before it could end too late for an attempt.
+
+    The pause is up to 1 s, doubled with each attempt, and up to 5 s more when the answer asks for it.
+    """
+    account = spending.current()
+    if account is None or response is None:
+        return None  # after a lost connection it is 25 ms, and the next attempt is refused if need be
+    asked = response[0].headers.get("x-amz-retry-after", "")
+    pause = 2 ** (attempts - 1) + min(int(asked) / 1000 if asked.isdecimal() else 0, 5)
+    return False if account.seconds_left - pause < read_timeout() else None
 
 
 def _book(parsed: dict[str, Any], model: Any, **_: Any) -> None:

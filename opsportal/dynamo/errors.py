@@ -120,7 +120,9 @@ CREDENTIALS = {
 }
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
 _NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
-_DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*]+)(?: on resource: (?P<resource>\S+))?")
+_DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
+# AWS's words for a start key of another list, another key, or another query.
+_NO_START = re.compile("provided starting key|exclusive start key", re.IGNORECASE)
 
 
 @contextmanager
@@ -190,17 +192,17 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             "and restart it.",
             detail=message,
         )
+    if code == "ValidationException" and _NO_START.search(message):
+        return MalformedCursor(
+            "The position in this address is not one of this list's.",
+            "Start again from the first page.",
+            detail=message,
+        )
     if code == "ValidationException" and "key element does not match" in message:
         return KeyMismatch(
             f"{where} does not have the partition key {table.key!r}.",
             f"Set {variable}_KEY to the table's partition key "
             f"(aws dynamodb describe-table --table-name {table.name} shows it).",
-            detail=message,
-        )
-    if code == "ValidationException" and "starting key" in message.lower():
-        return MalformedCursor(
-            "The position in this address is not one of this list's.",
-            "Start again from the first page.",
             detail=message,
         )
     logger.error("unexpected answer about %s", table.name, exc_info=error)
@@ -215,18 +217,42 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
     )
     resource = resource.rstrip(".,")
     statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+    # An explicit deny wins over every Allow, so pasting one would mend nothing.
+    explicit = "explicit deny" in message
     denied = AccessDenied(
         f"The console's role may not perform {action} on {resource}.",
-        "Add this statement to the policy of the console's role.",
+        "A policy denies this explicitly, which no added permission lifts: ask whoever owns that policy."
+        if explicit
+        else "Add this statement to the policy of the console's role.",
         detail=message,
-        statement=json.dumps(statement, indent=2),
+        statement="" if explicit else json.dumps(statement, indent=2),
     )
     denied.action, denied.resource = action, resource
     return denied
 
 
 def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
-    where = table.endpoint or f"dynamodb.{table.region}.amazonaws.com"
+    found = _without_answer(error, *table.place)
+    if found is None:
+        # Nothing that this console should meet: the log gets all of it.
+        logger.error("unexpected error about %s", table.name, exc_info=error)
+        return DynamoError(f"{table.name}: {error}")
+    return found
+
+
+def unusable(error: Exception, region: str, endpoint: str) -> DynamoError:
+    """Why no client could be made for that place. `error`: BotoCoreError, or ValueError of the endpoint."""
+    if isinstance(error, boto.BotoCoreError):
+        return _without_answer(error, region, endpoint) or DynamoError(str(error))
+    return Unreachable(
+        f"The endpoint {endpoint} is not a URL.",
+        "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "
+        "DYNAMODB_..._ENDPOINT_URL; leave it empty for Amazon's.",
+        detail=str(error),
+    )
+
+
+def _without_answer(error: boto.BotoCoreError, region: str, endpoint: str) -> DynamoError | None:
     if isinstance(
         error,
         boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError
@@ -239,10 +265,8 @@ def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
         )
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return Unreachable(
-            f"{where} did not answer in time.",
+            f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
             "Check the network and the endpoint setting; the console tries again at the next refresh.",
             detail=str(error),
         )
-    # Nothing that this console should meet: the log gets all of it.
-    logger.error("unexpected error about %s", table.name, exc_info=error)
-    return DynamoError(f"{table.name}: {error}")
+    return None

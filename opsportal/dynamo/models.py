@@ -110,7 +110,7 @@ class DynamoModel(Model):
     @property
     def size(self) -> int:
         """About the item's size in bytes: that of its JSON, which is somewhat more than DynamoDB's."""
-        return len(raw_text({"M": self.raw}).encode())
+        return len(raw_text({"M": self.raw}).encode(errors="replace"))
 
 
 # An AWS limit: a partition key is 1 to 2,048 bytes long.

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
+from botocore.exceptions import ProfileNotFound
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -170,7 +171,10 @@ def bindings() -> list[Binding]:
 def aws_region() -> str:
     """The region of the AWS chain, or "". botocore alone ignores AWS_REGION, which other SDKs honour."""
     region, default_region, *_ = _region_variables()
-    return region or default_region or botocore.session.Session().get_config_variable("region") or ""
+    try:
+        return region or default_region or botocore.session.Session().get_config_variable("region") or ""
+    except ProfileNotFound:
+        return ""  # the first call says so, in a sentence
 
 
 def _region_variables() -> tuple[str, ...]:

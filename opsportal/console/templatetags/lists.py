@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,23 @@ MOST_TEXT = 4000
 def rowid(key: str) -> str:
     """An HTML id for a row: keys may hold anything, and a refresh finds its row again by it."""
     return hashlib.sha256(str(key).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+# Space that would not be seen: at the ends of a key, and breaks anywhere in it.
+_UNSEEN_SPACE = re.compile(r"\A\s+|\s+\Z|[\n\t]")
+
+
+def ident_text(key: str, length: int = 0) -> str:
+    """A key so that nothing of it is invisible, cut to `length` characters where that is given."""
+    cut = key[: length - 1] if length and len(key) > length else key
+    signed = _UNSEEN_SPACE.sub(lambda found: "".join(f"\u27e6U+{ord(c):04X}\u27e7" for c in found[0]), cut)
+    return visible(signed) + ("…" if cut != key else "")
+
+
+@register.filter
+def ident(key: Any, length: int = 0) -> SafeString:
+    """A key for people: one of white space alone must still be a link that can be seen."""
+    return format_html("<bdi>{}</bdi>", ident_text(str(key), int(length)))
 
 
 @register.filter

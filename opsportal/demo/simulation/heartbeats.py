@@ -1,0 +1,46 @@
+"""Simulated agents: a registry that puts whole items from its memory, as the real one does."""
+
+from opsportal.demo import agents
+from opsportal.demo.place import Item, attribute_values
+from opsportal.demo.simulation.loop import Task
+from opsportal.demo.simulation.world import World
+from opsportal.demo.stamps import milliseconds, zulu
+
+INTERVAL = (20, 30)  # seconds between an agent's heartbeats
+FLAKY = 2  # which agent falls silent now and then
+SILENCE = (180, 900)
+
+
+def beat(world: World, number: int) -> Task:
+    """The heartbeats of one agent, for ever. What an operator edits meanwhile is overwritten by the next."""
+    table, client = world.agents, world.client(world.agents)
+    built = _agents(world)[number]
+    key = {table.key: {"S": built[table.key]}}
+    stored = yield from world.ask(table, lambda: client.get_item(TableName=table.name, Key=key))
+    memory: Item = stored.get("Item") or attribute_values(built)
+    while True:
+        now = world.now()
+        if "agent_type" in memory:
+            fresh: Item = {
+                "last_heartbeat": zulu(now),
+                "active_tasks": world.rng.randint(0, 6),
+                "throughput_per_hour": world.rng.randint(90, 150),
+                "avg_latency_ms": round(world.rng.uniform(900, 1600), 1),
+            }
+        else:
+            fresh = {"lastHeartbeat": milliseconds(now), "updatedAt": zulu(now), "status": "active"}
+        memory = memory | attribute_values(fresh)
+        item = memory
+        yield from world.ask(table, lambda: client.put_item(TableName=table.name, Item=item))  # noqa: B023
+        silent = number == FLAKY and world.rng.random() < 0.04
+        yield world.seconds(*(SILENCE if silent else INTERVAL))
+
+
+def _agents(world: World) -> list[Item]:
+    key, now = world.agents.key, world.now()
+    return [*agents.live(key, now), agents.operational(key, now)]
+
+
+def count(world: World) -> int:
+    """How many agents there are to keep alive."""
+    return len(_agents(world))

@@ -1,0 +1,101 @@
+"""What all simulated programs share: the tables, the pace, chance, and patience with the engine."""
+
+import logging
+import random
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.errors import DynamoError, TableMissing, Throttled, Unreachable, translated
+from opsportal.dynamo.tables import Binding, binding
+from tracking.writer import StatusWriteError, StatusWriter, WriteResult
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast things happen. ``speed`` divides every duration; ``rate`` is workflows per minute of real
+    time, and two requests come for every three workflows; ``failure_rate`` is the share that fails."""
+
+    speed: float = 1.0
+    rate: float = 6.0
+    failure_rate: float = 0.1
+
+
+@dataclass
+class World:
+    """One simulator's surroundings. ``finished`` counts outcomes, such as ``workflows completed``;
+    ``running`` has the ids of items of its own that a run waits for."""
+
+    pace: Pace = field(default_factory=Pace)
+    rng: random.Random = field(default_factory=random.Random)
+    finished: dict[str, int] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.workflows, self.requests = binding("workflows"), binding("requests")
+        self.logs, self.agents = binding("request_logs"), binding("agents")
+        self.steps: list[dict[str, str]] = settings.WORKFLOW_STEPS
+        self.writer = StatusWriter(
+            self.workflows.name,
+            key=self.workflows.key,
+            steps=[(step["key"], step["waiting"]) for step in self.steps],
+            client=self.client(self.workflows),
+            raise_errors=True,
+        )
+        self._away = False
+
+    def client(self, table: Binding) -> Any:
+        return clients.client(table.region, table.endpoint, patient=True)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def seconds(self, low: float, high: float) -> float:
+        """Real seconds for something that takes between ``low`` and ``high`` at speed 1."""
+        return self.rng.uniform(low, high) / self.pace.speed
+
+    def count(self, outcome: str) -> None:
+        self.finished[outcome] = self.finished.get(outcome, 0) + 1
+
+    def ask(self, table: Binding, call: Callable[[], Answer]) -> Generator[float, None, Answer]:
+        """The call's answer, however long the engine is away: one line is logged when it goes and one when
+        it is back. A failed condition and errors of another kind (`DynamoError`) are raised."""
+        while True:
+            try:
+                with translated(table):
+                    answer = call()
+            except (Unreachable, Throttled, TableMissing) as error:
+                if not self._away:
+                    logger.warning("waiting: %s", error.sentence)
+                self._away = True
+                yield RETRY_SECONDS
+                continue
+            if self._away:
+                logger.warning("going on: the engine answers again")
+                self._away = False
+            return answer
+
+    def record(self, call: Callable[[], WriteResult]) -> Generator[float, None, WriteResult]:
+        """What became of a StatusWriter's call, with the same patience; other errors count as its failure."""
+
+        def unwrapped() -> WriteResult:
+            try:
+                return call()
+            except StatusWriteError as error:
+                if error.__cause__ is None:
+                    return WriteResult("missing", str(error))
+                raise error.__cause__ from None
+
+        try:
+            return (yield from self.ask(self.workflows, unwrapped))
+        except DynamoError as error:
+            logger.warning("a status was not recorded: %s", error.sentence)
+            return WriteResult("failed", error.sentence)

@@ -1,0 +1,543 @@
+"""The simulator: its programs keep to the rules of those they stand in for, and end when told."""
+
+import contextlib
+import itertools
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from opsportal.demo import requests
+from opsportal.demo.place import attribute_values
+from opsportal.demo.simulation import fill, heartbeats, orchestrators, population, workers
+from opsportal.demo.simulation.loop import Loop, Task
+from opsportal.demo.simulation.world import Pace, World
+from opsportal.demo.stamps import naive, zulu
+from opsportal.dynamo.clients import client
+from opsportal.supervisor import free_port
+from tests.demo.reading import item_of, items_of
+from tracking.writer import values
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FAST = {"speed": 2_000, "rate": 60_000, "seed": 4}
+
+
+@pytest.fixture
+def world(tables: dict[str, Any]) -> World:
+    return World(Pace(speed=2_000, failure_rate=0), random.Random(5))
+
+
+def exhaust(task: Iterator[float], most: int = 2_000) -> None:
+    """Run a task to its end, without its pauses."""
+    for _ in itertools.islice(task, most):
+        pass
+
+
+def change(table: Any, key: str, **fields: Any) -> None:
+    """Set attributes as an operator, or another program, would."""
+    names = {f"#{name}": name for name in fields}
+    client(table.region, table.endpoint).update_item(
+        TableName=table.name,
+        Key={table.key: {"S": key}},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in fields),
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues={f":{name}": value for name, value in attribute_values(fields).items()},
+    )
+
+
+def put(table: Any, item: dict[str, Any]) -> None:
+    client(table.region, table.endpoint).put_item(TableName=table.name, Item=attribute_values(item))
+
+
+def pending(table: Any, ident: str, minutes: int = 0, priority: str = "medium", **more: Any) -> None:
+    created = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(minutes=minutes)
+    item = requests.submitted(
+        table.key, ident, created, random.Random(1), priority=priority, strategy="table"
+    )
+    put(table, item | more)
+
+
+def status_of(table: Any, key: str, name: str = "status") -> str:
+    return item_of(table, key).get(name, {}).get("S", "")
+
+
+# --- Whole runs --------------------------------------------------------------------------------------
+
+
+def test_a_run_of_so_many_ends_with_all_of_them_finished(
+    tables: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pending(tables["requests"], "theirs", -60, "high")  # someone else's is done first, and does not count
+    call_command("simulate", workflows=6, requests=4, failure_rate=0, **FAST)
+    assert "5 requests completed, 6 workflows completed" in capsys.readouterr().out
+    workflows = items_of(tables["workflows"])
+    assert len(workflows) == 6
+    for item in workflows.values():
+        assert item["overallStatus"] == {"S": "completed"}
+        if "invocationId" not in item:  # as the documents' own writer leaves it
+            for measure, (_, path) in values.MEASURES.items():
+                assert values.decimal(values.at(item, *path)) == values.sums(item)[measure]
+    found = items_of(tables["requests"])
+    assert len(found) == 5
+    lines = items_of(tables["request_logs"]).values()
+    for key, item in found.items():
+        history = item["processing_metadata"]["M"]["status_history"]["L"]
+        assert [entry["M"]["new_status"]["S"] for entry in history] == [
+            "processing",
+            "executing",
+            "completed",
+        ]
+        assert item["progress"]["M"]["percentage"] == {"N": "100"}
+        assert item["results"]["M"]["report_path"]["S"].endswith(f"{key}.json")
+        assert item["started_at"]["S"] <= item["completed_at"]["S"]
+        assert {line["stage"]["S"] for line in lines if line["request_id"]["S"] == key} == set(
+            requests.STAGES
+        )
+    assert len(items_of(tables["agents"])) == 5
+
+
+def test_everything_fails_at_a_failure_rate_of_one(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestrators, "FOREIGN_SHARE", 0)
+    call_command("simulate", workflows=3, requests=3, failure_rate=1, **FAST)
+    for item in items_of(tables["workflows"]).values():
+        assert item["overallStatus"] == {"S": "failed"}
+        steps = [value["M"] for value in item.values() if "M" in value and "status" in value["M"]]
+        assert [step["status"]["S"] for step in steps].count("error") == 1
+    for item in items_of(tables["requests"]).values():
+        assert item["status"] == {"S": "failed"}
+        assert len(item["errors"]["L"]) == 1
+
+
+def test_a_run_without_a_number_goes_on_until_its_duration_is_over(
+    tables: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("simulate", duration=1, speed=2_000, rate=1_200, seed=1)
+    assert "Simulated: " in capsys.readouterr().out
+    assert items_of(tables["workflows"])
+    assert items_of(tables["requests"])
+
+
+def test_a_signal_ends_a_run_at_once(tables: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    began = time.monotonic()
+    call_command("simulate", rate=1)
+    timer.join()
+    assert time.monotonic() - began < 1.3
+    assert capsys.readouterr().out.endswith("Stopped.\n")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("engine_is_there", [True, False])
+def test_the_program_ends_within_a_second_of_sigterm(tables: dict[str, Any], engine_is_there: bool) -> None:
+    endpoint = tables["workflows"].endpoint if engine_is_there else f"http://127.0.0.1:{free_port()}"
+    names = {f"DYNAMODB_{name.upper()}_TABLE": table.name for name, table in tables.items()}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "simulate"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            **names,
+            "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
+            "DJANGO_SETTINGS_MODULE": "opsportal.settings",
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        assert process.stdout.readline().startswith("Simulating on")
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.terminate()
+        rest = process.communicate(timeout=5)[0]
+        assert time.monotonic() - began < 1
+        assert process.returncode == 0
+        assert rest.endswith("Stopped.\n")
+        assert "Traceback" not in rest
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_simulate_refuses_an_endpoint_that_is_not_this_machine(settings: Any) -> None:
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
+        "requests": settings.DYNAMO_TABLES["requests"] | {"endpoint": ""}
+    }
+    with pytest.raises(CommandError, match="Amazon's DynamoDB in us-east-1"):
+        call_command("simulate", workflows=1, finished=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--finished"], ["--workflows", "-1"], ["--speed", "0"], ["--rate", "-1"], ["--failure-rate", "2"]],
+)
+def test_simulate_refuses_what_makes_no_sense(options: list[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("simulate", *options)
+
+
+# --- Orchestrators -----------------------------------------------------------------------------------
+
+
+def test_an_orchestrator_stops_at_the_next_step_when_its_workflow_is_cancelled(world: World) -> None:
+    orchestrators.FOREIGN_SHARE, share = 0, orchestrators.FOREIGN_SHARE
+    try:
+        world.running.add("sim-1")
+        task = orchestrators.workflow(world, "sim-1")
+        while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
+            next(task)
+        change(world.workflows, "sim-1", overallStatus="cancelled")
+        exhaust(task)
+    finally:
+        orchestrators.FOREIGN_SHARE = share
+    assert world.running == set()
+    assert world.finished == {"workflows cancelled": 1}
+    assert status_of(world.workflows, "sim-1", "overallStatus") == "cancelled"
+
+
+def test_a_workflow_that_is_purged_is_not_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators, "FOREIGN_SHARE", 0)
+    task = orchestrators.workflow(world, "sim-1")
+    next(task)
+    table = world.workflows
+    client(table.region, table.endpoint).delete_item(TableName=table.name, Key={table.key: {"S": "sim-1"}})
+    exhaust(task)
+    assert world.finished == {"workflows given up": 1}
+    assert item_of(table, "sim-1") == {}
+
+
+def test_some_writers_behave_as_foreign_ones_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrators, "FOREIGN_SHARE", 1)
+    exhaust(orchestrators.workflow(world, "sim-1"))
+    item = item_of(world.workflows, "sim-1")
+    assert item["overallStatus"] == {"S": "completed"}
+    assert item["totalDuration"] == {"N": "0"}
+    for step in world.steps:
+        assert item[step["key"]]["M"]["status"] == {"S": "success"}
+        assert "startedAt" not in item[step["key"]]["M"]
+
+
+@pytest.mark.no_moto  # it does not limit what an item grows to
+def test_a_status_that_cannot_be_written_does_not_end_the_simulator(world: World) -> None:
+    writing = world.record(lambda: world.writer.start_step("s", "overallStatus", "x"))
+    with pytest.raises(ValueError, match="cannot name a step"):  # a mistake of ours shows
+        next(writing)
+    table = world.workflows
+    put(table, {table.key: "full", "report": "x" * 409_500})
+    writing = world.record(lambda: world.writer.start_step("full", "pdfAdapter", "x" * 300))
+    with pytest.raises(StopIteration) as ended:
+        next(writing)
+    assert ended.value.value.outcome == "failed"
+
+
+# --- Workers -----------------------------------------------------------------------------------------
+
+
+def answer_of(task: Iterator[float]) -> Any:
+    """What a task returns, without its pauses."""
+    while True:
+        try:
+            next(task)
+        except StopIteration as end:
+            return end.value
+
+
+def test_waiting_requests_come_by_priority_and_then_the_oldest_first(world: World) -> None:
+    table = world.requests
+    for number, (ident, priority) in enumerate(
+        [("l", "low"), ("m1", "medium"), ("h1", "high"), ("u", "URGENT"), ("h2", "high"), ("m2", "medium")]
+    ):
+        pending(table, ident, number, priority)
+    pending(table, "sample", 0, "high", processing_metadata={"test_run": True})
+    pending(table, "done", 0, "high", status="completed")
+    assert answer_of(workers.waiting(world, set())) == ["h1", "h2", "m1", "m2", "l", "u"]
+    assert answer_of(workers.waiting(world, {"h1"}))[0] == "h2"
+
+
+def test_only_one_worker_gets_a_request(world: World) -> None:
+    pending(world.requests, "r")
+    first, second = workers.Job(world, "r", "sim_processor_001"), workers.Job(world, "r", "sim_processor_002")
+    assert answer_of(first.claim()) is True
+    assert answer_of(second.claim()) is False
+    assert item_of(world.requests, "r")["processing_metadata"]["M"]["worker_id"] == {"S": "sim_processor_001"}
+    assert answer_of(workers.Job(world, "no such", "sim_processor_001").claim()) is False
+
+
+def test_a_cancelled_request_is_left_cancelled(world: World) -> None:
+    pending(world.requests, "r")
+    job = workers.Job(world, "r", "sim_processor_001")
+    answer_of(job.claim())
+    task = job.process()
+    next(task)
+    change(world.requests, "r", status="cancelled")
+    exhaust(task)
+    item = item_of(world.requests, "r")
+    assert item["status"] == {"S": "cancelled"}
+    assert item["progress"]["M"]["percentage"] == {"N": "0"}
+    assert world.finished == {"requests stopped": 1}
+    messages = [line["message"]["S"] for line in items_of(world.logs).values()]
+    assert "Stopped: the request is cancelled" in messages
+
+
+def test_a_request_of_odd_shape_is_carried_to_its_end(world: World) -> None:
+    pending(world.requests, "text", processing_metadata="none", errors="none", progress=[])
+    pending(world.requests, "list", processing_metadata={"status_history": "none", "kept": 7})
+    for ident in ("text", "list"):
+        job = workers.Job(world, ident, "sim_processor_001")
+        assert answer_of(job.claim())
+        exhaust(job.process())
+        history = item_of(world.requests, ident)["processing_metadata"]["M"]["status_history"]["L"]
+        assert [entry["M"]["new_status"]["S"] for entry in history] == [
+            "processing",
+            "executing",
+            "completed",
+        ]
+    assert item_of(world.requests, "list")["processing_metadata"]["M"]["kept"] == {"N": "7"}
+
+
+def test_a_failing_request_keeps_the_errors_it_had(world: World) -> None:
+    world.pace = Pace(speed=2_000, failure_rate=1)
+    pending(world.requests, "r", errors=["earlier"])
+    pending(world.requests, "odd", errors={"code": 1})
+    for ident in ("r", "odd"):
+        job = workers.Job(world, ident, "sim_processor_001")
+        answer_of(job.claim())
+        exhaust(job.process())
+        assert status_of(world.requests, ident) == "failed"
+    assert item_of(world.requests, "r")["errors"]["L"][0] == {"S": "earlier"}
+    assert len(item_of(world.requests, "r")["errors"]["L"]) == 2
+
+
+@pytest.mark.no_moto  # it does not limit what an item grows to
+def test_a_request_that_cannot_be_written_does_not_hold_up_the_others(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = client(world.requests.region, world.requests.endpoint).exceptions.ClientError
+    for size in range(409_600, 400_000, -50):  # as full as the engine takes it
+        with contextlib.suppress(refused):
+            pending(world.requests, "full", 0, "high", report="x" * size)
+            break
+    pending(world.requests, "fine", 1, "low")
+    task = workers.worker(world, 1)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(200):
+            next(task)
+            if status_of(world.requests, "fine") == "completed":
+                break
+    assert status_of(world.requests, "full") == "pending"
+    assert status_of(world.requests, "fine") == "completed"
+    assert len([record for record in caplog.records if "leaves request 'full'" in record.getMessage()]) == 1
+
+
+# --- Agents ------------------------------------------------------------------------------------------
+
+
+def test_a_heartbeat_puts_back_the_whole_agent_as_the_registry_remembers_it(world: World) -> None:
+    table = world.agents
+    task = heartbeats.beat(world, 0)
+    next(task)
+    key = next(iter(items_of(table)))
+    first = item_of(table, key)
+    change(table, key, status="inactive", name="Renamed", note="by an operator")
+    time.sleep(0.002)
+    next(task)
+    second = item_of(table, key)
+    assert second["status"] == {"S": "active"}
+    assert second["name"] == first["name"]
+    assert "note" not in second
+    assert int(second["lastHeartbeat"]["N"]) > int(first["lastHeartbeat"]["N"])
+
+
+def test_the_registry_starts_from_what_is_stored(world: World) -> None:
+    put(world.agents, {world.agents.key: "fitness-core-agent", "name": "Stored", "extra": "kept"})
+    next(heartbeats.beat(world, 0))
+    assert item_of(world.agents, "fitness-core-agent")["extra"] == {"S": "kept"}
+
+
+def test_an_operational_agent_keeps_its_own_form(world: World) -> None:
+    next(heartbeats.beat(world, heartbeats.count(world) - 1))
+    item = item_of(world.agents, "trade_extraction_agent_01")
+    assert item["last_heartbeat"]["S"].endswith("Z")
+    assert "lastHeartbeat" not in item
+
+
+# --- How many, and what is left behind -----------------------------------------------------------------
+
+
+def test_the_oldest_finished_request_and_its_log_make_room(world: World) -> None:
+    kept = population.Population(world, world.requests, 2)
+    for _ in range(2):
+        assert answer_of(population.submit_request(world, kept))
+    assert not answer_of(population.submit_request(world, kept))  # none of the two is finished
+    oldest, other = sorted(items_of(world.requests))
+    change(world.requests, oldest, status="completed")
+    for number in range(30):
+        put(world.logs, {world.logs.key: f"l{number}", "request_id": oldest, "timestamp": f"t{number:02d}"})
+    put(world.logs, {world.logs.key: "other", "request_id": other, "timestamp": "t"})
+    assert answer_of(population.submit_request(world, kept))
+    assert oldest not in items_of(world.requests)
+    assert len(items_of(world.requests)) == 2
+    assert set(items_of(world.logs)) == {"other"}
+
+
+def test_a_run_keeps_no_more_than_its_bound(tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsportal.demo.simulation.run.MOST_WORKFLOWS", 4)
+    monkeypatch.setattr("opsportal.demo.simulation.run.MOST_REQUESTS", 3)
+    call_command("simulate", duration=1, speed=3_000, rate=3_000, seed=2)
+    assert 1 <= len(items_of(tables["workflows"])) <= 4
+    assert 1 <= len(items_of(tables["requests"])) <= 3
+
+
+def test_what_a_dead_simulator_left_is_ended_and_counted(world: World) -> None:
+    old, fresh = world.now() - timedelta(minutes=5), world.now()
+    for name, moment, status in (
+        ("sim-old", old, "processing"),
+        ("sim-fresh", fresh, "processing"),
+        ("sim-cancelled", old, "cancelled"),
+        ("theirs", old, "processing"),
+    ):
+        stamps = {"createdAt": zulu(moment), "lastUpdated": zulu(moment)}
+        put(world.workflows, {world.workflows.key: name, "overallStatus": status, **stamps})
+    worked = {"worker_id": "sim_processor_001"}
+    pending(world.requests, "old", status="executing", updated_at=naive(old), processing_metadata=worked)
+    pending(world.requests, "fresh", status="executing", updated_at=naive(fresh), processing_metadata=worked)
+    pending(world.requests, "theirs", status="executing", updated_at=naive(old))
+    pending(
+        world.requests,
+        "own",
+        status="processing",
+        updated_at=naive(old),
+        processing_metadata={"simulated": True},
+    )
+    workflows = population.Population(world, world.workflows, 3)
+    made = population.Population(world, world.requests, 2)
+    exhaust(population.recover(world, workflows, made))
+    assert {key: item["overallStatus"]["S"] for key, item in items_of(world.workflows).items()} == {
+        "sim-old": "failed",
+        "sim-fresh": "processing",
+        "sim-cancelled": "cancelled",
+        "theirs": "processing",
+    }
+    assert {key: item["status"]["S"] for key, item in items_of(world.requests).items()} == {
+        "old": "failed",
+        "fresh": "executing",
+        "theirs": "executing",
+        "own": "failed",
+    }
+    assert answer_of(workflows.room())  # all three are counted: one of the two finished ones has gone
+    assert len(items_of(world.workflows)) == 3
+    assert answer_of(made.room())
+    assert "own" in items_of(world.requests)
+
+
+# --- Patience, and the loop ----------------------------------------------------------------------------
+
+
+def test_an_engine_that_goes_away_is_waited_for_with_one_line_each_way(
+    world: World, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    table = world.workflows
+    settings.DYNAMO_MAX_ATTEMPTS = 1
+    clients_ = itertools.chain(
+        [client(table.region, f"http://127.0.0.1:{free_port()}")] * 3, itertools.repeat(None)
+    )
+
+    def call() -> Any:
+        asked = next(clients_) or client(table.region, table.endpoint)
+        return asked.describe_table(TableName=table.name)["Table"]["TableName"]
+
+    with caplog.at_level(logging.INFO):
+        task = world.ask(table, call)
+        assert [next(task) for _ in range(3)] == [2.0, 2.0, 2.0]
+        assert answer_of(task) == table.name
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["waiting", "going on"]
+
+
+def test_the_loop_runs_tasks_as_they_fall_due() -> None:
+    seen: list[str] = []
+
+    def task(name: str, *pauses: float) -> Task:
+        for pause in pauses:
+            seen.append(name)
+            yield pause
+        seen.append(name.upper())
+
+    loop = Loop()
+    loop.start(task("a", 0.06, 0.0))
+    loop.start(task("b", 0.02, 0.02), after=0.01)
+    loop.run()
+    assert seen == ["a", "b", "b", "B", "a", "A"]
+    loop.start(task("late", 60))
+    began = time.monotonic()
+    loop.run(0.05)
+    assert 0.04 < time.monotonic() - began < 0.5
+
+
+# --- Filling -------------------------------------------------------------------------------------------
+
+
+def test_filling_puts_so_many_finished_items_and_says_how_fast(
+    tables: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("simulate", workflows=55, requests=30, finished=True, seed=3, failure_rate=0.5)
+    out = capsys.readouterr().out
+    assert "55 items in" in out
+    assert "30 items in" in out
+    found = items_of(tables["workflows"])
+    assert len(found) == 55
+    assert {item["overallStatus"]["S"] for item in found.values()} == {"completed", "failed"}
+    assert {item["status"]["S"] for item in items_of(tables["requests"]).values()} == {"completed", "failed"}
+    assert len(items_of(tables["requests"])) == 30
+    call_command("simulate", workflows=55, finished=True, seed=3)
+    assert len(items_of(tables["workflows"])) == 55
+
+
+class Leaving:
+    """A client whose first answers leave items unprocessed, as DynamoDB's do under load."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.left = real, 3
+
+    def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
+        (name, asked), rest = next(iter(RequestItems.items())), []
+        if self.left:
+            self.left -= 1
+            asked, rest = asked[:5], asked[5:]
+        self.real.batch_write_item(RequestItems={name: asked})
+        return {"UnprocessedItems": {name: rest} if rest else {}}
+
+
+def test_filling_puts_what_was_left_unprocessed_too(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tables["workflows"]
+    leaving = Leaving(client(table.region, table.endpoint))
+    monkeypatch.setattr(fill.clients, "client", lambda *args, **options: leaving)
+    items = list(fill.finished_workflows(table.key, 60, datetime.now(UTC), 1, 0.1))
+    assert fill.fill(table, items, lambda line: None) == 60
+    assert leaving.left == 0
+    assert len(items_of(table)) == 60
+
+
+def test_filling_says_what_is_wrong(tables: dict[str, Any]) -> None:
+    table = tables["workflows"]
+    client(table.region, table.endpoint).delete_table(TableName=table.name)
+    with pytest.raises(CommandError, match="There is no table"):
+        call_command("simulate", workflows=3, finished=True)
