@@ -83,11 +83,13 @@ _numbers = itertools.count()
 
 @contextlib.contextmanager
 def fresh_tables(engine: Engine, settings: Any, *, workflow_index: bool = True) -> Iterator[dict[str, Any]]:
-    """The four tables, empty and under names of this block's own; yields logical name -> Binding.
+    """The four tables and the console's own, empty and under names of this block's own; yields logical name
+    -> Binding of the four.
 
     ``settings`` is pytest-django's fixture: the names and the endpoint are put into DYNAMO_TABLES.
     """
     from opsportal.dynamo import clients, tables
+    from opsportal.operations.tables import AUDIT, JOBS, places
 
     prefix = f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-{os.getpid()}-{next(_numbers)}"
     settings.DYNAMO_ENDPOINT_URL = engine.endpoint
@@ -95,10 +97,15 @@ def fresh_tables(engine: Engine, settings: Any, *, workflow_index: bool = True) 
         logical: {**table, "name": f"{prefix}-{table['name']}", "endpoint": engine.endpoint}
         for logical, table in settings.DYNAMO_TABLES.items()
     }
+    settings.OWN_TABLE_PREFIX = f"{prefix}-opsportal_"
     bindings = {binding.logical: binding for binding in tables.bindings()}
+    # Where the engine knows no regions, the console's own tables of two places are one.
+    own = [tables.own_table(spec, place) for spec in (AUDIT, JOBS) for place in places()]
+    if engine.kind != "moto":
+        own = list({binding.name: binding for binding in own}.values())
     made = []
     try:
-        for binding in bindings.values():
+        for binding in (*bindings.values(), *own):
             client = clients.client(binding.region, binding.endpoint)
             client.create_table(**binding.create_request(optional_indexes=workflow_index))
             made.append((client, binding.name))
