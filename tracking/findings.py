@@ -53,6 +53,11 @@ def _contradictions(workflow: Workflow) -> list[Finding]:
     return found
 
 
+def is_stuck(workflow: Workflow, now: datetime) -> bool:
+    """Whether it should move and has not for longer than is normal."""
+    return bool(_stuck(workflow, now))
+
+
 def _stuck(workflow: Workflow, now: datetime) -> list[Finding]:
     updated = workflow.updated_at
     if workflow.is_terminal or updated is None:

@@ -34,6 +34,10 @@ class Workflow(DynamoModel):
     created_at = TimeAttribute(attr_name="createdAt")
     last_updated = TimeAttribute(attr_name="lastUpdated")
     expires_at = TimeAttribute(attr_name="expiresAt")
+    # What the console's own actions write.
+    cancelled_at = TimeAttribute(attr_name="cancelledAt")
+    cancelled_by = TextAttribute(attr_name="cancelledBy")
+    retry_count = NumberAttribute(attr_name="retryCount")
 
     @cached_property
     def steps(self) -> list[Step]:
@@ -70,6 +74,8 @@ class Workflow(DynamoModel):
         if not self.is_terminal:
             return None
         ends = [step.completed_at for step in self.steps if isinstance(step.completed_at, datetime)]
+        if isinstance(self.cancelled_at, datetime):
+            ends.append(self.cancelled_at)
         return max(ends, default=None) or self.updated_at
 
     @property

@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from tracking import views
+from tracking import action_views, views
 
 app_name = "tracking"
 urlpatterns = [
     path("", views.list_, name="list"),
     path("<key:session_id>/", views.item, name="item"),
+    path("<key:session_id>/cancel/", action_views.cancel, name="cancel"),
+    path("<key:session_id>/retry/", action_views.retry, name="retry"),
+    path("<key:session_id>/purge/", action_views.purge, name="purge"),
 ]

@@ -15,7 +15,9 @@ from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import Malformed, raw_text
 from opsportal.dynamo.documents import pretty
-from tracking import queries
+from opsportal.operations import feeds
+from opsportal.operations.watching import deletion, watch
+from tracking import action_views, actions, queries
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.timeline import timeline
@@ -65,30 +67,47 @@ def _newest(workflows: list[Workflow]) -> str:
     return workflows[0].raw.get("createdAt", {}).get("S", "") if workflows else ""
 
 
+TABS = (("steps", "Steps"), ("audit", "Audit"), ("raw", "Raw"))
+
+
 @requires("tracking.view_workflows")
 def item(request: HttpRequest, session_id: str) -> HttpResponse:
-    """One workflow: summary, timeline, error; or its raw item."""
+    """One workflow: summary, timeline, error; what was done to it; or its raw item (`tab`)."""
     workflow = queries.workflow(session_id)
-    tab = "raw" if request.GET.get("tab") == "raw" else "steps"
     if workflow is None:
         region = Region("live", seen="gone", finished=True)
-        return respond(request, "tracking/item.html", {"key": session_id}, region, status=404)
+        gone = {"key": session_id, "deletion": deletion(actions.target(session_id))}
+        return respond(request, "tracking/item.html", gone, region, status=404)
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in dict(TABS) else "steps"
     now = datetime.now(UTC)
     found = findings(workflow, now)
+    watched = watch(actions.target(session_id), workflow.raw, "lastUpdated", actions.keeps)
+    observed = watched.observation
     region = Region(
         "live",
-        seen=seen_token(raw_text({"M": workflow.raw}), [finding.kind for finding in found], tab),
-        finished=workflow.is_terminal,
+        seen=seen_token(
+            raw_text({"M": workflow.raw}), [finding.kind for finding in found], tab, watched.token
+        ),
+        # A change that an orchestrator may still overwrite is watched even on a finished workflow.
+        finished=workflow.is_terminal and not watched.unsettled,
     )
     context: dict[str, Any] = {
         "key": session_id,
         "workflow": workflow,
         "findings": found,
+        "watched": watched,
+        "again_url": reverse(f"tracking:{observed.entry.action.verb}", args=[session_id])
+        if observed and observed.entry.action.verb in ("cancel", "retry", "purge")
+        else "",
+        "buttons": action_views.buttons(request, workflow),
         "tab": tab,
-        "tabs": [("Steps", "?", tab == "steps", ""), ("Raw", "?tab=raw", tab == "raw", "")],
+        "tabs": [(label, "?" if key == "steps" else f"?tab={key}", key == tab, "") for key, label in TABS],
     }
     if tab == "raw":
         context["raw"] = pretty(workflow.raw)
+    elif tab == "audit":
+        context["entries"] = feeds.of_target(actions.target(session_id))
     else:
         context["timeline"] = timeline(workflow, now)
         context["malformed"] = {

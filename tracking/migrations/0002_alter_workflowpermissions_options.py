@@ -4,14 +4,22 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tracking', '0001_initial'),
+        ("tracking", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='workflowpermissions',
-            options={'default_permissions': (), 'managed': False, 'permissions': [('view_workflows', 'Can see workflows'), ('cancel_workflows', 'Can cancel workflows'), ('retry_workflows', 'Can retry workflows'), ('purge_workflows', 'Can purge finished or expired workflows, and undo it')]},
+            name="workflowpermissions",
+            options={
+                "default_permissions": (),
+                "managed": False,
+                "permissions": [
+                    ("view_workflows", "Can see workflows"),
+                    ("cancel_workflows", "Can cancel workflows"),
+                    ("retry_workflows", "Can retry workflows"),
+                    ("purge_workflows", "Can purge finished or expired workflows, and undo it"),
+                ],
+            },
         ),
     ]
