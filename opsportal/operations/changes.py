@@ -3,6 +3,7 @@ of every path it changes, for the audit entry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from opsportal.dynamo.attributes import Typed
@@ -28,6 +29,32 @@ def at(raw: Raw, path: Path) -> Typed | None:
         members = value.get("M") if value else None
         value = members.get(name) if isinstance(members, dict) else None
     return value
+
+
+def same(one: Typed | None, other: Typed | None) -> bool:
+    """Whether two values are one to DynamoDB, which keeps no order in sets and gives numbers back in its own
+    spelling (1.50 is 1.5)."""
+    if one is None or other is None or one.keys() != other.keys():
+        return one is other
+    for tag, content in one.items():
+        against = other[tag]
+        if tag == "M":
+            equal = content.keys() == against.keys() and all(
+                same(value, against[name]) for name, value in content.items()
+            )
+        elif tag == "L":
+            equal = len(content) == len(against) and all(map(same, content, against))
+        elif tag == "N":
+            equal = Decimal(content) == Decimal(against)
+        elif tag == "NS":
+            equal = set(map(Decimal, content)) == set(map(Decimal, against))
+        elif tag in ("SS", "BS"):
+            equal = set(content) == set(against)
+        else:
+            equal = content == against
+        if not equal:
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -85,7 +112,7 @@ class Change:
 
     def _put(self, path: Path, value: Typed) -> "Change":
         old = at(self.raw, path)
-        if old != value:
+        if not same(old, value):
             self._sets.append((path, value))
             self.changed.append(Changed(path, old, value))
         return self

@@ -4,6 +4,7 @@ import hashlib
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +18,9 @@ from opsportal.operations.tables import audit_beside, entry_life, image_life
 from opsportal.operations.tags import Action
 
 FEED_SHARDS = 4
-# Old and new values in an entry; longer ones are cut, and the image has the whole.
-MOST_VALUE = 4_000
+# Characters of an old or new value in an entry, and of all of them; longer ones are cut, and the image has
+# the whole.
+MOST_VALUE, MOST_VALUES = 4_000, 80_000
 MOST_REASON = 2_000
 
 
@@ -98,7 +100,7 @@ class Entry:
             "ttl": number(int(time.time()) + entry_life()),
             "reason": text(self.reason[:MOST_REASON]) if self.reason else None,
             "condition": text(self.condition) if self.condition else None,
-            "changes": {"L": [_stored(change) for change in self.changes]} if self.changes else None,
+            "changes": {"L": _stored(self.changes)} if self.changes else None,
             "watch": {"M": self.watch} if self.watch else None,
             "undo_of": text(self.undo_of) if self.undo_of else None,
             "has_image": {"BOOL": True} if self.has_image else None,
@@ -109,20 +111,23 @@ class Entry:
         return {name: value for name, value in raw.items() if value is not None}
 
 
-def _stored(change: Changed) -> Typed:
-    members: Raw = {"path": {"L": [text(name) for name in change.path]}}
-    for name, value in (("old", change.old), ("new", change.new)):
-        if value is not None:
-            members[name] = _short(value)
-    return {"M": members}
+def _stored(changes: Sequence[Changed]) -> list[Typed]:
+    # An item holds 400 KB, and a change may touch many long values.
+    most = min(MOST_VALUE, MOST_VALUES // (2 * len(changes)))
+    stored: list[Typed] = []
+    for change in changes:
+        members: Raw = {"path": {"L": [text(name) for name in change.path]}}
+        for name, value in (("old", change.old), ("new", change.new)):
+            if value is not None:
+                members[name] = _short(value, most)
+        stored.append({"M": members})
+    return stored
 
 
-def _short(value: Typed) -> Typed:
+def _short(value: Typed, most: int) -> Typed:
     """The typed value, or of a long one the beginning of its JSON."""
     written = raw_text(value)
-    return (
-        {"M": {"value": value}} if len(written) <= MOST_VALUE else {"M": {"cut": text(written[:MOST_VALUE])}}
-    )
+    return {"M": {"value": value}} if len(written) <= most else {"M": {"cut": text(written[:most])}}
 
 
 def _read_change(value: Typed) -> Changed:

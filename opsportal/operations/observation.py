@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from opsportal.dynamo.attributes import read_time
-from opsportal.operations.changes import Raw, at
+from opsportal.operations.changes import Raw, at, same
 from opsportal.operations.entries import Entry
 
 
@@ -40,8 +40,9 @@ def observe(entry: Entry, raw: Raw | None, stamp_name: str, keeps: Keeps) -> Obs
     """`stamp_name`: the attribute that writers renew with each write, whose value is in `entry.watch`."""
     if raw is None:
         return Observation(Fate.GONE, entry)
-    if all(at(raw, tuple(name.split("."))) == value for name, value in entry.watch.items()):
+    if all(same(at(raw, tuple(name.split("."))), value) for name, value in entry.watch.items()):
         return Observation(Fate.REQUESTED, entry)
     later: Any = read_time(raw.get(stamp_name))
-    moment = later if isinstance(later, datetime) else None
+    # A worker that puts back its memory may put back an old stamp, which says nothing of when.
+    moment = later if isinstance(later, datetime) and later > entry.time else None
     return Observation(Fate.SEEN if keeps(entry, raw) else Fate.OVERWRITTEN, entry, moment)

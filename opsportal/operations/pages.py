@@ -57,7 +57,8 @@ class Offer:
     """What the page of an action says. `why_not`: the item's state forbids it, and the form is not shown.
 
     `key`: must be typed to confirm (for what is deleted). `too_large`: no copy for an undo can be kept.
-    `done`: what is said after it, which is never more than that it was asked for.
+    `done`: what is said after it, which is never more than that it was asked for. `done_url`: where one is
+    led then, where that is not the item's page.
     """
 
     action: Action
@@ -70,6 +71,7 @@ class Offer:
     key: str = ""
     too_large: bool = False
     danger: bool = False
+    done_url: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -112,7 +114,7 @@ def answer_done(request: HttpRequest, offer: Offer, done: Done) -> HttpResponse:
         events = {"console:close": "", "console:refresh": "", "console:done": {"action": offer.action.value}}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
     messages.info(request, offer.done)
-    return redirect(offer.item_url)
+    return redirect(offer.done_url or offer.item_url)
 
 
 def _form(
@@ -125,9 +127,17 @@ def _form(
     trouble: str = "",
     again: bool = False,
 ) -> HttpResponse:
-    if wants_fragment(request):
+    in_dialog = wants_fragment(request)
+    if in_dialog:
         template = f"{template}#form"
         # htmx swaps 409 and 422; what else is wrong must be read too.
         status = 409 if status in (404, 503) else status
-    context = {"offer": offer, "form": form, "trouble": trouble, "again": again, **offer.extra}
+    context = {
+        "offer": offer,
+        "form": form,
+        "trouble": trouble,
+        "again": again,
+        "in_dialog": in_dialog,
+        **offer.extra,
+    }
     return render(request, template, context, status=status)

@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+
+from opsportal.operations.changes import Raw
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A kind of item. `name` is the subject of its audit tags, `stamp` the attribute that each write renews,
-    `undo_permission` who may undo, `note_of_undo` what else a person should know, given purge and key."""
+    """A kind of item. `name` is the subject of its audit tags, `stamp` the attribute that each write renews.
+
+    `undo_permission`: who may undo a purge; `undo_edit_permission`: an edit, where items can be edited.
+    `note_of_undo`: what else a person should know, given purge and key. `renewed`: the values, by
+    attribute, that an undo of an edit gives the stamps of the item as read, and those that tell a later
+    write from it.
+    """
 
     name: str
     logical: str
@@ -16,6 +24,12 @@ class Subject:
     undo_permission: str
     item_url: Callable[[str], str]
     note_of_undo: Callable[[str, str], str] = lambda action_id, key: ""
+    undo_edit_permission: str = ""
+    renewed: Callable[[Raw, datetime], Raw] = lambda raw, now: {}
+
+    def permission_to_undo(self, verb: str) -> str:
+        """Whose effects of `verb` a person may undo."""
+        return self.undo_edit_permission if verb == "edit" else self.undo_permission
 
 
 _subjects: dict[str, Subject] = {}

@@ -220,6 +220,8 @@ def _transaction(
             }
         }
         condition = "does not exist"
+        if not plan.undo_of:  # what comes back stands in the entry of its purge
+            changed = tuple(changes.Changed((name,), None, plan.put[name]) for name in sorted(plan.put))
     operations = [operation]
     has_image = False
     if plan.image and item is not None:

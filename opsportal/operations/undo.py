@@ -1,7 +1,9 @@
 """Undo of a purge or an edit, from the image that was kept with its entry."""
 
+from datetime import datetime
+
 from opsportal.operations import entries, images, subjects
-from opsportal.operations.changes import Change, Raw, at
+from opsportal.operations.changes import Change, Raw, at, same
 from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
@@ -34,14 +36,14 @@ def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
     return act(
         Action(f"{entry.action.subject}:undo"),
         entry.target,
-        lambda raw, now: decide(entry, image, raw, subject),
+        lambda raw, now: decide(entry, image, raw, subject, now),
         by=by,
         reason=reason,
         action_id=action_id,
     )
 
 
-def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject) -> Plan:
+def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject, now: datetime) -> Plan:
     if raw is not None:
         raise Conflict("There is an item with this id again; it is not overwritten.")
     note = subject.note_of_undo(entry.action_id, entry.target.key)
@@ -50,14 +52,16 @@ def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subjec
     return Plan(put=image, undo_of=entry.action_id, note=note)
 
 
-def _revert(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject) -> Plan:
+def _revert(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject, now: datetime) -> Plan:
     if raw is None:
         raise Missing("The item was deleted since.")
-    change = Change(raw)
+    change, watch = Change(raw), Raw()
     for edited in entry.changes:
         if edited.path == (subject.stamp,):
             continue
-        if at(raw, edited.path) != edited.new:
+        # The entry cuts long values; those that are watched it holds whole.
+        written = entry.watch.get(".".join(edited.path), edited.new)
+        if not same(at(raw, edited.path), written):
             raise Conflict(f"{'.'.join(edited.path)} was changed since; this is how it is now.")
         change.guard(edited.path)
         before = at(image, edited.path)
@@ -65,9 +69,13 @@ def _revert(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject
             change.remove(edited.path)
         else:
             change.set(edited.path, before)
+            watch[".".join(edited.path)] = before
     if not change.changed:
         raise Conflict("It is as it was before.")
-    return Plan(change=change, undo_of=entry.action_id)
+    for name, value in subject.renewed(raw, now).items():
+        change.guard(name).set(name, value)
+        watch[name] = value
+    return Plan(change=change, undo_of=entry.action_id, watch=watch)
 
 
 def undone_by(entry: Entry, among: list[Entry]) -> Entry | None:

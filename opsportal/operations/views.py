@@ -119,7 +119,7 @@ def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[B
             "Undo",
             f"/audit/{entry.action_id}/undo/",
             "history",
-            permission=subject.undo_permission,
+            permission=subject.permission_to_undo(entry.action.verb),
             why_not=why_not,
         )
     ]
@@ -132,8 +132,9 @@ def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
     if entry.action.verb not in undo.VERBS:
         raise PermissionDenied("Only a purge or an edit can be undone.")
     subject = subjects.subject(entry.action.subject)
-    if not request.user.has_perm(subject.undo_permission):
-        return forbidden(request, lacking(subject.undo_permission))
+    permission = subject.permission_to_undo(entry.action.verb)
+    if not request.user.has_perm(permission):
+        return forbidden(request, lacking(permission))
     purged = entry.action.verb == "purge"
     effect = (
         "Puts the item back as it was, provided that no other has taken its id."
@@ -147,7 +148,7 @@ def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
         f"{effect} {note}".strip(),
         subject.item_url(entry.target.key),
         entry.target.key,
-        "It is back." if purged else "The edit is undone.",
+        "It is back." if purged else "Undo requested.",
         why_not=undo.why_not(entry),
     )
     return action_page(

@@ -39,7 +39,12 @@ def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
         entry = feeds.latest(target)
     except DynamoError as error:
         return Watched(trouble=f"The audit trail can't be read: {error.sentence}")
-    if entry is None or not entry.watch or datetime.now(UTC) - entry.time > TELL:
+    if entry is None or datetime.now(UTC) - entry.time > TELL:
+        return Watched()
+    if entry.action.verb == "purge":
+        # Deleted, and there again without an undo: a worker has put back its memory.
+        return Watched(Observation(Fate.OVERWRITTEN, entry))
+    if not entry.watch:
         return Watched()
     return Watched(observe(entry, raw, stamp, keeps))
 
