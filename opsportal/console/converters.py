@@ -5,6 +5,8 @@ import re
 # Left as they are: ids such as req_1757412789250_a08ac7ad stay readable. No character here has a
 # meaning in a path segment, and `~` (the escape) is one that URLs never percent-encode.
 _ESCAPED = re.compile(r"[^A-Za-z0-9_.:@=+,-]")
+# Pages beside those of the items: an item of that id has an escape in its address.
+RESERVED = frozenset({"new", "register"})
 _ESCAPES = re.compile(rb"~([0-9A-F]{2})")
 
 
@@ -13,6 +15,8 @@ def quote_key(key: str) -> str:
 
     A leading dot is escaped too, since browsers and proxies resolve the segments `.` and `..`.
     """
+    if key in RESERVED:
+        return _escape(key[0]) + key[1:]
     quoted = _ESCAPED.sub(lambda found: _escape(found[0]), key)
     return f"~2E{quoted[1:]}" if quoted.startswith(".") else quoted
 

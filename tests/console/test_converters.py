@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from opsportal.console.access import public
-from opsportal.console.converters import quote_key, unquote_key
+from opsportal.console.converters import RESERVED, quote_key, unquote_key
 
 
 @public
@@ -50,6 +50,13 @@ def test_every_key_opens_its_page(client: Client, key: str) -> None:
     response = client.get(reverse("item", args=[key]))
     assert response.status_code == 200
     assert response.content == key.encode()
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("key", sorted(RESERVED))
+def test_an_item_named_like_a_page_has_an_address_of_its_own(client: Client, key: str) -> None:
+    assert reverse("item", args=[key]) != f"/items/{key}/"
+    assert client.get(reverse("item", args=[key])).content == key.encode()
 
 
 @given(st.text(min_size=1))
