@@ -1,6 +1,24 @@
 from django.apps import AppConfig
+from django.urls import reverse
 
 
 class RegistryConfig(AppConfig):
     name = "registry"
     verbose_name = "Agents"
+
+    def ready(self) -> None:
+        from opsportal.operations.subjects import Subject, register
+        from registry import actions
+
+        register(
+            Subject(
+                name="agent",
+                logical="agents",
+                title="Agent",
+                stamp="updatedAt",
+                undo_permission="registry.purge_agents",
+                undo_edit_permission="registry.edit_agents",
+                item_url=lambda key: reverse("registry:item", args=[key]),
+                renewed=actions.renewed,
+            )
+        )

@@ -1,11 +1,16 @@
-"""Addresses of agents, under /agents/."""
+"""Addresses of agents, under /agents/. An agent whose id is `register` has another one (see `converters`)."""
 
 from django.urls import path
 
-from registry import views
+from registry import action_views, views
 
 app_name = "registry"
 urlpatterns = [
     path("", views.list_, name="list"),
+    path("register/", action_views.register, name="register"),
     path("<key:agent_id>/", views.item, name="item"),
+    path("<key:agent_id>/edit/", action_views.edit, name="edit"),
+    path("<key:agent_id>/activate/", action_views.activate, name="activate"),
+    path("<key:agent_id>/deactivate/", action_views.deactivate, name="deactivate"),
+    path("<key:agent_id>/purge/", action_views.purge, name="purge"),
 ]

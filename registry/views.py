@@ -13,7 +13,9 @@ from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.partitions import Count
-from registry import queries
+from opsportal.operations import feeds
+from opsportal.operations.watching import deletion, watch
+from registry import action_views, actions, profile, queries
 from registry.models import HEALTHS, Agent
 
 NOTHING_YET = "Agents appear here as soon as one registers."
@@ -38,29 +40,46 @@ def list_(request: HttpRequest) -> HttpResponse:
             ("All", listing.url(health=None), not listing["health"], ""),
             *((health, listing.url(health=health), listing["health"] == health, "") for health in HEALTHS),
         ],
+        "register": action_views.register_button(request),
         "capabilities": sorted({capability for one in agents for capability in one.offers}),
         "statuses": sorted({str(one.declared_status).lower() for one in agents if one.declared_status}),
     }
     return respond(request, "registry/list.html", context, region)
 
 
+TABS = (("profile", "Profile"), ("audit", "Audit"), ("raw", "Raw"))
+
+
 @requires("registry.view_agents")
 def item(request: HttpRequest, agent_id: str) -> HttpResponse:
-    """One agent: what it declares beside what is observed; or its raw item."""
+    """One agent: what it declares beside what is observed; what was done to it; or its raw item (`tab`)."""
     agent = queries.agent(agent_id)
-    tab = "raw" if request.GET.get("tab") == "raw" else "profile"
     if agent is None:
         region = Region("live", seen="gone", finished=True)
-        return respond(request, "registry/item.html", {"key": agent_id}, region, status=404)
-    region = Region("live", seen=seen_token(raw_text({"M": agent.raw}), agent.health, tab))
+        gone = {"key": agent_id, "deletion": deletion(actions.target(agent_id))}
+        return respond(request, "registry/item.html", gone, region, status=404)
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in dict(TABS) else "profile"
+    # When a registry last wrote is what its heartbeat says.
+    stamp = profile.heartbeat_name(agent.raw) or profile.UPDATED
+    watched = watch(actions.target(agent_id), agent.raw, stamp, actions.keeps)
+    observed = watched.observation
+    region = Region("live", seen=seen_token(raw_text({"M": agent.raw}), agent.health, tab, watched.token))
     context: dict[str, Any] = {
         "key": agent_id,
         "agent": agent,
+        "watched": watched,
+        "again_url": reverse(f"registry:{observed.entry.action.verb}", args=[agent_id])
+        if observed and observed.entry.action.verb in ("edit", "activate", "deactivate", "purge")
+        else "",
+        "buttons": action_views.buttons(request, agent),
         "tab": tab,
-        "tabs": [("Profile", "?", tab == "profile", ""), ("Raw", "?tab=raw", tab == "raw", "")],
+        "tabs": [(label, "?" if key == "profile" else f"?tab={key}", key == tab, "") for key, label in TABS],
     }
     if tab == "raw":
         context["raw"] = pretty(agent.raw)
+    elif tab == "audit":
+        context["entries"] = feeds.of_target(actions.target(agent_id))
     return respond(request, "registry/item.html", context, region)
 
 

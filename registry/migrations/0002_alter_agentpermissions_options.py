@@ -4,14 +4,23 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('registry', '0001_initial'),
+        ("registry", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='agentpermissions',
-            options={'default_permissions': (), 'managed': False, 'permissions': [('view_agents', 'Can see the agent registry'), ('register_agents', 'Can register agents'), ('edit_agents', 'Can edit agents, and undo it'), ('activate_agents', 'Can activate and deactivate agents'), ('purge_agents', 'Can purge inactive agents, and undo it')]},
+            name="agentpermissions",
+            options={
+                "default_permissions": (),
+                "managed": False,
+                "permissions": [
+                    ("view_agents", "Can see the agent registry"),
+                    ("register_agents", "Can register agents"),
+                    ("edit_agents", "Can edit agents, and undo it"),
+                    ("activate_agents", "Can activate and deactivate agents"),
+                    ("purge_agents", "Can purge inactive agents, and undo it"),
+                ],
+            },
         ),
     ]

@@ -1,0 +1,181 @@
+"""The forms of an agent's profile: to register one, and to edit it."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+
+from opsportal.operations.changes import Raw
+from opsportal.operations.forms import ActionForm
+from registry import documents, profile
+from registry.profile import FIELDS, Field
+
+RELOAD = "Reload the page and do it again: the form does not say what it was drawn from."
+# DynamoDB's limit of a partition key, in bytes.
+MOST_KEY = 2048
+
+HELP = {
+    "endpoint": "Where it answers: http or https.",
+    "capabilities": "One a line; discovery finds agents by these.",
+    "tags": "One a line.",
+    "type": "core or dynamic.",
+    "pricing": "A JSON object.",
+    "tiered_pricing": "A JSON object, by tier: basic, pro, premium.",
+    "service_availability": "A JSON object, by tier: slots, slotsFilled, responseSLA (ms), uptime (%).",
+}
+
+
+def _widget(field: Field) -> forms.Widget:
+    if field.kind == "text" and field.name != "description":
+        return forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"})
+    mono = "" if field.name == "description" else " mono"
+    rows = {"texts": 3, "document": 4}.get(field.kind, 2)
+    attrs = {"class": f"form-control{mono}", "rows": rows, "spellcheck": "false" if mono else "true"}
+    return forms.Textarea(attrs=attrs)
+
+
+class ProfileForm(ActionForm):
+    """The fields of `profile.FIELDS`. Bounds hold for what a person changed: what another program wrote may
+    be longer, and stays."""
+
+    field_order = (*FIELDS, "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in FIELDS.items():
+            self.fields[name] = forms.CharField(
+                label=field.label,
+                required=False,
+                strip=False,
+                widget=_widget(field),
+                help_text=HELP.get(name, ""),
+            )
+        self.order_fields(self.field_order)
+
+    def texts(self) -> dict[str, str]:
+        """What was sent, field by field."""
+        return {
+            name: profile.settled(self.cleaned_data.get(name, ""), field) for name, field in FIELDS.items()
+        }
+
+    def check(self, texts: dict[str, str]) -> None:
+        """Add an error to each field whose text is out of bounds."""
+        for name, text in texts.items():
+            if wrong := wrong_with(FIELDS[name], text):
+                self.add_error(name, wrong)
+
+
+def wrong_with(field: Field, text: str) -> str:
+    """Why a text can't be a field's value, "" when it can."""
+    if any(ord(character) < 32 and character not in "\n\t" for character in text):
+        return "This holds control characters."
+    if field.kind == "texts":
+        lines = profile.lines(text)
+        if field.name == "capabilities" and not lines:
+            return "Name at least one capability: nobody finds an agent without."
+        if len(lines) > profile.MOST_LINES:
+            return f"These are {len(lines)} lines; at most {profile.MOST_LINES} are allowed."
+        long = [line for line in lines if len(line) > field.most]
+        return f"A line has {len(long[0])} characters; at most {field.most} are allowed." if long else ""
+    if len(text) > field.most:
+        return f"This has {len(text):,} characters; at most {field.most:,} are allowed."
+    if field.name == "endpoint":
+        return _wrong_address(text)
+    if field.kind == "document" and text:
+        try:
+            documents.parse(text)
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def _wrong_address(text: str) -> str:
+    if not text:
+        return "An agent needs an endpoint."
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in text):
+        return "This is no http or https address: https://agent.example.com/path."
+    if "@" in parts.netloc:
+        return "Leave out user and password: everybody here can read the endpoint."
+    return ""
+
+
+class RegisterForm(ProfileForm):
+    """A new agent."""
+
+    agent_id = forms.CharField(
+        label="Id",
+        widget=forms.TextInput(
+            attrs={"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text="Its key in the registry. It can't be changed later.",
+    )
+    field_order = ("agent_id", *ProfileForm.field_order)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["type"].initial = "dynamic"
+
+    def clean_agent_id(self) -> str:
+        given: str = self.cleaned_data["agent_id"]
+        if len(given.encode()) > MOST_KEY:
+            raise forms.ValidationError(
+                f"This has {len(given.encode()):,} bytes; at most {MOST_KEY:,} are allowed."
+            )
+        if any(ord(character) < 32 for character in given):
+            raise forms.ValidationError("This holds control characters.")
+        return given
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        texts = self.texts()
+        if not texts["name"]:
+            self.add_error("name", "An agent needs a name.")
+        self.check(texts)
+        data["texts"] = texts
+        return data
+
+
+class EditForm(ProfileForm):
+    """What an agent (`raw`, the item as it is) declares. `drawn` holds the digests of what the person was
+    shown, so that only what they changed is written, whatever others write meanwhile."""
+
+    drawn = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, raw: Raw, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["drawn"].initial = json.dumps(profile.drawn(raw))
+        for name, field in FIELDS.items():
+            self.fields[name].initial = profile.settled(profile.shown(raw, field), field)
+            if note := profile.note(raw, field):
+                self.fields[name].help_text = f"{HELP.get(name, '')} {note}".strip()
+
+    def clean_drawn(self) -> dict[str, str]:
+        try:
+            drawn = json.loads(self.cleaned_data["drawn"])
+        except (ValueError, RecursionError):
+            drawn = None
+        if not isinstance(drawn, dict) or set(drawn) != set(FIELDS):
+            raise forms.ValidationError(RELOAD)
+        return {name: str(value) for name, value in drawn.items()}
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        drawn = data.get("drawn")
+        if not drawn:
+            return data
+        changed = {
+            name: text
+            for name, text in self.texts().items()
+            if profile.digest(text, FIELDS[name]) != drawn[name]
+        }
+        if not changed:
+            self.add_error(None, "Nothing was changed.")
+        self.check(changed)
+        data["texts"] = changed
+        return data

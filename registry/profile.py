@@ -1,0 +1,164 @@
+"""What of an agent a person may edit: each field as text in a form, and as the attribute that the item's
+registry keeps it in (DATA.md, "Registry items")."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from opsportal.dynamo.attributes import (
+    Malformed,
+    Typed,
+    is_absent,
+    plain,
+    raw_text,
+    read_list,
+    read_text,
+    read_texts,
+)
+from opsportal.dynamo.foreign_json import parse as parse_foreign
+from opsportal.operations.changes import NULL, Raw
+from registry import documents
+
+Kind = Literal["text", "texts", "document"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """`attributes`: the discovery service's first, then an operational registry's."""
+
+    name: str
+    label: str
+    attributes: tuple[str, ...]
+    kind: Kind = "text"
+    most: int = 200  # characters; of each line for texts
+
+
+FIELDS = {
+    field.name: field
+    for field in (
+        Field("name", "Name", ("name", "agent_name")),
+        Field("endpoint", "Endpoint", ("endpoint",), most=2048),
+        Field("capabilities", "Capabilities", ("capabilities",), "texts"),
+        Field("type", "Type", ("type", "agent_type"), most=60),
+        Field("protocol", "Protocol", ("protocol",)),
+        Field("description", "Description", ("description",), most=4000),
+        Field("role", "Role", ("role",)),
+        Field("location", "Location", ("location",)),
+        Field("emoji", "Emoji", ("emoji",), most=16),
+        Field("tags", "Tags", ("tags",), "texts"),
+        Field("pricing", "Pricing", ("pricing",), "document", most=10_000),
+        Field("tiered_pricing", "Tiered pricing", ("tieredPricing",), "document", most=10_000),
+        Field(
+            "service_availability", "Service availability", ("serviceAvailability",), "document", most=10_000
+        ),
+    )
+}
+STATUS = ("status", "deployment_status")
+HEARTBEAT = ("lastHeartbeat", "last_heartbeat")
+UPDATED = "updatedAt"
+# A list or set that a person types, line by line.
+MOST_LINES = 100
+
+
+def is_operational(raw: Raw) -> bool:
+    """Whether the item has the layout of an operational registry, whose names are others."""
+    ours = ("status", "type", "lastHeartbeat")
+    theirs = ("deployment_status", "agent_type", "last_heartbeat")
+    return any(name in raw for name in theirs) and not any(name in raw for name in ours)
+
+
+def attribute_of(raw: Raw, field: Field) -> str:
+    """Where this item keeps the field, or would."""
+    if field.name == "type" and is_operational(raw):
+        return "agent_type"
+    return _first(raw, field.attributes) or field.attributes[0]
+
+
+def status_name(raw: Raw) -> str:
+    return _first(raw, STATUS) or STATUS[is_operational(raw)]
+
+
+def heartbeat_name(raw: Raw) -> str:
+    """The attribute of the last heartbeat, "" when there never was one."""
+    return _first(raw, HEARTBEAT)
+
+
+def _first(raw: Raw, names: tuple[str, ...]) -> str:
+    return next((name for name in names if not is_absent(raw.get(name))), "")
+
+
+def shown(raw: Raw, field: Field) -> str:
+    """The field as text in a form; "" where there is nothing or nothing that its kind can be."""
+    value = raw.get(attribute_of(raw, field))
+    if value is None or is_absent(value):
+        return ""
+    if field.kind == "text":
+        return str(read_text(value) or "")
+    if field.kind == "texts":
+        members = read_texts(value)
+        return "\n".join(text for text in (members or ()) if isinstance(text, str)) if members else ""
+    if "S" in value:
+        try:
+            return documents.spell(parse_foreign(value["S"]), indented=True)
+        except ValueError:
+            return str(value["S"])
+    return documents.spell(plain(value), indented=True) if "M" in value or "L" in value else ""
+
+
+def note(raw: Raw, field: Field) -> str:
+    """What a form must say where the text is not the whole of the value."""
+    value = raw.get(attribute_of(raw, field))
+    if value is None or is_absent(value):
+        return ""
+    if not shown(raw, field) and "S" not in value and value != {"L": []}:
+        return f"It is now {raw_text(value)[:200]}, not as documented; what you write here replaces it."
+    return ""
+
+
+def written(raw: Raw, field: Field, text: str) -> Typed:
+    """The typed value that stands for `text`, in the layout of the item; what is cleared becomes NULL.
+    ValueError where a document is no JSON."""
+    old = raw.get(attribute_of(raw, field))
+    if field.kind == "texts":
+        return _texts(lines(text), old)
+    if not text:
+        return NULL
+    if field.kind == "text":
+        return {"S": text}
+    document = documents.parse(text)
+    return documents.typed(document, old) if old and "M" in old else {"S": documents.spell(document)}
+
+
+def _texts(wanted: list[str], old: Typed | None) -> Typed:
+    """A list where the item has one, whose other members stay; else a set, as new agents have it."""
+    if old and "L" in old:
+        members = read_list(old)
+        assert isinstance(members, list)
+        by_text = {str(text): member for member in members if isinstance(text := read_text(member), str)}
+        others = [member for member in members if isinstance(read_text(member), Malformed)]
+        return {"L": [*(by_text.get(line, {"S": line}) for line in wanted), *others]}
+    return {"SS": sorted(wanted)} if wanted else NULL
+
+
+def lines(text: str) -> list[str]:
+    """One text a line, without blanks and repetitions."""
+    return list(dict.fromkeys(line.strip() for line in text.split("\n") if line.strip()))
+
+
+def settled(text: str, field: Field) -> str:
+    """Text without what a form can't carry: breaks in another spelling, NUL, space at the ends. Of what is
+    drawn and of what is sent, so that a field which nobody touched is never taken for a changed one."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\ufffd", "")
+    if field.kind == "text" and field.name != "description":
+        text = text.replace("\n", "")
+    return text.strip()
+
+
+def digest(text: str, field: Field) -> str:
+    """Tells whether a field is still as it was drawn."""
+    return hashlib.sha256(settled(text, field).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def drawn(raw: Raw) -> dict[str, str]:
+    """The digest of every field as it is now."""
+    return {name: digest(shown(raw, field), field) for name, field in FIELDS.items()}
