@@ -233,7 +233,7 @@ def test_polling_runs_at_the_chosen_interval_and_stops_when_all_is_finished(
     prefer("viewer", refresh_seconds=2)
     page.goto(live)
     gallery.state.update(version=2, finished=True)
-    expect(page.locator("#version")).to_have_text("version 2", timeout=5000)
+    expect(page.locator("#version")).to_have_text("version 2", timeout=15_000)
     expect(page.locator("#live-state")).to_contain_text("finished")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -254,7 +254,7 @@ def test_the_interval_is_changed_in_place_and_remembered(
     with page.expect_response(lambda response: response.request.method == "POST" and response.status == 204):
         choice.select_option("2")
     gallery.state["version"] = 2
-    expect(page.locator("#version")).to_have_text("version 2", timeout=5000)
+    expect(page.locator("#version")).to_have_text("version 2", timeout=15_000)
     assert Preferences.objects.get(user=viewer).refresh_seconds == 2
 
 
