@@ -32,17 +32,12 @@ from botocore.config import Config
 
 from . import values
 from .update import Update
-from .values import RESERVED, Item
+from .values import RESERVED, STEPS, Item
+
+__all__ = ["STEPS", "StatusWriteError", "StatusWriter", "WriteResult"]
 
 logger = logging.getLogger("tracking.writer")
 
-# Attribute, and the text it shows until it starts (seed 003).
-STEPS = (
-    ("pdfAdapter", "Waiting for upload"),
-    ("tradeExtraction", "Waiting for PDF processing"),
-    ("tradeMatching", "Waiting for extraction"),
-    ("exceptionManagement", "No exceptions"),
-)
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 ENDED = frozenset({"success", "error", "completed", "failed"})
 ERROR_BYTES, ACTIVITY_BYTES = 32_000, 2_000
