@@ -29,6 +29,9 @@ from opsportal.supervisor import free_port
 from tests.demo.reading import item_of, items_of
 from tracking.writer import values
 
+# moto does not limit what an item grows to, and is slow enough to turn these runs into minutes.
+pytestmark = pytest.mark.no_moto
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAST = {"speed": 2_000, "rate": 60_000, "seed": 4}
 
@@ -248,7 +251,6 @@ def test_some_writers_behave_as_foreign_ones_do(world: World, monkeypatch: pytes
         assert "startedAt" not in item[step["key"]]["M"]
 
 
-@pytest.mark.no_moto  # it does not limit what an item grows to
 def test_a_status_that_cannot_be_written_does_not_end_the_simulator(world: World) -> None:
     writing = world.record(lambda: world.writer.start_step("s", "overallStatus", "x"))
     with pytest.raises(ValueError, match="cannot name a step"):  # a mistake of ours shows
@@ -339,7 +341,6 @@ def test_a_failing_request_keeps_the_errors_it_had(world: World) -> None:
     assert len(item_of(world.requests, "r")["errors"]["L"]) == 2
 
 
-@pytest.mark.no_moto  # it does not limit what an item grows to
 def test_a_request_that_cannot_be_written_does_not_hold_up_the_others(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

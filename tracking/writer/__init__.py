@@ -294,8 +294,7 @@ class StatusWriter:
 
     def _remember(self, session_id: str, correlation_id: str) -> None:
         """For the log lines of calls that cannot read it. Bounded: not every workflow is finalized."""
-        if correlation_id:
-            self._correlations[session_id] = correlation_id
+        self._correlations |= {session_id: correlation_id} if correlation_id else {}
         if len(self._correlations) > 10_000:
             for oldest in list(self._correlations)[:1_000]:
                 self._correlations.pop(oldest, None)
