@@ -38,6 +38,7 @@ def main() -> int:
     if "MAKELEVEL" in os.environ:
         # A killed `make` cannot pass a signal on; then we stop as on SIGTERM.
         signal_on_parent_death(signal.SIGTERM)
+    os.umask(0o077)  # sessions, password hashes and data: for their owner alone
     try:
         options = Options.read(os.environ)
         with only_run(options.data_dir, options.port), hold_port(options.port, "PORT") as port:

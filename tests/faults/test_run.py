@@ -152,8 +152,8 @@ def test_with_aws_nothing_is_made(start: Start, tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "demo_password").exists()
 
 
-def test_secrets_are_readable_by_their_owner_alone(start: Start, data_dir: Path) -> None:
-    for name in ("secret_key", "demo_password"):
+def test_secrets_and_data_are_readable_by_their_owner_alone(start: Start, data_dir: Path) -> None:
+    for name in ("secret_key", "demo_password", "console.sqlite3", "dynamodb.sqlite3"):
         assert (data_dir / name).stat().st_mode & 0o777 == 0o600
     run = start(data_dir, measured=True, DEMO_PASSWORD="chosen by me").wait_until_ready()
     assert "password chosen by me" in run.output
