@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django import template
@@ -272,7 +273,7 @@ def live(context: Context, region: Any) -> SafeString:
     """The attributes of a region that polls the page's own URL.
 
     `region` has `.id`, `.seen` (token of what is shown), `.anchor` (first row's position, for "n new")
-    and `.finished`. Finished and switched-off regions keep no timer: they still refetch when an action
+    and `.finished`. A header holds no other characters than Latin-1, so the anchor is quoted. Finished and switched-off regions keep no timer: they still refetch when an action
     fires `console:refresh`.
     """
     seconds = context["shell"].refresh_seconds
@@ -284,7 +285,7 @@ def live(context: Context, region: Any) -> SafeString:
         region.id,
         context["request"].get_full_path(),
         trigger,
-        json.dumps({"X-Seen": region.seen or "", "X-Anchor": region.anchor or ""}),
+        json.dumps({"X-Seen": region.seen or "", "X-Anchor": quote(region.anchor or "", safe=":+")}),
         state,
         clocks.iso(timezone.now()),
     )
