@@ -164,7 +164,7 @@ def test_a_count_is_exact_below_the_cap(table: Binding) -> None:
     assert account.calls == 3
 
 
-# moto gives no position after a COUNT, so it could not say that there is more.
+# moto answers a COUNT without a position, from which nobody could tell that there are more.
 @pytest.mark.no_moto
 def test_a_count_stops_at_the_cap_and_says_that_there_are_more(
     table: Binding, monkeypatch: pytest.MonkeyPatch
