@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from opsportal.dynamo import clients
+from opsportal.dynamo import clients, migrations
 from opsportal.dynamo.models import DynamoModel
 from opsportal.dynamo.tables import Binding, binding
 
@@ -227,14 +227,18 @@ def test_the_table_of_the_docs_can_be_added_as_they_say(
     exec(compile(model, "docs/adding.md", "exec"), names)
     exec(compile(migration, "docs/adding.md", "exec"), names)
 
+    declared = migrations.Migration("tracking", "migration_20261201_100000_artifacts", names["migration"])
+    monkeypatch.setattr(migrations, "migrations", lambda: [declared])
+
     table = binding("artifacts")
     client = clients.client(*table.place)
     try:
-        names["migration"].apply(table, lambda said: None)
+        assert migrations.migrate(lambda said: None, tables=("artifacts",)) == 1
         item = {"artifactId": {"S": "a-1"}, "createdAt": {"S": "2025-12-24T10:00:00Z"}, "more": {"N": "7"}}
         client.put_item(TableName=table.name, Item=item)
         artifact = names["Artifact"].read("a-1")
         assert artifact.raw == item
         assert (artifact.session_id, artifact.created_at.hour) == (None, 10)
     finally:
-        client.delete_table(TableName=table.name)
+        for made in (table, migrations.ledger_of(table)):
+            client.delete_table(TableName=made.name)
