@@ -19,7 +19,7 @@ run: venv-demo ## The console with its engine, demo data and simulator (PORT, DA
 test: venv-dev ## Every test, in parallel, with coverage (ARGS="-k name" for some)
 	@$(PY) scripts/chromium.py
 	@$(PY) -m opsportal.dynamo.embedded .data || { echo 'Without it: make test ENGINE=moto' >&2; exit 1; }
-	@$(PY) -m pytest --numprocesses 2 --engine $(ENGINE) $(if $(ARGS),$(ARGS),--cov --cov-report=term)
+	@$(PY) -m pytest --numprocesses 2 --dist worksteal --engine $(ENGINE) $(if $(ARGS),$(ARGS),--cov --cov-report=term)
 
 test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
 	@$(PY) scripts/arbiter.py

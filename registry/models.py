@@ -20,6 +20,7 @@ from opsportal.dynamo.attributes import (
     TextAttribute,
     TextsAttribute,
     TimeAttribute,
+    read_text,
 )
 from opsportal.dynamo.models import DynamoModel
 
@@ -30,7 +31,8 @@ TIERS = ("basic", "pro", "premium")
 
 @dataclass(frozen=True)
 class Tier:
-    """`serviceAvailability` of one tier. Values as recorded; `response_ms` in ms, `uptime` in percent."""
+    """`serviceAvailability` of one tier. Values as recorded; `response_ms` in ms, `uptime` in percent;
+    `odd` is what stands in place of the map."""
 
     name: str
     slots: Any = None
@@ -38,6 +40,7 @@ class Tier:
     response_ms: Any = None
     uptime: Any = None
     price: Any = None
+    odd: Any = None
 
 
 class Agent(DynamoModel):
@@ -118,9 +121,29 @@ class Agent(DynamoModel):
 
     @property
     def offers(self) -> list[str]:
-        """The capabilities that are texts."""
+        """The capabilities that are texts; a text in place of the list is the one capability."""
+        if isinstance(self.capabilities, Malformed):
+            alone = read_text(self.capabilities.value)
+            return [alone] if isinstance(alone, str) else []
+        return [capability for capability in self.capabilities or () if isinstance(capability, str)]
+
+    @property
+    def odd_capabilities(self) -> list[Malformed]:
+        """The capabilities that are not texts, so that they are shown too."""
         members = self.capabilities if isinstance(self.capabilities, list) else []
-        return [capability for capability in members if isinstance(capability, str)]
+        return [capability for capability in members if isinstance(capability, Malformed)]
+
+    @property
+    def problems(self) -> dict[str, Malformed]:
+        """What could not be read, and what could but is no map of tiers."""
+        found = super().problems
+        for name, document in (
+            ("serviceAvailability", self.service_availability),
+            ("tieredPricing", self.tiered_pricing),
+        ):
+            if name not in found and document is not None and not isinstance(document, dict):
+                found[name] = Malformed(self.raw[name], "expected a map of tiers")
+        return found
 
     @property
     def success_percent(self) -> Decimal | Malformed | None:
@@ -140,8 +163,8 @@ class Agent(DynamoModel):
         names += sorted(str(name) for name in {*available, *prices} - set(TIERS))
         tiers = []
         for name in names:
-            offer = available.get(name)
-            offer = offer if isinstance(offer, dict) else {}
+            recorded = available.get(name)
+            offer = recorded if isinstance(recorded, dict) else {}
             tiers.append(
                 Tier(
                     name=name,
@@ -150,6 +173,7 @@ class Agent(DynamoModel):
                     response_ms=offer.get("responseSLA"),
                     uptime=offer.get("uptime"),
                     price=prices.get(name),
+                    odd=None if isinstance(recorded, dict) else recorded,
                 )
             )
         return tiers

@@ -26,7 +26,7 @@ class AgentFilter:
 
     def keep(self, raw: Raw) -> bool:
         agent = Agent.of(raw)
-        if self.capability and self.capability not in agent.offers and agent.offers:
+        if self.capability and self.capability not in agent.offers:
             return False
         if self.status and str(agent.declared_status or "").lower() != self.status.lower():
             return False

@@ -26,8 +26,9 @@ FILTERS = {"capability": "Capability", "status": "Status", "health": "Health", "
 def list_(request: HttpRequest) -> HttpResponse:
     """The registry, by name. A full agent id in the search box opens its item."""
     listing = Listing(request, "agents", FILTERS, ranged=False)
-    if listing["q"] and not listing.cursor and queries.agent(listing["q"]):
-        return redirect("registry:item", listing["q"])
+    for key in listing.keys_typed:
+        if queries.agent(key):
+            return redirect("registry:item", key)
     wanted = queries.AgentFilter(listing["capability"], listing["status"], listing["health"], listing["q"])
     page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor)
     agents = [Agent.of(raw) for raw in page.items]

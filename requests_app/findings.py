@@ -43,7 +43,9 @@ def findings(request: IntelligenceRequest, now: datetime | None = None) -> list[
         )
     names = list(request.problems)
     names += [
-        f"progress.{name}" for name, value in vars(request.progress).items() if isinstance(value, Malformed)
+        f"progress.{name}".removesuffix(".malformed")
+        for name, value in vars(request.progress).items()
+        if isinstance(value, Malformed)
     ]
     if names:
         listed = ", ".join(excerpt(name, 60) for name in names)

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
-from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.listing import Listing, Region, cut, respond, seen_token
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.errors import DynamoError
@@ -17,7 +17,9 @@ from requests_app import logs, queries
 from requests_app.models import LEVELS, ProcessingLog
 from requests_app.views import tabs_of
 
-FILTERS = {"level": "Level", "until": "Until"}
+FILTERS = {"level": "Level", "until": "Until", "outside": ""}
+# An AWS limit: a sort key is at most 1,024 bytes long.
+MOST_STAMP_BYTES = 1024
 
 
 @requires("requests_app.view_requests")
@@ -25,14 +27,20 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     """The newest lines, oldest at the top, or the ones before a cursor; `format` downloads all of them."""
     listing = Listing(request, "logs", FILTERS, ranged=False)
     level = listing["level"].upper()
-    wanted = logs.LogFilter(request_id, levels=logs.levels_of(level) if level else (), until=listing["until"])
-    if request.GET.get("format") in DOWNLOADS:
+    wanted = logs.LogFilter(
+        request_id,
+        levels=logs.levels_of(level) if level else (),
+        # As it stands in the item: space at its end counts in the order.
+        until=cut(request.GET.get("until", ""), MOST_STAMP_BYTES),
+        outside=bool(listing["outside"]),
+    )
+    if request.GET.get("format") in DOWNLOADS and not wanted.outside:
         return _download(request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
     page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
     lines = [ProcessingLog.of(raw) for raw in reversed(page.items)]
     # A page of older lines does not change; nor do the logs of a request that is over or gone.
-    still = bool(listing.cursor or listing["until"]) or (found is None and not lines)
+    still = bool(listing.cursor or listing["until"]) or found is None
     region = Region(
         "live",
         seen=seen_token([raw_text({"M": line.raw}) for line in lines]),
@@ -45,7 +53,12 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
         "lines": [(line, permalink(request_id, line)) for line in lines],
         "levels": [("All", listing.url(level=None), not level), *_levels(listing, level)],
         "tabs": tabs_of(request_id, found, "logs") if found else [],
-        "downloads": [(label, listing.url(format=name)) for name, (label, _, _) in DOWNLOADS.items()],
+        "downloads": [
+            (label, listing.url(format=name))
+            for name, (label, _, _) in DOWNLOADS.items()
+            if not wanted.outside
+        ],
+        "outside_url": "" if wanted.outside else listing.url(outside="1", until=None),
         "limit": logs.LINES,
     }
     missing = found is None and not lines

@@ -1,11 +1,11 @@
 """The processing logs of one request: the newest page, older pages, and the whole as a stream."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from opsportal.dynamo.expressions import Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import Page, stream
+from opsportal.dynamo.pages import Page, scan_page, stream
 from opsportal.dynamo.tables import Binding, Index
 from requests_app.models import ProcessingLog
 from requests_app.tables import REQUEST_LOGS
@@ -16,12 +16,13 @@ LINES = 200
 
 @dataclass(frozen=True)
 class LogFilter:
-    """`levels`: the spellings asked for, empty for all. `until`: a stamp; only lines at or before it."""
+    """`levels`: the spellings asked for, empty for all. `until`: a stamp; only lines at or before it.
+    `outside`: the lines that the index can't hold instead, for want of a stamp."""
 
     request_id: str
     levels: tuple[str, ...] = ()
     until: str = ""
-    span: Span = field(default_factory=Span)
+    outside: bool = False
 
     def clauses(self) -> Filter:
         return (Clause("log_level", "in", self.levels),) if self.levels else ()
@@ -40,6 +41,10 @@ def _table() -> tuple[Binding, Index]:
 def page(wanted: LogFilter, *, purpose: str, cursor: str = "") -> Page:
     """The newest `LINES` lines (items newest first), or the ones before the cursor. Raises `DynamoError`."""
     table, index = _table()
+    if wanted.outside:
+        of_request = Clause(index.hash_key, "=", (wanted.request_id,))
+        filters = (of_request, Clause(index.range_key, "not text"), *wanted.clauses())
+        return scan_page(table, purpose=purpose, cursor=cursor, limit=LINES, filters=filters)
     merge = Merge(
         table,
         index,

@@ -1,5 +1,6 @@
 """Market-intelligence requests and their logs, read from DynamoDB, and the permissions of this app."""
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -212,6 +213,8 @@ def _messages(value: Typed | None) -> list[Any]:
         return []
     if isinstance(members, Malformed):
         text = read_text(value)
+        if text == "":
+            return []
         return [text if isinstance(text, str) else members]
     return [_message(member) for member in members]
 
@@ -230,9 +233,15 @@ def _source(value: Typed) -> Source:
         return Source(None, None, None, members or Malformed(value, "expected a map"))
     return Source(
         name=read_text(members.get("name")),
-        url=read_text(members.get("base_url")) or read_text(members.get("url")),
-        type=read_text(members.get("source_type")) or read_text(members.get("type")),
+        url=_either(members, "base_url", "url"),
+        type=_either(members, "source_type", "type"),
     )
+
+
+def _either(members: dict[str, Typed], *names: str) -> str | Malformed | None:
+    """The first of the members that says something, readable or not."""
+    texts = (read_text(members.get(name)) for name in names)
+    return next((text for text in texts if text not in (None, "")), None)
 
 
 def _change(value: Typed) -> StatusChange:
@@ -245,6 +254,14 @@ def _change(value: Typed) -> StatusChange:
         new_status=read_text(members.get("new_status")),
         message=read_text(members.get("message")),
     )
+
+
+# What a log line shows in columns of its own, or not at all.
+_LINE = frozenset({"log_id", "request_id", "timestamp", "log_level", "message", "stage", "metadata", "ttl"})
+
+
+def _field(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 class ProcessingLog(DynamoModel):
@@ -262,6 +279,17 @@ class ProcessingLog(DynamoModel):
     message = TextAttribute()
     stage = TextAttribute()
     log_metadata = DocumentAttribute(attr_name="metadata")
+
+    @property
+    def extras(self) -> str:
+        """What else the line holds, `name=value` each: its metadata, and attributes nobody documented."""
+        fields = {name: plain(value) for name, value in self.raw.items() if name not in _LINE}
+        metadata = self.log_metadata
+        if isinstance(metadata, dict):
+            fields |= metadata
+        elif metadata is not None:
+            fields["metadata"] = plain(self.raw["metadata"])
+        return " ".join(f"{name}={_field(value)}" for name, value in sorted(fields.items()))
 
     @property
     def level(self) -> str:

@@ -19,6 +19,8 @@ ROW = (
     "request_id", "status", "status_message", "priority", "created_at", "updated_at", "started_at",
     "completed_at", "user_id", "project_id", "request_type", "processing_strategy", "progress", "errors[0]",
 )  # fmt: skip
+# An AWS limit.
+MOST_SORT_KEY_BYTES = 1024
 SEARCHED = ("project_id", "user_id", "request_type")
 
 
@@ -107,11 +109,15 @@ def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str =
     found = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
     if seen.reason:
         found.notes.append(seen.reason)
+    if wanted.sort == "priority":
+        found.notes.append("Of one user or project, requests are listed newest first: no index orders them.")
     return found
 
 
 def _by_priority(wanted: RequestFilter, *, purpose: str, cursor: str) -> Page:
     index = _index("strategy-index")
+    if wanted.span.empty:
+        return Page([], how=f"Query {index.name}")
     seen = pairs(table(), index)
     found = sequence_page(
         table(),
@@ -126,7 +132,8 @@ def _by_priority(wanted: RequestFilter, *, purpose: str, cursor: str) -> Page:
         projection=(*ROW, table().key),
     )
     found.notes.append(
-        "Ordered by priority (high, medium, low, others), then by strategy; within these in no time order."
+        "Ordered by priority (high, medium, low, others), then by strategy; within these in no time order. "
+        "Requests without a priority or a strategy are in the order by time only."
     )
     if not seen.complete:
         found.notes.append(seen.reason)
@@ -149,6 +156,8 @@ def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", prior
         chosen = [(strategy, other) for other in known]
     elif priority and not chosen:
         chosen = [(name, priority) for name in STRATEGIES]
+    # A longer sort key can't be, and asking for one is refused.
+    chosen = [pair for pair in chosen if len(pair[1].encode()) <= MOST_SORT_KEY_BYTES]
     # A spelling such as HIGH ranks with high; what is not known comes after low.
     chosen.sort(key=lambda pair: (ranks.get(pair[1].lower(), len(ranks)), pair[1], pair[0]))
     return [

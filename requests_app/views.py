@@ -40,8 +40,9 @@ FILTERS = {
 def list_(request: HttpRequest) -> HttpResponse:
     """Requests, newest or highest priority first. A full request id in the search box opens its item."""
     listing = Listing(request, "requests", FILTERS)
-    if listing["q"] and not listing.cursor and queries.request(listing["q"]):
-        return redirect("requests:item", listing["q"])
+    for key in listing.keys_typed:
+        if queries.request(key):
+            return redirect("requests:item", key)
     wanted = queries.RequestFilter(
         status=listing["status"],
         user=listing["user"],

@@ -1,5 +1,6 @@
 """Watching processes from outside: who lives, who descends from whom. Linux (/proc)."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -39,6 +40,15 @@ def descendants(pid: int) -> list[int]:
         generation = {child for child, parent in parents.items() if parent in generation}
         found += generation
     return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process, its descendants and their ended children have used."""
+    ticks = 0
+    for process in [pid, *descendants(pid)]:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(int(field) for field in fields[11:15])  # utime, stime, cutime, cstime
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def command_of(pid: int) -> str:

@@ -1,27 +1,55 @@
 """The status API that seed 003 documents, so that its front ends go on working."""
 
+import logging
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from opsportal.console.access import requires
 from opsportal.console.clock import iso
+from opsportal.console.problems import RETRY_AFTER_SECONDS, problem_json
+from opsportal.dynamo.errors import DynamoError
 from tracking import queries
 from tracking.models import Workflow
 from tracking.steps import Step
 
+logger = logging.getLogger(__name__)
 router = Router()
+
+CORRELATION_HEADER = "X-Correlation-ID"
+_CORRELATION_ID = re.compile(r"[\w.:/=-]{1,128}", re.ASCII)
 
 
 @router.get("/workflow/{path:session_id}/status")
 @requires("tracking.view_workflows")
 def workflow_status(request: HttpRequest, session_id: str) -> Any:
     """The status document of a session; the pending one for a session that nobody has written yet."""
-    return document(session_id, queries.workflow(session_id))
+    try:
+        return document(session_id, queries.workflow(session_id))
+    except DynamoError as error:
+        return _unavailable(request, session_id, error)
+
+
+def _unavailable(request: HttpRequest, session_id: str, error: DynamoError) -> HttpResponse:
+    """503 with seed 003's detail text; the log entry is found by session and by correlation id."""
+    given = request.headers.get(CORRELATION_HEADER, "")
+    correlation_id = given if _CORRELATION_ID.fullmatch(given) else uuid4().hex
+    logger.error(
+        "[%r] DynamoDB query failed: %s - %s (correlation id %s)",
+        session_id, error.kind, error.detail, correlation_id,
+    )  # fmt: skip
+    return problem_json(
+        error.title,
+        503,
+        f"Failed to get workflow status: {error.detail}",
+        {"Retry-After": str(RETRY_AFTER_SECONDS), CORRELATION_HEADER: correlation_id},
+    )
 
 
 def document(session_id: str, workflow: Workflow | None) -> dict[str, Any]:
@@ -57,7 +85,7 @@ def _pending(activity: str) -> dict[str, Any]:
 def _agent(step: Step) -> dict[str, Any]:
     activity = _text(step.activity)
     total = step.tokens.total
-    if activity and isinstance(total, Decimal) and total > 0:
+    if activity and isinstance(total, Decimal) and total >= 1:
         activity = f"{activity} (Tokens: {int(total):,})"
     return {
         "status": _text(step.status) or "pending",

@@ -102,12 +102,14 @@ def _oddities(workflow: Workflow) -> list[Finding]:
         )
     if workflow.overall_status is None:
         found.append(Finding("no_status", ATTENTION, "The item has no overallStatus."))
-    malformed = {**workflow.problems}
-    malformed.update({step.label: step.malformed for step in workflow.steps if step.malformed})
-    nested = [step.label for step in workflow.steps if step.problems and not step.malformed]
-    if isinstance(workflow.totals.total, Malformed):
-        malformed["totalTokenUsage.totalTokens"] = workflow.totals.total
-    if malformed or nested:
-        names = ", ".join(_short(name) for name in [*malformed, *nested])
-        found.append(Finding("malformed", ATTENTION, f"Could not be read as documented: {names}."))
+    names = [*workflow.problems, *(step.label for step in workflow.steps if step.problems)]
+    if "totalTokenUsage" not in workflow.problems:
+        names += [
+            f"totalTokenUsage.{name}Tokens"
+            for name, value in vars(workflow.totals).items()
+            if isinstance(value, Malformed)
+        ]
+    if names:
+        listed = ", ".join(_short(name) for name in names)
+        found.append(Finding("malformed", ATTENTION, f"Could not be read as documented: {listed}."))
     return found

@@ -88,9 +88,14 @@ def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str 
 
 
 def _scanned(wanted: WorkflowFilter, *, purpose: str, cursor: str) -> Page:
-    clauses = [*wanted.clauses(), *wanted.span.clauses("createdAt")]
+    clauses = list(wanted.clauses())
+    if wanted.span.empty:
+        return Page([], how=f"Scan {Workflow.binding().name}")
+    if within := wanted.span.clauses("createdAt"):
+        # What has no stamp to compare is shown in every range rather than in none.
+        clauses.append(AnyOf((Clause("createdAt", "not text"), *within)))
     if wanted.status:
-        spellings = {wanted.status, wanted.status.lower(), wanted.status.upper()}
+        spellings = {spell(wanted.status) for spell in (str, str.lower, str.upper, str.title)}
         clauses.append(Clause("overallStatus", "in", tuple(sorted(spellings))))
     found = scan_page(Workflow.binding(), purpose=purpose, cursor=cursor, filters=tuple(clauses))
     found.items.sort(key=lambda raw: str(raw.get("createdAt", {}).get("S", "")), reverse=True)

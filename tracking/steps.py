@@ -62,7 +62,7 @@ class Step:
 
     @property
     def tone(self) -> str:
-        return WAITING if self.status is None and not self.malformed else tone_of(self.status)
+        return WAITING if self.status is None and self.malformed is None else tone_of(self.status)
 
     @property
     def failed(self) -> bool:
@@ -78,7 +78,7 @@ class Step:
 
     @property
     def status_text(self) -> str:
-        if self.malformed:
+        if self.malformed is not None:
             return "malformed"
         return str(self.status) if self.status is not None else "not recorded"
 
@@ -87,9 +87,9 @@ class Step:
         """`completedAt - duration`, for writers that replace the map and lose `startedAt` (point 2)."""
         if isinstance(self.started_at, datetime) or not isinstance(self.completed_at, datetime):
             return None
-        if not isinstance(self.duration, Decimal) or not 0 <= self.duration < 10**9:
+        if not isinstance(self.duration, Decimal) or self.duration < 0:
             return None
-        return self.completed_at - timedelta(seconds=float(self.duration))
+        return shifted(self.completed_at, -self.duration)
 
     @property
     def began_at(self) -> datetime | None:
@@ -98,17 +98,18 @@ class Step:
 
     @property
     def seconds(self) -> Decimal | None:
-        """Recorded duration, else the one between the two stamps."""
+        """Recorded duration, else the one between the two stamps where these are in order."""
         if isinstance(self.duration, Decimal) and self.duration >= 0:
             return self.duration
-        if isinstance(self.started_at, datetime) and isinstance(self.completed_at, datetime):
-            return Decimal(str((self.completed_at - self.started_at).total_seconds()))
-        return None
+        if not (isinstance(self.started_at, datetime) and isinstance(self.completed_at, datetime)):
+            return None
+        between = Decimal(str((self.completed_at - self.started_at).total_seconds()))
+        return between if between >= 0 else None
 
     @property
     def problems(self) -> list[str]:
         """What of this step could not be read, one sentence each."""
-        found = [("the step", self.malformed)] if self.malformed else []
+        found = [("the step", self.malformed)] if self.malformed is not None else []
         names = ("status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "error")
         values = (
             self.status, self.activity, self.started_at, self.completed_at, self.last_updated,
@@ -124,6 +125,14 @@ class Step:
             if isinstance(value, Malformed)
         ]
         return [f"{name}: {value.reason}: {value.raw[:200]}" for name, value in found]
+
+
+def shifted(moment: datetime, seconds: Decimal) -> datetime | None:
+    """`moment` moved by `seconds`; None where that leaves the calendar (years 1 to 9999)."""
+    try:
+        return moment + timedelta(seconds=float(seconds))
+    except OverflowError:
+        return None
 
 
 def steps_of(raw: Mapping[str, Typed]) -> list[Step]:
@@ -152,7 +161,8 @@ READ = frozenset(
 def _step(key: str, label: str, value: Typed, *, listed: bool) -> Step:
     members = read_map(value)
     if members is None or isinstance(members, Malformed):
-        return Step(key, label, listed=listed, malformed=members or Malformed(value, "expected a map"))
+        malformed = Malformed(value, "expected a map") if members is None else members
+        return Step(key, label, listed=listed, malformed=malformed)
     retries = read_number(members.get("retryCount"))
     return Step(
         key,
@@ -175,7 +185,8 @@ def _error(value: Typed | None) -> str | Malformed | None:
     """Errors are text; some writers store a map, which is shown as it is rather than lost."""
     if value is not None and ("M" in value or "L" in value):
         return raw_text(value)
-    return read_text(value) or None
+    text = read_text(value)
+    return None if text == "" else text
 
 
 def read_tokens(value: Typed | None) -> Tokens:

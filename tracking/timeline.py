@@ -1,12 +1,13 @@
 """The steps of one workflow on a common time axis, in percent, ready to be drawn."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from opsportal.dynamo.attributes import Malformed
 from tracking.models import Workflow
-from tracking.steps import Step
+from tracking.steps import Step, shifted
 
 # A bar is at least that wide, so that a step of milliseconds is seen.
 LEAST_WIDTH = 0.6
@@ -40,7 +41,9 @@ class Row:
 
     @property
     def status(self) -> Any:
-        return self.step.malformed or self.step.status_text
+        if self.step.malformed is not None:
+            return self.step.malformed
+        return self.step.status if isinstance(self.step.status, Malformed) else self.step.status_text
 
     @property
     def started(self) -> Any:
@@ -99,9 +102,9 @@ def _bar(step: Step, at: Any, until: datetime) -> Bar | None:
         first, last = at(min(known, step.completed_at)), at(step.completed_at)
     elif began is not None:
         seconds = step.seconds
-        stop = began + timedelta(seconds=float(seconds)) if seconds and not step.running else until
+        stop = shifted(began, seconds) if seconds and not step.running else None
         kind = "running" if step.running else "recorded"
-        first, last = at(began), at(max(stop, began))
+        first, last = at(began), at(max(stop or until, began))
     else:
         return None
     width = max(last - first, LEAST_WIDTH)

@@ -30,8 +30,9 @@ FILTERS = {"status": "Status", "source": "Source type", "q": "Text", "outside": 
 def list_(request: HttpRequest) -> HttpResponse:
     """Workflows, newest first. A full session id in the search box opens its item."""
     listing = Listing(request, "workflows", FILTERS)
-    if listing["q"] and not listing.cursor and queries.workflow(listing["q"]):
-        return redirect("tracking:item", listing["q"])
+    for key in listing.keys_typed:
+        if queries.workflow(key):
+            return redirect("tracking:item", key)
     if listing["outside"]:
         page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
     else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -54,16 +54,8 @@ def relative(at: datetime, now: datetime) -> str:
     return f"{amount} ago" if seconds > 0 else f"in {amount}"
 
 
-def duration(value: Decimal | float | int | timedelta) -> str | None:
-    """`250 ms`, `17.1 s`, `4 m 12 s`, `2 h 3 m`, `3 d 4 h` from seconds; None for what is no number."""
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    try:
-        seconds = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    if not seconds.is_finite():
-        return None
+def duration(seconds: Decimal) -> str:
+    """`250 ms`, `17.1 s`, `4 m 12 s`, `2 h 3 m`, `3 d 4 h` from a finite number of seconds."""
     sign = "−" if seconds < 0 else ""
     seconds = abs(seconds)
     if 0 < seconds < 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -20,8 +20,14 @@ from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.attributes import parse_time
 from opsportal.dynamo.pages import Page
 
-# Longer values of a filter are cut: no key or status is longer (2,048 bytes is DynamoDB's limit).
-MOST_CHARACTERS = 2048
+# Longer values of a filter are cut: no key or status is longer (an AWS limit), and a longer one in a key
+# condition would be refused.
+MOST_BYTES = 2048
+
+
+def cut(text: str, most: int) -> str:
+    """`text` in at most so many bytes."""
+    return text.encode(errors="replace")[:most].decode(errors="ignore")
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,8 @@ class Listing:
     values: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        given = self.request.GET
-        self.values = {
-            name: given[name].strip()[:MOST_CHARACTERS] for name in self.filters if given.get(name)
-        }
+        given = {name: cut(self.request.GET.get(name, ""), MOST_BYTES).strip() for name in self.filters}
+        self.values = {name: value for name, value in given.items() if value}
 
     def __getitem__(self, name: str) -> str:
         """A filter's value, "" when it is not set. KeyError for other names, so that templates, which try
@@ -91,7 +95,15 @@ class Listing:
         """The newest stamp of the list as the browser first showed it; only polls of page one have it."""
         if self.cursor or not wants_fragment(self.request):
             return ""
-        return self.request.headers.get("X-Anchor", "")[:200]
+        return unquote(self.request.headers.get("X-Anchor", ""))[:200]
+
+    @property
+    def keys_typed(self) -> list[str]:
+        """What the search box may hold as a key: as typed, then without the space around it. Empty where
+        an answer must not lead away from the list: on its further pages, and on polls."""
+        if self.cursor or wants_fragment(self.request):
+            return []
+        return list(dict.fromkeys(key for key in (self.request.GET.get("q", ""), self["q"]) if key))
 
     @cached_property
     def time_range(self) -> TimeRange:

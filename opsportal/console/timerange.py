@@ -31,8 +31,8 @@ class TimeRange:
         """As bounds of an index's text. The prefix of a stamp sorts before all its forms (``...00Z``,
         ``...00.123``, naive), and ``~`` after them, so zone-less and zoned tables are both served."""
         return Span(
-            self.start.strftime("%Y-%m-%dT%H:%M:%S") if self.start else "",
-            self.end.strftime("%Y-%m-%dT%H:%M:%S") + "~" if self.end else "",
+            _second(self.start) if self.start else "",
+            _second(self.end) + "~" if self.end else "",
         )
 
 
@@ -40,13 +40,22 @@ def time_range(params: Mapping[str, str], zone: ZoneInfo, *, default: str = DEFA
     """From `range`, or from `from` and `to` (ISO, in `zone` where they name none). Nonsense is ignored."""
     start, end = _moment(params.get("from", ""), zone), _moment(params.get("to", ""), zone)
     if start or end:
-        parts = [f"{name} {at:%Y-%m-%d %H:%M}" for name, at in (("from", start), ("to", end)) if at]
+        parts = [
+            f"{name} {_second(at)[:16].replace('T', ' ')}"
+            for name, at in (("from", start), ("to", end))
+            if at
+        ]
         return TimeRange("custom", " ".join(parts) + " UTC", start, end)
     key = params.get("range", default)
     if key not in LENGTHS:
         key = default
     label, length = LENGTHS[key]
     return TimeRange(key, label, datetime.now(UTC) - length if length else None, None)
+
+
+def _second(at: datetime) -> str:
+    """To the second; strftime would not pad years below 1000."""
+    return at.isoformat()[:19]
 
 
 def _moment(text: str, zone: ZoneInfo) -> datetime | None:

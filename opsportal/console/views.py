@@ -30,7 +30,10 @@ def overview(request: HttpRequest) -> HttpResponse:
         url = f"{reverse(name)}?window={window.key}"
         list_url = reverse(list_name) if list_name else ""
         shown.append({"id": name, "url": url, "title": title, "list_url": list_url})
-    return render(request, "console/overview.html", {"window": window, "panels": shown})
+    sees_data = any(panel["list_url"] for panel in shown)
+    return render(
+        request, "console/overview.html", {"window": window, "panels": shown, "sees_data": sees_data}
+    )
 
 
 @staff

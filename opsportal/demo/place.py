@@ -1,12 +1,10 @@
 """Where made-up data may go, and how it becomes DynamoDB items."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, is_loopback
 
 Item = dict[str, Any]  # plain Python values; `attribute_values` makes the low-level form
 
@@ -24,15 +22,6 @@ def refuse_real_tables(tables: Iterable[Binding], command: str) -> None:
                 f"{command} writes made-up data and refuses {table.name} at {where}: it only writes to an engine "
                 "on this machine. Set AWS_ENDPOINT_URL_DYNAMODB to its address, such as http://127.0.0.1:8001."
             )
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Whether an endpoint's host is ``localhost`` or a loopback address (not a name that looks like one)."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def attribute_value(value: Any) -> Item:

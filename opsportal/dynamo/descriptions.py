@@ -40,18 +40,26 @@ class Description:
     def index_on(self, hash_key: str, range_key: str) -> DeployedIndex | None:
         """A usable index with that key schema and all attributes, whatever its name."""
         for index in self.indexes:
-            if (index.hash_key, index.range_key, index.projection) == (hash_key, range_key, "ALL"):
-                return index if index.usable else None
+            if index.usable and (index.hash_key, index.range_key, index.projection) == (
+                hash_key,
+                range_key,
+                "ALL",
+            ):
+                return index
         return None
 
 
-def describe(binding: Binding, *, fresh: bool = False) -> Description:
-    """The table as deployed. Raises `DynamoError` (TableMissing, AccessDenied, ...)."""
+def describe(binding: Binding, *, fresh: bool = False, patient: bool = False) -> Description:
+    """The table as deployed. Raises `DynamoError` (TableMissing, AccessDenied, ...).
+
+    `fresh`: not from the cache; `patient`: with a worker's time, not a page's.
+    """
     cache, key = caches["process"], f"description:{binding.fingerprint}"
     if not fresh and (known := cache.get(key)):
         return known
     with translated(binding):
-        table = clients.client(*binding.place).describe_table(TableName=binding.name)["Table"]
+        client = clients.client(*binding.place, patient=patient)
+        table = client.describe_table(TableName=binding.name)["Table"]
     description = _description(table)
     cache.set(key, description, DESCRIPTION_LIFE)
     return description

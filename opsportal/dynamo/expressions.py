@@ -39,14 +39,19 @@ class Expressions:
     values: dict[str, Typed] = field(default_factory=dict)
 
     def name(self, attribute: str) -> str:
-        """A placeholder for a top-level attribute or a path such as ``errors[0]``."""
-        base, bracket, rest = attribute.partition("[")
+        """A placeholder for a top-level attribute.
+
+        A path such as ``errors[0]`` is given as it is, since moto refuses an indexed placeholder: write
+        one only of a plain attribute that is none of DynamoDB's reserved words.
+        """
+        if "[" in attribute:
+            return attribute
+        for placeholder, known in self.names.items():
+            if known == attribute:
+                return placeholder
         placeholder = f"#n{len(self.names)}"
-        for known, value in self.names.items():
-            if value == base:
-                return known + bracket + rest
-        self.names[placeholder] = base
-        return placeholder + bracket + rest
+        self.names[placeholder] = attribute
+        return placeholder
 
     def value(self, text: str) -> str:
         placeholder = f":v{len(self.values)}"

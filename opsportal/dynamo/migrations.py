@@ -1,36 +1,35 @@
 """Table migrations: each app's `migrations_dynamo/`, applied in the order of their names.
 
 A migration module is named as in seed 001 (``migration_20241201_122000_create_..._table``) and holds one
-`migration`: a `CreateTable` or an `AddIndex`. What was applied is written to a ledger table beside the
-migrated table, ``{env}-opsportal_migrations``, once per region and endpoint. Every step looks before it
-acts, so a run that was killed, or two runs at once, end in the same tables.
+`migration`: a `CreateTable` or an `AddIndex`. What was begun and what was applied is written to a ledger
+table beside the migrated table, ``{env}-opsportal_migrations``, once per region and endpoint. Every step
+looks before it acts, so a run that was killed, or two runs at once, end in the same tables.
 """
 
 import getpass
 import importlib
+import os
 import pkgutil
 import socket
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from botocore.exceptions import ClientError
 from django.apps import apps
 from django.conf import settings
 
 from opsportal.dynamo import clients
+from opsportal.dynamo.creation import create, wait_until_active
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import TableMissing, translated
+from opsportal.dynamo.errors import DynamoError, TableMissing, translated
 from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
 
 Say = Callable[[str], object]
 
-WAIT_SECONDS = 300
-# What an emulator answers that does not know an operation.
-UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
+# What DynamoDB answers while another change of the table is under way.
+BUSY = frozenset({"ResourceInUseException", "LimitExceededException"})
 
 
 class Step(Protocol):
@@ -48,7 +47,7 @@ class Step(Protocol):
         """Where it applies: one table, or for the console's own one in every place."""
         ...
 
-    def apply(self, table: Binding, say: Say) -> None: ...
+    def apply(self, table: Binding, say: Say, entry: "Entry") -> None: ...
 
 
 class _OnForeignTable:
@@ -65,8 +64,8 @@ class CreateTable(_OnForeignTable):
 
     logical: str
 
-    def apply(self, table: Binding, say: Say) -> None:
-        _create_if_missing(table, say)
+    def apply(self, table: Binding, say: Say, entry: "Entry") -> None:
+        _create_if_missing(table, say, entry)
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,21 @@ class CreateOwnTable:
         beside = {table.place: table for table in bindings()}
         return [own_table(self.spec, table) for table in beside.values()]
 
-    def apply(self, table: Binding, say: Say) -> None:
-        _create_if_missing(table, say)
+    def apply(self, table: Binding, say: Say, entry: "Entry") -> None:
+        _create_if_missing(table, say, entry)
 
 
-def _create_if_missing(table: Binding, say: Say) -> None:
+def _create_if_missing(table: Binding, say: Say, entry: "Entry") -> None:
     try:
-        describe(table, fresh=True)
-        say(f"  {table.name} exists already and is left as it is")
+        describe(table, fresh=True, patient=True)
+        if not entry.begun:
+            say(f"  {table.name} exists already and is left as it is")
+            return
     except TableMissing:
-        create(table)
-        say(f"  created {table.name}")
+        # From here on the table is ours: a run that is killed before the end is taken up again.
+        entry.begin()
+    create(table)
+    say(f"  created {table.name}")
 
 
 @dataclass(frozen=True)
@@ -105,25 +108,39 @@ class AddIndex(_OnForeignTable):
     logical: str
     index: str
 
-    def apply(self, table: Binding, say: Say) -> None:
-        if any(index.name == self.index for index in describe(table, fresh=True).indexes):
+    def apply(self, table: Binding, say: Say, entry: "Entry") -> None:
+        if self._is_there(table):
+            wait_until_active(table)  # a killed run may have left it half built
             say(f"  {table.name} has {self.index} already")
             return
+        for _ in range(5):
+            self._add(table)
+            wait_until_active(table)
+            if self._is_there(table):
+                say(f"  added {self.index} to {table.name}")
+                return
+        raise DynamoError(f"{table.name} is busy with other changes.", "Run the command again later.")
+
+    def _is_there(self, table: Binding) -> bool:
+        return any(index.name == self.index for index in describe(table, fresh=True, patient=True).indexes)
+
+    def _add(self, table: Binding) -> None:
         index = table.spec.index(self.index)
         names = [name for name in (index.hash_key, index.range_key) if name]
-        client = clients.client(*table.place, patient=True)
-        # ResourceInUseException: a second migrator was first, and its index is waited for.
-        with translated(table), suppress(client.exceptions.ResourceInUseException):
-            client.update_table(
-                TableName=table.name,
-                AttributeDefinitions=[
-                    {"AttributeName": name, "AttributeType": "S"}
-                    for name in dict.fromkeys([table.key, *names])
-                ],
-                GlobalSecondaryIndexUpdates=[{"Create": index.definition()}],
-            )
-        wait_until_active(table)
-        say(f"  added {self.index} to {table.name}")
+        with translated(table):
+            try:
+                clients.client(*table.place, patient=True).update_table(
+                    TableName=table.name,
+                    AttributeDefinitions=[
+                        {"AttributeName": name, "AttributeType": "S"}
+                        for name in dict.fromkeys([table.key, *names])
+                    ],
+                    GlobalSecondaryIndexUpdates=[{"Create": index.definition()}],
+                )
+            except ClientError as error:
+                # A second migrator is at it, or was first.
+                if error.response["Error"]["Code"] not in BUSY and not self._is_there(table):
+                    raise
 
 
 @dataclass(frozen=True)
@@ -131,62 +148,6 @@ class Migration:
     app: str
     name: str
     step: Step
-
-
-def create(table: Binding, *, optional_indexes: bool = False) -> None:
-    """Create the table, wait until it is ACTIVE, then set TTL and point-in-time recovery.
-
-    A table that somebody else creates meanwhile is waited for. An engine that knows no TTL or recovery
-    leaves them off; `verify` reports it.
-    """
-    client = clients.client(*table.place, patient=True)
-    with translated(table), suppress(client.exceptions.ResourceInUseException):
-        client.create_table(**table.create_request(optional_indexes=optional_indexes))
-    wait_until_active(table)
-    if table.ttl_attribute and table.spec.ttl_attribute:
-        _if_known(
-            lambda: client.update_time_to_live(
-                TableName=table.name,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl_attribute},
-            ),
-            table,
-        )
-    if table.spec.point_in_time_recovery:
-        _if_known(
-            lambda: client.update_continuous_backups(
-                TableName=table.name,
-                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-            ),
-            table,
-        )
-
-
-def _if_known(call: Callable[[], Any], table: Binding) -> None:
-    try:
-        call()
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        already = "already" in message.lower()  # the second of two migrators; TTL says so in words
-        if code not in UNKNOWN_OPERATION and not already:
-            with translated(table):
-                raise
-
-
-def wait_until_active(table: Binding) -> None:
-    """Wait until table and indexes are ACTIVE; TimeoutError after five minutes."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    pause = 0.05
-    while True:
-        try:
-            description = describe(table, fresh=True)
-            if description.state == "ACTIVE" and all(index.usable for index in description.indexes):
-                return
-        except TableMissing:
-            pass  # DescribeTable is eventually consistent right after CreateTable
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{table.name} is not ACTIVE after {WAIT_SECONDS} s; run the command again.")
-        time.sleep(pause)
-        pause = min(pause * 2, 5)
 
 
 # --- The ledger --------------------------------------------------------------------------------------
@@ -199,36 +160,57 @@ def ledger_of(table: Binding) -> Binding:
     return own_table(LEDGER, table)
 
 
-def entry_name(migration: Migration, table: Binding) -> str:
-    """The ledger's key: a migration is applied to a table, and names of tables are settings."""
-    return f"{migration.name}/{table.name}"
+@dataclass
+class Entry:
+    """A migration's line in the ledger beside its table. `begun`: an earlier run began and did not finish."""
+
+    migration: Migration
+    table: Binding
+    begun: bool = False
+
+    @property
+    def name(self) -> str:
+        """The ledger's key: a migration is applied to a table, and names of tables are settings."""
+        return f"{self.migration.name}/{self.table.name}"
+
+    def begin(self) -> None:
+        self._write(begun_at=_now())
+
+    def finish(self) -> None:
+        self._write(applied_at=_now(), applied_by=_who())
+
+    def _write(self, **texts: str) -> None:
+        ledger = ledger_of(self.table)
+        texts |= {"name": self.name, "app": self.migration.app, "table": self.table.name}
+        with translated(ledger):
+            clients.client(*ledger.place, patient=True).put_item(
+                TableName=ledger.name, Item={name: {"S": text} for name, text in texts.items()}
+            )
 
 
-def applied(table: Binding) -> set[str]:
-    """The entry names in the ledger beside `table`; empty when there is no ledger yet."""
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container whose user id has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def ledger_entries(table: Binding) -> dict[str, bool]:
+    """Entry name -> whether it was applied (else only begun), of the ledger beside `table`. Creates it."""
     ledger = ledger_of(table)
     client = clients.client(*ledger.place, patient=True)
     try:
         with translated(ledger):
             pages = client.get_paginator("scan").paginate(TableName=ledger.name, ConsistentRead=True)
-            return {item["name"]["S"] for page in pages for item in page["Items"]}
+            return {item["name"]["S"]: "applied_at" in item for page in pages for item in page["Items"]}
     except TableMissing:
-        return set()
-
-
-def _record(migration: Migration, table: Binding) -> None:
-    ledger = ledger_of(table)
-    with translated(ledger):
-        clients.client(*ledger.place, patient=True).put_item(
-            TableName=ledger.name,
-            Item={
-                "name": {"S": entry_name(migration, table)},
-                "app": {"S": migration.app},
-                "table": {"S": table.name},
-                "applied_at": {"S": datetime.now(UTC).isoformat(timespec="milliseconds")},
-                "applied_by": {"S": f"{getpass.getuser()}@{socket.gethostname()}"},
-            },
-        )
+        create(ledger)
+        return {}
 
 
 # --- The runner ----------------------------------------------------------------------------------------
@@ -254,7 +236,8 @@ def migrate(say: Say = print, *, tables: tuple[str, ...] = ()) -> int:
     """Apply what is pending, in order, and return how many were applied.
 
     The console's own tables always; the others belong to other programs: outside development only the
-    logical ones named in `tables` are touched. Raises `DynamoError`, and KeyError for a logical name that does not exist.
+    logical ones named in `tables` are touched. Raises `DynamoError`, and KeyError for a logical name that
+    does not exist.
     """
     chosen = [binding(logical).logical for logical in tables]
     if not chosen and settings.OPSPORTAL_ENV != "dev":
@@ -264,20 +247,21 @@ def migrate(say: Say = print, *, tables: tuple[str, ...] = ()) -> int:
         )
     foreign = chosen or (list(settings.DYNAMO_TABLES) if settings.OPSPORTAL_ENV == "dev" else [])
     count = 0
-    known: dict[tuple[str, str], set[str]] = {}
+    known: dict[tuple[str, str], dict[str, bool]] = {}
     for migration in migrations():
         if not migration.step.own and migration.step.logical not in foreign:
             continue
         for table in migration.step.tables():
             if table.place not in known:
-                create(ledger_of(table))
-                known[table.place] = applied(table)
-            if entry_name(migration, table) in known[table.place]:
+                known[table.place] = ledger_entries(table)
+            entry = Entry(migration, table)
+            applied = known[table.place].get(entry.name)
+            if applied:
                 continue
+            entry.begun = applied is False
             say(f"{migration.app}: {migration.name}")
-            migration.step.apply(table, say)
-            _record(migration, table)
-            known[table.place].add(entry_name(migration, table))
+            migration.step.apply(table, say, entry)
+            entry.finish()
             count += 1
     say(f"{count} table migrations applied." if count else "No table migration is pending.")
     return count

@@ -4,6 +4,7 @@ A model's `Meta` and key attribute come from settings.DYNAMO_TABLES, and its cal
 clients. An instance keeps the exact item in `raw`, with whatever the model does not declare.
 """
 
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -72,18 +73,26 @@ class DynamoModel(Model):
     def of(cls, raw: dict[str, Typed]) -> Self:
         """The instance of an item as the wire has it. Never raises, whatever the item holds."""
         instance = cls(_user_instantiated=False)
-        instance.raw = raw
-        key_name, key_attribute = cls._hash_keyname, cls.binding().key
-        for name, attribute in cls.get_attributes().items():
-            source = key_attribute if name == key_name else attribute.attr_name
-            instance.attribute_values[name] = _read(attribute, raw.get(source))
+        instance.deserialize(raw)
         return instance
+
+    def deserialize(self, attribute_values: dict[str, Typed]) -> None:
+        """Become that item. PynamoDB calls it with what `update` and `refresh` were answered."""
+        self.raw = attribute_values
+        key_name, key_attribute = self._hash_keyname, self.binding().key
+        for name, attribute in self.get_attributes().items():
+            source = key_attribute if name == key_name else attribute.attr_name
+            self.attribute_values[name] = _read(attribute, attribute_values.get(source))
+        for name in [
+            name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)
+        ]:
+            del vars(self)[name]
 
     @classmethod
     def read(cls, key: str, *, consistent: bool = False) -> Self | None:
         """The item of that key, or None. Raises `DynamoError`."""
         bound = cls.binding()
-        if not key or len(key.encode()) > MAX_KEY_BYTES:
+        if not _can_be_a_key(key):
             return None
         with translated(bound):
             answer = clients.client(*bound.place).get_item(
@@ -117,6 +126,13 @@ class DynamoModel(Model):
 MAX_KEY_BYTES = 2048
 
 
+def _can_be_a_key(text: str) -> bool:
+    try:
+        return 1 <= len(text.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+        return False
+
+
 def _read(attribute: Any, value: Typed | None) -> Any:
     if isinstance(attribute, TolerantAttribute):
         return attribute.read(value)
@@ -125,10 +141,16 @@ def _read(attribute: Any, value: Typed | None) -> Any:
     )
 
 
+def bind_all() -> None:
+    """Bind every model whose table the settings have: conditions may name a key before the first call."""
+    for model in DynamoModel._models:
+        if model.logical in settings.DYNAMO_TABLES:
+            model.bind()
+
+
 def _rebind(*, setting: str, **_: Any) -> None:
-    if setting == "DYNAMO_TABLES" and settings.configured:
-        for model in DynamoModel._models:
-            model._connection = None
+    if setting == "DYNAMO_TABLES":
+        bind_all()
 
 
 setting_changed.connect(_rebind)

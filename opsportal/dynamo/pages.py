@@ -62,8 +62,9 @@ def scan_page(
     client = clients.client(*table.place)
     items: list[Raw] = []
     searching = bool(filters or keep)
+    key = (table.key,)
     for _ in range(SEARCH_CALLS):
-        arguments = Expressions().arguments(filters=filters, projection=projection)
+        arguments = Expressions().arguments(filters=filters, projection=_with(key, projection))
         if start:
             arguments["ExclusiveStartKey"] = start
         with translated(table):
@@ -76,7 +77,7 @@ def scan_page(
         items += [item for item in answer["Items"] if keep is None or keep(item)]
         if len(items) > limit or (len(items) == limit and start):
             items = items[:limit]
-            start = {table.key: items[-1][table.key]}
+            start = _start_after(items[-1], key)
         if len(items) >= limit or not start:
             break
     return Page(
@@ -85,6 +86,15 @@ def scan_page(
         how=f"Scan {table.name}",
         complete=not start or len(items) >= limit,
     )
+
+
+def _with(key: Sequence[str], projection: Sequence[str]) -> Sequence[str]:
+    """The projection with what a start key is made of; none stays none, which is every attribute."""
+    return (*projection, *key) if projection else ()
+
+
+def _start_after(item: Raw, key: Sequence[str]) -> Raw:
+    return {name: item[name] for name in key}
 
 
 @dataclass(frozen=True)
@@ -121,8 +131,11 @@ def sequence_page(
     client = clients.client(*table.place)
     items: list[Raw] = []
     calls = 0
+    key = [name for name in (index.hash_key, index.range_key, table.key) if name]
     while number < len(parts) and len(items) < limit and calls < len(parts) + SEARCH_CALLS:
-        arguments = Expressions().arguments(key=parts[number].key, filters=filters, projection=projection)
+        arguments = Expressions().arguments(
+            key=parts[number].key, filters=filters, projection=_with(key, projection)
+        )
         if start:
             arguments["ExclusiveStartKey"] = start
         with translated(table):
@@ -137,7 +150,7 @@ def sequence_page(
         items += answer["Items"]
         if len(items) > limit:
             items = items[:limit]
-            start = {name: items[-1][name] for name in (index.hash_key, index.range_key, table.key)}
+            start = _start_after(items[-1], key)
         elif not start:
             number += 1
     position = {"part": labels[number], "key": start} if number < len(parts) else {}

@@ -75,7 +75,7 @@ def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
     client = clients.client(*table.place)
     found: list[tuple[str, ...]] = []
     start: dict[str, Typed] | None = None
-    for _ in range(MOST_PARTITIONS):
+    while True:
         arguments = Expressions().arguments(projection=prefix)
         if start:
             arguments["ExclusiveStartKey"] = start
@@ -87,12 +87,12 @@ def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
         values = tuple(str(read_text(item[name])) for name in prefix)
         if values in found:
             return Seen(tuple(found), complete=False, reason="The index could not be walked through.")
+        if len(found) == MOST_PARTITIONS:
+            reason = f"There are more than {MOST_PARTITIONS} different values."
+            return Seen(tuple(found), complete=False, reason=reason)
         found.append(values)
         start = {name: {"S": _LAST} for name in (index.hash_key, index.range_key, table.key) if name}
         start.update({name: item[name] for name in prefix})
-    return Seen(
-        tuple(found), complete=False, reason=f"There are more than {MOST_PARTITIONS} different values."
-    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ says about where the table is and what its key is called here.
 
 import functools
 import hashlib
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -183,6 +184,10 @@ def _region_variables() -> tuple[str, ...]:
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Whether an endpoint is on this machine, so that made-up data may be written to it."""
-    host = urlsplit(endpoint).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether an endpoint is on this machine, so that made-up data may be written to it: ``localhost`` or a
+    loopback address, not a name that looks like one."""
+    try:
+        host = urlsplit(endpoint).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

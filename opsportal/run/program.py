@@ -38,6 +38,7 @@ def main() -> int:
     if "MAKELEVEL" in os.environ:
         # A killed `make` cannot pass a signal on; then we stop as on SIGTERM.
         signal_on_parent_death(signal.SIGTERM)
+    os.umask(0o077)  # sessions, password hashes and data: for their owner alone
     try:
         options = Options.read(os.environ)
         with only_run(options.data_dir, options.port), hold_port(options.port, "PORT") as port:
@@ -136,11 +137,12 @@ def start_web(supervisor: Supervisor, options: Options, environ: dict[str, str],
 
 
 def answers(port: int) -> bool:
-    """Whether the console answers its probe of life."""
+    """Whether the console answers at all. The port is ours alone, and with AWS its ALLOWED_HOSTS may well
+    refuse the name that is used here."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
+        return connection.getresponse().status < 500
     except (OSError, http.client.HTTPException):
         return False
     finally:

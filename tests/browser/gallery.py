@@ -5,12 +5,12 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template import RequestContext, Template
 from django.urls import include, path
 from django.utils import timezone
 
+from opsportal.accounts.admin import site
 from opsportal.console.access import staff
 from opsportal.dynamo.attributes import Malformed
 
@@ -182,5 +182,5 @@ urlpatterns = [
     path("item/<str:key>/", item_page),
     path("states/", states_page),
     path("accounts/", include("opsportal.accounts.urls")),
-    path("admin/", admin.site.urls),
+    path("admin/", site.urls),
 ]

@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from opsportal.accounts.models import Preferences
 from tests.browser import gallery
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.urls("tests.browser.gallery")
 
 PAGES = (
     "/", "/item/sess-0001-a08ac7ad/", "/states/", "/nothing/here/", "/accounts/preferences/", "/accounts/views/",
-    "/accounts/password/change/", "/accounts/2fa/", "/admin/",
+    "/accounts/password/change/", "/accounts/2fa/", "/admin/", "/admin/auth/user/", "/admin/auth/user/add/",
 )  # fmt: skip
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 380, "height": 800}
 
@@ -39,21 +41,20 @@ def refresh(page: Page) -> None:
     page.evaluate("htmx.trigger(document.body, 'console:refresh')")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_passes_axe_and_fits_wide_and_narrow(
-    theme: str, live: str, page: Page, sign_in: Any, prefer: Any, axe: Callable[[Page], list[str]]
+@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)], ids=["light", "dark"])
+def test_every_page_passes_axe_and_fits(
+    theme: str, size: Any, live: str, page: Page, sign_in: Any, prefer: Any, axe: Callable[[Page], list[str]]
 ) -> None:
     sign_in("administrator")
     prefer("administrator", theme=theme, time_zone="Europe/Berlin")
+    page.set_viewport_size(size)
     found = []
-    for size in (WIDE, NARROW):
-        page.set_viewport_size(size)
-        for path in PAGES:
-            page.goto(live + path)
-            found += [f"{path} at {size['width']}: {violation}" for violation in axe(page)]
-            overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            if overflow > 0:
-                found.append(f"{path} at {size['width']}: {overflow} px too wide")
+    for path in PAGES:
+        page.goto(live + path)
+        found += [f"{path}: {violation}" for violation in axe(page)]
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if overflow > 0:
+            found.append(f"{path}: {overflow} px too wide")
     assert found == []
 
 
@@ -67,6 +68,44 @@ def test_the_pages_before_one_is_in_pass_axe(live: str, page: Page, axe: Callabl
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert axe(page) == []
+
+
+def test_the_way_through_the_second_factor_passes_axe(
+    live: str, page: Page, operator: Any, axe: Callable[[Page], list[str]]
+) -> None:
+    def sign_in_by_form() -> None:
+        page.goto(live + "/accounts/login/")
+        page.get_by_label("User name or e-mail").fill("operator")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+
+    def seen(path: str) -> None:
+        page.wait_for_url(f"**{path}*")
+        assert axe(page) == []
+
+    sign_in_by_form()
+    page.wait_for_url(live + "/")
+    page.goto(live + "/accounts/2fa/totp/activate/")
+    seen("/accounts/reauthenticate/")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    seen("/accounts/2fa/totp/activate/")
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    secret = page.get_by_label("Authenticator secret").input_value()
+    page.locator("#id_code").fill(code_now(secret))
+    page.get_by_role("button", name="Activate").click()
+    seen("/accounts/2fa/recovery-codes/")
+    page.goto(live + "/accounts/2fa/totp/deactivate/")
+    seen("/accounts/2fa/totp/deactivate/")
+    page.context.clear_cookies()
+    sign_in_by_form()
+    seen("/accounts/2fa/authenticate/")
+    page.get_by_role("button", name="Use another account").click()
+    page.wait_for_url("**/accounts/login/")
+
+
+def code_now(secret: str) -> str:
+    return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
 
 
 def test_the_systems_theme_is_followed_without_a_script(
@@ -178,6 +217,15 @@ def test_a_failing_refresh_keeps_the_last_state_says_since_when_and_recovers(
     expect(page.locator("#live-state")).to_contain_text("live · ")
 
 
+def test_an_item_that_is_gone_is_shown_as_gone(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    gallery.state.update(status=404, version=2)
+    refresh(page)
+    expect(page.locator("#version")).to_have_text("version 2")
+    expect(page.locator("#live-state")).to_contain_text("live · ")
+
+
 def test_polling_runs_at_the_chosen_interval_and_stops_when_all_is_finished(
     live: str, page: Page, sign_in: Any, prefer: Any
 ) -> None:
@@ -185,7 +233,7 @@ def test_polling_runs_at_the_chosen_interval_and_stops_when_all_is_finished(
     prefer("viewer", refresh_seconds=2)
     page.goto(live)
     gallery.state.update(version=2, finished=True)
-    expect(page.locator("#version")).to_have_text("version 2", timeout=5000)
+    expect(page.locator("#version")).to_have_text("version 2", timeout=15_000)
     expect(page.locator("#live-state")).to_contain_text("finished")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -206,7 +254,7 @@ def test_the_interval_is_changed_in_place_and_remembered(
     with page.expect_response(lambda response: response.request.method == "POST" and response.status == 204):
         choice.select_option("2")
     gallery.state["version"] = 2
-    expect(page.locator("#version")).to_have_text("version 2", timeout=5000)
+    expect(page.locator("#version")).to_have_text("version 2", timeout=15_000)
     assert Preferences.objects.get(user=viewer).refresh_seconds == 2
 
 

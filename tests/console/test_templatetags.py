@@ -217,6 +217,18 @@ def test_a_long_status_is_cut_and_whole_on_hover() -> None:
     assert 'title="a status that is far too long for a cell"' in html
 
 
+def test_a_cancelled_status_has_an_icon_of_its_own() -> None:
+    assert "#ban" in tags.status("Cancelled")
+
+
+def test_the_tone_of_a_status_serves_as_a_class_name() -> None:
+    assert rendered("{{ status|tone }}", status="FAILED") == "failed"
+
+
+def test_a_raw_text_keeps_its_lines_and_shows_what_is_invisible() -> None:
+    assert tags.visible("{\n  \u202e}") == "{\n  ⟦U+202E⟧}"
+
+
 def test_no_status_and_a_malformed_one_say_so() -> None:
     assert "no status" in tags.status(None)
     assert "malformed" in tags.status(BAD)

@@ -19,7 +19,9 @@ def fake_server() -> Iterator[FakeDynamo]:
 
 @pytest.fixture
 def fake(fake_server: FakeDynamo, settings: Any) -> Iterator[FakeDynamo]:
-    """All four tables at a server whose answers the test decides."""
+    """All four tables at a server whose answers the test decides. Times are long, for busy machines."""
+    settings.DYNAMO_CONNECT_TIMEOUT = settings.DYNAMO_READ_TIMEOUT = 15.0
+    settings.DYNAMO_REQUEST_DEADLINE = 50.0
     settings.DYNAMO_ENDPOINT_URL = fake_server.endpoint
     settings.DYNAMO_TABLES = {
         logical: {**table, "endpoint": fake_server.endpoint}

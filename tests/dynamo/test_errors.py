@@ -315,15 +315,15 @@ def test_a_refused_connection_is_unreachable(quick: Any) -> None:
 def test_a_hanging_endpoint_is_given_up_after_the_attempts_of_the_settings(
     fake: FakeDynamo, requests_table: Binding, quick: Any
 ) -> None:
-    fake.says(Answer(hang=60))
+    fake.says(Answer(hang=120))
     began = time.monotonic()
     with request_budget(quick.DYNAMO_REQUEST_DEADLINE) as account:
         found = failure(requests_table)
     assert isinstance(found, Unreachable)
     assert account.attempts == quick.DYNAMO_MAX_ATTEMPTS == len(fake.asked) == 2
     assert account.calls == 0
-    # Two attempts of 0.2 s; a minute would be the server's own.
-    assert time.monotonic() - began < 10
+    # Two attempts of 0.2 s; two minutes would be the server's own.
+    assert time.monotonic() - began < 60
 
 
 def test_one_hanging_call_is_not_tried_again_when_no_time_is_left(
@@ -331,7 +331,7 @@ def test_one_hanging_call_is_not_tried_again_when_no_time_is_left(
 ) -> None:
     def hang(operation: str, arguments: dict[str, Any]) -> Answer:
         clock.advance(quick.DYNAMO_REQUEST_DEADLINE)
-        return Answer(hang=60)
+        return Answer(hang=120)
 
     fake.answer = hang
     with request_budget(quick.DYNAMO_REQUEST_DEADLINE):
@@ -339,7 +339,7 @@ def test_one_hanging_call_is_not_tried_again_when_no_time_is_left(
     assert len(fake.asked) == 1
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.7, 1.0, 1.25, 1.49, 1.5])
+@pytest.mark.parametrize("seconds", [1.0, 7.0, 10.0, 12.5, 14.9, 15.0])
 def test_many_calls_never_go_beyond_the_deadline(
     fake: FakeDynamo, requests_table: Binding, clock: Clock, seconds: float
 ) -> None:
@@ -349,25 +349,25 @@ def test_many_calls_never_go_beyond_the_deadline(
 
     fake.answer = slow
     began = clock.now
-    with request_budget(5.0) as account:
+    with request_budget(50.0) as account:
         for _ in range(100):
             try:
                 query(requests_table)
             except DeadlineExceeded as exceeded:
                 found = exceeded
                 break
-    assert clock.now - began <= 5.0
+    assert clock.now - began <= 50.0
     # No attempt was refused that could have been answered in time.
-    assert clock.now - began + 1.5 > 5.0
+    assert clock.now - began + 15.0 > 50.0
     assert account.calls == len(fake.asked) >= 3
     assert (found.kind, found.status, found.retry) == ("deadline", 503, True)
     assert found.sentence.startswith(
-        f"The page would take longer than 5 s ({account.calls} calls were answered)"
+        f"The page would take longer than 50 s ({account.calls} calls were answered)"
     )
     assert "narrow the filters" in found.mend
 
 
-@pytest.mark.parametrize("read_timeout", [5.0, 30.0])
+@pytest.mark.parametrize("read_timeout", [50.0, 300.0])
 def test_a_read_timeout_as_long_as_the_deadline_does_not_refuse_every_call(
     fake: FakeDynamo, requests_table: Binding, settings: Any, read_timeout: float
 ) -> None:
@@ -381,8 +381,13 @@ def test_a_read_timeout_as_long_as_the_deadline_does_not_refuse_every_call(
 
 
 def test_a_server_that_asks_for_a_long_pause_does_not_stretch_the_deadline(
-    fake: FakeDynamo, requests_table: Binding, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    fake: FakeDynamo,
+    requests_table: Binding,
+    settings: Any,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    settings.DYNAMO_REQUEST_DEADLINE = 5.0
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:

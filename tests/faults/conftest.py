@@ -22,14 +22,19 @@ from tests.engines import BASE_DIR, ENGINE_HOME
 from tests.processes import descendants
 
 PROGRAM = [sys.executable, "-m", "opsportal.run"]
+# Which coverage sets for the processes it is to measure. That doubles what a start costs, and the tests
+# that watch processes start the same code again and again.
+MEASURING = ("COVERAGE_", "COV_")
 # What must not reach the console from the tests' own settings, or from a surrounding `make`.
 FOREIGN = ("AWS_", "DYNAMODB_", "OPSPORTAL_", "MAKE", "MFLAGS", "DJANGO_", "DATA_DIR", "LOG_LEVEL", "PYTEST_")
 
 
-def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    """The environment of a run that leaves this machine's data and ports alone."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    return {**kept, "DATA_DIR": str(data_dir), "PORT": str(free_port()), "SIMULATE": "0", "DEMO": "0", **more}
+def environment(data_dir: Path, *, measured: bool = False, **more: str) -> dict[str, str]:
+    """The environment of a small run that leaves this machine's data and ports alone."""
+    foreign = FOREIGN if measured else (*FOREIGN, *MEASURING)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    small = {"SIMULATE": "0", "DEMO": "0", "WEB_CONCURRENCY": "1"}
+    return {**kept, **small, "DATA_DIR": str(data_dir), "PORT": str(free_port()), **more}
 
 
 class Run:
@@ -90,12 +95,18 @@ class Run:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """``start(data_dir, NAME="value", ...)``: a run of the console, ended with the test."""
+    """``start(data_dir, NAME="value", ...)``: a run of the console, ended with the test.
+
+    ``measured=True`` counts it for coverage.
+    """
     runs: list[Run] = []
 
-    def begin(data_dir: Path, *, command: list[str] | None = None, **environ: str) -> Run:
+    def begin(
+        data_dir: Path, *, command: list[str] | None = None, measured: bool = False, **environ: str
+    ) -> Run:
         output = tmp_path / f"output-{len(runs)}"
-        runs.append(Run(environment(data_dir, **environ), output, command or PROGRAM))
+        environ = environment(data_dir, measured=measured, **environ)
+        runs.append(Run(environ, output, command or PROGRAM))
         return runs[-1]
 
     yield begin

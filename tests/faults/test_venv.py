@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import venv
 from tests.engines import BASE_DIR
 
 
@@ -34,23 +35,49 @@ def ensure(clone: Path, layer: str, **environ: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_environment_is_made_once_per_lock_and_repaired_when_half_made(clone: Path) -> None:
+def test_the_environment_is_made_once_per_lock_and_grows_with_the_layer(clone: Path) -> None:
     assert ensure(clone, "demo") == (0, "Making .venv ...\nInstalling requirements/demo.txt ...\n")
     assert ensure(clone, "demo") == (0, "")
     # The larger layer is added, and serves the smaller one.
     assert ensure(clone, "dev") == (0, "Installing requirements/dev.txt ...\n")
     assert ensure(clone, "demo") == (0, "")
-    # Its Python is gone, as after an upgrade of the system.
-    (clone / ".venv" / "bin" / "python").unlink()
-    assert ensure(clone, "demo")[1].startswith("Making .venv")
     # A lock has changed.
     (clone / "requirements" / "demo.txt").write_text("# demo, newer\n")
     assert ensure(clone, "demo")[1].startswith("Making .venv")
-    # Its making was interrupted.
-    (clone / ".venv" / "locks").unlink()
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Which environments were made; each in no time, and whole as far as venv.py can tell."""
+    folders: list[Path] = []
+
+    def make(folder: Path) -> None:
+        folders.append(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "bin").mkdir(parents=True)
+        (folder / "bin" / "python").symlink_to(sys.executable)
+
+    monkeypatch.setattr(venv, "make", make)
+    monkeypatch.setattr(venv, "install", lambda folder, lock: None)
+    return folders
+
+
+def test_an_environment_that_lost_its_python_is_made_anew(clone: Path, made: list[Path]) -> None:
+    assert venv.ensure(clone, "demo") == "made"
+    assert venv.ensure(clone, "demo") == "kept"
+    # As after an upgrade of the system.
+    (clone / ".venv" / "bin" / "python").unlink()
+    assert venv.ensure(clone, "demo") == "made"
+    assert len(made) == 2
+
+
+def test_an_environment_whose_making_was_interrupted_is_made_anew(clone: Path, made: list[Path]) -> None:
+    venv.ensure(clone, "dev")
+    (clone / ".venv" / "locks").unlink()  # written last
     (clone / ".venv" / "left-over").touch()
-    assert ensure(clone, "demo")[1].startswith("Making .venv")
+    assert venv.ensure(clone, "dev") == "made"
     assert not (clone / ".venv" / "left-over").exists()
+    assert len(made) == 2
 
 
 def test_without_pythons_venv_module_the_package_to_install_is_named(clone: Path) -> None:

@@ -32,17 +32,12 @@ from botocore.config import Config
 
 from . import values
 from .update import Update
-from .values import RESERVED, Item
+from .values import RESERVED, STEPS, Item
+
+__all__ = ["STEPS", "StatusWriteError", "StatusWriter", "WriteResult"]
 
 logger = logging.getLogger("tracking.writer")
 
-# Attribute, and the text it shows until it starts (seed 003).
-STEPS = (
-    ("pdfAdapter", "Waiting for upload"),
-    ("tradeExtraction", "Waiting for PDF processing"),
-    ("tradeMatching", "Waiting for extraction"),
-    ("exceptionManagement", "No exceptions"),
-)
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 ENDED = frozenset({"success", "error", "completed", "failed"})
 ERROR_BYTES, ACTIVITY_BYTES = 32_000, 2_000
@@ -299,8 +294,7 @@ class StatusWriter:
 
     def _remember(self, session_id: str, correlation_id: str) -> None:
         """For the log lines of calls that cannot read it. Bounded: not every workflow is finalized."""
-        if correlation_id:
-            self._correlations[session_id] = correlation_id
+        self._correlations |= {session_id: correlation_id} if correlation_id else {}
         if len(self._correlations) > 10_000:
             for oldest in list(self._correlations)[:1_000]:
                 self._correlations.pop(oldest, None)

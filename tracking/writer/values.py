@@ -11,6 +11,13 @@ from typing import Any
 
 Item = dict[str, Any]
 
+# Attribute, and the text it shows until it starts (seed 003).
+STEPS = (
+    ("pdfAdapter", "Waiting for upload"),
+    ("tradeExtraction", "Waiting for PDF processing"),
+    ("tradeMatching", "Waiting for extraction"),
+    ("exceptionManagement", "No exceptions"),
+)
 TOKENS = ("inputTokens", "outputTokens", "totalTokens")
 # measure -> where it stands in a step, and where its total stands in the workflow
 MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django import template
@@ -20,7 +21,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import clock as clocks
-from opsportal.console import figures, text, tones
+from opsportal.console import figures, numbers, text, tones
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
 
@@ -69,23 +70,8 @@ def _text(value: Any) -> SafeString:
     if isinstance(value, bool):
         return YES if value else NO
     if isinstance(value, Decimal):
-        return format_html('<span class="num">{}</span>', _plain_number(value))
+        return format_html('<span class="num">{}</span>', numbers.plain(value))
     return format_html("<bdi>{}</bdi>", text.visible(str(value)))
-
-
-def _plain_number(value: Decimal) -> str:
-    """A decimal without exponent and trailing zeros; huge ones keep their exponent."""
-    if not value.is_finite() or abs(value.adjusted()) > 30:
-        return str(value)
-    plain = f"{value:f}"
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
-
-
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    number = Decimal(str(value))
-    return number if number.is_finite() else None
 
 
 # --- Times ---------------------------------------------------------------------------------------
@@ -125,14 +111,12 @@ def asof(context: Context, value: datetime | None = None) -> SafeString:
 @register.filter
 def duration(value: Any) -> SafeString:
     """Seconds (int, float, Decimal) or a timedelta as `4 m 12 s`."""
-    if isinstance(value, timedelta):
-        shown_duration = clocks.duration(value)
-    else:
-        number = _number(value)
-        shown_duration = None if number is None else clocks.duration(number)
-    if shown_duration is None:
-        return _text(value)
-    return format_html('<span class="num">{}</span>', shown_duration)
+    seconds = numbers.as_number(value.total_seconds() if isinstance(value, timedelta) else value)
+    return (
+        _text(value)
+        if seconds is None
+        else format_html('<span class="num">{}</span>', clocks.duration(seconds))
+    )
 
 
 # --- Texts and numbers -----------------------------------------------------------------------------
@@ -162,31 +146,25 @@ def excerpt(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
 @register.filter
 def thousands(value: Any) -> SafeString:
     """`14,169`: a number with separators, in tabular figures."""
-    number = _number(value)
-    if number is None:
-        return _text(value)
-    plain = _plain_number(number)
-    whole, dot, decimals = plain.partition(".")
-    try:
-        grouped = f"{int(whole):,}"
-    except ValueError:  # an exponent: too large to write out
-        return format_html('<span class="num">{}</span>', plain)
-    # int("-0") loses the sign of -0.5.
-    sign = "-" if whole.startswith("-") and not grouped.startswith("-") else ""
-    return format_html('<span class="num">{}{}{}{}</span>', sign, grouped, dot, decimals)
+    number = numbers.as_number(value)
+    return (
+        _text(value)
+        if number is None
+        else format_html('<span class="num">{}</span>', numbers.grouped(number))
+    )
 
 
 @register.filter
 def units(value: Any) -> str:
     """Capacity units without needless zeros: `6.5`, `12`."""
-    number = _number(value)
-    return "0" if number is None else _plain_number(number)
+    number = numbers.as_number(value)
+    return "0" if number is None else numbers.plain(number)
 
 
 @register.filter
 def percent(value: Any) -> str:
     """A coordinate of a picture in percent, whatever the locale: `12.346%`."""
-    number = _number(value)
+    number = numbers.as_number(value)
     return f"{min(max(float(number or 0), 0.0), 100.0):.3f}%"
 
 
@@ -198,17 +176,11 @@ def visible(value: Any) -> str:
 
 @register.filter
 def filesize(value: Any) -> SafeString:
-    """Bytes as `312 KB` in steps of 1,024, as DynamoDB's limits count."""
-    number = _number(value)
-    if number is None:
-        return _text(value)
-    size = float(number)
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if abs(size) < 1024 or unit == "TB":
-            break
-        size /= 1024
-    figure = f"{size:.0f}" if unit == "B" or abs(size) >= 100 else f"{size:.1f}"
-    return format_html('<span class="num">{} {}</span>', figure, unit)
+    """Bytes as `312 KB`."""
+    number = numbers.as_number(value)
+    return (
+        _text(value) if number is None else format_html('<span class="num">{}</span>', numbers.size(number))
+    )
 
 
 # --- Status ------------------------------------------------------------------------------------------
@@ -287,7 +259,7 @@ def histogram(bars: Any, label: str = "Chart", height: int = 40) -> SafeString:
 @register.simple_tag
 def meter(value: Any, top: Any = 100, label: str = "Progress", tone: str = "") -> SafeString:
     """A bar for `value` of `top`; what is missing or malformed is shown as such."""
-    number, limit = _number(value), _number(top)
+    number, limit = numbers.as_number(value), numbers.as_number(top)
     if number is None or not limit:
         return _text(value)
     return figures.meter(number, limit, label=label, tone=tone)
@@ -301,7 +273,7 @@ def live(context: Context, region: Any) -> SafeString:
     """The attributes of a region that polls the page's own URL.
 
     `region` has `.id`, `.seen` (token of what is shown), `.anchor` (first row's position, for "n new")
-    and `.finished`. Finished and switched-off regions keep no timer: they still refetch when an action
+    and `.finished`. A header holds no other characters than Latin-1, so the anchor is quoted. Finished and switched-off regions keep no timer: they still refetch when an action
     fires `console:refresh`.
     """
     seconds = context["shell"].refresh_seconds
@@ -313,7 +285,7 @@ def live(context: Context, region: Any) -> SafeString:
         region.id,
         context["request"].get_full_path(),
         trigger,
-        json.dumps({"X-Seen": region.seen or "", "X-Anchor": region.anchor or ""}),
+        json.dumps({"X-Seen": region.seen or "", "X-Anchor": quote(region.anchor or "", safe=":+")}),
         state,
         clocks.iso(timezone.now()),
     )

@@ -20,6 +20,7 @@ from opsportal.dynamo.tables import Binding
 
 BATCH = 25  # BatchWriteItem's limit
 WRITERS = 4
+SAY_EVERY = 10.0  # seconds
 SPREAD = timedelta(days=30)
 Say = Callable[[str], object]
 
@@ -67,7 +68,7 @@ def fill(table: Binding, items: Iterable[Item], say: Say) -> int:
                 break
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             written += sum(future.result() for future in done)
-            if time.monotonic() - said > 5:
+            if time.monotonic() - said > SAY_EVERY:
                 said = time.monotonic()
                 say(f"{table.name}: {written:,} written")
     finally:

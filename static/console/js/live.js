@@ -56,11 +56,21 @@
     const early = !state.forced && Date.now() < state.notBefore;
     if (state.busy || reason || early) {
       event.preventDefault();
+      state.forced = false;
       if (reason) show("paused", `paused: ${reason}`);
       return;
     }
     state.forced = false;
     state.busy = true;
+  });
+
+  // An item that is gone answers 404 with its region, which says so: that is news, not a failure.
+  const isGone = (xhr) => xhr.status === 404 && xhr.responseText.includes("data-live=");
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.elt.matches?.("[data-live]") || !isGone(event.detail.xhr)) return;
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
   });
 
   // --- What came of it ----------------------------------------------------------------------------
@@ -72,7 +82,7 @@
     const state = states.get(region.id);
     state.busy = false;
     const xhr = event.detail.xhr;
-    if (xhr.status >= 200 && xhr.status < 400) {
+    if ((xhr.status >= 200 && xhr.status < 400) || isGone(xhr)) {
       const recovered = state.failures > 0;
       Object.assign(state, { failures: 0, notBefore: 0, checkedAt: new Date() });
       if (recovered) announce.textContent = "Live again.";

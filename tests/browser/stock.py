@@ -1,0 +1,76 @@
+"""What the browser tests put on the shelves: a few items of every kind, the malformed ones among them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+
+from opsportal.demo import agents, malformed, requests, workflows
+from opsportal.demo.place import attribute_values
+from opsportal.dynamo.tables import Binding
+from tests import factories
+
+RUNNING, DONE, FAILED = "req_running", "req_done", "req_failed"
+PEOPLE, PROJECTS = ("anna", "j.okafor", "chen-wei"), ("oncology-watch", "rare-disease")
+
+
+def every_kind(tables: dict[str, Binding]) -> None:
+    """The demo's items (without its logs), and the log of a request that runs."""
+    now = datetime.now(UTC)
+    key = {name: table.key for name, table in tables.items()}
+    made = {
+        "workflows": [
+            *workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now)[-22:],
+            *malformed.workflows(key["workflows"], now),
+        ],
+        "requests": [
+            *requests.build(key["requests"], now)[:16],
+            *malformed.requests(key["requests"], now),
+        ],
+        "request_logs": malformed.request_logs(key["request_logs"], RUNNING, now),
+        "agents": [*agents.build(key["agents"], now), *malformed.agents(key["agents"], now)],
+    }
+    for name, items in made.items():
+        factories.put(tables[name], *(attribute_values(item) for item in items))
+    factories.put(tables["requests"], factories.request(RUNNING))
+    log(tables, RUNNING, 40)
+
+
+def log(tables: dict[str, Binding], request_id: str, lines: int, **values: Any) -> None:
+    """So many lines, one a second up to five minutes ago; each tenth is an error, each fifth a warning."""
+    start = factories.ago(minutes=5, seconds=lines)
+    factories.put(
+        tables["request_logs"],
+        *(
+            factories.log(
+                request_id,
+                start + timedelta(seconds=number),
+                message=f"line {number} of the log",
+                log_level="ERROR" if number % 10 == 0 else "warn" if number % 5 == 0 else "INFO",
+                **values,
+            )
+            for number in range(lines)
+        ),
+    )
+
+
+def many_requests(tables: dict[str, Binding], number: int = 60) -> None:
+    """Requests of three people in two projects, a minute apart, newest first: req_000, req_001, ..."""
+    statuses, priorities = ("completed", "failed", "processing", "FAILED"), ("high", "medium", "low")
+    factories.put(
+        tables["requests"],
+        *(
+            factories.request(
+                f"req_{at:03}",
+                status=statuses[at % 4],
+                priority=priorities[at % 3],
+                user_id=PEOPLE[at % 3],
+                project_id=PROJECTS[at % 2],
+                processing_strategy="sqs" if at % 5 == 0 else "table",
+                created_at=factories.naive(factories.ago(minutes=at + 1)),
+                completed_at=None if at % 4 == 2 else factories.naive(factories.ago(minutes=at)),
+                errors=["2026-01-09T15:43:12.000000: The source refused"] if at % 4 == 1 else [],
+            )
+            for at in range(number)
+        ),
+    )

@@ -1,0 +1,228 @@
+"""Every page and state as a browser has it: nothing that axe, the policy or the console complains of,
+nothing too wide for its screen, nothing asked of another machine, and little to download."""
+
+import gzip
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response, expect
+
+from opsportal.accounts.models import SavedView
+from opsportal.console.converters import quote_key
+from opsportal.demo.malformed import HARD_KEYS
+from tests import factories
+from tests.browser import stock
+from tests.trouble import denied, refused, trouble
+
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 380, "height": 800}
+# Layout depends on the width and contrast on the theme, so two visits' worth of looking covers both.
+SCREENS = (("light", WIDE), ("dark", NARROW))
+# Axe grades what it finds; these two keep somebody from using the page.
+GRAVE = ("(serious)", "(critical)")
+# A first visit may transfer so much, compressed, with everything that its page asks for.
+FIRST_PAGE_BYTES = 150_000
+
+
+@pytest.fixture
+def noise(context: BrowserContext, live: str) -> Iterator[list[str]]:
+    """What the pages complained of on the browser's console and asked of other hosts; asserted empty."""
+    found: list[str] = []
+    home = urlsplit(live).netloc
+
+    def on_console(message: ConsoleMessage) -> None:
+        # A page that answers 404 by design is logged too, under its own address.
+        own = message.page is not None and message.location.get("url") == message.page.url
+        if message.type in ("error", "warning") and not (own and "Failed to load resource" in message.text):
+            found.append(f"{message.location.get('url')}: {message.text}")
+
+    def on_request(request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != home:
+            found.append(f"asked {request.url}")
+
+    context.on("console", on_console)
+    context.on("request", on_request)
+    yield found
+    assert found == [], "\n".join(found)
+
+
+@pytest.fixture
+def look(
+    page: Page, live: str, axe: Callable[[Page], list[str]], noise: list[str]
+) -> Callable[..., list[str]]:
+    """``look(path)``: visit it and return what is wrong, on every screen in both themes."""
+
+    def visit(path: str, prepare: Callable[[Page], None] | None = None) -> list[str]:
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+        response = page.goto(live + path)
+        assert response is not None
+        assert response.status < 500 or "trouble" in path, f"{path}: {response.status}"
+        if prepare:
+            prepare(page)
+        return examine(path)
+
+    def examine(name: str) -> list[str]:
+        found = []
+        for scheme, size in SCREENS:
+            # Without motion, or axe would measure colours half-way from one theme to the other.
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            where = f"{name} ({scheme}, {size['width']})"
+            found += [f"{where}: {fault}" for fault in axe(page) if any(grade in fault for grade in GRAVE)]
+            overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if overflow > 0:
+                found.append(f"{where}: {overflow} px too wide")
+            if page.locator("h1").count() != 1:
+                found.append(f"{where}: {page.locator('h1').count()} first headings")
+        return found
+
+    return visit
+
+
+def opened(selector: str) -> Callable[[Page], None]:
+    return lambda page: page.locator(selector).first.click()
+
+
+def test_every_page_of_every_kind_of_item_is_clean(
+    tables: dict[str, Any], sign_in: Any, administrator: Any, look: Callable[..., list[str]]
+) -> None:
+    stock.every_kind(tables)
+    for shared in (True, False):
+        SavedView.objects.create(
+            owner=administrator,
+            page="requests",
+            name=f"Failures {shared}",
+            query="status=failed",
+            shared=shared,
+        )
+    sign_in("administrator")
+    running = f"/requests/{stock.RUNNING}/"
+    found = look("/", lambda page: expect(page.locator(".panels [data-live]")).to_have_count(4))
+    for path in (
+        "/workflows/", "/workflows/?outside=1", "/workflows/?q=nothing-has-this", "/workflows/demo-stuck-47-minutes/",
+        "/workflows/demo-unlisted-steps/", "/workflows/bad-types/", "/workflows/bad-text/?tab=raw",
+        "/workflows/bad-text/", "/workflows/nothing-but-a-key/", "/workflows/never-was/",
+        "/requests/?sort=priority", "/requests/?user=nobody", "/requests/?from=2020-01-01T00:00",
+        running, f"{running}?tab=config", f"{running}?tab=history", f"{running}?tab=raw",
+        f"{running}logs/", f"{running}logs/?level=ERROR", f"{running}logs/?level=CRITICAL", "/requests/never-was/logs/",
+        "/requests/bad-types/", "/requests/bad-text/?tab=results", "/requests/bad-config/?tab=config",
+        "/requests/bad-history/?tab=history", "/requests/never-was/",
+        "/agents/", "/agents/?health=offline", "/agents/fitness-core-agent/", "/agents/bad-types/", "/agents/bad-text/",
+        "/agents/never-was/", "/accounts/preferences/", "/accounts/views/", "/nothing/here/", "/requests/?cursor=broken",
+    ):  # fmt: skip
+        found += look(path)
+    found += [fault for key in HARD_KEYS[-2:] for fault in look(f"/workflows/{quote_key(key)}/")]
+    # What opens, over lists without rows: axe takes its time for each.
+    found += look("/requests/?user=nobody&status=failed", opened("details.saved-views summary"))
+    found += look("/requests/?user=nobody&type=x", opened(".toolbar summary:has-text('Filter')"))
+    found += look("/workflows/?range=30d&source=nobody", opened(".toolbar summary:has-text('Last 30 days')"))
+    found += look("/agents/?q=nobody", opened(".user-menu summary"))
+    found += look("/agents/?capability=nothing", lambda page: page.keyboard.press("?"))
+    assert found == [], "\n".join(found)
+
+
+def test_pages_of_empty_and_troubled_tables_are_clean(
+    tables: dict[str, Any], sign_in: Any, look: Callable[..., list[str]], page: Page
+) -> None:
+    sign_in("viewer")
+    found = [fault for path in ("/workflows/", "/requests/?range=all", "/agents/") for fault in look(path)]
+    requests, agents = tables["requests"], tables["agents"]
+    arn = f"arn:aws:dynamodb:{requests.region}:123456789012:table/{requests.name}"
+    missing = refused("ResourceNotFoundException", "Requested resource not found")
+    with trouble(requests, denied("Query", arn)), trouble(agents, missing):
+        found += look("/?trouble", lambda page: expect(page.locator("[data-problem]")).to_have_count(2))
+        expect(page.locator("#panel-workflows [data-problem]")).to_have_count(0)
+        found += look("/requests/?trouble=denied")
+        expect(page.get_by_role("heading", name="IAM does not allow this")).to_be_visible()
+        expect(page.get_by_label("IAM policy statement")).to_contain_text("dynamodb:Query")
+        found += look("/agents/?trouble=missing")
+        expect(page.get_by_text("dynamo migrate")).to_be_visible()
+    with trouble(requests, refused("ThrottlingException", "Rate exceeded")):
+        found += look("/requests/?trouble=throttled")
+        expect(page.get_by_role("link", name="Try again")).to_be_visible()
+    assert found == [], "\n".join(found)
+
+
+def test_who_may_not_see_a_page_is_told_so(
+    tables: dict[str, Any], user_of: Any, sign_in: Any, look: Callable[..., list[str]], page: Page
+) -> None:
+    user_of("viewer").groups.clear()
+    sign_in("viewer")
+    found = look("/workflows/") + look("/requests/x/logs/") + look("/")
+    expect(page.get_by_role("heading", name="Your account has no role yet")).to_be_visible()
+    expect(page.locator(".sidebar a")).to_have_text(["Overview"])
+    assert found == [], "\n".join(found)
+
+
+def test_what_needs_attention_is_on_the_screen_without_scrolling(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page
+) -> None:
+    stock.every_kind(tables)
+    sign_in("viewer")
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    cells = (
+        ("/workflows/", "demo-step-failed-but-processing", "ThrottlingException"),
+        ("/requests/?status=failed&range=all", "error-of-300-kb", "Traceback"),
+        ("/agents/", "silent-agent", "heartbeat stopped"),
+    )
+    for path, key, words in cells:
+        page.goto(live + path)
+        row = page.locator("tr[data-row]", has=page.locator(f"[data-copy='{key}']"))
+        cell = row.locator("td.is-wide")
+        expect(cell).to_contain_text(words)
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 1440, path
+        assert box["width"] >= 180, path
+        assert box["height"] <= 100, path
+
+
+def test_a_narrow_list_shows_every_value_of_a_row(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page
+) -> None:
+    progress = {"percentage": 65, "current_stage": "content_extraction"}
+    item = factories.request("req_a", user_id="anna", errors=["It broke"], progress=progress)
+    factories.put(tables["requests"], item)
+    sign_in("viewer")
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.goto(f"{live}/requests/")
+    row = page.locator("tr[data-row]")
+    for words in ("processing", "req_a", "high", "65 %", "test-project-001", "anna", "table", "It broke"):
+        text = row.get_by_text(words, exact=True).last
+        expect(text).to_be_visible()
+        box = text.bounding_box()
+        assert box is not None, words
+        assert box["x"] >= 0, words
+        assert box["x"] + box["width"] <= 380, words
+
+
+def transferred(context: BrowserContext, url: str) -> dict[str, int]:
+    """The bytes of every answer of a first visit, by URL, as production sends them: compressed, where fonts
+    are so by themselves."""
+    page = context.new_page()
+    answers: list[Response] = []
+
+    def keep(answer: Response) -> None:
+        answers.append(answer)
+
+    page.on("response", keep)
+    page.goto(url, wait_until="networkidle")
+    sizes = {
+        answer.url: len(answer.body() if answer.url.endswith(".woff2") else gzip.compress(answer.body()))
+        for answer in answers
+    }
+    page.close()
+    return sizes
+
+
+def test_a_first_visit_is_small_and_asks_for_little(
+    live: str, tables: dict[str, Any], sign_in: Any, context: BrowserContext
+) -> None:
+    stock.every_kind(tables)
+    sign_in("viewer")
+    for path in ("/workflows/", "/requests/", f"/requests/{stock.RUNNING}/logs/", "/"):
+        sizes = transferred(context, live + path)
+        assert len(sizes) >= 5, "styles, scripts and the page are counted"
+        assert sum(sizes.values()) < FIRST_PAGE_BYTES, f"{path}: {sum(sizes.values()):,} bytes: {sizes}"

@@ -1,0 +1,202 @@
+"""Pages as a reader and as htmx see them, parsed from the HTML that the server sent."""
+
+import itertools
+import json
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+from django.test import Client
+
+VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
+)
+
+
+@dataclass
+class Node:
+    tag: str
+    attrs: dict[str, str]
+    children: list["Node | str"] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All text below, as written."""
+        return "".join(child if isinstance(child, str) else child.text for child in self.children)
+
+    @property
+    def words(self) -> str:
+        """The text with white space collapsed, as a browser lays it out."""
+        return " ".join(self.text.split())
+
+    def all(self, tag: str = "", **attrs: str | None) -> list["Node"]:
+        """Every node below with that tag and these attributes (`_` for `-`; None: has it, whatever it is)."""
+        found = []
+        for child in self.children:
+            if isinstance(child, Node):
+                if child.matches(tag, attrs):
+                    found.append(child)
+                found += child.all(tag, **attrs)
+        return found
+
+    def one(self, tag: str = "", **attrs: str | None) -> "Node":
+        found = self.all(tag, **attrs)
+        assert found, f"no <{tag} {attrs}> in: {self.words[:400]}"
+        return found[0]
+
+    def matches(self, tag: str, attrs: dict[str, str | None]) -> bool:
+        if tag and self.tag != tag:
+            return False
+        for name, wanted in attrs.items():
+            value = self.attrs.get(name.rstrip("_").replace("_", "-"))
+            if value is None or (wanted is not None and value != wanted and wanted not in value.split()):
+                return False
+        return True
+
+
+class _Parser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = Node("", {})
+        self.open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        node = Node(tag, {name: value or "" for name, value in attrs})
+        self.open[-1].children.append(node)
+        if tag not in VOID:
+            self.open.append(node)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open[-1].children.append(Node(tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        for depth in range(len(self.open) - 1, 0, -1):
+            if self.open[depth].tag == tag:
+                del self.open[depth:]
+                return
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].children.append(data)
+
+
+@dataclass
+class Page:
+    """An answer. `root` is its HTML; properties are what tests ask for."""
+
+    response: Any
+    url: str
+
+    def __post_init__(self) -> None:
+        self.html = self.response.content.decode()
+        parser = _Parser()
+        parser.feed(self.html)
+        parser.close()
+        self.root = parser.root
+
+    @property
+    def status(self) -> int:
+        return int(self.response.status_code)
+
+    @property
+    def words(self) -> str:
+        return self.root.words
+
+    @property
+    def is_fragment(self) -> bool:
+        return "<html" not in self.html
+
+    @property
+    def rows(self) -> list[Node]:
+        return self.root.all("tr", data_row=None)
+
+    @property
+    def links(self) -> list[str]:
+        """The URLs of the rows' items, in order."""
+        return [row.one("a", data_row_link=None).attrs["href"] for row in self.rows]
+
+    @property
+    def ids(self) -> list[str]:
+        """The keys of the rows, in order, from their copy buttons: whole whatever the cell shows."""
+        return [row.one("button", data_copy=None).attrs["data-copy"] for row in self.rows]
+
+    @property
+    def findings(self) -> dict[str, str]:
+        """Kind and sentence of each finding."""
+        return {node.attrs["data-finding"]: node.words for node in self.root.all("li", data_finding=None)}
+
+    @property
+    def problem(self) -> Node:
+        return self.root.one("section", data_problem=None)
+
+    @property
+    def empty(self) -> Node:
+        return self.root.one("section", data_empty=None)
+
+    @property
+    def region(self) -> Node:
+        return self.root.one("", data_live=None)
+
+    @property
+    def live(self) -> dict[str, str]:
+        """What the region sends with its next poll."""
+        return dict(json.loads(self.region.attrs["hx-headers"]))
+
+    @property
+    def polls(self) -> bool:
+        return "every" in self.region.attrs["hx-trigger"]
+
+    @property
+    def tabs(self) -> dict[str, str]:
+        return {link.words: link.attrs["href"] for link in self.root.one("nav", class_="page-tabs").all("a")}
+
+    @property
+    def current_tab(self) -> str:
+        return self.root.one("nav", class_="page-tabs").one("a", aria_current="page").words
+
+    @property
+    def next_url(self) -> str:
+        found = self.root.all("a", rel="next")
+        return found[0].attrs["href"] if found else ""
+
+    @property
+    def partitions(self) -> list[str]:
+        found = self.root.all("details", class_="partitions")
+        return [code.text for code in found[0].all("code")] if found else []
+
+    @property
+    def cost(self) -> tuple[int, str]:
+        """Calls and read units as the page's footer tells them."""
+        spent = self.root.one("span", class_="spent")
+        calls, units = re.findall(r"[\d.]+", spent.words)[:2]
+        return int(calls), units
+
+    @property
+    def chips(self) -> list[str]:
+        return [chip.words for chip in self.root.all("a", class_="filter-chip")]
+
+    def fact(self, term: str) -> str:
+        """The value beside a term of a definition list."""
+        return self.fact_node(term).words
+
+    def fact_node(self, term: str) -> Node:
+        for container in [*self.root.all("dl"), *self.root.all("div")]:
+            members = [child for child in container.children if isinstance(child, Node)]
+            for name, value in itertools.pairwise(members):
+                if name.tag == "dt" and value.tag == "dd" and name.words == term:
+                    return value
+        raise AssertionError(f"no fact {term!r}")
+
+
+def visit(client: Client, url: str, *, status: int = 200, **headers: str) -> Page:
+    """A whole page, as one types its address."""
+    response = client.get(url, headers=headers)
+    assert response.status_code == status, f"{url}: {response.status_code}"
+    return Page(response, url)
+
+
+def poll(client: Client, page: Page, *, url: str = "", **changed: str) -> Page:
+    """What the page's live region gets at its next poll."""
+    headers = {"HX-Request": "true", **page.live, **changed}
+    url = url or page.region.attrs["hx-get"]
+    return Page(client.get(url, headers=headers), url)

@@ -1,0 +1,244 @@
+"""What the README and docs/ say is so: settings, commands, links, examples. (The IAM policy: test_iam_policy.py.)"""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from opsportal.dynamo import clients, migrations
+from opsportal.dynamo.models import DynamoModel
+from opsportal.dynamo.tables import Binding, binding
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language, without the indentation of a list that they are in."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
+
+
+def block_after(mark: str) -> str:
+    """The fenced block of the README that follows the comment ``mark``."""
+    found = re.search(rf"<!-- {mark} -->\n```\w*\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+# --- Settings ------------------------------------------------------------------------------------------
+
+
+def documented() -> dict[str, str]:
+    """Variable -> default, as the README's tables with the heading "Variable" have them."""
+    tables = re.findall(r"^\| Variable \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", README, re.MULTILINE)
+    rows = [row.split(" | ") for table in tables for row in table.splitlines()]
+    names = [re.findall(r"`([^`]+)`", row[0])[0] for row in rows]
+    assert len(set(names)) == len(names)
+    return dict(zip(names, (row[1] for row in rows), strict=True))
+
+
+def settings_read() -> dict[str, Any]:
+    """Variable -> default where it is a literal (else ...), for each ``env.*(`` in the settings."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(ast.parse((ROOT / "opsportal/settings.py").read_text())):
+        if not isinstance(node, ast.Call) or not ast.unparse(node.func).startswith(("env.", "os.environ.")):
+            continue
+        match node.args[0]:
+            case ast.Constant(value=name):
+                default = next((k.value for k in node.keywords if k.arg == "default"), node.args[-1])
+            case ast.JoinedStr(values=[_, ast.Constant(value=suffix)]):
+                name, default = f"DYNAMODB_<TABLE>{suffix}", node
+            case other:
+                pytest.fail(f"a setting whose name can't be read: {ast.unparse(other)}")
+        found[name] = default.value if isinstance(default, ast.Constant) else ...
+    return found
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    read = settings_read()
+    assert len(read) > 30
+    assert set(read) - set(documented()) == set()
+
+
+def test_every_variable_of_make_run_and_of_the_web_server_is_in_the_readme() -> None:
+    places = ["opsportal/gunicorn.conf.py", *(f"opsportal/run/{name}.py" for name in ("options", "prepare"))]
+    text = "".join((ROOT / place).read_text() for place in places)
+    read = set(re.findall(r'environ(?:\.get\(|, |\[)"([A-Z][A-Z_]+)"', text))
+    assert {"PORT", "SIMULATE", "DEMO_PASSWORD", "WEB_THREADS"} <= read
+    ours_alone = {"PATH_INFO", "OPSPORTAL_DEMO_DATABASE"}  # a request's, and passed to our own child
+    assert read - ours_alone - set(documented()) == set()
+
+
+def test_every_variable_in_the_readme_is_read() -> None:
+    places = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn.conf.py"]
+    places.append(ROOT / "opsportal/dynamo/tables.py")
+    quoted = set(re.findall(r'"([A-Z][A-Z_]+)"', "".join(place.read_text() for place in places)))
+    assert set(documented()) - set(settings_read()) - quoted == set()
+
+
+def test_defaults_in_the_readme_are_those_of_the_settings() -> None:
+    said = documented()
+    literal = {
+        name: default
+        for name, default in settings_read().items()
+        if default not in (..., "", None) and not name.startswith("DYNAMODB_<")
+    }
+    assert len(literal) > 15
+    for name, default in literal.items():
+        expected = str(int(default)) if isinstance(default, bool) else str(default)
+        assert f"`{expected}`" in said[name], name
+
+
+def test_the_tables_in_the_readme_are_those_of_the_settings(settings: Any) -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `([^`]+)` \| ([\w-]+) \| `(\w+)` \|$", README, re.MULTILINE)
+    assert rows == [
+        (logical.upper(), table["name"], table["default_region"], table["key"])
+        for logical, table in settings.DYNAMO_TABLES.items()
+    ]
+
+
+# --- Commands and links ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_named_exists(document: Path) -> None:
+    code = re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", document.read_text(), re.DOTALL)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for text in "\n".join(block or span for block, span in code).splitlines():
+        line = text.partition("  #")[0].strip()
+        if found := re.match(r"(?:[A-Z_]+=\S+ )*make((?: [A-Z]+=(?:\"[^\"]*\"|\S+))*)(?: ([a-z-]+))?", line):
+            assert found[2] is None or found[2] in targets, line
+        for name, arguments in re.findall(r"manage\.py (\w+)([^#\n]*)", line):
+            assert name in get_commands(), line
+            _check_options(name, arguments.split(), line)
+        for script in re.findall(r"(?<![\w/])((?:scripts|\.ci)/[\w.]+)", line):
+            assert (ROOT / script).exists(), line
+
+
+def _check_options(name: str, arguments: list[str], line: str) -> None:
+    application: Any = get_commands()[name]
+    command = load_command_class(application, name) if isinstance(application, str) else application
+    parser = command.create_parser("manage.py", name)
+    words = {word for action in parser._actions for word in action.option_strings}
+    for action in parser._actions:
+        for subcommand, inner in action.choices.items() if isinstance(action.choices, dict) else ():
+            words |= {subcommand, *(word for other in inner._actions for word in other.option_strings)}
+    unknown = [word for word in arguments if word.startswith("--") and word not in words]
+    assert not unknown, line
+    if name == "dynamo" and arguments:
+        assert arguments[0] in words, line
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_resolves(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if "://" in path:
+            continue
+        file = document.parent / path if path else document
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            assert anchor in map(_slug, headings), target
+
+
+def test_pictures_are_small() -> None:
+    pictures = list((ROOT / "docs/images").glob("*"))
+    assert pictures
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG"), picture.name
+        assert picture.stat().st_size < 300_000, picture.name
+        assert f"docs/images/{picture.name}" in README, picture.name
+
+
+def test_the_picture_of_the_folders_is_that_of_the_repository() -> None:
+    folder = ROOT
+    for line in block_after("tree").splitlines():
+        indented, name = line.startswith("  "), line.split()[0]
+        path = (folder if indented else ROOT) / name
+        assert path.is_dir() if name.endswith("/") else path.is_file(), line
+        folder = folder if indented else path
+
+
+# --- The examples ------------------------------------------------------------------------------------------
+
+
+def test_the_writers_example_runs(
+    tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = blocks(README, "python")
+    table = tables["workflows"]
+    default_name = "trade-matching-system-processing-status"
+    assert example.count(default_name) == 1
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", table.endpoint)
+    exec(compile(example.replace(default_name, table.name), "README.md", "exec"), {})
+    assert capsys.readouterr().out.split() == ["written"]
+    from tracking.models import Workflow
+
+    workflow = Workflow.read("session-1")
+    assert workflow is not None
+    assert workflow.overall_status == "failed"
+    assert workflow.tokens == 1020
+
+
+def test_the_status_example_has_the_shape_of_an_answer(db: None, client_for: Any, tables: Any) -> None:
+    (example,) = (block for block in blocks(README, "json") if '"agents"' in block)
+    said = json.loads(example)
+    answer = client_for("viewer").get("/api/workflow/session-123/status").json()
+    assert list(answer) == list(said)
+    assert list(answer["agents"]["pdfAdapter"]) == list(said["agents"]["pdfAdapter"])
+
+
+def test_the_step_list_of_the_docs_is_shown(settings: Any) -> None:
+    from tracking.steps import steps_of
+
+    (example,) = blocks((ROOT / "docs/adding.md").read_text(), "json")
+    settings.WORKFLOW_STEPS = json.loads(example)
+    assert [(step.label, step.activity) for step in steps_of({})] == [
+        ("Intake", "Waiting for a document"),
+        ("Risk check", "Waiting for intake"),
+    ]
+
+
+def test_the_table_of_the_docs_can_be_added_as_they_say(
+    tables: dict[str, Binding], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, line, model, migration, _ = blocks((ROOT / "docs/adding.md").read_text(), "python")
+    names: dict[str, Any] = {"__name__": "tracking.models"}
+    exec(compile(spec, "docs/adding.md", "exec"), names)
+    monkeypatch.setattr("tracking.tables.ARTIFACTS", names["ARTIFACTS"], raising=False)
+    from opsportal.settings import _table
+
+    entry = eval(f"{{{line}}}", {"_table": _table, "OPSPORTAL_ENV": "dev"})
+    place = {"endpoint": tables["workflows"].endpoint, "name": tables["workflows"].name + "-artifacts"}
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {"artifacts": entry["artifacts"] | place}
+    monkeypatch.setattr(DynamoModel, "_models", [*DynamoModel._models])  # the example leaves with the test
+    exec(compile(model, "docs/adding.md", "exec"), names)
+    exec(compile(migration, "docs/adding.md", "exec"), names)
+
+    declared = migrations.Migration("tracking", "migration_20261201_100000_artifacts", names["migration"])
+    monkeypatch.setattr(migrations, "migrations", lambda: [declared])
+
+    table = binding("artifacts")
+    client = clients.client(*table.place)
+    try:
+        assert migrations.migrate(lambda said: None, tables=("artifacts",)) == 1
+        item = {"artifactId": {"S": "a-1"}, "createdAt": {"S": "2025-12-24T10:00:00Z"}, "more": {"N": "7"}}
+        client.put_item(TableName=table.name, Item=item)
+        artifact = names["Artifact"].read("a-1")
+        assert artifact.raw == item
+        assert (artifact.session_id, artifact.created_at.hour) == (None, 10)
+    finally:
+        for made in (table, migrations.ledger_of(table)):
+            client.delete_table(TableName=made.name)

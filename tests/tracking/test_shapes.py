@@ -1,0 +1,88 @@
+"""Whatever a workflow item holds: its list, its pages and its API answer show it, and never fail."""
+
+from typing import Any
+
+from django.core.cache import caches
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsportal.console.templatetags.lists import ident_text
+from tests.factories import delete, put, step, workflow
+from tests.pages import Node, Page, visit
+from tests.shapes import few, items, members
+from tracking.findings import findings
+from tracking.models import Workflow
+from tracking.timeline import timeline
+
+WHOLE = {**workflow("x"), "tradeExtraction": step("in-progress"), "otherStep": step("error", error="boom")}
+STEP = step(error="boom", retryCount=2, lastUpdated="2025-12-24T10:00:00Z")["M"]
+NESTED = {
+    "pdfAdapter": members(STEP),
+    "tradeExtraction": members(STEP),
+    "otherStep": members(STEP),
+    "totalTokenUsage": members({"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}),
+}
+
+
+def shapes(*indexed: str) -> st.SearchStrategy[Any]:
+    drawn = items(WHOLE, "sessionId", indexed=indexed, nested=NESTED)
+    return st.lists(drawn, min_size=1, max_size=2, unique_by=lambda item: item["sessionId"]["S"])
+
+
+def rows_of(*pages: Page) -> dict[str, Node]:
+    return {key: row for page in pages for key, row in zip(page.ids, page.rows, strict=True)}
+
+
+def assert_pages_show(client: Any, rows: dict[str, Node], key: str) -> None:
+    link = rows[key].one("a", data_row_link=None)
+    assert link.text == ident_text(key, 48)
+    assert link.words
+    page = visit(client, link.attrs["href"])
+    assert page.root.one("h1").text.strip() == ident_text(key)
+    assert client.get(link.attrs["href"] + page.tabs["Raw"]).status_code == 200
+    answer = client.get(f"/api{link.attrs['href']}status".replace("/workflows/", "/workflow/"))
+    assert answer.status_code == 200
+
+
+@few
+@given(drawn=shapes("overallStatus", "createdAt"))
+def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, drawn: Any) -> None:
+    table, client = tables["workflows"], client_for("viewer")
+    put(table, *drawn)
+    caches["process"].clear()  # statuses seen a minute ago are not looked for again
+    rows = rows_of(visit(client, "/workflows/?range=all"), visit(client, "/workflows/?outside=1"))
+    for item in drawn:
+        assert_pages_show(client, rows, item["sessionId"]["S"])
+    visit(client, "/panels/workflows/")
+    delete(table, *(item["sessionId"]["S"] for item in drawn))
+
+
+@few
+@given(drawn=shapes())
+def test_without_an_index_even_its_key_attributes_may_be_anything(
+    tables_without_index: Any, client_for: Any, drawn: Any
+) -> None:
+    table, client = tables_without_index["workflows"], client_for("viewer")
+    put(table, *drawn)
+    for query in ("?range=all", ""):
+        rows = rows_of(visit(client, f"/workflows/{query}"))
+        if query:
+            for item in drawn:
+                assert_pages_show(client, rows, item["sessionId"]["S"])
+    delete(table, *(item["sessionId"]["S"] for item in drawn))
+
+
+@given(drawn=items(WHOLE, "sessionId", nested=NESTED))
+def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
+    found = Workflow.of(drawn)
+    assert found.id == drawn["sessionId"]["S"]
+    assert all(finding.sentence for finding in findings(found))
+    for row in timeline(found).rows:
+        assert row.bar is None or (0 <= row.bar.x <= 100 and 0 < row.bar.width <= 100)
+    assert found.seconds is None or found.seconds.is_finite()
+    # What the item holds of a step is shown: as read, or as malformed with its raw form.
+    for one in found.steps:
+        assert one.present == (one.key in drawn and "NULL" not in drawn[one.key])
+        if one.present and "M" not in drawn[one.key]:
+            assert one.problems
+            assert one.status_text == "malformed"
