@@ -96,7 +96,8 @@ def shown(raw: Raw, field: Field) -> str:
         return str(read_text(value) or "")
     if field.kind == "texts":
         members = read_texts(value)
-        return "\n".join(text for text in (members or ()) if isinstance(text, str)) if members else ""
+        texts = members if isinstance(members, list) else []
+        return "\n".join(text for text in texts if isinstance(text, str))
     if "S" in value:
         try:
             return documents.spell(parse_foreign(value["S"]), indented=True)

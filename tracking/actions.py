@@ -87,7 +87,7 @@ def first_failed(workflow: Workflow) -> Step | None:
 
 def is_open(step: Step) -> bool:
     """Whether a step may still be worked on. One whose status is not known is, unless it has an end."""
-    if not step.present or step.malformed:
+    if not step.present or step.malformed is not None:
         return False
     if step.tone in (RUNNING, WAITING):
         return True
