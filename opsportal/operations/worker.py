@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import outbox
 from opsportal.operations.tables import places
 
@@ -15,8 +15,17 @@ PAUSE, PAUSE_AFTER_TROUBLE = 1.0, 10.0
 
 
 def deliver_outbox() -> int:
-    """Carry out the messages that are due, in every place; how many."""
-    return sum(outbox.deliver_due(table) for table in places())
+    """Carry out the messages that are due, in every place; how many. Raises the first `DynamoError`, once the
+    other places were looked at."""
+    count, trouble = 0, None
+    for table in places():
+        try:
+            count += outbox.deliver_due(table)
+        except DynamoError as error:
+            trouble = trouble or error
+    if trouble:
+        raise trouble
+    return count
 
 
 # What `--only` chooses from.
@@ -25,20 +34,21 @@ CHORES: dict[str, Callable[[], int]] = {"outbox": deliver_outbox}
 
 def run(only: tuple[str, ...], stop: threading.Event, *, once: bool = False) -> int:
     """Do the chores until `stop` is set (or once); returns how much was done. Trouble with DynamoDB is
-    logged, and the worker goes on when it is over."""
+    logged when it begins and when it is over, and the worker goes on."""
     chores = {name: chore for name, chore in CHORES.items() if not only or name in only}
     done = 0
+    told: dict[str, str] = {}
     while not stop.is_set():
         count, trouble = 0, False
         for name, chore in chores.items():
+            said = ""
             try:
                 count += chore()
-            except TableMissing as missing:
-                trouble = True
-                logger.warning("%s: %s Run: python manage.py dynamo migrate", name, missing.sentence)
             except DynamoError as error:
-                trouble = True
-                logger.warning("%s: %s %s", name, error.sentence, error.mend)
+                trouble, said = True, f"{error.sentence} {error.mend}".strip()
+            if said != told.get(name, ""):
+                logger.warning("%s: %s", name, said or "going on")
+            told[name] = said
         done += count
         if once:
             return done
