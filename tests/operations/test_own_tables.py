@@ -1,0 +1,68 @@
+"""The console's own tables: in every place that holds a table of the settings, in every environment."""
+
+import os
+
+import pytest
+
+from opsportal.dynamo import clients, migrations
+from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.tables import bindings, own_table
+from opsportal.operations.tables import AUDIT, JOBS, places
+
+OWN = [
+    "migration_20261120_110000_create_audit_table",
+    "migration_20261120_110001_create_jobs_table",
+]
+
+
+@pytest.fixture
+def nowhere(engine, settings):
+    """Names under which no table is."""
+    prefix = f"own-{os.getpid()}-{id(object())}"
+    settings.OWN_TABLE_PREFIX = f"{prefix}-opsportal_"
+    settings.DYNAMO_TABLES = {
+        logical: {**table, "name": f"{prefix}-{table['name']}", "endpoint": engine.endpoint}
+        for logical, table in settings.DYNAMO_TABLES.items()
+    }
+    yield
+    for place in places():
+        client = clients.client(*place.place, patient=True)
+        made = [own_table(spec, place).name for spec in (AUDIT, JOBS, migrations.LEDGER)]
+        for name in (*made, *(table.name for table in bindings())):
+            try:
+                client.delete_table(TableName=name)
+            except client.exceptions.ResourceNotFoundException:
+                continue
+
+
+@pytest.mark.parametrize("env", ["dev", "staging", "prod"])
+def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
+    settings.OPSPORTAL_ENV = env
+    lines = []
+    migrations.migrate(lines.append)
+    for spec in (AUDIT, JOBS):
+        for place in places():
+            found = describe(own_table(spec, place), fresh=True)
+            assert found.state == "ACTIVE"
+            assert (found.key, found.range_key) == (spec.key, spec.range_key)
+            assert {(index.name, index.hash_key, index.range_key) for index in found.indexes} == {
+                (index.name, index.hash_key, index.range_key) for index in spec.indexes
+            }
+    foreign = {line.strip() for line in lines if "market_intelligence" in line}
+    assert bool(foreign) == (env == "dev")
+    assert migrations.migrate(lambda line: None) == 0
+
+
+def test_a_summary_is_projected_into_the_indexes_of_the_audit_table(nowhere, settings):
+    settings.OPSPORTAL_ENV = "prod"
+    migrations.migrate(lambda line: None)
+    audit = own_table(AUDIT, places()[0])
+    table = clients.client(*audit.place, patient=True).describe_table(TableName=audit.name)["Table"]
+    for index in table["GlobalSecondaryIndexes"]:
+        assert index["Projection"]["ProjectionType"] == "INCLUDE"
+        assert {"action", "actor", "target", "reason"} <= set(index["Projection"]["NonKeyAttributes"])
+
+
+def test_own_migrations_come_last():
+    names = [migration.name for migration in migrations.migrations()]
+    assert names[-2:] == OWN
