@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
+from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ PASSED_ON = frozenset(
     {
         "ConditionalCheckFailedException",
         "TransactionCanceledException",
+        "TransactionInProgressException",
         "IdempotentParameterMismatchException",
     }
 )
@@ -171,12 +173,13 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
-        return TableMissing(
-            f"There is no table {where}.",
+        mend = (
             f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; "
-            "to create it in development: python manage.py dynamo migrate",
-            detail=message,
+            "to create it in development: python manage.py dynamo migrate"
         )
+        if table.logical not in settings.DYNAMO_TABLES:
+            mend = "It is one of the console's own, which python manage.py dynamo migrate creates."
+        return TableMissing(f"There is no table {where}.", mend, detail=message)
     if code in ("AccessDeniedException", "AccessDenied"):
         return _denied(error, message, table)
     if code in THROTTLING:

@@ -5,60 +5,31 @@ The audit entry's key, `action_id`, makes an action happen once: whoever repeats
 """
 
 import logging
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from botocore.exceptions import ClientError
-
 from opsportal.dynamo import clients, spending
-from opsportal.dynamo.errors import CredentialsRefused, DynamoError, Throttled, translated
+from opsportal.dynamo.errors import DynamoError, Throttled, translated
 from opsportal.operations import changes, entries, images, outbox
 from opsportal.operations.changes import Change, Raw
+from opsportal.operations.commits import ConditionFailed, Hindered, Unanswered, commit
 from opsportal.operations.entries import Actor, Entry, Target
+from opsportal.operations.outcomes import Conflict, Done, Missing, OtherIntent, Refused, Unknown
 from opsportal.operations.tables import audit_beside, jobs_beside
 from opsportal.operations.tags import Action
+
+__all__ = ["Conflict", "Done", "Missing", "OtherIntent", "Plan", "Refused", "Unknown", "act"]
 
 logger = logging.getLogger(__name__)
 
 # Two transactions that touch one item cancel each other; the second try usually finds the way free.
 ATTEMPTS = 4
-
-
-class Refused(Exception):
-    """Nothing was written. `sentence` is for a person; `item` is the item as it is now, where known."""
-
-    status = 409
-
-    def __init__(self, sentence: str, item: Raw | None = None) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.item = item
-
-
-class Conflict(Refused):
-    """The item's state forbids the action, or somebody else was quicker."""
-
-
-class Missing(Refused):
-    """There is no such item (any more)."""
-
-    status = 404
-
-
-class OtherIntent(Refused):
-    """The action_id belongs to another action."""
-
-
-class Unknown(Exception):
-    """DynamoDB did not say whether the change was made. The same action_id may be sent again."""
-
-    status = 503
-    sentence = (
-        "DynamoDB did not answer in time, so it is not known whether this was done. "
-        "Do it again: what was done already is not done twice."
-    )
+# Seconds before the second try, and as much more before each that follows, less a part by chance.
+PAUSE = 0.1
 
 
 @dataclass
@@ -83,14 +54,6 @@ class Plan:
     count: int | None = None
 
 
-@dataclass(frozen=True)
-class Done:
-    """The action took effect. `repeated`: it had done so before this call."""
-
-    entry: Entry
-    repeated: bool = False
-
-
 Decide = Callable[[Raw | None, datetime], Plan]
 
 
@@ -109,50 +72,81 @@ def act(
 
     Raises Conflict, Missing, OtherIntent (nothing was written), Unknown, or `DynamoError`.
     """
+    try:
+        return _act(action, target, decide, by, reason, action_id, patient=patient)
+    except Unknown as unknown:
+        _log(action, target, by, action_id, unknown.sentence)
+        raise
+    except (Refused, DynamoError) as trouble:
+        _log(action, target, by, action_id, trouble.sentence)
+        raise
+
+
+def _act(
+    action: Action, target: Target, decide: Decide, by: Actor, reason: str, action_id: str, *, patient: bool
+) -> Done:
     for attempt in range(ATTEMPTS):
+        # In this order: an item that shows the effect of this same action_id has its entry already.
+        item = _read(target, patient=patient)
         if done := _earlier(action, target, by, action_id, patient=patient):
             return done
         now = datetime.now(UTC)
-        item = _read(target, patient=patient)
         try:
             plan = decide(item, now)
             entry, operations = _transaction(action, target, by, reason, action_id, plan, item, now)
         except Refused as refused:
             refused.item = refused.item or item
-            _log(action, target, by, action_id, refused.sentence)
             raise
         try:
-            _commit(target, operations, patient=patient)
-        except _TryAgain as again:
-            if attempt + 1 < ATTEMPTS and again.transient:
+            commit(target.table, operations, patient=patient)
+        except Hindered as hindered:
+            if attempt + 1 < ATTEMPTS:
+                time.sleep(PAUSE * (attempt + secrets.randbelow(100) / 100))
                 continue
             if done := _earlier(action, target, by, action_id, patient=patient):
                 return done
-            if again.transient:
-                raise Unknown from again
-            _lost(action, target, by, action_id)
-        except DynamoError as error:
-            # The transaction may have been carried out though its answer was lost.
-            if error.retry and not isinstance(error, Throttled | CredentialsRefused):
-                if done := _settled(action, target, by, action_id):
-                    return done
-                raise Unknown from error
-            _log(action, target, by, action_id, error.sentence)
-            raise
-        else:
-            for message in plan.messages:
-                outbox.send_soon(message, target.table)
-            return Done(entry)
+            _still_hindered(hindered, item)
+        except ConditionFailed:
+            # By the entry, when the same action_id was quicker; else by the item.
+            if done := _earlier(action, target, by, action_id, patient=patient):
+                return done
+            _lost(decide, _read(target, patient=patient))
+        except Unanswered as unanswered:
+            if done := _settled(action, target, by, action_id):
+                return done
+            raise Unknown from unanswered
+        for message in plan.messages:
+            outbox.send_soon(message, target.table)
+        return Done(entry)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _lost(action: Action, target: Target, by: Actor, action_id: str) -> NoReturn:
-    item = _read(target)
-    sentence = "Somebody or something else changed it in the meantime; this is how it is now."
-    if item is None:
-        sentence = "It was deleted in the meantime."
-    _log(action, target, by, action_id, sentence)
-    raise Conflict(sentence, item)
+def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:
+    if hindered.by == "itself":
+        raise Unknown from hindered
+    if hindered.by == "throttling":
+        raise Throttled(
+            "DynamoDB is throttling this change; it was not made.", "Wait a moment and do it again."
+        ) from hindered
+    raise Conflict(
+        "Others are changing it at this very moment, so nothing was done. Do it again.", item
+    ) from hindered
+
+
+def _lost(decide: Decide, item: Raw | None) -> NoReturn:
+    """Somebody was quicker; the sentence says what the item is now."""
+    try:
+        decide(item, datetime.now(UTC))
+    except Missing:
+        raise Missing("It was deleted in the meantime.") from None
+    except Refused as refused:
+        sentence = f"Somebody or something else changed it in the meantime. {refused.sentence}"
+        raise Conflict(sentence, item) from None
+    raise Conflict(
+        "Somebody or something else changed it in the meantime, so nothing was done. "
+        "Look at it as it is now, and do it again if you still want it.",
+        item,
+    )
 
 
 def _earlier(
@@ -162,9 +156,7 @@ def _earlier(
     if entry is None:
         return None
     if not entry.same_intent(action, by, target):
-        sentence = "This form was used for another action already. Reload the page and do it again."
-        _log(action, target, by, action_id, sentence)
-        raise OtherIntent(sentence)
+        raise OtherIntent("This form was used for another action already. Reload the page and do it again.")
     return Done(entry, repeated=True)
 
 
@@ -202,6 +194,8 @@ def _transaction(
     whole, condition = True, ""
     changed: tuple[changes.Changed, ...] = ()
     if plan.change is not None:
+        if not plan.change.changed:
+            raise Conflict("It is so already: there is nothing to change.")
         operation = {"Update": plan.change.request(table.name, key)}
         condition, changed = plan.change.condition, tuple(plan.change.changed)
     elif plan.delete:
@@ -263,39 +257,6 @@ def _transaction(
     )
     operations += [{"Put": {"TableName": jobs.name, "Item": message.item()}} for message in plan.messages]
     return entry, operations
-
-
-class _TryAgain(Exception):
-    """The transaction was cancelled. `transient`: by another one under way, not by a condition."""
-
-    def __init__(self, *, transient: bool) -> None:
-        super().__init__()
-        self.transient = transient
-
-
-def _commit(target: Target, operations: list[dict[str, Any]], *, patient: bool) -> None:
-    table = target.table
-    try:
-        with translated(table):
-            clients.client(*table.place, patient=patient).transact_write_items(TransactItems=operations)
-    except ClientError as error:
-        # Reasons come in the order of the operations.
-        reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
-        codes = {code for code in reasons if code != "None"}
-        if error.response["Error"]["Code"] == "TransactionInProgressException" or codes <= {
-            "TransactionConflict",
-            "ThrottlingError",
-            "ProvisionedThroughputExceeded",
-        }:
-            raise _TryAgain(transient=True) from error
-        if "ConditionalCheckFailed" in codes:
-            raise _TryAgain(transient=False) from error
-        message = "; ".join(
-            f"{reason.get('Code')}: {reason.get('Message', '')}"
-            for reason in error.response.get("CancellationReasons", [])
-            if reason.get("Code") not in (None, "None")
-        )
-        raise DynamoError(f"DynamoDB refused the change: {message}") from error
 
 
 def _log(action: Action, target: Target, by: Actor, action_id: str, sentence: str) -> None:

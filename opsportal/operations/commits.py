@@ -1,0 +1,95 @@
+"""TransactWriteItems, and what its answers mean: done, not done, or not known."""
+
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.errors import (
+    DeadlineExceeded,
+    DynamoError,
+    TableMissing,
+    Unreachable,
+    translated,
+)
+from opsportal.dynamo.tables import Binding
+
+
+class Hindered(Exception):
+    """Not done, for a reason that passes. `by`: others' writes, throttling, or "itself": the same call,
+    sent twice, is still under way."""
+
+    def __init__(self, by: Literal["others", "throttling", "itself"]) -> None:
+        super().__init__(by)
+        self.by = by
+
+
+class ConditionFailed(Exception):
+    """Not done: something is not as it was read."""
+
+
+class Unanswered(Exception):
+    """Done or not: there was no answer, or none that says so."""
+
+
+class Rejected(DynamoError):
+    """Not done, nor would it be next time."""
+
+    title = "DynamoDB refused the change"
+    retry = False
+
+
+THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+def commit(table: Binding, operations: list[dict[str, Any]], *, patient: bool = False) -> None:
+    """Do all of `operations` or none. Raises Hindered, ConditionFailed, Unanswered, or `DynamoError`, which
+    means that nothing was done."""
+    try:
+        with translated(table):
+            clients.client(*table.place, patient=patient).transact_write_items(TransactItems=operations)
+    except ClientError as error:
+        raise _cancelled(error) from error
+    except (Unreachable, DeadlineExceeded) as error:
+        raise Unanswered(str(error)) from error
+    except TableMissing as error:
+        # DynamoDB does not say which of them.
+        names = sorted({name for operation in operations for name in _tables(operation)})
+        raise TableMissing(
+            f"One of these tables does not exist in {table.region}: {', '.join(names)}.",
+            "python manage.py dynamo migrate creates the console's own.",
+            detail=error.detail,
+        ) from error
+    except DynamoError as error:
+        cause = error.__cause__
+        if type(error) is not DynamoError or not isinstance(cause, ClientError):
+            raise
+        if cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            raise Unanswered(str(error)) from error
+        raise Rejected(error.sentence, detail=error.detail) from error
+
+
+def _tables(operation: dict[str, Any]) -> list[str]:
+    return [arguments["TableName"] for arguments in operation.values()]
+
+
+def _cancelled(error: ClientError) -> Exception:
+    if error.response["Error"]["Code"] == "TransactionInProgressException":
+        return Hindered("itself")
+    # They come in the order of the operations, "None" for those that were not in the way.
+    reasons = [
+        reason
+        for reason in error.response.get("CancellationReasons", [])
+        if reason.get("Code") not in (None, "None")
+    ]
+    codes = {reason["Code"] for reason in reasons}
+    # A map that a path leads through was taken away since it was read.
+    paths = [reason for reason in reasons if "document path" in str(reason.get("Message", "")).lower()]
+    if "ConditionalCheckFailed" in codes or paths:
+        return ConditionFailed()
+    if codes and codes <= THROTTLED:
+        return Hindered("throttling")
+    if codes <= {*THROTTLED, "TransactionConflict"}:
+        return Hindered("others")
+    sentence = "; ".join(f"{reason['Code']}: {reason.get('Message', '')}" for reason in reasons)
+    return Rejected(f"DynamoDB refused the change: {sentence}")
