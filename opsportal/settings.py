@@ -194,6 +194,8 @@ WORKFLOW_STEPS: list[dict[str, str]] = env.json(
 WORKFLOW_EXTRA_STATUSES = env.list("WORKFLOW_EXTRA_STATUSES", default=[])
 REQUEST_EXTRA_STATUSES = env.list("REQUEST_EXTRA_STATUSES", default=[])
 REQUEST_EXTRA_PRIORITIES = env.list("REQUEST_EXTRA_PRIORITIES", default=[])
+# What may be submitted, beside the types of recent requests.
+REQUEST_TYPES = env.list("REQUEST_TYPES", default=["semaglutide_intelligence"])
 # Minutes without an update after which something that is not finished is called stuck.
 WORKFLOW_STUCK_MINUTES = env.int("WORKFLOW_STUCK_MINUTES", default=15)
 REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)

@@ -1,5 +1,7 @@
 """Pages of the actions on requests, each with its own permission. What is decided is in `actions`."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
@@ -50,6 +52,15 @@ def buttons(request: HttpRequest, item: IntelligenceRequest) -> list[Button]:
             permission="requests_app.purge_requests",
             why_not=actions.may_purge(item.raw, unfinished=unfinished),
             danger=True,
+        ),
+        button(
+            request,
+            Action.REQUEST_SUBMIT,
+            "Start like this one",
+            f"{reverse('requests:new')}?{urlencode({'like': item.id})}",
+            "copy",
+            permission="requests_app.submit_requests",
+            dialog=False,
         ),
     ]
 

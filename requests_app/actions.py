@@ -18,6 +18,7 @@ from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 from requests_app.models import TERMINAL
 from requests_app.stamps import written
+from requests_app.submission import Submission, fresh_progress
 
 CANCELLABLE = ("pending", "processing", "executing")
 RETRYABLE = ("failed", "cancelled")
@@ -109,6 +110,35 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
     return act(Action.REQUEST_RETRY, target(request_id), decide, by=by, reason=reason, action_id=action_id)
 
 
+def submit(submission: Submission, *, by: Actor, reason: str, action_id: str, like: str = "") -> Done:
+    """Write a new request; strategy `sqs` gets a message. `like`: the id of the request it was drawn from.
+
+    The id of the request is the target of the entry. Raises as `cancel`, OtherIntent where the action_id has
+    made another request; ValueError for one that `submission.new_action_id` has not made.
+    """
+
+    def decide(raw: Raw | None, now: datetime) -> Plan:
+        if raw is not None:
+            raise Conflict("There is a request with this id already.")
+        item = submission.item(by=by, action_id=action_id, now=now)
+        return Plan(
+            put=item,
+            watch={name: item[name] for name in ("status", "updated_at")},
+            messages=submit_messages(item, request_id, action_id, now),
+            note=f"Started like {like}." if like else "",
+        )
+
+    request_id = submission.request_id(action_id)
+    return act(Action.REQUEST_SUBMIT, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+def submit_messages(item: Raw, request_id: str, action_id: str, now: datetime) -> tuple[Message, ...]:
+    """What a new request has sent with it."""
+    if not uses_queue(item):
+        return ()
+    return (Message("requests.sqs", queue_body(item, request_id, now, 0), action_id, now),)
+
+
 def ttl_name() -> str:
     return target("").table.ttl_attribute or "ttl"
 
@@ -164,21 +194,6 @@ def keeps(entry: Entry, raw: Raw) -> bool:
 def retry_count(raw: Raw) -> int:
     value = read_number(at(raw, ("processing_metadata", "retry_count")))
     return int(value) if isinstance(value, Decimal) and 0 <= value < 10**6 else 0
-
-
-def fresh_progress(moment: str) -> Typed:
-    """The progress of a request that nobody has taken yet (seed 002's map)."""
-    return {
-        "M": {
-            "current_stage": text("initialization"),
-            "percentage": number(0),
-            "urls_found": number(0),
-            "content_extracted": number(0),
-            "processing_errors": number(0),
-            "estimated_completion": NULL,
-            "last_updated": text(moment),
-        }
-    }
 
 
 def queue_body(raw: Raw, request_id: str, now: datetime, retries: int) -> dict[str, Any]:

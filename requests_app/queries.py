@@ -1,11 +1,14 @@
 """Reads of the requests table: lists over whichever index serves the filters, items, counts."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.core.cache import caches
 
+from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Page, Part, scan_page, sequence_page
@@ -208,6 +211,28 @@ def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
     found = Merge(table(), _index("status-index"), open_ones, span=span, projection=ROW).page(purpose="stuck")
     requests = [IntelligenceRequest.of(raw) for raw in found.items]
     return [one for one in requests if one.touched_at and one.touched_at < limit][:MOST_STUCK]
+
+
+def projects() -> Partitions:
+    """The projects that have requests: those found by skip-scan. Raises `DynamoError`."""
+    return partitions(table(), _index("project-index"), ())
+
+
+# Seconds that the types of the newest requests are known, and that one seen stays known; and how many.
+TYPES_FRESH, TYPES_LIFE, MOST_TYPES = 60, 3_600, 100
+
+
+def request_types() -> tuple[str, ...]:
+    """The types of the settings, then those of the newest requests (no index has them). One that was seen
+    stays known for an hour, lest a form that offered it is refused. Raises `DynamoError`."""
+    cache, key = caches["process"], f"types:{table().fingerprint}"
+    read_at, seen = cache.get(key, (0.0, ()))
+    if time.monotonic() - read_at > TYPES_FRESH or not seen:
+        newest = page(RequestFilter(), purpose="types").items
+        texts = (read_text(raw.get("request_type")) for raw in newest)
+        seen = tuple(dict.fromkeys([*(text for text in texts if isinstance(text, str)), *seen]))[:MOST_TYPES]
+        cache.set(key, (time.monotonic(), seen), TYPES_LIFE)
+    return tuple(dict.fromkeys([*settings.REQUEST_TYPES, *seen]))
 
 
 def newest_failures(most: int = 5) -> list[IntelligenceRequest]:

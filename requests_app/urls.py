@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from requests_app import action_views, log_views, views
+from requests_app import action_views, log_views, submission_views, views
 
 app_name = "requests"
 urlpatterns = [
     path("", views.list_, name="list"),
+    path("new/", submission_views.new, name="new"),
     path("<key:request_id>/", views.item, name="item"),
     path("<key:request_id>/logs/", log_views.logs_page, name="logs"),
     path("<key:request_id>/cancel/", action_views.cancel, name="cancel"),

@@ -1,5 +1,6 @@
 """Pages of requests: the list, one item with its parts, and the panel on the overview."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,11 +12,12 @@ from django.urls import reverse
 
 from opsportal.console import panels
 from opsportal.console.access import requires
-from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.pages import Page
 from opsportal.operations import feeds
 from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
@@ -71,7 +73,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         **listing.context(page, region),
         "requests": requests,
         "tabs": listing.status_tabs(queries.statuses().values),
-        "empty": listing.empty(page, "requests", NOTHING_YET),
+        "empty": _empty(request, listing, page),
         "priorities": PRIORITIES,
         "strategies": STRATEGIES,
         "menu_filters": ("user", "project", "type", "strategy", "priority", "outside"),
@@ -82,6 +84,13 @@ def list_(request: HttpRequest) -> HttpResponse:
         "outside": listing["outside"],
     }
     return respond(request, "requests_app/list.html", context, region)
+
+
+def _empty(request: HttpRequest, listing: Listing, page: Page) -> Empty | None:
+    empty = listing.empty(page, "requests", NOTHING_YET)
+    if empty and empty.kind == "nothing_yet" and request.user.has_perm("requests_app.submit_requests"):
+        return replace(empty, link_url=reverse("requests:new"), link_text="New request")
+    return empty
 
 
 TABS = (

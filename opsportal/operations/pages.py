@@ -24,7 +24,8 @@ def actor_of(request: HttpRequest) -> Actor:
 
 @dataclass(frozen=True)
 class Button:
-    """An action as an item's page offers it. `why_not`: the reason when it can't be done, else ""."""
+    """An action as an item's page offers it. `why_not`: the reason when it can't be done, else "".
+    `dialog`: whether its form fits into one; otherwise it is a page."""
 
     action: Action
     label: str
@@ -32,6 +33,7 @@ class Button:
     icon: str
     why_not: str = ""
     danger: bool = False
+    dialog: bool = True
 
 
 def button(
@@ -44,12 +46,13 @@ def button(
     permission: str,
     why_not: str = "",
     danger: bool = False,
+    dialog: bool = True,
 ) -> Button:
     """The button, disabled where the person's role or the item's state does not allow it."""
     if not request.user.has_perm(permission):
         role = role_of(request.user) or "no role"
         why_not = f"Your role ({role}) may not do this."
-    return Button(action, label, url, icon, why_not, danger)
+    return Button(action, label, url, icon, why_not, danger, dialog)
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,7 @@ MATRIX = [
     ("/requests/", {"viewer", "operator", "administrator"}),
     ("/agents/", {"viewer", "operator", "administrator"}),
     ("/workflows/some-id/", {"viewer", "operator", "administrator"}),
+    ("/requests/new/", {"operator", "administrator"}),
     ("/requests/some-id/", {"viewer", "operator", "administrator"}),
     ("/agents/some-id/", {"viewer", "operator", "administrator"}),
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),

@@ -1,0 +1,118 @@
+"""The values that a submission is made of, each with its bounds and what is said when it is beyond them."""
+
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from requests_app import json_objects
+from requests_app.models import PRIORITIES, STRATEGIES
+
+EXTRACTION_MODES = ("summary", "full", "metadata")
+# An item holds 400 KB and a message to SQS 256 KB: the most that these allow together is below both, were
+# every character four bytes long.
+MOST_KEYWORDS, MOST_SOURCES = 50, 20
+MOST_NAME, MOST_KEYWORD, MOST_ADDRESS = 200, 200, 1_000
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def priorities() -> tuple[str, ...]:
+    return (*PRIORITIES, *settings.REQUEST_EXTRA_PRIORITIES)
+
+
+def _one_line(value: str) -> str:
+    if _CONTROLS.search(value):
+        raise PydanticCustomError("controls", "It must not hold line breaks or control characters.")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        whole = False
+    if not whole or re.search(r"[\s\\]", value):
+        raise PydanticCustomError("address", "It must be a whole address with http:// or https://.")
+    return value
+
+
+def _among(choices: Callable[[], Iterable[str]]) -> AfterValidator:
+    def check(value: str) -> str:
+        known = tuple(choices())
+        if value not in known:
+            raise PydanticCustomError("choice", "It must be one of: {known}.", {"known": ", ".join(known)})
+        return value
+
+    return AfterValidator(check)
+
+
+def _known_type(value: str, info: ValidationInfo) -> str:
+    """`types` of the context are those known; without it any will do."""
+    types = (info.context or {}).get("types")
+    if types is not None and value not in types:
+        raise PydanticCustomError(
+            "request_type",
+            "No recent request is of this type, and the setting REQUEST_TYPES does not name it.",
+        )
+    return value
+
+
+def _deliverable(value: str) -> str:
+    if value == "sqs" and not settings.REQUESTS_QUEUE_URL:
+        raise PydanticCustomError(
+            "queue", "The setting REQUESTS_QUEUE_URL is missing, so nothing could be sent to a worker."
+        )
+    return value
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "A number is needed.")
+    return value
+
+
+def _settled(value: Decimal) -> Decimal:
+    """One spelling per number, so that the same request is the same whoever writes it."""
+    return Decimal(json_objects.number_text(value))
+
+
+def _object(value: Any) -> Any:
+    try:
+        return json_objects.read(value)
+    except ValueError as error:
+        raise PydanticCustomError("object", "{why}", {"why": str(error)}) from error
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_NAME),
+    AfterValidator(_one_line),
+]
+Keyword = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_KEYWORD),
+    AfterValidator(_one_line),
+]
+Address = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_ADDRESS),
+    AfterValidator(_one_line),
+    AfterValidator(_address),
+]
+Share = Annotated[
+    Decimal, BeforeValidator(_no_boolean), Field(ge=0, le=1, decimal_places=6), AfterValidator(_settled)
+]
+RequestType = Annotated[Line, AfterValidator(_known_type)]
+Priority = Annotated[str, _among(priorities)]
+Strategy = Annotated[str, _among(lambda: STRATEGIES), AfterValidator(_deliverable)]
+ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES)]
+BatchSize = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=20)]
+Retries = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10)]
+CustomParams = Annotated[dict[str, Any], BeforeValidator(_object)]

@@ -1,0 +1,214 @@
+"""The submission form as its template draws it: every field with its text, its choices and what is wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from requests_app.drafts import LABELS, Draft
+from requests_app.fields import EXTRACTION_MODES, priorities
+from requests_app.models import STRATEGIES
+
+# Of sources, as far as seed 002 and what people ask for go; others may be typed.
+SOURCE_TYPES = ("government", "academic", "clinical", "regulatory", "news", "company")
+HINTS = {
+    "quality_threshold": "0 to 1",
+    "batch_size": "1 to 20",
+    "max_retries": "0 to 10",
+    "custom_params": "A JSON object",
+}
+Errors = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """`kind`: text, url, decimal, numeric, select, radio or area. `sent_as`: the name of all rows' fields of
+    its kind. `autofocus`: the row was just added."""
+
+    name: str
+    label: str
+    value: str
+    errors: Sequence[str] = ()
+    kind: str = "text"
+    hint: str = ""
+    choices: Sequence[str] = ()
+    suggestions: str = ""
+    sent_as: str = ""
+    autofocus: bool = False
+
+    @property
+    def post_name(self) -> str:
+        return self.sent_as or self.name
+
+    @property
+    def id(self) -> str:
+        return f"id_{self.name}"
+
+    @property
+    def described_by(self) -> str:
+        parts = [f"{self.id}_hint"] if self.hint else []
+        return " ".join([*parts, *([f"{self.id}_error"] if self.errors else [])])
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    number: int
+    name: Field
+    base_url: Field
+    source_type: Field
+
+    @property
+    def parts(self) -> tuple[Field, Field, Field]:
+        return self.name, self.base_url, self.source_type
+
+
+@dataclass(frozen=True)
+class SubmissionForm:
+    """What the template reads. `errors`: sentences by the name of their field, of "keywords", "sources", or
+    "" for the whole form; `focus`: the field to go on in; `notes`: hints by field."""
+
+    draft: Draft
+    reason: str = ""
+    types: Sequence[str] = ()
+    errors: Errors = field(default_factory=dict)
+    focus: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def project_id(self) -> Field:
+        return self._field("project_id", suggestions="projects")
+
+    @property
+    def user_id(self) -> Field:
+        return self._field("user_id")
+
+    @property
+    def request_type(self) -> Field:
+        known = self.types
+        current = self.draft.texts["request_type"]
+        # What can't be asked for any more is shown all the same, with its error.
+        return self._field("request_type", "select", choices=known if current in known else (current, *known))
+
+    @property
+    def priority(self) -> Field:
+        return self._field("priority", "radio", choices=priorities())
+
+    @property
+    def processing_strategy(self) -> Field:
+        return self._field("processing_strategy", "radio", choices=STRATEGIES)
+
+    @property
+    def extraction_mode(self) -> Field:
+        return self._field("extraction_mode", "radio", choices=EXTRACTION_MODES)
+
+    @property
+    def quality_threshold(self) -> Field:
+        return self._field("quality_threshold", "decimal")
+
+    @property
+    def batch_size(self) -> Field:
+        return self._field("batch_size", "numeric")
+
+    @property
+    def max_retries(self) -> Field:
+        return self._field("max_retries", "numeric")
+
+    @property
+    def custom_params(self) -> Field:
+        return self._field("custom_params", "area")
+
+    @property
+    def why(self) -> Field:
+        errors = self.errors.get("reason", ())
+        return Field("reason", "Reason", self.reason, errors, hint="Optional; it stands in the audit trail.")
+
+    @property
+    def keywords(self) -> list[Field]:
+        return [
+            self._row(f"keyword-{at}", f"Keyword {at + 1}", text, "keyword")
+            for at, text in enumerate(self.draft.keywords)
+        ]
+
+    @property
+    def sources(self) -> list[SourceRow]:
+        return [
+            SourceRow(
+                at,
+                self._row(f"source-{at}-name", f"Name of source {at + 1}", source.name, "source_name"),
+                self._row(
+                    f"source-{at}-base_url",
+                    f"Address of source {at + 1}",
+                    source.base_url,
+                    "source_url",
+                    "url",
+                ),
+                self._row(
+                    f"source-{at}-source_type",
+                    f"Type of source {at + 1}",
+                    source.source_type,
+                    "source_type",
+                    suggestions="source-types",
+                ),
+            )
+            for at, source in enumerate(self.draft.sources)
+        ]
+
+    source_types = SOURCE_TYPES
+
+    @property
+    def keyword_errors(self) -> Sequence[str]:
+        return self.errors.get("keywords", ())
+
+    @property
+    def source_errors(self) -> Sequence[str]:
+        return self.errors.get("sources", ())
+
+    @property
+    def summary(self) -> list[tuple[str, str, str]]:
+        """(id of the field, its label, sentence) of every error, in the order of the page."""
+        return [(id_, label, one) for id_, label, errors in self._everything() for one in errors]
+
+    def _everything(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+        yield "submission", "The form", self.errors.get("", ())
+        for one in (
+            self.project_id, self.request_type, self.user_id, self.priority, self.processing_strategy
+        ):  # fmt: skip
+            yield one.id, one.label, one.errors
+        yield "keywords", "Keywords", self.keyword_errors
+        for one in self.keywords:
+            yield one.id, one.label, one.errors
+        yield "sources", "Sources", self.source_errors
+        for row in self.sources:
+            for one in row.parts:
+                yield one.id, one.label, one.errors
+        for one in (
+            self.extraction_mode, self.quality_threshold, self.batch_size, self.max_retries,
+            self.custom_params, self.why,
+        ):  # fmt: skip
+            yield one.id, one.label, one.errors
+
+    def _field(
+        self, name: str, kind: str = "text", *, choices: Sequence[str] = (), suggestions: str = ""
+    ) -> Field:
+        return Field(
+            name,
+            LABELS[name],
+            self.draft.texts[name],
+            self.errors.get(name, ()),
+            kind,
+            self.notes.get(name) or HINTS.get(name, ""),
+            choices,
+            suggestions,
+        )
+
+    def _row(
+        self, name: str, label: str, value: str, sent_as: str, kind: str = "text", suggestions: str = ""
+    ) -> Field:
+        return Field(
+            name,
+            label,
+            value,
+            self.errors.get(name, ()),
+            kind,
+            suggestions=suggestions,
+            sent_as=sent_as,
+            autofocus=name == self.focus,
+        )

@@ -1,0 +1,205 @@
+"""The submission form `/requests/new/`, also "start like this one". What is decided is in `submission`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from pydantic import ValidationError
+
+from opsportal.console.access import requires
+from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.errors import DynamoError
+from opsportal.operations import entries
+from opsportal.operations.entries import MOST_REASON, Actor
+from opsportal.operations.pages import actor_of
+from opsportal.operations.tags import Action
+from opsportal.operations.transactions import OtherIntent, Refused, Unknown
+from requests_app import actions, drafts, json_objects, likeness, queries, submission
+from requests_app.drafts import Draft
+from requests_app.forms import SubmissionForm
+from requests_app.likeness import Original
+from requests_app.submission import Submission, minted_at, new_action_id
+
+# How long a form can be sent: the time in its action_id becomes that of the request's id.
+FORM_LIFE, CLOCKS_APART = timedelta(hours=24), timedelta(minutes=5)
+
+
+@dataclass
+class Page:
+    """What the page says, gathered on the way."""
+
+    draft: Draft
+    action_id: str
+    reason: str = ""
+    like: str = ""
+    original: Original | None = None
+    types: Sequence[str] | None = None
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    focus: str = ""
+    preview: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    trouble_url: str = ""
+    problem: DynamoError | None = None
+    again: bool = False
+    status: int = 200
+
+
+@requires("requests_app.submit_requests")
+def new(request: HttpRequest) -> HttpResponse:
+    """GET: the form, with ``?like=<id>`` as that request was. POST: what the button says (`do`): a row more
+    or less, the preview, or the submission, which leads to the request's page."""
+    if request.method != "POST":
+        return _answer(request, _first(request))
+    page = _posted(request)
+    wish = request.POST.get("do", "")
+    if (focus := page.draft.rows_changed(wish)) is not None:
+        page.focus = focus
+        return _answer(request, page)
+    if asked := _validated(page):
+        by = actor_of(request)
+        if wish != "submit":
+            page.preview = _preview(asked, by, page.action_id)
+        elif request_id := _submitted(page, asked, by):
+            messages.info(request, "Submitted.")
+            return redirect("requests:item", request_id)
+    return _answer(request, page)
+
+
+def _first(request: HttpRequest) -> Page:
+    """The form as it is first shown."""
+    user, types, like = request.user.get_username(), _types(), request.GET.get("like", "")
+    page = Page(
+        drafts.blank(user, settings.REQUEST_TYPES if types is None else types),
+        new_action_id(),
+        like=like,
+        types=types,
+    )
+    found = queries.request(like) if like else None
+    if found:
+        page.original = likeness.original(found)
+        page.draft = page.original.start(user)
+    elif like:
+        page.trouble = "There is no request with this id any more, so nothing is filled in from it."
+        page.status = 404
+    return page
+
+
+def _posted(request: HttpRequest) -> Page:
+    post = request.POST
+    page = Page(
+        drafts.posted(post),
+        post.get("action_id", ""),
+        reason=post.get("reason", ""),
+        like=post.get("like", ""),
+        types=_types(),
+    )
+    try:
+        found = queries.request(page.like) if page.like else None
+        page.original = likeness.original(found) if found else None
+    except DynamoError:
+        pass  # what was typed is worth more than the comparison
+    return page
+
+
+def _types() -> Sequence[str] | None:
+    """The known types of requests; None where they can't be read, and any is allowed."""
+    try:
+        return queries.request_types()
+    except DynamoError:
+        return None
+
+
+def _validated(page: Page) -> Submission | None:
+    """What is asked for, or None with the errors put at their fields."""
+    types = page.types
+    if types is not None and page.original:
+        types = (*types, page.original.draft.texts["request_type"])
+    asked = None
+    try:
+        asked = submission.read(page.draft.data(), types)
+    except ValidationError as error:
+        for problem in submission.problems(error):
+            page.errors.setdefault(page.draft.place(problem), []).append(problem.sentence)
+    if len(page.reason) > MOST_REASON:
+        page.errors["reason"] = [f"At most {MOST_REASON:,} characters."]
+    now, minted = datetime.now(UTC), minted_at(page.action_id)
+    if minted is None or not now - FORM_LIFE < minted < now + CLOCKS_APART:
+        page.action_id = new_action_id()
+        page.errors[""] = ["It was open for more than a day. Look through it and send it again."]
+    if page.errors:
+        page.status = 422
+        return None
+    return asked
+
+
+def _preview(asked: Submission, by: Actor, action_id: str) -> dict[str, str]:
+    """The item, and for the strategy `sqs` the message, as they would be written now."""
+    now = datetime.now(UTC)
+    item = asked.item(by=by, action_id=action_id, now=now)
+    sent = actions.submit_messages(item, asked.request_id(action_id), action_id, now)
+    message = {**sent[0].body, "action_id": action_id} if sent else None
+    return {"item": pretty(item), "message": json_objects.written(message, "  ") if message else ""}
+
+
+def _submitted(page: Page, asked: Submission, by: Actor) -> str:
+    """The id of the request made (now or by an earlier sending of the same form), "" when there is none."""
+    like = page.like if page.original else ""
+    try:
+        done = actions.submit(asked, by=by, reason=page.reason, action_id=page.action_id, like=like)
+    except OtherIntent as other:
+        page.status, page.trouble = other.status, other.sentence
+        _sent_before(page)
+    except Refused as refused:
+        page.status, page.trouble = refused.status, refused.sentence
+    except Unknown as unknown:
+        page.status, page.trouble, page.again = unknown.status, unknown.sentence, True
+    except DynamoError as problem:
+        page.status, page.problem = problem.status, problem
+    else:
+        return done.entry.target.key
+    return ""
+
+
+def _sent_before(page: Page) -> None:
+    """The form was sent, and then changed: say what came of it, and let it be sent as another request."""
+    try:
+        earlier = entries.read_entry(page.action_id, actions.target("").table)
+    except DynamoError:
+        earlier = None
+    page.action_id = new_action_id()
+    page.trouble = "This form was sent already. Submit it again to make another request of what is in it now."
+    if earlier and earlier.action is Action.REQUEST_SUBMIT:
+        page.trouble_url = reverse("requests:item", args=[earlier.target.key])
+
+
+def _answer(request: HttpRequest, page: Page) -> HttpResponse:
+    projects, hints = _projects()
+    types = [*(settings.REQUEST_TYPES if page.types is None else page.types)]
+    if page.original and (kind := page.original.draft.texts["request_type"]) and kind not in types:
+        types.append(kind)
+    if not types:
+        hints["request_type"] = "None is known yet: the setting REQUEST_TYPES names them."
+    context: dict[str, Any] = {
+        "page": page,
+        "form": SubmissionForm(page.draft, page.reason, types, page.errors, page.focus, hints),
+        "projects": projects,
+        "differences": likeness.differences(page.original, page.draft) if page.original else (),
+    }
+    return render(request, "requests_app/new.html", context, status=page.status)
+
+
+def _projects() -> tuple[Sequence[str], dict[str, str]]:
+    """The projects to offer, and the hint that says what of them is missing."""
+    try:
+        found = queries.projects()
+    except DynamoError as error:
+        return (), {"project_id": f"Those in use can't be offered: {error.sentence}"}
+    return found.values, {} if found.complete else {
+        "project_id": f"Not all in use are offered: {found.reason}"
+    }
