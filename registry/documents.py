@@ -10,6 +10,8 @@ from opsportal.dynamo.foreign_json import in_range
 
 # Levels below the top; DynamoDB has 32.
 MOST_LEVELS = 20
+# DynamoDB's precision of a number.
+MOST_DIGITS = 38
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def _check(document: Any, levels: int) -> None:
             _check(member, levels - 1)
     elif isinstance(document, int | Decimal) and not isinstance(document, bool):
         number = Decimal(document)
-        if number and (not in_range(number) or len(number.normalize().as_tuple().digits) > 38):
+        digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+        if number and (not in_range(number) or len(digits) > MOST_DIGITS):
             raise ValueError(f"{str(document)[:60]} is a number that DynamoDB can't hold.")
     elif isinstance(document, str) and any("\ud800" <= character <= "\udfff" for character in document):
         raise ValueError("A text in it is no valid Unicode.")
