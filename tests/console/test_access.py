@@ -120,6 +120,15 @@ MATRIX = [
     ("/requests/new/", {"operator", "administrator"}),
     ("/requests/some-id/", {"viewer", "operator", "administrator"}),
     ("/agents/some-id/", {"viewer", "operator", "administrator"}),
+    *[
+        (f"/workflows/some-id/{verb}/", {"operator", "administrator"})
+        for verb in ("cancel", "retry", "purge")
+    ],
+    ("/agents/register/", {"operator", "administrator"}),
+    *[
+        (f"/agents/some-id/{verb}/", {"operator", "administrator"})
+        for verb in ("edit", "activate", "deactivate", "purge")
+    ],
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/2fa/", {"viewer", "operator", "administrator", "nobody"}),
