@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opsportal.run.kept import kept_secret
 from opsportal.run.options import Options, RefusalError
+from opsportal.run.queues import queue_urls
 
 # An engine on loopback takes any credentials, and must not be sent real ones.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -50,3 +51,8 @@ def with_engine(environ: Mapping[str, str], endpoint: str, database: Path | None
         "OPSPORTAL_ENGINE_IS_VOLATILE": "0" if database else "1",
         "OPSPORTAL_DEMO_DATABASE": str(database or ""),
     }
+
+
+def with_queues(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
+    """``environ`` pointed at our own queues, whatever queues it named before: those may be real."""
+    return {**environ, "AWS_ENDPOINT_URL_SQS": endpoint, **queue_urls(endpoint)}

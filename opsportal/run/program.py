@@ -4,13 +4,14 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from opsportal.dynamo import embedded
-from opsportal.run import environment
+from opsportal.run import environment, queues
 from opsportal.run.claims import address_of, hold_port, only_run
 from opsportal.run.options import BASE_DIR, Options, RefusalError
 from opsportal.run.prepare import PASSWORD_FILE, ROLES
@@ -59,6 +60,19 @@ class Engine:
     database: Path | None
 
 
+@dataclass(frozen=True)
+class Queues:
+    """Our own queues, being started: they take a second, which the preparation uses too."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
 def start(options: Options, port: socket.socket) -> int:
     """Start everything and wait. Raises RefusalError."""
     logs = options.data_dir / "logs"
@@ -67,19 +81,25 @@ def start(options: Options, port: socket.socket) -> int:
     environ = environment.common(options, os.environ)
     supervisor = Supervisor(say)
     try:
-        engine = None
+        engine = running_queues = None
         if options.engine != "aws":
             engine = start_engine(supervisor, options, binary, fresh_log(logs / "engine.log"))
             environ = environment.with_engine(environ, engine.endpoint, engine.database)
+            running_queues = start_queues(supervisor, fresh_log(logs / "queues.log"))
+            environ = environment.with_queues(environ, running_queues.endpoint)
         python = sys.executable
         if supervisor.complete("The preparation", [python, "-m", "opsportal.run.prepare"], env=environ):
             return 1
+        if running_queues:
+            wait_until_up(running_queues.process, running_queues.port, "The queues", running_queues.log)
         start_web(supervisor, options, environ, port)
+        manage = [python, str(BASE_DIR / "manage.py")]
+        log = fresh_log(logs / "worker.log")
+        supervisor.start("The worker", [*manage, "worker"], grace=5, log=log, env=environ)
         if engine and options.simulate:
             log = fresh_log(logs / "simulator.log")
-            command = [python, str(BASE_DIR / "manage.py"), "simulate"]
-            supervisor.start("The simulator", command, grace=5, log=log, env=environ)
-        say(banner(options, engine))
+            supervisor.start("The simulator", [*manage, "simulate"], grace=5, log=log, env=environ)
+        say(banner(options, engine, running_queues))
         return supervisor.run()
     except StoppedError:
         return 0
@@ -110,13 +130,21 @@ def start_engine(supervisor: Supervisor, options: Options, binary: Path | None, 
     database = options.data_dir / DATABASE if binary else None
     command = embedded.start_command(binary, port, database) if binary else embedded.moto_command(port)
     process = supervisor.start("The engine", command, log=log)
+    wait_until_up(process, port, "The engine", log)
+    return Engine("dynoxide" if binary else "moto", f"http://127.0.0.1:{port}", database)
+
+
+def start_queues(supervisor: Supervisor, log: Path) -> Queues:
+    port = free_port()
+    return Queues(supervisor.start("The queues", queues.command(port), log=log), port, log)
+
+
+def wait_until_up(process: subprocess.Popen[bytes], port: int, name: str, log: Path) -> None:
+    """Return once a child answers on its port. Raises RefusalError with the end of its log."""
     try:
         wait_until_listening(process, port)
     except NotListeningError as error:
-        raise RefusalError(
-            f"The engine did not start: {error}. Its log, {log}:\n{last_lines(log)}"
-        ) from error
-    return Engine("dynoxide" if binary else "moto", f"http://127.0.0.1:{port}", database)
+        raise RefusalError(f"{name} did not start: {error}. The log, {log}:\n{last_lines(log)}") from error
 
 
 def start_web(supervisor: Supervisor, options: Options, environ: dict[str, str], port: socket.socket) -> None:
@@ -156,10 +184,10 @@ def fresh_log(log: Path) -> Path:
     return log
 
 
-def banner(options: Options, engine: Engine | None) -> str:
+def banner(options: Options, engine: Engine | None, running_queues: Queues | None) -> str:
     """The block that says where everything is."""
     rows = [("Console", address_of(options.port))]
-    if engine:
+    if engine and running_queues:
         password = (options.data_dir / PASSWORD_FILE).read_text().strip()
         kept = f"data in {engine.database}" if engine.database else "in memory: data is lost when it stops"
         credentials = " ".join(f"{name}={value}" for name, value in environment.CREDENTIALS.items())
@@ -169,6 +197,10 @@ def banner(options: Options, engine: Engine | None) -> str:
             (
                 "AWS CLI",
                 f"{credentials} aws dynamodb list-tables --region us-east-1 --endpoint-url {engine.endpoint}",
+            ),
+            (
+                "Queues",
+                f"{running_queues.endpoint} ({', '.join(queues.QUEUES.values())}; SQS by moto, in memory)",
             ),
         ]
     else:

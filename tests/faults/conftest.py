@@ -26,7 +26,10 @@ PROGRAM = [sys.executable, "-m", "opsportal.run"]
 # that watch processes start the same code again and again.
 MEASURING = ("COVERAGE_", "COV_")
 # What must not reach the console from the tests' own settings, or from a surrounding `make`.
-FOREIGN = ("AWS_", "DYNAMODB_", "OPSPORTAL_", "MAKE", "MFLAGS", "DJANGO_", "DATA_DIR", "LOG_LEVEL", "PYTEST_")
+FOREIGN = (
+    "AWS_", "DYNAMODB_", "OPSPORTAL_", "MAKE", "MFLAGS", "DJANGO_", "DATA_DIR", "LOG_LEVEL", "PYTEST_",
+    "REQUESTS_QUEUE_URL", "WORKFLOW_COMMANDS_QUEUE_URL",
+)  # fmt: skip
 
 
 def environment(data_dir: Path, *, measured: bool = False, **more: str) -> dict[str, str]:
@@ -86,6 +89,11 @@ class Run:
         """A client of the engine that the banner names."""
         endpoint = self._said(r"DynamoDB\s+(http://\S+)")
         return boto3.client("dynamodb", region_name="us-east-1", endpoint_url=endpoint)
+
+    def sqs(self) -> Any:
+        """A client of the queues that the banner names."""
+        endpoint = self._said(r"Queues\s+(http://\S+)")
+        return boto3.client("sqs", region_name="us-east-1", endpoint_url=endpoint)
 
     def _said(self, pattern: str) -> str:
         match = re.search(pattern, self.output)

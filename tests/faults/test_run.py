@@ -1,14 +1,19 @@
 """`make run` is interrupted, killed and started twice; nothing is left running and nothing is lost."""
 
+import json
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
+from opsportal.operations.outbox import Message
+from tests.engines import running
 from tests.faults.conftest import Run, put_engine
 from tests.processes import all_end, command_of, cpu_seconds, eventually
 
@@ -26,7 +31,7 @@ def child(run: Run, part: str) -> int:
 def test_a_stop_signal_stops_every_child(start: Start, data_dir: Path, number: signal.Signals) -> None:
     run = start(data_dir, WEB_CONCURRENCY="2").wait_until_ready()
     children = run.children()
-    assert len(children) >= 4  # the engine, gunicorn, its two workers
+    assert len(children) >= 6  # the engine, the queues, gunicorn, its two workers, the console's worker
     assert run.get("/healthz") == 200
     run.process.send_signal(number)
     assert run.process.wait(20) == 0
@@ -63,7 +68,15 @@ def test_a_killed_make_stops_everything(start: Start, data_dir: Path) -> None:
     assert all_end(children, seconds=20)
 
 
-@pytest.mark.parametrize(("part", "name"), [("dynoxide", "The engine"), ("gunicorn", "The web server")])
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("dynoxide", "The engine"),
+        ("opsportal.run.queues", "The queues"),
+        ("gunicorn", "The web server"),
+        ("manage.py worker", "The worker"),
+    ],
+)
 def test_the_end_of_one_child_stops_the_rest(start: Start, data_dir: Path, part: str, name: str) -> None:
     run = start(data_dir).wait_until_ready()
     children = run.children()
@@ -136,20 +149,79 @@ def test_an_engine_that_was_asked_for_by_name_is_not_replaced(
     assert "Set OPSPORTAL_ENGINE=moto to use moto instead." in run.output
 
 
-def test_with_aws_nothing_is_made(start: Start, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as amazon:  # takes connections and never answers
-        amazon.settimeout(0)
-        endpoint = f"http://127.0.0.1:{amazon.getsockname()[1]}"
-        run = start(
-            tmp_path / "data", measured=True, AWS_ENDPOINT_URL_DYNAMODB=endpoint, SIMULATE="1", DEMO="1"
-        )
+def test_with_aws_nothing_is_made_and_the_worker_waits_for_its_tables(start: Start, tmp_path: Path) -> None:
+    with running("dynoxide") as amazon:
+        local = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "SIMULATE": "1", "DEMO": "1"}
+        run = start(tmp_path / "data", measured=True, AWS_ENDPOINT_URL_DYNAMODB=amazon.endpoint, **local)
         run.wait_until_ready()
-        with pytest.raises(BlockingIOError):
-            amazon.accept()
+        log = tmp_path / "data" / "logs" / "worker.log"
+        assert eventually(lambda: log.exists() and "python manage.py dynamo migrate" in log.read_text(), 20)
+        assert "There is no table dev-opsportal_jobs in us-east-1." in log.read_text()
+        client = boto3.client("dynamodb", region_name="us-east-1", endpoint_url=amazon.endpoint)
+        assert client.list_tables()["TableNames"] == []
+        client.close()
     assert "No table was created and no data loaded." in run.output
     assert "manage.py create_user NAME --role" in run.output
-    assert not any("simulate" in command_of(pid) or "dynoxide" in command_of(pid) for pid in run.children())
+    ours = ("simulate", "dynoxide", "opsportal.run.queues")
+    assert not any(part in command_of(pid) for pid in run.children() for part in ours)
+    assert "Queues" not in run.output
     assert not (tmp_path / "data" / "demo_password").exists()
+
+
+# --- Queues and the worker ---------------------------------------------------------------------------------
+
+
+def test_the_queues_are_there_and_every_child_is_told_of_them(start: Start, data_dir: Path) -> None:
+    real = "https://sqs.eu-west-1.amazonaws.com/1/real"
+    run = start(data_dir, SIMULATE="1", REQUESTS_QUEUE_URL=real).wait_until_ready()
+    sqs = run.sqs()
+    urls = sqs.list_queues()["QueueUrls"]
+    sqs.close()
+    assert [url.rpartition("/")[2] for url in urls] == ["requests", "workflow-commands"]
+    endpoint = sqs.meta.endpoint_url
+    for part in ("gunicorn", "manage.py worker", "manage.py simulate"):
+        pid = min(pid for pid in run.children() if part in command_of(pid))
+        environ = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        assert f"AWS_ENDPOINT_URL_SQS={endpoint}" in environ
+        told = {line.partition("=")[2] for line in environ if "_QUEUE_URL=" in line}
+        assert told == set(urls)
+
+
+def test_what_a_killed_worker_left_to_be_sent_goes_out_with_the_next_run(
+    start: Start, data_dir: Path
+) -> None:
+    first = start(data_dir).wait_until_ready()
+    worker = child(first, "manage.py worker")
+    os.kill(worker, signal.SIGSTOP)
+    messages = [
+        Message("requests.sqs", {"request_id": "req-1"}, "00000000-0000-4000-8000-000000000001"),
+        Message("workflows.command", {"sessionId": "s-1"}, "00000000-0000-4000-8000-000000000002"),
+    ]
+    client = first.dynamodb()
+    for message in messages:
+        client.put_item(TableName="dev-opsportal_jobs", Item=message.item())
+    client.close()
+    os.kill(worker, signal.SIGKILL)
+    assert first.process.wait(20) == 1
+    assert "The worker ended with -9; stopping the rest." in first.output
+
+    second = start(data_dir).wait_until_ready()
+    sqs, client = second.sqs(), second.dynamodb()
+    for message, url in zip(messages, sqs.list_queues()["QueueUrls"], strict=True):
+        received: list[Any] = []
+
+        def arrived(url: str = url, received: list[Any] = received) -> bool:
+            received.extend(sqs.receive_message(QueueUrl=url).get("Messages", []))
+            return bool(received)
+
+        assert eventually(arrived, 20)
+        assert [json.loads(one["Body"]) for one in received] == [
+            message.body | {"action_id": message.action_id}
+        ]
+    # Sent, and then deleted.
+    assert eventually(lambda: client.scan(TableName="dev-opsportal_jobs")["Count"] == 0, 5)
+    sqs.close()
+    client.close()
 
 
 def test_secrets_and_data_are_readable_by_their_owner_alone(start: Start, data_dir: Path) -> None:

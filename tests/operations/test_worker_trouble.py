@@ -23,7 +23,10 @@ def test_trouble_is_told_when_it_begins_and_when_it_is_over(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop = threading.Event()
-    away, missing = Unreachable("The engine is away.", "Wait."), TableMissing("There is no table.", "Make it.")
+    away, missing = (
+        Unreachable("The engine is away.", "Wait."),
+        TableMissing("There is no table.", "Make it."),
+    )
     answers: list[DynamoError | int] = [away, away, away, 2, 1, missing, missing, 4]
 
     def chore() -> int:
