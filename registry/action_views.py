@@ -91,6 +91,7 @@ def register(request: HttpRequest) -> HttpResponseBase:
         "Agents",
         "Registration requested.",
         done_url=_item_url(given) if given else "",
+        wide=True,
     )
     return action_page(
         request,
@@ -121,6 +122,7 @@ def edit(request: HttpRequest, agent_id: str) -> HttpResponseBase:
         "Edit requested.",
         why_not="" if raw is not None else actions.GONE,
         too_large=too_large,
+        wide=True,
     )
     return action_page(
         request,

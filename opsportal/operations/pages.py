@@ -61,7 +61,7 @@ class Offer:
 
     `key`: must be typed to confirm (for what is deleted). `too_large`: no copy for an undo can be kept.
     `done`: what is said after it, which is never more than that it was asked for. `done_url`: where one is
-    led then, where that is not the item's page.
+    led then, where that is not the item's page. `wide`: there are many fields, side by side.
     """
 
     action: Action
@@ -75,6 +75,7 @@ class Offer:
     too_large: bool = False
     danger: bool = False
     done_url: str = ""
+    wide: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,20 +5,57 @@
   if (!dialog) return;
   const body = document.getElementById("dialog-body");
   const title = document.getElementById("dialog-title");
-  let opener = null;
+  const announce = document.getElementById("live-announce");
+  const NO_ANSWER = "No answer came, so it is not known whether it was done. Send it again: it is done only once.";
+  const NOT_DONE = "The console could not answer. Send it again: it is done only once.";
+  const NOT_OPENED = "The form could not be had. Close this and try again.";
 
-  // The opener may be swapped by a refresh: it is found again by its address.
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    const link = event.target.closest?.("[data-opens-dialog]");
-    if (link) opener = link.getAttribute("href");
+  // --- Where the focus was ------------------------------------------------------------------------
+
+  let opener = null; // what opened the dialog: { element, action, href }
+  let held = null; // what had the focus before a refresh
+
+  const describe = (element) =>
+    element && { element, action: element.dataset.action, href: element.getAttribute("href") };
+
+  // A refresh may have put another element in its place, and an action may have disabled it.
+  function wayBack(was) {
+    if (was.element.isConnected) return was.element;
+    const by = (name, value) => value && document.querySelector(`[data-action][${name}="${CSS.escape(value)}"]`);
+    return by("data-action", was.action) || by("href", was.href) || document.getElementById("main");
+  }
+
+  const nothingFocused = () => !document.activeElement || document.activeElement === document.body;
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, shouldSwap } = event.detail;
+    if (shouldSwap && target.matches?.("[data-live]")) held = describe(document.activeElement?.closest("[data-action]"));
   });
+
+  document.addEventListener("htmx:afterSettle", () => {
+    if (held && nothingFocused()) wayBack(held).focus({ preventScroll: true });
+    held = null;
+  });
+
+  // --- Opening and closing ------------------------------------------------------------------------
+
+  const opens = (element) => element.closest?.("[data-opens-dialog]");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const link = opens(event.target);
+    if (link) opener = describe(link);
+  });
+
+  function show(text) {
+    title.textContent = text || "Action";
+    if (!dialog.open) dialog.showModal();
+  }
 
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target !== body) return;
-    title.textContent = body.querySelector("[data-dialog-title]")?.dataset.dialogTitle || "Action";
-    if (!dialog.open) dialog.showModal();
-    const first = body.querySelector("[role=alert], input:not([type=hidden]), button[type=submit], a");
-    first?.focus();
+    show(body.querySelector("[data-dialog-title]")?.dataset.dialogTitle);
+    const first = ["[role=alert]", "[aria-invalid=true]", "input:not([type=hidden]), select, textarea, button[type=submit], .btn"];
+    first.map((kind) => body.querySelector(kind)).find(Boolean)?.focus();
   });
 
   document.addEventListener("click", (event) => {
@@ -32,8 +69,54 @@
 
   dialog.addEventListener("close", () => {
     body.replaceChildren();
-    const link = opener && document.querySelector(`[data-opens-dialog][href="${CSS.escape(opener)}"]`);
-    link?.focus();
+    if (opener) wayBack(opener).focus();
     opener = null;
+  });
+
+  // --- When it went wrong -------------------------------------------------------------------------
+
+  // Above the form, which keeps what was typed and the id that makes a repetition harmless.
+  function complain(content, link) {
+    const trouble = document.createElement("div");
+    trouble.className = "dialog-trouble";
+    trouble.setAttribute("role", "alert");
+    trouble.tabIndex = -1;
+    trouble.append(content);
+    body.querySelector(".dialog-trouble")?.remove();
+    body.prepend(trouble);
+    if (link) show(link.textContent.trim());
+    trouble.focus();
+  }
+
+  function onTrouble(event) {
+    const from = event.detail.elt;
+    const link = opens(from);
+    if (!link && !body.contains(from)) return;
+    const answer = event.detail.xhr;
+    // Trouble that the server can name comes as a fragment of its own.
+    if (answer?.responseText?.trimStart().startsWith("<section") && answer.responseText.includes("data-problem=")) {
+      const problem = document.createElement("template");
+      problem.innerHTML = answer.responseText;
+      problem.content.querySelector("[role=alert]")?.removeAttribute("role");
+      return complain(problem.content, link);
+    }
+    const banner = document.createElement("p");
+    banner.className = "banner tone-failed";
+    banner.textContent = link ? NOT_OPENED : answer?.status ? NOT_DONE : NO_ANSWER;
+    return complain(banner, link);
+  }
+
+  for (const name of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) document.addEventListener(name, onTrouble);
+
+  // --- What came of it ----------------------------------------------------------------------------
+
+  const fate = () => document.querySelector("[data-fate]")?.textContent.replace(/\s+/g, " ").trim() || "";
+  const kind = () => document.querySelector("[data-fate]")?.dataset.fateOf || "";
+  let told = kind();
+
+  document.addEventListener("htmx:afterSettle", () => {
+    if (kind() === told) return;
+    told = kind();
+    if (announce && told) announce.textContent = fate();
   });
 })();

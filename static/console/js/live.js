@@ -68,9 +68,13 @@
   const isGone = (xhr) => xhr.status === 404 && xhr.responseText.includes("data-live=");
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!event.detail.elt.matches?.("[data-live]") || !isGone(event.detail.xhr)) return;
-    event.detail.shouldSwap = true;
-    event.detail.isError = false;
+    if (!event.detail.elt.matches?.("[data-live]")) return;
+    if (isGone(event.detail.xhr)) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+    // Asked for before the dialog opened: the page stays as it was when one began to decide.
+    if (document.querySelector("dialog[open]")) event.detail.shouldSwap = false;
   });
 
   // --- What came of it ----------------------------------------------------------------------------
