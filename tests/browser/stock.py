@@ -38,6 +38,7 @@ def every_kind(tables: dict[str, Binding]) -> None:
 
 def log(tables: dict[str, Binding], request_id: str, lines: int, **values: Any) -> None:
     """So many lines, one a second up to five minutes ago; each tenth is an error, each fifth a warning."""
+    values = {"metadata": factories.MISSING, **values}
     start = factories.ago(minutes=5, seconds=lines)
     factories.put(
         tables["request_logs"],
