@@ -55,9 +55,18 @@ def log(tables: dict[str, Binding], request_id: str, lines: int, **values: Any) 
     )
 
 
-def many_requests(tables: dict[str, Binding], number: int = 60) -> None:
-    """Requests of three people in two projects, a minute apart, newest first: req_000, req_001, ..."""
+def minutes(number: int) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def many_requests(tables: dict[str, Binding], number: int = 60) -> datetime:
+    """Requests of three people in two projects, newest first: req_000, req_001, ...
+
+    Each is a minute older than the one before, at half a minute. Returns the moment that req_000 is one
+    minute older than.
+    """
     statuses, priorities = ("completed", "failed", "processing", "FAILED"), ("high", "medium", "low")
+    base = datetime.now(UTC).replace(second=30, microsecond=0)
     factories.put(
         tables["requests"],
         *(
@@ -68,10 +77,11 @@ def many_requests(tables: dict[str, Binding], number: int = 60) -> None:
                 user_id=PEOPLE[at % 3],
                 project_id=PROJECTS[at % 2],
                 processing_strategy="sqs" if at % 5 == 0 else "table",
-                created_at=factories.naive(factories.ago(minutes=at + 1)),
-                completed_at=None if at % 4 == 2 else factories.naive(factories.ago(minutes=at)),
+                created_at=factories.naive(base - minutes(at + 1)),
+                completed_at=None if at % 4 == 2 else factories.naive(base - minutes(at)),
                 errors=["2026-01-09T15:43:12.000000: The source refused"] if at % 4 == 1 else [],
             )
             for at in range(number)
         ),
     )
+    return base
