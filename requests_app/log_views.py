@@ -1,6 +1,5 @@
 """The logs of one request: a page that tails while it runs, and a download of what the filter shows."""
 
-import json
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -12,6 +11,7 @@ from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, cut, respond, seen_token
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
+from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
 from requests_app import logs, queries
 from requests_app.models import LEVELS, ProcessingLog
@@ -82,8 +82,7 @@ def _as_text(line: ProcessingLog) -> str:
 
 
 def _as_json(line: ProcessingLog) -> str:
-    members = {name: plain(value) for name, value in line.raw.items()}
-    return json.dumps(members, ensure_ascii=False, default=str, sort_keys=True) + "\n"
+    return as_json({name: plain(value) for name, value in sorted(line.raw.items())}) + "\n"
 
 
 DOWNLOADS = {

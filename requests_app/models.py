@@ -1,6 +1,5 @@
 """Market-intelligence requests and their logs, read from DynamoDB, and the permissions of this app."""
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +26,7 @@ from opsportal.dynamo.attributes import (
     read_texts,
     read_time,
 )
+from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.models import DynamoModel
 
 # Seed 002.
@@ -261,7 +261,7 @@ _LINE = frozenset({"log_id", "request_id", "timestamp", "log_level", "message", 
 
 
 def _field(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else as_json(value)
 
 
 class ProcessingLog(DynamoModel):

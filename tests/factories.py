@@ -34,11 +34,18 @@ def naive(at: datetime) -> str:
 
 def raw(values: dict[str, Any]) -> Raw:
     """The item of plain values; those that are MISSING are left out."""
-    return {
-        name: dict(value) if isinstance(value, Typed) else attribute_value(value)
-        for name, value in values.items()
-        if value is not MISSING
-    }
+    return {name: typed(value) for name, value in values.items() if value is not MISSING}
+
+
+def typed(value: Any) -> Raw:
+    """A plain value in DynamoDB's form; what is in that form already stays, at any depth."""
+    if isinstance(value, Typed):
+        return dict(value)
+    if isinstance(value, dict):
+        return {"M": raw(value)}
+    if isinstance(value, list):
+        return {"L": [typed(member) for member in value]}
+    return attribute_value(value)
 
 
 def step(status: str = "success", **values: Any) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def request(request_id: str | None = None, **values: Any) -> Raw:
             "completed_at": None,
             "progress": {
                 "current_stage": "content_extraction",
-                "percentage": Typed(N="65.0"),
+                "percentage": Typed(N="65.5"),
                 "urls_found": 15,
                 "content_extracted": 12,
                 "processing_errors": 1,

@@ -12,6 +12,7 @@ from django.test import Client
 VOID = frozenset(
     ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
 )
+INLINE = frozenset(("a", "b", "bdi", "code", "em", "i", "mark", "small", "span", "strong", "time"))
 
 
 @dataclass
@@ -27,8 +28,12 @@ class Node:
 
     @property
     def words(self) -> str:
-        """The text with white space collapsed, as a browser lays it out."""
-        return " ".join(self.text.split())
+        """The text with white space collapsed and blocks apart, as a browser lays it out."""
+        return " ".join(self._laid_out().split())
+
+    def _laid_out(self) -> str:
+        parts = [child if isinstance(child, str) else child._laid_out() for child in self.children]
+        return "".join(parts) if self.tag in INLINE else f" {''.join(parts)} "
 
     def all(self, tag: str = "", **attrs: str | None) -> list["Node"]:
         """Every node below with that tag and these attributes (`_` for `-`; None: has it, whatever it is)."""
@@ -148,11 +153,14 @@ class Page:
 
     @property
     def tabs(self) -> dict[str, str]:
-        return {link.words: link.attrs["href"] for link in self.root.one("nav", class_="page-tabs").all("a")}
+        return {
+            link.one("span").words: link.attrs["href"]
+            for link in self.root.one("nav", class_="page-tabs").all("a")
+        }
 
     @property
     def current_tab(self) -> str:
-        return self.root.one("nav", class_="page-tabs").one("a", aria_current="page").words
+        return self.root.one("nav", class_="page-tabs").one("a", aria_current="page").one("span").words
 
     @property
     def next_url(self) -> str:

@@ -26,7 +26,7 @@ CORRELATION_HEADER = "X-Correlation-ID"
 _CORRELATION_ID = re.compile(r"[\w.:/=-]{1,128}", re.ASCII)
 
 
-@router.get("/workflow/{path:session_id}/status")
+@router.get("/workflow/{text:session_id}/status")
 @requires("tracking.view_workflows")
 def workflow_status(request: HttpRequest, session_id: str) -> Any:
     """The status document of a session; the pending one for a session that nobody has written yet."""

@@ -3,12 +3,13 @@ from django.urls import register_converter
 
 
 class ConsoleConfig(AppConfig):
-    """What every page shares: access rules, the `key` path converter, health."""
+    """What every page shares: access rules, the path converters `key` and `text`, health."""
 
     name = "opsportal.console"
     verbose_name = "Console"
 
     def ready(self) -> None:
-        from opsportal.console.converters import KeyConverter
+        from opsportal.console.converters import KeyConverter, TextConverter
 
         register_converter(KeyConverter, "key")
+        register_converter(TextConverter, "text")

@@ -2,6 +2,8 @@
 
 import re
 
+from django.urls.converters import StringConverter
+
 # Left as they are: ids such as req_1757412789250_a08ac7ad stay readable. No character here has a
 # meaning in a path segment, and `~` (the escape) is one that URLs never percent-encode.
 _ESCAPED = re.compile(r"[^A-Za-z0-9_.:@=+,-]")
@@ -45,3 +47,10 @@ class KeyConverter:
         if not value:
             raise ValueError("DynamoDB has no empty keys.")
         return quote_key(value)
+
+
+class TextConverter(StringConverter):
+    """`<text:pk>` in a URL pattern: any text as it is, slashes and line breaks included (Django's `path`
+    has none of the latter)."""
+
+    regex = "(?s:.+)"

@@ -11,6 +11,11 @@ from opsportal.dynamo.tables import Binding
 from tests import factories
 
 RUNNING, DONE, FAILED = "req_running", "req_done", "req_failed"
+WORKFLOWS = (
+    "demo-failed-tradeMatching-0", "demo-stuck-47-minutes", "demo-step-failed-but-processing", "demo-expired",
+    "demo-no-step-recorded", "demo-steps-without-start", "demo-unlisted-steps", "demo-status-info",
+    "demo-parallel-steps",
+)  # fmt: skip
 PEOPLE, PROJECTS = ("anna", "j.okafor", "chen-wei"), ("oncology-watch", "rare-disease")
 
 
@@ -18,13 +23,15 @@ def every_kind(tables: dict[str, Binding]) -> None:
     """The demo's items (without its logs), and the log of a request that runs."""
     now = datetime.now(UTC)
     key = {name: table.key for name, table in tables.items()}
+    # A few of each: axe takes its time for every row.
+    built = workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now)
     made = {
         "workflows": [
-            *workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now)[-22:],
+            *(workflow for workflow in built if workflow[key["workflows"]] in WORKFLOWS),
             *malformed.workflows(key["workflows"], now),
         ],
         "requests": [
-            *requests.build(key["requests"], now)[:16],
+            *requests.build(key["requests"], now)[:6],
             *malformed.requests(key["requests"], now),
         ],
         "request_logs": malformed.request_logs(key["request_logs"], RUNNING, now),
@@ -38,6 +45,7 @@ def every_kind(tables: dict[str, Binding]) -> None:
 
 def log(tables: dict[str, Binding], request_id: str, lines: int, **values: Any) -> None:
     """So many lines, one a second up to five minutes ago; each tenth is an error, each fifth a warning."""
+    values = {"metadata": factories.MISSING, **values}
     start = factories.ago(minutes=5, seconds=lines)
     factories.put(
         tables["request_logs"],
@@ -54,9 +62,18 @@ def log(tables: dict[str, Binding], request_id: str, lines: int, **values: Any) 
     )
 
 
-def many_requests(tables: dict[str, Binding], number: int = 60) -> None:
-    """Requests of three people in two projects, a minute apart, newest first: req_000, req_001, ..."""
+def minutes(number: int) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def many_requests(tables: dict[str, Binding], number: int = 60) -> datetime:
+    """Requests of three people in two projects, newest first: req_000, req_001, ...
+
+    Each is a minute older than the one before, at half a minute. Returns the moment that req_000 is one
+    minute older than.
+    """
     statuses, priorities = ("completed", "failed", "processing", "FAILED"), ("high", "medium", "low")
+    base = datetime.now(UTC).replace(second=30, microsecond=0)
     factories.put(
         tables["requests"],
         *(
@@ -67,10 +84,11 @@ def many_requests(tables: dict[str, Binding], number: int = 60) -> None:
                 user_id=PEOPLE[at % 3],
                 project_id=PROJECTS[at % 2],
                 processing_strategy="sqs" if at % 5 == 0 else "table",
-                created_at=factories.naive(factories.ago(minutes=at + 1)),
-                completed_at=None if at % 4 == 2 else factories.naive(factories.ago(minutes=at)),
+                created_at=factories.naive(base - minutes(at + 1)),
+                completed_at=None if at % 4 == 2 else factories.naive(base - minutes(at)),
                 errors=["2026-01-09T15:43:12.000000: The source refused"] if at % 4 == 1 else [],
             )
             for at in range(number)
         ),
     )
+    return base

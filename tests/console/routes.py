@@ -11,7 +11,7 @@ from django.urls.resolvers import RoutePattern
 from opsportal.console.access import Access, access_of
 
 # A value for each path converter and each regular expression's group, fit to fill a route with.
-FILLERS: dict[str, Any] = {"int": 1, "str": "x", "slug": "x", "key": "x/healthz", "path": "x"}
+FILLERS: dict[str, Any] = {"int": 1, "str": "x", "slug": "x", "key": "x/healthz", "path": "x", "text": "x"}
 
 
 @dataclass(frozen=True)

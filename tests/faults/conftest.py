@@ -120,6 +120,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     yield begin
     for run in runs:
         left = run.children()
+        run.process.terminate()  # coverage is written at an orderly end
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.process.wait(20)
         run.process.kill()
         run.process.wait()
         for pid in left:

@@ -1,9 +1,7 @@
 """Template filters of list and item pages."""
 
 import hashlib
-import json
 import re
-from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -14,6 +12,7 @@ from opsportal.console.converters import quote_key
 from opsportal.console.templatetags.console import shown
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.documents import as_json
 
 register = template.Library()
 
@@ -70,16 +69,10 @@ def document(value: Any) -> SafeString:
     """A nested value: maps and lists as indented JSON, everything else as `shown` has it."""
     if not isinstance(value, dict | list):
         return shown(value)
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     return format_html(
-        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>', long_text(text)
+        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>',
+        long_text(as_json(value, indent=2)),
     )
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
-    return str(value)
 
 
 @register.filter

@@ -43,7 +43,8 @@
         lines += 1;
         hits += hit ? 1 : 0;
       }
-      if (wanted.follow) log.scrollTop = log.scrollHeight;
+      // The log is as long as its lines: it is the page that scrolls.
+      if (wanted.follow) log.querySelector(".log-line:not(.is-miss):last-of-type")?.scrollIntoView({ block: "end" });
     }
     if (!tools) return;
     tools.querySelector("[data-log-wrap]").setAttribute("aria-pressed", String(wanted.wrap));

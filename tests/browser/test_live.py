@@ -1,0 +1,296 @@
+"""Pages that stay open while the tables move: what is written appears, and nothing of the reader's is lost."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.cache import caches
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from opsportal.accounts.models import Preferences
+from opsportal.dynamo import clients
+from opsportal.dynamo.tables import Binding
+from tests import factories
+from tests.browser import stock
+from tests.conftest import PASSWORD
+from tests.trouble import refused, trouble
+from tracking.writer import StatusWriter
+
+STEPS = ("pdfAdapter", "tradeExtraction", "tradeMatching", "exceptionManagement")
+THROTTLED = refused("ThrottlingException", "Rate exceeded")
+
+
+@pytest.fixture
+def prefer(user_of: Callable[[str], Any]) -> Callable[..., None]:
+    def save(role: str, **values: Any) -> None:
+        Preferences.objects.update_or_create(user=user_of(role), defaults=values)
+
+    return save
+
+
+@pytest.fixture
+def viewing(live: str, page: Page, sign_in: Any) -> Callable[[str], Page]:
+    """``viewing(path)``: the page at that path, signed in as a viewer, where a reload would be noticed."""
+
+    def visit(path: str) -> Page:
+        sign_in("viewer")
+        page.goto(live + path)
+        page.evaluate("window.sameDocument = true")
+        return page
+
+    return visit
+
+
+def refresh(page: Page) -> None:
+    """What an action's answer does: ask the live regions to bring themselves up to date."""
+    page.evaluate("htmx.trigger(document.body, 'console:refresh')")
+
+
+def polls_of(page: Page) -> list[str]:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.headers.get("hx-request"):
+            asked.append(request.url)
+
+    page.on("request", note)
+    return asked
+
+
+def writer_of(table: Binding) -> StatusWriter:
+    client = clients.client(*table.place, patient=True)
+    return StatusWriter(table.name, key=table.key, client=client, raise_errors=True)
+
+
+def shows_rows(page: Page, keys: list[str]) -> None:
+    """The list shows these items in this order."""
+    expect(page.locator("[data-row-link]")).to_have_text(keys)
+
+
+def test_a_workflow_is_watched_to_its_end_without_a_reload(
+    live: str, tables: dict[str, Any], viewing: Any, prefer: Any, context: BrowserContext
+) -> None:
+    prefer("viewer", refresh_seconds=2)
+    writer = writer_of(tables["workflows"])
+    writer.initialize("sess-1", correlation_id="corr-1", document_id="trade.pdf", source_type="BANK")
+    page = viewing("/workflows/sess-1/")
+    overview = context.new_page()
+    overview.goto(f"{live}/workflows/?status=initializing")
+    expect(page.locator(".summary")).to_contain_text("initializing")
+    writer.start_step("sess-1", STEPS[0], "Reading page 4 of 12")
+    expect(page.locator(".tl-rows")).to_contain_text("Reading page 4 of 12", timeout=15_000)
+    writer.finish_step("sess-1", STEPS[0], "12 pages read", {"inputTokens": 900, "outputTokens": 100})
+    writer.start_step("sess-1", STEPS[1], "Extracting trades")
+    expect(page.locator(".tl-rows")).to_contain_text("Extracting trades", timeout=15_000)
+    expect(page.locator(".tl-rows")).to_contain_text("12 pages read")
+    expect(page.locator(".summary")).to_contain_text("1,000")
+    # The list of another status shows that it left.
+    expect(overview.locator("[data-empty]")).to_be_visible(timeout=15_000)
+    overview.close()
+    writer.fail_step("sess-1", STEPS[2], "ValidationError: field 'notional' is missing")
+    writer.finalize("sess-1", "failed")
+    expect(page.get_by_role("heading", name="Trade matching failed")).to_be_visible(timeout=15_000)
+    expect(page.locator("#live-state")).to_contain_text("finished")
+    assert page.evaluate("window.sameDocument")
+    asked = polls_of(page)
+    page.wait_for_timeout(2600)
+    assert asked == [], "nothing is asked once all is over"
+
+
+def test_new_rows_are_announced_and_wait_to_be_asked_for(tables: dict[str, Any], viewing: Any) -> None:
+    stock.many_requests(tables, 6)
+    page = viewing("/requests/")
+    before = [f"req_{number:03}" for number in range(6)]
+    shows_rows(page, before)
+    newer = [
+        factories.request(f"req_new_{number}", created_at=factories.naive(factories.ago(seconds=number)))
+        for number in (2, 1)
+    ]
+    factories.put(tables["requests"], *newer)
+    factories.put(
+        tables["requests"], factories.request("req_002", status="completed", created_at=_stamp(tables))
+    )
+    row = page.locator("tr[data-row]", has=page.locator("[data-copy='req_002']"))
+    expect(row).to_contain_text("processing")
+    refresh(page)
+    expect(page.locator(".new-rows")).to_contain_text("2 new")
+    expect(row).to_contain_text("completed")
+    shows_rows(page, before)
+    page.locator(".new-rows").click()
+    expect(page.locator(".new-rows")).to_have_count(0)
+    shows_rows(page, ["req_new_1", "req_new_2", *before])
+
+
+def _stamp(tables: dict[str, Any]) -> str:
+    """When req_002 was created: it stays where it is in the list."""
+    table = tables["requests"]
+    client = clients.client(*table.place)
+    item = client.get_item(TableName=table.name, Key={table.key: {"S": "req_002"}})["Item"]
+    return str(item["created_at"]["S"])
+
+
+def test_a_refresh_keeps_what_is_open_focused_typed_and_scrolled(
+    tables: dict[str, Any], viewing: Any
+) -> None:
+    factories.put(tables["workflows"], factories.workflow("sess-1"))
+    page = viewing("/workflows/sess-1/")
+    page.set_viewport_size({"width": 1440, "height": 400})
+    page.locator(".tl-table summary").click()
+    page.locator(".page-tabs a", has_text="Raw").focus()
+    page.evaluate("scrollTo(0, 150)")
+    top = "document.querySelector('.page-tabs').getBoundingClientRect().top"
+    before = page.evaluate(top)
+    # What is new stands above what one reads: findings, an error, a pill.
+    broken = factories.step("error", error="It broke")
+    factories.put(
+        tables["workflows"], factories.workflow("sess-1", overallStatus="warning", pdfAdapter=broken)
+    )
+    refresh(page)
+    expect(page.locator(".findings")).to_contain_text("failed, but the workflow says warning")
+    expect(page.locator("#first-error")).to_contain_text("It broke")
+    assert page.locator(".tl-table").get_attribute("open") is not None
+    expect(page.locator(".page-tabs a", has_text="Raw")).to_be_focused()
+    assert abs(page.evaluate(top) - before) < 2, "what one reads stays where it is on the screen"
+
+    stock.many_requests(tables, 40)
+    page = viewing("/requests/")
+    page.get_by_role("searchbox", name="Search").fill("half a thou")
+    page.evaluate("scrollTo(0, 150)")
+    page.locator(".partitions summary").click()
+    factories.put(
+        tables["requests"], factories.request("req_new", created_at=factories.naive(factories.ago()))
+    )
+    refresh(page)
+    expect(page.locator(".new-rows")).to_contain_text("1 new")
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("half a thou")
+    assert page.locator(".partitions").get_attribute("open") is not None
+
+
+def test_a_failing_refresh_keeps_the_page_says_since_when_and_recovers(
+    tables: dict[str, Any], viewing: Any
+) -> None:
+    stock.many_requests(tables, 3)
+    page = viewing("/requests/")
+    with trouble(tables["requests"], THROTTLED):
+        refresh(page)
+        state = page.locator("#live-state")
+        expect(state).to_have_text(re.compile(r"^stale since \d\d:\d\d:\d\d$"), timeout=15_000)
+        shows_rows(page, ["req_000", "req_001", "req_002"])
+    factories.put(tables["requests"], factories.request("req_001", status="executing"))
+    page.keyboard.press("r")
+    expect(page.locator("#live-state")).to_contain_text("live · ")
+    expect(page.locator("tbody")).to_contain_text("executing")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_a_hidden_tab_asks_nothing_and_catches_up_when_it_is_seen(
+    tables: dict[str, Any], viewing: Any, prefer: Any
+) -> None:
+    prefer("viewer", refresh_seconds=2)
+    factories.put(tables["workflows"], factories.workflow("sess-1"))
+    page = viewing("/workflows/sess-1/")
+    show = """hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+        document.dispatchEvent(new Event('visibilitychange')); }"""
+    page.evaluate(show, True)
+    page.wait_for_timeout(300)  # a poll that was under way may end
+    asked = polls_of(page)
+    factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="info"))
+    page.wait_for_timeout(2600)
+    assert asked == []
+    page.evaluate(show, False)
+    expect(page.locator(".summary")).to_contain_text("info")
+
+
+def test_refreshing_can_be_off_and_asked_for(tables: dict[str, Any], viewing: Any, prefer: Any) -> None:
+    prefer("viewer", refresh_seconds=0)
+    factories.put(tables["workflows"], factories.workflow("sess-1"))
+    page = viewing("/workflows/sess-1/")
+    expect(page.locator("#live-state")).to_contain_text("as of ")
+    assert "every" not in (page.locator("[data-live]").get_attribute("hx-trigger") or "")
+    factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="info"))
+    page.keyboard.press("r")
+    expect(page.locator(".summary")).to_contain_text("info")
+
+
+def test_a_session_that_ends_during_a_refresh_leads_to_the_login_and_back(
+    live: str, tables: dict[str, Any], viewing: Any, context: BrowserContext
+) -> None:
+    stock.many_requests(tables, 8)
+    page = viewing("/requests/?status=failed&user=j.okafor")
+    shown, url = ["req_001", "req_007"], page.url
+    shows_rows(page, shown)
+    context.clear_cookies()
+    refresh(page)
+    page.wait_for_url("**/accounts/login/**")
+    page.get_by_label("User name or e-mail").fill("viewer")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(url)
+    shows_rows(page, shown)
+    assert urlsplit(page.url).netloc == urlsplit(live).netloc
+
+
+def test_an_item_that_is_deleted_while_one_looks_says_so(tables: dict[str, Any], viewing: Any) -> None:
+    factories.put(tables["workflows"], factories.workflow("sess-1"))
+    page = viewing("/workflows/sess-1/")
+    factories.delete(tables["workflows"], "sess-1")
+    refresh(page)
+    expect(page.get_by_role("heading", name="There is no workflow with this id")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+
+
+def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any], viewing: Any) -> None:
+    stock.many_requests(tables, 4)
+    page = viewing("/")
+    failed = page.locator("#panel-requests .tile", has_text="failed")
+    expect(failed.locator(".figure")).to_have_text("2")
+    expect(page.locator("#panel-requests")).to_contain_text("66.7 % of those that ended have failed")
+    factories.put(tables["requests"], factories.request("req_new", status="failed", errors=["It broke"]))
+    caches["process"].clear()  # figures may be ten seconds old
+    refresh(page)
+    expect(failed.locator(".figure")).to_have_text("3")
+    expect(page.locator("#panel-requests .digest").last).to_contain_text("It broke")
+    failed.click()
+    page.wait_for_url("**/requests/?status=failed")
+    shows_rows(page, ["req_001", "req_003", "req_new"])
+
+
+def test_a_log_grows_while_its_request_runs_and_keeps_the_readers_tools(
+    tables: dict[str, Any], viewing: Any
+) -> None:
+    factories.put(tables["requests"], factories.request("req_1"))
+    stock.log(tables, "req_1", 40)
+    page = viewing("/requests/req_1/logs/")
+    shown = page.locator(".log-line:not(.is-miss)")
+    expect(shown).to_have_count(40)
+    page.get_by_label("Search in the lines shown").fill("LINE 3")
+    expect(page.locator(".log-hits")).to_have_text("11 of 40 lines")
+    page.get_by_role("button", name="Wrap").click()
+    at = factories.ago()
+    factories.put(
+        tables["request_logs"], factories.log("req_1", at, message="line 3,000 of the log", metadata=None)
+    )
+    refresh(page)
+    expect(page.locator(".log-hits")).to_have_text("12 of 41 lines")
+    expect(shown).to_have_count(12)
+    expect(shown.last).to_contain_text("line 3,000 of the log")
+    expect(page.get_by_label("Search in the lines shown")).to_have_value("LINE 3")
+    expect(page.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "false")
+    page.get_by_label("Search in the lines shown").fill("")
+    # Following keeps the newest line in sight, however far up one was.
+    page.set_viewport_size({"width": 1440, "height": 400})
+    page.get_by_role("button", name="Follow").click()
+    expect(page.locator(".log-line").last).to_be_in_viewport()
+    page.evaluate("scrollTo(0, 0)")
+    later = at + timedelta(seconds=1)
+    factories.put(tables["request_logs"], factories.log("req_1", later, message="the very last"))
+    refresh(page)
+    expect(page.locator(".log-line").last).to_contain_text("the very last")
+    expect(page.locator(".log-line").last).to_be_in_viewport()
+    factories.put(tables["requests"], factories.request("req_1", status="completed"))
+    factories.put(tables["request_logs"], factories.log("req_1", later, message="Request completed"))
+    refresh(page)
+    expect(page.locator("#live-state")).to_contain_text("finished")

@@ -1,0 +1,266 @@
+"""What every list and item shares: its state in the URL, and the answers to its polls."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import RequestFactory
+
+from opsportal.accounts.models import Preferences, SavedView
+from opsportal.console.listing import Listing, stamp_shown
+from tests.factories import agent, ago, delete, log, naive, put, request, workflow, zulu
+from tests.pages import poll, visit
+
+# (URL, logical table, key, item while it runs, the same item changed so that the page must change).
+POLLED = [
+    ("/workflows/", "workflows", "w", workflow("w"), workflow("w", overallStatus="failed")),
+    ("/workflows/w/", "workflows", "w", workflow("w"), workflow("w", documentId="another")),
+    ("/workflows/w/?tab=raw", "workflows", "w", workflow("w"), workflow("w", unheard="of")),
+    (
+        "/workflows/?outside=1",
+        "workflows",
+        "w",
+        {"sessionId": {"S": "w"}},
+        {"sessionId": {"S": "w"}, "x": {"N": "1"}},
+    ),
+    ("/requests/", "requests", "r", request("r"), request("r", status="executing")),
+    ("/requests/?sort=priority", "requests", "r", request("r"), request("r", status_message="Now")),
+    ("/requests/r/", "requests", "r", request("r"), request("r", errors=["boom"])),
+    ("/requests/r/?tab=history", "requests", "r", request("r"), request("r", processing_metadata={})),
+    ("/agents/", "agents", "a", agent("a"), agent("a", status="inactive")),
+    ("/agents/a/", "agents", "a", agent("a"), agent("a", reputationScore=3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("url", "logical", "key", "before", "after"), POLLED, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_a_poll_gets_nothing_or_the_changed_fragment(
+    tables: Any, client_for: Any, url: str, logical: str, key: str, before: Any, after: Any
+) -> None:
+    table, client = tables[logical], client_for("viewer")
+    put(table, before)
+    page = visit(client, url)
+    assert not page.is_fragment
+    assert page.polls
+    assert page.region.attrs["hx-get"] == url
+    assert set(page.response.headers["Vary"].split(", ")) >= {"HX-Request", "Cookie"}
+    assert page.response.headers["Cache-Control"] == "no-store"
+    unchanged = poll(client, page)
+    assert (unchanged.status, unchanged.html) == (204, "")
+    put(table, after)
+    changed = poll(client, page)
+    assert (changed.status, changed.is_fragment) == (200, True)
+    assert changed.region.attrs["id"] == page.region.attrs["id"]
+    assert changed.live["X-Seen"] != page.live["X-Seen"]
+    assert poll(client, changed).status == 204
+    # A fragment without X-Seen, as after switching the refresh on, is always sent.
+    assert poll(client, changed, **{"X-Seen": ""}).status == 200
+    # Back and forward get the whole page, and so does a boosted link.
+    for header in ("HX-History-Restore-Request", "HX-Boosted"):
+        whole = poll(client, changed, **{header: "true"})
+        assert (whole.status, whole.is_fragment) == (200, False)
+    # Gone: the old state must not stay, so it is a 200 that says so.
+    delete(table, key)
+    gone = poll(client, changed)
+    assert (gone.status, gone.is_fragment) == (200, True)
+    assert gone.empty.attrs["data-empty"] in ("gone", "nothing_yet", "no_match")
+    if gone.empty.attrs["data-empty"] == "gone":
+        assert not gone.polls
+        assert poll(client, gone).status == 204
+        assert visit(client, url, status=404).empty.attrs["data-empty"] == "gone"
+
+
+@pytest.mark.parametrize(
+    ("url", "logical", "running", "ended"),
+    [
+        ("/workflows/", "workflows", workflow("w"), {"overallStatus": {"S": "completed"}}),
+        ("/workflows/w/", "workflows", workflow("w"), {"overallStatus": {"S": "CANCELLED"}}),
+        ("/requests/", "requests", request("r"), {"status": {"S": "failed"}}),
+        ("/requests/r/", "requests", request("r", status="odd"), {"status": {"S": "completed"}}),
+        ("/requests/r/logs/", "requests", request("r"), {"status": {"S": "cancelled"}}),
+    ],
+)
+def test_polling_ends_by_itself_when_all_that_is_shown_is_terminal(
+    tables: Any, client_for: Any, url: str, logical: str, running: Any, ended: Any
+) -> None:
+    client = client_for("viewer")
+    put(tables[logical], running)
+    put(tables["request_logs"], log("r"))
+    page = visit(client, url)
+    assert page.polls
+    assert page.region.attrs["data-live"] == "on"
+    put(tables[logical], {**running, **ended})
+    over = poll(client, page) if "logs" not in url else visit(client, url)
+    assert not over.polls
+    assert over.region.attrs["data-live"] == "finished"
+    # An action's event still refreshes it.
+    assert "console:refresh from:body" in over.region.attrs["hx-trigger"]
+
+
+def test_the_operators_interval_is_the_polls(tables: Any, client_for: Any, viewer: Any) -> None:
+    put(tables["workflows"], workflow("w"))
+    client = client_for("viewer")
+    assert visit(client, "/workflows/").region.attrs["hx-trigger"].startswith("every 30s, ")
+    Preferences.objects.create(user=viewer, refresh_seconds=2)
+    assert visit(client, "/workflows/").region.attrs["hx-trigger"].startswith("every 2s, ")
+    Preferences.objects.update(refresh_seconds=0)
+    off = visit(client, "/workflows/")
+    assert (off.polls, off.region.attrs["data-live"]) == (False, "off")
+
+
+@pytest.mark.parametrize(
+    ("url", "logical", "made"),
+    [
+        ("/workflows/", "workflows", lambda key, at: workflow(key, createdAt=zulu(at))),
+        ("/requests/?status=processing", "requests", lambda key, at: request(key, created_at=naive(at))),
+        ("/requests/?user=test-user-123", "requests", lambda key, at: request(key, created_at=naive(at))),
+    ],
+)
+def test_new_rows_are_counted_and_do_not_move_the_list(
+    tables: Any, client_for: Any, url: str, logical: str, made: Any
+) -> None:
+    begin, table, client = ago(minutes=30), tables[logical], client_for("viewer")
+    put(table, *(made(f"old-{number}", begin + timedelta(seconds=number)) for number in range(5)))
+    page = visit(client, url)
+    assert page.ids == [f"old-{number}" for number in (4, 3, 2, 1, 0)]
+    put(table, *(made(f"new-{number}", begin + timedelta(minutes=1, seconds=number)) for number in range(3)))
+    refreshed = poll(client, page)
+    assert refreshed.ids == page.ids
+    pill = refreshed.root.one("a", class_="new-rows")
+    assert pill.words == "3 new"
+    assert refreshed.live["X-Anchor"] == page.live["X-Anchor"]
+    assert poll(client, refreshed).status == 204
+    put(
+        table, *(made(f"more-{number}", begin + timedelta(minutes=2, seconds=number)) for number in range(60))
+    )
+    assert poll(client, refreshed).root.one("a", class_="new-rows").words == "50+ new"
+    opened = visit(client, pill.attrs["href"])
+    assert opened.ids[0] == "more-59"
+    assert not opened.root.all("a", class_="new-rows")
+    # Further pages have no anchor: they do not change at their top.
+    older = visit(client, opened.next_url)
+    assert len(older.ids) == 18
+    assert poll(client, older, **{"X-Anchor": quote("1999")}).status == 204
+
+
+def test_an_anchor_of_any_text_travels_in_a_header(tables: Any, client_for: Any) -> None:
+    """Headers hold Latin-1 and no line breaks; a browser would refuse to send others at all."""
+    odd = "zz \u5b8c\u4e86\r\n\U0001f680%41+"
+    put(tables["requests"], request("r", created_at=odd))
+    client = client_for("viewer")
+    page = visit(client, "/requests/")
+    assert page.live["X-Anchor"].isascii()
+    assert page.live["X-Anchor"].isprintable()
+    assert poll(client, page).status == 204
+    put(tables["requests"], request("s", created_at=odd + "newer"))
+    refreshed = poll(client, page)
+    assert (refreshed.ids, refreshed.root.one("a", class_="new-rows").words) == (["r"], "1 new")
+    assert poll(client, page, **{"X-Anchor": "%ff%00" * 2000}).status == 200
+
+
+def test_an_expired_session_leads_the_whole_page_to_the_login(tables: Any, client_for: Any) -> None:
+    client = client_for("viewer")
+    put(tables["requests"], request("r"))
+    page = visit(client, "/requests/?status=processing")
+    client.logout()
+    answer = poll(client, page, **{"HX-Current-URL": "http://testserver/requests/?status=processing"})
+    assert answer.html == ""
+    assert answer.response.headers["HX-Redirect"] == "/accounts/login/?next=/requests/%3Fstatus%3Dprocessing"
+    assert client.get("/requests/?status=processing").url.startswith("/accounts/login/?next=/requests/")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "range=999999d", "from=" + "9" * 5000, "to=\x00", "from=2026-11-20T99:99", "status=" + "%00" * 50,
+        "sort=drop+table", "outside=maybe", "tab=../../etc", "window=1000y", "limit=999999999", "range[]=7d",
+        "status=a&status=b", "q=%E2%80%AE%00", "from=-0001-01-01", "to=9999-12-31T23:59:59-14:00",
+        "from=0001-01-01T00:00:00%2B14:00", "level=" + "x" * 3000,
+    ],
+)  # fmt: skip
+def test_no_parameter_of_a_url_breaks_or_widens_a_page(tables: Any, client_for: Any, query: str) -> None:
+    client = client_for("viewer")
+    put(tables["workflows"], workflow("w"))
+    put(tables["requests"], request("r"))
+    put(tables["agents"], agent("a"))
+    for url in ("/", "/workflows/", "/workflows/w/", "/requests/", "/requests/r/", "/requests/r/logs/", "/agents/",
+                "/agents/a/", "/panels/requests/"):  # fmt: skip
+        page = visit(client, f"{url}?{query}")
+        assert page.response.wsgi_request.spending.calls <= 30
+        assert len(page.html) < 150_000
+
+
+def test_an_empty_table_says_how_things_get_there(tables: Any, client_for: Any, settings: Any) -> None:
+    client = client_for("viewer")
+    for url, noun in (
+        ("/workflows/?range=all", "workflows"),
+        ("/requests/?range=all", "requests"),
+        ("/agents/", "agents"),
+    ):
+        page = visit(client, url)
+        assert page.empty.attrs["data-empty"] == "nothing_yet"
+        assert f"No {noun} yet" in page.words
+        assert "python manage.py load_demo" in page.words
+        # A box of spaces is no filter.
+        assert (
+            visit(client, url + ("&" if "?" in url else "?") + "q=+++").empty.attrs["data-empty"]
+            == "nothing_yet"
+        )
+    bounded = visit(client, "/requests/")
+    assert bounded.empty.attrs["data-empty"] == "no_match"
+    assert "No requests in the last 7 days" in bounded.words
+    assert visit(client, bounded.empty.one("a").attrs["href"]).empty.attrs["data-empty"] == "nothing_yet"
+    assert visit(client, "/requests/?user=nobody").empty.attrs["data-empty"] == "no_match"
+    settings.OPSPORTAL_ENV = "prod"
+    assert "load_demo" not in visit(client, "/agents/").words
+
+
+def test_a_view_is_saved_with_its_filters_and_listed(
+    tables: Any, client_for: Any, viewer: Any, operator: Any
+) -> None:
+    client = client_for("viewer")
+    page = visit(client, "/requests/?status=failed&range=24h&cursor=")
+    form = page.root.one("details", class_="saved-views").one("form")
+    fields = {field.attrs["name"]: field.attrs.get("value", "") for field in form.all("input", type="hidden")}
+    assert (fields["page"], fields["query"]) == ("requests", "status=failed&range=24h")
+    SavedView.objects.create(owner=operator, page="requests", name="Ours", query="status=failed", shared=True)
+    SavedView.objects.create(owner=operator, page="requests", name="Theirs", query="", shared=False)
+    SavedView.objects.create(owner=operator, page="agents", name="Agents", query="", shared=True)
+    menu = visit(client, "/requests/").root.one("details", class_="saved-views")
+    names = [link.words for link in menu.one("ul").all("a")]
+    assert names == ["Oursshared"] or names == ["Ours shared"]
+
+
+def listing(query: str, **headers: str) -> Listing:
+    made = RequestFactory().get(f"/requests/?{query}", headers=headers)
+    return Listing(made, "requests", {"status": "Status", "q": "Text", "outside": ""})
+
+
+@pytest.mark.django_db
+def test_cursors_are_bound_to_the_filters_and_not_to_the_instant() -> None:
+    assert listing("status=a").purpose == listing("status=a&cursor=x&unknown=1").purpose
+    assert listing("status=a").purpose != listing("status=b").purpose
+    assert listing("range=7d").purpose != listing("range=1h").purpose
+
+
+@pytest.mark.django_db
+def test_urls_keep_what_is_known_and_drop_the_cursor() -> None:
+    found = listing("status=a%26b&cursor=x&unknown=1&range=24h")
+    assert found.url() == "/requests/?status=a%26b&range=24h"
+    assert found.url(status=None) == "/requests/?range=24h"
+    assert found.url(status=None, range="") == "/requests/"
+    assert found["status"] == "a&b"
+    with pytest.raises(KeyError):
+        found["unknown"]
+    assert len(listing("status=" + "\u00fc" * 3000)["status"].encode()) == 2048
+    assert listing("q=+a+").keys_typed == [" a ", "a"]
+    assert listing("q=+a+&cursor=x").keys_typed == []
+
+
+def test_how_far_a_search_got_is_a_time_or_the_text_that_it_is() -> None:
+    assert stamp_shown("") is None
+    assert str(stamp_shown("2024-01-09T15:43:09.250000")) == "2024-01-09 15:43:09.250000+00:00"
+    assert stamp_shown("not a time") == "not a time"
+    assert stamp_shown("0001-01-01T00:00:00+14:00") == "0001-01-01T00:00:00+14:00"

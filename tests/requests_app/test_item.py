@@ -1,0 +1,262 @@
+"""One request: what its page makes of the documented item, and of what deployed writers leave."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from opsportal.dynamo import clients
+from tests.factories import MISSING, Typed, ago, naive, put, request
+from tests.pages import Page, poll, visit
+
+
+@pytest.fixture
+def shown(tables: Any, client_for: Any) -> Any:
+    """``shown(item, tab)``: a tab of the request's page, after the item was put."""
+
+    def page(item: Any, tab: str = "") -> Page:
+        put(tables["requests"], item)
+        key = item["request_id"]["S"]
+        return visit(client_for("viewer"), f"/requests/{key}/{'?tab=' + tab if tab else ''}")
+
+    return page
+
+
+def test_the_documented_item_is_shown_in_all_its_parts(shown: Any, client_for: Any, tables: Any) -> None:
+    began = ago(minutes=10)
+    item = request(
+        "req_1757412789250_a08ac7ad",
+        status="completed",
+        status_message="All done",
+        started_at=naive(began),
+        completed_at=naive(began + timedelta(seconds=252)),
+        errors=["2024-01-09T15:43:12.000000: Failed to extract content from URL xyz"],
+        warnings=["Low confidence score for source ABC", "Another"],
+        results={
+            "report_path": "reports/x.json",
+            "summary": {"key_findings": ["Finding 1", "Finding 2"], "total_sources": 3},
+            "quality_metrics": {"average_confidence": Typed(N="0.85")},
+        },
+    )
+    page = shown(item)
+    facts = {
+        name: page.fact(name) for name in ("Status", "Progress", "Stage", "Priority", "Took", "Percentage")
+    }
+    assert facts == {
+        "Status": "completed", "Progress": "65.5 %", "Stage": "content_extraction", "Priority": "high",
+        "Took": "4 m 12 s", "Percentage": "65.5",
+    }  # fmt: skip
+    assert page.fact("Started") == f"{began:%Y-%m-%d %H:%M:%S} UTC"
+    for text in (
+        "Failed to extract content from URL xyz",
+        "Low confidence score",
+        "All done",
+        "Errors 1",
+        "Warnings 2",
+    ):
+        assert text in page.words
+    assert page.findings == {}
+    assert not page.polls
+    assert list(page.tabs) == ["Progress", "Logs", "Config", "Results", "History", "Raw"]
+    client = client_for("viewer")
+    config = visit(client, page.tabs["Config"])
+    for text in (
+        "semaglutide",
+        "FDA",
+        "https://www.fda.gov",
+        "government",
+        "https://example.com/other",
+        "web",
+    ):
+        assert text in config.words
+    assert (config.fact("quality_threshold"), config.fact("batch_size")) == ("0.7", "5")
+    # Addresses of sources are data, not links.
+    assert not [a for a in config.root.all("a") if "example.com" in a.attrs.get("href", "")]
+    results = visit(client, page.tabs["Results"])
+    for text in ("reports/x.json", "Finding 2", "total_sources", "0.85"):
+        assert text in results.words
+    history = visit(client, page.tabs["History"])
+    assert "pending processing Started processing" in history.words
+    assert history.fact("test_run") == "yes"
+    raw = visit(client, page.tabs["Raw"]).root.one("pre", class_="raw").text
+    assert '"percentage": {\n        "N": "65.5"\n      }' in raw
+    for name in item:
+        assert f'"{name}"' in raw
+    assert visit(client, page.url + "?tab=nonsense").current_tab == "Progress"
+    assert visit(client, page.tabs["Logs"]).current_tab == "Logs"
+    listed = visit(client, "/requests/?range=all")
+    assert "4 m 12 s" in listed.rows[0].words
+    assert "Failed to extract content from URL xyz" in listed.rows[0].words
+
+
+def test_sources_are_read_in_both_of_their_forms(shown: Any) -> None:
+    """Point 9."""
+    sources = [
+        {"name": "FDA", "base_url": "https://www.fda.gov", "source_type": "government"},
+        {"name": "Other", "type": "web", "url": "https://example.com/other"},
+        "https://bare.example.com",
+        {"name": 5, "base_url": ["x"], "source_type": ""},
+        None,
+        7,
+        ["nested"],
+    ]
+    page = shown(request("sources", config={"sources": sources, "keywords": ["a", None, {"k": 1}]}), "config")
+    rows = [row.words for row in page.root.one("table").all("tr")][1:]
+    assert rows[0] == "FDA government https://www.fda.gov"
+    assert rows[1] == "Other web https://example.com/other"
+    assert rows[2] == "https://bare.example.com — —"
+    assert rows[3] == '5 — malformed: {"L": [{"S": "x"}]}'
+    assert rows[4] == 'malformed: {"NULL": true}'
+    assert rows[5] == "7 — —"
+    assert rows[6] == 'malformed: {"L": [{"S": "nested"}]}'
+    tags = [tag.words for tag in page.root.one("ul", class_="tags").all("li")]
+    assert tags == ["a", 'malformed: {"M": {"k": {"N": "1"}}}']
+    for config, text in (("none", '{"S": "none"}'), ({"keywords": 5, "sources": True}, '{"N": "5"}')):
+        assert text in shown(request("sources", config=config), "config").words
+    assert '{"BOOL": true}' in shown(request("sources", config={"sources": True}), "config").words
+    assert "None recorded." in shown(request("sources", config=MISSING), "config").words
+
+
+@pytest.mark.parametrize(
+    ("written", "listed", "finding"),
+    [
+        (Typed(N="65.25"), "65.2 %", ""),
+        (65, "65 %", ""),
+        ("65", "65 %", ""),
+        (140, "140 %", "The progress says 140 %, which can't be."),
+        (-5, "-5 %", "The progress says -5 %, which can't be."),
+        (MISSING, "—", ""),
+        (None, "—", ""),
+        ("about half", 'malformed: {"S": "about half"}', ""),
+        ("1E+999999999", 'malformed: {"S": "1E+999999999"}', ""),
+        ("NaN", 'malformed: {"S": "NaN"}', ""),
+        ([], 'malformed: {"L": []}', ""),
+    ],
+)
+def test_percentages_are_shown_whatever_they_are(
+    shown: Any, client_for: Any, written: Any, listed: str, finding: str
+) -> None:
+    """Point 10."""
+    progress = {"current_stage": "aggregation"} | ({} if written is MISSING else {"percentage": written})
+    page = shown(request("percent", progress=progress))
+    assert page.fact("Progress") == listed
+    assert page.findings.get("percentage", "") == finding
+    assert ("malformed" in page.findings) == ("malformed" in listed)
+    if "malformed" in listed:
+        assert page.findings["malformed"] == "Could not be read as documented: progress.percentage."
+    assert listed in visit(client_for("viewer"), "/requests/").rows[0].words
+
+
+def test_a_cancel_that_a_worker_overwrites_is_never_shown_as_done(tables: Any, client_for: Any) -> None:
+    """Point 11: the page shows what is in the table at each look, and goes on looking."""
+    table, client = tables["requests"], client_for("viewer")
+    from_memory = request("contested", status="processing", marker="kept")
+    put(table, from_memory)
+    page = visit(client, "/requests/contested/")
+    assert (page.fact("Status"), page.polls) == ("processing", True)
+    clients.client(*table.place).update_item(
+        TableName=table.name,
+        Key={"request_id": {"S": "contested"}},
+        UpdateExpression="SET #s = :s",
+        ExpressionAttributeNames={"#s": "status"},
+        ExpressionAttributeValues={":s": {"S": "cancelled"}},
+    )
+    cancelled = poll(client, page)
+    assert (cancelled.status, cancelled.fact("Status"), cancelled.polls) == (200, "cancelled", False)
+    put(table, from_memory)  # the worker's unconditional PutItem
+    again = poll(client, cancelled)
+    assert (again.status, again.fact("Status"), again.polls) == (200, "processing", True)
+    assert visit(client, "/requests/?status=cancelled").ids == []
+
+
+def test_stamps_without_a_zone_are_utc_and_kept_as_they_are_written(
+    shown: Any, client_for: Any, tables: Any
+) -> None:
+    """Point 7, and the disagreement about request timestamps."""
+    page = shown(request("naive", created_at="2024-01-09T15:43:09.250000", updated_at=1704814989250))
+    assert page.fact("Created").endswith(" ago") or page.fact("Created").startswith("2024-01-09 15:43:09")
+    assert page.root.one("time").attrs["datetime"] == "2024-01-09T15:43:09.250Z"
+    assert page.fact("Updated") == "2024-01-09 15:43:09 UTC"
+    # The index orders text: a range in the browser's zone finds the zone-less stamp as UTC.
+    client = client_for("viewer")
+    assert visit(client, "/requests/?from=2024-01-09T15:43:09&to=2024-01-09T15:43:09").ids == ["naive"]
+    assert visit(client, "/requests/?from=2024-01-09T16:43:09%2B01:00&to=2024-01-09T15:43:09Z").ids == [
+        "naive"
+    ]
+    assert visit(client, "/requests/?from=2024-01-09T15:43:10&to=2024-01-09T16:00").ids == []
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "sentence"),
+    [
+        ({"created_at": naive(ago(minutes=50)), "updated_at": naive(ago(minutes=47)), "started_at": MISSING, "progress": MISSING},
+         "stuck", "No update for 47 min."),
+        ({"status": "pending", "created_at": naive(ago(hours=5, minutes=12)), "updated_at": MISSING,
+          "started_at": MISSING, "progress": MISSING}, "stuck", "No worker has taken it for 5 h 12 min."),
+        ({"status": "completed"}, "no_results", "Completed, but it holds no results."),
+        ({"status": "Failed"}, "no_error", "Failed, but no error was recorded."),
+        ({"status": MISSING}, "no_status", "The item has no status, so it is in no list by status."),
+        ({"created_at": MISSING}, "no_created_at",
+         "The item has no created_at text, so it is in no list by time."),
+        ({"config": "x", "errors": [], "progress": [], "completed_at": "soon"}, "malformed",
+         "Could not be read as documented: completed_at, config, progress."),
+    ],
+)  # fmt: skip
+def test_contradictions_are_findings(shown: Any, values: Any, kind: str, sentence: str) -> None:
+    page = shown(request("found", **values))
+    assert page.findings[kind] == sentence
+
+
+def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any) -> None:
+    item = request(
+        "bad-types", request_type=["x"], config="none", progress=[], errors="one text, not a list",
+        warnings={"a": "map"}, processing_metadata=7, started_at="yesterday", completed_at=True,
+        status_message={"k": "v"}, results=Typed(SS=["a", "b"]),
+    )  # fmt: skip
+    page = shown(item)
+    for text in ('{"L": [{"S": "x"}]}', "one text, not a list", '{"M": {"a": {"S": "map"}}}', '{"L": []}',
+                 '{"S": "yesterday"}', '{"BOOL": true}', '{"N": "7"}', '{"M": {"k": {"S": "v"}}}'):  # fmt: skip
+        assert text in page.words
+    assert "a, b" in shown(item, "results").words or '"a"' in shown(item, "results").words
+    history = [
+        "failed", None, {"timestamp": 1, "new_status": ["x"], "message": Typed(B=b"\x01")},
+        {"timestamp": 1704814989.5, "old_status": "a", "new_status": "b", "message": "m"},
+    ]  # fmt: skip
+    rows = [row.words for row in shown(request("h", processing_metadata={"status_history": history, "x": {"y": 1}}),
+                                       "history").root.one("table").all("tr")][1:]  # fmt: skip
+    assert rows[0] == 'malformed: {"S": "failed"}'
+    assert rows[1] == 'malformed: {"NULL": true}'
+    assert rows[2].endswith('no status malformed: {"L": [{"S": "x"}]} malformed: {"B": "AQ=="}')
+    assert rows[3] == "2024-01-09 15:43:09 UTC a b m"
+    whole = (
+        shown(request("h", processing_metadata={"status_history": "x"}), "history").root.one("table").words
+    )
+    assert whole.endswith('malformed: {"S": "x"}')
+    assert (
+        "No change of status was recorded."
+        in shown(request("h", processing_metadata=MISSING), "history").words
+    )
+
+
+def test_results_are_shown_in_whatever_form_they_have(shown: Any) -> None:
+    for results, text in (
+        ({"summary": {"a": Typed(N="1.50")}}, '"a": 1.5'),
+        ('{"from": ["text", 1]}', '"text",'),
+        ([1, "two"], '"two"'),
+        ("see the report", 'malformed: {"S": "see the report"}'),
+        ("[" * 900 + "]" * 900, 'malformed: {"S": "[[[['),
+        (5, "5"),
+    ):
+        assert text in shown(request("r", results=results), "results").words
+    assert "They are written when the request completes." in shown(request("r"), "results").words
+    assert "No results" in shown(request("r", status="failed"), "results").words
+
+
+def test_a_request_that_is_gone_is_a_404_that_leads_to_its_logs(tables: Any, client_for: Any) -> None:
+    client = client_for("viewer")
+    page = visit(client, "/requests/gone~2Fbefore/", status=404)
+    assert page.empty.attrs["data-empty"] == "gone"
+    assert "gone/before" in page.words
+    assert any(a.attrs["href"] == "/requests/gone~2Fbefore/logs/" for a in page.root.all("a"))
+    assert client.get("/requests/%ff/").status_code == 404
+    assert client.get("/requests/" + "k" * 3000 + "/").status_code == 404

@@ -1,0 +1,246 @@
+"""The logs of a request: the newest lines, all older ones, what a filter shows, and its download."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.http import StreamingHttpResponse
+
+from opsportal.dynamo import clients
+from requests_app import logs
+from requests_app.models import ProcessingLog
+from tests.factories import MISSING, Typed, ago, log, naive, put, request
+from tests.pages import Page, poll, visit
+from tests.trouble import denied, trouble
+
+BEGIN = ago(hours=2).replace(microsecond=0)
+SPELLINGS = ("INFO", "info", "WARN", "Warning", "ERROR", "fatal", "DEBUG", "odd")
+
+
+def lines(count: int, request_id: str = "r") -> list[Any]:
+    """Two lines per second, of every spelling of a level."""
+    return [
+        log(
+            request_id,
+            BEGIN + timedelta(seconds=number // 2),
+            log_id=f"log_{request_id}_{number:05}",
+            message=f"line {number}",
+            log_level=SPELLINGS[number % len(SPELLINGS)],
+        )
+        for number in range(count)
+    ]
+
+
+def shown(page: Page) -> list[str]:
+    """The messages on the page, in order."""
+    return [
+        next(word for word in line.one("span", class_="log-text").words.split("line ")[1].split())
+        for line in page.root.all("div", data_log_line=None)
+    ]
+
+
+def numbers(page: Page) -> list[int]:
+    return [int(number) for number in shown(page)]
+
+
+def older_url(page: Page) -> str:
+    return page.next_url
+
+
+def test_the_newest_lines_are_shown_and_older_ones_to_the_first(tables: Any, client_for: Any) -> None:
+    put(tables["requests"], request("r"))
+    put(tables["request_logs"], *lines(450), *lines(3, "other"))
+    client = client_for("viewer")
+    page = visit(client, "/requests/r/logs/")
+    assert len(numbers(page)) == logs.LINES == 200
+    assert sorted(numbers(page)) == list(range(250, 450))
+    found, seen = [numbers(page)], [page]
+    while url := older_url(seen[-1]):
+        seen.append(visit(client, url))
+        found.append(numbers(seen[-1]))
+        assert "Newest lines" in seen[-1].words
+        assert not seen[-1].polls
+    everything = [number for part in reversed(found) for number in part]
+    assert sorted(everything) == list(range(450))
+    # The oldest at the top; the two of one second in the engine's order.
+    assert [number // 2 for number in everything] == [number // 2 for number in range(450)]
+    assert page.polls
+    assert page.response.wsgi_request.spending.calls <= 4
+    newest = next(a for a in seen[-1].root.all("a") if "Newest lines" in a.words)
+    assert numbers(visit(client, newest.attrs["href"])) == numbers(page)
+    assert visit(
+        client, "/requests/other/logs/?cursor=" + older_url(page).partition("cursor=")[2], status=400
+    ).problem
+
+
+@pytest.mark.parametrize(
+    ("level", "spellings"),
+    [
+        ("INFO", {"INFO", "info"}), ("WARNING", {"WARN", "Warning"}), ("ERROR", {"ERROR", "fatal"}),
+        ("debug", {"DEBUG"}), ("odd", {"odd"}), ("CRITICAL", set()),
+    ],
+)  # fmt: skip
+def test_a_level_shows_all_its_spellings_and_downloads_just_these(
+    tables: Any, client_for: Any, level: str, spellings: set[str]
+) -> None:
+    put(tables["requests"], request("r"))
+    put(tables["request_logs"], *lines(40))
+    client = client_for("viewer")
+    page = visit(client, f"/requests/r/logs/?level={level}")
+    expected = [number for number in range(40) if SPELLINGS[number % 8] in spellings]
+    assert sorted(numbers(page)) == expected
+    assert {
+        row.one("span", class_="log-level").words for row in page.root.all("div", data_log_line=None)
+    } == {spelling.upper() for spelling in spellings}
+    links = {a.words: a.attrs["href"] for a in page.root.all("a", download=None)}
+    assert list(links) == ["Text", "JSON lines"]
+    text = client.get(links["Text"]).getvalue().decode()
+    assert sorted(int(line.rpartition(" ")[2]) for line in text.splitlines()) == expected
+    packed = client.get(links["JSON lines"]).getvalue().decode()
+    assert sorted(int(json.loads(line)["message"].split()[1]) for line in packed.splitlines()) == expected
+    if not expected:
+        assert page.empty.attrs["data-empty"] == "no_match"
+    assert visit(client, page.url + "&level=").url
+
+
+def test_a_download_is_streamed_and_holds_more_than_a_page_of_dynamodb(tables: Any, client_for: Any) -> None:
+    """Over 1 MB of lines, so that one answer of DynamoDB can't hold them."""
+    put(tables["request_logs"], *({**line, "message": {"S": "m" * 12_000 + f" line {n}"}}
+                                  for n, line in enumerate(lines(120))))  # fmt: skip
+    response = client_for("viewer").get("/requests/r/logs/?format=txt")
+    assert isinstance(response, StreamingHttpResponse)
+    assert response.headers["Content-Disposition"] == 'attachment; filename="r-logs.txt"'
+    assert response.headers["Content-Type"].startswith("text/plain")
+    parts = list(response.streaming_content)
+    assert len(parts) == 120
+    assert [int(part.decode().rpartition("line ")[2]) // 2 for part in parts] == [n // 2 for n in range(120)]
+    first = parts[0].decode()
+    assert first.startswith(f"{naive(BEGIN)} INFO     initialization mmm")
+
+
+def test_a_download_that_breaks_off_says_so_and_trouble_before_it_is_a_page(
+    tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, client = tables["request_logs"], client_for("viewer")
+    put(table, *({**line, "message": {"S": "m" * 12_000}} for line in lines(120)))
+    response = client.get("/requests/r/logs/?format=ndjson")
+    fault = denied("Query", "arn:aws:dynamodb:us-east-1:123456789012:table/logs/index/request-logs-index")
+    with trouble(table, fault):
+        got = response.getvalue().decode().splitlines()
+    assert 0 < len(got) < 120
+    assert got[-1].startswith(
+        "# This file is not complete: The console's role may not perform dynamodb:Query"
+    )
+    with trouble(table, fault):
+        page = visit(client, "/requests/r/logs/?format=ndjson", status=503)
+    assert page.problem.attrs["data-problem"] == "access_denied"
+    empty = client.get("/requests/nobody/logs/?format=txt")
+    assert (empty.status_code, empty.getvalue()) == (200, b"")
+
+
+def test_a_link_to_a_line_shows_it_wherever_it_is(tables: Any, client_for: Any) -> None:
+    put(tables["requests"], request("a/b#c"))
+    put(tables["request_logs"], *lines(450, "a/b#c"))
+    client = client_for("viewer")
+    put(
+        tables["request_logs"],
+        log("a/b#c", BEGIN, log_id="id/with?#%", message="line 900"),
+        log("a/b#c", log_id="late", timestamp="\u00fc odd stamp & more ", message="line 901"),
+    )
+    pages = [visit(client, "/requests/a~2Fb~23c/logs/")]
+    while url := older_url(pages[-1]):
+        pages.append(visit(client, url))
+    links = {number: a.attrs["href"] for page in pages for number, a in
+             zip(numbers(page), page.root.all("a", class_="log-time"), strict=True)}  # fmt: skip
+    for number in (0, 7, 200, 333, 449, 900, 901):
+        url, _, anchor = links[number].partition("#")
+        page = visit(client, url)
+        line = page.root.one("div", id=anchor)
+        assert f"line {number}" in line.words
+        assert not page.polls
+        assert "Newest lines" in page.words
+        # It is the last of its moment; what came after is not on the page.
+        assert all(other // 2 <= number // 2 for other in numbers(page) if number < 450 and other < 450)
+    level = visit(client, "/requests/a~2Fb~23c/logs/?level=INFO&until=" + links[200].partition("until=")[2])
+    assert {SPELLINGS[number % 8] for number in numbers(level) if number < 900} == {"INFO", "info"}
+    assert visit(client, "/requests/a~2Fb~23c/logs/?until=" + "9" * 3000).root.all("div", data_log_line=None)
+
+
+def test_the_tail_grows_while_the_request_runs_and_ends_with_it(tables: Any, client_for: Any) -> None:
+    requests, table, client = tables["requests"], tables["request_logs"], client_for("viewer")
+    item = request("r")
+    put(requests, item)
+    empty = visit(client, "/requests/r/logs/")
+    assert "They appear here while the request runs." in empty.words
+    put(table, *lines(3))
+    grown = poll(client, empty)
+    assert (grown.status, grown.is_fragment, sorted(numbers(grown))) == (200, True, [0, 1, 2])
+    assert poll(client, grown).status == 204
+    put(table, *lines(5))
+    put(requests, {**item, "status": {"S": "Completed"}})
+    ended = poll(client, grown)
+    assert sorted(numbers(ended)) == [0, 1, 2, 3, 4]
+    assert not ended.polls
+
+
+def test_logs_outlive_their_request(tables: Any, client_for: Any) -> None:
+    put(tables["request_logs"], *lines(3, "gone"))
+    client = client_for("viewer")
+    page = visit(client, "/requests/gone/logs/")
+    assert sorted(numbers(page)) == [0, 1, 2]
+    assert "There is no request with this id any more; these are the logs that it left." in page.words
+    assert not page.polls
+    nothing = visit(client, "/requests/never/logs/", status=404)
+    assert nothing.empty.attrs["data-empty"] == "nothing_yet"
+
+
+def test_odd_lines_are_shown_whole_and_lines_without_a_time_are_reachable(
+    tables: Any, client_for: Any
+) -> None:
+    put(tables["requests"], request("r"))
+    put(
+        tables["request_logs"],
+        log("r", BEGIN, log_id="typed", message={"text": "a map"}, log_level=40, stage=["x"], metadata="none",
+            attempt=Typed(N="3")),
+        log("r", BEGIN + timedelta(seconds=1), log_id="level", log_level=Typed(B=b"\x00"), message=MISSING,
+            stage=MISSING, metadata=MISSING),
+        log("r", log_id="timeless", timestamp=MISSING, message="line without a time"),
+        log("other", log_id="timeless-other", timestamp=MISSING),
+    )  # fmt: skip
+    client = client_for("viewer")
+    page = visit(client, "/requests/r/logs/")
+    first, second = (line.words for line in page.root.all("div", data_log_line=None))
+    for text in (
+        '{"M": {"text": {"S": "a map"}}}',
+        "40",
+        '{"L": [{"S": "x"}]}',
+        "attempt=3",
+        "metadata=none",
+    ):
+        assert text in first
+    assert '{"B": "AA=="}' in second
+    outside = visit(client, next(a.attrs["href"] for a in page.root.all("a") if "outside" in a.attrs["href"]))
+    assert [
+        line.words.count("line without a time") for line in outside.root.all("div", data_log_line=None)
+    ] == [1]
+    assert outside.root.all("a", download=None) == []
+    assert "look for such lines" not in outside.words
+    back = next(a.attrs["href"] for a in outside.root.all("a") if "Newest lines" in a.words)
+    assert len(visit(client, back).root.all("div", data_log_line=None)) == 2
+
+
+def test_all_lines_are_read_as_they_are_consumed(tables: Any) -> None:
+    table = tables["request_logs"]
+    put(table, *({**line, "message": {"S": "m" * 12_000}} for line in lines(120)))
+    calls = []
+    events = clients.client(*table.place, patient=True).meta.events
+    events.register("after-call.dynamodb.Query", lambda **given: calls.append(1), unique_id="count")
+    try:
+        stream = logs.all_lines(logs.LogFilter("r"))
+        assert isinstance(next(stream), ProcessingLog)
+        assert len(calls) == 1
+        assert len(list(stream)) == 119
+        assert len(calls) > 1
+    finally:
+        events.unregister("after-call.dynamodb.Query", unique_id="count")
