@@ -34,7 +34,7 @@ class Fields(HTMLParser):
         super().__init__()
         self.values: dict[str, str] = {}
         self._open = ""
-        self.feed("<form" + html.split('class="action-form"', 1)[1].split("</form>")[0])
+        self.feed("<form>" + html.split('class="action-form', 1)[1].split(">", 1)[1].split("</form>")[0])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
@@ -395,7 +395,7 @@ def test_what_the_state_forbids_has_no_form_and_is_refused(
     dumps.put(table, KEY, item)
     assert sentence in operator.get(url(verb)).content.decode()
     page = operator.get(url()).content.decode()
-    assert re.search(rf'aria-disabled="true"[^>]*title="[^"]*{sentence}[^"]*"[^>]*agent:{verb}"', page)
+    assert re.search(rf'aria-disabled="true"[^>]*agent:{verb}"((?!</button>).)*{sentence}', page)
     with dumps.nothing_written(table):
         for headers in ({}, HTMX):
             response = operator.post(url(verb), data_for(operator, verb), headers=headers)
@@ -444,7 +444,7 @@ def test_a_viewer_sees_the_buttons_and_why_they_are_not_for_them(
 ) -> None:
     dumps.put(table, KEY, agent())
     page = client_for("viewer").get(url()).content.decode()
-    assert page.count("Your role (viewer) may not do this.") >= 2 * len(VERBS)
+    assert page.count("Your role (viewer) may not do this.") >= len(VERBS)
     assert "data-opens-dialog" not in page
 
 

@@ -128,7 +128,7 @@ def test_what_the_state_forbids_has_no_form_and_is_refused(
     assert 'type="submit"' not in page.split("action-form", 1)[1].split("</form>")[0]
     button = operator.get(url()).content.decode()
     assert re.search(
-        rf'aria-disabled="true"[^>]*title="[^"]*{re.escape(sentence)}[^"]*"[^>]*workflow:{verb}', button
+        rf'aria-disabled="true"[^>]*workflow:{verb}"((?!</button>).)*{re.escape(sentence)}', button
     )
     with dumps.nothing_written(table):
         for headers in ({}, HTMX):
@@ -173,7 +173,7 @@ def test_a_viewer_sees_the_buttons_and_why_they_are_not_for_them(
 ) -> None:
     dumps.put(table, KEY, failed())
     page = client_for("viewer").get(url()).content.decode()
-    assert page.count("Your role (viewer) may not do this.") >= 2 * len(VERBS)
+    assert page.count("Your role (viewer) may not do this.") >= len(VERBS)
     assert "data-opens-dialog" not in page
 
 

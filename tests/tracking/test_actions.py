@@ -10,12 +10,11 @@ import pytest
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import read_time
-from opsportal.operations import entries, images, undo
+from opsportal.operations import entries, images, outbox, undo
 from opsportal.operations.entries import Actor
 from opsportal.operations.observation import Fate, observe
 from opsportal.operations.transactions import Conflict, Missing, OtherIntent
 from opsportal.operations.watching import watch
-from opsportal.operations.worker import deliver_outbox
 from tests import dumps
 from tests.dynamo.typed import EVERY_TYPE
 from tests.tracking.conftest import Queue
@@ -434,8 +433,8 @@ def test_a_command_that_could_not_be_sent_is_left_to_the_worker(
     assert left["message_kind"] == {"S": "workflows.command"}
     monkeypatch.undo()
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", commands.client.meta.endpoint_url)
-    monkeypatch.setattr("opsportal.operations.outbox.time.time", lambda: datetime.now(UTC).timestamp() + 120)
-    assert deliver_outbox() == 1
+    soon = datetime.now(UTC) + timedelta(minutes=2)  # its claim is over
+    assert [outbox.deliver(message, table, soon) for message in list(outbox.due(table, soon))] == [True]
     assert [message["action_id"] for message in commands.messages()] == [left["action_id"]["S"]]
     assert dumps.outbox(table) == []
 
