@@ -33,6 +33,7 @@ class Field:
     suggestions: str = ""
     sent_as: str = ""
     autofocus: bool = False
+    example: str = ""
 
     @property
     def post_name(self) -> str:
@@ -123,33 +124,36 @@ class SubmissionForm:
     @property
     def keywords(self) -> list[Field]:
         return [
-            self._row(f"keyword-{at}", f"Keyword {at + 1}", text, "keyword")
+            self._row(f"keyword-{at}", f"Keyword {at + 1}", text, sent_as="keyword")
             for at, text in enumerate(self.draft.keywords)
         ]
 
     @property
     def sources(self) -> list[SourceRow]:
-        return [
-            SourceRow(
-                at,
-                self._row(f"source-{at}-name", f"Name of source {at + 1}", source.name, "source_name"),
-                self._row(
-                    f"source-{at}-base_url",
-                    f"Address of source {at + 1}",
-                    source.base_url,
-                    "source_url",
-                    "url",
-                ),
-                self._row(
-                    f"source-{at}-source_type",
-                    f"Type of source {at + 1}",
-                    source.source_type,
-                    "source_type",
-                    suggestions="source-types",
-                ),
-            )
-            for at, source in enumerate(self.draft.sources)
-        ]
+        return [self._source(at, *source) for at, source in enumerate(self.draft.sources)]
+
+    def _source(self, at: int, name: str, base_url: str, source_type: str) -> SourceRow:
+        row, number = f"source-{at}", at + 1
+        return SourceRow(
+            at,
+            self._row(f"{row}-name", f"Name of source {number}", name, sent_as="source_name", example="Name"),
+            self._row(
+                f"{row}-base_url",
+                f"Address of source {number}",
+                base_url,
+                sent_as="source_url",
+                kind="url",
+                example="https://",
+            ),
+            self._row(
+                f"{row}-source_type",
+                f"Type of source {number}",
+                source_type,
+                sent_as="source_type",
+                suggestions="source-types",
+                example="Type",
+            ),
+        )
 
     source_types = SOURCE_TYPES
 
@@ -199,16 +203,6 @@ class SubmissionForm:
             suggestions,
         )
 
-    def _row(
-        self, name: str, label: str, value: str, sent_as: str, kind: str = "text", suggestions: str = ""
-    ) -> Field:
-        return Field(
-            name,
-            label,
-            value,
-            self.errors.get(name, ()),
-            kind,
-            suggestions=suggestions,
-            sent_as=sent_as,
-            autofocus=name == self.focus,
-        )
+    def _row(self, name: str, label: str, value: str, **others: str) -> Field:
+        errors, autofocus = self.errors.get(name, ()), name == self.focus
+        return Field(name, label, value, errors, autofocus=autofocus, **others)

@@ -1,12 +1,13 @@
 """What the outbox carries out for requests: messages to the workers' queue, and the deletion of the logs of
 a purged request."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 
-from opsportal.aws import send_message
+from opsportal.aws import QueueTrouble, send_message
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.tables import Binding
@@ -16,19 +17,23 @@ from opsportal.operations.entries import Actor, Target
 from opsportal.operations.outbox import Message
 from opsportal.operations.records import record
 from opsportal.operations.tags import Action
-from requests_app.models import ProcessingLog
+from requests_app.models import IntelligenceRequest, ProcessingLog
 from requests_app.tables import REQUEST_LOGS
 
 # The index of the logs lags behind the table: what the first pass did not see, the second does.
 SECOND_PASS = timedelta(seconds=60)
 # An AWS limit: BatchWriteItem takes 25 requests.
 BATCH = 25
+# Seconds before what DynamoDB left unprocessed is sent again.
+UNPROCESSED_PAUSE = 0.2
 
 
 @outbox.handles("requests.sqs")
 def send_to_queue(message: Message, table: Binding) -> None:
     """Put a request's message into the queue of the `sqs` workers."""
     body = {**message.body, "action_id": message.action_id}
+    if not settings.REQUESTS_QUEUE_URL:
+        raise QueueTrouble("The setting REQUESTS_QUEUE_URL is missing.")
     send_message(settings.REQUESTS_QUEUE_URL, body)
 
 
@@ -36,10 +41,11 @@ def send_to_queue(message: Message, table: Binding) -> None:
 def purge_logs(message: Message, table: Binding) -> None:
     """Delete the logs of a purged request, unless the purge was undone. Two passes; the second records it."""
     request_id, purge = str(message.body["request_id"]), str(message.body["purge"])
-    target = Target("requests", request_id)
-    if any(entry.undo_of == purge for entry in feeds.of_target(target, limit=100)):
+    deleted = int(message.body.get("deleted", 0))
+    if not _is_back(request_id, purge):
+        deleted += delete_logs(request_id)
+    elif not deleted:
         return
-    deleted = int(message.body.get("deleted", 0)) + delete_logs(request_id)
     body = {**message.body, "deleted": deleted}
     if message.part == "logs":
         outbox.put(
@@ -48,7 +54,22 @@ def purge_logs(message: Message, table: Binding) -> None:
         )
         return
     by = Actor(str(message.body["by"]), str(message.body["role"]))
-    record(Action.REQUEST_PURGE_LOGS, target, by=by, reason="", cause=purge, count=deleted)
+    record(
+        Action.REQUEST_PURGE_LOGS,
+        Target("requests", request_id),
+        by=by,
+        reason="",
+        cause=purge,
+        count=deleted,
+    )
+
+
+def _is_back(request_id: str, purge: str) -> bool:
+    """Whether the purge was undone, or a worker has put the request back from its memory."""
+    if IntelligenceRequest.read(request_id, consistent=True) is not None:
+        return True
+    # Undone, and purged again: that purge has a message of its own.
+    return any(entry.undo_of == purge for entry in feeds.of_target(Target("requests", request_id), limit=100))
 
 
 def delete_logs(request_id: str) -> int:
@@ -77,6 +98,8 @@ def delete_logs(request_id: str) -> int:
                     answer = client.batch_write_item(RequestItems={table.name: requests})
                 left = answer.get("UnprocessedItems", {}).get(table.name, [])
                 deleted += len(requests) - len(left)
+                if left:
+                    time.sleep(UNPROCESSED_PAUSE)  # DynamoDB was throttling
                 requests = left
         start = page.get("LastEvaluatedKey")
         if not start:
@@ -85,7 +108,11 @@ def delete_logs(request_id: str) -> int:
 
 def note_of_undo(purge: str, request_id: str) -> str:
     """What an undo can't bring back: the logs, once they were deleted."""
-    entries = feeds.of_target(Target("requests", request_id), limit=100)
-    if any(entry.action is Action.REQUEST_PURGE_LOGS and purge in entry.note for entry in entries):
+    trail = feeds.of_target(Target("requests", request_id), limit=100)
+    if any(entry.action is Action.REQUEST_PURGE_LOGS and purge in entry.note for entry in trail):
         return "Its logs were deleted already, so it comes back without them."
+    # Their deletion is recorded when it is over.
+    kept = timedelta(minutes=settings.UNDO_LOGS_MINUTES)
+    if any(entry.action_id == purge and entry.age >= kept for entry in trail):
+        return "Its logs are being deleted by now, so it may come back without them."
     return ""

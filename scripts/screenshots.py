@@ -34,6 +34,7 @@ PAGES: list[tuple[str, str]] = [
     ("workflows-unknown", "/workflows/no-such-workflow/"),
     ("requests", "/requests/"),
     ("requests-filtered", "/requests/?status=failed"),
+    ("requests-new", "/requests/new/"),
     ("requests-item", "/requests/{id}/"),
     ("requests-logs", "/requests/{id}/logs/"),
     ("agents", "/agents/"),
