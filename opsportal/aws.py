@@ -3,13 +3,19 @@
 import functools
 import json
 import os
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from opsportal.dynamo.tables import aws_region
+
+_REGION = re.compile(
+    r"(^|\.)sqs(-fips)?\.(?P<new>[\w-]+)\.(vpce\.)?amazonaws\.|^(?P<old>[\w-]+)\.queue\.amazonaws\."
+)
 
 
 class QueueTrouble(Exception):
@@ -19,9 +25,11 @@ class QueueTrouble(Exception):
 def send_message(queue_url: str, body: dict[str, Any]) -> str:
     """Send JSON to an SQS queue and return SQS's message id. Raises QueueTrouble.
 
+    In ASCII, since SQS refuses some characters that foreign text may hold.
+
     A FIFO queue gets the action as group and as deduplication id, so that a repetition is dropped there.
     """
-    arguments: dict[str, Any] = {"QueueUrl": queue_url, "MessageBody": json.dumps(body, ensure_ascii=False)}
+    arguments: dict[str, Any] = {"QueueUrl": queue_url, "MessageBody": json.dumps(body)}
     if queue_url.endswith(".fifo"):
         arguments["MessageGroupId"] = arguments["MessageDeduplicationId"] = str(body["action_id"])
     try:
@@ -34,10 +42,10 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
 
 
 def queue_region(queue_url: str) -> str:
-    """The region in a queue's URL (https://sqs.<region>.amazonaws.com/...), else the AWS chain's."""
-    host = queue_url.split("/")[2] if queue_url.count("/") > 2 else ""
-    parts = host.split(".")
-    return parts[1] if len(parts) > 2 and parts[0] == "sqs" else aws_region() or "us-east-1"
+    """The region in a queue's URL (https://sqs.<region>.amazonaws.com/..., also sqs-fips, a VPC endpoint's, or
+    the old https://<region>.queue.amazonaws.com/...), else the AWS chain's."""
+    found = _REGION.search(urlsplit(queue_url).hostname or "")
+    return (found["new"] or found["old"]) if found else aws_region() or "us-east-1"
 
 
 @functools.lru_cache(maxsize=8)

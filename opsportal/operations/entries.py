@@ -6,22 +6,36 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from opsportal.dynamo import clients
-from opsportal.dynamo.attributes import Typed, raw_text, read_time
+from opsportal.dynamo.attributes import (
+    Malformed,
+    Typed,
+    raw_text,
+    read_list,
+    read_map,
+    read_number,
+    read_text,
+    read_time,
+)
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.changes import Changed, Raw, number, text
 from opsportal.operations.tables import audit_beside, entry_life, image_life
-from opsportal.operations.tags import Action
+from opsportal.operations.tags import Action, UnknownAction, read_action
 
 FEED_SHARDS = 4
 # Characters of an old or new value in an entry, and of all of them; longer ones are cut, and the image has
 # the whole.
 MOST_VALUE, MOST_VALUES = 4_000, 80_000
 MOST_REASON = 2_000
+# An AWS limit is 32 levels of an item; an entry puts four above each value.
+MOST_DEPTH = 26
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Entry:
     """
 
     action_id: str
-    action: Action
+    action: Action | UnknownAction
     actor: Actor
     target: Target
     at: str
@@ -71,12 +85,22 @@ class Entry:
     stale_image: bool = False
     count: int | None = None
     note: str = ""
+    # As recorded; the settings may have been led to another table since.
+    table: str = ""
 
     @property
-    def time(self) -> datetime:
-        found = read_time({"S": self.at})
-        assert isinstance(found, datetime)
-        return found
+    def time(self) -> datetime | Malformed | None:
+        return read_time(text(self.at))
+
+    @property
+    def age(self) -> timedelta:
+        """Time since, the longest there is where it can't be read."""
+        return datetime.now(UTC) - self.time if isinstance(self.time, datetime) else timedelta.max
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether its target is in a table that this console reads: it can be linked to, and undone."""
+        return self.target.logical in settings.DYNAMO_TABLES and self.table in ("", self.target.table.name)
 
     def same_intent(self, action: Action, actor: Actor, target: Target) -> bool:
         """Whether this is what a repeated call meant."""
@@ -93,7 +117,7 @@ class Entry:
             "actor_key": text(self.actor.name),
             "role": text(self.actor.role or "none"),
             "logical": text(self.target.logical),
-            "table": text(self.target.table.name),
+            "table": text(self.table or self.target.table.name),
             "target": text(self.target.key),
             "target_hash": text(self.target.hash),
             "feed": text(f"{self.at[:10]}#{digest % FEED_SHARDS}"),
@@ -125,41 +149,72 @@ def _stored(changes: Sequence[Changed]) -> list[Typed]:
 
 
 def _short(value: Typed, most: int) -> Typed:
-    """The typed value, or of a long one the beginning of its JSON."""
+    """The typed value, or of a long or a deep one the beginning of its JSON."""
     written = raw_text(value)
-    return {"M": {"value": value}} if len(written) <= most else {"M": {"cut": text(written[:most])}}
+    whole = len(written) <= most and not _deeper(value, MOST_DEPTH)
+    return {"M": {"value": value}} if whole else {"M": {"cut": text(written[:most])}}
+
+
+def _deeper(value: Typed, levels: int) -> bool:
+    """Whether maps and lists are nested in more levels than that."""
+    ((tag, content),) = value.items()
+    if tag not in ("M", "L"):
+        return False
+    members = content.values() if tag == "M" else content
+    return levels == 0 or any(_deeper(member, levels - 1) for member in members)
+
+
+def _map(value: Typed | None) -> Raw:
+    found = read_map(value)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(value: Typed | None) -> list[Typed]:
+    found = read_list(value)
+    return found if isinstance(found, list) else []
 
 
 def _read_change(value: Typed) -> Changed:
-    members = value["M"]
-    sides = []
-    for name in ("old", "new"):
-        side = members.get(name, {}).get("M")
-        sides.append(None if side is None else side.get("value") or text(side["cut"]["S"] + "…"))
-    return Changed(tuple(part["S"] for part in members["path"]["L"]), *sides)
+    members = _map(value)
+    sides = [_read_side(members.get(name)) for name in ("old", "new")]
+    path = _list(members.get("path"))
+    return Changed(tuple(str(read_text(part) or "") for part in path), *sides)
+
+
+def _read_side(side: Typed | None) -> Typed | None:
+    if side is None:
+        return None
+    members = _map(side)
+    if "value" in members:
+        return members["value"]
+    return text(f"{read_text(members.get('cut')) or ''}…")
 
 
 def of(raw: Raw) -> Entry:
-    """The entry of an item of the audit table, whole or as an index projects it."""
+    """The entry of an item of the audit table, whole or as an index projects it. Whatever else lies there
+    is read as far as it goes."""
 
     def read(name: str) -> str:
-        return str(raw.get(name, {}).get("S", ""))
+        return str(read_text(raw.get(name)) or "")
+
+    count = read_number(raw.get("count"))
 
     return Entry(
         action_id=read("action_id"),
-        action=Action(read("action")),
+        action=read_action(read("action")),
         actor=Actor(read("actor"), read("role")),
         target=Target(read("logical"), read("target")),
         at=read("at"),
         reason=read("reason"),
         condition=read("condition"),
-        changes=tuple(_read_change(change) for change in raw.get("changes", {}).get("L", [])),
-        watch=raw.get("watch", {}).get("M", {}),
+        changes=tuple(map(_read_change, _list(raw.get("changes")))),
+        watch=_map(raw.get("watch")),
         undo_of=read("undo_of"),
         has_image="has_image" in raw,
         stale_image="stale_image" in raw,
-        count=int(raw["count"]["N"]) if "count" in raw else None,
+        count=int(count) if isinstance(count, Decimal) else None,
         note=read("note"),
+        table=read("table"),
     )
 
 
@@ -210,9 +265,9 @@ def read_image(action_id: str, table: Binding) -> bytes | None:
         answer: dict[str, Any] = clients.client(*audit.place).get_item(
             TableName=audit.name, Key={"action_id": text(image_key(action_id))}, ConsistentRead=True
         )
-    item = answer.get("Item")
+    item: Raw = answer.get("Item", {})
+    packed, expires = item.get("image", {}).get("B"), read_number(item.get("ttl"))
     # TTL deletes within days; an expired image is gone all the same.
-    if not item or int(item["ttl"]["N"]) < time.time():
+    if not isinstance(packed, bytes) or not isinstance(expires, Decimal) or expires < time.time():
         return None
-    packed: bytes = item["image"]["B"]
     return packed

@@ -32,7 +32,7 @@ def row(entry: Entry) -> dict[str, object]:
         "actor": entry.actor.name,
         "role": entry.actor.role,
         "kind": entry.target.logical,
-        "table": entry.target.table.name,
+        "table": entry.table,
         "target": entry.target.key,
         "reason": entry.reason,
         "count": entry.count,

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+
+from django.conf import settings
 
 from opsportal.dynamo import cursors
 from opsportal.dynamo.expressions import Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw
+from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations import entries
 from opsportal.operations.entries import FEED_SHARDS, Entry, Target
 from opsportal.operations.tables import AUDIT, audit_beside, places
+from opsportal.operations.tags import Action
 
 # Calls that a page of the feed may cost in one place; days are read only as far as needed.
 FEED_CALLS = 40
@@ -27,9 +30,11 @@ def of_target(target: Target, limit: int = 20) -> list[Entry]:
 
 
 def latest(target: Target) -> Entry | None:
-    """The newest entry of one item, whole, or None. Raises `DynamoError`."""
-    found = of_target(target, limit=1)
-    return entries.read_entry(found[0].action_id, target.table) if found else None
+    """The newest entry of one item, whole, or None; one of what a worker did in the course of another is no
+    change of the item. Raises `DynamoError`."""
+    found = (entry for entry in of_target(target, limit=3) if entry.action is not Action.REQUEST_PURGE_LOGS)
+    newest = next(found, None)
+    return entries.read_entry(newest.action_id, target.table) if newest else None
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class FeedFilter:
     end: datetime | None = None
 
     def clauses(self) -> Filter:
-        wanted = {"action": self.action, "target": self.target, "logical": self.logical}
+        wanted = {"action": self.action, "target": self.target, "logical": self.logical, "actor": self.actor}
         return tuple(Clause(name, "=", (value,)) for name, value in wanted.items() if value)
 
     @property
@@ -53,14 +58,24 @@ class FeedFilter:
             entries.stamp(self.start) if self.start else "", entries.stamp(self.end) if self.end else ""
         )
 
-    def merge(self, audit: Any, limit: int) -> Merge:
-        if self.actor:
-            index, partitions, ceilings = AUDIT.index("actor-index"), [self.actor], {}
+    @property
+    def index(self) -> Index:
+        return AUDIT.index("target-index" if self.target else "actor-index" if self.actor else "feed-index")
+
+    def merge(self, audit: Binding, limit: int, until: str = "") -> Merge:
+        """`until`: the stamp at which a page goes on; later days are not read again."""
+        index, ceilings = self.index, {}
+        if self.target:
+            logicals = [one for one in settings.DYNAMO_TABLES if self.logical in ("", one)]
+            partitions = [Target(logical, self.target).hash for logical in logicals]
+        elif self.actor:
+            partitions = [self.actor]
         else:
-            index = AUDIT.index("feed-index")
+            days = [f"{day:%Y-%m-%d}" for day in self._days()]
             ceilings = {
-                f"{day:%Y-%m-%d}#{shard}": f"{day:%Y-%m-%d}~"
-                for day in self._days()
+                f"{day}#{shard}": f"{day}~"
+                for day in days
+                if not until or day <= until[:10]
                 for shard in range(FEED_SHARDS)
             }
             partitions = list(ceilings)
@@ -85,15 +100,15 @@ def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAG
     """One page over all places, merged by time. Items are the index's summaries. Raises `DynamoError`."""
     position = cursors.load(cursor, purpose=purpose) if cursor else {}
     audits = [audit_beside(table) for table in places()]
-    pages = [wanted.merge(audit, limit).read(position) for audit in audits]
+    pages = [wanted.merge(audit, limit, position.get("at", "")).read(position) for audit in audits]
     merged = _together(pages)
     # What lies below the point to which another place was searched may not be the next.
     floor = max((found.searched_to for found in pages if not found.complete), default="")
     shown = [raw for raw in merged if raw["at"]["S"] >= floor][:limit]
     more = len(merged) > len(shown) or any(found.cursor for found in pages)
     complete = all(found.complete for found in pages) or len(shown) == limit
-    result = Page(shown, how="Query actor-index" if wanted.actor else "Query feed-index", complete=complete)
-    result.searched_to = "" if complete else floor
+    result = Page(shown, how=f"Query {wanted.index.name}", complete=complete)
+    result.searched_to = "" if complete else floor.rstrip("~")
     if more:
         at = shown[-1]["at"]["S"] if complete and shown else floor
         seen = {_identity(raw) for raw in shown if raw["at"]["S"] == at}

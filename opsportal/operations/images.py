@@ -16,6 +16,10 @@ class ImageTooLarge(Exception):
     """The packed item does not fit into an item: no undo can be kept."""
 
 
+class Unreadable(Exception):
+    """What was kept is no image of this console's."""
+
+
 def pack(raw: Raw) -> bytes:
     """The item exactly as the wire has it, compressed. Raises ImageTooLarge."""
     packed = zlib.compress(json.dumps(_encoded(raw), ensure_ascii=False).encode("utf-8", "surrogatepass"), 9)
@@ -25,8 +29,13 @@ def pack(raw: Raw) -> bytes:
 
 
 def unpack(packed: bytes) -> Raw:
-    """The item that `pack` was given."""
-    decoded: Raw = _decoded(json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass")))
+    """The item that `pack` was given. Raises Unreadable."""
+    try:
+        decoded = _decoded(json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass")))
+    except (zlib.error, ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from error
+    if not isinstance(decoded, dict):
+        raise Unreadable("It is no item.")
     return decoded
 
 

@@ -44,5 +44,6 @@ def observe(entry: Entry, raw: Raw | None, stamp_name: str, keeps: Keeps) -> Obs
         return Observation(Fate.REQUESTED, entry)
     later: Any = read_time(raw.get(stamp_name))
     # A worker that puts back its memory may put back an old stamp, which says nothing of when.
-    moment = later if isinstance(later, datetime) and later > entry.time else None
-    return Observation(Fate.SEEN if keeps(entry, raw) else Fate.OVERWRITTEN, entry, moment)
+    asked = entry.time
+    newer = isinstance(later, datetime) and isinstance(asked, datetime) and later > asked
+    return Observation(Fate.SEEN if keeps(entry, raw) else Fate.OVERWRITTEN, entry, later if newer else None)

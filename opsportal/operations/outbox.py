@@ -8,7 +8,7 @@ worker claims it for a while, carries it out and deletes it; one that dies leave
 import hashlib
 import json
 import logging
-import time
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 SHARDS = 4
 # Seconds that a worker has for one message before another may take it.
 CLAIM = 60
+# Seconds until one that failed is tried again: the first time, doubled with each further one, at most.
+PAUSE, LONGEST_PAUSE = 10, 3600
 
 
 @dataclass(frozen=True)
@@ -97,39 +99,65 @@ def send_soon(message: Message, table: Binding) -> None:
         logger.exception("message %s of action %s is left to the worker", message.kind, message.action_id)
 
 
-def deliver(message: Message, table: Binding) -> bool:
-    """Claim, carry out and delete one message; False when another has claimed it."""
-    if not _claim(message, table):
+def deliver(message: Message, table: Binding, now: datetime | None = None) -> bool:
+    """Claim, carry out and delete one message; False when another has claimed it. Raises what its handler
+    raises, once it is put off."""
+    now = now or datetime.now(UTC)
+    tries = _claim(message, table, now)
+    if not tries:
         return False
-    _handlers[message.kind](message, table)
+    try:
+        _handlers[message.kind](message, table)
+    except Exception:
+        _put_off(message, table, now, min(PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
+        raise
     jobs = jobs_beside(table)
     with translated(jobs):
         clients.client(*jobs.place, patient=True).delete_item(TableName=jobs.name, Key=message.key)
     return True
 
 
-def _claim(message: Message, table: Binding) -> bool:
+def _claim(message: Message, table: Binding, now: datetime) -> int:
+    """How often it was tried, this time included; 0 when another has it."""
     jobs = jobs_beside(table)
     client = clients.client(*jobs.place, patient=True)
-    now = int(time.time())
+    at = int(now.timestamp())
     try:
         with translated(jobs):
-            client.update_item(
+            answer = client.update_item(
                 TableName=jobs.name,
                 Key=message.key,
                 UpdateExpression="SET claimed_until = :until, tries = if_not_exists(tries, :zero) + :one",
                 ConditionExpression="attribute_exists(pk) AND "
                 "(attribute_not_exists(claimed_until) OR claimed_until < :now)",
                 ExpressionAttributeValues={
-                    ":until": number(now + CLAIM),
-                    ":now": number(now),
+                    ":until": number(at + CLAIM),
+                    ":now": number(at),
                     ":zero": number(0),
                     ":one": number(1),
                 },
+                ReturnValues="UPDATED_NEW",
             )
     except client.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+        return 0
+    return int(answer["Attributes"]["tries"]["N"])
+
+
+def _put_off(message: Message, table: Binding, now: datetime, seconds: int) -> None:
+    jobs = jobs_beside(table)
+    client = clients.client(*jobs.place, patient=True)
+    try:
+        with translated(jobs):
+            client.update_item(
+                TableName=jobs.name,
+                Key=message.key,
+                UpdateExpression="SET claimed_until = :until",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":until": number(int(now.timestamp()) + seconds)},
+            )
+    except (DynamoError, client.exceptions.ConditionalCheckFailedException):
+        # Its claim ends by itself.
+        logger.warning("message %s of action %s could not be put off", message.kind, message.action_id)
 
 
 def put(message: Message, table: Binding) -> None:
@@ -140,28 +168,46 @@ def put(message: Message, table: Binding) -> None:
 
 
 def due(table: Binding, now: datetime | None = None) -> Iterator[Message]:
-    """The messages beside `table` that are due, oldest first within a shard."""
+    """The messages beside `table` that are due and that nobody has claimed, oldest first within a shard."""
     jobs = jobs_beside(table)
-    until = stamp((now or datetime.now(UTC)) + timedelta(milliseconds=1))
+    now = now or datetime.now(UTC)
+    until = stamp(now + timedelta(milliseconds=1))
     for shard in range(SHARDS):
-        with translated(jobs):
-            answer = clients.client(*jobs.place, patient=True).query(
-                TableName=jobs.name,
-                KeyConditionExpression="pk = :pk AND sk < :until",
-                ExpressionAttributeValues={":pk": text(f"outbox#{shard}"), ":until": text(until)},
-                Limit=100,
-            )
-        for item in answer["Items"]:
-            yield of(item)
+        start: dict[str, Any] = {}
+        while True:
+            with translated(jobs):
+                answer = clients.client(*jobs.place, patient=True).query(
+                    TableName=jobs.name,
+                    KeyConditionExpression="pk = :pk AND sk < :until",
+                    FilterExpression="attribute_not_exists(claimed_until) OR claimed_until < :now",
+                    ExpressionAttributeValues={
+                        ":pk": text(f"outbox#{shard}"),
+                        ":until": text(until),
+                        ":now": number(int(now.timestamp())),
+                    },
+                    **start,
+                )
+            for item in answer["Items"]:
+                try:
+                    message = of(item)
+                except (KeyError, ValueError):
+                    logger.error("an item of the outbox can't be read: %s %s", jobs.name, item.get("sk"))
+                else:
+                    yield message
+            if "LastEvaluatedKey" not in answer:
+                break
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def deliver_due(table: Binding, now: datetime | None = None) -> int:
-    """Carry out every message that is due; returns how many. One that fails is tried again when its claim
-    ends, and does not stop the others."""
+def deliver_due(table: Binding, stop: threading.Event | None = None, *, now: datetime | None = None) -> int:
+    """Carry out every message that is due, until `stop`; returns how many. One that fails is put off, and
+    does not stop the others."""
     count = 0
-    for message in list(due(table, now)):
+    for message in due(table, now):
+        if stop is not None and stop.is_set():
+            break
         try:
-            count += deliver(message, table)
+            count += deliver(message, table, now)
         except DynamoError as error:
             logger.warning("message %s of action %s: %s", message.kind, message.action_id, error)
         except Exception:

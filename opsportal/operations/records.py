@@ -25,6 +25,7 @@ def record(
         action=action,
         actor=by,
         target=target,
+        table=table.name,
         at=entries.stamp(datetime.now(UTC)),
         reason=reason,
         count=count,

@@ -44,5 +44,9 @@ def subject(name: str) -> Subject:
     return _subjects[name]
 
 
+def known(name: str) -> bool:
+    return name in _subjects
+
+
 def of_logical(logical: str) -> Subject | None:
     return next((one for one in _subjects.values() if one.logical == logical), None)

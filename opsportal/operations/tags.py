@@ -1,6 +1,7 @@
 """The words of the audit trail: every effect that the console can have, as ``subject:verb``."""
 
 import enum
+from dataclasses import dataclass
 
 
 class Action(enum.StrEnum):
@@ -30,3 +31,25 @@ class Action(enum.StrEnum):
     @property
     def verb(self) -> str:
         return self.value.partition(":")[2]
+
+
+@dataclass(frozen=True)
+class UnknownAction:
+    """A word of the trail that this version does not know: another version's, or another program's."""
+
+    value: str
+
+    @property
+    def subject(self) -> str:
+        return self.value.partition(":")[0]
+
+    @property
+    def verb(self) -> str:
+        return self.value.partition(":")[2] or self.value
+
+
+def read_action(word: str) -> Action | UnknownAction:
+    try:
+        return Action(word)
+    except ValueError:
+        return UnknownAction(word)

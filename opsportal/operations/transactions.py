@@ -235,6 +235,7 @@ def _transaction(
         action=action,
         actor=by,
         target=target,
+        table=table.name,
         at=entries.stamp(now),
         reason=reason.strip(),
         condition=condition,

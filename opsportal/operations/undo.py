@@ -11,26 +11,44 @@ from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 VERBS = ("purge", "edit")
 
 
-def why_not(entry: Entry) -> str:
-    """Why an effect can't be undone, "" when it may be. Raises `DynamoError`."""
+def _why_never(entry: Entry) -> str:
     if entry.action.verb not in VERBS:
         return "Only a purge or an edit can be undone."
     if not entry.has_image:
         return "No copy was kept: the item was too large."
-    if entries.read_image(entry.action_id, entry.target.table) is None:
-        return "The copy has expired."
+    if not entry.is_ours or not subjects.known(entry.action.subject):
+        return f"It was done to the table {entry.table}, which this console does not read now."
     return ""
+
+
+def why_not(entry: Entry) -> str:
+    """Why an effect can't be undone, "" when it may be. Raises `DynamoError`."""
+    if reason := _why_never(entry):
+        return reason
+    try:
+        copy_of(entry)
+    except Conflict as refused:
+        return refused.sentence
+    return ""
+
+
+def copy_of(entry: Entry) -> Raw:
+    """The item as it was before. Raises Conflict when there is no copy (any more), and `DynamoError`."""
+    packed = entries.read_image(entry.action_id, entry.target.table)
+    if packed is None:
+        raise Conflict("The copy has expired.")
+    try:
+        return images.unpack(packed)
+    except images.Unreadable:
+        raise Conflict("The copy that was kept can't be read.") from None
 
 
 def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
     """Bring back what `entry` deleted, provided it is still absent, or what it edited, provided it is still
     as written. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
-    if reason_not := why_not(entry):
+    if reason_not := _why_never(entry):
         raise Conflict(reason_not)
-    packed = entries.read_image(entry.action_id, entry.target.table)
-    if packed is None:
-        raise Conflict("The copy has expired.")
-    image = images.unpack(packed)
+    image = copy_of(entry)
     subject = subjects.subject(entry.action.subject)
     decide = _restore if entry.action.verb == "purge" else _revert
     return act(

@@ -1,18 +1,21 @@
 """The audit trail: the feed, one entry, its export, and the undo."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
 
 from opsportal.console.access import lacking, requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page
-from opsportal.operations import entries, exports, feeds, images, subjects, undo
+from opsportal.operations import entries, exports, feeds, subjects, undo
 from opsportal.operations.entries import Entry
+from opsportal.operations.outcomes import Conflict
 from opsportal.operations.pages import Button, Offer, action_page, button
 from opsportal.operations.tables import places
 from opsportal.operations.tags import Action
@@ -55,7 +58,7 @@ def _filter(listing: Listing) -> feeds.FeedFilter:
 
 def item_url(entry: Entry) -> str:
     subject = subjects.of_logical(entry.target.logical)
-    return subject.item_url(entry.target.key) if subject else ""
+    return subject.item_url(entry.target.key) if subject and entry.is_ours and entry.target.key else ""
 
 
 def _export(listing: Listing, kind: str) -> StreamingHttpResponse:
@@ -90,25 +93,26 @@ def find(action_id: str) -> Entry:
 def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
     """One effect: who, when, why, what it changed, and the copy it kept."""
     entry = find(action_id)
-    related = feeds.of_target(entry.target)
+    related = feeds.of_target(entry.target) if entry.is_ours else [entry]
     undone = undo.undone_by(entry, related)
-    packed = None
-    if entry.has_image and request.user.has_perm("operations.view_images"):
-        packed = entries.read_image(action_id, entry.target.table)
+    image = ""
+    if entry.has_image and entry.is_ours and request.user.has_perm("operations.view_images"):
+        with contextlib.suppress(Conflict):
+            image = pretty(undo.copy_of(entry))
     region = Region("live", seen=seen_token(action_id, undone.action_id if undone else ""), finished=True)
     context: dict[str, Any] = {
         "entry": entry,
         "item_url": item_url(entry),
         "undone": undone,
         "buttons": _buttons(request, entry, undone),
-        "image": pretty(images.unpack(packed)) if packed else "",
+        "image": image,
         "related": related,
     }
     return respond(request, "operations/entry.html", context, region)
 
 
 def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[Button]:
-    if entry.action.verb not in undo.VERBS:
+    if entry.action.verb not in undo.VERBS or not subjects.known(entry.action.subject):
         return []
     subject = subjects.subject(entry.action.subject)
     why_not = "It was undone already." if undone else undo.why_not(entry)
@@ -117,7 +121,7 @@ def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[B
             request,
             Action(f"{subject.name}:undo"),
             "Undo",
-            f"/audit/{entry.action_id}/undo/",
+            reverse("operations:undo", args=[entry.action_id]),
             "history",
             permission=subject.permission_to_undo(entry.action.verb),
             why_not=why_not,
@@ -129,7 +133,7 @@ def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[B
 def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
     """Ask for, and carry out, an undo; the permission is that of what is undone."""
     entry = find(action_id)
-    if entry.action.verb not in undo.VERBS:
+    if entry.action.verb not in undo.VERBS or not subjects.known(entry.action.subject):
         raise PermissionDenied("Only a purge or an edit can be undone.")
     subject = subjects.subject(entry.action.subject)
     permission = subject.permission_to_undo(entry.action.verb)

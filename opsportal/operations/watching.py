@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import feeds, undo
 from opsportal.operations.changes import Raw
@@ -11,26 +12,32 @@ from opsportal.operations.observation import Fate, Keeps, Observation, observe
 
 # How long a change is worth a sentence, and how long a page goes on watching one that nobody answered.
 TELL, WATCH = timedelta(hours=24), timedelta(minutes=15)
+# How far the index of the trail may lag behind it.
+LAG = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class Watched:
     """`observation` of the newest change, if it is recent; `trouble` where the trail can't be read, since
-    the item's page works without it."""
+    the item's page works without it. `lately`: the item was written a moment ago, and the entry of that may
+    not be in the index yet."""
 
     observation: Observation | None = None
     trouble: str = ""
+    lately: bool = False
 
     @property
     def unsettled(self) -> bool:
         """Whether a worker may still answer, so that the page must not stop refreshing itself."""
         found = self.observation
-        return bool(found and found.fate is Fate.REQUESTED and datetime.now(UTC) - found.entry.time < WATCH)
+        return self.lately or bool(found and found.fate is Fate.REQUESTED and found.entry.age < WATCH)
 
     @property
     def token(self) -> str:
         found = self.observation
-        return f"{found.entry.action_id}:{found.fate}" if found else self.trouble
+        # With what ends the watching, or the page would refresh itself for ever.
+        told = f"{found.entry.action_id}:{found.fate}" if found else self.trouble
+        return f"{told}:{self.unsettled}"
 
 
 def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
@@ -39,14 +46,20 @@ def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
         entry = feeds.latest(target)
     except DynamoError as error:
         return Watched(trouble=f"The audit trail can't be read: {error.sentence}")
-    if entry is None or datetime.now(UTC) - entry.time > TELL:
-        return Watched()
+    lately = _lately(raw, stamp)
+    if entry is None or entry.age > TELL:
+        return Watched(lately=lately)
     if entry.action.verb == "purge":
         # Deleted, and there again without an undo: a worker has put back its memory.
-        return Watched(Observation(Fate.OVERWRITTEN, entry))
+        return Watched(Observation(Fate.OVERWRITTEN, entry), lately=lately)
     if not entry.watch:
-        return Watched()
-    return Watched(observe(entry, raw, stamp, keeps))
+        return Watched(lately=lately)
+    return Watched(observe(entry, raw, stamp, keeps), lately=lately)
+
+
+def _lately(raw: Raw, stamp: str) -> bool:
+    written = read_time(raw.get(stamp))
+    return isinstance(written, datetime) and abs(datetime.now(UTC) - written) < LAG
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.tables import Binding
 from opsportal.operations import outbox
 from opsportal.operations.tables import places
 
@@ -14,41 +15,33 @@ logger = logging.getLogger(__name__)
 PAUSE, PAUSE_AFTER_TROUBLE = 1.0, 10.0
 
 
-def deliver_outbox() -> int:
-    """Carry out the messages that are due, in every place; how many. Raises the first `DynamoError`, once the
-    other places were looked at."""
-    count, trouble = 0, None
-    for table in places():
-        try:
-            count += outbox.deliver_due(table)
-        except DynamoError as error:
-            trouble = trouble or error
-    if trouble:
-        raise trouble
-    return count
-
-
-# What `--only` chooses from.
-CHORES: dict[str, Callable[[], int]] = {"outbox": deliver_outbox}
+# What `--only` chooses from; each is called with one table of each place, and returns how much it did.
+Chore = Callable[[Binding, threading.Event], int]
+CHORES: dict[str, Chore] = {"outbox": outbox.deliver_due}
 
 
 def run(only: tuple[str, ...], stop: threading.Event, *, once: bool = False) -> int:
-    """Do the chores until `stop` is set (or once); returns how much was done. Trouble with DynamoDB is
-    logged when it begins and when it is over, and the worker goes on."""
+    """Do the chores until `stop` is set (or once); returns how much was done. Trouble is logged when it begins
+    and when it is over, keeps no other place or chore from its turn, and the worker goes on."""
     chores = {name: chore for name, chore in CHORES.items() if not only or name in only}
     done = 0
-    told: dict[str, str] = {}
+    told: dict[tuple[str, ...], str] = {}
     while not stop.is_set():
         count, trouble = 0, False
         for name, chore in chores.items():
-            said = ""
-            try:
-                count += chore()
-            except DynamoError as error:
-                trouble, said = True, f"{error.sentence} {error.mend}".strip()
-            if said != told.get(name, ""):
-                logger.warning("%s: %s", name, said or "going on")
-            told[name] = said
+            for table in places():
+                said = ""
+                try:
+                    count += chore(table, stop)
+                except DynamoError as error:
+                    trouble, said = True, f"{error.sentence} {error.mend}".strip()
+                except Exception:
+                    trouble = True
+                    logger.exception("%s in %s failed", name, table.region)
+                # A table that is missing stays so for days: it is not told every few seconds.
+                if said != told.get((name, *table.place), ""):
+                    logger.warning("%s in %s: %s", name, table.region, said or "going on")
+                told[name, *table.place] = said
         done += count
         if once:
             return done
