@@ -24,6 +24,17 @@ def refuse_real_tables(tables: Iterable[Binding], command: str) -> None:
             )
 
 
+def refuse_real_queues(endpoints: Mapping[str, str], command: str) -> None:
+    """Raise RefusedError unless every endpoint is on this machine. `endpoints`: setting of a queue -> where
+    its messages would be taken from."""
+    for setting, endpoint in endpoints.items():
+        if not is_loopback(endpoint):
+            raise RefusedError(
+                f"{command} takes messages from its queues and refuses that of {setting} at {endpoint}: unset it, "
+                "or set AWS_ENDPOINT_URL_SQS to a server on this machine, such as the one that make run prints."
+            )
+
+
 def attribute_value(value: Any) -> Item:
     """A Python value as a low-level AttributeValue. A set of text is an SS, a float its shortest decimal."""
     if value is None:

@@ -25,8 +25,8 @@ def queue_urls(endpoint: str) -> dict[str, str]:
 
 def main(port: int) -> None:
     # Not at the top: the program that starts this one reads the names above, and need not load moto.
-    from moto.core import DEFAULT_ACCOUNT_ID
-    from moto.server import MotoRequestHandler, create_backend_app
+    from moto.core.models import DEFAULT_ACCOUNT_ID
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
     from moto.sqs.models import sqs_backends
     from werkzeug.serving import run_simple
 

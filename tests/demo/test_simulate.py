@@ -25,7 +25,11 @@ from opsportal.demo.simulation.loop import Loop, Task
 from opsportal.demo.simulation.world import Pace, World
 from opsportal.demo.stamps import naive, zulu
 from opsportal.dynamo.clients import client
+from opsportal.operations import entries
+from opsportal.operations.entries import Actor
+from opsportal.operations.observation import observe
 from opsportal.supervisor import free_port
+from requests_app import actions
 from tests.demo.reading import item_of, items_of
 from tracking.writer import values
 
@@ -33,12 +37,12 @@ from tracking.writer import values
 pytestmark = pytest.mark.no_moto
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FAST = {"speed": 2_000, "rate": 60_000, "seed": 4}
+FAST = {"speed": 2_000, "rate": 60_000, "overwrite_rate": 0.5, "seed": 4}
 
 
 @pytest.fixture
 def world(tables: dict[str, Any]) -> World:
-    return World(Pace(speed=2_000, failure_rate=0), random.Random(5))
+    return World(Pace(speed=2_000, failure_rate=0, overwrite_rate=0), random.Random(5))
 
 
 def exhaust(task: Iterator[float], most: int = 2_000) -> None:
@@ -312,6 +316,27 @@ def test_a_cancelled_request_is_left_cancelled(world: World) -> None:
     assert "Stopped: the request is cancelled" in messages
 
 
+def test_a_forgetful_worker_overwrites_a_cancel_and_so_the_console_says(world: World) -> None:
+    world.pace = Pace(speed=2_000, failure_rate=0, overwrite_rate=1)
+    pending(world.requests, "r", extra="kept")
+    job = workers.Job(world, "r", "sim_processor_001")
+    answer_of(job.claim())
+    task = job.process()
+    next(task)
+    who = Actor("olga", "operator")
+    done = actions.cancel("r", by=who, reason="", action_id=entries.new_action_id())
+    assert observe(done.entry, item_of(world.requests, "r"), "updated_at", actions.keeps).fate == "requested"
+    next(task)
+    found = observe(done.entry, item_of(world.requests, "r"), "updated_at", actions.keeps)
+    assert (found.fate, status_of(world.requests, "r")) == ("overwritten", "processing")
+    exhaust(task)
+    item = item_of(world.requests, "r")
+    assert item["status"] == {"S": "completed"}
+    assert item["extra"] == {"S": "kept"}
+    history = item["processing_metadata"]["M"]["status_history"]["L"]
+    assert [entry["M"]["new_status"]["S"] for entry in history] == ["processing", "executing", "completed"]
+
+
 def test_a_request_of_odd_shape_is_carried_to_its_end(world: World) -> None:
     pending(world.requests, "text", processing_metadata="none", errors="none", progress=[])
     pending(world.requests, "list", processing_metadata={"status_history": "none", "kept": 7})
@@ -328,8 +353,9 @@ def test_a_request_of_odd_shape_is_carried_to_its_end(world: World) -> None:
     assert item_of(world.requests, "list")["processing_metadata"]["M"]["kept"] == {"N": "7"}
 
 
-def test_a_failing_request_keeps_the_errors_it_had(world: World) -> None:
-    world.pace = Pace(speed=2_000, failure_rate=1)
+@pytest.mark.parametrize("overwrite_rate", [0, 1])
+def test_a_failing_request_keeps_the_errors_it_had(world: World, overwrite_rate: int) -> None:
+    world.pace = Pace(speed=2_000, failure_rate=1, overwrite_rate=overwrite_rate)
     pending(world.requests, "r", errors=["earlier"])
     pending(world.requests, "odd", errors={"code": 1})
     for ident in ("r", "odd"):
@@ -495,8 +521,8 @@ def test_the_loop_runs_tasks_as_they_fall_due() -> None:
         seen.append(name.upper())
 
     loop = Loop()
-    loop.start(task("a", 0.06, 0.0))
-    loop.start(task("b", 0.02, 0.02), after=0.01)
+    loop.start(task("a", 0.6, 0.0))
+    loop.start(task("b", 0.1, 0.1), after=0.05)
     loop.run()
     assert seen == ["a", "b", "b", "B", "a", "A"]
     loop.start(task("late", 60))

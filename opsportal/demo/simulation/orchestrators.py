@@ -7,6 +7,7 @@ from opsportal.demo.simulation.loop import Task
 from opsportal.demo.simulation.world import World
 from opsportal.demo.stamps import zulu
 from opsportal.demo.workflows import ACTIVITIES, ERRORS
+from tracking.models import Workflow
 
 PREFIX = "sim-"
 FOREIGN_SHARE = 0.05
@@ -38,15 +39,36 @@ def _tokens(world: World) -> dict[str, int]:
     return {"inputTokens": world.rng.randrange(900, 15_000), "outputTokens": world.rng.randrange(80, 3_000)}
 
 
+def again(world: World, session: str, first: str = "") -> Task:
+    """A workflow that is retried: its steps from ``first`` on, or all of them. Those of another orchestrator
+    are worked on too, where the item has them."""
+    table, client = world.workflows, world.client(world.workflows)
+    key = {table.key: {"S": session}}
+    answer = yield from world.ask(
+        table, lambda: client.get_item(TableName=table.name, Key=key, ConsistentRead=True)
+    )
+    steps = [step.key for step in Workflow.of(answer.get("Item", key)).steps if step.present]
+    steps = steps or [step["key"] for step in world.steps]
+    if first in steps:
+        steps = steps[steps.index(first) :]
+    outcome = yield from _carried(world, session, steps)
+    world.count(f"workflows {outcome}")
+
+
 def _recorded(world: World, session: str) -> Any:
     """As an orchestrator with the StatusWriter does it. Returns how the workflow ended."""
     writer, facts = world.writer, _facts(world)
-    broken = world.rng.randrange(len(world.steps)) if world.rng.random() < world.pace.failure_rate else None
-    retried = world.rng.random() < 0.15
     yield from world.record(lambda: writer.initialize(session, **facts))
+    return (yield from _carried(world, session, [step["key"] for step in world.steps]))
+
+
+def _carried(world: World, session: str, steps: list[str]) -> Any:
+    """Through those steps, to the end. Returns how the workflow ended."""
+    writer = world.writer
+    broken = world.rng.randrange(len(steps)) if world.rng.random() < world.pace.failure_rate else None
+    retried = world.rng.random() < 0.15
     yield world.seconds(1, 3)
-    for number, step in enumerate(world.steps):
-        name = step["key"]
+    for number, name in enumerate(steps):
         doing, done = ACTIVITIES.get(name, ("Working", "Done"))
         for attempt in (1, 2):
             result = yield from world.record(lambda: writer.start_step(session, name, doing))  # noqa: B023

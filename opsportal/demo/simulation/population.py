@@ -4,17 +4,18 @@ earlier simulator left unfinished is ended."""
 import logging
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
-from datetime import timedelta
 from typing import Any
 
+from opsportal.aws import QueueTrouble, send_message
 from opsportal.demo import requests
 from opsportal.demo.place import Item, attribute_value, attribute_values
 from opsportal.demo.simulation.loop import Task
 from opsportal.demo.simulation.orchestrators import PREFIX
 from opsportal.demo.simulation.workers import TERMINAL, WORKER
-from opsportal.demo.simulation.world import World
+from opsportal.demo.simulation.world import World, abandoned
 from opsportal.demo.stamps import naive, zulu
 from opsportal.dynamo.tables import Binding
+from requests_app.actions import queue_body
 
 logger = logging.getLogger(__name__)
 
@@ -101,24 +102,19 @@ def submit_request(world: World, population: Population) -> Generator[float, Non
         return ""
     table, rng, now = world.requests, world.rng, world.now()
     ident = requests.request_id(now, rng)
-    item = requests.submitted(
-        table.key,
-        ident,
-        now,
-        rng,
-        priority=rng.choices(("high", "medium", "low"), (2, 5, 3))[0],
-        strategy=rng.choices(("table", "sqs"), (3, 1))[0],
-    )
+    priority = rng.choices(("high", "medium", "low"), (2, 5, 3))[0]
+    strategy = rng.choices(("table", "sqs"), (3, 1))[0]
+    item = requests.submitted(table.key, ident, now, rng, priority=priority, strategy=strategy)
     item["processing_metadata"]["simulated"] = True
     values, client = attribute_values(item), world.client(table)
     yield from world.ask(table, lambda: client.put_item(TableName=table.name, Item=values))
     population.add(ident)
+    if strategy == "sqs" and world.requests_queue:
+        try:
+            send_message(world.requests_queue, queue_body(values, ident, now, 0))
+        except QueueTrouble as trouble:
+            logger.warning("%s waits without its message: %s", ident, trouble)
     return ident
-
-
-def abandoned(world: World) -> timedelta:
-    """How long nothing happens to an item before its program counts as dead: many times a step's pause."""
-    return timedelta(minutes=2) / min(1.0, world.pace.speed)
 
 
 def recover(world: World, workflows: Population, requests_: Population) -> Task:

@@ -2,24 +2,23 @@
 
 from collections.abc import Callable
 
-from opsportal.demo.simulation import heartbeats, orchestrators, workers
+from opsportal.demo.simulation import heartbeats, messages, orchestrators, workers
 from opsportal.demo.simulation.loop import Loop, Task
 from opsportal.demo.simulation.population import (
     MOST_REQUESTS,
     MOST_WORKFLOWS,
     Population,
-    abandoned,
     recover,
     submit_request,
 )
-from opsportal.demo.simulation.world import World
+from opsportal.demo.simulation.world import World, abandoned
 
-WORKERS = 3
+WORKERS, QUEUE_WORKERS = 3, 2
 REQUESTS_PER_WORKFLOW = 2 / 3
 
 
 class Run:
-    """Orchestrators, workers and agents on one loop.
+    """Orchestrators, workers and agents on one loop, and where there are queues those that read them.
 
     With ``workflows`` or ``requests`` it submits that many and ends when they are finished; otherwise it
     goes on until ``duration`` seconds have passed or it is stopped, and never keeps more than
@@ -44,6 +43,13 @@ class Run:
         rate = self.world.pace.rate
         for number in range(1, WORKERS + 1):
             self.loop.start(workers.worker(self.world, number))
+        if self.world.requests_queue:
+            inbox = messages.Inbox(self.world.requests_queue)
+            for number in range(WORKERS + 1, WORKERS + QUEUE_WORKERS + 1):
+                self.loop.start(messages.requests(self.world, inbox, number))
+        if self.world.commands_queue:
+            inbox = messages.Inbox(self.world.commands_queue)
+            self.loop.start(messages.commands(self.world, inbox, self.loop.start))
         for number in range(heartbeats.count(self.world)):
             self.loop.start(heartbeats.beat(self.world, number))
         if self.bounded:

@@ -10,7 +10,7 @@ from opsportal.demo import request_logs
 from opsportal.demo.place import Item, attribute_value, attribute_values
 from opsportal.demo.requests import FAILURES, STAGES, change, progress, results
 from opsportal.demo.simulation.loop import Task
-from opsportal.demo.simulation.world import World
+from opsportal.demo.simulation.world import World, abandoned
 from opsportal.demo.stamps import naive
 from opsportal.dynamo.errors import DynamoError
 
@@ -49,13 +49,15 @@ def worker(world: World, number: int) -> Task:
 
 def waiting(world: World, unfit: set[str]) -> Generator[float, None, list[str]]:
     """Ids of pending requests from ``status-index``: high, medium, low, then the oldest. Test runs (seed
-    002's sample) are not worked on."""
+    002's sample) are not worked on. Where there is a queue, those of the strategy ``sqs`` come from it, but
+    for what has waited so long that its message must be lost: our queue is in memory."""
     table, client = world.requests, world.client(world.requests)
     call: dict[str, Any] = {
         "TableName": table.name,
         "IndexName": "status-index",
         "KeyConditionExpression": "#status = :pending",
-        "ProjectionExpression": "#key, priority, created_at, processing_metadata.test_run",
+        "ProjectionExpression": "#key, priority, created_at, updated_at, processing_strategy, "
+        "processing_metadata.test_run",
         "ExpressionAttributeNames": {"#status": "status", "#key": table.key},
         "ExpressionAttributeValues": {":pending": {"S": "pending"}},
     }
@@ -66,18 +68,32 @@ def waiting(world: World, unfit: set[str]) -> Generator[float, None, list[str]]:
         if "LastEvaluatedKey" not in page:
             break
         call["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    lost = naive(world.now() - abandoned(world))
     fit = [
         item
         for item in found
         if item[table.key]["S"] not in unfit
+        and not (world.requests_queue and _by_queue(item) and _text(item, "updated_at") > lost)
         and not item.get("processing_metadata", {}).get("M", {}).get("test_run", {}).get("BOOL")
     ]
     fit.sort(key=lambda item: (RANK.get(item.get("priority", {}).get("S", ""), 3), item["created_at"]["S"]))
     return [item[table.key]["S"] for item in fit]
 
 
+def _by_queue(item: Item) -> bool:
+    return _text(item, "processing_strategy").lower() == "sqs"
+
+
+def _text(item: Item, name: str) -> str:
+    return str(item.get(name, {}).get("S", ""))
+
+
 class Job:
-    """One request in one worker's hands."""
+    """One request in one worker's hands.
+
+    ``forgetful``: it never looks at the table again, and puts the whole item from its memory each time, as
+    some deployed workers do. What an operator has changed in between is overwritten.
+    """
 
     def __init__(self, world: World, request: str, name: str) -> None:
         self.world, self.request, self.name = world, request, name
@@ -85,6 +101,7 @@ class Job:
         self.status, self.item = "pending", Item()
         self.stage = "initialization"
         self.found = self.extracted = self.failed = 0
+        self.forgetful = False
 
     def claim(self) -> Generator[float, None, bool]:
         """Whether this worker has got the request; another one, or an operator, may have been quicker."""
@@ -98,6 +115,7 @@ class Job:
             yield from self.become("processing", "Started processing", started, worker=True)
         except StoppedError:
             return False
+        self.forgetful = self.world.rng.random() < self.world.pace.overwrite_rate
         return True
 
     def process(self) -> Generator[float, None, None]:
@@ -133,6 +151,8 @@ class Job:
 
     def check(self) -> Generator[float, None, None]:
         """Raise StoppedError when the request has been taken away (consistent read)."""
+        if self.forgetful:
+            return
         answer = yield from self.world.ask(
             self.table,
             lambda: self.client.get_item(
@@ -195,6 +215,9 @@ class Job:
     ) -> Generator[float, None, None]:
         """One update under the condition that the status is the one this worker has set; StoppedError
         otherwise. A parent map that is missing or is not a map is made."""
+        if self.forgetful:
+            yield from self.put_back(fields, entry)
+            return
         now = naive(self.world.now())
         names = {"#status": "status"}
         values: Item = {":status": {"S": self.status}, ":now": {"S": now}}
@@ -236,6 +259,21 @@ class Job:
             yield from self.check()
             raise StoppedError("the request changed meanwhile") from None
         self.item = answer["Attributes"]
+
+    def put_back(self, fields: Item, entry: Item | None) -> Generator[float, None, None]:
+        """The whole item as this worker remembers it, with what is new, whatever the table holds."""
+        new = attribute_values({"updated_at": naive(self.world.now()), **fields})
+        if "errors" in new and "L" in self.item.get("errors", {}):
+            new["errors"] = {"L": [*self.item["errors"]["L"], *new["errors"]["L"]]}
+        self.item = self.item | new
+        if entry:
+            metadata = self.item["processing_metadata"]["M"]  # a map, since `claim` wrote into it
+            history = [*metadata["status_history"]["L"], attribute_value(entry)]
+            self.item["processing_metadata"] = {"M": metadata | {"status_history": {"L": history}}}
+        values = self.item
+        yield from self.world.ask(
+            self.table, lambda: self.client.put_item(TableName=self.table.name, Item=values)
+        )
 
     def log(self, level: str, message: str) -> Generator[float, None, None]:
         table, now = self.world.logs, self.world.now()

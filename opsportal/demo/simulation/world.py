@@ -4,7 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -22,11 +22,13 @@ RETRY_SECONDS = 2.0
 @dataclass(frozen=True)
 class Pace:
     """How fast things happen. ``speed`` divides every duration; ``rate`` is workflows per minute of real
-    time, and two requests come for every three workflows; ``failure_rate`` is the share that fails."""
+    time, and two requests come for every three workflows; ``failure_rate`` is the share that fails;
+    ``overwrite_rate`` the share of requests whose worker puts the whole item back from its memory."""
 
     speed: float = 1.0
     rate: float = 6.0
     failure_rate: float = 0.1
+    overwrite_rate: float = 0.1
 
 
 @dataclass
@@ -43,6 +45,8 @@ class World:
         self.workflows, self.requests = binding("workflows"), binding("requests")
         self.logs, self.agents = binding("request_logs"), binding("agents")
         self.steps: list[dict[str, str]] = settings.WORKFLOW_STEPS
+        self.requests_queue: str = settings.REQUESTS_QUEUE_URL
+        self.commands_queue: str = settings.WORKFLOW_COMMANDS_QUEUE_URL
         self.writer = StatusWriter(
             self.workflows.name,
             key=self.workflows.key,
@@ -99,3 +103,8 @@ class World:
         except DynamoError as error:
             logger.warning("a status was not recorded: %s", error.sentence)
             return WriteResult("failed", error.sentence)
+
+
+def abandoned(world: World) -> timedelta:
+    """How long nothing happens to an item before its program counts as dead: many times a step's pause."""
+    return timedelta(minutes=2) / min(1.0, world.pace.speed)

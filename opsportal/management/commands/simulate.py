@@ -12,8 +12,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from opsportal.demo.place import RefusedError, refuse_real_tables
-from opsportal.demo.simulation import fill
+from opsportal.demo.place import RefusedError, refuse_real_queues, refuse_real_tables
+from opsportal.demo.simulation import fill, messages
 from opsportal.demo.simulation.population import MOST_REQUESTS, MOST_WORKFLOWS
 from opsportal.demo.simulation.run import Run
 from opsportal.demo.simulation.world import Pace, World
@@ -28,7 +28,7 @@ class Stopped(BaseException):
 class Command(BaseCommand):
     help = (
         "Run simulated orchestrators, request workers and agents until stopped (SIGTERM, Ctrl-C). Writes only "
-        f"to an engine on this machine. Keeps at most {MOST_WORKFLOWS} workflows and {MOST_REQUESTS} requests of "
+        f"to an engine on this machine, and takes messages only from queues on it. Keeps at most {MOST_WORKFLOWS} workflows and {MOST_REQUESTS} requests of "
         "its own: the oldest finished ones make room for new ones."
     )
     requires_system_checks: list[str] = []
@@ -37,6 +37,12 @@ class Command(BaseCommand):
         parser.add_argument("--speed", type=_positive, default=1.0, help="divides every duration (1)")
         parser.add_argument("--rate", type=_not_negative, default=6.0, help="new workflows per minute (6)")
         parser.add_argument("--failure-rate", type=_share, default=0.1, help="share that fails, 0 to 1 (0.1)")
+        parser.add_argument(
+            "--overwrite-rate",
+            type=_share,
+            default=0.1,
+            help="share of requests whose worker puts the whole item back from its memory, 0 to 1 (0.1)",
+        )
         parser.add_argument("--duration", type=_not_negative, help="end after so many seconds")
         parser.add_argument("--workflows", type=int, help="submit so many, and end when they are finished")
         parser.add_argument("--requests", type=int, help="submit so many, and end when they are finished")
@@ -53,6 +59,7 @@ class Command(BaseCommand):
             raise CommandError("--finished needs --workflows N or --requests N.")
         try:
             refuse_real_tables(bindings(), "simulate")
+            refuse_real_queues(messages.endpoints(), "simulate")
             with _stopped_by_signals():
                 if options["finished"]:
                     self._fill(counts, options)
@@ -75,7 +82,7 @@ class Command(BaseCommand):
     def _run(self, counts: dict[str, int], options: dict[str, Any]) -> None:
         # The simulator says itself, in one line, when the engine is away.
         logging.getLogger("tracking.writer").setLevel(logging.ERROR)
-        pace = Pace(options["speed"], options["rate"], options["failure_rate"])
+        pace = Pace(options["speed"], options["rate"], options["failure_rate"], options["overwrite_rate"])
         world = World(pace, random.Random(options["seed"]))  # noqa: S311 (not a secret)
         self.stdout.write(f"Simulating on {world.workflows.endpoint}; stop with Ctrl-C.")
         try:
