@@ -162,6 +162,7 @@ def test_register_of_an_id_that_is_taken_keeps_what_was_typed(table: Any, operat
         ("pricing", '{"a": 1' + "0" * 60 + "1}", "DynamoDB can&#x27;t hold"),
         ("pricing", '{"": 1}', "A name in it is empty"),
         ("pricing", '{"a":' * 30 + "1" + "}" * 30, "nested too deeply"),
+        ("pricing", '{"a":' + "[" * 4_900 + "]" * 4_900 + "}", "nested too deeply"),
         ("pricing", '{"a":' * 9_000 + "1" + "}" * 9_000, "at most 10,000"),
         ("pricing", '{"a": "\\ud800"}', "no valid Unicode"),
         ("tiered_pricing", "free", "This is not JSON"),
