@@ -96,10 +96,13 @@ class Agent(DynamoModel):
 
     @cached_property
     def health(self) -> str:
-        """Derived from the heartbeat's age, never trusted; `unknown` when none was ever recorded."""
+        """Derived from the heartbeat's age, never trusted; `unknown` when none was ever recorded, or when it
+        lies in the future by more than clocks differ."""
         if not isinstance(self.heartbeat, datetime):
             return UNKNOWN
         age = (datetime.now(UTC) - self.heartbeat).total_seconds()
+        if age < -settings.AGENT_DEGRADED_SECONDS:
+            return UNKNOWN
         if age > settings.AGENT_OFFLINE_SECONDS:
             return OFFLINE
         return DEGRADED if age > settings.AGENT_DEGRADED_SECONDS else HEALTHY
@@ -113,6 +116,8 @@ class Agent(DynamoModel):
         """Where declared and observed state disagree, in a sentence; else ""."""
         if self.is_active and self.health == OFFLINE:
             return "Declared active, but its heartbeat stopped."
+        if self.health == UNKNOWN and isinstance(self.heartbeat, datetime):
+            return "Its heartbeat lies in the future: its clock or its unit of time is wrong."
         if self.is_active and self.health == UNKNOWN:
             return "Declared active, but it never sent a heartbeat."
         if str(self.declared_status or "").lower() == "inactive" and self.health == HEALTHY:
@@ -149,6 +154,8 @@ class Agent(DynamoModel):
     def success_percent(self) -> Decimal | Malformed | None:
         """`successRate` (0 to 1) in percent; else what an `error_rate` leaves."""
         if isinstance(self.success_rate, Decimal):
+            if not 0 <= self.success_rate <= 1:
+                return Malformed(self.raw["successRate"], "expected a rate from 0 to 1")
             return self.success_rate * 100
         if self.success_rate is None and isinstance(self.error_rate, Decimal):
             return (1 - self.error_rate) * 100

@@ -200,7 +200,7 @@ def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any, client_for: 
     )  # fmt: skip
     page = shown(item)
     for text in ('{"L": [{"S": "n"}]}', '{"M": {"url": {"S": "x"}}}', '{"M": {"k": {"S": "v"}}}', '{"L": []}',
-                 '{"S": "excellent"}', "1700.0 %", '{"S": "a moment ago"}', '{"S": "{not json"}', '{"N": "5"}',
+                 '{"S": "excellent"}', '{"N": "17"}', '{"S": "a moment ago"}', '{"S": "{not json"}', '{"N": "5"}',
                  '{"S": "[1, 2]"}', '{"N": "3"}', '{"M": {"at": {"N": "1"}}}', '{"B": "AA=="}', "fine"):  # fmt: skip
         assert text in page.words
     assert page.root.one("h1").words == "bad-types"
@@ -270,3 +270,9 @@ def test_an_agent_that_is_gone_is_a_404(tables: Any, client_for: Any) -> None:
     page = visit(client_for("viewer"), "/agents/gone~2Fbefore/", status=404)
     assert page.empty.attrs["data-empty"] == "gone"
     assert "gone/before" in page.words
+
+
+def test_a_heartbeat_from_the_future_proves_nothing(shown: Any) -> None:
+    page = shown(agent("fast-clock", lastHeartbeat=4_102_444_800_000))
+    assert page.fact("Health, from heartbeats") == "unknown"
+    assert "Its heartbeat lies in the future" in page.words
