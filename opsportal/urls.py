@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from opsportal.accounts.admin import site
 from opsportal.console.api import api
+from opsportal.operations import panel as audit
 from registry import views as registry
 from requests_app import views as requests
 from tracking import views as tracking
@@ -24,6 +25,7 @@ urlpatterns = [
     path("panels/workflows/", tracking.panel, name="panel-workflows"),
     path("panels/requests/", requests.panel, name="panel-requests"),
     path("panels/agents/", registry.panel, name="panel-agents"),
+    path("panels/audit/", audit.panel, name="panel-audit"),
     path("accounts/", include("opsportal.accounts.urls")),
     path("admin/", site.urls),
     path("api/", api.urls),

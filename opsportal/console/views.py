@@ -15,6 +15,7 @@ PANELS = (
     ("panel-workflows", "tracking.view_workflows", "Workflows", "tracking:list"),
     ("panel-requests", "requests_app.view_requests", "Requests", "requests:list"),
     ("panel-agents", "registry.view_agents", "Agents", "registry:list"),
+    ("panel-audit", "operations.view_audit", "Last actions", "operations:feed"),
     ("panel-tables", "", "Tables", ""),
 )
 

@@ -129,6 +129,7 @@ MATRIX = [
         (f"/agents/some-id/{verb}/", {"operator", "administrator"})
         for verb in ("edit", "activate", "deactivate", "purge")
     ],
+    ("/panels/audit/", {"viewer", "operator", "administrator"}),
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/2fa/", {"viewer", "operator", "administrator", "nobody"}),
