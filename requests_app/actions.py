@@ -89,22 +89,20 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         change = _change(raw).guard("processing_metadata")
         moment = text(written(now, raw.get("updated_at")))
         retries = retry_count(raw) + 1
+        watch = {"status": text("pending"), "updated_at": moment}
         change.set("status", text("pending")).set("updated_at", moment)
         change.set("completed_at", NULL).set("started_at", NULL)
         if "status_message" in raw:
             change.set("status_message", NULL)
-        change.set("progress", fresh_progress(moment["S"]))
-        change.set(("processing_metadata", "retry_count"), number(retries))
+        _reset_progress(change, fresh_progress(moment["S"]))
+        if _has_metadata(raw):
+            change.set(("processing_metadata", "retry_count"), number(retries))
+            watch["processing_metadata.retry_count"] = number(retries)
         change.remove(ttl_name())
         _record(change, raw, moment, "pending", reason or f"Retried by {by.name}")
         messages: tuple[Message, ...] = ()
         if uses_queue(raw):
             messages = (Message("requests.sqs", queue_body(raw, request_id, now, retries), action_id, now),)
-        watch = {
-            "status": text("pending"),
-            "updated_at": moment,
-            "processing_metadata.retry_count": number(retries),
-        }
         return Plan(change=change, watch=watch, messages=messages)
 
     return act(Action.REQUEST_RETRY, target(request_id), decide, by=by, reason=reason, action_id=action_id)
@@ -188,7 +186,9 @@ def keeps(entry: Entry, raw: Raw) -> bool:
     # A worker that put back its old copy has forgotten that retry.
     expected = entry.watch.get("processing_metadata.retry_count")
     wanted = read_number(expected)
-    return not isinstance(wanted, Decimal) or retry_count(raw) >= wanted
+    if not isinstance(wanted, Decimal):
+        return status not in RETRYABLE
+    return retry_count(raw) >= wanted
 
 
 def retry_count(raw: Raw) -> int:
@@ -239,6 +239,21 @@ def _change(raw: Raw) -> Change:
     return Change(raw).guard("status", "updated_at")
 
 
+def _reset_progress(change: Change, fresh: Typed) -> None:
+    """Member by member, so that what else a worker keeps there stays."""
+    if "M" not in change.raw.get("progress", NULL):
+        change.set("progress", fresh)
+        return
+    for name, value in fresh["M"].items():
+        change.set(("progress", name), value)
+
+
+def _has_metadata(raw: Raw) -> bool:
+    """Whether `processing_metadata` is a map or may become one; what is there and is none is left alone."""
+    metadata = raw.get("processing_metadata", NULL)
+    return "M" in metadata or "NULL" in metadata
+
+
 def _record(change: Change, raw: Raw, moment: Typed, new_status: str, message: str) -> None:
     """Append to `processing_metadata.status_history`, as every change of status does."""
     entry: Typed = {
@@ -249,6 +264,5 @@ def _record(change: Change, raw: Raw, moment: Typed, new_status: str, message: s
             "message": text(message),
         }
     }
-    metadata = raw.get("processing_metadata")
-    if metadata is None or "M" in metadata or "NULL" in metadata:
+    if _has_metadata(raw):
         change.append(("processing_metadata", "status_history"), entry)

@@ -28,8 +28,9 @@ def client(table: Binding) -> Any:
 
 
 def put(table: Binding, item: Mapping[str, Any]) -> Raw:
+    """The item as DynamoDB gives it back: it spells numbers in its own way."""
     client(table).put_item(TableName=table.name, Item=dict(item))
-    return dict(item)
+    return get(table, item[table.key]["S"]) or {}
 
 
 def get(table: Binding, key: str) -> Raw | None:
@@ -79,7 +80,7 @@ def naive(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-def request_item(request_id: str = "req-1", status: str = "processing", **more: Any) -> Raw:
+def request_item(request_id: str = "req-1", status: str | None = "processing", **more: Any) -> Raw:
     """Seed 002's request under way; `more` are typed values, None leaves an attribute out."""
     at = naive(datetime.now(UTC) - timedelta(minutes=5))
     item: Raw = {
@@ -87,7 +88,7 @@ def request_item(request_id: str = "req-1", status: str = "processing", **more: 
         "project_id": {"S": "project-1"},
         "user_id": {"S": "user-1"},
         "request_type": {"S": "market_intelligence"},
-        "status": {"S": status},
+        "status": {"S": status} if status else None,
         "status_message": {"S": "Extracting"},
         "priority": {"S": "high"},
         "processing_strategy": {"S": "table"},
@@ -117,7 +118,7 @@ def request_item(request_id: str = "req-1", status: str = "processing", **more: 
             "M": {
                 "retry_count": {"N": "0"},
                 "status_history": {
-                    "L": [{"M": {"old_status": {"S": "pending"}, "new_status": {"S": status}}}]
+                    "L": [{"M": {"old_status": {"S": "pending"}, "new_status": {"S": "processing"}}}]
                 },
             }
         },

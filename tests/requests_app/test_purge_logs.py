@@ -1,0 +1,215 @@
+"""The logs of a purged request: kept while they may come back, then deleted in two passes, and counted once."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from opsportal.operations import outbox, records, undo
+from opsportal.operations.entries import Actor, Target, new_action_id, read_entry
+from opsportal.operations.tags import Action
+from requests_app import actions, outgoing
+from tests.operations.places import FOREIGN, client, get, put, request_item, scan, trail
+from tests.operations.places import outbox as messages
+
+OLGA = Actor("olga", "operator")
+DUE = timedelta(minutes=10, seconds=1)
+AFTER = DUE + timedelta(seconds=61)
+
+
+def log(number: int, request_id: str = "req-1") -> dict[str, Any]:
+    return {
+        "log_id": {"S": f"log-{request_id}-{number:04}"},
+        "request_id": {"S": request_id},
+        "timestamp": {"S": f"2025-12-24T10:00:{number % 60:02}.{number:06}"},
+        "message": {"S": "line"},
+    }
+
+
+def put_logs(tables: dict[str, Any], numbers: range, request_id: str = "req-1") -> None:
+    table = tables["request_logs"]
+    items = [{"PutRequest": {"Item": log(number, request_id)}} for number in numbers]
+    for at in range(0, len(items), 25):
+        client(table).batch_write_item(RequestItems={table.name: items[at : at + 25]})
+
+
+@pytest.fixture
+def purged(tables: dict[str, Any]) -> Callable[..., str]:
+    """Purges a request with logs; returns the action_id."""
+
+    def purge(logs: int = 30) -> str:
+        put(tables["requests"], request_item(status="failed", **FOREIGN))
+        put_logs(tables, range(logs))
+        put_logs(tables, range(3), "another")
+        action_id = new_action_id()
+        actions.purge("req-1", by=OLGA, reason="", action_id=action_id)
+        return action_id
+
+    return purge
+
+
+def work(tables: dict[str, Any], after: timedelta) -> int:
+    """A worker's round so long after now."""
+    with time_machine.travel(datetime.now(UTC) + after):
+        return outbox.deliver_due(tables["requests"])
+
+
+def left(tables: dict[str, Any], request_id: str = "req-1") -> int:
+    return sum(item["request_id"]["S"] == request_id for item in scan(tables["request_logs"]))
+
+
+def counts(tables: dict[str, Any]) -> list[int]:
+    return [
+        int(e["count"]["N"]) for e in trail(tables["requests"]) if e["action"]["S"] == "request:purge_logs"
+    ]
+
+
+def bring_back(tables: dict[str, Any], purge: str, after: timedelta) -> Any:
+    entry = read_entry(purge, tables["requests"])
+    assert entry is not None
+    with time_machine.travel(datetime.now(UTC) + after):
+        note = outgoing.note_of_undo(purge, "req-1")
+        done = undo.undo(entry, by=OLGA, reason="", action_id=new_action_id())
+    assert done.entry.note == note
+    return note
+
+
+def test_the_logs_go_in_two_passes_and_are_counted_once(
+    tables: dict[str, Any], purged: Callable[..., str]
+) -> None:
+    purge = purged()
+    assert work(tables, DUE - timedelta(minutes=1)) == 0
+    assert left(tables) == 30
+    assert work(tables, DUE) == 1
+    assert left(tables) == 0
+    # What the index did not show at the first pass.
+    put_logs(tables, range(100, 104))
+    assert work(tables, DUE) == 0
+    assert counts(tables) == []
+    assert work(tables, AFTER) == 1
+    assert (left(tables), left(tables, "another")) == (0, 3)
+    assert counts(tables) == [34]
+    entry = trail(tables["requests"])[-1]
+    assert (entry["actor"]["S"], entry["role"]["S"], entry["target"]["S"]) == ("olga", "operator", "req-1")
+    assert purge in entry["note"]["S"]
+    assert messages(tables["requests"]) == []
+    assert work(tables, AFTER * 2) == 0
+
+
+def test_many_logs_are_deleted_over_many_pages(
+    tables: dict[str, Any], purged: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purged(60)
+    table = tables["request_logs"]
+    query, write = client(table).query, client(table).batch_write_item
+    monkeypatch.setattr(client(table), "query", lambda **arguments: query(**arguments, Limit=27))
+
+    def stingy(RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+        """Leaves the last one of each batch unprocessed, as DynamoDB may."""
+        ((name, requests),) = RequestItems.items()
+        cut = requests[:-1] or requests
+        answer: dict[str, Any] = write(RequestItems={name: cut})
+        unprocessed = requests[len(cut) :]
+        return {**answer, "UnprocessedItems": {name: unprocessed} if unprocessed else {}}
+
+    monkeypatch.setattr(client(table), "batch_write_item", stingy)
+    monkeypatch.setattr(outgoing, "UNPROCESSED_PAUSE", 0)
+    assert outgoing.delete_logs("req-1") == 60
+    assert left(tables) == 0
+
+
+def test_a_handler_that_runs_twice_counts_once(tables: dict[str, Any], purged: Callable[..., str]) -> None:
+    """A worker that dies between its work and the deletion of the message leaves it to the next."""
+    purged()
+    (raw,) = messages(tables["requests"])
+    first = outbox.of(raw)
+    with time_machine.travel(datetime.now(UTC) + DUE):
+        outgoing.purge_logs(first, tables["requests"])
+    assert work(tables, DUE) == 1  # the message is still there
+    assert len(messages(tables["requests"])) == 2
+    with time_machine.travel(datetime.now(UTC) + AFTER):
+        for raw in sorted(messages(tables["requests"]), key=lambda item: str(item["sk"]["S"])):
+            outgoing.purge_logs(outbox.of(raw), tables["requests"])
+    assert work(tables, AFTER) == 2
+    assert counts(tables) == [30]
+
+
+def test_a_request_that_is_back_in_time_keeps_its_logs(
+    tables: dict[str, Any], purged: Callable[..., str]
+) -> None:
+    put(tables["requests"], request_item(status="failed", **FOREIGN))
+    before = get(tables["requests"], "req-1")
+    purge = purged()
+    assert bring_back(tables, purge, timedelta(minutes=9)) == ""
+    restored = get(tables["requests"], "req-1")
+    assert restored is not None
+    stamps = {name for name in restored if restored[name] != (before or {})[name]}
+    assert stamps <= {"created_at", "updated_at", "started_at", "progress"}  # of the factory, made twice
+    assert work(tables, DUE) == 1
+    assert left(tables) == 30
+    assert messages(tables["requests"]) == []
+    assert counts(tables) == []
+
+
+def test_a_request_that_a_worker_put_back_keeps_its_logs(
+    tables: dict[str, Any], purged: Callable[..., str]
+) -> None:
+    purged()
+    put(tables["requests"], request_item())
+    work(tables, AFTER)
+    assert left(tables) == 30
+    assert counts(tables) == []
+
+
+def test_purged_again_its_logs_wait_for_the_second_time(
+    tables: dict[str, Any], purged: Callable[..., str]
+) -> None:
+    bring_back(tables, purged(), timedelta(minutes=1))
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5)):
+        actions.purge("req-1", by=OLGA, reason="", action_id=new_action_id())
+    work(tables, DUE)
+    assert left(tables) == 30
+    work(tables, DUE + timedelta(minutes=5))
+    assert left(tables) == 0
+
+
+def test_an_undo_after_the_logs_went_says_so(tables: dict[str, Any], purged: Callable[..., str]) -> None:
+    purge = purged()
+    work(tables, DUE)
+    work(tables, AFTER)
+    assert bring_back(tables, purge, AFTER) == "Its logs were deleted already, so it comes back without them."
+    assert get(tables["requests"], "req-1") is not None
+
+
+def test_an_undo_between_the_passes_says_so_too_and_what_went_is_counted(
+    tables: dict[str, Any], purged: Callable[..., str]
+) -> None:
+    purge = purged()
+    work(tables, DUE)
+    assert "may come back without them" in bring_back(tables, purge, DUE)
+    put_logs(tables, range(100, 104))  # those of its new life stay
+    work(tables, AFTER)
+    assert left(tables) == 4
+    assert counts(tables) == [30]
+
+
+def test_an_effect_of_a_worker_is_recorded_once(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cause, target = new_action_id(), Target("requests", "req-1")
+
+    def record(count: int) -> Any:
+        return records.record(Action.REQUEST_PURGE_LOGS, target, by=OLGA, reason="", cause=cause, count=count)
+
+    first = record(7)
+    assert record(9).count == 7
+    # Two workers that both found nothing: the second is refused by the condition.
+    read = records.entries.read_entry
+    answers = [None]
+    monkeypatch.setattr(
+        records.entries, "read_entry", lambda *args, **more: answers.pop() if answers else read(*args, **more)
+    )
+    assert record(9) == first
+    assert len(trail(tables["requests"])) == 1
