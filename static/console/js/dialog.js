@@ -29,7 +29,8 @@
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target, shouldSwap } = event.detail;
-    if (shouldSwap && target.matches?.("[data-live]")) held = describe(document.activeElement?.closest("[data-action]"));
+    const button = document.activeElement?.closest("[data-action]");
+    if (shouldSwap && button && target.matches?.("[data-live]")) held = describe(button);
   });
 
   document.addEventListener("htmx:afterSettle", () => {

@@ -5,14 +5,14 @@
   const LONGEST_PAUSE = 60_000; // ms between attempts while refreshing fails
   const say = document.getElementById("live-state");
   const announce = document.getElementById("live-announce");
-  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced }
+  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again }
 
   const regions = () => [...document.querySelectorAll("[data-live]")];
 
   function stateOf(region) {
     if (!states.has(region.id)) {
       const checkedAt = new Date(region.dataset.checkedAt || Date.now());
-      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false });
+      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false });
     }
     return states.get(region.id);
   }
@@ -56,6 +56,8 @@
     const early = !state.forced && Date.now() < state.notBefore;
     if (state.busy || reason || early) {
       event.preventDefault();
+      // What is under way may have been read before the action that asks for this.
+      state.again = state.busy && event.detail.requestConfig.triggeringEvent?.type === "console:refresh";
       state.forced = false;
       if (reason) show("paused", `paused: ${reason}`);
       return;
@@ -96,6 +98,10 @@
       const asked = 1000 * (Number(xhr.getResponseHeader?.("Retry-After")) || 0);
       state.notBefore = Date.now() + Math.max(wait, Math.min(asked, LONGEST_PAUSE));
       if (state.failures === 1) announce.textContent = `Refreshing fails. Stale since ${timeOfDay(state.checkedAt)}.`;
+    }
+    if (state.again) {
+      state.again = false;
+      setTimeout(refreshNow);
     }
     render();
   });

@@ -1,0 +1,668 @@
+"""Operators act in a real browser: with the pointer, with keys alone, without scripts, twice and too late.
+
+A worker is played by the tests: it writes whole items, which it has in memory or has just read.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from playwright.sync_api import Browser, Page, Route, expect
+
+from opsportal.accounts.models import Preferences
+from opsportal.dynamo import clients
+from opsportal.operations import feeds, outbox
+from opsportal.operations.entries import Target
+from tests import factories
+from tests.browser.test_pages import GRAVE, NARROW, SCREENS
+from tests.factories import ago, naive, put, zulu
+
+DIALOG = "#dialog[open]"
+KEY = "req_a"
+
+
+@pytest.fixture
+def act_as(page: Page, live: str, sign_in: Callable[[str], None]) -> Callable[..., Page]:
+    """``act_as(role, path)``: that persona's page there, marked so that a navigation is noticed."""
+
+    def visit(role: str, path: str) -> Page:
+        sign_in(role)
+        page.goto(live + path)
+        page.evaluate("window.stayed = true")
+        return page
+
+    return visit
+
+
+def refresh(page: Page) -> None:
+    page.evaluate("htmx.trigger(document.body, 'console:refresh')")
+
+
+def press(page: Page, action: str) -> Any:
+    """Press the action's button; returns its dialog."""
+    page.locator(f'[data-action="{action}"]').click()
+    dialog = page.locator(DIALOG)
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def confirm(page: Page, title: str, *, reason: str = "", key: str = "") -> None:
+    """Fill the form of the open dialog and send it; it closes."""
+    dialog = page.locator(DIALOG)
+    if reason:
+        dialog.get_by_label("Reason").fill(reason)
+    if key:
+        dialog.get_by_label("Type its id to confirm").fill(key)
+    dialog.get_by_role("button", name=title).click()
+    expect(dialog).to_have_count(0)
+
+
+def fate(page: Page, kind: str, words: str = "") -> None:
+    """The banner comes to say so. The page did not navigate."""
+    refresh(page)
+    expect(page.locator(f'[data-fate="{kind}"]')).to_contain_text(words)
+    assert page.evaluate("window.stayed"), "the page was loaded again"
+
+
+def read(table: Any, key: str) -> dict[str, Any]:
+    client = clients.client(*table.place, patient=True)
+    answer = client.get_item(TableName=table.name, Key={table.key: {"S": key}}, ConsistentRead=True)
+    item: dict[str, Any] = answer.get("Item", {})
+    return item
+
+
+def actions_on(logical: str, key: str) -> list[str]:
+    """What the audit trail has of an item, oldest first."""
+    return [entry.action.value for entry in reversed(feeds.of_target(Target(logical, key)))]
+
+
+def status(page: Page) -> Any:
+    return page.locator(".summary .status").first
+
+
+# --- Requests ---------------------------------------------------------------------------------------
+
+
+def test_a_cancel_is_requested_overwritten_done_again_and_seen(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    memory = factories.request(KEY)
+    put(tables["requests"], memory)
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:cancel")
+    expect(dialog).to_contain_text("may overwrite it: the page shows which")
+    confirm(page, "Cancel the request", reason="Wrong keywords")
+    fate(page, "requested", "Cancel requested by operator")
+    expect(status(page)).to_have_text("cancelled")
+    # A worker that never looked puts back what it remembers, with a step forward.
+    put(tables["requests"], {**memory, "updated_at": {"S": naive(ago(seconds=-1))}})
+    fate(page, "overwritten", "Cancel was overwritten by the worker")
+    expect(page.locator("#live-announce")).to_contain_text("Cancel was overwritten by the worker")
+    expect(status(page)).to_have_text("processing")
+    again = page.get_by_role("link", name="Do it again")
+    again.click()
+    confirm(page, "Cancel the request")
+    fate(page, "requested")
+    # Another that has read it writes on, and keeps it.
+    seen = read(tables["requests"], KEY)
+    put(tables["requests"], {**seen, "updated_at": {"S": naive(ago(seconds=-2))}})
+    fate(page, "seen", "Cancel by operator")
+    assert actions_on("requests", KEY) == ["request:cancel", "request:cancel"]
+    page.goto(page.url + "?tab=audit")
+    expect(page.get_by_role("region", name="Audit entries")).to_contain_text("Wrong keywords")
+
+
+def test_a_retry_is_requested_and_seen_once_a_worker_takes_it(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY, status="failed", errors=["It broke"]))
+    page = act_as("operator", f"/requests/{KEY}/")
+    expect(page.locator('[data-action="request:cancel"]')).to_have_attribute("aria-disabled", "true")
+    press(page, "request:retry")
+    confirm(page, "Retry the request")
+    fate(page, "requested", "Retry requested by operator")
+    expect(status(page)).to_have_text("pending")
+    taken = read(tables["requests"], KEY)
+    put(
+        tables["requests"],
+        {**taken, "status": {"S": "processing"}, "updated_at": {"S": naive(ago(seconds=-1))}},
+    )
+    fate(page, "seen", "Retry by operator")
+    expect(status(page)).to_have_text("processing")
+    expect(page.get_by_text("It broke")).to_be_visible()
+
+
+def test_a_purge_asks_for_the_id_and_is_undone_from_the_page_and_from_the_entry(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    item = factories.request(KEY, status="completed", completed_at=naive(ago(minutes=1)))
+    put(tables["requests"], item)
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:purge")
+    typed = dialog.get_by_label("Type its id to confirm")
+    dialog.get_by_label("Reason").fill("A trial")
+    typed.fill("req_b")
+    dialog.get_by_role("button", name="Purge the request").click()
+    expect(dialog.get_by_text("This is not its id")).to_be_visible()
+    expect(typed).to_be_focused()
+    expect(dialog.get_by_label("Reason")).to_have_value("A trial")
+    confirm(page, "Purge the request", key=KEY)
+    expect(page.get_by_text("There is no request with this id")).to_be_visible()
+    expect(page.locator(".banner")).to_contain_text("Purged by operator")
+    expect(page.locator(".banner")).to_contain_text("A trial")
+    expect(page.locator("#main")).to_be_focused()
+    assert read(tables["requests"], KEY) == {}
+    press(page, "undo")
+    confirm(page, "Undo the purge")
+    expect(status(page)).to_have_text("completed")
+    assert page.evaluate("window.stayed")
+    assert read(tables["requests"], KEY) == item
+    press(page, "request:purge")
+    confirm(page, "Purge the request", key=KEY)
+    page.get_by_role("link", name="Audit entry").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("request:purge")
+    press(page, "request:undo")
+    confirm(page, "Undo the purge", reason="It was needed")
+    expect(page.locator(".banner")).to_contain_text("Undone by operator")
+    assert read(tables["requests"], KEY) == item
+    assert actions_on("requests", KEY) == ["request:purge", "request:undo"] * 2
+
+
+# --- Twice, late, and without an answer ---------------------------------------------------------------
+
+
+def test_a_double_click_two_tabs_and_the_back_button_make_one_effect(
+    live: str, tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY), factories.request("req_b"))
+    page = act_as("operator", f"/requests/{KEY}/")
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    dialog = press(page, "request:cancel")
+    dialog.get_by_role("button", name="Cancel the request").dblclick()
+    expect(dialog).to_have_count(0)
+    fate(page, "requested")
+    assert len(posts) == 1
+    assert actions_on("requests", KEY) == ["request:cancel"]
+
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto(f"{live}/requests/req_b/cancel/")
+    page.get_by_role("button", name="Cancel the request").click()
+    page.wait_for_url(f"{live}/requests/req_b/")
+    expect(page.locator(".message")).to_contain_text("Cancel requested.")
+    other.get_by_role("button", name="Cancel the request").click()
+    expect(other.get_by_text("It is cancelled: there is nothing to cancel.").first).to_be_visible()
+    other.close()
+    # Back to the form as it was sent, and once more: the same action, done already.
+    page.go_back()
+    again = page.get_by_role("button", name="Cancel the request")
+    if again.count():
+        again.click()
+        page.wait_for_url(f"{live}/requests/req_b/")
+    else:
+        expect(page.get_by_text("there is nothing to cancel")).to_be_visible()
+    assert actions_on("requests", "req_b") == ["request:cancel"]
+
+
+def test_an_answer_that_is_lost_says_so_and_the_action_can_be_sent_again(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:cancel")
+    dialog.get_by_label("Reason").fill("Too slow")
+
+    def lose(route: Route) -> None:
+        route.fetch()  # it reaches the console, and is done
+        route.abort()
+
+    page.route("**/cancel/", lose)
+    dialog.get_by_role("button", name="Cancel the request").click()
+    alert = dialog.get_by_role("alert")
+    expect(alert).to_contain_text("it is done only once")
+    expect(alert).to_be_focused()
+    expect(dialog.get_by_label("Reason")).to_have_value("Too slow")
+    page.unroute("**/cancel/")
+    confirm(page, "Cancel the request")
+    fate(page, "requested")
+    assert actions_on("requests", KEY) == ["request:cancel"]
+
+
+def test_trouble_that_has_a_name_is_told_in_the_dialog(
+    live: str, tables: dict[str, Any], act_as: Callable[..., Page], operator: Any
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:cancel")
+    dialog.get_by_label("Reason").fill("Too slow")
+    operator.groups.clear()
+    dialog.get_by_role("button", name="Cancel the request").click()
+    expect(dialog.get_by_role("alert")).to_be_focused()
+    expect(dialog.locator("[data-problem=refused]")).to_be_visible()
+    expect(dialog.get_by_label("Reason")).to_have_value("Too slow")
+    page.keyboard.press("Escape")
+    assert actions_on("requests", KEY) == []
+    page.locator('[data-action="request:purge"]').or_(
+        page.locator('[data-action="request:cancel"]')
+    ).first.click()
+    expect(page.locator(DIALOG).locator("[data-problem=refused]")).to_be_visible()
+
+
+# --- With keys, while the page refreshes itself ---------------------------------------------------------
+
+
+@pytest.fixture
+def every_two_seconds(operator: Any) -> None:
+    Preferences.objects.update_or_create(user=operator, defaults={"refresh_seconds": 2})
+
+
+def focused(page: Page) -> str:
+    found: str = page.evaluate("document.activeElement?.dataset?.action || document.activeElement?.tagName")
+    return found
+
+
+def test_an_action_by_keys_alone_keeps_its_dialog_and_returns_the_focus(
+    tables: dict[str, Any], act_as: Callable[..., Page], every_two_seconds: None
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    opener = page.locator('[data-action="request:cancel"]')
+    for _ in range(40):
+        if focused(page) == "request:cancel":
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    dialog = page.locator(DIALOG)
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    page.keyboard.type("by hand")
+    # A refresh was due, and the item has changed: neither the dialog nor what is beneath it moves.
+    put(tables["requests"], factories.request(KEY, status="executing"))
+    refresh(page)
+    page.wait_for_timeout(2300)
+    expect(dialog.get_by_label("Reason")).to_have_value("by hand")
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    expect(status(page)).to_have_text("processing")
+    expect(page.locator("#live-state")).to_contain_text("paused: dialog open")
+    order = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.innerText.trim()"))
+    assert order[:2] == ["Back", "Cancel the request"]
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(opener).to_be_focused()
+    # It goes on by itself, and the focus stays on the button that the refresh brought.
+    expect(status(page)).to_have_text("executing", timeout=10_000)
+    expect(opener).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    # Swapped while the dialog was open: another element is in its place.
+    page.evaluate(
+        "{ const old = document.querySelector('[data-action=\"request:cancel\"]'); old.replaceWith(old.cloneNode(true)); }"
+    )
+    page.keyboard.press("Enter")  # in the reason: sends the form
+    expect(dialog).to_have_count(0)
+    expect(status(page)).to_have_text("cancelled")
+    expect(opener).to_have_attribute("aria-disabled", "true")
+    expect(opener).to_be_focused()
+    expect(opener.locator(".why-not")).to_contain_text("there is nothing to cancel")
+    assert actions_on("requests", KEY) == ["request:cancel"]
+
+
+def test_a_refresh_under_way_does_not_slip_past_a_dialog_that_opens(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    held: list[Route] = []
+    page.route(f"**/requests/{KEY}/", lambda route: held.append(route))
+    put(tables["requests"], factories.request(KEY, status="executing"))
+    refresh(page)
+    dialog = press(page, "request:cancel")
+    assert len(held) == 1
+    with page.expect_response(f"**/requests/{KEY}/"):
+        held[0].continue_()
+    page.wait_for_timeout(100)
+    expect(status(page)).to_have_text("processing")
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    page.unroute(f"**/requests/{KEY}/")
+    page.keyboard.press("Escape")
+    refresh(page)
+    expect(status(page)).to_have_text("executing")
+
+
+def test_a_viewer_reaches_every_button_and_hears_why_it_is_not_to_be_had(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("viewer", f"/requests/{KEY}/")
+    bar = page.get_by_role("group", name="Actions")
+    expect(bar.get_by_role("link")).to_have_count(0)
+    buttons = bar.get_by_role("button")
+    expect(buttons).to_have_count(4)
+    bar.get_by_role("button").first.focus()
+    for at in range(4):
+        expect(buttons.nth(at)).to_be_focused()
+        expect(buttons.nth(at)).to_have_accessible_description("Your role (viewer) may not do this.")
+        box = buttons.nth(at).locator(".why-not").bounding_box()
+        assert box is not None
+        assert box["width"] > 100, "the reason is in sight"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+    assert page.locator(DIALOG).count() == 0
+    refused = page.goto(page.url + "cancel/")
+    assert refused is not None
+    assert refused.status == 403
+
+
+# --- Workflows ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def commands(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The queues are set; what would be sent to them at once stays in the outbox."""
+    settings.WORKFLOW_COMMANDS_QUEUE_URL = settings.REQUESTS_QUEUE_URL = "http://127.0.0.1:9/0/q"
+    sent: list[Any] = []
+    monkeypatch.setattr(outbox, "send_soon", lambda *given, **named: sent.append(given))
+    yield sent
+
+
+def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purged(
+    tables: dict[str, Any], act_as: Callable[..., Page], commands: list[Any]
+) -> None:
+    failed = factories.workflow(
+        "w-1",
+        overallStatus="failed",
+        tradeExtraction=factories.step("error", activity="ValidationError"),
+    )
+    put(tables["workflows"], factories.workflow("w-2"), failed)
+    page = act_as("operator", "/workflows/w-2/")
+    press(page, "workflow:cancel")
+    confirm(page, "Cancel the workflow")
+    fate(page, "requested", "Cancel requested by operator")
+    put(tables["workflows"], factories.workflow("w-2", lastUpdated=zulu(ago(seconds=-1))))
+    fate(page, "overwritten")
+
+    page = act_as("operator", "/workflows/w-1/")
+    dialog = press(page, "workflow:retry")
+    choice = dialog.get_by_label("What runs again")
+    expect(choice).to_be_focused()
+    expect(choice.locator("option:checked")).to_contain_text("From the first failed step on")
+    confirm(page, "Retry the workflow")
+    fate(page, "requested", "Retry requested by operator")
+    item = read(tables["workflows"], "w-1")
+    assert item["pdfAdapter"] == failed["pdfAdapter"], "what went before the failed step stays"
+    assert item["tradeExtraction"]["M"]["status"] == {"S": "pending"}
+    put(
+        tables["workflows"],
+        {**item, "overallStatus": {"S": "failed"}, "lastUpdated": {"S": zulu(ago(seconds=-1))}},
+    )
+    fate(page, "seen", "Retry by operator")
+    press(page, "workflow:retry")
+    confirm(page, "Retry the workflow")
+    fate(page, "requested")
+    assert read(tables["workflows"], "w-1")["pdfAdapter"]["M"]["status"] == {"S": "pending"}
+    press(page, "workflow:cancel")
+    confirm(page, "Cancel the workflow")
+    fate(page, "requested", "Cancel")
+    press(page, "workflow:purge")
+    confirm(page, "Purge the workflow", key="w-1")
+    expect(page.locator(".banner")).to_contain_text("Purged by operator")
+    press(page, "undo")
+    confirm(page, "Undo the purge")
+    expect(status(page)).to_have_text("cancelled")
+    assert actions_on("workflows", "w-1") == [
+        *("workflow:retry", "workflow:retry", "workflow:cancel", "workflow:purge", "workflow:undo")
+    ]
+
+
+# --- Agents ---------------------------------------------------------------------------------------------
+
+
+def test_an_agent_is_registered_edited_undone_put_to_rest_woken_and_purged(
+    live: str, tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["agents"], factories.agent("a-0"))
+    page = act_as("operator", "/agents/")
+    page.locator('[data-action="agent:register"]').click()
+    dialog = page.locator(DIALOG)
+    form = dialog if dialog.count() else page.get_by_role("main")
+    form.get_by_label("Id", exact=True).fill("a-1")
+    form.get_by_label("Name", exact=True).fill("Matcher")
+    form.get_by_label("Endpoint").fill("ftp://agent.example.com")
+    form.get_by_role("button", name="Register").click()
+    expect(form.get_by_label("Endpoint")).to_have_attribute("aria-invalid", "true")
+    form.get_by_label("Endpoint").fill("https://agent.example.com")
+    form.get_by_label("Capabilities").fill("matching")
+    form.get_by_role("button", name="Register").click()
+    page.wait_for_url(f"{live}/agents/a-1/")
+    page.evaluate("window.stayed = true")
+    fate(page, "requested", "Register requested by operator")
+    memory = read(tables["agents"], "a-1")
+
+    press(page, "agent:edit").get_by_label("Name", exact=True).fill("Matcher 2")
+    confirm(page, "Edit the agent")
+    fate(page, "requested", "Edit requested by operator")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Matcher")  # outside of what refreshes
+    beat = {"lastHeartbeat": {"N": str(int(ago(seconds=-1).timestamp() * 1000))}}
+    put(tables["agents"], {**memory, **beat})
+    fate(page, "overwritten", "Edit was overwritten")
+    press(page, "agent:edit").get_by_label("Name", exact=True).fill("Matcher 3")
+    confirm(page, "Edit the agent")
+    fate(page, "requested")
+    page.goto(f"{live}/agents/a-1/?tab=audit")
+    page.get_by_role("region", name="Audit entries").get_by_role("link").first.click()
+    changes = page.get_by_role("region", name="Changes")
+    expect(changes).to_contain_text("Matcher 3")
+    press(page, "agent:undo")
+    confirm(page, "Undo the edit")
+    expect(page.locator(".banner")).to_contain_text("Undone by operator")
+    assert read(tables["agents"], "a-1")["name"] == {"S": "Matcher"}
+
+    page = act_as("operator", "/agents/a-1/")
+    expect(page.locator('[data-action="agent:purge"]')).to_have_attribute("aria-disabled", "true")
+    press(page, "agent:deactivate")
+    confirm(page, "Deactivate the agent")
+    fate(page, "requested", "Deactivate requested")
+    press(page, "agent:activate")
+    confirm(page, "Activate the agent")
+    fate(page, "requested", "Activate requested")
+    press(page, "agent:deactivate")
+    confirm(page, "Deactivate the agent")
+    fate(page, "requested", "Deactivate requested")
+    press(page, "agent:purge")
+    confirm(page, "Purge the agent", key="a-1")
+    expect(page.locator(".banner")).to_contain_text("Purged by operator")
+    # A registry that has it in memory puts it back.
+    put(tables["agents"], {**memory, **beat})
+    fate(page, "overwritten", "Purge was overwritten")
+
+
+# --- Submission -----------------------------------------------------------------------------------------
+
+
+def test_a_request_is_submitted_by_the_form_watched_and_started_again_like_it_was(
+    live: str, tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    page = act_as("operator", "/requests/")
+    page.get_by_role("link", name="New request").first.click()
+    page.get_by_label("Project").fill("oncology-watch")
+    page.locator("#keywords input").first.fill("semaglutide")
+    source = page.locator("#sources [data-row-line]").first.locator("input")
+    source.nth(0).fill("FDA")
+    source.nth(1).fill("https://www.fda.gov")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.locator("#preview pre").first).to_contain_text("oncology-watch")
+    page.locator(".form-foot").get_by_role("button", name="Submit request").click()
+    page.wait_for_url(re.compile(r"/requests/req_\d+_\w{8}/$"))
+    page.evaluate("window.stayed = true")
+    key = page.url.rstrip("/").rsplit("/", 1)[1]
+    fate(page, "requested", "Submit requested by operator")
+    expect(status(page)).to_have_text("pending")
+    item = read(tables["requests"], key)
+    put(
+        tables["requests"],
+        {**item, "status": {"S": "processing"}, "updated_at": {"S": naive(ago(seconds=-1))}},
+    )
+    refresh(page)
+    expect(status(page)).to_have_text("processing")
+    # The form as it was sent, once more: the same request.
+    page.go_back()
+    page.locator(".form-foot").get_by_role("button", name=re.compile("^Submit")).click()
+    page.wait_for_url(f"{live}/requests/{key}/")
+    assert actions_on("requests", key) == ["request:submit"]
+    page.get_by_role("link", name="Start like this one").click()
+    expect(page.get_by_label("Project")).to_have_value("oncology-watch")
+    page.get_by_label("Project").fill("rare-disease")
+    page.get_by_role("button", name="Preview").last.click()
+    expect(page.get_by_role("region", name="Differences to the original")).to_contain_text("rare-disease")
+
+
+# --- Without scripts ------------------------------------------------------------------------------------
+
+
+def test_every_action_works_without_scripts(
+    live: str, browser: Browser, tables: dict[str, Any], client_for: Callable[[str], Any], commands: list[Any]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    put(
+        tables["workflows"],
+        factories.workflow("w-1", overallStatus="failed", tradeExtraction=factories.step("error")),
+    )
+    put(tables["agents"], factories.agent("a-1"))
+    context = browser.new_context(java_script_enabled=False, viewport=NARROW)  # type: ignore[arg-type]
+    cookie = client_for("operator").cookies[django_settings.SESSION_COOKIE_NAME]
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live}])
+    try:
+        page = context.new_page()
+
+        def act(item: str, action: str, title: str, key: str = "", name: str = "") -> None:
+            page.goto(live + item)
+            page.locator(f'[data-action="{action}"]').click()
+            if name:
+                page.get_by_label("Name", exact=True).fill(name)
+            if key:
+                page.get_by_label("Type its id to confirm").fill(key)
+            page.get_by_role("main").get_by_role("button", name=title).click()
+            page.wait_for_url(live + item)
+
+        request = f"/requests/{KEY}/"
+        act(request, "request:cancel", "Cancel the request")
+        expect(page.locator('[data-fate="requested"]')).to_be_visible()
+        act(request, "request:retry", "Retry the request")
+        act(request, "request:cancel", "Cancel the request")
+        act(request, "request:purge", "Purge the request", KEY)
+        expect(page.locator(".banner")).to_contain_text("Purged by operator")
+        act(request, "undo", "Undo the purge")
+        expect(status(page)).to_have_text("cancelled")
+        act("/workflows/w-1/", "workflow:retry", "Retry the workflow")
+        act("/workflows/w-1/", "workflow:cancel", "Cancel the workflow")
+        act("/workflows/w-1/", "workflow:purge", "Purge the workflow", "w-1")
+        act("/agents/a-1/", "agent:edit", "Edit the agent", name="Matcher")
+        act("/agents/a-1/", "agent:deactivate", "Deactivate the agent")
+        act("/agents/a-1/", "agent:purge", "Purge the agent", "a-1")
+        expect(page.locator(".banner")).to_contain_text("Purged by operator")
+    finally:
+        context.close()
+    assert len(actions_on("requests", KEY)) == 5
+
+
+# --- How it looks ---------------------------------------------------------------------------------------
+
+
+def faults(page: Page, axe: Callable[[Page], list[str]], name: str) -> list[str]:
+    found = []
+    for scheme, size in SCREENS:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        where = f"{name} ({scheme}, {size['width']})"
+        found += [f"{where}: {fault}" for fault in axe(page) if any(grade in fault for grade in GRAVE)]
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if overflow > 0:
+            found.append(f"{where}: {overflow} px too wide")
+        outside = page.evaluate(
+            """() => [...document.querySelectorAll('dialog[open]')].filter(one => {
+                const box = one.getBoundingClientRect(); return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight; }).length"""
+        )
+        if outside:
+            found.append(f"{where}: the dialog is cut off")
+    return found
+
+
+def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_narrow(
+    live: str,
+    tables: dict[str, Any],
+    act_as: Callable[..., Page],
+    axe: Callable[[Page], list[str]],
+    commands: list[Any],
+) -> None:
+    done = naive(ago(minutes=1))
+    memory = factories.request(KEY)
+    put(tables["requests"], memory, factories.request("req_b", status="completed", completed_at=done))
+    put(
+        tables["workflows"],
+        factories.workflow("w-1", overallStatus="failed", tradeExtraction=factories.step("error")),
+    )
+    put(tables["agents"], factories.agent("a-1"))
+    found: list[str] = []
+
+    def look(name: str) -> None:
+        found.extend(faults(page, axe, name))
+
+    page = act_as("operator", f"/requests/{KEY}/")
+    press(page, "request:cancel")
+    look("cancel dialog")
+    confirm(
+        page,
+        "Cancel the request",
+        reason="A reason that is rather long, so that it must be wrapped somewhere",
+    )
+    fate(page, "requested")
+    page.locator('[data-action="request:cancel"]').focus()
+    look("requested, with the reason why not")
+    put(tables["requests"], {**memory, "updated_at": {"S": naive(ago(seconds=-1))}})
+    fate(page, "overwritten")
+    look("overwritten")
+    page.goto(f"{live}/requests/{KEY}/?tab=audit")
+    look("audit tab")
+    page.goto(f"{live}/requests/req_b/")
+    dialog = press(page, "request:purge")
+    dialog.get_by_role("button", name="Purge the request").click()
+    expect(dialog.get_by_text("This is not its id")).to_be_visible()
+    look("purge dialog with an error")
+    confirm(page, "Purge the request", key="req_b")
+    expect(page.locator(".banner")).to_contain_text("Purged by")
+    look("gone")
+    page.get_by_role("link", name="Audit entry").click()
+    look("entry of a purge")
+    press(page, "request:undo")
+    look("undo dialog")
+    for path, action in (("/workflows/w-1/", "workflow:retry"), ("/agents/a-1/", "agent:edit")):
+        page.goto(live + path)
+        press(page, action)
+        look(f"dialog of {action}")
+    confirm_edit = page.locator(DIALOG)
+    confirm_edit.get_by_label("Description").fill("A new description.\nOn two lines.")
+    confirm(page, "Edit the agent")
+    fate_entry = actions_on("agents", "a-1")
+    assert fate_entry == ["agent:edit"]
+    page.goto(f"{live}/agents/a-1/?tab=audit")
+    page.get_by_role("region", name="Audit entries").get_by_role("link").first.click()
+    look("entry of an edit")
+    for path in (
+        "/audit/",
+        "/audit/?actor=operator",
+        "/audit/?actor=nobody",
+        f"/requests/{KEY}/cancel/",
+        "/agents/register/",
+        "/requests/new/",
+    ):
+        page.goto(live + path)
+        look(path)
+    page = act_as("viewer", f"/requests/{KEY}/")
+    page.locator('[data-action="request:purge"]').focus()
+    look("viewer")
+    assert found == []
