@@ -53,16 +53,30 @@ def buttons(request: HttpRequest, item: IntelligenceRequest) -> list[Button]:
             why_not=actions.may_purge(item.raw, unfinished=unfinished),
             danger=True,
         ),
-        button(
+        _submit_button(
             request,
-            Action.REQUEST_SUBMIT,
             "Start like this one",
             f"{reverse('requests:new')}?{urlencode({'like': item.id})}",
             "copy",
-            permission="requests_app.submit_requests",
-            dialog=False,
         ),
     ]
+
+
+def new_button(request: HttpRequest) -> Button:
+    """What the list offers."""
+    return _submit_button(request, "New request", reverse("requests:new"), "plus")
+
+
+def _submit_button(request: HttpRequest, label: str, url: str, icon: str) -> Button:
+    return button(
+        request,
+        Action.REQUEST_SUBMIT,
+        label,
+        url,
+        icon,
+        permission="requests_app.submit_requests",
+        dialog=False,
+    )
 
 
 @requires("requests_app.cancel_requests")

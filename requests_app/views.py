@@ -74,6 +74,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         "requests": requests,
         "tabs": listing.status_tabs(queries.statuses().values),
         "empty": _empty(request, listing, page),
+        "new_request": action_views.new_button(request),
         "priorities": PRIORITIES,
         "strategies": STRATEGIES,
         "menu_filters": ("user", "project", "type", "strategy", "priority", "outside"),

@@ -294,7 +294,7 @@ def test_a_submission_leads_to_the_live_page_of_the_request(client: Client, requ
     page = visit(client, reverse("requests:item", args=[request_id]))
     assert page.polls
     assert "Submitted." in page.words
-    assert "Submit requested by operator" in page.root.one("p", data_fate="requested").words
+    assert "Submit requested by operator" in page.root.one("", data_fate="requested").words
     (entry,) = dumps.audit(requests)
     assert (entry.action, entry.target.key, entry.actor.name, entry.actor.role, entry.reason) == (
         Action.REQUEST_SUBMIT,
@@ -316,7 +316,7 @@ def test_what_becomes_of_it_is_watched(client: Client, requests: Any) -> None:
     later = {"S": naive(datetime.now(UTC) + timedelta(seconds=5))}
     dumps.put(requests, request_id, {**item, "status": {"S": "processing"}, "updated_at": later})
     url = reverse("requests:item", args=[request_id])
-    assert "seen by the worker" in visit(client, url).root.one("p", data_fate="seen").words
+    assert "seen by the worker" in visit(client, url).root.one("", data_fate="seen").words
     # Its new status is in the list at once.
     assert request_id in visit(client, reverse("requests:list")).ids
 
@@ -620,6 +620,10 @@ def test_buttons_lead_to_the_form(client: Client, client_for: Any, requests: Any
     assert not visit(client_for("viewer"), reverse("requests:list") + "?range=all").root.all("a", href=NEW)
     put(requests, request("a&b=c/é"))
     assert visit(client, reverse("requests:list")).root.one("a", href=NEW)
+    closed = visit(client_for("viewer"), reverse("requests:list")).root.one(
+        "button", data_action="request:submit"
+    )
+    assert "Your role (viewer) may not do this." in closed.words
     item = visit(client, reverse("requests:item", args=["a&b=c/é"]))
     button = item.root.one("a", data_action="request:submit")
     assert "hx-get" not in button.attrs
