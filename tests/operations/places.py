@@ -30,7 +30,9 @@ def client(table: Binding) -> Any:
 def put(table: Binding, item: Mapping[str, Any]) -> Raw:
     """The item as DynamoDB gives it back: it spells numbers in its own way."""
     client(table).put_item(TableName=table.name, Item=dict(item))
-    return get(table, item[table.key]["S"]) or {}
+    key = {name: item[name] for name in (table.key, table.spec.range_key) if name}
+    answer: Raw = client(table).get_item(TableName=table.name, Key=key, ConsistentRead=True)
+    return dict(answer["Item"])
 
 
 def get(table: Binding, key: str) -> Raw | None:
