@@ -122,6 +122,14 @@ def test_the_form_works_where_what_is_in_use_can_not_be_read(
         assert send(client, request_type="regulatory_watch").status == 302
 
 
+def test_the_form_works_where_iam_does_not_let_it_look_for_projects(client: Client, requests: Any) -> None:
+    arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/{requests.name}/index/project-index"
+    with trouble(requests, denied("Scan", arn), "Scan"):
+        page = visit(client, NEW)
+        assert "dynamodb:Scan" in page.root.one("div", id="id_project_id_hint").words
+        assert send(client).status == 302
+
+
 # --- Rows ---------------------------------------------------------------------------------------------------
 
 
