@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from opsportal.console.access import public
 from opsportal.console.converters import RESERVED, quote_key, unquote_key
+from registry import urls as registry_urls
+from requests_app import urls as requests_urls
+from tracking import urls as tracking_urls
 
 
 @public
@@ -57,6 +60,15 @@ def test_every_key_opens_its_page(client: Client, key: str) -> None:
 def test_an_item_named_like_a_page_has_an_address_of_its_own(client: Client, key: str) -> None:
     assert reverse("item", args=[key]) != f"/items/{key}/"
     assert client.get(reverse("item", args=[key])).content == key.encode()
+
+
+def test_every_page_beside_those_of_items_is_reserved() -> None:
+    """A page added at /requests/<word>/ would hide the item of that id."""
+    for urls in (requests_urls, registry_urls, tracking_urls):
+        patterns = [str(entry.pattern) for entry in urls.urlpatterns]
+        assert any(pattern.startswith("<key:") for pattern in patterns)
+        words = {pattern.partition("/")[0] for pattern in patterns if pattern and pattern[0] != "<"}
+        assert words <= RESERVED
 
 
 @given(st.text(min_size=1))
