@@ -1,0 +1,230 @@
+"""Messages to the outside: at least once, by one worker at a time, and none in another's way."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+
+from opsportal.dynamo.errors import Unreachable
+from opsportal.operations import outbox, worker
+from opsportal.operations.entries import new_action_id
+from opsportal.operations.outbox import CLAIM, PAUSE, Message, deliver, deliver_due, due, send_soon
+from opsportal.operations.tables import jobs_beside
+from tests.operations import places
+
+
+@pytest.fixture
+def handled(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """The messages of kind `test` that were carried out; those whose body says so fail."""
+    done: list[Message] = []
+
+    def handle(message: Message, table: Any) -> None:
+        if message.body.get("fails"):
+            raise Unreachable("The queue is away.") if message.body["fails"] == "dynamo" else OSError("away")
+        done.append(message)
+
+    monkeypatch.setitem(outbox._handlers, "test", handle)
+    return done
+
+
+def put(table: Any, due_at: datetime | None = None, kind: str = "test", **body: Any) -> Message:
+    message = Message(kind, body, new_action_id(), due_at or datetime.now(UTC))
+    outbox.put(message, table)
+    return message
+
+
+def test_a_message_is_what_was_put(tables: dict[str, Any]) -> None:
+    table = tables["requests"]
+    message = put(table, text="naïve ☃ \x00 \u202e", number=7, nested={"list": [None, True]})
+    assert list(due(table)) == [message]
+    part = Message("test", {}, message.action_id, message.due, part="logs")
+    outbox.put(part, table)
+    assert set(map(str, due(table))) == {str(message), str(part)}
+
+
+def test_what_is_due_is_sent_at_once_and_deleted(tables: dict[str, Any], handled: list[Message]) -> None:
+    table = tables["requests"]
+    now, later = put(table), put(table, datetime.now(UTC) + timedelta(minutes=10))
+    for message in (now, later):
+        send_soon(message, table)
+    assert handled == [now]
+    assert [outbox.of(item) for item in places.outbox(table)] == [later]
+    assert deliver_due(table) == 0
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=11)):
+        assert deliver_due(table) == 1
+    assert handled == [now, later]
+    # Whoever comes late finds nothing to do.
+    assert not deliver(later, table)
+
+
+def test_what_fails_at_once_is_left_to_the_worker(
+    tables: dict[str, Any], handled: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tables["requests"]
+    message = put(table, fails="once")
+    send_soon(message, table)
+    assert message.action_id in caplog.text
+    assert len(places.outbox(table)) == 1
+
+
+def test_what_fails_is_put_off_ever_longer_and_blocks_nothing(
+    tables: dict[str, Any], handled: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tables["requests"]
+    start = datetime.now(UTC)
+    broken = [put(table, start, fails=kind) for kind in ("dynamo", "other")]
+    broken.append(put(table, start, kind="of another version"))
+    good = [put(table, start + timedelta(milliseconds=number)) for number in range(6)]
+    seconds = 1.0
+    with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+        assert deliver_due(table) == 6
+        assert deliver_due(table) == 0
+    assert {message.action_id for message in handled} == {message.action_id for message in good}
+    for message in broken:
+        assert message.action_id in caplog.text
+    tried = 1
+    for wait in (PAUSE, 2 * PAUSE, 4 * PAUSE, 8 * PAUSE):
+        for early, tries in ((0, tried), (1, tried + 1)):
+            with time_machine.travel(start + timedelta(seconds=seconds + wait + early), tick=False):
+                deliver_due(table)
+            assert {item["tries"]["N"] for item in places.outbox(table)} == {str(tries)}
+        seconds += wait + 1
+        tried += 1
+    # In the end once in an hour.
+    for item in places.outbox(table):
+        places.put(jobs_beside(table), {**item, "tries": {"N": "5000"}})
+    now = start + timedelta(days=1)
+    with time_machine.travel(now, tick=False):
+        deliver_due(table)
+    assert {int(item["claimed_until"]["N"]) for item in places.outbox(table)} == {int(now.timestamp()) + 3600}
+
+
+def test_a_thousand_that_fail_do_not_keep_the_next_waiting(
+    tables: dict[str, Any], handled: list[Message]
+) -> None:
+    """More than one answer of DynamoDB's (1 MB) holds, in the same shard."""
+    table = tables["requests"]
+    start = datetime.now(UTC) - timedelta(hours=1)
+    first = put(table, datetime.now(UTC))
+    shard = first.key["pk"]
+    until = {"N": str(int(datetime.now(UTC).timestamp()) + 600)}
+    padding = {"S": "x" * 100_000}
+    for number in range(12):
+        message = Message("test", {"fails": "x"}, new_action_id(), start + timedelta(seconds=number))
+        item = {**message.item(), "pk": shard, "claimed_until": until, "padding": padding}
+        places.put(jobs_beside(table), item)
+    assert deliver_due(table) == 1
+    assert handled == [first]
+
+
+def test_a_message_that_could_not_be_put_off_waits_for_the_end_of_its_claim(
+    tables: dict[str, Any], handled: list[Message]
+) -> None:
+    table = tables["requests"]
+    message = put(table)
+
+    def vanishes(message: Message, _table: Any) -> None:
+        jobs = jobs_beside(table)
+        places.client(jobs).delete_item(TableName=jobs.name, Key=message.key)
+        raise OSError("and it fails too")
+
+    outbox._handlers["test"] = vanishes
+    assert deliver_due(table) == 0
+    assert places.outbox(table) == []
+    assert not deliver(message, table)
+
+
+def test_junk_in_the_outbox_is_logged_and_passed_by(
+    tables: dict[str, Any], handled: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tables["requests"]
+    message = put(table)
+    junk = [
+        {},
+        {"body": {"S": "{"}, "action_id": {"S": "x"}, "due": {"S": "yesterday"}, "part": {"S": "0"}},
+        {**message.item(), "body": {"S": "not JSON"}},
+        {**message.item(), "body": {"N": "7"}},
+    ]
+    for number, item in enumerate(junk):
+        key = {"pk": message.key["pk"], "sk": {"S": f"2025-12-24T10:00:00.00000{number}Z#x"}}
+        places.put(jobs_beside(table), {**item, **key})
+    assert deliver_due(table) == 1
+    assert handled == [message]
+    assert caplog.text.count("can't be read") == len(junk)
+    assert len(places.outbox(table)) == len(junk)
+
+
+@pytest.mark.no_moto
+def test_many_workers_at_once_send_each_message_once(tables: dict[str, Any], handled: list[Message]) -> None:
+    table = tables["requests"]
+    messages = [put(table) for _ in range(12)]
+    barrier = threading.Barrier(4)
+
+    def work(_: int) -> int:
+        barrier.wait(10)
+        return deliver_due(table)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(work, range(4))) == 12
+    assert sorted(message.action_id for message in handled) == sorted(one.action_id for one in messages)
+
+
+def test_a_claim_ends(tables: dict[str, Any], handled: list[Message]) -> None:
+    """Of a worker that died with it."""
+    table = tables["requests"]
+    message = put(table)
+    now = datetime.now(UTC)
+    assert outbox._claim(message, table, now) == 1
+    assert outbox._claim(message, table, now) == 0
+    assert deliver_due(table, now=now + timedelta(seconds=CLAIM)) == 0
+    assert deliver_due(table, now=now + timedelta(seconds=CLAIM + 1)) == 1
+    assert handled == [message]
+
+
+# --- The worker ---------------------------------------------------------------------------------------
+
+
+def test_it_works_in_every_place(tables: dict[str, Any], handled: list[Message]) -> None:
+    messages = [put(tables["requests"]), put(tables["agents"])]
+    assert tables["requests"].region != tables["agents"].region
+    assert worker.run(("outbox",), threading.Event(), once=True) == 2
+    assert {message.action_id for message in handled} == {message.action_id for message in messages}
+
+
+def test_it_ends_when_told_even_amid_its_work(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, stop = tables["requests"], threading.Event()
+    for _ in range(3):
+        put(table)
+    monkeypatch.setitem(outbox._handlers, "test", lambda message, table: stop.set())
+    assert worker.run((), stop) == 1
+    assert len(places.outbox(table)) == 2
+    assert worker.run((), stop) == 0
+
+
+def test_it_survives_what_nobody_foresaw(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def chore(table: Any, stop: threading.Event) -> int:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setitem(worker.CHORES, "other", chore)
+    assert worker.run((), threading.Event(), once=True) == 0
+    assert "unforeseen" in caplog.text
+
+
+def test_the_command_does_what_is_due_and_only_what_was_asked_for(
+    tables: dict[str, Any], handled: list[Message], capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    put(tables["requests"])
+    monkeypatch.setitem(worker.CHORES, "other", lambda table, stop: 100)
+    call_command("worker", "--once", "--only", "outbox")
+    assert capsys.readouterr().out == "1 done.\n"
+    with pytest.raises(CommandError, match="choose from"):
+        call_command("worker", "--only", "nothing")
