@@ -4,7 +4,7 @@ A worker is played by the tests: it writes whole items, which it has in memory o
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -362,12 +362,12 @@ def test_a_viewer_reaches_every_button_and_hears_why_it_is_not_to_be_had(
 
 
 @pytest.fixture
-def commands(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def commands(settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The queues are set; what would be sent to them at once stays in the outbox."""
     settings.WORKFLOW_COMMANDS_QUEUE_URL = settings.REQUESTS_QUEUE_URL = "http://127.0.0.1:9/0/q"
     sent: list[Any] = []
     monkeypatch.setattr(outbox, "send_soon", lambda *given, **named: sent.append(given))
-    yield sent
+    return sent
 
 
 def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purged(
