@@ -39,6 +39,7 @@ PAGES: list[tuple[str, str]] = [
     ("requests-logs", "/requests/{id}/logs/"),
     ("agents", "/agents/"),
     ("agents-item", "/agents/{id}/"),
+    ("audit", "/audit/"),
     ("preferences", "/accounts/preferences/"),
     ("saved-views", "/accounts/views/"),
     ("password", "/accounts/password/change/"),

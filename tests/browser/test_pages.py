@@ -99,7 +99,7 @@ def test_every_page_of_every_kind_of_item_is_clean(
         )
     sign_in("administrator")
     running = f"/requests/{stock.RUNNING}/"
-    found = look("/", lambda page: expect(page.locator(".panels [data-live]")).to_have_count(4))
+    found = look("/", lambda page: expect(page.locator(".panels [data-live]")).to_have_count(5))
     for path in (
         "/workflows/", "/workflows/?outside=1", "/workflows/?q=nothing-has-this", "/workflows/demo-stuck-47-minutes/",
         "/workflows/demo-unlisted-steps/", "/workflows/bad-types/", "/workflows/bad-text/?tab=raw",
