@@ -57,7 +57,7 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
     agent = queries.agent(agent_id)
     if agent is None:
         region = Region("live", seen="gone", finished=True)
-        gone = {"key": agent_id, "deletion": deletion(actions.target(agent_id))}
+        gone = {"key": agent_id, "deletion": deletion(actions.target(agent_id), request.user)}
         return respond(request, "registry/item.html", gone, region, status=404)
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else "profile"

@@ -110,7 +110,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         region = Region("live", seen="gone", finished=True)
-        gone = {"key": request_id, "deletion": deletion(actions.target(request_id))}
+        gone = {"key": request_id, "deletion": deletion(actions.target(request_id), request.user)}
         return respond(request, "requests_app/item.html", gone, region, status=404)
     tab = request.GET.get("tab", "overview")
     tab = tab if tab in dict(TABS) else "overview"

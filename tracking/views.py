@@ -77,7 +77,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     workflow = queries.workflow(session_id)
     if workflow is None:
         region = Region("live", seen="gone", finished=True)
-        gone = {"key": session_id, "deletion": deletion(actions.target(session_id))}
+        gone = {"key": session_id, "deletion": deletion(actions.target(session_id), request.user)}
         return respond(request, "tracking/item.html", gone, region, status=404)
     tab = request.GET.get("tab", "")
     tab = tab if tab in dict(TABS) else "steps"

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.contrib.auth.models import AnonymousUser, User
+
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.errors import DynamoError
-from opsportal.operations import feeds, undo
+from opsportal.operations import feeds, subjects, undo
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Entry, Target
 from opsportal.operations.observation import Fate, Keeps, Observation, observe
@@ -64,20 +66,21 @@ def _lately(raw: Raw, stamp: str) -> bool:
 
 @dataclass(frozen=True)
 class Deletion:
-    """The entry of the purge that an item is missing for, and whether it can be undone."""
+    """The entry of the purge that an item is missing for, and whether the person can undo it."""
 
     entry: Entry
     undoable: bool
 
 
-def deletion(target: Target) -> Deletion | None:
+def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
     """Who deleted an item that is not there; None when it was nobody here. Never raises `DynamoError`."""
     try:
         trail = feeds.of_target(target)
         purge = next((entry for entry in trail if entry.action.verb == "purge"), None)
         if purge is None or undo.undone_by(purge, trail):
             return None
-        return Deletion(purge, not undo.why_not(purge))
+        may = user.has_perm(subjects.subject(purge.action.subject).permission_to_undo("purge"))
+        return Deletion(purge, may and not undo.why_not(purge))
     except DynamoError:
         # The page says that the item is gone in any case; only by whom is not known.
         return None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import entries, images, undo, watching
@@ -203,6 +204,9 @@ def test_an_edit_that_is_undone_already_has_nothing_to_undo(tables: dict[str, An
 # --- What the page says ---------------------------------------------------------------------------------
 
 
+SUPERUSER = User(username="root", is_superuser=True, is_active=True)
+
+
 @dataclass(frozen=True)
 class Seen:
     """A `Watched` as it was at that time."""
@@ -256,24 +260,24 @@ def test_the_page_does_without_the_trail(tables: dict[str, Any]) -> None:
     audit = audit_beside(tables["requests"])
     client(audit).delete_table(TableName=audit.name)
     assert "The audit trail can't be read" in watched(tables).trouble
-    assert deletion(TARGET) is None
+    assert deletion(TARGET, SUPERUSER) is None
 
 
 def test_who_deleted_it_is_told_while_nobody_has_undone_it(tables: dict[str, Any]) -> None:
-    assert deletion(TARGET) is None
+    assert deletion(TARGET, SUPERUSER) is None
     _, entry = purge(tables)
-    found = deletion(TARGET)
+    found = deletion(TARGET, SUPERUSER)
     assert found is not None
     assert (found.entry.action_id, found.undoable) == (entry.action_id, True)
     undone(entry)
     assert watched(tables).observation is None
     table = tables["requests"]
     client(table).delete_item(TableName=table.name, Key={table.key: {"S": "req-1"}})
-    assert deletion(TARGET) is None
+    assert deletion(TARGET, SUPERUSER) is None
     _, again = purge(tables)
     audit = audit_beside(table)
     client(audit).delete_item(TableName=audit.name, Key={"action_id": {"S": f"{again.action_id}#image"}})
-    found = deletion(TARGET)
+    found = deletion(TARGET, SUPERUSER)
     assert found is not None
     assert not found.undoable
 
