@@ -47,7 +47,7 @@ def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
     try:
         entry = feeds.latest(target)
     except DynamoError as error:
-        return Watched(trouble=f"The audit trail can't be read: {error.sentence}")
+        return Watched(trouble=f"The audit trail can't be read: {error.sentence} {error.mend}".strip())
     lately = _lately(raw, stamp)
     if entry is None or entry.age > TELL:
         return Watched(lately=lately)

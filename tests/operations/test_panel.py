@@ -19,7 +19,7 @@ from opsportal.operations.entries import Actor, Entry, Target, new_action_id
 from opsportal.operations.tables import audit_beside, places
 from opsportal.operations.tags import Action
 from tests.operations.places import client as dynamodb
-from tests.operations.places import put
+from tests.operations.places import put, request_item
 
 NASTY = '<script>alert("x")</script>'
 
@@ -139,6 +139,15 @@ def test_a_missing_audit_table_is_told_in_the_panel_alone_with_the_command(
     feed = client.get("/audit/")
     assert feed.status_code == 503
     assert "python manage.py dynamo migrate" in feed.content.decode()
+    put(tables["requests"], request_item("req-1"))
+    item = client.get("/requests/req-1/")
+    assert item.status_code == 200
+    assert re.search("audit trail can.{1,6}t be read: There is no table", item.content.decode())
+    assert "python manage.py dynamo migrate" in item.content.decode()
+    data = {"action_id": new_action_id()}
+    action = client_for("operator").post("/requests/req-1/cancel/", data)
+    assert action.status_code == 503
+    assert "python manage.py dynamo migrate" in action.content.decode()
 
 
 def test_the_overview_has_it_for_those_who_may_see_the_trail(
