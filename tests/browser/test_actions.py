@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, Page, Route, expect
 from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from opsportal.operations import feeds, outbox
-from opsportal.operations.entries import Target
+from opsportal.operations.entries import Actor, Target, new_action_id
+from requests_app import actions
 from tests import factories
 from tests.browser.test_pages import GRAVE, NARROW, SCREENS
+from tests.conftest import PASSWORD
 from tests.factories import ago, naive, put, zulu
 
 DIALOG = "#dialog[open]"
@@ -229,6 +231,61 @@ def test_an_answer_that_is_lost_says_so_and_the_action_can_be_sent_again(
     confirm(page, "Cancel the request")
     fate(page, "requested")
     assert actions_on("requests", KEY) == ["request:cancel"]
+
+
+def test_who_comes_second_gets_a_sentence_and_the_item_as_it_is_now(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:cancel")
+    first = Actor("another", "operator")
+    actions.cancel(KEY, by=first, reason="I was quicker", action_id=new_action_id())
+    dialog.get_by_role("button", name="Cancel the request").click()
+    sentence = dialog.get_by_text("It is cancelled: there is nothing to cancel.")
+    expect(sentence).to_have_count(1)
+    expect(dialog.get_by_role("alert")).to_be_focused()
+    dialog.get_by_role("link", name="Back").click()
+    expect(status(page)).to_have_text("cancelled")
+    expect(page.locator('[data-fate="requested"]')).to_contain_text("Cancel requested by another")
+    assert page.evaluate("window.stayed")
+    assert actions_on("requests", KEY) == ["request:cancel"]
+
+
+def test_a_dialog_closes_by_a_click_beside_it_but_not_when_a_selection_ends_there(
+    tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:cancel")
+    reason = dialog.get_by_label("Reason")
+    reason.fill("Too slow")
+    reason.hover()
+    page.mouse.down()
+    page.mouse.move(20, 400)
+    page.mouse.up()
+    expect(dialog).to_be_visible()
+    expect(reason).to_have_value("Too slow")
+    page.mouse.click(20, 400)
+    expect(dialog).to_have_count(0)
+    expect(page.locator('[data-action="request:cancel"]')).to_be_focused()
+
+
+def test_an_expired_session_leads_from_the_dialog_to_the_login_and_back(
+    live: str, tables: dict[str, Any], act_as: Callable[..., Page]
+) -> None:
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    dialog = press(page, "request:cancel")
+    page.context.clear_cookies(name=django_settings.SESSION_COOKIE_NAME)
+    dialog.get_by_role("button", name="Cancel the request").click()
+    page.wait_for_url(re.compile(r"/accounts/login/\?next="))
+    page.get_by_label("User name or e-mail").fill("operator")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{live}/requests/{KEY}/")
+    expect(status(page)).to_have_text("processing")
+    assert actions_on("requests", KEY) == []
 
 
 def test_trouble_that_has_a_name_is_told_in_the_dialog(

@@ -70,6 +70,8 @@
 
   dialog.addEventListener("close", () => {
     body.replaceChildren();
+    // What the dialog held back, or what refused the action, is shown now.
+    htmx.trigger(document.body, "console:refresh");
     if (opener) wayBack(opener).focus();
     opener = null;
   });

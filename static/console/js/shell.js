@@ -39,6 +39,9 @@
     }
   }
 
+  let pressed = null;
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; });
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) {
@@ -48,8 +51,9 @@
     const opener = event.target.closest("[data-open-dialog]");
     closeMenus(opener ? null : event.target.closest("details[data-menu]"));
     if (opener) document.getElementById(opener.dataset.openDialog)?.showModal();
-    // A click on the backdrop has the dialog itself as its target.
-    if (event.target instanceof HTMLDialogElement) event.target.close();
+    // A click on the backdrop has the dialog itself as its target; so has a drag that ends there, as when
+    // one selects what one typed.
+    if (event.target instanceof HTMLDialogElement && pressed === event.target) event.target.close();
   });
 
   document.addEventListener("keydown", (event) => {
