@@ -1,5 +1,6 @@
 """The answers to who may not: not signed in, not allowed, not sent by our own page."""
 
+import logging
 from urllib.parse import quote
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from django.views.defaults import page_not_found
 
 from opsportal.console.access import Refusal, path_on_this_host
 from opsportal.console.problems import is_api, problem_json, problem_response
+
+logger = logging.getLogger(__name__)
 
 
 def unauthenticated(request: HttpRequest) -> HttpResponseBase:
@@ -40,6 +43,16 @@ def not_signed_in() -> JsonResponse:
 
 
 def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
+    """403 in the form that the request asks for. A writing one is logged, under its action_id if it has one."""
+    if request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+        logger.warning(
+            "refused %s %r to %r (action_id %r): %s",
+            request.method,
+            request.path,
+            request.user.get_username(),
+            request.POST.get("action_id", "")[:36],
+            found.sentence,
+        )
     if is_api(request):
         return JsonResponse({"detail": f"{found.sentence} {found.mend}".strip()}, status=found.status)
     return problem_response(request, found, page="403.html")
