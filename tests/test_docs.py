@@ -3,7 +3,9 @@
 import ast
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,13 @@ from django.core.management import get_commands, load_command_class
 from opsportal.dynamo import clients, migrations
 from opsportal.dynamo.models import DynamoModel
 from opsportal.dynamo.tables import Binding, binding
+from opsportal.operations.entries import Actor, new_action_id
+from opsportal.operations.observation import observe
+from opsportal.operations.tags import Action, read_action
+from opsportal.operations.transactions import Conflict
+from requests_app import action_views, actions
+from tests.operations.places import get, put, request_item, trail
+from tracking import actions as workflow_actions
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -214,7 +223,7 @@ def test_the_step_list_of_the_docs_is_shown(settings: Any) -> None:
 def test_the_table_of_the_docs_can_be_added_as_they_say(
     tables: dict[str, Binding], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, line, model, migration, _ = blocks((ROOT / "docs/adding.md").read_text(), "python")
+    spec, line, model, migration, *_ = blocks((ROOT / "docs/adding.md").read_text(), "python")
     names: dict[str, Any] = {"__name__": "tracking.models"}
     exec(compile(spec, "docs/adding.md", "exec"), names)
     monkeypatch.setattr("tracking.tables.ARTIFACTS", names["ARTIFACTS"], raising=False)
@@ -242,3 +251,78 @@ def test_the_table_of_the_docs_can_be_added_as_they_say(
     finally:
         for made in (table, migrations.ledger_of(table)):
             client.delete_table(TableName=made.name)
+
+
+def test_the_action_of_the_docs_can_be_added_as_they_say(
+    tables: dict[str, Binding], operator: Any, rf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, function, page = blocks((ROOT / "docs/adding.md").read_text(), "python")
+    tag = SimpleNamespace(REQUEST_PROMOTE=read_action("request:promote"))
+    action = {**vars(actions), "Action": tag}
+    exec(compile(function, "docs/adding.md", "exec"), action)
+    put(tables["requests"], request_item("req-1", status="pending", priority={"S": "low"}))
+    put(tables["requests"], request_item("req-2", status="failed"))
+    who = {"by": Actor("olga", "operator"), "reason": "urgent"}
+    done = action["promote"]("req-1", action_id=new_action_id(), **who)
+    item = get(tables["requests"], "req-1")
+    assert item is not None
+    assert item["priority"] == {"S": "high"}
+    assert [entry["action"]["S"] for entry in trail(tables["requests"])] == ["request:promote"]
+    assert observe(done.entry, item, "updated_at", actions.keeps).fate == "requested"
+    with pytest.raises(Conflict, match="only what waits can be promoted"):
+        action["promote"]("req-2", action_id=new_action_id(), **who)
+
+    views = {**vars(action_views), "Action": tag, "actions": SimpleNamespace(**action)}
+    exec(compile(page, "docs/adding.md", "exec"), views)
+    request = rf.get("/requests/req-1/promote/", headers={"HX-Request": "true"})
+    request.user = operator
+    shown = views["promote"](request, "req-1").content.decode()
+    assert "Gives it high priority." in shown
+    assert 'type="submit"' in shown
+    assert "only what waits can be promoted" in views["promote"](request, "req-2").content.decode()
+
+
+# --- Operating -----------------------------------------------------------------------------------------------
+
+
+OPERATING = (ROOT / "docs/operating.md").read_text()
+
+
+def test_every_action_has_its_row() -> None:
+    rows = re.findall(
+        r"^\| (\w*) ?\| ([\w ,]+) \|", OPERATING.partition("## What an action's page asks")[0], re.M
+    )
+    said, subject = set(), ""
+    for on, verbs in rows[1:]:
+        subject = on.lower() or subject
+        said |= {f"{subject}:{verb}" for verb in verbs.split(", ")}
+    workers_own = {"request:purge_logs"}
+    tags = {action.value for action in Action if action.verb != "undo"}
+    assert said - {"request:start like this one"} == tags - workers_own
+
+
+def test_messages_have_the_bodies_that_are_told() -> None:
+    bodies = re.findall(r"^\|[^|]+\| `(\w+)` \| (.*) \|$", OPERATING, re.M)
+    told = {setting: set(re.findall(r"`(\w+)`", body)) for setting, body in bodies}
+    queued = actions.queue_body({}, "r", datetime.now(UTC), 0)
+    assert told["REQUESTS_QUEUE_URL"] == {*queued, *queued["metadata"], "action_id"}
+    command = workflow_actions.command({}, "s", None)
+    assert told["WORKFLOW_COMMANDS_QUEUE_URL"] == {*command, command["action"], "action_id"}
+
+
+def test_every_sentence_that_is_told_is_said() -> None:
+    """Without what depends on the item and the moment."""
+    folders = ("opsportal", "requests_app", "tracking", "templates")
+    files = [
+        file for folder in folders for file in (ROOT / folder).rglob("*.*") if file.suffix in (".py", ".html")
+    ]
+    text = "".join(file.read_text() for file in files)
+    part = OPERATING.partition("## What a page says")[2].partition("## The audit trail")[0]
+    told = re.findall(r"^\| \*([^*]+)\*", part, re.M)
+    assert len(told) > 10
+    for sentence in told:
+        pieces = re.split(
+            r"Cancel|olga|\d+ (?:s|min) ago|completed|request|REQUESTS_QUEUE_URL|[:;.]", sentence
+        )
+        for piece in pieces:
+            assert piece.strip() in text, sentence

@@ -1,0 +1,209 @@
+"""The README's IAM policy for actions is the least that they and the worker need, and a denial writes nothing."""
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from opsportal.dynamo.tables import Binding
+from opsportal.operations import entries, outbox
+from opsportal.operations.entries import Actor, new_action_id
+from opsportal.operations.tables import places
+from opsportal.operations.undo import undo
+from registry import actions as agents
+from requests_app import actions as requests
+from requests_app import submission
+from tests.iam import Iam, Permission, judged, policy
+from tests.operations.places import dump, put, request_item
+from tests.operations.places import outbox as outbox_of
+from tests.queues import Queue
+from tests.test_docs import ROOT, block_after
+from tracking import actions as workflows
+
+OLGA = Actor("olga", "operator")
+MARK = "iam-policy-actions"
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Iam]:
+    yield from judged(monkeypatch)
+
+
+@pytest.fixture
+def statements() -> dict[str, set[Permission]]:
+    return policy(MARK)
+
+
+@pytest.fixture
+def reads() -> set[Permission]:
+    return set().union(*policy().values())
+
+
+@pytest.fixture
+def queues(engines: Callable[[str], Any], settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[Queue]:
+    endpoint = engines("moto").endpoint
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+    made = [Queue(endpoint, f"iam-{settings.OWN_TABLE_PREFIX}{name}") for name in ("requests", "commands")]
+    settings.REQUESTS_QUEUE_URL, settings.WORKFLOW_COMMANDS_QUEUE_URL = (queue.url for queue in made)
+    return made
+
+
+def told(**more: Any) -> dict[str, Any]:
+    return {"by": OLGA, "reason": "because", "action_id": new_action_id(), **more}
+
+
+def undone(target: entries.Target, purge_or_edit: str) -> None:
+    entry = entries.read_entry(purge_or_edit, target.table)
+    assert entry
+    undo(entry, **told())
+
+
+def stock(tables: dict[str, Binding]) -> None:
+    """What is acted on below."""
+    put(tables["requests"], request_item("req-1", processing_strategy={"S": "sqs"}))
+    put(tables["requests"], request_item("req-2", status="failed"))
+    log = {"log_id": {"S": "l-1"}, "request_id": {"S": "req-2"}, "timestamp": {"S": "2026-01-01"}}
+    put(tables["request_logs"], log)
+    put(tables["workflows"], {"sessionId": {"S": "s-1"}, "overallStatus": {"S": "processing"}})
+
+
+def everything_that_operators_do() -> None:
+    """Each action, in an order in which it is allowed."""
+    requests.cancel("req-1", **told())
+    requests.retry("req-1", **told())
+    requests.cancel("req-1", **told())
+    done = requests.purge("req-1", **told())
+    undone(done.entry.target, done.entry.action_id)
+    config = {
+        "keywords": ["insulin"], "sources": [{"name": "FDA", "base_url": "https://fda.gov", "source_type": "x"}],
+        "extraction_mode": "full", "quality_threshold": "0.5", "batch_size": "5", "max_retries": "1",
+    }  # fmt: skip
+    asked = submission.read(
+        {
+            "project_id": "p", "user_id": "u", "request_type": "semaglutide_intelligence", "priority": "high",
+            "processing_strategy": "sqs", "config": config,
+        }
+    )  # fmt: skip
+    requests.submit(asked, by=OLGA, reason="", action_id=submission.new_action_id())
+
+    workflows.cancel("s-1", **told())
+    workflows.retry("s-1", **told())
+    workflows.cancel("s-1", **told())
+    done = workflows.purge("s-1", **told())
+    undone(done.entry.target, done.entry.action_id)
+
+    agents.register("a-1", {"name": "One", "endpoint": "https://one.example"}, **told())
+    done = agents.edit("a-1", {"name": "Other"}, **told())
+    undone(done.entry.target, done.entry.action_id)
+    agents.deactivate("a-1", **told())
+    agents.activate("a-1", **told())
+    agents.deactivate("a-1", **told())
+    done = agents.purge("a-1", **told())
+    undone(done.entry.target, done.entry.action_id)
+
+
+def everything_that_a_worker_does() -> None:
+    """Both passes over the logs of a purged request, and a look into every outbox."""
+    requests.purge("req-2", **told())
+    for table in places():  # an engine that knows no regions shows the same outbox in each
+        for _ in range(2):
+            outbox.deliver_due(table, now=datetime.now(UTC) + timedelta(hours=1))
+
+
+def test_the_policy_holds_just_what_actions_and_the_worker_call(
+    statements: dict[str, set[Permission]],
+    reads: set[Permission],
+    iam: Iam,
+    tables: dict[str, Binding],
+    client_for: Callable[[str], Client],
+    queues: list[Queue],
+) -> None:
+    operator = client_for("operator")
+    assert iam.read(operator, "/requests/new/")[0] == 200
+    stock(tables)
+    iam.awake = True
+    everything_that_operators_do()
+    everything_that_a_worker_does()
+    iam.awake = False
+    assert [len(queue.messages()) for queue in queues] == [2, 1]
+    assert iam.asked - reads == set().union(*statements.values())
+    assert not reads & set().union(*statements.values())
+
+
+def test_messages_are_sent_and_nothing_else_is_done_to_a_queue() -> None:
+    (statement,) = (one for one in json.loads(block_after(MARK))["Statement"] if one["Sid"] == "SendMessages")
+    assert statement == {
+        "Sid": "SendMessages",
+        "Effect": "Allow",
+        "Action": ["sqs:SendMessage"],
+        "Resource": [
+            "arn:aws:sqs:us-east-1:111122223333:requests",
+            "arn:aws:sqs:us-east-1:111122223333:workflow-commands",
+        ],
+    }
+    tree = ast.parse((ROOT / "opsportal/aws.py").read_text())
+    calls = {
+        node.func.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Call)
+        and ast.unparse(node.func.value.func) == "_sqs"
+    }
+    assert calls == {"send_message"}
+
+
+@pytest.mark.no_moto  # the denial comes before an engine is asked, so one engine will do
+@pytest.mark.parametrize("sid", ["ChangeItems", "RecordActions"])
+def test_without_a_statement_an_action_says_what_is_missing_and_writes_nothing(
+    sid: str,
+    statements: dict[str, set[Permission]],
+    iam: Iam,
+    tables: dict[str, Binding],
+    client_for: Callable[[str], Client],
+) -> None:
+    put(tables["requests"], request_item("req-1"))
+    before = dump(tables)
+    iam.denied = statements[sid]
+    data = {"reason": "", "action_id": new_action_id()}
+    status, page = iam.read(client_for("operator"), "/requests/req-1/cancel/", data)
+    assert status == 503
+    assert "IAM does not allow this" in page
+    assert "IAM policy statement" in page
+    assert dump(tables) == before
+
+
+@pytest.mark.no_moto
+def test_without_the_outboxs_statement_an_action_is_done_and_its_message_waits(
+    statements: dict[str, set[Permission]],
+    iam: Iam,
+    tables: dict[str, Binding],
+    client_for: Callable[[str], Client],
+    queues: list[Queue],
+) -> None:
+    put(tables["requests"], request_item("req-1", status="failed", processing_strategy={"S": "sqs"}))
+    iam.denied = statements["CarryOutMessages"]
+    data = {"reason": "", "action_id": new_action_id()}
+    assert iam.read(client_for("operator"), "/requests/req-1/retry/", data)[0] == 302
+    assert len(outbox_of(tables["requests"])) == 1
+    assert queues[0].messages() == []
+    iam.denied = set()
+    outbox.deliver_due(tables["requests"])
+    assert [body["action_id"] for body in queues[0].messages()] == [data["action_id"]]
+    assert outbox_of(tables["requests"]) == []
+
+
+@pytest.mark.no_moto
+def test_without_the_projects_the_submission_form_does_without(
+    statements: dict[str, set[Permission]],
+    iam: Iam,
+    tables: dict[str, Binding],
+    client_for: Callable[[str], Client],
+) -> None:
+    iam.denied = statements["OfferProjects"]
+    assert iam.read(client_for("operator"), "/requests/new/")[0] == 200
+    assert iam.asked & iam.denied
