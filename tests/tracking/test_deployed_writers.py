@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from tests.factories import MISSING, Typed, ago, put, raw, step, workflow, zulu
 from tests.pages import Page, visit
@@ -296,3 +297,23 @@ def test_an_expired_item_is_shown_as_awaiting_its_deletion(shown: Any) -> None:
     page = shown(workflow(expiresAt=1735123200))
     assert page.findings["expired"].startswith("Expired, awaiting deletion")
     assert page.fact("Expires").endswith(" d ago") or page.fact("Expires").endswith(" y ago")
+
+
+def test_the_ends_of_the_calendar_are_shown_in_every_time_zone(
+    shown: Any, viewer: Any, tables: Any, client_for: Any
+) -> None:
+    """A stamp that a writer made up must not break the page of one who reads it elsewhere."""
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        Preferences.objects.update_or_create(user=viewer, defaults={"time_zone": zone})
+        for stamp in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"):
+            made = step(startedAt=stamp, completedAt=stamp, duration=Typed(N="1E+30"), lastUpdated=stamp)
+            page = shown(workflow("edge", createdAt=stamp, lastUpdated=stamp, expiresAt=stamp, pdfAdapter=made,
+                                  tradeMatching=step("info", startedAt=stamp, completedAt=MISSING, duration=9e20),
+                                  tradeExtraction=step(startedAt=MISSING, completedAt=stamp, duration=10)))  # fmt: skip
+            assert page.fact_node("Started").one("time").attrs["datetime"][:10] == stamp[:10]
+            assert stamp[:4] in step_row(page, "PDF adapter")[1]
+            assert visit(client_for("viewer"), "/workflows/?range=all").ids == ["edge"]
+        assert (
+            client_for("viewer").get("/workflows/?from=0001-01-01T00:00&to=9999-12-31T23:59").status_code
+            == 200
+        )
