@@ -11,7 +11,7 @@ from opsportal.dynamo import clients, partitions
 from opsportal.dynamo.partitions import Count
 from tests.factories import agent, ago, naive, put, request, step, workflow, zulu
 from tests.pages import Page, poll, visit
-from tests.trouble import kinds, trouble
+from tests.trouble import denied, kinds, trouble
 
 PANELS = ["panel-workflows", "panel-requests", "panel-agents", "panel-tables"]
 
@@ -210,6 +210,24 @@ def test_the_tables_panel_names_each_table_and_its_state(tables: Any, client_for
     gone = visit(client, "/panels/tables/")
     assert "table missing" in gone.words
     assert "DYNAMODB_AGENTS_TABLE" in gone.words
+
+
+def test_a_table_that_is_not_as_configured_names_the_setting_that_mends_it(
+    tables: Any, client_for: Any, settings: Any
+) -> None:
+    client, table = client_for("viewer"), tables["workflows"]
+    arn = f"arn:aws:dynamodb:us-east-1:123456789012:table/{table.name}"
+    with trouble(table, denied("DescribeTable", arn)):
+        assert "may not perform dynamodb:DescribeTable" in visit(client, "/panels/tables/").words
+    caches["process"].clear()
+    other = {**settings.DYNAMO_TABLES["workflows"], "key": "processing_id"}
+    # The logs' table in place of the requests': another key, and none of the indexes.
+    wrong = {**settings.DYNAMO_TABLES["requests"], "name": tables["request_logs"].name, "key": "log_id"}
+    settings.DYNAMO_TABLES = {**settings.DYNAMO_TABLES, "workflows": other, "requests": wrong}
+    words = visit(client, "/panels/tables/").words
+    assert "Its partition key is 'sessionId', but the console is configured for 'processing_id'." in words
+    assert "DYNAMODB_WORKFLOWS_KEY=sessionId" in words
+    assert "It lacks user-index, project-index, status-index, strategy-index" in words
 
 
 def test_figures_are_shared_for_some_seconds_and_not_between_windows(tables: Any, client_for: Any) -> None:

@@ -1,5 +1,6 @@
 """What writers of the workflow table really do, and what the pages make of it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -112,44 +113,32 @@ def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any
     assert (recorded.fact("Tokens"), recorded.fact("Worked")) == ("14,169", "17.1 s")
 
 
-@pytest.mark.parametrize(
-    ("item", "finding", "sentence"),
-    [
-        (
-            {"pdfAdapter": step("error"), "tradeMatching": step("FAILED")},
-            "step_failed",
-            "PDF adapter and Trade matching failed, but the workflow says processing.",
-        ),
-        (
-            {"overallStatus": MISSING, "pdfAdapter": step("error")},
-            "step_failed",
-            "PDF adapter failed, but the workflow has no status.",
-        ),
-        ({"lastUpdated": zulu(ago(minutes=47)), "createdAt": zulu(ago(minutes=50)), "pdfAdapter": MISSING},
-         "stuck", "No update for 47 min."),
-        ({"lastUpdated": zulu(ago(days=3, hours=4, minutes=1)), "createdAt": MISSING, "pdfAdapter": MISSING},
-         "stuck", "No update for 3 d 4 h."),
-        ({"overallStatus": "failed"}, "no_failed_step", "The workflow failed, but no step says so."),
-        (
-            {"overallStatus": "completed", "pdfAdapter": step("in-progress")},
-            "still_running",
-            "The workflow says completed, but PDF adapter still says in progress.",
-        ),
-        ({"overallStatus": MISSING}, "no_status", "The item has no overallStatus."),
-    ],
-)  # fmt: skip
-def test_a_status_that_contradicts_its_steps_is_a_finding(
-    shown: Any, client_for: Any, item: Any, finding: str, sentence: str
-) -> None:
+CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
+    (lambda: {"pdfAdapter": step("error"), "tradeMatching": step("FAILED")}, "step_failed",
+     "PDF adapter and Trade matching failed, but the workflow says processing."),
+    (lambda: {"overallStatus": MISSING, "pdfAdapter": step("error")}, "step_failed",
+     "PDF adapter failed, but the workflow has no status."),
+    (lambda: {"lastUpdated": zulu(ago(minutes=47)), "createdAt": zulu(ago(minutes=50)), "pdfAdapter": MISSING},
+     "stuck", "No update for 47 min."),
+    (lambda: {"lastUpdated": zulu(ago(days=3, hours=4, minutes=1)), "createdAt": MISSING, "pdfAdapter": MISSING},
+     "stuck", "No update for 3 d 4 h."),
+    (lambda: {"overallStatus": "failed"}, "no_failed_step", "The workflow failed, but no step says so."),
+    (lambda: {"overallStatus": "completed", "pdfAdapter": step("in-progress")}, "still_running",
+     "The workflow says completed, but PDF adapter still says in progress."),
+    (lambda: {"overallStatus": MISSING}, "no_status", "The item has no overallStatus."),
+]  # fmt: skip
+
+
+def test_a_status_that_contradicts_its_steps_is_a_finding(shown: Any, client_for: Any) -> None:
     """Point 4."""
-    made = workflow("contradictory", **item)
-    assert shown(made).findings[finding] == sentence
     client = client_for("viewer")
-    listed = [
-        row for query in ("range=all", "outside=1") for row in visit(client, f"/workflows/?{query}").rows
-    ]
-    # The list says it too; a failed step comes with its own words there.
-    assert (sentence in listed[0].words) == (finding != "step_failed")
+    for values, finding, sentence in CONTRADICTIONS:
+        assert shown(workflow("contradictory", **values())).findings[finding] == sentence
+        (listed,) = (
+            row for query in ("range=all", "outside=1") for row in visit(client, f"/workflows/?{query}").rows
+        )
+        # The list says it too; a failed step comes with its own words there.
+        assert (sentence in listed.words) == (finding != "step_failed")
 
 
 STATUSES = ("loading", "warning", "info", "stopped", "PENDING", "Completed", "success-ish", "\u0130", "完了")
@@ -208,7 +197,7 @@ def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_ste
     assert "2 retries" in page.root.all("li", class_="tl-row")[0].words
     assert "model: m-1" in page.words
     assert page.fact("Last update").endswith("s ago")
-    assert "zzReporting failed" in page.words
+    assert "Error in zzReporting" in page.words
     everything = shown(item, "?tab=raw").root.one("pre", class_="raw").text
     for text in ("inv-77", "req-9", "notAStep", "colour"):
         assert text in everything
