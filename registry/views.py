@@ -1,5 +1,6 @@
 """Pages of agents: the list, one item, and the panel on the overview."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from opsportal.operations.watching import deletion, watch
 from registry import action_views, actions, profile, queries
 from registry.models import HEALTHS, Agent
 
+LONGEST_CHOICE, MOST_CHOICES = 100, 200
 NOTHING_YET = "Agents appear here as soon as one registers."
 FILTERS = {"capability": "Capability", "status": "Status", "health": "Health", "q": "Text"}
 
@@ -42,10 +44,15 @@ def list_(request: HttpRequest) -> HttpResponse:
             *((health, listing.url(health=health), listing["health"] == health, "") for health in HEALTHS),
         ],
         "register": action_views.register_button(request),
-        "capabilities": sorted({capability for one in agents for capability in one.offers}),
-        "statuses": sorted({str(one.declared_status).lower() for one in agents if one.declared_status}),
+        "capabilities": _choices(capability for one in agents for capability in one.offers),
+        "statuses": _choices(str(one.declared_status).lower() for one in agents if one.declared_status),
     }
     return respond(request, "registry/list.html", context, region)
+
+
+def _choices(texts: Iterable[str]) -> list[str]:
+    """What a filter offers: short texts, each once."""
+    return sorted({text for text in texts if len(text) <= LONGEST_CHOICE})[:MOST_CHOICES]
 
 
 TABS = (("profile", "Profile"), ("audit", "Audit"), ("raw", "Raw"))

@@ -76,9 +76,16 @@ def permalink(request_id: str, line: ProcessingLog) -> str:
 
 
 def _as_text(line: ProcessingLog) -> str:
-    stamp = line.raw.get("timestamp", {}).get("S", "?")
+    stamp = _column(line.raw.get("timestamp", {}).get("S"))
+    level, stage = _column(line.log_level).upper(), _column(line.stage)
     text = visible(line.text).replace("\n", "\n    ")
-    return f"{stamp} {line.level or '-':8} {visible(str(line.stage or '-'))} {text}\n"
+    return f"{stamp} {level:8} {stage} {text}\n"
+
+
+def _column(value: object) -> str:
+    """On one line, so that nothing in it passes for a line of its own."""
+    text = "" if value is None else str(value).strip()
+    return visible(text).replace("\n", "\u27e6U+000A\u27e7") or "-"
 
 
 def _as_json(line: ProcessingLog) -> str:

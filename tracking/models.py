@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute, Typed
+from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
 from tracking.steps import Step, Tokens, read_tokens, steps_of
 
@@ -105,7 +105,7 @@ class Workflow(DynamoModel):
     def first_error(self) -> tuple[str, object] | None:
         """Label and error of the first step that has one, or that failed without one."""
         for step in self.steps:
-            if step.error:
+            if step.error is not None:
                 return step.label, step.error
         for step in self.steps:
             if step.failed:
@@ -116,10 +116,6 @@ class Workflow(DynamoModel):
     def is_expired(self) -> bool:
         """Past its TTL and not yet deleted, which takes DynamoDB days."""
         return isinstance(self.expires_at, datetime) and self.expires_at <= datetime.now(UTC)
-
-    @property
-    def step_maps(self) -> dict[str, Typed]:
-        return {step.key: self.raw[step.key] for step in self.steps if step.present}
 
 
 class WorkflowPermissions(models.Model):

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.console.tones import FAILED, RUNNING, SUCCESS, WAITING, tone_of
+from opsportal.console.tones import FAILED, RUNNING, WAITING, tone_of
 from opsportal.dynamo.attributes import (
     Malformed,
     Typed,
@@ -71,10 +71,6 @@ class Step:
     @property
     def running(self) -> bool:
         return self.tone == RUNNING
-
-    @property
-    def succeeded(self) -> bool:
-        return self.tone == SUCCESS
 
     @property
     def status_text(self) -> str:

@@ -16,9 +16,17 @@ def iso(at: datetime) -> str:
 
 def absolute(at: datetime, zone: ZoneInfo, *, milliseconds: bool = False) -> str:
     """`2026-11-20 15:02:11 CET`: an instant in a zone, with the zone's own name for itself."""
-    local = at.astimezone(zone)
+    local = in_zone(at, zone)
     fraction = f".{local.microsecond // 1000:03d}" if milliseconds else ""
-    return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local.tzname()}"
+    return f"{local.date()} {local:%H:%M:%S}{fraction} {local.tzname()}"
+
+
+def in_zone(at: datetime, zone: ZoneInfo) -> datetime:
+    """`at` on the clocks of a zone; in UTC where it would be before the year 1 or after 9999 there."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at.astimezone(UTC)
 
 
 def both(at: datetime, zone: ZoneInfo) -> str:
@@ -26,9 +34,9 @@ def both(at: datetime, zone: ZoneInfo) -> str:
     text = absolute(at, ZoneInfo("UTC"), milliseconds=True)
     if zone.key == "UTC":
         return text
-    local = at.astimezone(zone)
+    local = in_zone(at, zone)
     # The local date only where it differs: near midnight it does, and it matters.
-    day = f"{local:%Y-%m-%d} " if local.date() != at.astimezone(UTC).date() else ""
+    day = f"{local.date()} " if local.date() != at.astimezone(UTC).date() else ""
     return f"{text} · {day}{local:%H:%M:%S} {zone.key}"
 
 

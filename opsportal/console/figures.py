@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import tones
-from opsportal.console.text import visible
+from opsportal.console.text import excerpt, visible
 
 # One shape per tone in a 10 x 10 box, so that a dot is told by more than its colour.
 SHAPES = {
@@ -42,13 +42,13 @@ def dots(steps: Sequence[Step]) -> SafeString:
             (
                 step.tone if step.tone in SHAPES else tones.UNKNOWN,
                 1 + number * (DOT + GAP),
-                f"{visible(str(step.label))}: {visible(str(step.status_text))}",
+                f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}",
                 mark_safe(SHAPES.get(step.tone, SHAPES[tones.UNKNOWN])),  # noqa: S308 (own constants)
             )
             for number, step in enumerate(steps)
         ),
     )
-    text = ", ".join(f"{visible(str(step.label))}: {visible(str(step.status_text))}" for step in steps)
+    text = ", ".join(f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}" for step in steps)
     return format_html(
         '<svg class="dots" role="img" aria-label="{}" width="{}" height="12">{}</svg>',
         text,

@@ -1,5 +1,6 @@
 """What every list and item shares: its state in the URL, and the answers to its polls."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,37 +10,29 @@ from django.test import RequestFactory
 
 from opsportal.accounts.models import Preferences, SavedView
 from opsportal.console.listing import Listing, stamp_shown
-from tests.factories import agent, ago, delete, log, naive, put, request, workflow, zulu
+from tests.factories import Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
 from tests.pages import poll, visit
 
-# (URL, logical table, key, item while it runs, the same item changed so that the page must change).
-POLLED = [
-    ("/workflows/", "workflows", "w", workflow("w"), workflow("w", overallStatus="failed")),
-    ("/workflows/w/", "workflows", "w", workflow("w"), workflow("w", documentId="another")),
-    ("/workflows/w/?tab=raw", "workflows", "w", workflow("w"), workflow("w", unheard="of")),
-    (
-        "/workflows/?outside=1",
-        "workflows",
-        "w",
-        {"sessionId": {"S": "w"}},
-        {"sessionId": {"S": "w"}, "x": {"N": "1"}},
-    ),
-    ("/requests/", "requests", "r", request("r"), request("r", status="executing")),
-    ("/requests/?sort=priority", "requests", "r", request("r"), request("r", status_message="Now")),
-    ("/requests/r/", "requests", "r", request("r"), request("r", errors=["boom"])),
-    ("/requests/r/?tab=history", "requests", "r", request("r"), request("r", processing_metadata={})),
-    ("/agents/", "agents", "a", agent("a"), agent("a", status="inactive")),
-    ("/agents/a/", "agents", "a", agent("a"), agent("a", reputationScore=3)),
+# (URL, logical table, item, what changes of it so that the page must change).
+POLLED: list[tuple[str, str, Callable[[], Raw], Raw]] = [
+    ("/workflows/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "failed"}}),
+    ("/workflows/w/", "workflows", lambda: workflow("w"), {"documentId": {"S": "another"}}),
+    ("/workflows/w/?tab=raw", "workflows", lambda: workflow("w"), {"unheard": {"S": "of"}}),
+    ("/workflows/?outside=1", "workflows", lambda: {"sessionId": {"S": "w"}}, {"x": {"N": "1"}}),
+    ("/requests/", "requests", lambda: request("r"), {"status": {"S": "executing"}}),
+    ("/requests/?sort=priority", "requests", lambda: request("r"), {"status_message": {"S": "Now"}}),
+    ("/requests/r/", "requests", lambda: request("r"), {"errors": {"L": [{"S": "boom"}]}}),
+    ("/requests/r/?tab=history", "requests", lambda: request("r"), {"processing_metadata": {"M": {}}}),
+    ("/agents/", "agents", lambda: agent("a"), {"status": {"S": "inactive"}}),
+    ("/agents/a/", "agents", lambda: agent("a"), {"reputationScore": {"N": "3"}}),
 ]
 
 
-@pytest.mark.parametrize(
-    ("url", "logical", "key", "before", "after"), POLLED, ids=lambda v: v if isinstance(v, str) else ""
-)
+@pytest.mark.parametrize(("url", "logical", "made", "change"), POLLED, ids=[case[0] for case in POLLED])
 def test_a_poll_gets_nothing_or_the_changed_fragment(
-    tables: Any, client_for: Any, url: str, logical: str, key: str, before: Any, after: Any
+    tables: Any, client_for: Any, url: str, logical: str, made: Any, change: Raw
 ) -> None:
-    table, client = tables[logical], client_for("viewer")
+    table, client, before = tables[logical], client_for("viewer"), made()
     put(table, before)
     page = visit(client, url)
     assert not page.is_fragment
@@ -49,7 +42,7 @@ def test_a_poll_gets_nothing_or_the_changed_fragment(
     assert page.response.headers["Cache-Control"] == "no-store"
     unchanged = poll(client, page)
     assert (unchanged.status, unchanged.html) == (204, "")
-    put(table, after)
+    put(table, {**before, **change})
     changed = poll(client, page)
     assert (changed.status, changed.is_fragment) == (200, True)
     assert changed.region.attrs["id"] == page.region.attrs["id"]
@@ -62,7 +55,7 @@ def test_a_poll_gets_nothing_or_the_changed_fragment(
         whole = poll(client, changed, **{header: "true"})
         assert (whole.status, whole.is_fragment) == (200, False)
     # Gone: the old state must not stay, so it is a 200 that says so.
-    delete(table, key)
+    delete(table, before[table.key]["S"])
     gone = poll(client, changed)
     assert (gone.status, gone.is_fragment) == (200, True)
     assert gone.empty.attrs["data-empty"] in ("gone", "nothing_yet", "no_match")
@@ -75,23 +68,23 @@ def test_a_poll_gets_nothing_or_the_changed_fragment(
 @pytest.mark.parametrize(
     ("url", "logical", "running", "ended"),
     [
-        ("/workflows/", "workflows", workflow("w"), {"overallStatus": {"S": "completed"}}),
-        ("/workflows/w/", "workflows", workflow("w"), {"overallStatus": {"S": "CANCELLED"}}),
-        ("/requests/", "requests", request("r"), {"status": {"S": "failed"}}),
-        ("/requests/r/", "requests", request("r", status="odd"), {"status": {"S": "completed"}}),
-        ("/requests/r/logs/", "requests", request("r"), {"status": {"S": "cancelled"}}),
+        ("/workflows/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "completed"}}),
+        ("/workflows/w/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "CANCELLED"}}),
+        ("/requests/", "requests", lambda: request("r"), {"status": {"S": "failed"}}),
+        ("/requests/r/", "requests", lambda: request("r", status="odd"), {"status": {"S": "completed"}}),
+        ("/requests/r/logs/", "requests", lambda: request("r"), {"status": {"S": "cancelled"}}),
     ],
 )
 def test_polling_ends_by_itself_when_all_that_is_shown_is_terminal(
     tables: Any, client_for: Any, url: str, logical: str, running: Any, ended: Any
 ) -> None:
-    client = client_for("viewer")
-    put(tables[logical], running)
+    client, before = client_for("viewer"), running()
+    put(tables[logical], before)
     put(tables["request_logs"], log("r"))
     page = visit(client, url)
     assert page.polls
     assert page.region.attrs["data-live"] == "on"
-    put(tables[logical], {**running, **ended})
+    put(tables[logical], {**before, **ended})
     over = poll(client, page) if "logs" not in url else visit(client, url)
     assert not over.polls
     assert over.region.attrs["data-live"] == "finished"

@@ -9,7 +9,7 @@ from opsportal.console.templatetags.lists import ident_text
 from registry.models import HEALTHS, Agent
 from tests.factories import agent, delete, put
 from tests.pages import visit
-from tests.shapes import few, items, members
+from tests.shapes import derived, few, items, members
 
 WHOLE = {
     **agent("x"),
@@ -24,7 +24,7 @@ AGENTS = items(WHOLE, "agentId", nested=NESTED)
 
 
 @few
-@given(drawn=st.lists(AGENTS, min_size=1, max_size=2, unique_by=lambda item: item["agentId"]["S"]))
+@given(drawn=st.lists(AGENTS, min_size=1, max_size=3, unique_by=lambda item: item["agentId"]["S"]))
 def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, drawn: Any) -> None:
     table, client = tables["agents"], client_for("viewer")
     put(table, *drawn)
@@ -42,6 +42,7 @@ def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, dra
     delete(table, *(item["agentId"]["S"] for item in drawn))
 
 
+@derived
 @given(drawn=AGENTS)
 def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
     found = Agent.of(drawn)

@@ -1,5 +1,6 @@
 """One request: what its page makes of the documented item, and of what deployed writers leave."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -186,25 +187,24 @@ def test_stamps_without_a_zone_are_utc_and_kept_as_they_are_written(
     assert visit(client, "/requests/?from=2024-01-09T15:43:10&to=2024-01-09T16:00").ids == []
 
 
-@pytest.mark.parametrize(
-    ("values", "kind", "sentence"),
-    [
-        ({"created_at": naive(ago(minutes=50)), "updated_at": naive(ago(minutes=47)), "started_at": MISSING, "progress": MISSING},
-         "stuck", "No update for 47 min."),
-        ({"status": "pending", "created_at": naive(ago(hours=5, minutes=12)), "updated_at": MISSING,
-          "started_at": MISSING, "progress": MISSING}, "stuck", "No worker has taken it for 5 h 12 min."),
-        ({"status": "completed"}, "no_results", "Completed, but it holds no results."),
-        ({"status": "Failed"}, "no_error", "Failed, but no error was recorded."),
-        ({"status": MISSING}, "no_status", "The item has no status, so it is in no list by status."),
-        ({"created_at": MISSING}, "no_created_at",
-         "The item has no created_at text, so it is in no list by time."),
-        ({"config": "x", "errors": [], "progress": [], "completed_at": "soon"}, "malformed",
-         "Could not be read as documented: completed_at, config, progress."),
-    ],
-)  # fmt: skip
-def test_contradictions_are_findings(shown: Any, values: Any, kind: str, sentence: str) -> None:
-    page = shown(request("found", **values))
-    assert page.findings[kind] == sentence
+CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
+    (lambda: {"created_at": naive(ago(minutes=50)), "updated_at": naive(ago(minutes=47)), "started_at": MISSING,
+              "progress": MISSING}, "stuck", "No update for 47 min."),
+    (lambda: {"status": "pending", "created_at": naive(ago(hours=5, minutes=12)), "updated_at": MISSING,
+              "started_at": MISSING, "progress": MISSING}, "stuck", "No worker has taken it for 5 h 12 min."),
+    (lambda: {"status": "completed"}, "no_results", "Completed, but it holds no results."),
+    (lambda: {"status": "Failed"}, "no_error", "Failed, but no error was recorded."),
+    (lambda: {"status": MISSING}, "no_status", "The item has no status, so it is in no list by status."),
+    (lambda: {"created_at": MISSING}, "no_created_at",
+     "The item has no created_at text, so it is in no list by time."),
+    (lambda: {"config": "x", "errors": [], "progress": [], "completed_at": "soon"}, "malformed",
+     "Could not be read as documented: completed_at, config, progress."),
+]  # fmt: skip
+
+
+def test_contradictions_are_findings(shown: Any) -> None:
+    for values, kind, sentence in CONTRADICTIONS:
+        assert shown(request("found", **values())).findings[kind] == sentence
 
 
 def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any) -> None:

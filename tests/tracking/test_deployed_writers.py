@@ -1,10 +1,12 @@
 """What writers of the workflow table really do, and what the pages make of it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from tests.factories import MISSING, Typed, ago, put, raw, step, workflow, zulu
 from tests.pages import Page, visit
@@ -111,44 +113,32 @@ def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any
     assert (recorded.fact("Tokens"), recorded.fact("Worked")) == ("14,169", "17.1 s")
 
 
-@pytest.mark.parametrize(
-    ("item", "finding", "sentence"),
-    [
-        (
-            {"pdfAdapter": step("error"), "tradeMatching": step("FAILED")},
-            "step_failed",
-            "PDF adapter and Trade matching failed, but the workflow says processing.",
-        ),
-        (
-            {"overallStatus": MISSING, "pdfAdapter": step("error")},
-            "step_failed",
-            "PDF adapter failed, but the workflow has no status.",
-        ),
-        ({"lastUpdated": zulu(ago(minutes=47)), "createdAt": zulu(ago(minutes=50)), "pdfAdapter": MISSING},
-         "stuck", "No update for 47 min."),
-        ({"lastUpdated": zulu(ago(days=3, hours=4, minutes=1)), "createdAt": MISSING, "pdfAdapter": MISSING},
-         "stuck", "No update for 3 d 4 h."),
-        ({"overallStatus": "failed"}, "no_failed_step", "The workflow failed, but no step says so."),
-        (
-            {"overallStatus": "completed", "pdfAdapter": step("in-progress")},
-            "still_running",
-            "The workflow says completed, but PDF adapter still says in progress.",
-        ),
-        ({"overallStatus": MISSING}, "no_status", "The item has no overallStatus."),
-    ],
-)  # fmt: skip
-def test_a_status_that_contradicts_its_steps_is_a_finding(
-    shown: Any, client_for: Any, item: Any, finding: str, sentence: str
-) -> None:
+CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
+    (lambda: {"pdfAdapter": step("error"), "tradeMatching": step("FAILED")}, "step_failed",
+     "PDF adapter and Trade matching failed, but the workflow says processing."),
+    (lambda: {"overallStatus": MISSING, "pdfAdapter": step("error")}, "step_failed",
+     "PDF adapter failed, but the workflow has no status."),
+    (lambda: {"lastUpdated": zulu(ago(minutes=47)), "createdAt": zulu(ago(minutes=50)), "pdfAdapter": MISSING},
+     "stuck", "No update for 47 min."),
+    (lambda: {"lastUpdated": zulu(ago(days=3, hours=4, minutes=1)), "createdAt": MISSING, "pdfAdapter": MISSING},
+     "stuck", "No update for 3 d 4 h."),
+    (lambda: {"overallStatus": "failed"}, "no_failed_step", "The workflow failed, but no step says so."),
+    (lambda: {"overallStatus": "completed", "pdfAdapter": step("in-progress")}, "still_running",
+     "The workflow says completed, but PDF adapter still says in progress."),
+    (lambda: {"overallStatus": MISSING}, "no_status", "The item has no overallStatus."),
+]  # fmt: skip
+
+
+def test_a_status_that_contradicts_its_steps_is_a_finding(shown: Any, client_for: Any) -> None:
     """Point 4."""
-    made = workflow("contradictory", **item)
-    assert shown(made).findings[finding] == sentence
     client = client_for("viewer")
-    listed = [
-        row for query in ("range=all", "outside=1") for row in visit(client, f"/workflows/?{query}").rows
-    ]
-    # The list says it too; a failed step comes with its own words there.
-    assert (sentence in listed[0].words) == (finding != "step_failed")
+    for values, finding, sentence in CONTRADICTIONS:
+        assert shown(workflow("contradictory", **values())).findings[finding] == sentence
+        (listed,) = (
+            row for query in ("range=all", "outside=1") for row in visit(client, f"/workflows/?{query}").rows
+        )
+        # The list says it too; a failed step comes with its own words there.
+        assert (sentence in listed.words) == (finding != "step_failed")
 
 
 STATUSES = ("loading", "warning", "info", "stopped", "PENDING", "Completed", "success-ish", "\u0130", "完了")
@@ -207,7 +197,7 @@ def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_ste
     assert "2 retries" in page.root.all("li", class_="tl-row")[0].words
     assert "model: m-1" in page.words
     assert page.fact("Last update").endswith("s ago")
-    assert "zzReporting failed" in page.words
+    assert "Error in zzReporting" in page.words
     everything = shown(item, "?tab=raw").root.one("pre", class_="raw").text
     for text in ("inv-77", "req-9", "notAStep", "colour"):
         assert text in everything
@@ -296,3 +286,23 @@ def test_an_expired_item_is_shown_as_awaiting_its_deletion(shown: Any) -> None:
     page = shown(workflow(expiresAt=1735123200))
     assert page.findings["expired"].startswith("Expired, awaiting deletion")
     assert page.fact("Expires").endswith(" d ago") or page.fact("Expires").endswith(" y ago")
+
+
+def test_the_ends_of_the_calendar_are_shown_in_every_time_zone(
+    shown: Any, viewer: Any, tables: Any, client_for: Any
+) -> None:
+    """A stamp that a writer made up must not break the page of one who reads it elsewhere."""
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        Preferences.objects.update_or_create(user=viewer, defaults={"time_zone": zone})
+        for stamp in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"):
+            made = step(startedAt=stamp, completedAt=stamp, duration=Typed(N="1E+30"), lastUpdated=stamp)
+            page = shown(workflow("edge", createdAt=stamp, lastUpdated=stamp, expiresAt=stamp, pdfAdapter=made,
+                                  tradeMatching=step("info", startedAt=stamp, completedAt=MISSING, duration=9e20),
+                                  tradeExtraction=step(startedAt=MISSING, completedAt=stamp, duration=10)))  # fmt: skip
+            assert page.fact_node("Started").one("time").attrs["datetime"][:10] == stamp[:10]
+            assert stamp[:4] in step_row(page, "PDF adapter")[1]
+            assert visit(client_for("viewer"), "/workflows/?range=all").ids == ["edge"]
+        assert (
+            client_for("viewer").get("/workflows/?from=0001-01-01T00:00&to=9999-12-31T23:59").status_code
+            == 200
+        )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opsportal.console.templatetags.lists import ident_text
 from tests.factories import delete, put, step, workflow
 from tests.pages import Node, Page, visit
-from tests.shapes import few, items, members
+from tests.shapes import derived, few, items, members
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.timeline import timeline
@@ -26,7 +26,7 @@ NESTED = {
 
 def shapes(*indexed: str) -> st.SearchStrategy[Any]:
     drawn = items(WHOLE, "sessionId", indexed=indexed, nested=NESTED)
-    return st.lists(drawn, min_size=1, max_size=2, unique_by=lambda item: item["sessionId"]["S"])
+    return st.lists(drawn, min_size=1, max_size=3, unique_by=lambda item: item["sessionId"]["S"])
 
 
 def rows_of(*pages: Page) -> dict[str, Node]:
@@ -72,6 +72,7 @@ def test_without_an_index_even_its_key_attributes_may_be_anything(
     delete(table, *(item["sessionId"]["S"] for item in drawn))
 
 
+@derived
 @given(drawn=items(WHOLE, "sessionId", nested=NESTED))
 def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
     found = Workflow.of(drawn)
@@ -80,6 +81,14 @@ def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
     for row in timeline(found).rows:
         assert row.bar is None or (0 <= row.bar.x <= 100 and 0 < row.bar.width <= 100)
     assert found.seconds is None or found.seconds.is_finite()
+    if found.first_error is not None:
+        label, error = found.first_error
+        assert str(label)
+        assert str(error)
+    if found.ended_at is not None:
+        assert found.is_terminal
+    began = [one.began_at for one in found.steps if one.began_at]
+    assert found.started_at in ([found.created_at] if found.created_at else began or [None])
     # What the item holds of a step is shown: as read, or as malformed with its raw form.
     for one in found.steps:
         assert one.present == (one.key in drawn and "NULL" not in drawn[one.key])

@@ -71,7 +71,16 @@ def _text(value: Any) -> SafeString:
         return YES if value else NO
     if isinstance(value, Decimal):
         return format_html('<span class="num">{}</span>', numbers.plain(value))
-    return format_html("<bdi>{}</bdi>", text.visible(str(value)))
+    return format_html("<bdi>{}</bdi>", text.visible(_shortened(str(value))))
+
+
+# Characters of one value on a page. Texts of 300 KB occur; the raw item holds all of it.
+MOST_TEXT = 4000
+
+
+def _shortened(value: str, most: int = MOST_TEXT) -> str:
+    rest = len(value) - most
+    return f"{value[:most]}… ({rest:,} more characters)" if rest > 0 else value
 
 
 # --- Times ---------------------------------------------------------------------------------------
@@ -195,7 +204,7 @@ def status(value: Any) -> SafeString:
         return mark_safe(
             '<span class="status tone-unknown is-none" title="no status was written">no status</span>'
         )
-    word = text.visible(str(value))
+    word = text.visible(_shortened(str(value), 400))
     tone = tone_of(value)
     cut = len(word) > STATUS_LENGTH
     name = "ban" if word.lower() in ("cancelled", "canceled") else tones.ICONS[tone]

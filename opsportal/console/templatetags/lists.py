@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from opsportal.console.converters import quote_key
+from opsportal.console.listing import MOST_BYTES, cut
 from opsportal.console.templatetags.console import shown
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import raw_text
@@ -54,8 +55,8 @@ def long_text(value: Any) -> str:
 
 @register.simple_tag
 def filter_url(listing: Any, name: str, value: Any) -> str:
-    """The list with one filter set, as a cell links to it."""
-    return str(listing.url(**{name: str(value), "outside": None}))
+    """The list with one filter set, as a cell links to it. No address holds a text of 300 KB."""
+    return str(listing.url(**{name: cut(str(value), MOST_BYTES), "outside": None}))
 
 
 @register.filter
