@@ -42,11 +42,14 @@ def row(entry: Entry) -> dict[str, object]:
 
 
 def lines(kind: str, shown: Iterable[Entry]) -> Iterator[str]:
-    """The export line by line. One that DynamoDB cuts short says so in its last line."""
+    """The export line by line. One that DynamoDB cuts short says so in its last line, in the same format."""
     try:
         yield from (_jsonl if kind == "jsonl" else _csv)(shown)
     except DynamoError as error:
-        yield f"\n# This export is not complete: {error.sentence}\n"
+        sentence = f"This export is not complete: {error.sentence}"
+        buffer = io.StringIO()
+        csv.writer(buffer).writerow([f"# {sentence}"])
+        yield json.dumps({"incomplete": sentence}) + "\n" if kind == "jsonl" else buffer.getvalue()
 
 
 def _jsonl(shown: Iterable[Entry]) -> Iterator[str]:
