@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo import spending
-from opsportal.dynamo.errors import AccessDenied, DynamoError, Throttled
+from opsportal.dynamo.errors import AccessDenied, CredentialsRefused, DynamoError, TableMissing, Throttled
 from opsportal.operations import entries, images, outbox, transactions
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Target, new_action_id
+from opsportal.operations.tables import jobs_beside
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import (
     Conflict,
@@ -455,3 +456,64 @@ def test_a_refusal_is_logged_with_its_action_and_its_cost(
     ):
         assert part in line
     assert f"{account.read_units} RCU" in line
+
+
+def test_a_table_that_is_missing_is_named_with_the_others(
+    tables: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """DynamoDB does not say which of the transaction's it is."""
+    put(tables["requests"], request_item())
+    jobs = jobs_beside(tables["requests"])
+    places.client(jobs).delete_table(TableName=jobs.name)
+    before = get(tables["requests"], "req-1")
+    with pytest.raises(TableMissing) as missing:
+        mark()
+    assert jobs.name in missing.value.sentence
+    assert "dynamo migrate" in missing.value.mend
+    assert get(tables["requests"], "req-1") == before
+    assert trail(tables["requests"]) == []
+
+
+def test_a_hindrance_that_hid_a_commit_is_a_success(proxied: Proxy, tables: dict[str, Any]) -> None:
+    """A first try that was carried out, and whose repetitions conflict with it."""
+    put(tables["requests"], request_item())
+    conflict = cancelled("TransactionConflict", "None", "None", "None")
+
+    def hides(_operation: str, _arguments: Any, forward: Any) -> Answer:
+        forward()
+        return conflict
+
+    proxied.on(TRANSACTION, *[conflict] * (transactions.ATTEMPTS - 1), hides)
+    assert mark().repeated
+    assert len(trail(tables["requests"])) == 1
+
+
+def test_a_map_that_vanished_under_a_path_is_a_lost_race(proxied: Proxy, tables: dict[str, Any]) -> None:
+    put(tables["requests"], request_item())
+    message = "The document path provided in the update expression is invalid for update"
+    vanished = error(
+        "TransactionCanceledException",
+        "Transaction cancelled",
+        CancellationReasons=[{"Code": "ValidationError", "Message": message}, {"Code": "None"}],
+    )
+    proxied.on(TRANSACTION, vanished)
+    with pytest.raises(Conflict, match="in the meantime"):
+        mark()
+    assert trail(tables["requests"]) == []
+
+
+def test_a_change_of_nothing_is_refused(tables: dict[str, Any]) -> None:
+    put(tables["requests"], request_item())
+    mark()
+    before = dump(tables)
+    with pytest.raises(Conflict, match="nothing to change"):
+        mark()
+    assert dump(tables) == before
+
+
+def test_credentials_that_are_refused_are_no_lost_answer(proxied: Proxy, tables: dict[str, Any]) -> None:
+    put(tables["requests"], request_item())
+    expired = error("ExpiredTokenException", "The security token included in the request is expired")
+    proxied.on(TRANSACTION, *[expired] * 5)
+    with pytest.raises(CredentialsRefused):
+        mark()
