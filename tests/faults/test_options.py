@@ -78,3 +78,14 @@ def test_a_long_log_is_put_aside(tmp_path: Path) -> None:
     assert fresh_log(log) == log
     assert not log.exists()
     assert (tmp_path / "engine.log.1").exists()
+
+
+def test_queues_that_were_named_are_replaced_by_our_own() -> None:
+    real = "https://sqs.eu-west-1.amazonaws.com/1/real"
+    mine = {"REQUESTS_QUEUE_URL": real, "AWS_ENDPOINT_URL_SQS": "https://sqs.example", "PATH": "/bin"}
+    given = environment.with_queues(mine, "http://127.0.0.1:1")
+    assert given["PATH"] == "/bin"
+    assert given["AWS_ENDPOINT_URL_SQS"] == "http://127.0.0.1:1"
+    assert given["REQUESTS_QUEUE_URL"].startswith("http://127.0.0.1:1/")
+    assert given["REQUESTS_QUEUE_URL"].endswith("/requests")
+    assert given["WORKFLOW_COMMANDS_QUEUE_URL"].endswith("/workflow-commands")
