@@ -62,8 +62,9 @@ class FeedFilter:
     def index(self) -> Index:
         return AUDIT.index("target-index" if self.target else "actor-index" if self.actor else "feed-index")
 
-    def merge(self, audit: Binding, limit: int, until: str = "") -> Merge:
-        """`until`: the stamp at which a page goes on; later days are not read again."""
+    def merge(self, audit: Binding, limit: int, until: str = "", since: str = "") -> Merge:
+        """`until`: the stamp at which a page goes on; later days are not read again. `since`: the oldest
+        stamp that can still be on the page."""
         index, ceilings = self.index, {}
         if self.target:
             logicals = [one for one in settings.DYNAMO_TABLES if self.logical in ("", one)]
@@ -75,7 +76,7 @@ class FeedFilter:
             ceilings = {
                 f"{day}#{shard}": f"{day}~"
                 for day in days
-                if not until or day <= until[:10]
+                if since[:10] <= day and (not until or day <= until[:10])
                 for shard in range(FEED_SHARDS)
             }
             partitions = list(ceilings)
@@ -83,7 +84,7 @@ class FeedFilter:
             audit,
             index,
             partitions,
-            span=self.span,
+            span=Span(max(self.span.start, since), self.span.end),
             filters=self.clauses(),
             limit=limit,
             ceilings=ceilings,
@@ -99,13 +100,19 @@ class FeedFilter:
 def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAGE_SIZE) -> Page:
     """One page over all places, merged by time. Items are the index's summaries. Raises `DynamoError`."""
     position = cursors.load(cursor, purpose=purpose) if cursor else {}
-    audits = [audit_beside(table) for table in places()]
-    pages = [wanted.merge(audit, limit, position.get("at", "")).read(position) for audit in audits]
-    merged = _together(pages)
+    pages: list[Page] = []
+    merged: list[Raw] = []
+    since = ""
+    for table in places():
+        # Of the next place only what is as new as a page that is full already.
+        since = merged[limit - 1]["at"]["S"] if len(merged) >= limit else ""
+        merge = wanted.merge(audit_beside(table), limit, position.get("at", ""), since)
+        pages.append(merge.read(position))
+        merged = _together(pages)
     # What lies below the point to which another place was searched may not be the next.
     floor = max((found.searched_to for found in pages if not found.complete), default="")
     shown = [raw for raw in merged if raw["at"]["S"] >= floor][:limit]
-    more = len(merged) > len(shown) or any(found.cursor for found in pages)
+    more = len(merged) > len(shown) or bool(since) or any(found.cursor for found in pages)
     complete = all(found.complete for found in pages) or len(shown) == limit
     result = Page(shown, how=f"Query {wanted.index.name}", complete=complete)
     result.searched_to = "" if complete else floor.rstrip("~")
