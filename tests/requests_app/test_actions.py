@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opsportal.aws import QueueTrouble
 from opsportal.operations import outbox as outgoing
 from opsportal.operations.changes import delete_request
 from opsportal.operations.entries import Actor, new_action_id
@@ -458,3 +459,14 @@ def test_what_is_not_finished_is_purged_only_by_who_may(tables: dict[str, Any]) 
         assert dump(tables) == before
         do("purge", f"req-{number}", unfinished=True)
         assert get(tables["requests"], f"req-{number}") is None
+
+
+def test_a_message_waits_while_its_queue_is_not_set(tables: dict[str, Any], settings: Any) -> None:
+    settings.REQUESTS_QUEUE_URL = "http://127.0.0.1:9/123456789012/requests"
+    put(tables["requests"], request_item(status="failed", processing_strategy={"S": "sqs"}))
+    do("retry")  # nobody answers at that address
+    settings.REQUESTS_QUEUE_URL = ""
+    (raw,) = outbox(tables["requests"])
+    with pytest.raises(QueueTrouble, match="REQUESTS_QUEUE_URL is missing"):
+        outgoing._handlers["requests.sqs"](outgoing.of(raw), tables["requests"])
+    assert outbox(tables["requests"]) == [raw]

@@ -58,7 +58,7 @@ def test_the_documented_item_is_shown_in_all_its_parts(shown: Any, client_for: A
         assert text in page.words
     assert page.findings == {}
     assert not page.polls
-    assert list(page.tabs) == ["Progress", "Logs", "Config", "Results", "History", "Raw"]
+    assert list(page.tabs) == ["Progress", "Logs", "Config", "Results", "History", "Audit", "Raw"]
     client = client_for("viewer")
     config = visit(client, page.tabs["Config"])
     for text in (
