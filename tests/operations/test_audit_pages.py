@@ -222,7 +222,9 @@ def test_whatever_lies_in_the_trail_every_page_can_be_read(tables: dict[str, Any
     assert administrator.get("/audit/last/").status_code in (200, 404)
 
 
-@pytest.mark.parametrize("action_id", ["nonsense", "49872dc5-d2ca-48ad-99f2-ff6b36936781", "a/b", "..", "x" * 500])
+@pytest.mark.parametrize(
+    "action_id", ["nonsense", "49872dc5-d2ca-48ad-99f2-ff6b36936781", "a/b", "..", "x" * 500]
+)
 def test_an_entry_that_is_not_there_is_not_found(
     tables: dict[str, Any], viewer: Client, action_id: str
 ) -> None:
