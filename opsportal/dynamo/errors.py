@@ -88,6 +88,14 @@ class MalformedCursor(DynamoError):
     retry = False
 
 
+class Rejected(DynamoError):
+    """A change that was not made, nor would be if it were sent again."""
+
+    kind = "rejected"
+    title = "DynamoDB refused the change"
+    retry = False
+
+
 class DeadlineExceeded(DynamoError):
     kind = "deadline"
     title = "DynamoDB is too slow right now"

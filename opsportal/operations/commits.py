@@ -8,6 +8,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.errors import (
     DeadlineExceeded,
     DynamoError,
+    Rejected,
     TableMissing,
     Unreachable,
     translated,
@@ -30,13 +31,6 @@ class ConditionFailed(Exception):
 
 class Unanswered(Exception):
     """Done or not: there was no answer, or none that says so."""
-
-
-class Rejected(DynamoError):
-    """Not done, nor would it be next time."""
-
-    title = "DynamoDB refused the change"
-    retry = False
 
 
 THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}

@@ -27,7 +27,7 @@ TEMPLATES = sorted((settings.BASE_DIR / "templates").rglob("*.html"))
 FIRST_PAGE_BYTES = 150_000
 KINDS = (
     "table_missing", "index_missing", "access_denied", "throttled", "unreachable", "credentials",
-    "malformed_cursor", "deadline", "key_mismatch", "server_fault", "refused",
+    "malformed_cursor", "deadline", "key_mismatch", "rejected", "server_fault", "refused",
 )  # fmt: skip
 
 

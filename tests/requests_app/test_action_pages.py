@@ -230,7 +230,7 @@ def test_without_an_answer_the_same_form_may_be_sent_again(
             "access_denied",
             "dynamodb:UpdateItem",
         ),
-        (error("ValidationException", "Item size has exceeded the maximum"), "server_fault", "maximum"),
+        (error("ValidationException", "Item size has exceeded the maximum"), "rejected", "maximum"),
     ],
     ids=["throttled", "denied", "rejected"],
 )
