@@ -8,6 +8,7 @@ import pytest
 
 from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
+from tests.cases import each
 from tests.factories import MISSING, Typed, ago, put, raw, step, workflow, zulu
 from tests.pages import Page, visit
 
@@ -204,7 +205,7 @@ def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_ste
     assert '"duration": {\n        "N": "17.095"\n      }' in everything
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [
         "2025-12-24T10:00:00Z", "2025-12-24T10:00:00.000Z", "2025-12-24T10:00:00.5Z",
