@@ -1,5 +1,6 @@
 """What every list and item shares: its state in the URL, and the answers to its polls."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,9 @@ from django.test import RequestFactory
 from opsportal.accounts.models import Preferences, SavedView
 from opsportal.console.listing import Listing, stamp_shown
 from tests.cases import each
-from tests.factories import Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
+from tests.factories import MISSING, Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
 from tests.pages import poll, visit
+from tests.shapes import HARD_KEYS
 
 # (URL, logical table, item, what changes of it so that the page must change).
 POLLED: list[tuple[str, str, Callable[[], Raw], Raw]] = [
@@ -163,6 +165,27 @@ def test_an_expired_session_leads_the_whole_page_to_the_login(tables: Any, clien
     assert answer.html == ""
     assert answer.response.headers["HX-Redirect"] == "/accounts/login/?next=/requests/%3Fstatus%3Dprocessing"
     assert client.get("/requests/?status=processing").url.startswith("/accounts/login/?next=/requests/")
+
+
+def test_every_key_is_listed_so_that_it_can_be_seen_and_opens_by_its_link(
+    tables: Any, client_for: Any
+) -> None:
+    client = client_for("viewer")
+    for logical, url, made in (
+        ("workflows", "/workflows/?range=all", workflow),
+        ("requests", "/requests/?range=all", request),
+        ("agents", "/agents/", lambda key: agent(key, name=MISSING)),
+    ):
+        put(tables[logical], *(made(key) for key in HARD_KEYS))
+        page = visit(client, url)
+        assert sorted(page.ids) == sorted(HARD_KEYS)
+        for key, row, link in zip(page.ids, page.rows, page.links, strict=True):
+            # A segment of plain characters, that no browser or proxy resolves or decodes.
+            assert re.fullmatch(r"/[a-z]+/[A-Za-z0-9_:@=+,~-][A-Za-z0-9_.:@=+,~-]*/", link)
+            assert row.one("a", data_row_link=None).words
+            item = visit(client, link)
+            assert item.root.one("h1").words
+            assert key in [button.attrs["data-copy"] for button in item.root.all("button", data_copy=None)]
 
 
 @each(
