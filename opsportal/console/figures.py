@@ -48,7 +48,9 @@ def dots(steps: Sequence[Step]) -> SafeString:
             for number, step in enumerate(steps)
         ),
     )
-    text = ", ".join(f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}" for step in steps)
+    text = ", ".join(
+        f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}" for step in steps
+    )
     return format_html(
         '<svg class="dots" role="img" aria-label="{}" width="{}" height="12">{}</svg>',
         text,
