@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from django.db import models
 
@@ -14,6 +14,14 @@ from tracking.steps import Step, Tokens, read_tokens, steps_of
 # Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
 STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class StepError(NamedTuple):
+    """An error, of a step that says it failed or (`failed` is False) says otherwise."""
+
+    label: str
+    error: object
+    failed: bool
 
 
 class Workflow(DynamoModel):
@@ -102,14 +110,14 @@ class Workflow(DynamoModel):
         return self.total_duration if isinstance(self.total_duration, Decimal) else None
 
     @property
-    def first_error(self) -> tuple[str, object] | None:
-        """Label and error of the first step that has one, or that failed without one."""
+    def first_error(self) -> StepError | None:
+        """Of the first step that has one, or that failed without one."""
         for step in self.steps:
             if step.error is not None:
-                return step.label, step.error
+                return StepError(step.label, step.error, step.failed)
         for step in self.steps:
             if step.failed:
-                return step.label, step.activity or "failed without an error text"
+                return StepError(step.label, step.activity or "failed without an error text", True)
         return None
 
     @property

@@ -1,10 +1,10 @@
 """Is each table as the settings say? In one sentence, with the setting that mends it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opsportal.console import tones
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import AccessDenied, DynamoError
+from opsportal.dynamo.errors import AccessDenied, DynamoError, TableMissing
 from opsportal.dynamo.tables import Binding
 
 
@@ -25,6 +25,10 @@ def condition(table: Binding) -> Condition:
         found = describe(table)
     except AccessDenied as denied:
         return Condition(table, "unknown", tones.UNKNOWN, denied.sentence, denied.mend)
+    except TableMissing as gone:
+        return Condition(
+            table, "table missing", tones.FAILED, gone.sentence, _other_spelling(table) or gone.mend
+        )
     except DynamoError as problem:
         return Condition(table, problem.kind.replace("_", " "), tones.FAILED, problem.sentence, problem.mend)
     if found.key != table.key:
@@ -51,3 +55,16 @@ def condition(table: Binding) -> Condition:
     return Condition(
         table, found.state.lower(), tones.SUCCESS if found.state == "ACTIVE" else tones.ATTENTION
     )
+
+
+def _other_spelling(table: Binding) -> str:
+    """The mend where the table exists with hyphens: the documents of the requests' tables spell them both
+    ways (``dev-market_intelligence_requests``, ``dev-market-intelligence-requests``). Else ""."""
+    name = table.name.replace("_", "-")
+    if name == table.name:
+        return ""
+    try:
+        describe(replace(table, name=name))
+    except DynamoError:
+        return ""
+    return f"There is a table {name}: set DYNAMODB_{table.logical.upper()}_TABLE={name}"

@@ -9,6 +9,7 @@ import pytest
 from botocore import exceptions as boto
 
 from opsportal.console.converters import quote_key
+from tests.cases import each
 from tests.factories import MISSING, Typed, put, raw, step, workflow
 from tests.shapes import HARD_KEYS
 from tests.trouble import denied, kinds, refused, trouble
@@ -110,7 +111,7 @@ def test_tokens_are_told_beside_an_activity_only_when_there_are_any(tables: Any,
     assert agents["extraStep"]["status"] == "loading"
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "expected"),
     [
         ({"duration": Typed(N="5.999")}, 5),
@@ -153,7 +154,7 @@ def test_a_derived_start_is_answered_as_the_start(tables: Any, client_for: Any) 
     assert agent["startedAt"] == "2025-12-24T10:00:00.000Z"
 
 
-@pytest.mark.parametrize(
+@each(
     "path", ["a/b", "a%2Fb", "100%25", "x/status", "with%20space", "%F0%9F%9A%80", "x%0Ay", "~", "a%3Fb%23c"]
 )
 def test_any_id_is_asked_for_by_its_path(tables: Any, client_for: Any, path: str) -> None:
@@ -214,7 +215,7 @@ def test_trouble_is_a_503_with_the_documents_detail_and_a_trace(
         assert "corr-77" in record.getMessage()
 
 
-@pytest.mark.parametrize("given", ["", "x" * 200, "with space", "a\tb"])
+@each("given", ["", "x" * 200, "with space", "a\tb"])
 def test_a_correlation_id_that_is_no_id_is_replaced(tables: Any, client_for: Any, given: str) -> None:
     fault, _ = kinds(tables["workflows"])["throttled"]
     with trouble(tables["workflows"], fault):

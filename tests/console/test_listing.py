@@ -1,5 +1,6 @@
 """What every list and item shares: its state in the URL, and the answers to its polls."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,10 @@ from django.test import RequestFactory
 
 from opsportal.accounts.models import Preferences, SavedView
 from opsportal.console.listing import Listing, stamp_shown
-from tests.factories import Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
+from tests.cases import each
+from tests.factories import MISSING, Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
 from tests.pages import poll, visit
+from tests.shapes import HARD_KEYS
 
 # (URL, logical table, item, what changes of it so that the page must change).
 POLLED: list[tuple[str, str, Callable[[], Raw], Raw]] = [
@@ -28,7 +31,7 @@ POLLED: list[tuple[str, str, Callable[[], Raw], Raw]] = [
 ]
 
 
-@pytest.mark.parametrize(("url", "logical", "made", "change"), POLLED, ids=[case[0] for case in POLLED])
+@each(("url", "logical", "made", "change"), POLLED)
 def test_a_poll_gets_nothing_or_the_changed_fragment(
     tables: Any, client_for: Any, url: str, logical: str, made: Any, change: Raw
 ) -> None:
@@ -65,7 +68,7 @@ def test_a_poll_gets_nothing_or_the_changed_fragment(
         assert visit(client, url, status=404).empty.attrs["data-empty"] == "gone"
 
 
-@pytest.mark.parametrize(
+@each(
     ("url", "logical", "running", "ended"),
     [
         ("/workflows/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "completed"}}),
@@ -164,7 +167,28 @@ def test_an_expired_session_leads_the_whole_page_to_the_login(tables: Any, clien
     assert client.get("/requests/?status=processing").url.startswith("/accounts/login/?next=/requests/")
 
 
-@pytest.mark.parametrize(
+def test_every_key_is_listed_so_that_it_can_be_seen_and_opens_by_its_link(
+    tables: Any, client_for: Any
+) -> None:
+    client = client_for("viewer")
+    for logical, url, made in (
+        ("workflows", "/workflows/?range=all", workflow),
+        ("requests", "/requests/?range=all", request),
+        ("agents", "/agents/", lambda key: agent(key, name=MISSING)),
+    ):
+        put(tables[logical], *(made(key) for key in HARD_KEYS))
+        page = visit(client, url)
+        assert sorted(page.ids) == sorted(HARD_KEYS)
+        for key, row, link in zip(page.ids, page.rows, page.links, strict=True):
+            # A segment of plain characters, that no browser or proxy resolves or decodes.
+            assert re.fullmatch(r"/[a-z]+/[A-Za-z0-9_:@=+,~-][A-Za-z0-9_.:@=+,~-]*/", link)
+            assert row.one("a", data_row_link=None).words
+            item = visit(client, link)
+            assert item.root.one("h1").words
+            assert key in [button.attrs["data-copy"] for button in item.root.all("button", data_copy=None)]
+
+
+@each(
     "query",
     [
         "range=999999d", "from=" + "9" * 5000, "to=\x00", "from=2026-11-20T99:99", "status=" + "%00" * 50,
@@ -178,8 +202,9 @@ def test_no_parameter_of_a_url_breaks_or_widens_a_page(tables: Any, client_for: 
     put(tables["workflows"], workflow("w"))
     put(tables["requests"], request("r"))
     put(tables["agents"], agent("a"))
-    for url in ("/", "/workflows/", "/workflows/w/", "/requests/", "/requests/r/", "/requests/r/logs/", "/agents/",
-                "/agents/a/", "/panels/requests/"):  # fmt: skip
+    items = ("/workflows/w/", "/requests/r/", "/agents/a/") if query.startswith("tab") else ()
+    overview = ("/", "/panels/requests/") if query.startswith("window") else ()
+    for url in ("/workflows/", "/requests/", "/requests/r/logs/", "/agents/", *items, *overview):
         page = visit(client, f"{url}?{query}")
         assert page.response.wsgi_request.spending.calls <= 30
         assert len(page.html) < 150_000

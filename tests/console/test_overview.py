@@ -230,6 +230,22 @@ def test_a_table_that_is_not_as_configured_names_the_setting_that_mends_it(
     assert "It lacks user-index, project-index, status-index, strategy-index" in words
 
 
+def test_a_table_that_is_there_under_the_documents_other_spelling_is_suggested(
+    tables: Any, client_for: Any
+) -> None:
+    client, table = client_for("viewer"), tables["requests"]
+    dynamo, other = clients.client(*table.place), table.name.replace("_", "-")
+    dynamo.delete_table(TableName=table.name)
+    alone = visit(client, "/panels/tables/").words
+    assert f"There is no table {table.name}" in alone
+    assert other not in alone
+    dynamo.create_table(**table.create_request() | {"TableName": other})
+    caches["process"].clear()
+    found = visit(client, "/panels/tables/").words
+    dynamo.delete_table(TableName=other)
+    assert f"There is a table {other}: set DYNAMODB_REQUESTS_TABLE={other}" in found
+
+
 def test_figures_are_shared_for_some_seconds_and_not_between_windows(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     put(tables["requests"], request("r"))

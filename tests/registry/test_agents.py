@@ -6,6 +6,7 @@ import pytest
 import time_machine
 
 from opsportal.dynamo import pages
+from tests.cases import each
 from tests.factories import MISSING, Typed, agent, ago, put, zulu
 from tests.pages import Page, poll, visit
 
@@ -82,13 +83,14 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
     assert client.get("/agents/?q=set").url == "/agents/set/"
 
 
-@pytest.mark.parametrize(
+@each(
     ("age", "health"),
     [(0, "healthy"), (119, "healthy"), (121, "degraded"), (599, "degraded"), (601, "offline")],
 )
 def test_health_follows_the_age_of_the_heartbeat_and_the_settings(
     shown: Any, settings: Any, age: int, health: str
 ) -> None:
+    settings.AGENT_DEGRADED_SECONDS, settings.AGENT_OFFLINE_SECONDS = 120, 600
     with time_machine.travel(ago(), tick=False):
         for heartbeat in (stamp(seconds=age), int(ago(seconds=age).timestamp()), zulu(ago(seconds=age))):
             page = shown(agent("beating", lastHeartbeat=heartbeat, status="inactive"))
@@ -101,7 +103,7 @@ def test_health_follows_the_age_of_the_heartbeat_and_the_settings(
         )
 
 
-@pytest.mark.parametrize(
+@each(
     ("values", "sentence"),
     [
         ({"lastHeartbeat": stamp(days=1)}, "Declared active, but its heartbeat stopped."),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo import clients
+from tests.cases import each
 from tests.factories import MISSING, Typed, ago, naive, put, request
 from tests.pages import Page, poll, visit
 
@@ -118,7 +119,7 @@ def test_sources_are_read_in_both_of_their_forms(shown: Any) -> None:
     assert "None recorded." in shown(request("sources", config=MISSING), "config").words
 
 
-@pytest.mark.parametrize(
+@each(
     ("written", "listed", "finding"),
     [
         (Typed(N="65.25"), "65.2 %", ""),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo import pages
+from tests.cases import each
 from tests.factories import MISSING, ago, naive, put, request
 from tests.pages import Page, visit
 
@@ -178,7 +179,7 @@ def test_pages_hold_every_request_once_keep_the_filter_and_cost_little(
             assert visit(client, first).ids == found[0].ids
 
 
-@pytest.mark.parametrize("query", ["", "?sort=priority", "?outside=1", "?user=u"])
+@each("query", ["", "?sort=priority", "?outside=1", "?user=u"])
 def test_a_cursor_that_is_not_this_lists_is_a_page_that_says_so(
     tables: Any, client_for: Any, query: str
 ) -> None:

@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 from opsportal.dynamo import clients
 from requests_app import logs
 from requests_app.models import ProcessingLog
+from tests.cases import each
 from tests.factories import MISSING, Typed, ago, log, naive, put, request
 from tests.pages import Page, poll, visit
 from tests.trouble import denied, trouble
@@ -74,7 +75,7 @@ def test_the_newest_lines_are_shown_and_older_ones_to_the_first(tables: Any, cli
     ).problem
 
 
-@pytest.mark.parametrize(
+@each(
     ("level", "spellings"),
     [
         ("INFO", {"INFO", "info"}), ("WARNING", {"WARN", "Warning"}), ("ERROR", {"ERROR", "fatal"}),

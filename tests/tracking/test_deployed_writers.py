@@ -8,6 +8,7 @@ import pytest
 
 from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
+from tests.cases import each
 from tests.factories import MISSING, Typed, ago, put, raw, step, workflow, zulu
 from tests.pages import Page, visit
 
@@ -197,14 +198,15 @@ def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_ste
     assert "2 retries" in page.root.all("li", class_="tl-row")[0].words
     assert "model: m-1" in page.words
     assert page.fact("Last update").endswith("s ago")
-    assert "Error in zzReporting" in page.words
+    assert "zzReporting failed" in page.words
+    assert "Error in zzReporting" in shown({**item, "zzReporting": step("success", error="x")}).words
     everything = shown(item, "?tab=raw").root.one("pre", class_="raw").text
     for text in ("inv-77", "req-9", "notAStep", "colour"):
         assert text in everything
     assert '"duration": {\n        "N": "17.095"\n      }' in everything
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [
         "2025-12-24T10:00:00Z", "2025-12-24T10:00:00.000Z", "2025-12-24T10:00:00.5Z",

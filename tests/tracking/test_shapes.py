@@ -82,7 +82,7 @@ def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
         assert row.bar is None or (0 <= row.bar.x <= 100 and 0 < row.bar.width <= 100)
     assert found.seconds is None or found.seconds.is_finite()
     if found.first_error is not None:
-        label, error = found.first_error
+        label, error, _ = found.first_error
         assert str(label)
         assert str(error)
     if found.ended_at is not None:

@@ -1,0 +1,36 @@
+"""Cases of one test that share its fixtures: tables and a signed-in client cost more than most visits."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.cache import caches
+
+
+def each(names: tuple[str, ...] | str, cases: Iterable[Any]) -> Callable[[Any], Any]:
+    """As ``pytest.mark.parametrize``, in one test: tables keep what the cases before put, caches do not.
+
+    The first case that fails ends the test and is named in its error.
+    """
+    names = (names,) if isinstance(names, str) else names
+    listed = [case if len(names) > 1 else (case,) for case in cases]
+
+    def decorate(test: Any) -> Any:
+        @functools.wraps(test)
+        def every(**fixtures: Any) -> None:
+            for case in listed:
+                try:
+                    test(**fixtures, **dict(zip(names, case, strict=True)))
+                except BaseException as error:
+                    error.add_note(f"case: {dict(zip(names, case, strict=True))!r:.2000}")
+                    raise
+                for cache in caches.all(initialized_only=True):
+                    cache.clear()
+
+        signature = inspect.signature(test)
+        kept = [parameter for name, parameter in signature.parameters.items() if name not in names]
+        every.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+        return every
+
+    return decorate
