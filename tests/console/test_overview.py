@@ -13,7 +13,7 @@ from tests.factories import agent, ago, naive, put, request, step, workflow, zul
 from tests.pages import Page, poll, visit
 from tests.trouble import denied, kinds, trouble
 
-PANELS = ["panel-workflows", "panel-requests", "panel-agents", "panel-tables"]
+PANELS = ["panel-workflows", "panel-requests", "panel-agents", "panel-audit", "panel-tables"]
 
 
 def figures(page: Page) -> dict[str, str]:
