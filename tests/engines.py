@@ -121,6 +121,9 @@ def fresh_tables(engine: Engine, settings: Any, *, workflow_index: bool = True) 
         for logical, table in settings.DYNAMO_TABLES.items()
     }
     settings.OWN_TABLE_PREFIX = f"{prefix}-opsportal_"
+    # A busy machine must not turn a page into its problem state; tests of the budget set their own.
+    settings.DYNAMO_CONNECT_TIMEOUT = settings.DYNAMO_READ_TIMEOUT = 10.0
+    settings.DYNAMO_REQUEST_DEADLINE = 30.0
     bindings = {binding.logical: binding for binding in tables.bindings()}
     current = found or _Tables(prefix, [])
     try:
