@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 from django.conf import settings
 
 from opsportal.dynamo import spending
-from opsportal.dynamo.errors import DeadlineExceeded, unusable
+from opsportal.dynamo.errors import DeadlineExceeded, Unreachable, unusable
 from opsportal.dynamo.parsing import FastParserFactory
 
 _clients: dict[tuple[Any, ...], Any] = {}
@@ -111,9 +111,19 @@ def _do_not_oversleep(response: Any, attempts: int, **_: Any) -> Any:
     return False if account.seconds_left - pause < read_timeout() else None
 
 
+# Of these DynamoDB's answer always has one: a web server that is no DynamoDB answers 200 without them.
+ALWAYS_ANSWERED = {"DescribeTable": {"Table"}, "Query": {"Count", "Items"}, "Scan": {"Count", "Items"}}
+
+
 def _book(parsed: dict[str, Any], model: Any, **_: Any) -> None:
     if account := spending.current():
         account.book(model.name, parsed)
+    expected = ALWAYS_ANSWERED.get(model.name)
+    if expected and "Error" not in parsed and expected.isdisjoint(parsed):
+        raise Unreachable(
+            "Something answers at the endpoint, but not as DynamoDB does.",
+            "Check the endpoint setting: another server may listen there.",
+        )
 
 
 def forget() -> None:

@@ -228,6 +228,13 @@ def test_what_has_no_name_is_shown_with_dynamodbs_own_words_and_logged(
     assert len(fake.asked) == (2 if answer.status >= 500 else 1)
 
 
+def test_a_server_that_is_no_dynamodb_is_told_from_one(fake: FakeDynamo, requests_table: Binding) -> None:
+    fake.says(Answer("<html><body>It works!</body></html>"))
+    found = failure(requests_table)
+    assert type(found) is Unreachable
+    assert "not as DynamoDB does" in found.sentence
+
+
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
 def test_a_page_tries_twice_and_a_worker_goes_on(
     fake: FakeDynamo, requests_table: Binding, code: str
