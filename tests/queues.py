@@ -1,20 +1,22 @@
 """SQS queues on moto's server."""
 
+import itertools
 import json
 from typing import Any
 
 import botocore.session
 
+_numbers = itertools.count()
+
 
 class Queue:
-    """A queue of that name, made on first use and empty."""
+    """An empty queue, whose name begins with the given one. SQS purges one only once a minute."""
 
     def __init__(self, endpoint: str, name: str) -> None:
         self.client = botocore.session.Session().create_client(
             "sqs", region_name="us-east-1", endpoint_url=endpoint
         )
-        self.url: str = self.client.create_queue(QueueName=name)["QueueUrl"]
-        self.client.purge_queue(QueueUrl=self.url)
+        self.url: str = self.client.create_queue(QueueName=f"{name}-{next(_numbers)}")["QueueUrl"]
 
     def messages(self) -> list[dict[str, Any]]:
         """Takes what is in it."""

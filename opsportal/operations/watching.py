@@ -15,7 +15,7 @@ from opsportal.operations.observation import Fate, Keeps, Observation, observe
 # How long a change is worth a sentence, and how long a page goes on watching one that nobody answered.
 TELL, WATCH = timedelta(hours=24), timedelta(minutes=15)
 # How far the index of the trail may lag behind it.
-LAG = timedelta(seconds=10)
+LAG = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ def test_a_workflow_is_watched_to_its_end_without_a_reload(
     writer.fail_step("sess-1", STEPS[2], "ValidationError: field 'notional' is missing")
     writer.finalize("sess-1", "failed")
     expect(page.get_by_role("heading", name="Trade matching failed")).to_be_visible(timeout=15_000)
-    expect(page.locator("#live-state")).to_contain_text("finished")
+    # A moment after the last write: until then an operator's change may not be in the index yet.
+    expect(page.locator("#live-state")).to_contain_text("finished", timeout=15_000)
     assert page.evaluate("window.sameDocument")
     asked = polls_of(page)
     page.wait_for_timeout(2600)
@@ -293,4 +294,5 @@ def test_a_log_grows_while_its_request_runs_and_keeps_the_readers_tools(
     factories.put(tables["requests"], factories.request("req_1", status="completed"))
     factories.put(tables["request_logs"], factories.log("req_1", later, message="Request completed"))
     refresh(page)
-    expect(page.locator("#live-state")).to_contain_text("finished")
+    # A moment after the last write: until then an operator's change may not be in the index yet.
+    expect(page.locator("#live-state")).to_contain_text("finished", timeout=15_000)
