@@ -40,6 +40,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("engine", kinds, indirect=True, scope="session")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(item, "callspec", None) and item.callspec.params.get("engine") == "moto":
+            item.add_marker("moto")
+
+
 @pytest.fixture(scope="session")
 def engines() -> Iterator[Callable[[str], Engine]]:
     """Starts each kind at most once in this process, on first use."""

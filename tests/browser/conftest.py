@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, Playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from scripts.chromium import FLAGS, MISSING, find
 
 # Playwright's sync API runs an event loop in this thread, where Django would refuse the ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# A busy machine is slow, not wrong.
+expect.set_options(timeout=15_000)
 
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 # Without preload: where a stylesheet imports another (the admin's), axe writes the imported one into a
