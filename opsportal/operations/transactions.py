@@ -163,7 +163,7 @@ def _earlier(
 def _settled(action: Action, target: Target, by: Actor, action_id: str) -> Done | None:
     """After a lost answer: whether the entry is there. The budget of the page is spent, so a fresh one."""
     try:
-        with spending.request_budget(3.0):
+        with spending.request_budget(2 * clients.read_timeout()):
             return _earlier(action, target, by, action_id)
     except DynamoError:
         return None

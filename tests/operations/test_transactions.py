@@ -408,7 +408,7 @@ def test_iam_refuses_as_iam(proxied: Proxy, tables: dict[str, Any], caplog: pyte
     )
     proxied.on(TRANSACTION, denied)
     action_id = new_action_id()
-    with pytest.raises(AccessDenied) as refused, spending.request_budget(5):
+    with pytest.raises(AccessDenied) as refused, spending.request_budget(60):
         mark(action_id)
     assert '"dynamodb:UpdateItem"' in refused.value.statement
     assert dump(tables) == before
@@ -441,7 +441,7 @@ def test_a_refusal_is_logged_with_its_action_and_its_cost(
 
     action_id = new_action_id()
     before = dump(tables)
-    with pytest.raises(Conflict) as refused, spending.request_budget(5) as account:
+    with pytest.raises(Conflict) as refused, spending.request_budget(60) as account:
         mark(action_id, decide=refuse)
     assert refused.value.item == get(tables["requests"], "req-1")
     assert dump(tables) == before
