@@ -1,30 +1,35 @@
-"""``manage.py dynamo migrate``: create the tables that this deployment lacks."""
+"""``manage.py dynamo ...``: create, change, check, price and back up the DynamoDB tables."""
 
+import importlib
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.migrations import migrate
+from opsportal.tables.commands import Console, Subcommand
+
+# In the order of a deployment. Each is a module of opsportal.tables.commands, with _ for -.
+SUBCOMMANDS = ("migrate",)
+
+
+def subcommand(name: str) -> Subcommand:
+    return importlib.import_module(f"opsportal.tables.commands.{name.replace('-', '_')}")
 
 
 class Command(BaseCommand):
-    help = "Create and change the DynamoDB tables."
+    help = "Create, change, check, price and back up the DynamoDB tables."
 
     def add_arguments(self, parser: CommandParser) -> None:
         commands = parser.add_subparsers(dest="command", required=True)
-        command = commands.add_parser("migrate", help="apply the pending table migrations")
-        command.add_argument(
-            "--table",
-            action="append",
-            default=[],
-            help="only this logical table (workflows, requests, request_logs, agents); repeatable",
-        )
+        for name in SUBCOMMANDS:
+            module = subcommand(name)
+            module.add_arguments(commands.add_parser(name, help=module.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            migrate(self.stdout.write, tables=tuple(options["table"]))
-        except KeyError as error:
-            raise CommandError(f"There is no table {error}; see DYNAMO_TABLES in the settings.") from error
+            status = subcommand(options["command"]).run(Console(self.stdout.write), options)
         except DynamoError as error:
             raise CommandError(f"{error.sentence} {error.mend}".strip()) from error
+        if status:
+            sys.exit(status)

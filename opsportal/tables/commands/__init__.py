@@ -1,0 +1,32 @@
+"""The subcommands of ``manage.py dynamo``, one module each.
+
+A module holds ``HELP``, ``add_arguments(parser)`` and ``run(console, options)``. `run` raises `DynamoError` and
+`CommandError` with what to do about it, and returns the exit status.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.core.management.base import CommandParser
+
+
+def _ask(question: str) -> str:
+    return input(question) if sys.stdin.isatty() else ""
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a subcommand speaks and asks. `ask` gives the line typed; "" where nobody can type."""
+
+    say: Callable[[str], Any]
+    ask: Callable[[str], str] = field(default=_ask)
+
+
+class Subcommand(Protocol):
+    HELP: str
+
+    def add_arguments(self, parser: CommandParser) -> None: ...
+
+    def run(self, console: Console, options: dict[str, Any]) -> int: ...
