@@ -1,13 +1,16 @@
-"""SQS: the region of a queue, what is sent, and what is said when it fails."""
+"""AWS beside DynamoDB: which endpoint is asked, the region of a queue, what is sent, what is said of failures."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
 from opsportal import aws
-from opsportal.aws import QueueTrouble, queue_region, send_message
+from opsportal.aws import QueueTrouble, is_amazons, is_emulated, partition_of, queue_region, send_message
+from opsportal.dynamo.tables import Binding, binding
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_the_region_stands_in_the_url(monkeypatch: pytest.MonkeyPatch, url: str,
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
-    client = aws._sqs("us-east-1", "http://127.0.0.1:9")
+    client = aws.service("sqs", "us-east-1")
     with Stubber(client) as stub:
         yield stub
 
@@ -71,3 +74,66 @@ def test_a_queue_that_does_not_answer_is_trouble_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
     with pytest.raises(QueueTrouble):
         send_message("http://127.0.0.1:9/123456789012/requests", {"action_id": "a"})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "amazons"),
+    [
+        ("https://dynamodb.us-east-1.amazonaws.com", True),
+        ("https://dynamodb.cn-north-1.amazonaws.com.cn/", True),
+        ("https://dynamodb.eu-north-1.api.aws", True),
+        ("https://vpce-0a1b.dynamodb.us-east-1.vpce.amazonaws.com", True),
+        ("http://127.0.0.1:8000", False),
+        ("https://amazonaws.com.example.org", False),
+        ("https://notamazonaws.com", False),
+        ("http://[::1", False),
+        ("", False),
+    ],
+)
+def test_amazons_endpoints_are_told_by_their_domain(endpoint: str, amazons: bool) -> None:
+    assert is_amazons(endpoint) is amazons
+
+
+@pytest.fixture
+def amazons_table(monkeypatch: pytest.MonkeyPatch) -> Binding:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB")
+    return replace(binding("requests"), endpoint="")
+
+
+def test_the_real_aws_is_not_asked_about_an_emulators_table(
+    monkeypatch: pytest.MonkeyPatch, amazons_table: Binding
+) -> None:
+    emulators = replace(amazons_table, endpoint="http://127.0.0.1:9")
+    assert not is_emulated(amazons_table)
+    assert is_emulated(emulators)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
+    assert not is_emulated(emulators)
+    assert is_emulated(emulators, "sts")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert not is_emulated(emulators, "sts")
+
+
+def test_an_emulator_that_the_profile_names_is_one_too(
+    monkeypatch: pytest.MonkeyPatch, amazons_table: Binding, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nservices = local\n[services local]\ndynamodb =\n  endpoint_url = http://127.0.0.1:9\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert is_emulated(amazons_table)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-north-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("dynoxide", "aws")],
+)
+def test_the_partition_is_the_regions(region: str, partition: str) -> None:
+    assert partition_of(region) == partition
+
+
+def test_forgotten_clients_are_made_again() -> None:
+    first = aws.service("sts", "us-east-1")
+    assert aws.service("sts", "us-east-1") is first
+    aws.forget()
+    assert aws.service("sts", "us-east-1") is not first

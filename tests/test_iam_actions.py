@@ -152,7 +152,7 @@ def test_messages_are_sent_and_nothing_else_is_done_to_a_queue() -> None:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Call)
-        and ast.unparse(node.func.value.func) == "_sqs"
+        and ast.unparse(node.func.value).startswith("service('sqs'")
     }
     assert calls == {"send_message"}
 
