@@ -9,12 +9,10 @@ from botocore.exceptions import ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import DynamoError, TableMissing, translated
+from opsportal.dynamo.errors import UNKNOWN_OPERATION, DynamoError, TableMissing, translated
 from opsportal.dynamo.tables import Binding
 
 WAIT_SECONDS = 300
-# What an emulator answers that does not know an operation.
-UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
 # What DynamoDB answers about recovery in the first seconds of a table's life.
 NOT_YET = "ContinuousBackupsUnavailableException"
 

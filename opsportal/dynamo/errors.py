@@ -96,6 +96,14 @@ class Rejected(DynamoError):
     retry = False
 
 
+class OperationUnknown(DynamoError):
+    """An emulator that does not have this operation: nothing is wrong, it can't be told here."""
+
+    kind = "operation_unknown"
+    title = "Unknown here"
+    retry = False
+
+
 class DeadlineExceeded(DynamoError):
     kind = "deadline"
     title = "DynamoDB is too slow right now"
@@ -127,6 +135,8 @@ CREDENTIALS = {
     "MissingAuthenticationTokenException": "The request was not signed.",
     "IncompleteSignature": "The request was not signed as AWS expects.",
 }
+# What an emulator answers that does not know an operation.
+UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
 _NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
 _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
@@ -190,6 +200,12 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
         return TableMissing(f"There is no table {where}.", mend, detail=message)
     if code in ("AccessDeniedException", "AccessDenied"):
         return _denied(error, message, table)
+    if code in UNKNOWN_OPERATION:
+        return OperationUnknown(
+            f"What answers for {where} does not know {error.operation_name}.",
+            "Nothing is wrong with the table: an emulator need not have every operation.",
+            detail=message,
+        )
     if code in THROTTLING:
         return Throttled(
             f"{table.name} gets more requests than it is allowed to serve; it will recover by itself.",
