@@ -5,13 +5,18 @@ import json
 import os
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
+from opsportal.dynamo.deployed import UNKNOWN_HERE
+from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
 from opsportal.dynamo.tables import Binding, aws_region
 
 _REGION = re.compile(
@@ -84,6 +89,47 @@ def partition_of(region: str) -> str:
         return str(botocore.session.Session().get_partition_for_region(region))
     except BotoCoreError:
         return "aws"
+
+
+class ServiceTrouble(Exception):
+    """A service beside DynamoDB gave no answer, and why, in a sentence.
+
+    `denied`: IAM refused; `statement` is then the policy statement that allows it ("" where none would).
+    """
+
+    def __init__(self, why: str, *, denied: bool = False, statement: str = "") -> None:
+        super().__init__(why)
+        self.why, self.denied, self.statement = why, denied, statement
+
+
+@contextmanager
+def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
+    """Raise `ServiceTrouble` in place of botocore's errors. `action` as IAM names it: "cloudwatch:GetMetricData".
+
+    A server that does not know the operation, or does not answer as the service does, is "unknown here".
+    """
+    try:
+        yield
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        code, message = details.get("Code", "Unknown"), details.get("Message", "")
+        if code in UNKNOWN_OPERATION:
+            raise ServiceTrouble(UNKNOWN_HERE) from error
+        if code in ("AccessDenied", "AccessDeniedException"):
+            explicit = "explicit deny" in message
+            statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+            raise ServiceTrouble(
+                f"The console's role may not perform {action} in {region}."
+                + (" A policy denies it explicitly, which no added permission lifts." if explicit else ""),
+                denied=True,
+                statement="" if explicit else json.dumps(statement, indent=2),
+            ) from error
+        said = CREDENTIALS.get(code) or f"{action} in {region}: {code}: {message}".rstrip(": ")
+        raise ServiceTrouble(said) from error
+    except ResponseParserError as error:
+        raise ServiceTrouble(UNKNOWN_HERE) from error
+    except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
+        raise ServiceTrouble(f"{action} in {region}: {error}") from error
 
 
 class QueueTrouble(Exception):

@@ -6,10 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from opsportal import aws
-from opsportal.aws import QueueTrouble, is_amazons, is_emulated, partition_of, queue_region, send_message
+from opsportal.aws import (
+    QueueTrouble,
+    ServiceTrouble,
+    asking,
+    is_amazons,
+    is_emulated,
+    partition_of,
+    queue_region,
+    send_message,
+)
 from opsportal.dynamo.tables import Binding, binding
 
 
@@ -137,3 +148,59 @@ def test_forgotten_clients_are_made_again() -> None:
     assert aws.service("sts", "us-east-1") is first
     aws.forget()
     assert aws.service("sts", "us-east-1") is not first
+
+
+def refusal(code: str, message: str = "") -> Exception:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "GetMetricData")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (refusal("UnknownOperationException"), "unknown here"),
+        (ResponseParserError("a web page"), "unknown here"),
+        (refusal("ExpiredToken", "gone"), "The session token has expired."),
+        (
+            refusal("Throttling", "Rate exceeded"),
+            "cloudwatch:GetMetricData in eu-north-1: Throttling: Rate exceeded",
+        ),
+        (
+            EndpointConnectionError(endpoint_url="http://x"),
+            "cloudwatch:GetMetricData in eu-north-1: Could not",
+        ),
+        (ValueError("Invalid endpoint: x"), "cloudwatch:GetMetricData in eu-north-1: Invalid endpoint: x"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_trouble_with_a_service_is_told_in_a_sentence(error: Exception, why: str) -> None:
+    with (
+        pytest.raises(ServiceTrouble, match=f"^{why}") as found,
+        asking("cloudwatch:GetMetricData", "eu-north-1"),
+    ):
+        raise error
+    assert not found.value.denied
+    assert found.value.statement == ""
+
+
+def test_a_service_that_iam_denies_is_told_with_the_statement() -> None:
+    topic = "arn:aws:sns:us-east-1:1:t"
+    with (
+        pytest.raises(ServiceTrouble, match="may not perform sns:Publish in us-east-1") as found,
+        asking("sns:Publish", "us-east-1", topic),
+    ):
+        raise refusal("AccessDenied", "no identity-based policy allows it")
+    assert found.value.denied
+    assert json.loads(found.value.statement) == {
+        "Effect": "Allow",
+        "Action": ["sns:Publish"],
+        "Resource": ["arn:aws:sns:us-east-1:1:t"],
+    }
+
+
+def test_a_service_that_is_denied_explicitly_gets_no_statement() -> None:
+    with (
+        pytest.raises(ServiceTrouble, match="no added permission lifts") as found,
+        asking("sns:Publish", "us-east-1"),
+    ):
+        raise refusal("AccessDenied", "with an explicit deny in a service control policy")
+    assert found.value.statement == ""
