@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "opsportal.console",
     "opsportal.accounts",
     "opsportal.operations",
+    "opsportal.tables",
     "tracking",
     "requests_app",
     "registry",
@@ -215,6 +216,16 @@ AUDIT_ENTRY_DAYS = env.int("AUDIT_ENTRY_DAYS", default=400)
 AUDIT_IMAGE_DAYS = env.int("AUDIT_IMAGE_DAYS", default=30)
 # Minutes after a purge until the logs of the request are deleted too.
 UNDO_LOGS_MINUTES = env.int("UNDO_LOGS_MINUTES", default=10)
+
+# --- Retention: the worker gives what is finished and old an expiry, where its table has TTL ------------
+
+# Days after which finished requests, and logs, are stamped; 0 = never.
+RETENTION_REQUEST_DAYS = env.int("RETENTION_REQUEST_DAYS", default=0)
+RETENTION_LOG_DAYS = env.int("RETENTION_LOG_DAYS", default=0)
+# Days from the stamp to the expiry: time to see it on the item's page, and to stop it.
+RETENTION_GRACE_DAYS = env.int("RETENTION_GRACE_DAYS", default=7)
+# Write units that the stamping may cost each minute, in each place, all workers together.
+RETENTION_UNITS_PER_MINUTE = env.int("RETENTION_UNITS_PER_MINUTE", default=600)
 
 # --- Accounts: staff only, no sign-up ---------------------------------------------------------------
 

@@ -21,6 +21,7 @@ urlpatterns = [
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),
     path("audit/", include("opsportal.operations.urls", namespace="operations")),
+    path("tables/", include("opsportal.tables.urls", namespace="tables")),
     # The overview's panels: each app's own, loaded by the page.
     path("panels/workflows/", tracking.panel, name="panel-workflows"),
     path("panels/requests/", requests.panel, name="panel-requests"),

@@ -35,6 +35,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "registry.activate_agents",
         "registry.purge_agents",
         "operations.view_images",
+        "tables.view_tables",
     ),
     ADMINISTRATOR: (
         "requests_app.purge_unfinished_requests",

@@ -27,6 +27,7 @@ PAGES = (
     ("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
     ("Agents", "robot", "registry:list", "registry.view_agents", "/agents/"),
     ("Audit", "history", "operations:feed", "operations.view_audit", "/audit/"),
+    ("Tables", "table", "tables:list", "tables.view_tables", "/tables/"),
     ("Accounts", "users", "admin:index", "auth.view_user", "/admin/"),
 )
 

@@ -130,6 +130,10 @@ MATRIX = [
         for verb in ("edit", "activate", "deactivate", "purge")
     ],
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
+    ("/tables/", {"operator", "administrator"}),
+    ("/tables/requests/", {"operator", "administrator"}),
+    ("/tables/requests/row/", {"operator", "administrator"}),
+    ("/tables/requests/deployed/", {"operator", "administrator"}),
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/2fa/", {"viewer", "operator", "administrator", "nobody"}),

@@ -1,0 +1,13 @@
+"""Addresses of the tables' pages, under /tables/. None of them changes a table."""
+
+from django.urls import path
+
+from opsportal.tables import views
+
+app_name = "tables"
+urlpatterns = [
+    path("", views.list_, name="list"),
+    path("<key:key>/", views.item, name="item"),
+    path("<key:key>/row/", views.row, name="row"),
+    path("<key:key>/deployed/", views.deployed, name="deployed"),
+]
