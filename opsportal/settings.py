@@ -227,6 +227,13 @@ RETENTION_GRACE_DAYS = env.int("RETENTION_GRACE_DAYS", default=7)
 # Write units that the stamping may cost each minute, in each place, all workers together.
 RETENTION_UNITS_PER_MINUTE = env.int("RETENTION_UNITS_PER_MINUTE", default=600)
 
+# A price file of one's own, in place of opsportal/tables/prices.toml.
+DYNAMO_PRICES_FILE = env.str("DYNAMO_PRICES_FILE", default="")
+# Whether the worker puts the age of the oldest unfinished item of a table into CloudWatch, and the age, in
+# minutes, that `manage.py dynamo alarms` then sets an alarm at.
+PUBLISH_AGES = env.bool("PUBLISH_AGES", default=False)
+AGE_ALARM_MINUTES = env.int("AGE_ALARM_MINUTES", default=60)
+
 # --- Accounts: staff only, no sign-up ---------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [
