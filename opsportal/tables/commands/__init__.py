@@ -16,12 +16,18 @@ def _ask(question: str) -> str:
     return input(question) if sys.stdin.isatty() else ""
 
 
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 @dataclass(frozen=True)
 class Console:
-    """Where a subcommand speaks and asks. `ask` gives the line typed; "" where nobody can type."""
+    """Where a subcommand speaks and asks. `ask` gives the line typed; "" where nobody can type. `warn` is for what
+    must not come between the lines of a document that is printed: it goes to standard error."""
 
     say: Callable[[str], Any]
     ask: Callable[[str], str] = field(default=_ask)
+    warn: Callable[[str], Any] = field(default=_warn)
 
 
 class Subcommand(Protocol):
