@@ -7,6 +7,7 @@ AGENTS = TableSpec(
     logical="agents",
     title="Agent registry",
     key="agentId",
+    names=("AgentRegistry",),
     source="seed 004",
     workload=Workload(
         event="registry update",

@@ -15,6 +15,11 @@ REQUESTS = TableSpec(
     ),
     ttl_attribute="ttl",
     point_in_time_recovery=True,
+    names=(
+        "{env}-market_intelligence_requests",
+        "{env}-market-intelligence-requests",
+        "market_intelligence_requests",
+    ),
     source="seed 002",
     workload=Workload(
         event="request",
@@ -34,6 +39,7 @@ REQUEST_LOGS = TableSpec(
     key="log_id",
     indexes=(Index("request-logs-index", "request_id", "timestamp"),),
     ttl_attribute="ttl",
+    names=("{env}-request_processing_logs", "{env}-request-processing-logs", "request_processing_logs"),
     source="seed 002",
     workload=Workload(
         event="request",

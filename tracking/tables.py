@@ -17,6 +17,7 @@ WORKFLOWS = TableSpec(
         "Environment": "production",
         "Purpose": "Real-time workflow status tracking",
     },
+    names=("trade-matching-system-processing-status", "ai-trade-matching-processing-status"),
     source="seed 000; the index is the console's own and optional",
     workload=Workload(
         event="workflow",

@@ -57,6 +57,7 @@ class TableSpec:
     All key attributes of all documents are strings, so `key` and indexes name attributes of type S.
     `point_in_time_recovery` and `encryption` (``"KMS"`` or ``""`` for the AWS-owned key) are what the
     documents ask for; an emulator may know neither. `workload` is the traffic that they expect, if any says.
+    `names`: what documents call the table, with ``{env}``; where it is missing it is looked for by these.
     """
 
     logical: str
@@ -70,6 +71,7 @@ class TableSpec:
     encryption: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    names: tuple[str, ...] = ()
     workload: Workload | None = None
 
     def index(self, name: str) -> Index:
