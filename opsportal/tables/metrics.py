@@ -79,10 +79,8 @@ class TableMetrics:
         return _sum(self.writes.values())
 
 
-def total(series: Series, days: float | None = None) -> float:
-    """The sum of a series, or of its last `days`."""
-    since = series[-1][0] - timedelta(days=days) if series and days is not None else None
-    return sum(value for moment, value in series if since is None or moment > since)
+def total(series: Series) -> float:
+    return sum(value for _, value in series)
 
 
 def table_metrics(

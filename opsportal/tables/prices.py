@@ -83,7 +83,9 @@ def _read(path: Path) -> PriceList:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ImproperlyConfigured(f"The price file {path} can't be read: {error}") from error
     except (KeyError, TypeError, InvalidOperation) as error:
-        raise ImproperlyConfigured(f"The price file {path} is not as {BUILT_IN.name} is: {error!r}") from error
+        raise ImproperlyConfigured(
+            f"The price file {path} is not as {BUILT_IN.name} is: {error!r}"
+        ) from error
 
 
 def _prices(block: dict[str, Any]) -> Prices:
