@@ -97,10 +97,10 @@ def main() -> int:
         migrate_accounts()
         collect_static(settings.DATA_DIR)
         if "OPSPORTAL_DEMO_DATABASE" in os.environ:  # the engine is ours, so its tables are too
-            from opsportal.dynamo import migrations
+            from opsportal.dynamo.plans import migrate
 
             said: list[str] = []
-            if migrations.migrate(said.append):
+            if migrate(said.append):
                 say("\n".join(said))
             make_demo_users(settings.DATA_DIR, os.environ.get("DEMO_PASSWORD", ""))
             if os.environ.get("DEMO", "1") == "1":
