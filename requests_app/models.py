@@ -1,6 +1,7 @@
 """Market-intelligence requests and their logs, read from DynamoDB, and the permissions of this app."""
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,6 +80,12 @@ class IntelligenceRequest(DynamoModel):
     """One request. Attributes may be None (missing) or `Malformed`."""
 
     logical: ClassVar[str] = "requests"
+    documented: ClassVar[Mapping[str, Collection[str]]] = {
+        "status": STATUSES,
+        "priority": PRIORITIES,
+        "processing_strategy": STRATEGIES,
+    }
+    inert: ClassVar[Mapping[str, str]] = {"status": "cancelled"}
 
     class Meta:
         table_name = "set by bind"
@@ -122,6 +129,17 @@ class IntelligenceRequest(DynamoModel):
             estimated_completion=read_time(members.get("estimated_completion")),
             last_updated=read_time(members.get("last_updated")),
         )
+
+    @property
+    def known(self) -> frozenset[str]:
+        return super().known | {"progress"}
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Also what could not be read in the progress."""
+        odd = {name: value for name, value in vars(self.progress).items() if isinstance(value, Malformed)}
+        paths = {f"progress.{name}".removesuffix(".malformed"): value.reason for name, value in odd.items()}
+        return super().unreadable | paths
 
     @property
     def touched_at(self) -> datetime | None:
@@ -268,6 +286,7 @@ class ProcessingLog(DynamoModel):
     """One log line of a request."""
 
     logical: ClassVar[str] = "request_logs"
+    documented: ClassVar[Mapping[str, Collection[str]]] = {"log_level": LEVELS}
 
     class Meta:
         table_name = "set by bind"

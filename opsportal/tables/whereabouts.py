@@ -83,6 +83,7 @@ def _other_places(table: Binding) -> Iterator[tuple[str, str]]:
                 yield region, table.endpoint
     for other in others:
         if other.endpoint:
+            yield table.region, other.endpoint
             yield other.place
 
 
