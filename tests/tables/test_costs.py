@@ -1,13 +1,16 @@
 """A month's cost: seed 000's estimate to the cent, by declaration, and by what was really consumed."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
 from opsportal.dynamo.descriptions import DeployedIndex
@@ -244,3 +247,84 @@ def test_a_price_file_that_cant_be_read_is_named(settings: Any, tmp_path: Path, 
 )
 def test_money_is_told_in_cents(dollars: str, text: str) -> None:
     assert money(Decimal(dollars)) == text
+
+
+# --- The command -------------------------------------------------------------------------------------------------
+
+
+def told(*arguments: str) -> str:
+    out = StringIO()
+    call_command("dynamo", "cost", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_tells_all_three_and_what_it_assumed(tables: dict[str, Binding], settings: Any) -> None:
+    said = " ".join(told().split())
+    assert (
+        "writes 240,000 write units $0.30 reads 300,000 read units $0.08 storage 0.03 GB $0.01 total $0.39"
+        in said
+    )
+    # The workflow table of the tests has its optional index.
+    assert "overallStatus-createdAt-index 300,000" in said
+    assert "agents 6,000 6,000 0 no price" in said
+    assert "agents: No prices for eu-north-1" in said
+    assert "total without agents" in said
+    assert "requests: Consumption: unknown here" in said
+    assert "kept 90 days (seed 000)" in said
+    assert "Prices of 2025-07-21 (https://aws.amazon.com/dynamodb/pricing/)" in said
+
+
+def test_the_command_counts_what_it_is_told_to(tables: dict[str, Binding]) -> None:
+    found = json.loads(told("--json", "--workflows-per-day", "10", "--requests-per-day", "0"))
+    assert found["seed_000"][0]["lines"][0]["quantity"] == 8 * 10 * 30
+    by_table = {one["table"]: one for one in found["estimates"]}
+    assert by_table["workflows"]["per_day"] == 10
+    assert by_table["requests"]["total"] == 0
+    assert by_table["request_logs"]["per_day"] == 0
+    assert by_table["agents"]["lines"][0]["dollars"] is None
+    assert {one["key"] for one in found["used"]} >= {"workflows", "audit-us-east-1", "jobs-eu-north-1"}
+
+
+def test_the_command_prices_what_was_consumed(
+    tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def metrics(group: list[Binding], hours: int, *, patient: bool) -> dict[str, Any]:
+        assert (hours, patient) == (720, True)
+        now = datetime.now(UTC)
+        series = tuple((now - timedelta(days=30 - n), 1_000_000.0) for n in range(30))
+        used = TableMetrics(720, 86_400, now, reads={"": series}, writes={"": series, "user-index": series})
+        return {table.logical: used if table.logical == "requests" else Unknown("no") for table in group}
+
+    monkeypatch.setattr("opsportal.tables.cost_report.table_metrics", metrics)
+    (line,) = (line for line in told().splitlines() if "30,000,000" in line and "requests " in line)
+    assert line.split() == ["requests", "30,000,000", "30,000,000", "$22.50", "$22.50", "$41.25"]
+    found = json.loads(told("--json"))
+    (used,) = (one for one in found["used"] if one["key"] == "requests")
+    assert used["consumption"]["7"]["total"] == used["consumption"]["30"]["total"] == 41.25
+    assert used["month"]["total"] == 41.25
+
+
+def test_a_table_that_is_missing_is_priced_as_far_as_may_be(
+    tables: dict[str, Binding], settings: Any
+) -> None:
+    settings.DYNAMO_TABLES["requests"] = settings.DYNAMO_TABLES["requests"] | {"name": "missing"}
+    assert "requests: There is no table missing in us-east-1." in told()
+
+
+def test_old_prices_are_told_to_be_old(tables: dict[str, Binding], time_machine: Any) -> None:
+    time_machine.move_to("2025-08-01", tick=True)
+    assert "days old" not in told()
+    time_machine.move_to("2026-08-01", tick=True)
+    assert "376 days old" in told()
+
+
+def test_the_command_says_what_is_wrong_with_a_price_file(settings: Any) -> None:
+    settings.DYNAMO_PRICES_FILE = "/nowhere/prices.toml"
+    with pytest.raises(CommandError, match=r"/nowhere/prices\.toml can't be read"):
+        told()
+
+
+@pytest.mark.parametrize("number", ["-1", "many", "1e3", "1000000001"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    with pytest.raises(CommandError, match="workflows-per-day"):
+        told("--workflows-per-day", number)
