@@ -7,6 +7,8 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,6 +84,7 @@ def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
     return not is_amazons(endpoint) and is_amazons(service(name, table.region).meta.endpoint_url)
 
 
+@functools.lru_cache(maxsize=64)
 def partition_of(region: str) -> str:
     """``aws``, ``aws-cn``, ``aws-us-gov``, ...: the second part of the ARNs of a region; ``aws`` where the
     region is not known."""
@@ -100,6 +103,35 @@ class ServiceTrouble(Exception):
     def __init__(self, why: str, *, denied: bool = False, statement: str = "") -> None:
         super().__init__(why)
         self.why, self.denied, self.statement = why, denied, statement
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The credentials that requests are signed with, as the AWS chain finds them. `key`: the access key's id, all
+    but its ends hidden; `temporary`: a session's, which ends at `expires` (None: not told, or renewed)."""
+
+    source: str
+    key: str
+    temporary: bool
+    expires: datetime | None = None
+
+
+def signer() -> Signer | None:
+    """Who signs, or None where nobody does. Raises `ServiceTrouble` where a source of credentials fails. It may
+    ask the instance's or the container's metadata service, and run a profile's ``credential_process``."""
+    with asking("credentials", "the AWS chain"):
+        found = botocore.session.Session().get_credentials()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+    key = frozen.access_key or ""
+    return Signer(
+        source=found.method,
+        key=f"{key[:4]}…{key[-4:]}" if len(key) >= 16 else "…",
+        temporary=bool(frozen.token),
+        # botocore keeps it to itself, and renews what it can.
+        expires=getattr(found, "_expiry_time", None),
+    )
 
 
 @contextmanager

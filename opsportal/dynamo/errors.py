@@ -239,10 +239,11 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
 def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDenied:
     found = _DENIED.search(message)
     action = found["action"] if found else f"dynamodb:{error.operation_name}"
-    resource = (found["resource"] if found else None) or (
-        f"arn:aws:dynamodb:{table.region}:*:table/{table.name}"
-    )
-    resource = resource.rstrip(".,")
+    if not found and "KMS key" in message:
+        action = "kms:Decrypt"  # DynamoDB's words for it name neither the action nor the key
+    where = f"{table.region}:*"
+    default = f"kms:{where}:key/*" if action.startswith("kms:") else f"dynamodb:{where}:table/{table.name}"
+    resource = ((found and found["resource"]) or f"arn:aws:{default}").rstrip(".,")
     statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
     # An explicit deny wins over every Allow, so pasting one would mend nothing.
     explicit = "explicit deny" in message

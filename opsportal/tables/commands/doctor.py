@@ -1,0 +1,36 @@
+"""``manage.py dynamo doctor``: find why something does not work. It changes nothing."""
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from opsportal.tables.commands import Console
+from opsportal.tables.doctor import FAIL, examine
+from opsportal.tables.doctor.findings import lines, summary
+from opsportal.tables.permissions import ROLES
+
+HELP = "find why something does not work: credentials, tables, permissions, clock, queues, database"
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--role",
+        choices=ROLES,
+        default="operator",
+        help="whose permissions are probed, with the credentials that this process has (default: operator)",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(console: Console, options: dict[str, Any]) -> int:
+    findings = examine(options["role"])
+    failed = any(finding.state == FAIL for finding in findings)
+    if options["json"]:
+        answer = {"ok": not failed, "findings": [finding.as_json() for finding in findings]}
+        console.say(json.dumps(answer, indent=2))
+    else:
+        for line in lines(findings):
+            console.say(line)
+        console.say(summary(findings))
+    return int(failed)
