@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed
-from opsportal.dynamo.migrations import ledger_of
+from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.tables import AUDIT, audit_beside, jobs_beside
 from opsportal.tables.drift import Difference, differences, points

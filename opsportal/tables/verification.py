@@ -1,0 +1,82 @@
+"""Whether each table is as the console needs it: declared against deployed, and what its items look like."""
+
+from dataclasses import dataclass, field
+
+from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
+from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.ledger import ledger_of
+from opsportal.dynamo.migrations import migrations
+from opsportal.dynamo.tables import Binding, bindings
+from opsportal.tables.drift import NONE, Difference, Point, points
+from opsportal.tables.shapes import Sample, sample
+from opsportal.tables.whereabouts import endpoint_hint, look_for
+from opsportal.tables.write_test import WriteTest, write_test
+
+
+@dataclass
+class Verification:
+    """One table's. `found` is None where it could not be described, which is then a difference."""
+
+    table: Binding
+    found: Deployed | None = None
+    points: list[Point] = field(default_factory=list)
+    sample: Sample | Unknown | None = None
+    written: WriteTest | None = None
+
+    @property
+    def differences(self) -> list[Difference]:
+        return [point for point in self.points if isinstance(point, Difference)]
+
+    @property
+    def breaks(self) -> int:
+        """How much of it breaks the console: differences, and the write test that was asked for."""
+        failed = self.written is not None and not self.written.passed
+        return sum(difference.breaks for difference in self.differences) + failed
+
+
+def verifiable() -> list[Binding]:
+    """The tables of the settings, then the console's own in every place, the ledgers of migrations last."""
+    places = {table.place: table for table in bindings()}
+    own = [table for migration in migrations() if migration.step.own for table in migration.step.tables()]
+    every = [*bindings(), *own, *map(ledger_of, places.values())]
+    return list({(table.name, table.place): table for table in every}.values())
+
+
+def verify(table: Binding, *, sample_size: int = 0, write: bool = False) -> Verification:
+    """Compare the table; look at up to `sample_size` items; with `write` put, read and delete one.
+
+    Never raises `DynamoError`: a table that can't be described is a difference.
+    """
+    made = Verification(table)
+    try:
+        made.found = found = deployed(table)
+    except TableMissing as gone:
+        made.points.append(_missing(table, gone))
+        return made
+    except DynamoError as trouble:
+        made.points.append(_untold(table, trouble))
+        return made
+    made.points += points(table, found)
+    if sample_size:
+        made.sample = told(table, lambda: sample(table, found, sample_size))
+    if write:
+        made.written = write_test(table, found)
+    return made
+
+
+def _missing(table: Binding, gone: TableMissing) -> Difference:
+    sighting = look_for(table)
+    if sighting.mend:
+        return _not_there(table, NONE, sighting.mend)
+    denied = " or ".join(sighting.denied)
+    looked = f"IAM does not allow to look whether it is {denied}." if denied else ""
+    return _not_there(table, NONE, gone.mend, endpoint_hint(table), looked)
+
+
+def _untold(table: Binding, trouble: DynamoError) -> Difference:
+    return _not_there(table, trouble.sentence, trouble.mend, " ".join(trouble.statement.split()))
+
+
+def _not_there(table: Binding, deployed: str, *mends: str) -> Difference:
+    mend = " ".join(mend if mend[-1] in ".:}" else f"{mend}." for mend in mends if mend)
+    return Difference("table", f"{table.name} in {table.region}", deployed, breaks=True, mend=mend)
