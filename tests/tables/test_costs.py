@@ -307,7 +307,9 @@ def test_the_command_prices_what_was_consumed(
 def test_a_table_that_is_missing_is_priced_as_far_as_may_be(
     tables: dict[str, Binding], settings: Any
 ) -> None:
-    settings.DYNAMO_TABLES["requests"] = settings.DYNAMO_TABLES["requests"] | {"name": "missing"}
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
+        "requests": settings.DYNAMO_TABLES["requests"] | {"name": "missing"}
+    }
     assert "requests: There is no table missing in us-east-1." in told()
 
 

@@ -5,11 +5,13 @@ A module holds ``HELP``, ``add_arguments(parser)`` and ``run(console, options)``
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from opsportal.tables.overview import Shown, shown_tables
 
 
 def _ask(question: str) -> str:
@@ -36,3 +38,12 @@ class Subcommand(Protocol):
     def add_arguments(self, parser: CommandParser) -> None: ...
 
     def run(self, console: Console, options: dict[str, Any]) -> int: ...
+
+
+def chosen_tables(keys: Sequence[str]) -> list[Shown]:
+    """The tables of those names, in the page's order; all where none is named. Raises CommandError."""
+    shown = {one.key: one for one in shown_tables()}
+    for key in keys:
+        if key not in shown:
+            raise CommandError(f"There is no table {key!r}; there are {', '.join(shown)}.")
+    return [one for key, one in shown.items() if not keys or key in keys]
