@@ -136,9 +136,8 @@ def test_tables_outside_development_are_protected_from_deletion(
 
 
 def test_two_endpoints_of_a_region_are_one_to_aws(settings: Any) -> None:
-    settings.DYNAMO_TABLES["requests"] = settings.DYNAMO_TABLES["requests"] | {
-        "endpoint": "http://127.0.0.1:7"
-    }
+    elsewhere = settings.DYNAMO_TABLES["requests"] | {"endpoint": "http://127.0.0.1:7"}
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {"requests": elsewhere}
     names = [(one["provider"], one["name"]) for one in resources(exported()).values()]
     assert len(set(names)) == len(names) == 10
 
