@@ -224,7 +224,7 @@ RETENTION_REQUEST_DAYS = env.int("RETENTION_REQUEST_DAYS", default=0)
 RETENTION_LOG_DAYS = env.int("RETENTION_LOG_DAYS", default=0)
 # Days from the stamp to the expiry: time to see it on the item's page, and to stop it.
 RETENTION_GRACE_DAYS = env.int("RETENTION_GRACE_DAYS", default=7)
-# Write units that the stamping may cost each minute, in each place, all workers together.
+# Capacity units that it may read and write each minute, of each table, all workers together.
 RETENTION_UNITS_PER_MINUTE = env.int("RETENTION_UNITS_PER_MINUTE", default=600)
 
 # A price file of one's own, in place of opsportal/tables/prices.toml.

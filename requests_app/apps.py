@@ -8,7 +8,9 @@ class RequestsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
+        from opsportal.tables.retention import rules
         from requests_app import outgoing
+        from requests_app.retention import RULE
 
         register(
             Subject(
@@ -21,3 +23,4 @@ class RequestsConfig(AppConfig):
                 note_of_undo=outgoing.note_of_undo,
             )
         )
+        rules.register(RULE)
