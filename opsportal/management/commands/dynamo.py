@@ -10,7 +10,19 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.tables.commands import Console, Subcommand
 
 # In the order of a deployment. Each is a module of opsportal.tables.commands, with _ for -.
-SUBCOMMANDS = ("migrate", "status", "rollback", "verify", "doctor", "policy", "cost", "export-terraform", "backup", "retention", "seed")
+SUBCOMMANDS = (
+    "migrate",
+    "status",
+    "rollback",
+    "verify",
+    "doctor",
+    "policy",
+    "cost",
+    "export-terraform",
+    "backup",
+    "retention",
+    "seed",
+)
 
 
 def subcommand(name: str) -> Subcommand:
