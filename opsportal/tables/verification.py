@@ -1,9 +1,10 @@
 """Whether each table is as the console needs it: declared against deployed, and what its items look like."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
-from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.errors import CredentialsRefused, DynamoError, TableMissing, Unreachable
 from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.migrations import migrations
 from opsportal.dynamo.tables import Binding, bindings
@@ -11,6 +12,9 @@ from opsportal.tables.drift import NONE, Difference, Point, points
 from opsportal.tables.shapes import Sample, sample
 from opsportal.tables.whereabouts import endpoint_hint, look_for
 from opsportal.tables.write_test import WriteTest, write_test
+
+# The point whose difference is that there is nothing to compare.
+TABLE = "table"
 
 
 @dataclass
@@ -42,26 +46,37 @@ def verifiable() -> list[Binding]:
     return list({(table.name, table.place): table for table in every}.values())
 
 
-def verify(table: Binding, *, sample_size: int = 0, write: bool = False) -> Verification:
-    """Compare the table; look at up to `sample_size` items; with `write` put, read and delete one.
+def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = False) -> Iterator[Verification]:
+    """Compare each table; look at up to `sample_size` items; with `write` put, read and delete one.
 
-    Never raises `DynamoError`: a table that can't be described is a difference.
+    Never raises `DynamoError`: a table that can't be described is a difference. A place that does not answer, or
+    refuses the credentials, is asked once only, since that alone may take most of a minute.
     """
-    made = Verification(table)
-    try:
-        made.found = found = deployed(table)
-    except TableMissing as gone:
-        made.points.append(_missing(table, gone))
-        return made
-    except DynamoError as trouble:
-        made.points.append(_untold(table, trouble))
-        return made
+    silent: dict[tuple[str, str], DynamoError] = {}
+    for table in tables:
+        made = Verification(table)
+        if table.place in silent:
+            made.points.append(_untold(table, silent[table.place]))
+        else:
+            try:
+                _verify(made, sample_size, write=write)
+            except TableMissing as gone:
+                made.points.append(_missing(table, gone))
+            except DynamoError as trouble:
+                made.points.append(_untold(table, trouble))
+                if isinstance(trouble, Unreachable | CredentialsRefused):
+                    silent[table.place] = trouble
+        yield made
+
+
+def _verify(made: Verification, sample_size: int, *, write: bool) -> None:
+    table = made.table
+    made.found = found = deployed(table)
     made.points += points(table, found)
     if sample_size:
         made.sample = told(table, lambda: sample(table, found, sample_size))
     if write:
         made.written = write_test(table, found)
-    return made
 
 
 def _missing(table: Binding, gone: TableMissing) -> Difference:
@@ -79,4 +94,4 @@ def _untold(table: Binding, trouble: DynamoError) -> Difference:
 
 def _not_there(table: Binding, deployed: str, *mends: str) -> Difference:
     mend = " ".join(mend if mend[-1] in ".:}" else f"{mend}." for mend in mends if mend)
-    return Difference("table", f"{table.name} in {table.region}", deployed, breaks=True, mend=mend)
+    return Difference(TABLE, f"{table.name} in {table.region}", deployed, breaks=True, mend=mend)

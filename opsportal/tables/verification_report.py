@@ -7,9 +7,9 @@ from django.conf import settings
 
 from opsportal.console.text import excerpt, visible
 from opsportal.dynamo.deployed import Unknown
-from opsportal.tables.drift import Agreement, Difference, Point
+from opsportal.tables.drift import NONE, Agreement, Difference, Point
 from opsportal.tables.shapes import Oddity, Sample, Shape
-from opsportal.tables.verification import Verification
+from opsportal.tables.verification import TABLE, Verification
 from opsportal.tables.write_test import WriteTest
 
 # A table may hold any number of attributes, and of odd ones; JSON has them all.
@@ -68,8 +68,10 @@ def _point(point: Point, width: int) -> Iterator[str]:
     elif point.unknown:
         yield from _entry("unknown", f"{name}  {point.deployed}", point.mend)
     else:
-        said = f"{name}  declared {point.declared}, deployed {point.deployed}"
-        yield from _entry("BREAKS" if point.breaks else "note", said, point.mend)
+        said = f"declared {point.declared}, deployed {point.deployed}"
+        if point.point == TABLE:
+            said = "does not exist" if point.deployed == NONE else point.deployed
+        yield from _entry("BREAKS" if point.breaks else "note", f"{name}  {said}", point.mend)
 
 
 # --- The sample -------------------------------------------------------------------------------------------

@@ -144,7 +144,9 @@ def _delete(table: Binding, made: WriteTest, token: str, found: Deployed) -> Non
                 if _read(table, made.key) is not None:
                     made.failed("The item does not carry its mark any more: another program wrote it.")
                     _leave(table, made, found)
-                return  # never written, or deleted by an attempt whose answer was lost
+                    return
+                if "put" not in made.done:
+                    return  # never written; else deleted by an attempt whose answer was lost
         made.done.append("delete")
     except DynamoError as trouble:
         made.failed(trouble.sentence, _with_statement(trouble))

@@ -41,8 +41,8 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(console: Console, options: dict[str, Any]) -> int:
     verifications = []
-    for table in _chosen(options["table"]):
-        made = verify(table, sample_size=options["sample"], write=options["write_test"])
+    chosen = _chosen(options["table"])
+    for made in verify(chosen, sample_size=options["sample"], write=options["write_test"]):
         verifications.append(made)
         if not options["json"]:
             console.say("\n".join(lines(made)) + "\n\n")
