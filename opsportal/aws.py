@@ -39,14 +39,18 @@ def service(name: str, region: str) -> Any:
     key = (name, region, *(os.environ.get(variable, "") for variable in variables))
     with _lock:
         if key not in _clients:
-            config = Config(
-                connect_timeout=1,
-                read_timeout=3,
-                retries={"mode": "standard", "total_max_attempts": 2},
-                user_agent_extra="opsportal",
-            )
-            _clients[key] = botocore.session.Session().create_client(name, region_name=region, config=config)
+            _clients[key] = _make(name, region)
         return _clients[key]
+
+
+def _make(name: str, region: str) -> Any:
+    config = Config(
+        connect_timeout=1,
+        read_timeout=3,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        user_agent_extra="opsportal",
+    )
+    return botocore.session.Session().create_client(name, region_name=region, config=config)
 
 
 def forget() -> None:

@@ -1,7 +1,7 @@
 """What IAM is asked for, in its own terms: actions on targets, and the ARNs that the settings make of them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,9 +22,9 @@ Found = Mapping[str, Description]
 
 @dataclass(frozen=True)
 class Target:
-    """What an action is done to: a table of the settings or one of the console's own, by logical name, or an index
-    of it; a queue, by the name of its setting; the console's alarms; or, with nothing of these, ``*``, which is
-    what AWS wants for actions that know no resource.
+    """What an action is done to: a table of the settings or one of the console's own, by logical name, or an
+    index or the `backups` of it; a queue, by the name of its setting; the console's alarms; or, with nothing of
+    these, ``*``, which is what AWS wants for actions that know no resource.
 
     The console's own tables are in every place that holds a table of the settings, or only `beside` those named.
     """
@@ -32,6 +32,7 @@ class Target:
     table: str = ""
     index: str = ""
     beside: tuple[str, ...] = ()
+    backups: bool = False
     queue: str = ""
     alarms: bool = False
 
@@ -62,7 +63,8 @@ class Feature:
 
     `name` says what, for a reader; `sid` is the statement's. `optional`: what needs it does without, or says on its
     own page that it can't. `managing`: it changes tables rather than items; those of other programs are then only
-    meant in development and where they are named. `wanted`: whether the settings have it switched on.
+    meant in development and where they are named. `wanted`: whether the settings have it switched on. `condition`: the statement's, where
+    the resource alone would allow too much.
     """
 
     sid: str
@@ -73,6 +75,7 @@ class Feature:
     optional: bool = False
     managing: bool = False
     wanted: Callable[[], bool] = _always
+    condition: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
@@ -116,7 +119,7 @@ def _places(target: Target, found: Found) -> Iterator[Place]:
         for table in tables_of(target):
             index = _index(target.index, table, found.get(table.fingerprint))
             if index is not None:
-                below = f"/index/{index}" if index else ""
+                below = "/backup/*" if target.backups else f"/index/{index}" if index else ""
                 yield Place(table_arn(table) + below, table.region, table, index)
     elif target.queue:
         url = getattr(settings, target.queue)

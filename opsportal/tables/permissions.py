@@ -5,6 +5,7 @@ attribute and no app: tables by their logical names, indexes by their declared o
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.conf import settings
 
@@ -54,12 +55,20 @@ def _queues() -> tuple[Target, ...]:
     return tuple(Target(queue=name) for name in QUEUES if getattr(settings, name))
 
 
+def _backups() -> tuple[Target, ...]:
+    return tuple(replace(target, backups=True) for target in _every_table())
+
+
 def _anything() -> tuple[Target, ...]:
     return (Target(),)
 
 
 def _alarms() -> tuple[Target, ...]:
     return (Target(alarms=True),)
+
+
+def _retains() -> bool:
+    return bool(settings.RETENTION_REQUEST_DAYS or settings.RETENTION_LOG_DAYS)
 
 
 def _dynamodb(*operations: str) -> tuple[str, ...]:
@@ -140,6 +149,24 @@ WRITES = (
         "OfferProjects", "choices of projects in the submission form", OPERATOR,
         _dynamodb("Scan"), _on("requests/project-index"), optional=True,
     ),
+    Feature(
+        "StampLogs", "retention of logs", OPERATOR,
+        _dynamodb("Scan", "UpdateItem"), _on("request_logs"), wanted=_retains,
+    ),
+    Feature(
+        "FindRequestsOfLogs", "retention of logs: their requests", OPERATOR,
+        _dynamodb("BatchGetItem"), _on("requests"), wanted=_retains,
+    ),
+    Feature(
+        "ResumeRetention", "how far the retention has come", OPERATOR,
+        _dynamodb("GetItem"), _on("jobs@requests,request_logs"), wanted=_retains,
+    ),
+    # PutMetricData knows no resource; the namespace is what keeps it to the console's own.
+    Feature(
+        "PublishAges", "the age of the oldest unfinished item", OPERATOR,
+        ("cloudwatch:PutMetricData",), _anything, optional=True, wanted=lambda: bool(settings.PUBLISH_AGES),
+        condition={"StringEquals": {"cloudwatch:namespace": ["OpsPortal"]}},
+    ),
     Feature("SendMessages", "messages to workers and orchestrators", OPERATOR, ("sqs:SendMessage",), _queues),
 )  # fmt: skip
 
@@ -152,10 +179,14 @@ MIGRATIONS = (
         ),
         _every_table, managing=True,
     ),
+    Feature(
+        "WatchBackups", "`backup`, until one is made", MIGRATOR,
+        _dynamodb("DescribeBackup"), _backups, optional=True, managing=True,
+    ),
     Feature("DropTables", "`rollback`", MIGRATOR, _dynamodb("DeleteTable"), _every_table, managing=True),
     Feature(
         "KeepLedger", "the ledger of migrations", MIGRATOR,
-        _dynamodb("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Scan"), _on("migrations"),
+        _dynamodb("GetItem", "UpdateItem", "Scan"), _on("migrations"),
     ),
     Feature("SampleItems", "`verify`, and `migrate` before an index", MIGRATOR, _dynamodb("Scan"), _tables_of_items),
     Feature(

@@ -8,7 +8,7 @@ the table's key in the caller's name, for reads and writes alike: kms:Decrypt, b
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class Statement:
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    condition: dict[str, Any] = field(default_factory=dict)
+    condition: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         statement = {
@@ -42,7 +42,7 @@ class Statement:
             "Action": list(self.actions),
             "Resource": list(self.resources),
         }
-        return statement | ({"Condition": self.condition} if self.condition else {})
+        return statement | ({"Condition": dict(self.condition)} if self.condition else {})
 
 
 def statements(
@@ -63,7 +63,7 @@ def statements(
 
 def _statement(feature: Feature, account: str, places: list[Place]) -> Statement:
     resources = dict.fromkeys(place.arn(account) for place in places)
-    return Statement(feature.sid, feature.actions, tuple(resources))
+    return Statement(feature.sid, feature.actions, tuple(resources), feature.condition)
 
 
 def _on_keys(keys: Iterable[Key]) -> Iterator[Statement]:
