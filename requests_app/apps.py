@@ -8,9 +8,12 @@ class RequestsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
+        from opsportal.tables import ages
         from opsportal.tables.retention import rules
-        from requests_app import outgoing
+        from requests_app import outgoing, queries
+        from requests_app.models import TERMINAL
         from requests_app.retention import RULE
+        from requests_app.tables import REQUESTS
 
         register(
             Subject(
@@ -24,3 +27,6 @@ class RequestsConfig(AppConfig):
             )
         )
         rules.register(RULE)
+        ages.register(
+            ages.Watched("requests", lambda: REQUESTS.index("status-index"), queries.statuses, TERMINAL)
+        )

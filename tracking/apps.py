@@ -8,7 +8,9 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from tracking import actions, outgoing  # noqa: F401  # importing registers the outbox's handler
+        from opsportal.tables import ages
+        from tracking import actions, outgoing, queries  # noqa: F401  # importing registers the outbox's handler
+        from tracking.models import TERMINAL
 
         register(
             Subject(
@@ -21,3 +23,4 @@ class TrackingConfig(AppConfig):
                 note_of_undo=actions.note_of_undo,
             )
         )
+        ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, TERMINAL))

@@ -7,6 +7,8 @@ class TablesConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.worker import CHORES
+        from opsportal.tables import ages
         from opsportal.tables.retention.chore import chore
 
         CHORES["retention"] = chore
+        CHORES["ages"] = ages.chore
