@@ -122,13 +122,15 @@ class MigrationState:
         return "applied" if not self.pending else "begun" if self.begun_at else "pending"
 
 
-def states(*, patient: bool = False) -> list[MigrationState]:
-    """Every migration at every table, in order: one scan of a small ledger per place. Never raises for a place
-    that can't be read. `patient`: with a worker's time, not a page's."""
+def states(*, patient: bool = False, place: tuple[str, str] | None = None) -> list[MigrationState]:
+    """Every migration at every table (or at those of one `place`), in order: one scan of a small ledger per place.
+    Never raises for a place that can't be read. `patient`: with a worker's time, not a page's."""
     found = []
     known: dict[tuple[str, str], dict[str, Any] | DynamoError] = {}
     for one in migrations():
         for table in one.step.tables():
+            if place not in (None, table.place):
+                continue
             if table.place not in known:
                 known[table.place] = _items_or_trouble(table, patient=patient)
             items = known[table.place]

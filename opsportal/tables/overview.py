@@ -1,20 +1,20 @@
 """The tables that the page shows: those of the settings and the console's own, each under a name for URLs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.core.cache import caches
 
 from opsportal.console import tones
 from opsportal.dynamo.deployed import Deployed, DeployedIndex, deployed
-from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.migrations import LEDGER
 from opsportal.dynamo.tables import Binding, bindings, own_table
 from opsportal.operations.tables import AUDIT, JOBS, places
+from opsportal.tables.whereabouts import Sighting, look_for
 
 # Seconds. Four calls to DynamoDB's control plane, which throttles early: one reading serves all who look.
 DEPLOYED_LIFE = 10
+SIGHTING_LIFE = 120
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,11 @@ def index_rows(found: Deployed) -> list[IndexRow]:
     ]
 
 
-def other_spelling(shown: Shown, missing: DynamoError) -> str:
-    """The setting that names the table where it exists under its other spelling: the documents write the
-    requests' tables both with ``_`` and with ``-``. Else ""."""
-    name = shown.table.name.replace("_", "-")
-    if shown.own or not isinstance(missing, TableMissing) or name == shown.table.name:
-        return ""
-    try:
-        describe(replace(shown.table, name=name))
-    except DynamoError:
-        return ""
-    return f"DYNAMODB_{shown.table.logical.upper()}_TABLE={name}"
+def sighting(shown: Shown) -> Sighting:
+    """Where a table that is missing may be instead: up to a dozen calls, so that it is kept for a while."""
+    cache, key = caches["process"], f"sighting:{shown.table.fingerprint}"
+    known: Sighting | None = cache.get(key)
+    if known is None:
+        known = look_for(shown.table)
+        cache.set(key, known, SIGHTING_LIFE)
+    return known

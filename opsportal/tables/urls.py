@@ -10,4 +10,8 @@ urlpatterns = [
     path("<key:key>/", views.item, name="item"),
     path("<key:key>/row/", views.row, name="row"),
     path("<key:key>/deployed/", views.deployed, name="deployed"),
+    path("<key:key>/load/", views.load, name="load"),
+    path("<key:key>/permissions/", views.permissions, name="permissions"),
+    path("<key:key>/probe/", views.probe, name="probe"),
+    path("<key:key>/migrations/", views.migrations, name="migrations"),
 ]

@@ -5,20 +5,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 
 from opsportal.console.access import requires
 from opsportal.console.listing import Region, respond, seen_token
+from opsportal.console.problems import wants_fragment
 from opsportal.dynamo.deployed import Unknown
 from opsportal.dynamo.errors import DynamoError, TableMissing
-from opsportal.tables import overview
+from opsportal.dynamo.migrations import ledger_of, states
+from opsportal.tables import overview, rights
+from opsportal.tables.costs import money, month_cost
 from opsportal.tables.drift import Agreement, Difference, points
+from opsportal.tables.load import charts, cost_rows, metrics_of
+from opsportal.tables.metrics import TableMetrics
 from opsportal.tables.overview import Shown
+from opsportal.tables.prices import price_list
 
 VIEW = "tables.view_tables"
 # The parts of a table's page, in order: the name of view, template and URL; what its place says meanwhile.
-PARTS = (("deployed", "As deployed"),)
+PARTS = (
+    ("deployed", "As deployed"),
+    ("load", "Load and cost"),
+    ("permissions", "Permissions"),
+    ("migrations", "Migrations"),
+)
 
 
 @requires(VIEW)
@@ -47,6 +59,35 @@ def deployed(request: HttpRequest, key: str) -> HttpResponse:
     return _part(request, key, "deployed", _deployed)
 
 
+@requires(VIEW)
+def load(request: HttpRequest, key: str) -> HttpResponse:
+    """What CloudWatch tells of the last day, and what a month like it would cost."""
+    return _part(request, key, "load", _load)
+
+
+@requires(VIEW)
+def permissions(request: HttpRequest, key: str) -> HttpResponse:
+    """What the console's role may do with the table, as it was last probed. Probes nothing itself."""
+    return _part(request, key, "permissions", lambda shown: {"rights": rights.known(shown.table)})
+
+
+@requires(VIEW)
+@require_POST
+def probe(request: HttpRequest, key: str) -> HttpResponse:
+    """Probe the permissions on the table now. It has no effect on it."""
+    shown = _shown(key)
+    found = rights.probe_now(shown.table)
+    if not wants_fragment(request):
+        return redirect("tables:permissions", key)
+    return _part(request, key, "permissions", lambda _: {"rights": found})
+
+
+@requires(VIEW)
+def migrations(request: HttpRequest, key: str) -> HttpResponse:
+    """The migrations of the table, as the ledger beside it has them."""
+    return _part(request, key, "migrations", _migrations)
+
+
 def _shown(key: str) -> Shown:
     found = overview.shown_table(key)
     if found is None:
@@ -67,8 +108,8 @@ def _part(
         missing = isinstance(problem, TableMissing)
         # What is missing may be created any moment; other trouble shows at the next look, too.
         context.update(problem=problem, missing=missing, settled=False)
-        if missing:
-            context["other_spelling"] = overview.other_spelling(shown, problem)
+        if missing and name == "deployed":
+            context["sighting"] = overview.sighting(shown)
     seen = seen_token({name: repr(value) for name, value in context.items() if name != "as_of"})
     return respond(
         request,
@@ -95,3 +136,25 @@ def _deployed(shown: Shown) -> dict[str, Any]:
         "state_tone": overview.state_tone(found.state),
         "settled": not reading.changing,
     }
+
+
+def _load(shown: Shown) -> dict[str, Any]:
+    found = metrics_of(shown)
+    cost = month_cost(shown.table.logical, overview.read(shown.table).found, found)
+    return {
+        "metrics": found,
+        "known": isinstance(found, TableMetrics),
+        "charts": list(charts(found)) if isinstance(found, TableMetrics) else [],
+        "cost": cost,
+        "cost_rows": cost_rows(cost),
+        "total": money(cost.total) if cost.lines else "",
+        "prices": price_list(),
+    }
+
+
+def _migrations(shown: Shown) -> dict[str, Any]:
+    found = [one for one in states(place=shown.table.place) if one.table.name == shown.table.name]
+    trouble = next((one.trouble for one in found if one.trouble), None)
+    if trouble:
+        raise trouble
+    return {"states": found, "ledger": ledger_of(shown.table).name}

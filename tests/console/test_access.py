@@ -132,8 +132,10 @@ MATRIX = [
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
     ("/tables/", {"operator", "administrator"}),
     ("/tables/requests/", {"operator", "administrator"}),
-    ("/tables/requests/row/", {"operator", "administrator"}),
-    ("/tables/requests/deployed/", {"operator", "administrator"}),
+    *[
+        (f"/tables/requests/{part}/", {"operator", "administrator"})
+        for part in ("row", "deployed", "load", "permissions", "migrations", "probe")
+    ],
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/2fa/", {"viewer", "operator", "administrator", "nobody"}),
