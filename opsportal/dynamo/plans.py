@@ -68,7 +68,7 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
         last = named(target).name
         chosen = [one for one in chosen if one.name <= last]
     notes = []
-    if settings.OPSPORTAL_ENV != "dev" and not tables:
+    if settings.OPSPORTAL_ENV != "dev" and not tables and not all(one.step.own for one in chosen):
         chosen = [one for one in chosen if one.step.own]
         notes.append(
             f"In {settings.OPSPORTAL_ENV} only the console's own tables are migrated; name the others, "

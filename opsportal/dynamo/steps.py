@@ -64,22 +64,18 @@ class _Creation:
         return Outlook((f"{table.name} exists already ({what}) and is left as it is",), found=True)
 
     def apply(self, table: Binding, entry: Entry, say: Say) -> str:
-        begun = entry.begun
         try:
             describe(table, fresh=True, patient=True)
-            if not begun:
+            if not begun_by_a_migration(entry):
                 say(f"  {table.name} exists already and is left as it is")
                 return ""
         except TableMissing:
             # From here on the table is ours: a run that is killed before the end is taken up again.
             if not entry.begin():
                 return ""
-        if not create(table, say=say) and not begun:
-            # It came into being since we looked. Whoever migrates notes that before it creates.
-            entry.refresh()
-            if entry.runs == {entry.run}:
-                say(f"  {table.name} was created by another program meanwhile")
-                return ""
+        if not create(table, say=say) and not begun_by_a_migration(entry):
+            say(f"  {table.name} was created by another program meanwhile")
+            return ""
         say(f"  created {table.name}")
         return creation_stamp(describe(table, fresh=True, patient=True))
 
@@ -158,21 +154,24 @@ class AddIndex:
         return Outlook(tuple(lines), found=True, rejects=sample)
 
     def apply(self, table: Binding, entry: Entry, say: Say) -> str:
-        ours = entry.begun
-        if not indexes.is_there(table, self.index):
-            if not entry.begin():
-                return ""
-            ours = True
+        if not indexes.is_there(table, self.index) and not entry.begin():
+            return ""
         added = indexes.add(table, table.spec.index(self.index), say)
-        if added:
-            say(f"  added {self.index} to {table.name}")
-        else:
-            say(f"  {table.name} has {self.index} already")
-        return creation_stamp(describe(table, fresh=True, patient=True)) if added or ours else ""
+        say(f"  added {self.index} to {table.name}" if added else f"  {table.name} has {self.index} already")
+        if not added and not begun_by_a_migration(entry):
+            return ""
+        return creation_stamp(describe(table, fresh=True, patient=True))
 
     def undo(self, table: Binding, say: Say) -> None:
         indexes.remove(table, self.index, say)
         say(f"  removed {self.index} from {table.name}")
+
+
+def begun_by_a_migration(entry: Entry) -> bool:
+    """Whether what is there may be the work of a migration other than this run's, earlier or at this moment:
+    each notes that it sets out before it creates anything. Reads the ledger again."""
+    entry.refresh()
+    return entry.applied or bool(entry.runs - {entry.run})
 
 
 def creation_stamp(found: Description) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from opsportal.dynamo import clients, creation, migrations
+from opsportal.dynamo import clients, creation, indexes, migrations
 from opsportal.dynamo.creation import create
 from opsportal.dynamo.deployed import Recovery, deployed
 from opsportal.dynamo.errors import AccessDenied
@@ -336,6 +336,48 @@ def test_a_table_that_another_program_creates_between_look_and_creation_is_not_o
     assert carry_out(todo, said.append) == 1
     assert f"  {table.name} was created by another program meanwhile" in said
     assert "made" not in ledger_item(table, NAMES[2])
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize("name", [NAMES[2], NAMES[4]])
+def test_what_another_run_makes_between_look_and_look_is_a_migrations_all_the_same(
+    place: dict[str, Binding], name: str
+) -> None:
+    """The other run begins and creates after this one has read the ledger and before it looks at the table."""
+    migrate(silently, target=NAMES[3], app="tracking")
+    app, table = ("registry", place["agents"]) if name == NAMES[2] else ("tracking", place["workflows"])
+    client = clients.client(*table.place, patient=True)
+
+    def meanwhile(model: Any, **_: Any) -> None:
+        if model.name == "DescribeTable":
+            client.meta.events.unregister("before-call.dynamodb", meanwhile)
+            Entry(name, app, table).begin()
+            if name == NAMES[2]:
+                create(table)
+            else:
+                indexes.add(table, table.spec.index(INDEX), silently)
+
+    todo = plan(app=app)
+    create(ledger_of(table))
+    client.meta.events.register("before-call.dynamodb", meanwhile)
+    assert carry_out(todo, silently) == 1
+    assert ledger_item(table, name)["made"]
+
+
+@pytest.mark.no_moto
+def test_an_index_that_another_program_adds_meanwhile_is_not_ours(place: dict[str, Binding]) -> None:
+    migrate(silently, target=NAMES[3], app="tracking")
+    table = place["workflows"]
+    client = clients.client(*table.place, patient=True)
+
+    def first(model: Any, **_: Any) -> None:
+        if model.name == "UpdateTable":
+            client.meta.events.unregister("before-call.dynamodb", first)
+            indexes.add(table, table.spec.index(INDEX), silently)
+
+    client.meta.events.register("before-call.dynamodb", first)
+    assert migrate(silently, app="tracking") == 1
+    assert "made" not in ledger_item(table, NAMES[4])
 
 
 @pytest.mark.no_moto
