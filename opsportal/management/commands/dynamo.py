@@ -19,6 +19,7 @@ SUBCOMMANDS = (
     "policy",
     "cost",
     "export-terraform",
+    "alarms",
     "backup",
     "retention",
     "seed",
