@@ -71,7 +71,10 @@ def fake_dynamo() -> Iterator[FakeDynamo]:
                 return
             is_json = isinstance(answer.body, dict)
             body = (json.dumps(answer.body) if is_json else str(answer.body)).encode()
-            self.send_response(answer.status)
+            if "Date" in answer.headers:
+                self.send_response_only(answer.status)
+            else:
+                self.send_response(answer.status)
             self.send_header("Content-Type", "application/x-amz-json-1.0" if is_json else "text/html")
             self.send_header("x-amzn-RequestId", f"REQUEST{len(fake.asked)}")
             for name, value in answer.headers.items():

@@ -14,6 +14,7 @@ from opsportal.dynamo.errors import (
     CredentialsRefused,
     DynamoError,
     TableMissing,
+    Throttled,
     Unreachable,
     translated,
 )
@@ -113,6 +114,10 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
         elif isinstance(error, AccessDenied):
             findings.append(
                 Finding("tables", NOTE, f"{_named(look.table)}: not to be described", error.sentence)
+            )
+        elif isinstance(error, Throttled):
+            findings.append(
+                Finding("tables", NOTE, f"{_named(look.table)}: throttled", error.sentence, error.mend)
             )
         elif error:
             elsewhere.setdefault((error.sentence, error.mend), []).append(look)
