@@ -100,7 +100,7 @@ def apply(setting: Setting, table: Binding) -> bool:
     raise _took_too_long(table, WAIT_SECONDS)
 
 
-def delete(table: Binding, say: Say | None = None) -> None:
+def delete(table: Binding) -> None:
     """Delete the table and wait until it is gone. One that is gone, or going, is no trouble."""
     client = clients.client(*table.place, patient=True)
     for pause in _pauses(WAIT_SECONDS):

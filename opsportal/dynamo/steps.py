@@ -80,7 +80,7 @@ class _Creation:
         return creation_stamp(describe(table, fresh=True, patient=True))
 
     def undo(self, table: Binding, say: Say) -> None:
-        creation.delete(table, say)
+        creation.delete(table)
         say(f"  deleted {table.name}")
 
 

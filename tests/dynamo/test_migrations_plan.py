@@ -17,9 +17,10 @@ from opsportal.dynamo.ledger import Entry, RolledBackMeanwhile, ledger_of
 from opsportal.dynamo.plans import carry_out, migrate, plan
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.management.commands import load_demo
+from opsportal.run import prepare
 from opsportal.tables.commands import Console
 from opsportal.tables.commands import migrate as migrate_command
-from tests.dynamo.fake_aws import FakeDynamo, error
+from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.dynamo.migrated import (
     INDEX,
     NAMES,
@@ -65,6 +66,33 @@ def run(answer: str = "", **options: Any) -> tuple[list[str], list[str]]:
 
     assert migrate_command.run(Console(said.append, ask), OPTIONS | options) == 0
     return said, asked
+
+
+@pytest.mark.no_moto
+def test_make_run_migrates_unasked_and_once_where_regions_are_one(
+    place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for step in ("migrate_accounts", "collect_static", "make_demo_users"):
+        monkeypatch.setattr(prepare, step, lambda *arguments: None)
+    monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
+    monkeypatch.setenv("DEMO", "0")
+    assert prepare.main() == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[2] for line in said if ": migration_" in line] == [*NAMES, *OWN]
+    assert said[-1] == "7 table migrations applied."
+    assert prepare.main() == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_make_run_says_why_its_tables_could_not_be_made(
+    fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for step in ("migrate_accounts", "collect_static"):
+        monkeypatch.setattr(prepare, step, lambda *arguments: None)
+    monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
+    fake.says(Answer("<html>", 200))
+    assert prepare.main() == 1
+    assert capsys.readouterr().out.startswith("The tables could not be made: ")
 
 
 # --- Names and order -----------------------------------------------------------------------------------
@@ -517,8 +545,6 @@ def test_a_long_wait_says_how_far_it_is(fake: FakeDynamo, monkeypatch: pytest.Mo
 
 
 def fake_table(description: dict[str, Any]) -> Any:
-    from tests.dynamo.fake_aws import Answer
-
     return Answer({"Table": description})
 
 

@@ -15,7 +15,10 @@ from opsportal.tables.overview import Shown, shown_tables
 
 
 def _ask(question: str) -> str:
-    return input(question) if sys.stdin.isatty() else ""
+    try:
+        return input(question) if sys.stdin.isatty() else ""
+    except EOFError:  # Ctrl-D
+        return ""
 
 
 def _warn(text: str) -> None:

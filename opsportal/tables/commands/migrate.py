@@ -70,8 +70,8 @@ def _rejects(todo: Plan) -> bool:
 
 
 def _verify(console: Console, tables: list[Binding]) -> None:
-    """Say where these are not as declared. What can't be told here says nothing."""
-    unlike = 0
+    """Say where these are not as declared."""
+    unlike = untold = 0
     unique = list(dict.fromkeys((table.place, table.name) for table in tables))
     for table in [next(one for one in tables if (one.place, one.name) == key) for key in unique]:
         try:
@@ -81,10 +81,12 @@ def _verify(console: Console, tables: list[Binding]) -> None:
             console.say(f"{table.name}: {trouble.sentence} {trouble.mend}".rstrip())
             continue
         for one in differences(table, found):
+            untold += one.unknown
             if not one.unknown:
                 unlike += 1
                 console.say(f"{table.name}, {one.point}: declared {one.declared}, deployed {one.deployed}")
                 if one.mend:
                     console.say(f"  {one.mend}")
     if unique and not unlike:
-        console.say(f"Verified: {len(unique)} table{'s' * (len(unique) != 1)} as declared.")
+        how_far = ", as far as can be told here" if untold else ""
+        console.say(f"Verified: {len(unique)} table{'s' * (len(unique) != 1)} as declared{how_far}.")
