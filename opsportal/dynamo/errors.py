@@ -229,7 +229,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
         return KeyMismatch(
             f"{where} does not have the partition key {table.key!r}.",
             f"Set {variable}_KEY to the table's partition key "
-            f"(aws dynamodb describe-table --table-name {table.name} shows it).",
+            f"(python manage.py dynamo verify --table {table.logical} names it).",
             detail=message,
         )
     logger.error("unexpected answer about %s", table.name, exc_info=error)

@@ -112,7 +112,10 @@ def _index(table: Binding, found: Deployed, index: Index) -> Iterator[Point]:
         if not wrong:
             yield Agreement(f"index {index.name}", f"{keys} ({deployed.projection}){alias}")
     elif index.optional:
-        absent = "absent, and optional: what it would serve reads the table instead"
+        absent = (
+            "absent, and optional: what it would serve reads the table instead; "
+            f"python manage.py dynamo migrate --table {table.logical} adds it"
+        )
         yield Agreement(f"index {index.name}", absent)
     else:
         mend = create_index(table, found, index)

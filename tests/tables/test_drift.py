@@ -12,6 +12,7 @@ from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.tables import AUDIT, audit_beside, jobs_beside
 from opsportal.tables.drift import Difference, differences, points
+from opsportal.tables.mends import aws
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.tables.deployments import (
     Deployments,
@@ -77,6 +78,8 @@ def test_a_workflow_table_without_the_optional_index_is_right(at: Deployments) -
 
     at.deploy(table, as_documented)
     assert told(table) == []
+    (index,) = [point for point in points(table, deployed(table)) if point.point.startswith("index ")]
+    assert index.deployed.endswith("python manage.py dynamo migrate --table workflows adds it")
 
 
 def test_an_optional_index_of_another_name_is_the_index(at: Deployments) -> None:
@@ -144,6 +147,19 @@ def test_a_key_that_a_shell_would_read_is_quoted(at: Deployments) -> None:
     table = binding("agents")
     at.deploy(table, lambda request: rename_key(request, "id; rm -rf ~"))
     assert only(table).mend.endswith("set DYNAMODB_AGENTS_KEY='id; rm -rf ~'")
+
+
+def test_a_command_names_an_endpoint_only_where_there_is_one(settings: Any) -> None:
+    settings.DYNAMO_TABLES = {
+        logical: table | {"endpoint": "", "region": "eu-north-1"}
+        for logical, table in settings.DYNAMO_TABLES.items()
+    }
+    assert aws(binding("agents"), "describe-table") == (
+        "aws dynamodb describe-table --table-name AgentRegistry --region eu-north-1"
+    )
+    assert aws(binding("agents"), "list-tags-of-resource", "--resource-arn", "arn:x") == (
+        "aws dynamodb list-tags-of-resource --region eu-north-1 --resource-arn arn:x"
+    )
 
 
 def test_an_own_table_with_a_wrong_key_has_no_setting(at: Deployments) -> None:

@@ -154,6 +154,14 @@ def test_a_table_with_another_key_is_not_written_to(tables: dict[str, Binding], 
     assert (made.trouble, made.done) == ("Not tried: the deployed key is another one.", [])
 
 
+def test_a_table_whose_key_is_a_number_is_not_written_to(fake: FakeDynamo) -> None:
+    types = [{"AttributeName": "agentId", "AttributeType": "N"}]
+    fake.says(Answer({"Table": {"KeySchema": [KEY], "AttributeDefinitions": types}}))
+    made = run_on(binding("agents"))
+    assert (made.trouble, made.passed) == ("Not tried: the deployed key is not a text.", False)
+    assert writes(fake) == []
+
+
 # --- What no engine answers --------------------------------------------------------------------------------
 
 KEY = {"AttributeName": "agentId", "KeyType": "HASH"}
