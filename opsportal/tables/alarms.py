@@ -199,7 +199,8 @@ def _is_of(name: str, group: list[Shown]) -> bool:
 def _compared(alarm: Alarm, found: Mapping[str, Any] | None, topic: str) -> Change:
     actions = {"AlarmActions": [topic] if topic else []}
     if found is None:
-        return Change("create", alarm.name, arguments={**alarm.arguments, **actions})
+        says = str(alarm.arguments["AlarmDescription"]).removesuffix(MARK).strip()
+        return Change("create", alarm.name, details=(says,), arguments={**alarm.arguments, **actions})
     state = str(found.get("StateValue", ""))
     if not _is_ours(found):
         return Change("foreign", alarm.name, state)

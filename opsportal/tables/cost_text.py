@@ -27,9 +27,13 @@ def lines(found: Report) -> Iterator[str]:
     yield ""
     yield "As really used: consumption that CloudWatch tells of as a month, and what the tables hold now"
     yield from (f"  {line}" for line in columns(_used_rows(found)))
+    reasons: dict[str, list[str]] = {}
     for one in found.used:
         if one.why:
-            yield f"  {one.key}: {one.why}"
+            reasons.setdefault(one.why, []).append(one.key)
+    for why, keys in reasons.items():
+        yield f"  {', '.join(keys)}: {why}"
+    for one in found.used:
         for note in one.total.notes if one.total else ():
             yield f"  {one.key}: {note}"
     yield ""

@@ -271,7 +271,7 @@ def _points(
         while True:
             with asking(DENIED_ACTION, region):
                 answer = service("cloudwatch", region).get_metric_data(**arguments)
-            for result in answer["MetricDataResults"]:
+            for result in answer.get("MetricDataResults", ()):
                 number = int(result["Id"].removeprefix("q"))
                 said[number] = result.get("StatusCode", "Complete")
                 moments = (moment.astimezone(UTC) for moment in result["Timestamps"])

@@ -122,6 +122,8 @@ def test_a_plan_changes_nothing(cloudwatch: Any) -> None:
     status, said = told("--plan")
     assert status == 0
     assert f"+ {prefix()}workflows-read-throttles" in said
+    assert "Reads of Workflow status (" in said
+    assert MARK not in said
     assert there() == {}
 
 

@@ -267,9 +267,11 @@ def test_the_command_tells_all_three_and_what_it_assumed(tables: dict[str, Bindi
     # The workflow table of the tests has its optional index.
     assert "overallStatus-createdAt-index 300,000" in said
     assert "agents 6,000 6,000 0 no price" in said
-    assert "agents: No prices for eu-north-1" in said
+    # Said once, of all that it is true of.
+    assert "agents, audit-eu-north-1, jobs-eu-north-1: No prices for eu-north-1" in said
+    assert said.count("No prices for eu-north-1") == 1
     assert "total without agents" in said
-    assert "requests: Consumption: unknown here" in said
+    assert "requests, request_logs, audit-us-east-1, jobs-us-east-1: Consumption: unknown here" in said
     assert "kept 90 days (seed 000)" in said
     assert "Prices of 2025-07-21 (https://aws.amazon.com/dynamodb/pricing/)" in said
 
