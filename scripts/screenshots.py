@@ -40,6 +40,8 @@ PAGES: list[tuple[str, str]] = [
     ("agents", "/agents/"),
     ("agents-item", "/agents/{id}/"),
     ("audit", "/audit/"),
+    ("tables", "/tables/"),
+    ("tables-item", "/tables/requests/"),
     ("preferences", "/accounts/preferences/"),
     ("saved-views", "/accounts/views/"),
     ("password", "/accounts/password/change/"),

@@ -10,6 +10,7 @@ urlpatterns = [
     path("<key:key>/", views.item, name="item"),
     path("<key:key>/row/", views.row, name="row"),
     path("<key:key>/deployed/", views.deployed, name="deployed"),
+    path("<key:key>/glance/", views.glance, name="glance"),
     path("<key:key>/load/", views.load, name="load"),
     path("<key:key>/permissions/", views.permissions, name="permissions"),
     path("<key:key>/probe/", views.probe, name="probe"),

@@ -19,7 +19,7 @@ from opsportal.tables import overview, rights
 from opsportal.tables.costs import money, month_cost
 from opsportal.tables.drift import Agreement, Difference, points
 from opsportal.tables.load import charts, cost_rows, metrics_of
-from opsportal.tables.metrics import TableMetrics
+from opsportal.tables.metrics import TableMetrics, total
 from opsportal.tables.overview import Shown
 from opsportal.tables.prices import price_list
 
@@ -63,6 +63,12 @@ def deployed(request: HttpRequest, key: str) -> HttpResponse:
 def load(request: HttpRequest, key: str) -> HttpResponse:
     """What CloudWatch tells of the last day, and what a month like it would cost."""
     return _part(request, key, "load", _load)
+
+
+@requires(VIEW)
+def glance(request: HttpRequest, key: str) -> HttpResponse:
+    """Load and cost in the list's one cell."""
+    return _part(request, key, "glance", _load)
 
 
 @requires(VIEW)
@@ -141,15 +147,23 @@ def _deployed(shown: Shown) -> dict[str, Any]:
 def _load(shown: Shown) -> dict[str, Any]:
     found = metrics_of(shown)
     cost = month_cost(shown.table.logical, overview.read(shown.table).found, found)
-    return {
+    context: dict[str, Any] = {
         "metrics": found,
-        "known": isinstance(found, TableMetrics),
-        "charts": list(charts(found)) if isinstance(found, TableMetrics) else [],
+        "known": False,
         "cost": cost,
         "cost_rows": cost_rows(cost),
         "total": money(cost.total) if cost.lines else "",
         "prices": price_list(),
     }
+    if isinstance(found, TableMetrics):
+        context |= {
+            "known": True,
+            "charts": list(charts(found)),
+            "read_total": round(total(found.read)),
+            "write_total": round(total(found.write)),
+            "throttled": total(found.read_throttles) + total(found.write_throttles),
+        }
+    return context
 
 
 def _migrations(shown: Shown) -> dict[str, Any]:

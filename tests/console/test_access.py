@@ -134,7 +134,7 @@ MATRIX = [
     ("/tables/requests/", {"operator", "administrator"}),
     *[
         (f"/tables/requests/{part}/", {"operator", "administrator"})
-        for part in ("row", "deployed", "load", "permissions", "migrations", "probe")
+        for part in ("row", "deployed", "glance", "load", "permissions", "migrations", "probe")
     ],
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
