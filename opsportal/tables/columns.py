@@ -5,8 +5,6 @@ from collections.abc import Sequence
 
 def columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
     """One line per row; the first `left` columns flush left, the others, which are figures, flush right."""
-    if not rows:
-        return []
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -177,6 +177,11 @@ def test_without_metrics_the_rest_is_told() -> None:
     assert cost.notes == ("Recovery: unknown here",)
 
 
+def test_metrics_without_points_cost_nothing() -> None:
+    cost = month_cost("requests", deployed(size=0), metrics_of({"": ()}, {"": ()}))
+    assert (cost.total, cost.why) == (0, "")
+
+
 def test_part_of_an_answer_is_told_as_a_part() -> None:
     cost = month_cost("requests", deployed(), metrics_of({"": daily(1)}, {}, complete=False))
     assert cost.notes == ("CloudWatch told a part of the consumption only.",)
