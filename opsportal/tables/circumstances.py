@@ -45,8 +45,9 @@ def look(asked: Iterable[Feature]) -> Circumstances:
             assumed.setdefault(outcome, []).append(f"{table.name} in {table.region}")
     for why, names in assumed.items():
         circumstances.notes.append(f"Taken as declared: {', '.join(names)}. {why}")
-    real = [table for table in tables if not is_emulated(table, "sts")]
     try:
+        with asking("sts:GetCallerIdentity", "every region"):  # the profile may not exist
+            real = [table for table in tables if not is_emulated(table, "sts")]
         circumstances.account = account_of(real[0].region) if real else ""
     except ServiceTrouble as trouble:
         circumstances.notes.append(f"The account could not be told: {trouble.why}")

@@ -142,7 +142,12 @@ def _scan(table: Binding, index: str) -> None:
 
 
 def _list_tags(table: Binding, _index: str) -> None:
-    _client(table).list_tags_of_resource(ResourceArn=describe(table).arn)
+    try:
+        arn = describe(table).arn
+    except AccessDenied as denied:
+        # Not this permission is denied, but the one that tells the ARN.
+        raise DynamoError("The table's ARN can't be told, as DescribeTable is not allowed.") from denied
+    _client(table).list_tags_of_resource(ResourceArn=arn)
 
 
 ON_TABLES: dict[str, Callable[[Binding, str], Any]] = {
@@ -191,9 +196,9 @@ ON_METRICS: dict[str, Callable[[Any], Any]] = {
 
 
 def _on_metrics(action: str, region: str, ask: Callable[[Any], Any]) -> None:
-    if all(is_emulated(table, "cloudwatch") for table in bindings() if table.region == region):
-        raise ServiceTrouble(UNKNOWN_HERE)
     with asking(action, region):
+        if all(is_emulated(table, "cloudwatch") for table in bindings() if table.region == region):
+            raise ServiceTrouble(UNKNOWN_HERE)
         client = service("cloudwatch", region)
         try:
             ask(client)

@@ -87,7 +87,10 @@ def fake_dynamo() -> Iterator[FakeDynamo]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # past 5 connections at once, the sixth would wait for a second
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     fake = FakeDynamo(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -48,11 +48,12 @@ def _described(found: Signer) -> str:
 def caller() -> tuple[str, list[Finding]]:
     """The account ("" where it can't be told), and whose the credentials are, by STS."""
     area = "credentials"
-    real = [table for table in bindings() if not is_emulated(table, "sts")]
-    if not real:
-        why = "Every table is at an endpoint that is not Amazon's, so AWS was not asked."
-        return "", [Finding(area, UNKNOWN, "Whose they are is unknown here.", why)]
     try:
+        with asking("sts:GetCallerIdentity", "every region"):  # the profile may not exist
+            real = [table for table in bindings() if not is_emulated(table, "sts")]
+        if not real:
+            why = "Every table is at an endpoint that is not Amazon's, so AWS was not asked."
+            return "", [Finding(area, UNKNOWN, "Whose they are is unknown here.", why)]
         with asking("sts:GetCallerIdentity", real[0].region):
             said = service("sts", real[0].region).get_caller_identity()
     except ServiceTrouble as trouble:

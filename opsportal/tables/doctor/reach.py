@@ -148,7 +148,7 @@ def _found(table: Binding, found: Description) -> Finding:
         keys = f"{found.key}, {found.range_key}" if found.range_key else found.key
         mend = "manage.py dynamo verify says more."
         if variable and not found.range_key:
-            mend = assign(variable, found.key).capitalize() + ", if it is this table."
+            mend = f"If it is this table: {assign(variable, found.key)}"
         return Finding("tables", FAIL, f"{_named(table)}: its key is {keys}, not {table.key}", "", mend)
     if found.state == "INACCESSIBLE_ENCRYPTION_CREDENTIALS":
         return Finding(
