@@ -29,6 +29,7 @@ from opsportal.dynamo.attributes import (
 )
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.models import DynamoModel
+from opsportal.tables.retention.rules import expires_at
 
 # Seed 002.
 STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
@@ -146,6 +147,11 @@ class IntelligenceRequest(DynamoModel):
         """The newest stamp that says the request moved."""
         stamps = (self.updated_at, self.progress.last_updated, self.started_at, self.created_at)
         return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on TTL deletes it; None where nothing says so."""
+        return expires_at(self.raw, self.binding().ttl_attribute)
 
     @property
     def elapsed(self) -> timedelta | None:

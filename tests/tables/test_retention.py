@@ -21,6 +21,7 @@ from opsportal.tables.retention.keeping import keep
 from opsportal.tables.retention.rules import MARK, Lives, Verdict, judge, judge_log, rules
 from requests_app.retention import RULE
 from tests.operations.places import dump, get, naive, scan, trail
+from tests.pages import visit
 from tests.tables.retained import (
     ago,
     disable_ttl,
@@ -425,6 +426,21 @@ def test_every_rule_names_tables_and_indexes_that_are_declared() -> None:
         assert rule.by_status.range_key == rule.stamps[0]
         assert rule.by_item.hash_key
         assert not rule.finished & rule.unfinished
+
+
+def test_an_operator_sees_when_a_request_expires(on: dict[str, Binding], client_for: Any) -> None:
+    put_all(
+        on["requests"],
+        old_request("old"),
+        old_request("text", ttl={"S": "tomorrow"}),
+        old_request("milliseconds", ttl={"N": "4102444800000"}),  # to TTL that is a year far away
+        old_request("endless", ttl={"N": "1E+30"}),
+        old_request("kept", ttl={"NULL": True}),
+    )
+    sweep(on)
+    assert visit(client_for("operator"), "/requests/old/").fact("Expires") in ("in 7 d", "in 6 d")
+    for key in ("text", "milliseconds", "endless", "kept"):
+        assert "Expires" not in visit(client_for("operator"), f"/requests/{key}/").words, key
 
 
 # --- Keeping ---------------------------------------------------------------------------------------------------
