@@ -393,6 +393,42 @@ def test_what_another_run_makes_between_look_and_look_is_a_migrations_all_the_sa
 
 
 @pytest.mark.no_moto
+@pytest.mark.parametrize("name", [NAMES[2], NAMES[4]])
+def test_what_another_run_applies_between_look_and_beginning_is_applied_once(
+    place: dict[str, Binding], name: str
+) -> None:
+    """The other run is done after this one saw nothing, and before it noted that it sets out."""
+    migrate(silently, target=NAMES[3], app="tracking")
+    app, table = ("registry", place["agents"]) if name == NAMES[2] else ("tracking", place["workflows"])
+    client = clients.client(*table.place, patient=True)
+
+    def meanwhile(model: Any, **_: Any) -> None:
+        if model.name == "UpdateItem":
+            client.meta.events.unregister("before-call.dynamodb", meanwhile)
+            assert migrate(silently, app=app) == 1
+
+    todo = plan(app=app)
+    create(ledger_of(table))
+    client.meta.events.register("before-call.dynamodb", meanwhile)
+    assert carry_out(todo, silently) == 0
+    assert ledger_item(table, name)["made"]
+
+
+@pytest.mark.no_moto
+def test_a_table_that_cannot_be_compared_afterwards_is_said(place: dict[str, Binding]) -> None:
+    table = place["agents"]
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "applied." in line:
+            clients.client(*table.place).delete_table(TableName=table.name)
+
+    assert migrate_command.run(Console(say), OPTIONS | {"yes": True, "app": "registry"}) == 0
+    assert said[-1].startswith(f"{table.name}: There is no table {table.name} in eu-north-1.")
+
+
+@pytest.mark.no_moto
 def test_an_index_that_another_program_adds_meanwhile_is_not_ours(place: dict[str, Binding]) -> None:
     migrate(silently, target=NAMES[3], app="tracking")
     table = place["workflows"]

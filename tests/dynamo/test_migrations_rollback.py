@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
-from opsportal.dynamo import clients, ledger
+from opsportal.dynamo import clients, creation, indexes, ledger
 from opsportal.dynamo.backups import backups
 from opsportal.dynamo.creation import create
+from opsportal.dynamo.deployed import Unknown
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.migrations import states
@@ -18,6 +19,7 @@ from opsportal.dynamo.tables import Binding, own_table
 from opsportal.operations.tables import AUDIT
 from opsportal.tables.commands import Console
 from opsportal.tables.commands import rollback as rollback_command
+from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.dynamo.migrated import INDEX, NAMES, OWN, deployed_as, ledger_item, ledger_items, new_place
 from tests.engines import Engine
 
@@ -205,6 +207,22 @@ def test_a_backup_is_offered_first(place: dict[str, Binding], engine: Engine) ->
     assert not exists(place["agents"])
 
 
+def test_a_wanted_backup_that_cannot_be_made_keeps_the_table(
+    place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that lists backups and makes none; DynamoDB's own refusals are raised."""
+    migrate(silently, app="registry")
+    denied = Unknown("denied", denied=True)
+    monkeypatch.setattr("opsportal.dynamo.rollback.backups", lambda table: denied)
+    monkeypatch.setattr(rollback_command, "create_backup", lambda table, say: Unknown())
+    person = Person(place, backup="yes")
+    with pytest.raises(CommandError) as kept:
+        person.runs(app="registry")
+    assert str(kept.value) == f"No backup was made (unknown here), so {place['agents'].name} is kept."
+    assert "  on-demand backups: denied" in person.said
+    assert exists(place["agents"])
+
+
 # --- What stays ------------------------------------------------------------------------------------------
 
 
@@ -373,6 +391,18 @@ def test_a_table_that_is_gone_already_leaves_only_the_ledger_to_write(place: dic
 
 
 @pytest.mark.no_moto
+def test_an_index_that_is_gone_already_leaves_only_the_ledger_to_write(place: dict[str, Binding]) -> None:
+    migrate(silently, app="tracking")
+    indexes.remove(place["workflows"], INDEX, silently)
+    person = Person(place)
+    assert person.runs(target=NAMES[4]) == 0
+    assert person.asked == []
+    assert f"its index {INDEX} is gone already" in person.said[0]
+    assert exists(place["workflows"])
+    assert ledger_item(place["workflows"], NAMES[4])["rolled_back_at"]
+
+
+@pytest.mark.no_moto
 def test_a_table_that_a_killed_run_had_begun_can_be_rolled_back(place: dict[str, Binding]) -> None:
     table = place["agents"]
     create(ledger.ledger_of(table))
@@ -380,3 +410,59 @@ def test_a_table_that_a_killed_run_had_begun_can_be_rolled_back(place: dict[str,
     create(table)
     assert Person(place).runs(app="registry") == 0
     assert not exists(table)
+
+
+# --- What no engine does -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses that take no time; the seconds that were asked for."""
+    seconds: list[float] = []
+    monkeypatch.setattr(creation.time, "sleep", seconds.append)
+    return seconds
+
+
+def described(state: str, **index: str) -> Answer:
+    indexed = [{"IndexName": INDEX, **index}] if index else []
+    return Answer({"Table": {"TableName": "t", "TableStatus": state, "GlobalSecondaryIndexes": indexed}})
+
+
+def test_a_table_that_is_busy_or_being_deleted_is_waited_for(
+    fake: FakeDynamo, requests_table: Binding, paused: list[float]
+) -> None:
+    busy = error("ResourceInUseException", "Attempt to change a resource which is still in use")
+    gone = error("ResourceNotFoundException", "Requested resource not found")
+    fake.says(described("UPDATING"), busy, described("ACTIVE"), Answer({}), described("DELETING"), gone)
+    creation.delete(requests_table)
+    assert fake.operations == ["DescribeTable", "DeleteTable"] * 2 + ["DescribeTable"] * 2
+    assert len(paused) == 3
+
+
+def test_a_deletion_that_does_not_end_says_so(
+    fake: FakeDynamo, requests_table: Binding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creation, "WAIT_SECONDS", 0.1)
+    fake.says(described("DELETING"))
+    with pytest.raises(DynamoError, match="is not ready after"):
+        creation.delete(requests_table)
+    assert "DeleteTable" not in fake.operations
+
+
+@pytest.mark.usefixtures("paused")
+def test_an_index_is_removed_once_the_table_is_no_longer_busy(
+    fake: FakeDynamo, requests_table: Binding
+) -> None:
+    busy = error("ResourceInUseException", "Attempt to change a resource which is still in use")
+    there, going = described("ACTIVE", IndexStatus="ACTIVE"), described("UPDATING", IndexStatus="DELETING")
+    fake.says(there, busy, there, there, Answer({}), going, described("ACTIVE"))
+    indexes.remove(requests_table, INDEX, silently)
+    assert fake.operations.count("UpdateTable") == 2
+    fake.says(*[there, busy, there] * 6)
+    with pytest.raises(DynamoError, match="is busy with other changes"):
+        indexes.remove(requests_table, INDEX, silently)
+    fake.says(there, error("ValidationException", "no"), there)
+    with pytest.raises(DynamoError, match="ValidationException"):
+        indexes.remove(requests_table, INDEX, silently)
+    fake.says(error("ResourceNotFoundException", "Requested resource not found"))
+    indexes.remove(requests_table, INDEX, silently)
