@@ -78,7 +78,7 @@ def _needed(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str, 
         for part in params["TransactItems"]:
             ((kind, arguments),) = part.items()
             yield PARTS[kind], arguments["TableName"], ""
-    elif operation == "BatchWriteItem":
+    elif operation in ("BatchGetItem", "BatchWriteItem"):
         for name in params["RequestItems"]:
             yield operation, name, ""
     elif operation == "ListBackups":

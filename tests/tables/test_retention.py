@@ -15,11 +15,14 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations import worker
 from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Conflict, Missing
+from opsportal.tables.grants import places_of
+from opsportal.tables.permissions import features
 from opsportal.tables.retention import chore as chores
 from opsportal.tables.retention import progress, stamping
 from opsportal.tables.retention.keeping import keep
 from opsportal.tables.retention.rules import MARK, Lives, Verdict, judge, judge_log, rules
 from requests_app.retention import RULE
+from tests.iam import Iam, judged, table_names
 from tests.operations.places import dump, get, naive, scan, trail
 from tests.pages import visit
 from tests.tables.retained import (
@@ -419,6 +422,32 @@ def test_the_worker_does_it(on: dict[str, Binding]) -> None:
     assert "retention" in worker.CHORES
     assert worker.run(("retention",), threading.Event(), once=True) == 1
     assert stamped(on["requests"]) == {"old"}
+
+
+@pytest.fixture
+def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Iam]:
+    yield from judged(monkeypatch)
+
+
+def test_the_policy_of_the_operator_covers_retention(on: dict[str, Binding], iam: Iam) -> None:
+    put_all(on["requests"], old_request("old"), old_request("again"))
+    put_all(on["request_logs"], old_log("l", "old"), old_log("orphan", "gone"))
+    iam.awake = True
+    for hours in (0, 25):
+        with later(hours=hours):
+            sweep(on)
+        put_all(on["requests"], old_request("again", updated_at={"S": naive(ago(0))}))
+    iam.awake = False
+    names = table_names()
+    allowed = {
+        (action, names[place.region, place.table.name], place.index)
+        for feature in features("operator")
+        for place in places_of(feature)
+        if place.table and (place.region, place.table.name) in names
+        for action in feature.actions
+    }
+    assert iam.asked - allowed == set()
+    assert ("dynamodb:UpdateItem", "request_logs", "") in iam.asked
 
 
 def test_every_rule_names_tables_and_indexes_that_are_declared() -> None:
