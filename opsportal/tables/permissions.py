@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from opsportal.tables.ages import NAMESPACE
 from opsportal.tables.grants import OWN, Feature, Target
 
 ROLES = {
@@ -165,7 +166,7 @@ WRITES = (
     Feature(
         "PublishAges", "the age of the oldest unfinished item", OPERATOR,
         ("cloudwatch:PutMetricData",), _anything, optional=True, wanted=lambda: bool(settings.PUBLISH_AGES),
-        condition={"StringEquals": {"cloudwatch:namespace": ["OpsPortal"]}},
+        condition={"StringEquals": {"cloudwatch:namespace": [NAMESPACE]}},
     ),
     Feature("SendMessages", "messages to workers and orchestrators", OPERATOR, ("sqs:SendMessage",), _queues),
 )  # fmt: skip
@@ -174,10 +175,14 @@ MIGRATIONS = (
     Feature(
         "ManageTables", "`migrate` and `backup`", MIGRATOR,
         _dynamodb(
-            "CreateTable", "UpdateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource",
-            "CreateBackup",
+            "CreateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource", "CreateBackup",
         ),
         _every_table, managing=True,
+    ),
+    # Of all tables only this one gets an index later.
+    Feature(
+        "ChangeIndexes", "`migrate` and `rollback` of an index", MIGRATOR,
+        _dynamodb("UpdateTable"), _on("workflows"), managing=True,
     ),
     Feature(
         "WatchBackups", "`backup`, until one is made", MIGRATOR,
@@ -191,7 +196,11 @@ MIGRATIONS = (
     Feature("SampleItems", "`verify`, and `migrate` before an index", MIGRATOR, _dynamodb("Scan"), _tables_of_items),
     Feature(
         "TestWrites", "`verify --write-test`", MIGRATOR,
-        _dynamodb("PutItem", "GetItem", "DeleteItem"), _settings_tables, optional=True,
+        _dynamodb("PutItem", "DeleteItem"), _every_table, optional=True, managing=True,
+    ),
+    Feature(
+        "ReadTestItems", "`verify --write-test`: what was put", MIGRATOR,
+        _dynamodb("GetItem"), _tables_of_items, optional=True, managing=True,
     ),
     Feature(
         "KeepAlarms", "`alarms`", MIGRATOR,

@@ -215,20 +215,20 @@ def sts(dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber
 
 def test_it_says_whose_the_credentials_are(sts: Stubber) -> None:
     sts.add_response("get_caller_identity", {"Account": "111122223333", "Arn": ROLE, "UserId": "A"})
-    assert any(ROLE in finding.what for finding in of("credentials", examine("viewer")))
+    assert any(ROLE in finding.what for finding in of("credentials", examine("writer")))
 
 
 def test_root_credentials_are_worth_a_note(sts: Stubber) -> None:
     arn = "arn:aws:iam::111122223333:root"
     sts.add_response("get_caller_identity", {"Account": "111122223333", "Arn": arn, "UserId": "A"})
-    note = one("credentials", examine("viewer"), NOTE)
+    note = one("credentials", examine("writer"), NOTE)
     assert "root" in note.why
     assert "dynamo policy" in note.mend
 
 
 def test_a_session_that_sts_calls_expired_fails(sts: Stubber) -> None:
     sts.add_client_error("get_caller_identity", "ExpiredToken", "The security token included is expired")
-    refused = one("credentials", examine("viewer"), FAIL)
+    refused = one("credentials", examine("writer"), FAIL)
     assert refused.why == "The session token has expired."
     assert "aws sso login" in refused.mend
 
@@ -237,7 +237,7 @@ def test_without_a_way_to_sts_the_rest_is_examined(
     dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
-    findings = examine("viewer")
+    findings = examine("writer")
     assert not failed(findings)
     assert one("credentials", findings, UNKNOWN).what == "Whose they are could not be told."
     assert of("permissions", findings)
@@ -247,7 +247,7 @@ def test_no_secret_is_printed(dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLETOKEN")
-    _, text = run("--role", "viewer")
+    _, text = run("--role", "writer")
     assert "ASIA…MPLE from env (a session's)" in text
     assert "IOSFODNN" not in text
     assert "wJal" not in text
@@ -261,7 +261,7 @@ def test_a_session_that_is_over_is_told_by_its_end(
 
     ended = datetime.now(UTC) - timedelta(minutes=1)
     monkeypatch.setattr(identity, "signer", lambda: aws.Signer("sso", "ASIA…MPLE", True, ended))
-    first = of("credentials", examine("viewer"))[0]
+    first = of("credentials", examine("writer"))[0]
     assert first.state == FAIL
     assert "expired at" in first.what
 
@@ -278,7 +278,7 @@ def test_it_says_what_decided_each_region(
 ) -> None:
     if variable:
         monkeypatch.setenv(variable, "us-west-2")
-    said = of("region", examine("viewer"))
+    said = of("region", examine("writer"))
     assert said[0].what.startswith(f"us-west-2 by {source}" if variable else f"us-east-1 by {source}")
 
 
@@ -287,7 +287,7 @@ def test_a_tables_own_setting_comes_first(
 ) -> None:
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     settings.DYNAMO_TABLES["agents"]["region"] = "eu-north-1"
-    said = {finding.what for finding in of("region", examine("viewer"))}
+    said = {finding.what for finding in of("region", examine("writer"))}
     assert "eu-north-1 by DYNAMODB_AGENTS_REGION: agents" in said
 
 
@@ -354,7 +354,7 @@ def test_a_clock_that_is_off_is_told_by_the_answers_date(
         return Answer(body.body, body.status, {"Date": date})
 
     dynamo.answer = answer
-    clock = one("clock", examine("viewer"), state)
+    clock = one("clock", examine("writer"), state)
     if state != OK:
         assert ("behind" if off > timedelta() else "ahead of") in clock.what
         assert "NTP" in clock.mend
@@ -365,7 +365,7 @@ def test_the_clock_is_told_by_a_refused_signature_too(dynamo: FakeDynamo) -> Non
     date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     refused = error("InvalidSignatureException", "Signature expired")
     dynamo.says(Answer(refused.body, 400, {"Date": date}))
-    assert failed(examine("viewer")) == {"credentials", "clock"}
+    assert failed(examine("writer")) == {"credentials", "clock"}
 
 
 # --- Tables ------------------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ def test_a_missing_table_is_found_under_its_other_spelling(dynamo: FakeDynamo) -
         return well(operation, arguments)
 
     dynamo.answer = answer
-    missing = one("tables", examine("viewer"), FAIL)
+    missing = one("tables", examine("writer"), FAIL)
     assert "there is no such table" in missing.what
     assert "DYNAMODB_REQUESTS_TABLE=dev-market-intelligence-requests" in missing.mend
 
@@ -391,7 +391,7 @@ def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
         return well(operation, arguments)
 
     dynamo.answer = answer
-    wrong = one("tables", examine("viewer"), FAIL)
+    wrong = one("tables", examine("writer"), FAIL)
     assert "its key is processing_id, not sessionId" in wrong.what
     assert "DYNAMODB_WORKFLOWS_KEY=processing_id" in wrong.mend
 
@@ -407,7 +407,7 @@ def test_a_tables_state_is_told(dynamo: FakeDynamo, state: str, level: str) -> N
         return well(operation, arguments)
 
     dynamo.answer = answer
-    (agents,) = (finding for finding in of("tables", examine("viewer")) if finding.what.startswith("agents:"))
+    (agents,) = (finding for finding in of("tables", examine("writer")) if finding.what.startswith("agents:"))
     assert (agents.state, state in agents.what) == (level, True)
 
 
@@ -418,7 +418,7 @@ def test_throttling_is_no_failure(dynamo: FakeDynamo) -> None:
         return well(operation, arguments)
 
     dynamo.answer = answer
-    findings = examine("viewer")
+    findings = examine("writer")
     assert not failed(findings)
     assert "throttled" in one("tables", findings, NOTE).what
 
@@ -506,7 +506,7 @@ def test_a_key_that_refuses_is_named_as_such(dynamo: FakeDynamo) -> None:
         return well(operation, arguments)
 
     dynamo.answer = answer
-    denied = one("permissions", examine("viewer"), FAIL)
+    denied = one("permissions", examine("writer"), FAIL)
     assert json.loads(denied.statement)["Action"] == ["kms:Decrypt"]
 
 
@@ -563,9 +563,9 @@ def test_a_message_that_no_worker_took_up_is_told(engine_tables: dict[str, Bindi
 # --- The relational database -------------------------------------------------------------------------------
 
 
-def test_pending_migrations_are_named(dynamo: FakeDynamo) -> None:
+def test_pending_migrations_are_named() -> None:
     MigrationRecorder(connection).record_unapplied("accounts", "0002_roles")
-    pending = one("database", examine("viewer"), FAIL)
+    pending = one("database", database(), FAIL)
     assert pending.why == "accounts.0002_roles"
     assert pending.mend == "python manage.py migrate"
 
