@@ -138,13 +138,13 @@ def _hcl_statement(statement: Statement) -> str:
     for name, values in (("actions", statement.actions), ("resources", statement.resources)):
         lines += [f"    {name:9} = [", *(f"      {_quoted(value)}," for value in values), "    ]"]
     for test, variables in statement.condition.items():
-        for variable, values in variables.items():
+        for variable, wanted in variables.items():
             lines += [
                 "",
                 "    condition {",
                 f"      test     = {_quoted(test)}",
                 f"      variable = {_quoted(variable)}",
-                f"      values   = [{', '.join(map(_quoted, values))}]",
+                f"      values   = [{', '.join(map(_quoted, wanted))}]",
                 "    }",
             ]
     return "\n".join([*lines, "  }"])

@@ -22,7 +22,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations import outbox
 from opsportal.operations.tables import places
 from opsportal.tables.doctor import FAIL, NOTE, OK, UNKNOWN, Finding, examine
-from opsportal.tables.doctor.findings import lines, summary
+from opsportal.tables.doctor.findings import AREAS, lines, summary
 from opsportal.tables.doctor.surroundings import database
 from opsportal.tables.permissions import features
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
@@ -174,7 +174,12 @@ def test_without_credentials_that_is_what_it_says(dynamo: FakeDynamo, no_credent
     # What follows from it is said once, not per table.
     assert len(of("credentials", findings)) == 2
     assert not of("tables", findings)
+    assert {finding.state for finding in of("endpoint", findings)} == {UNKNOWN}
     assert dynamo.asked == []
+    # All that is one's own to read stands together.
+    assert [finding.area for finding in findings] == sorted(
+        (finding.area for finding in findings), key=AREAS.index
+    )
 
 
 def test_a_profile_that_does_not_exist_is_named(
@@ -304,7 +309,7 @@ def test_an_endpoint_that_refuses_fails_once(dynamo: FakeDynamo, settings: Any) 
     assert len(of("endpoint", findings)) == 2  # one per region
     assert all("AWS_ENDPOINT_URL_DYNAMODB" in finding.mend for finding in of("endpoint", findings))
     assert not of("tables", findings)
-    assert all(finding.state == UNKNOWN for finding in of("permissions", findings))
+    assert "not probed" in one("permissions", findings, UNKNOWN).what
 
 
 def test_an_endpoint_that_hangs_is_not_waited_for(dynamo: FakeDynamo) -> None:
@@ -329,8 +334,9 @@ def test_a_probe_that_hangs_is_said_to(dynamo: FakeDynamo) -> None:
     assert rights["ListByIndex"].state == OK
 
 
-def test_a_server_that_is_no_dynamodb_is_told(dynamo: FakeDynamo) -> None:
-    dynamo.says(Answer("<html>hello</html>"))
+@pytest.mark.parametrize("answer", [Answer("<html>hello</html>"), Answer("<html>no such page</html>", 404)])
+def test_a_server_that_is_no_dynamodb_is_told(dynamo: FakeDynamo, answer: Answer) -> None:
+    dynamo.says(answer)
     findings = examine()
     assert failed(findings) == {"endpoint"}
     assert "not as DynamoDB does" in of("endpoint", findings)[0].why
@@ -594,7 +600,7 @@ def test_a_database_that_is_down_is_told_at_once(monkeypatch: pytest.MonkeyPatch
 
 def test_control_characters_of_answers_are_made_visible(dynamo: FakeDynamo) -> None:
     dynamo.says(error("SomethingElse", "\x1b[2J\x1b]0;gotcha\x07 \u202ereversed"))
-    status, text = run()
+    status, text = run("--role", "writer")
     assert status == 1
     assert "gotcha" in text
     assert not {"\x1b", "\x07", "\u202e"} & set(text)

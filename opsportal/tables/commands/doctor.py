@@ -1,6 +1,7 @@
 """``manage.py dynamo doctor``: find why something does not work. It changes nothing."""
 
 import json
+import logging
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -24,7 +25,12 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
-    findings = examine(options["role"])
+    # What is wrong is said below; the log's traces would stand between the lines.
+    logging.disable(logging.ERROR)
+    try:
+        findings = examine(options["role"])
+    finally:
+        logging.disable(logging.NOTSET)
     failed = any(finding.state == FAIL for finding in findings)
     if options["json"]:
         answer = {"ok": not failed, "findings": [finding.as_json() for finding in findings]}

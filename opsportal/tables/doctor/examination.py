@@ -13,7 +13,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations.tables import places
 from opsportal.tables.circumstances import tables_for
 from opsportal.tables.doctor import identity, reach, rights, surroundings
-from opsportal.tables.doctor.findings import FAIL, UNKNOWN, Finding
+from opsportal.tables.doctor.findings import AREAS, FAIL, UNKNOWN, Finding
 from opsportal.tables.doctor.reach import Look
 from opsportal.tables.grants import Place
 from opsportal.tables.permissions import features
@@ -80,7 +80,7 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
         findings += list(_of("worker", said).values())
     if role in ("viewer", "operator"):
         findings += surroundings.database()
-    return findings
+    return sorted(findings, key=lambda finding: AREAS.index(finding.area))
 
 
 def _needed(role: str) -> set[str]:
@@ -93,7 +93,7 @@ def _needed(role: str) -> set[str]:
 def _silent(look: Look) -> str:
     if look.reached:
         return ""
-    return rights.MISSING if _is_missing(look) else "The table was not reached."
+    return rights.MISSING if _is_missing(look) else rights.NOT_REACHED
 
 
 def _of(kind: str, said: dict[Any, Any]) -> dict[Any, Any]:

@@ -8,6 +8,10 @@ from opsportal.console.text import visible
 
 # `FAIL`: something that is needed does not work. `NOTE`: to be known, nothing is broken. `UNKNOWN`: can't be told.
 OK, NOTE, UNKNOWN, FAIL = "ok", "note", "unknown", "FAIL"
+# In the order in which one depends on the other.
+AREAS = (
+    "credentials", "region", "endpoint", "clock", "tables", "permissions", "queues", "worker", "database",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from opsportal.dynamo.errors import (
     translated,
 )
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.doctor.findings import FAIL, NOTE, OK, Finding
+from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
 from opsportal.tables.mends import assign, setting
 from opsportal.tables.whereabouts import Sighting
 
@@ -42,6 +42,11 @@ class Look:
     skew: timedelta | None = None
 
     @property
+    def answered(self) -> bool:
+        """Whether anything answered at all; without credentials nobody is asked."""
+        return self.found is not None or hasattr(self.error and self.error.__cause__, "response")
+
+    @property
     def reached(self) -> bool:
         """Whether DynamoDB answered, and would answer more; permissions can be probed then."""
         return self.found is not None or isinstance(self.error, AccessDenied)
@@ -54,7 +59,15 @@ def look_at(table: Binding) -> Look:
         return Look(table, describe(table, fresh=True), skew=_skew(said))
     except DynamoError as error:
         # The answer that botocore raised, if there was one.
-        return Look(table, error=error, skew=_skew(getattr(error.__cause__, "response", {})))
+        answer = getattr(error.__cause__, "response", {})
+        # Without an error of its own there is only the HTTP status: a proxy's page, or another server.
+        if answer.get("Error", {}).get("Code", "").isdecimal():
+            status = answer["Error"]["Code"]
+            error = Unreachable(
+                f"Something answers at the endpoint, but not as DynamoDB does: HTTP {status}.",
+                "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY).",
+            )
+        return Look(table, error=error, skew=_skew(answer))
 
 
 def late(table: Binding) -> Look:
@@ -90,6 +103,8 @@ def _endpoint(region: str, endpoint: str, looks: list[Look]) -> Finding:
             wanted = " or ".join(name for name in names if name)
             mend += f" It comes from {wanted}, AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL."
         return Finding("endpoint", FAIL, where, silent[0].sentence, mend)
+    if not any(look.answered for look in looks):
+        return Finding("endpoint", UNKNOWN, where, "It was not asked, for want of credentials.")
     if silent:
         return Finding(
             "endpoint", NOTE, where, f"{len(silent)} of {len(looks)} calls got no answer in time.",
@@ -124,10 +139,10 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
         elif look.found:
             findings.append(_found(look.table, look.found))
     for (sentence, mend), members in elsewhere.items():
-        named = ", ".join(look.table.name for look in members)
+        named = ", ".join(dict.fromkeys(look.table.name for look in members))
         area = "credentials" if isinstance(members[0].error, CredentialsRefused) else "tables"
         findings.append(Finding(area, FAIL, f"{named}: no answer about it", sentence, mend))
-    return sorted(findings, key=lambda finding: finding.area != "credentials")
+    return findings
 
 
 def _named(table: Binding) -> str:

@@ -12,7 +12,7 @@ from opsportal.tables.probes import UNKNOWN as NOT_TOLD
 Key = tuple[str, str, str, str]  # action, resource, region, index
 # Why a place is not asked, or "" where it is.
 Silent = Callable[[Place], str]
-MISSING = "There is no such table."
+MISSING, NOT_REACHED = "There is no such table.", "The table was not reached."
 
 
 def key_of(action: str, place: Place) -> Key:
@@ -38,7 +38,7 @@ def findings(
     features: Iterable[Feature], found: Found, silent: Silent, probes: dict[Key, Probe], account: str
 ) -> list[Finding]:
     """One finding per feature; of a denied one with the statement that allows just what is missing."""
-    said = []
+    said, unreached = [], []
     for feature in features:
         asked = [(action, place) for place in places_of(feature, found) for action in feature.actions]
         known = [
@@ -48,8 +48,14 @@ def findings(
         ]
         # A table that is missing has a finding of its own.
         known = [probe for probe in known if probe.why != MISSING] or known
-        if known:
+        if known and all(probe.why == NOT_REACHED for probe in known):
+            unreached.append(feature.sid)
+        elif known:
             said.append(_finding(feature, known, account or PLACEHOLDER))
+    if unreached:
+        said.append(
+            Finding("permissions", UNKNOWN, f"{', '.join(unreached)}: not probed", "No table was reached.")
+        )
     return said
 
 
