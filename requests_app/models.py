@@ -29,7 +29,7 @@ from opsportal.dynamo.attributes import (
 )
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.models import DynamoModel
-from opsportal.tables.retention.rules import expires_at
+from opsportal.tables.retention.rules import MARK, expires_at
 
 # Seed 002.
 STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
@@ -281,7 +281,9 @@ def _change(value: Typed) -> StatusChange:
 
 
 # What a log line shows in columns of its own, or not at all.
-_LINE = frozenset({"log_id", "request_id", "timestamp", "log_level", "message", "stage", "metadata", "ttl"})
+_LINE = frozenset(
+    {"log_id", "request_id", "timestamp", "log_level", "message", "stage", "metadata", "ttl", MARK}
+)
 
 
 def _field(value: Any) -> str:

@@ -171,7 +171,7 @@ def test_finished_old_requests_expire_after_the_grace_and_all_else_stays(on: dic
     assert get(table, "writers-own") == before["writers-own"]
 
 
-def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding]) -> None:
+def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding], client_for: Any) -> None:
     put_all(on["requests"], *(old_request(f"r{number}") for number in range(3)))
     put_all(on["request_logs"], old_log("l1", "r1"), old_log("l2", "r1"), old_log("orphan", "gone"))
     assert sweep(on) == 6
@@ -180,6 +180,12 @@ def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding]) -> None:
     assert by_requests["count"] == {"N": "5"}
     assert by_requests["note"]["S"] == "3 requests stamped; 2 request_logs stamped"
     assert by_logs["note"]["S"] == "1 request_logs stamped"
+    # As every entry: in the feed, and on a page of its own, with no item to lead to.
+    client = client_for("operator")
+    assert "request:expire" in visit(client, "/audit/").words
+    page = visit(client, f"/audit/{by_requests['action_id']['S']}/")
+    assert "3 requests stamped" in page.fact("Note")
+    assert page.fact_node("Target").all("a") == []
     # What had no effect is not told, and a sweep that is over rests.
     assert sweep(on) == 0
     with later(hours=2):
@@ -470,6 +476,17 @@ def test_an_operator_sees_when_a_request_expires(on: dict[str, Binding], client_
     assert visit(client_for("operator"), "/requests/old/").fact("Expires") in ("in 7 d", "in 6 d")
     for key in ("text", "milliseconds", "endless", "kept"):
         assert "Expires" not in visit(client_for("operator"), f"/requests/{key}/").words, key
+
+
+def test_what_is_stamped_looks_like_no_attribute_of_a_writers(
+    on: dict[str, Binding], client_for: Any
+) -> None:
+    put_all(on["requests"], old_request("old"))
+    put_all(on["request_logs"], old_log("l", "old"))
+    sweep(on)
+    client = client_for("operator")
+    assert MARK not in visit(client, "/requests/old/logs/").words
+    assert MARK not in visit(client, "/requests/new/?like=old").words
 
 
 # --- Keeping ---------------------------------------------------------------------------------------------------

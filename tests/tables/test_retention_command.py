@@ -71,6 +71,15 @@ def test_without_ttl_it_says_that_stamps_would_do_nothing_and_how_to_mend_it(
     assert stamped(tables["requests"]) == set()
 
 
+def test_requests_wait_for_the_ttl_of_the_logs_that_are_stamped_with_them(tables: dict[str, Binding]) -> None:
+    enable_ttl(tables["requests"])
+    put_all(tables["requests"], old_request("old"))
+    with pytest.raises(CommandError, match="nothing that could be stamped"):
+        retention("--request-days", "90", "--log-days", "30", "--apply", "--yes")
+    assert "1 stamped" in retention("--request-days", "90", "--apply", "--yes")
+    disable_ttl(tables["requests"])
+
+
 def test_a_large_table_is_looked_at_in_part_and_it_says_so(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,7 @@ from opsportal.dynamo.ledger import who
 from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Refused, Unknown
 from opsportal.tables.commands import Console
-from opsportal.tables.retention import reading
-from opsportal.tables.retention.chore import work
+from opsportal.tables.retention.chore import obstacle, work
 from opsportal.tables.retention.keeping import keep
 from opsportal.tables.retention.preview import NAMED, Preview, preview
 from opsportal.tables.retention.rules import Lives, Rule, rules
@@ -45,7 +44,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     for rule in rules():
         _say_settings(console, rule, lives)
         for sweep in sweeps(rule, lives):
-            why = reading.why_not(rule, sweep.table)
+            why = obstacle(sweep, lives)
             found = preview(sweep)
             _say(console, found, why)
             if why:

@@ -75,10 +75,17 @@ def _why_not(sweep: Sweep) -> str:
     cache, key = caches["process"], f"retention:{sweep.name}"
     why: str | None = cache.get(key)
     if why is None:
-        why = reading.why_not(sweep.rule, sweep.table)
-        if why == "" and sweep.table == sweep.rule.table and Lives.configured().logs:
-            why = reading.why_not(sweep.rule, sweep.rule.logs_table)
+        why = obstacle(sweep, Lives.configured())
         cache.set(key, why, CANT)
+    return why
+
+
+def obstacle(sweep: Sweep, lives: Lives) -> str:
+    """Why a sweep would be in vain, for one of the tables that it stamps; "" where it would not. Raises
+    `DynamoError`."""
+    why = reading.why_not(sweep.rule, sweep.table)
+    if not why and sweep.table == sweep.rule.table and lives.logs:
+        why = reading.why_not(sweep.rule, sweep.rule.logs_table)
     return why
 
 
