@@ -1,5 +1,6 @@
 """Which endpoints answer as DynamoDB does, and which tables are there."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,9 +100,10 @@ def _endpoint(region: str, endpoint: str, looks: list[Look]) -> Finding:
     if silent and len(silent) == len(looks):
         mend = silent[0].mend
         if endpoint and not is_amazons(endpoint):
-            names = dict.fromkeys(setting(look.table, "ENDPOINT_URL") for look in looks)
-            wanted = " or ".join(name for name in names if name)
-            mend += f" It comes from {wanted}, AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL."
+            variables = [setting(look.table, "ENDPOINT_URL") for look in looks]
+            variables += ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]
+            given = [name for name in dict.fromkeys(variables) if name and os.environ.get(name) == endpoint]
+            mend += f" The endpoint comes from {' and '.join(given) or 'the settings'}."
         return Finding("endpoint", FAIL, where, silent[0].sentence, mend)
     if not any(look.answered for look in looks):
         return Finding("endpoint", UNKNOWN, where, "It was not asked, for want of credentials.")
