@@ -1,6 +1,7 @@
 """``manage.py dynamo ...``: create, change, check, price and back up the DynamoDB tables."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -44,5 +45,9 @@ class Command(BaseCommand):
             status = subcommand(options["command"]).run(Console(self.stdout.write), options)
         except DynamoError as error:
             raise CommandError(f"{error.sentence} {error.mend}".strip()) from error
+        except BrokenPipeError:
+            # The reader, `head` say, has enough. What was not written yet must not fail again at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 1
         if status:
             sys.exit(status)
