@@ -89,7 +89,7 @@ def test_a_large_table_is_looked_at_in_part_and_it_says_so(
     put_all(tables["requests"], *(old_request(f"r{number:02}") for number in range(8)))
     put_all(tables["request_logs"], *(old_log(f"l{number:02}", "gone") for number in range(8)))
     said = retention("--request-days", "90", "--log-days", "30")
-    assert said.count("5 to stamp (of the first 5; there are more)") == 2
+    assert said.count("5 to stamp (of the first 5 that were read; there are more)") == 2
 
 
 def test_apply_asks_first_and_then_stamps_all_of_it(

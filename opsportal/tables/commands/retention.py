@@ -77,7 +77,7 @@ def _say(console: Console, found: Preview, why: str) -> None:
     console.say(f"{table.name} in {table.region}: finished, and {found.sweep.days} days old")
     if why:
         console.say(f"  Nothing would be stamped. {why}")
-    cap = f" (of the first {found.looked}; there are more)" if found.more else ""
+    cap = f" (of the first {found.read} that were read; there are more)" if found.more else ""
     console.say(f"  {found.stamps} to stamp{cap}, for about {found.units} write units")
     if found.oldest and found.newest:
         console.say(
@@ -107,7 +107,7 @@ def _apply(console: Console, sweep: Sweep, lives: Lives) -> None:
                 f"{total} stamped here; a worker is at this table right now, and goes on with it."
             )
         if worked.ended:
-            console.say(f"  {total} stamped. The audit trail has an entry of it.")
+            console.say(f"  {total} stamped.{' The audit trail has an entry of it.' if total else ''}")
             return
         console.say(f"  {total} so far; the units of this minute are used up (RETENTION_UNITS_PER_MINUTE)")
         time.sleep(worked.wait)

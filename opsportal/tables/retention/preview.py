@@ -19,7 +19,7 @@ MOST_LOOKED, NAMED = 1_000, 20
 @dataclass
 class Preview:
     """`verdicts`: how many of the items looked at are to be stamped, and why the others are not. `more`: not
-    everything was looked at. `units`: about the write units of the stamps, indexes included."""
+    everything was read. `units`: about the write units of the stamps, indexes included."""
 
     sweep: Sweep
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -27,15 +27,12 @@ class Preview:
     oldest: datetime | None = None
     newest: datetime | None = None
     units: int = 0
+    read: int = 0
     more: bool = False
 
     @property
     def stamps(self) -> int:
         return self.verdicts[Verdict.STAMP]
-
-    @property
-    def looked(self) -> int:
-        return self.verdicts.total()
 
     def add(self, raw: Raw, verdict: Verdict, touched: datetime | None, copies: int) -> None:
         self.verdicts[verdict] += 1
@@ -71,10 +68,11 @@ def _items(found: Preview, now: datetime, copies: int) -> None:
             page = reading.finished(rule, status, "", now, sweep.days, start)
             for raw in page.items:
                 found.add(raw, judge(rule, raw, now, sweep.days), newest(raw, rule.stamps), copies)
+            found.read += page.read
             start = page.start
             if start is None:
                 break
-            if found.looked >= MOST_LOOKED:
+            if found.read >= MOST_LOOKED:
                 found.more = True
                 return
 
@@ -88,6 +86,7 @@ def _logs(found: Preview, now: datetime, copies: int) -> None:
         for raw in page.items:
             verdict = judge_log(rule, raw, now, sweep.days, alive)
             found.add(raw, verdict, log_time(rule, raw), copies)
+        found.read += page.read
         start = page.start
         if start is None:
             return

@@ -23,10 +23,11 @@ MOST_KEYS = 100
 
 @dataclass(frozen=True)
 class Found:
-    """A page, and where the next one starts (None at the end)."""
+    """A page, where the next one starts (None at the end), and how many items were read for it."""
 
     items: list[Raw]
     start: Raw | None
+    read: int = 0
 
 
 def statuses(rule: Rule) -> tuple[list[str], list[str]]:
@@ -77,7 +78,7 @@ def _query(table: Binding, index: str, start: Raw | None, **arguments: Any) -> F
         answer = clients.client(*table.place, patient=True).query(
             TableName=table.name, IndexName=index, **arguments
         )
-    return Found(answer["Items"], answer.get("LastEvaluatedKey"))
+    return Found(answer["Items"], answer.get("LastEvaluatedKey"), answer.get("ScannedCount", 0))
 
 
 def old_logs(rule: Rule, now: datetime, days: int, start: Raw | None) -> Found:
@@ -99,7 +100,7 @@ def old_logs(rule: Rule, now: datetime, days: int, start: Raw | None) -> Found:
             Limit=PASSED_BY,
             **arguments,
         )
-    return Found(answer["Items"], answer.get("LastEvaluatedKey"))
+    return Found(answer["Items"], answer.get("LastEvaluatedKey"), answer.get("ScannedCount", 0))
 
 
 def alive(rule: Rule, logs: list[Raw]) -> set[str]:
