@@ -112,6 +112,7 @@ def everything_that_a_worker_does() -> None:
             outbox.deliver_due(table, now=datetime.now(UTC) + timedelta(hours=1))
 
 
+@pytest.mark.no_moto  # what is asked for does not depend on who answers
 def test_the_policy_holds_just_what_actions_and_the_worker_call(
     queues: list[Queue],
     statements: dict[str, set[Permission]],
