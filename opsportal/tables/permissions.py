@@ -72,6 +72,11 @@ def _retains() -> bool:
     return bool(settings.RETENTION_REQUEST_DAYS or settings.RETENTION_LOG_DAYS)
 
 
+def _jobs_at_work() -> tuple[Target, ...]:
+    """Those with messages and, where retention is on, with its leases: beside each table that it stamps."""
+    return _on("jobs@workflows,requests,request_logs" if _retains() else "jobs@workflows,requests")()
+
+
 def _dynamodb(*operations: str) -> tuple[str, ...]:
     return tuple(f"dynamodb:{operation}" for operation in operations)
 
@@ -139,7 +144,7 @@ WRITES = (
     ),
     Feature(
         "CarryOutMessages", "messages that are carried out once", OPERATOR,
-        _dynamodb("UpdateItem", "DeleteItem"), _on("jobs@workflows,requests"),
+        _dynamodb("UpdateItem", "DeleteItem"), _jobs_at_work,
     ),
     Feature("FindMessages", "the worker's look for messages", OPERATOR, _dynamodb("Query"), _on("jobs")),
     Feature(

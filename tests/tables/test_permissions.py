@@ -71,6 +71,15 @@ def test_the_consoles_own_tables_are_in_each_place_that_needs_them() -> None:
     ]
 
 
+def test_leases_of_the_retention_lie_beside_each_table_that_it_stamps(settings: Any) -> None:
+    logs = {**settings.DYNAMO_TABLES["request_logs"], "region": "eu-west-1"}
+    settings.DYNAMO_TABLES = {**settings.DYNAMO_TABLES, "request_logs": logs}
+    settings.RETENTION_LOG_DAYS = 0
+    assert len(resources("CarryOutMessages")) == 1
+    settings.RETENTION_LOG_DAYS = 30
+    assert [name.split(":")[3] for name in resources("CarryOutMessages")] == ["us-east-1", "eu-west-1"]
+
+
 def test_queues_that_are_not_set_are_not_asked_for(settings: Any) -> None:
     assert resources("SendMessages") == []
     settings.REQUESTS_QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/requests"
