@@ -230,7 +230,10 @@ def test_a_part_that_iam_denies_is_told_with_its_statement(tables: Any, client: 
 def test_what_the_engine_does_not_know_is_unknown_here(tables: dict[str, Any], client: Client) -> None:
     page = part(client, "deployed")
     assert page.fact("Point-in-time recovery") == "unknown here"
-    assert "unknown here" in statuses(part(client, "row"))
+    row = part(client, "row")
+    assert "unknown here" in row.words
+    # It is no state of the table's: nothing to look at.
+    assert "unknown here" not in statuses(row)
 
 
 def test_a_missing_table_offers_the_command_and_where_it_may_be(
