@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.console.text import excerpt, visible
+from opsportal.console.text import excerpt, one_line
 from opsportal.dynamo.deployed import Unknown
 from opsportal.tables.drift import NONE, Agreement, Difference, Point
 from opsportal.tables.shapes import Oddity, Sample, Shape
@@ -23,7 +23,7 @@ def lines(made: Verification) -> Iterator[str]:
     """One table's, aligned."""
     table = made.table
     where = f"{table.name} in {table.region}" + (f" at {table.endpoint}" if table.endpoint else "")
-    yield _line(f"{table.logical}: {where}")
+    yield one_line(f"{table.logical}: {where}")
     width = max((len(point.point) for point in made.points), default=0)
     for point in made.points:
         yield from _point(point, width)
@@ -50,15 +50,10 @@ def _counted(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
-def _line(text: str) -> str:
-    """One line, whatever foreign names are in it."""
-    return visible(text.replace("\n", " ").replace("\t", " "))
-
-
 def _entry(word: str, text: str, mend: str = "") -> Iterator[str]:
-    yield _line(f"  {word:<8} {text}")
+    yield one_line(f"  {word:<8} {text}")
     if mend:
-        yield _line(f"  {'':<8}   {mend}")
+        yield one_line(f"  {'':<8}   {mend}")
 
 
 def _point(point: Point, width: int) -> Iterator[str]:

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from django.core.management.base import CommandError, CommandParser
 
+from opsportal.console.text import one_line, visible
+from opsportal.dynamo.deployed import Unknown
+from opsportal.dynamo.errors import DynamoError
 from opsportal.tables.overview import Shown, shown_tables
 
 
@@ -27,12 +30,38 @@ def _warn(text: str) -> None:
 
 @dataclass(frozen=True)
 class Console:
-    """Where a subcommand speaks and asks. `ask` gives the line typed; "" where nobody can type. `warn` is for what
-    must not come between the lines of a document that is printed: it goes to standard error."""
+    """Where a subcommand speaks and asks. `ask` gives the line typed; "" where nobody can type.
 
-    say: Callable[[str], Any]
+    Names, tags, keys and messages of others are in what is said, and a terminal obeys what is in them: nothing is
+    written but by way of these methods, which make it harmless.
+    """
+
+    write: Callable[[str], Any]
     ask: Callable[[str], str] = field(default=_ask)
-    warn: Callable[[str], Any] = field(default=_warn)
+    complain: Callable[[str], Any] = field(default=_warn)
+
+    def say(self, line: str) -> None:
+        """One line, whatever is in it."""
+        self.write(one_line(line))
+
+    def show(self, document: str) -> None:
+        """Lines that a program reads: JSON, Terraform. They escape for themselves what is in them."""
+        self.write(visible(document))
+
+    def warn(self, line: str) -> None:
+        """What must not come between the lines of a document: to standard error."""
+        self.complain(one_line(line))
+
+    def allow(self, part: object) -> None:
+        """The statement that would allow what IAM did not let us know, if `part` is such."""
+        if isinstance(part, Unknown) and part.statement:
+            self.show(part.statement)
+
+    def trouble(self, error: DynamoError, *, name: str = "", mend: str = "") -> None:
+        """What failed, what mends it (`mend`: better than the error knows), and the statement that would allow it."""
+        self.say(f"{name}{error.sentence} {mend or error.mend}".rstrip())
+        if error.statement:
+            self.show(error.statement)
 
 
 class Subcommand(Protocol):

@@ -81,7 +81,7 @@ def _more(change: Change) -> str:
 def _trouble(console: Console, region: str, trouble: ServiceTrouble) -> bool:
     console.say(f"{region}: {trouble.why}")
     if trouble.statement:
-        console.say(trouble.statement)
+        console.show(trouble.statement)
     return trouble.why == UNKNOWN_HERE
 
 

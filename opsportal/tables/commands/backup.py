@@ -49,7 +49,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
             failed = not do(console, one.table) or failed
         except DynamoError as trouble:
             failed = True
-            console.say(f"  {trouble.sentence} {trouble.mend}".rstrip())
+            console.trouble(trouble, name="  ")
     return int(failed)
 
 
@@ -64,9 +64,11 @@ def _chosen(keys: list[str]) -> list[Shown]:
 def _list(console: Console, table: Binding) -> bool:
     recovery = deployed(table).recovery
     console.say(f"  point-in-time recovery: {_recovery_text(recovery)}")
+    console.allow(recovery)
     found = backups(table)
     if isinstance(found, Unknown):
         console.say(f"  on-demand backups: {found}")
+        console.allow(found)
         return not found.denied
     console.say(f"  on-demand backups: {len(found) or 'none'}")
     for one in found:

@@ -33,7 +33,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     if options["json"]:
-        console.say(json.dumps(as_json(found), indent=2))
+        console.show(json.dumps(as_json(found), indent=2))
     else:
         for line in lines(found):
             console.say(line)

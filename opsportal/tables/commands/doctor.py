@@ -34,7 +34,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     failed = any(finding.state == FAIL for finding in findings)
     if options["json"]:
         answer = {"ok": not failed, "findings": [finding.as_json() for finding in findings]}
-        console.say(json.dumps(answer, indent=2))
+        console.show(json.dumps(answer, indent=2))
     else:
         for line in lines(findings):
             console.say(line)

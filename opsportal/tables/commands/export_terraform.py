@@ -25,5 +25,5 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(console: Console, options: dict[str, Any]) -> int:
     exported = look(chosen_tables(options["table"]), offline=options["offline"])
-    console.say(terraform(exported).rstrip())
+    console.show(terraform(exported).rstrip())
     return 0

@@ -78,7 +78,7 @@ def _verify(console: Console, tables: list[Binding]) -> None:
             found = deployed(table)
         except DynamoError as trouble:
             unlike += 1
-            console.say(f"{table.name}: {trouble.sentence} {trouble.mend}".rstrip())
+            console.trouble(trouble, name=f"{table.name}: ")
             continue
         for one in differences(table, found):
             untold += one.unknown

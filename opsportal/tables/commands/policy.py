@@ -59,9 +59,9 @@ def run(console: Console, options: dict[str, Any]) -> int:
     elif len(divided) > 1:
         console.warn(_too_large(size(allowed), len(divided), options["format"]))
     if options["format"] == "terraform":
-        console.say(terraform(role, divided).rstrip("\n"))
+        console.show(terraform(role, divided).rstrip("\n"))
     else:
-        console.say(json.dumps(document(allowed), indent=2))
+        console.show(json.dumps(document(allowed), indent=2))
     return 0
 
 

@@ -32,7 +32,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     except NotFound as error:
         raise CommandError(str(error)) from error
     for reason in todo.kept:
-        console.say(f"Kept: {reason.sentence} {reason.mend}".rstrip())
+        console.trouble(reason, name="Kept: ")
     if not todo.removals:
         if todo.kept:
             raise CommandError("Nothing was rolled back.")

@@ -28,7 +28,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
         console.say(f"Migrations, {place}")
         if trouble := found[0].trouble:
             failed = True
-            console.say(f"  unknown: {trouble.sentence} {trouble.mend}".rstrip())
+            console.trouble(trouble, name="  unknown: ")
             continue
         for state in found:
             console.say(f"  {state.state:<8} {state.name} ({state.app}, {state.table.name}){_when(state)}")
@@ -40,8 +40,8 @@ def run(console: Console, options: dict[str, Any]) -> int:
                 console.say(f"    {line}")
         except DynamoError as trouble:
             failed = failed or trouble.kind != "table_missing"
-            mend = one.migrate_command if trouble.kind == "table_missing" else trouble.mend
-            console.say(f"    {trouble.sentence} {mend}".rstrip())
+            mend = one.migrate_command if trouble.kind == "table_missing" else ""
+            console.trouble(trouble, name="    ", mend=mend)
     return int(failed)
 
 

@@ -45,8 +45,12 @@ def run(console: Console, options: dict[str, Any]) -> int:
     for made in verify(chosen, sample_size=options["sample"], write=options["write_test"]):
         verifications.append(made)
         if not options["json"]:
-            console.say("\n".join(lines(made)) + "\n\n")
-    console.say(json.dumps(as_data(verifications), indent=2) if options["json"] else summary(verifications))
+            for line in (*lines(made), ""):
+                console.say(line)
+    if options["json"]:
+        console.show(json.dumps(as_data(verifications), indent=2))
+    else:
+        console.say(summary(verifications))
     return 1 if any(made.breaks for made in verifications) else 0
 
 
