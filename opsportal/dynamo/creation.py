@@ -34,7 +34,7 @@ class Setting:
 
 def create(table: Binding, *, optional_indexes: bool = False, say: Say | None = None) -> bool:
     """Create the table, wait until it is ACTIVE, then set TTL and point-in-time recovery. Whether this call
-    made it: a table that somebody else creates meanwhile is waited for.
+    made it: a table that somebody else creates meanwhile is waited for, and nothing is set on it.
 
     An engine that knows no TTL or recovery leaves them off. Raises `DynamoError`.
     """
@@ -44,9 +44,15 @@ def create(table: Binding, *, optional_indexes: bool = False, say: Say | None = 
         client.create_table(**table.create_request(optional_indexes=optional_indexes))
         made = True
     wait_until_active(table, say)
+    if made:
+        complete(table)
+    return made
+
+
+def complete(table: Binding) -> None:
+    """Set what CreateTable cannot. May be repeated. Raises `DynamoError`."""
     for setting in settings_after_creation(table):
         apply(setting, table)
-    return made
 
 
 def settings_after_creation(table: Binding) -> list[Setting]:

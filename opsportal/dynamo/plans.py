@@ -96,6 +96,11 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
             else:
                 if same_table(entry.made, found):
                     lacking += [(entry.table, one) for one in creation.settings_lacking(entry.table, found)]
+                else:
+                    notes.append(
+                        f"{one.name} was applied {entry.when('applied')}, but {entry.table.name} was created again since: "
+                        "it is left as it is. python manage.py dynamo verify says where it differs."
+                    )
     return Plan(tuple(planned), tuple(lacking), tuple(notes))
 
 

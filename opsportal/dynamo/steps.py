@@ -73,9 +73,11 @@ class _Creation:
             # From here on the table is ours: a run that is killed before the end is taken up again.
             if not entry.begin():
                 return ""
-        if not create(table, say=say) and not begun_by_a_migration(entry):
-            say(f"  {table.name} was created by another program meanwhile")
-            return ""
+        if not create(table, say=say):
+            if not begun_by_a_migration(entry):
+                say(f"  {table.name} was created by another program meanwhile")
+                return ""
+            creation.complete(table)
         say(f"  created {table.name}")
         return creation_stamp(describe(table, fresh=True, patient=True))
 

@@ -1,6 +1,7 @@
 """Table migrations end in the tables as declared, however often, from wherever, and whoever else is at it."""
 
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from io import StringIO
@@ -300,10 +301,12 @@ def test_the_command_says_trouble_in_sentences(fake: FakeDynamo) -> None:
     )
     with pytest.raises(CommandError) as raised:
         run()
-    assert str(raised.value) == (
+    sentence, _, statement = str(raised.value).partition("\n")
+    assert sentence == (
         "The console's role may not perform dynamodb:Scan on arn:aws:dynamodb:x. "
         "Add this statement to the policy of the console's role."
     )
+    assert json.loads(statement)["Action"] == ["dynamodb:Scan"]
 
 
 def test_the_command_says_when_nobody_is_there(settings: Any) -> None:
