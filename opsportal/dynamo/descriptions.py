@@ -70,6 +70,18 @@ class Description:
         return None
 
 
+class Twins:
+    """Tables as they were met. An emulator that knows no regions has one table for two places, which its ARN tells."""
+
+    def __init__(self) -> None:
+        self._met: dict[tuple[str, str, str], Binding] = {}
+
+    def of(self, table: Binding, found: Description) -> Binding | None:
+        """The table of another region that this one is too; None when it was not met before."""
+        first = self._met.setdefault((table.endpoint, table.name, found.arn or table.region), table)
+        return None if first.place == table.place else first
+
+
 def describe(binding: Binding, *, fresh: bool = False, patient: bool = False) -> Description:
     """The table as deployed. Raises `DynamoError` (TableMissing, AccessDenied, ...).
 

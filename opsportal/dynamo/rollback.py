@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from opsportal.dynamo.backups import Backup, backups
 from opsportal.dynamo.creation import Say
 from opsportal.dynamo.deployed import Deployed, Recovery, Unknown, deployed
+from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import Entry
 from opsportal.dynamo.migrations import Migration, entries_of, migrations, named, of, place_text
@@ -125,13 +126,18 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
     ]
     found: list[Removal] = []
     kept: list[DynamoError] = []
+    twins = Twins()
     for one, entry in begun:
         if isinstance(one.step, AddIndex) and _goes_with_its_table(one.step, entry, begun):
             continue
         try:
-            found.append(_removal(one, entry, begun))
+            removal = _removal(one, entry, begun)
         except NotOurs as reason:
             kept.append(reason)
+            continue
+        # Their ledger is one too.
+        if removal.found is None or not twins.of(removal.table, removal.found):
+            found.append(removal)
     return Rollback(tuple(found), tuple(kept))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
+from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import CredentialsRefused, DynamoError, TableMissing, Unreachable
 from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.migrations import migrations
@@ -19,13 +20,15 @@ TABLE = "table"
 
 @dataclass
 class Verification:
-    """One table's. `found` is None where it could not be described, which is then a difference."""
+    """One table's. `found` is None where it could not be described, which is then a difference. `twin`: the table of
+    another region that it is too, where an engine knows none; it was verified there."""
 
     table: Binding
     found: Deployed | None = None
     points: list[Point] = field(default_factory=list)
     sample: Sample | Unknown | None = None
     written: WriteTest | None = None
+    twin: Binding | None = None
 
     @property
     def differences(self) -> list[Difference]:
@@ -53,13 +56,14 @@ def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = Fal
     refuses the credentials, is asked once only, since that alone may take most of a minute.
     """
     silent: dict[tuple[str, str], DynamoError] = {}
+    twins = Twins()
     for table in tables:
         made = Verification(table)
         if table.place in silent:
             made.points.append(_untold(table, silent[table.place]))
         else:
             try:
-                _verify(made, sample_size, write=write)
+                _verify(made, twins, sample_size, write=write)
             except TableMissing as gone:
                 made.points.append(_missing(table, gone))
             except DynamoError as trouble:
@@ -69,9 +73,12 @@ def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = Fal
         yield made
 
 
-def _verify(made: Verification, sample_size: int, *, write: bool) -> None:
+def _verify(made: Verification, twins: Twins, sample_size: int, *, write: bool) -> None:
     table = made.table
     made.found = found = deployed(table)
+    made.twin = twins.of(table, found)
+    if made.twin:
+        return
     made.points += points(table, found)
     if sample_size:
         made.sample = told(table, lambda: sample(table, found, sample_size))

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from opsportal.console.text import excerpt, one_line
 from opsportal.dynamo.deployed import Unknown
+from opsportal.dynamo.tables import Binding
 from opsportal.tables.drift import NONE, Agreement, Difference, Point
 from opsportal.tables.shapes import Oddity, Sample, Shape
 from opsportal.tables.verification import TABLE, Verification
@@ -24,6 +25,8 @@ def lines(made: Verification) -> Iterator[str]:
     table = made.table
     where = f"{table.name} in {table.region}" + (f" at {table.endpoint}" if table.endpoint else "")
     yield one_line(f"{table.logical}: {where}")
+    if made.twin:
+        yield from _entry("", same_as(made.twin))
     width = max((len(point.point) for point in made.points), default=0)
     for point in made.points:
         yield from _point(point, width)
@@ -35,6 +38,11 @@ def lines(made: Verification) -> Iterator[str]:
         yield from _written(made.written)
 
 
+def same_as(twin: Binding) -> str:
+    """Of a table that was told already."""
+    return f"the same table as in {twin.region}: what answers here knows no regions"
+
+
 def summary(verifications: list[Verification]) -> str:
     breaks = sum(made.breaks for made in verifications)
     found = [difference for made in verifications for difference in made.differences]
@@ -43,7 +51,8 @@ def summary(verifications: list[Verification]) -> str:
     counts = [f"{_counted(breaks, 'finding')} that {'breaks' if breaks == 1 else 'break'} the console"]
     counts += [_counted(notes, "note")] if notes else []
     counts += [f"{_counted(unknown, 'point')} unknown here"] if unknown else []
-    return f"{_counted(len(verifications), 'table')} verified: {', '.join(counts)}."
+    tables = sum(made.twin is None for made in verifications)
+    return f"{_counted(tables, 'table')} verified: {', '.join(counts)}."
 
 
 def _counted(number: int, noun: str) -> str:
@@ -158,6 +167,7 @@ def _table_data(made: Verification) -> dict[str, Any]:
         "name": table.name,
         "region": table.region,
         "endpoint": table.endpoint,
+        "same_as_in": made.twin.region if made.twin else None,
         "breaks": made.breaks,
         "points": [_point_data(point) for point in made.points],
         "sample": _sample_data(made.sample),

@@ -536,6 +536,8 @@ def test_status_says_every_migration_and_every_table(place: dict[str, Binding]) 
         f"    indexes: {INDEX}",
         "    TTL: on expiresAt; point-in-time recovery: unknown here; encryption: KMS",
     ]
+    at = after.index(f"  migrations-eu-north-1: {ledger_of(place['agents']).name}, eu-north-1 {where}")
+    assert after[at + 1].strip() == "the same table as in us-east-1: what answers here knows no regions"
 
 
 def test_status_names_what_may_not_be_read_and_ends_with_one(fake: FakeDynamo) -> None:

@@ -315,7 +315,8 @@ def test_the_consoles_own_tables_go_only_by_their_full_name(place: dict[str, Bin
     assert person.said == ["No migration to roll back is applied."]
     assert exists(audit)
     person.runs(target=OWN[0])
-    assert any("no action works until it exists again" in line for line in person.said)
+    # Once, though it is declared in two regions: this engine knows none.
+    assert sum("no action works until it exists again" in line for line in person.said) == 1
     assert not exists(audit)
     assert exists(place["requests"])
 

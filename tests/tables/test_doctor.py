@@ -144,11 +144,29 @@ def test_a_viewers_console_needs_neither_own_tables_nor_queues(dynamo: FakeDynam
     assert not failed(findings)
     assert not of("queues", findings)
     notes = [finding for finding in of("tables", findings) if finding.state == NOTE]
-    assert len(notes) == 6
+    # One for each use, of all tables and regions.
+    assert len(notes) == 3
+    assert sum(finding.what.count("-opsportal_") for finding in notes) == 6
     assert all("dynamo migrate" in finding.mend for finding in notes)
     assert failed(examine("operator")) == {"tables"}
     # The migrator is who makes them.
     assert not failed(examine("migrator"))
+
+
+def test_what_missing_tables_keep_it_from_is_said_once(dynamo: FakeDynamo) -> None:
+    dynamo.answer = lambda operation, _: (
+        Answer({"BackupSummaries": []})
+        if operation == "ListBackups"
+        else error("ResourceNotFoundException", "no such table")
+    )
+    findings = examine()
+    (allowed,) = (finding for finding in of("permissions", findings) if finding.state == OK)
+    assert allowed.what.startswith("ListBackups")  # which needs no table that is there
+    (unasked,) = (finding for finding in of("permissions", findings) if finding.why.startswith("The tables"))
+    assert "ReadOneItem, ListByIndex" in unasked.what
+    assert not any("ReadMetrics" in finding.what for finding in [unasked])
+    own = [finding for finding in of("tables", findings) if "audit: " in finding.what]
+    assert ["jobs: " in finding.what for finding in own] == [True]
 
 
 # --- Credentials -------------------------------------------------------------------------------------------
@@ -625,4 +643,4 @@ def test_findings_are_grouped_by_area() -> None:
         "clock",
         "  note    off",
     ]
-    assert summary(found) == "1 of 3 findings need mending (tables); 1 notes."
+    assert summary(found) == "1 of 3 findings need mending (tables); 1 note."

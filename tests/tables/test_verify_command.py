@@ -9,7 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from opsportal.dynamo import clients
-from opsportal.dynamo.tables import Binding, binding
+from opsportal.dynamo.tables import Binding, binding, own_table
+from opsportal.operations.tables import AUDIT, places
 from opsportal.tables import verification_report
 from opsportal.tables.verification import verifiable
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
@@ -67,6 +68,18 @@ def test_what_breaks_the_console_ends_with_an_error_and_its_mend(at: Deployments
     assert "declared sessionId, deployed processing_id" in lines[number]
     assert lines[number + 1].strip().endswith("set DYNAMODB_WORKFLOWS_KEY=processing_id")
     assert "1 table verified: 1 finding that breaks the console" in said
+
+
+def test_a_table_that_is_the_same_in_two_regions_is_verified_once(at: Deployments) -> None:
+    audit = {beside.region: own_table(AUDIT, beside) for beside in places()}
+    for region in ("us-east-1", "eu-north-1") if at.engine.kind == "moto" else ("us-east-1",):
+        at.deploy(audit[region])
+    status, said = verify("--table", "audit", "--write-test")
+    assert status == 0
+    once = 2 if at.engine.kind == "moto" else 1
+    assert said.count("put, read, delete") == said.count("action_id") == once
+    assert said.count("the same table as in us-east-1") == 2 - once
+    assert f"{once} table{'s' * (once - 1)} verified" in said
 
 
 def test_a_note_is_no_error(at: Deployments) -> None:

@@ -10,8 +10,7 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import place_text
 from opsportal.dynamo.steps import size_text
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.commands import Console
-from opsportal.tables.overview import Shown, shown_tables
+from opsportal.tables.commands import Console, chosen_tables
 
 HELP = "make an on-demand backup, list them, or show how to restore"
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -36,7 +35,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(console: Console, options: dict[str, Any]) -> int:
     """1 where a table could not be read or backed up."""
-    chosen = _chosen(options["table"])
+    chosen = chosen_tables(options["table"])
     if options["what"] == "create" and not options["table"]:
         raise CommandError(
             f"Name what to back up: --table with one of {', '.join(one.key for one in chosen)}."
@@ -51,14 +50,6 @@ def run(console: Console, options: dict[str, Any]) -> int:
             failed = True
             console.trouble(trouble, name="  ")
     return int(failed)
-
-
-def _chosen(keys: list[str]) -> list[Shown]:
-    shown = {one.key: one for one in shown_tables()}
-    for key in keys:
-        if key not in shown:
-            raise CommandError(f"There is no table {key!r}; there are {', '.join(shown)}.")
-    return [shown[key] for key in keys] or list(shown.values())
 
 
 def _list(console: Console, table: Binding) -> bool:

@@ -5,11 +5,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
+from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import MigrationState, place_text, states
 from opsportal.dynamo.steps import size_text
 from opsportal.tables.commands import Console
 from opsportal.tables.overview import shown_tables
+from opsportal.tables.verification_report import same_as
 
 HELP = "each migration, applied or pending, when and by whom; each table with its settings"
 
@@ -33,10 +35,13 @@ def run(console: Console, options: dict[str, Any]) -> int:
         for state in found:
             console.say(f"  {state.state:<8} {state.name} ({state.app}, {state.table.name}){_when(state)}")
     console.say("Tables")
+    twins = Twins()
     for one in shown_tables():
         console.say(f"  {one.key}: {one.table.name}, {place_text(one.table)}")
         try:
-            for line in table_lines(deployed(one.table)):
+            there = deployed(one.table)
+            twin = twins.of(one.table, there)
+            for line in [same_as(twin)] if twin else table_lines(there):
                 console.say(f"    {line}")
         except DynamoError as trouble:
             failed = failed or trouble.kind != "table_missing"

@@ -49,8 +49,9 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
     def silent(place: Place) -> str:
         if place.table:
             return _silent(by_table[place.table.fingerprint])
+        # Neither backups nor metrics take a table that is there.
         beside = [_silent(look) for look in looks if look.table.region == place.region]
-        return "" if "" in beside else beside[0]
+        return "" if "" in beside or rights.MISSING in beside else beside[0]
 
     probes = rights.wanted(asked, found, silent)
     second: Calls = {("probe", key): call for key, call in probes.items()}

@@ -44,7 +44,7 @@ def lines(findings: Iterable[Finding]) -> Iterator[str]:
 def summary(findings: list[Finding]) -> str:
     failed = [finding for finding in findings if finding.state == FAIL]
     notes = sum(finding.state in (NOTE, UNKNOWN) for finding in findings)
-    beside = f"; {notes} notes" if notes else ""
+    beside = f"; {notes} note{'' if notes == 1 else 's'}" if notes else ""
     if not failed:
         return f"Nothing that is needed fails{beside}."
     areas = ", ".join(dict.fromkeys(finding.area for finding in failed))

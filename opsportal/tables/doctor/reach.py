@@ -121,13 +121,15 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
     `sightings`: where missing tables may be, by `Binding.fingerprint`. `needed`: the logical tables that must be there.
     """
     findings, elsewhere = [], dict[tuple[str, str], list[Look]]()
+    missing: dict[tuple[str, str, str], list[Look]] = {}
     for look in looks:
         error = look.error
         if isinstance(error, Unreachable):
             continue  # the endpoint's finding
         if isinstance(error, TableMissing):
             sighting = sightings.get(look.table.fingerprint, Sighting())
-            findings.append(_missing(look.table, error, sighting, needed=look.table.logical in needed))
+            absence = _absence(look.table, error, sighting, needed=look.table.logical in needed)
+            missing.setdefault(absence, []).append(look)
         elif isinstance(error, AccessDenied):
             findings.append(
                 Finding("tables", NOTE, f"{_named(look.table)}: not to be described", error.sentence)
@@ -140,6 +142,9 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
             elsewhere.setdefault((error.sentence, error.mend), []).append(look)
         elif look.found:
             findings.append(_found(look.table, look.found))
+    for (state, why, mend), members in missing.items():
+        which = ", ".join(_named(look.table) for look in members)
+        findings.append(Finding("tables", state, f"{which}: there is no such table", why, mend))
     for (sentence, mend), members in elsewhere.items():
         named = ", ".join(dict.fromkeys(look.table.name for look in members))
         area = "credentials" if isinstance(members[0].error, CredentialsRefused) else "tables"
@@ -151,12 +156,13 @@ def _named(table: Binding) -> str:
     return f"{table.logical}: {table.name} in {table.region}"
 
 
-def _missing(table: Binding, error: DynamoError, sighting: Sighting, *, needed: bool) -> Finding:
+def _absence(table: Binding, error: DynamoError, sighting: Sighting, *, needed: bool) -> tuple[str, str, str]:
+    """State, reason and mend: one finding for all that share them."""
     mend = sighting.mend or error.mend
     if sighting.denied:
         mend += f" IAM did not let the console look at {', '.join(sighting.denied)}."
     why = "" if needed else USES.get(table.logical, "")
-    return Finding("tables", FAIL if needed else NOTE, f"{_named(table)}: there is no such table", why, mend)
+    return FAIL if needed else NOTE, why, mend
 
 
 def _found(table: Binding, found: Description) -> Finding:

@@ -13,6 +13,8 @@ Key = tuple[str, str, str, str]  # action, resource, region, index
 # Why a place is not asked, or "" where it is.
 Silent = Callable[[Place], str]
 MISSING, NOT_REACHED = "There is no such table.", "The table was not reached."
+# Said once, of the features of which it is all that can be said.
+WHOLLY = {MISSING: "The tables that they need are missing.", NOT_REACHED: "No table was reached."}
 
 
 def key_of(action: str, place: Place) -> Key:
@@ -38,7 +40,8 @@ def findings(
     features: Iterable[Feature], found: Found, silent: Silent, probes: dict[Key, Probe], account: str
 ) -> list[Finding]:
     """One finding per feature; of a denied one with the statement that allows just what is missing."""
-    said, unreached = [], []
+    said = []
+    unasked: dict[str, list[str]] = {MISSING: [], NOT_REACHED: []}
     for feature in features:
         asked = [(action, place) for place in places_of(feature, found) for action in feature.actions]
         known = [
@@ -48,14 +51,14 @@ def findings(
         ]
         # A table that is missing has a finding of its own.
         known = [probe for probe in known if probe.why != MISSING] or known
-        if known and all(probe.why == NOT_REACHED for probe in known):
-            unreached.append(feature.sid)
+        reasons = {probe.why for probe in known}
+        if len(reasons) == 1 and reasons <= set(unasked):
+            unasked[reasons.pop()].append(feature.sid)
         elif known:
             said.append(_finding(feature, known, account or PLACEHOLDER))
-    if unreached:
-        said.append(
-            Finding("permissions", UNKNOWN, f"{', '.join(unreached)}: not probed", "No table was reached.")
-        )
+    for why, sids in unasked.items():
+        if sids:
+            said.append(Finding("permissions", UNKNOWN, f"{', '.join(sids)}: not probed", WHOLLY[why]))
     return said
 
 
