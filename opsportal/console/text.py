@@ -7,7 +7,7 @@ import re
 # Controls that a reader must see, for they hide or reorder what stands around them: C0 but tab and
 # newline, C1, the bidirectional controls (Unicode 16, table 23-3), zero-width characters except the
 # joiners that emoji and Indic scripts need, line and paragraph separators, interlinear annotations.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e"
     "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001]"
 )
@@ -21,7 +21,7 @@ def _sign(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """The text with control, zero-width and bidirectional characters replaced by visible signs."""
-    return _INVISIBLE.sub(_sign, text)
+    return INVISIBLE.sub(_sign, text)
 
 
 def one_line(text: str) -> str:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from opsportal.console.text import INVISIBLE
+
 # JSON's short forms that HCL does not know.
 _SHORT = {"\\b": "\\u0008", "\\f": "\\u000c"}
 
@@ -14,7 +16,14 @@ def quoted(text: str) -> str:
     escaped = re.sub(
         r"\\.", lambda found: _SHORT.get(found[0], found[0]), json.dumps(text, ensure_ascii=False)
     )
-    return escaped.replace("${", "$${").replace("%{", "%%{")
+    # Those that JSON leaves as they are, and a terminal does not.
+    harmless = INVISIBLE.sub(_code, escaped)
+    return harmless.replace("${", "$${").replace("%{", "%%{")
+
+
+def _code(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def word(value: bool) -> str:
@@ -24,6 +33,11 @@ def word(value: bool) -> str:
 def texts(values: Sequence[str]) -> str:
     """A list of strings."""
     return f"[{', '.join(map(quoted, values))}]"
+
+
+def lines_of(values: Sequence[str]) -> str:
+    """A list of strings, one on each line."""
+    return "\n".join(["[", *(f"  {quoted(value)}," for value in values), "]"])
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Block:
         return [
             *(f"# {comment}".rstrip() for comment in self.comments),
             f"{self.head} {{",
-            *(f"  {line}".rstrip() for line in inside),
+            *(f"  {line}".rstrip() for line in "\n".join(inside).split("\n") if inside),
             "}",
         ]
 

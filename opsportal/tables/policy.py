@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opsportal.aws import partition_of
+from opsportal.tables import hcl
 from opsportal.tables.grants import Feature, Found, Place, places_of
 from opsportal.tables.permissions import features
 
@@ -122,34 +123,26 @@ def terraform(role: str, divided: list[list[Statement]]) -> str:
     blocks = []
     for number, allowed in enumerate(divided, 1):
         name = f"opsportal_{role}" + (f"_{number}" if len(divided) > 1 else "")
-        body = "\n\n".join(_hcl_statement(statement) for statement in allowed)
         blocks.append(
-            f'data "aws_iam_policy_document" "{name}" {{\n{body}\n}}\n\n'
-            f'resource "aws_iam_policy" "{name}" {{\n'
-            f'  name   = "{name.replace("_", "-")}"\n'
-            f"  policy = data.aws_iam_policy_document.{name}.json\n"
-            "}\n"
+            hcl.Block(f'data "aws_iam_policy_document" "{name}"', blocks=list(map(_block, allowed)))
         )
-    return "\n".join(blocks)
+        policy = {
+            "name": hcl.quoted(name.replace("_", "-")),
+            "policy": f"data.aws_iam_policy_document.{name}.json",
+        }
+        blocks.append(hcl.Block(f'resource "aws_iam_policy" "{name}"', policy))
+    return hcl.document(blocks)
 
 
-def _hcl_statement(statement: Statement) -> str:
-    lines = ["  statement {", f"    sid       = {_quoted(statement.sid)}"]
-    for name, values in (("actions", statement.actions), ("resources", statement.resources)):
-        lines += [f"    {name:9} = [", *(f"      {_quoted(value)}," for value in values), "    ]"]
-    for test, variables in statement.condition.items():
-        for variable, wanted in variables.items():
-            lines += [
-                "",
-                "    condition {",
-                f"      test     = {_quoted(test)}",
-                f"      variable = {_quoted(variable)}",
-                f"      values   = [{', '.join(map(_quoted, wanted))}]",
-                "    }",
-            ]
-    return "\n".join([*lines, "  }"])
-
-
-def _quoted(text: str) -> str:
-    """A string of Terraform's language: in it, ${ and %{ would begin a template."""
-    return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+def _block(statement: Statement) -> hcl.Block:
+    said = {
+        "sid": hcl.quoted(statement.sid),
+        "actions": hcl.lines_of(statement.actions),
+        "resources": hcl.lines_of(statement.resources),
+    }
+    conditions = [
+        {"test": hcl.quoted(test), "variable": hcl.quoted(variable), "values": hcl.texts(wanted)}
+        for test, variables in statement.condition.items()
+        for variable, wanted in variables.items()
+    ]
+    return hcl.Block("statement", said, [hcl.Block("condition", condition) for condition in conditions])

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
+from opsportal.console.text import visible
 from opsportal.dynamo import clients
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
 from opsportal.dynamo.descriptions import DeployedIndex
@@ -30,6 +31,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(one) for one in value]
     if isinstance(value, str) and value.startswith('"'):
+        value = value.replace(r"\U000e0001", "\U000e0001")  # the one that JSON would write in two halves
         return json.loads(value).replace("$${", "${").replace("%%{", "%{")
     return value
 
@@ -228,6 +230,13 @@ def test_any_text_stays_text(text: str) -> None:
     "text", ['"} resource "x" {', "${path.root}", "%{ if true }", "a\nb", "\\", "\b\f\x00", "é☃"]
 )
 def test_text_that_looks_like_the_language_is_escaped(text: str) -> None:
+    (read,) = parsed(document([Block("locals", {"a": quoted(text)})]))["locals"]
+    assert read == {"a": text}
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    text = "a\x9b31m\x7f\u202e\u200b\U000e0001"
+    assert visible(quoted(text)) == quoted(text)
     (read,) = parsed(document([Block("locals", {"a": quoted(text)})]))["locals"]
     assert read == {"a": text}
 
