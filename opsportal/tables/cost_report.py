@@ -5,11 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from opsportal.dynamo.deployed import Unknown, deployed
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables.costs import Cost, consumed, estimate, month_cost, rounded, seed_estimate
 from opsportal.tables.metrics import TableMetrics, table_metrics
@@ -66,13 +68,13 @@ def report(per_day: Mapping[str, int]) -> Report:
     Asks DynamoDB and CloudWatch what they know, and goes on without what they do not tell. Raises
     ImproperlyConfigured where the price file can't be read.
     """
-    prices = price_list()
+    prices, silence = price_list(), Silence()
     tables = [table for table in bindings() if table.spec.workload]
     return Report(
         prices=prices,
         seed=tuple(_seed(tables, prices, per_day)),
-        estimates=tuple(_estimated(table, prices, per_day) for table in tables),
-        used=tuple(_used(prices)),
+        estimates=tuple(_estimated(table, prices, per_day, silence) for table in tables),
+        used=tuple(_used(prices, silence)),
         warning=prices.warning(datetime.now(UTC).date()),
     )
 
@@ -94,17 +96,17 @@ def _seed(
                 yield f"at those of {prices.dated}", number, seed_estimate(table, number, today)
 
 
-def _estimated(table: Binding, prices: PriceList, per_day: Mapping[str, int]) -> Estimated:
+def _estimated(table: Binding, prices: PriceList, per_day: Mapping[str, int], silence: Silence) -> Estimated:
     there: set[str] = set()
     with suppress(DynamoError):
-        there = {index.name for index in describe(table, patient=True).indexes}
+        there = {index.name for index in silence.ask(table, partial(describe, patient=True)).indexes}
     number = _per_day(table, per_day)
     cost = estimate(table, number, prices=prices, optional_indexes=there)
     assert cost is not None
     return Estimated(table, number, cost)
 
 
-def _used(prices: PriceList) -> Iterator[Used]:
+def _used(prices: PriceList, silence: Silence) -> Iterator[Used]:
     shown = shown_tables()
     metrics: dict[str, TableMetrics | Unknown] = {}
     for group in _groups(shown):
@@ -116,7 +118,7 @@ def _used(prices: PriceList) -> Iterator[Used]:
         if isinstance(known, TableMetrics):
             spans = {days: consumed(table, known, prices, days) for days in SPANS}
         try:
-            total = month_cost(table.logical, deployed(table), known)
+            total = month_cost(table.logical, silence.ask(table, deployed), known)
             yield Used(one.key, table.name, table.region, spans, total, total.why)
         except DynamoError as trouble:
             yield Used(one.key, table.name, table.region, spans, None, trouble.sentence)

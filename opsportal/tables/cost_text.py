@@ -29,13 +29,11 @@ def lines(found: Report) -> Iterator[str]:
     yield from (f"  {line}" for line in columns(_used_rows(found)))
     reasons: dict[str, list[str]] = {}
     for one in found.used:
-        if one.why:
-            reasons.setdefault(one.why, []).append(one.key)
+        for why in (one.why, *(one.total.notes if one.total else ())):
+            if why:
+                reasons.setdefault(why, []).append(one.key)
     for why, keys in reasons.items():
         yield f"  {', '.join(keys)}: {why}"
-    for one in found.used:
-        for note in one.total.notes if one.total else ():
-            yield f"  {one.key}: {note}"
     yield ""
     yield "Assumed"
     yield from (f"- {line}" for line in assumptions(found))

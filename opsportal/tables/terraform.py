@@ -12,6 +12,7 @@ from django.conf import settings
 from opsportal.aws import is_emulated
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
 from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.tables.drift import differences
 from opsportal.tables.hcl import Block, document, mapping, quoted, texts, word
@@ -39,21 +40,22 @@ class Exported:
 def look(shown: Iterable[Shown], *, offline: bool = False) -> list[Exported]:
     """Each table with what is deployed. A table at an emulator is exported as one that is to be made at AWS."""
     exported: dict[tuple[str, str], Exported] = {}
+    silence = Silence()
     for one in shown:
         table = one.table
         # Two endpoints in one region are one region to AWS.
         if (table.region, table.name) not in exported:
-            exported[table.region, table.name] = _look(one.key, table, offline)
+            exported[table.region, table.name] = _look(one.key, table, silence, offline)
     return list(exported.values())
 
 
-def _look(key: str, table: Binding, offline: bool) -> Exported:
+def _look(key: str, table: Binding, silence: Silence, offline: bool) -> Exported:
     if offline:
         return Exported(key, table, note="Not looked for: if it exists, import it.")
     if is_emulated(table, "sts"):
         return Exported(key, table)
     try:
-        return Exported(key, table, deployed(table))
+        return Exported(key, table, silence.ask(table, deployed))
     except TableMissing:
         return Exported(key, table)
     except DynamoError as trouble:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
 from opsportal.dynamo.descriptions import Twins
-from opsportal.dynamo.errors import CredentialsRefused, DynamoError, TableMissing, Unreachable
+from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.migrations import migrations
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables.drift import NONE, Difference, Point, points
 from opsportal.tables.shapes import Sample, sample
@@ -55,30 +56,23 @@ def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = Fal
     Never raises `DynamoError`: a table that can't be described is a difference. A place that does not answer, or
     refuses the credentials, is asked once only, since that alone may take most of a minute.
     """
-    silent: dict[tuple[str, str], DynamoError] = {}
-    twins = Twins()
+    silence, twins = Silence(), Twins()
     for table in tables:
         made = Verification(table)
-        if table.place in silent:
-            made.points.append(_untold(table, silent[table.place]))
-        else:
-            try:
-                _verify(made, twins, sample_size, write=write)
-            except TableMissing as gone:
-                made.points.append(_missing(table, gone))
-            except DynamoError as trouble:
-                made.points.append(_untold(table, trouble))
-                if isinstance(trouble, Unreachable | CredentialsRefused):
-                    silent[table.place] = trouble
+        try:
+            made.found = silence.ask(table, deployed)
+            made.twin = twins.of(table, made.found)
+            if made.twin is None:
+                _verify(made, made.found, sample_size, write=write)
+        except TableMissing as gone:
+            made.points.append(_missing(table, gone))
+        except DynamoError as trouble:
+            made.points.append(_untold(table, trouble))
         yield made
 
 
-def _verify(made: Verification, twins: Twins, sample_size: int, *, write: bool) -> None:
+def _verify(made: Verification, found: Deployed, sample_size: int, *, write: bool) -> None:
     table = made.table
-    made.found = found = deployed(table)
-    made.twin = twins.of(table, found)
-    if made.twin:
-        return
     made.points += points(table, found)
     if sample_size:
         made.sample = told(table, lambda: sample(table, found, sample_size))

@@ -12,6 +12,7 @@ from opsportal.dynamo import clients, ledger
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.migrations import migrations
 from opsportal.dynamo.tables import Binding, binding
+from opsportal.tables import terraform
 from opsportal.tables.commands import Console, status
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.tables.deployments import deployments, rename_key
@@ -107,3 +108,17 @@ def test_an_interrupt_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(CommandError, match="Interrupted") as ended:
         call_command("dynamo", "status")
     assert ended.value.returncode == 130
+
+
+@pytest.mark.parametrize(
+    "words", ["status", "verify", "backup", "backup restore", "cost", "export-terraform"]
+)
+def test_a_place_that_refuses_or_is_silent_is_asked_once(
+    fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """Where nothing answers, each call takes most of a minute."""
+    monkeypatch.setattr(terraform, "is_emulated", lambda table, service: False)
+    fake.says(error("UnrecognizedClientException", "The security token included in the request is invalid."))
+    said = dynamo(*words.split())
+    assert "The access key is not known." in said
+    assert len(fake.asked) == 2  # regions

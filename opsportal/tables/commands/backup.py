@@ -5,9 +5,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from opsportal.dynamo.backups import backups, create_backup
-from opsportal.dynamo.deployed import Recovery, Unknown, deployed
+from opsportal.dynamo.deployed import Deployed, Recovery, Unknown, deployed
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import place_text
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import size_text
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console, chosen_tables
@@ -41,19 +42,19 @@ def run(console: Console, options: dict[str, Any]) -> int:
             f"Name what to back up: --table with one of {', '.join(one.key for one in chosen)}."
         )
     do = {"list": _list, "create": _create, "restore": _restore}[options["what"]]
-    failed = False
+    failed, silence = False, Silence()
     for one in chosen:
         console.say(f"{one.key}: {one.table.name}, {place_text(one.table)}")
         try:
-            failed = not do(console, one.table) or failed
+            failed = not do(console, one.table, silence.ask(one.table, deployed)) or failed
         except DynamoError as trouble:
             failed = True
             console.trouble(trouble, name="  ")
     return int(failed)
 
 
-def _list(console: Console, table: Binding) -> bool:
-    recovery = deployed(table).recovery
+def _list(console: Console, table: Binding, there: Deployed) -> bool:
+    recovery = there.recovery
     console.say(f"  point-in-time recovery: {_recovery_text(recovery)}")
     console.allow(recovery)
     found = backups(table)
@@ -78,7 +79,7 @@ def _recovery_text(recovery: Recovery | Unknown) -> str:
     return f"any second from {recovery.earliest.strftime(STAMP)} to {recovery.latest.strftime(STAMP)}"
 
 
-def _create(console: Console, table: Binding) -> bool:
+def _create(console: Console, table: Binding, there: Deployed) -> bool:
     made = create_backup(table, say=console.say)
     if isinstance(made, Unknown):
         console.say(f"  on-demand backups: {made}; none was made")
@@ -87,10 +88,12 @@ def _create(console: Console, table: Binding) -> bool:
     return True
 
 
-def _restore(console: Console, table: Binding) -> bool:
+def _restore(console: Console, table: Binding, there: Deployed) -> bool:
     """A restore makes a new table, under a name that is not taken, without TTL, tags, alarms and recovery."""
     target, where = f"{table.name}-restored", f"--region {table.region}"
-    found, recovery = backups(table), deployed(table).recovery
+    if table.endpoint:
+        where += f" --endpoint-url {table.endpoint}"
+    found, recovery = backups(table), there.recovery
     if isinstance(recovery, Recovery) and recovery.enabled and recovery.latest:
         console.say("  # to a second between the two that `backup list` shows")
         console.say(

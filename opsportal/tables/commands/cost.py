@@ -1,6 +1,7 @@
 """``manage.py dynamo cost``: what the tables cost a month, estimated and as really used."""
 
 import json
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -12,11 +13,13 @@ from opsportal.tables.cost_text import lines
 
 HELP = "what the tables cost a month: estimated from their declarations, and as really used"
 
+MOST = 1_000_000_000
+
 
 def _number(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 1_000_000_000:
-        raise ValueError(text)
+    number = int(text) if text.isdecimal() else -1
+    if not 0 <= number <= MOST:
+        raise ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST:,}")
     return number
 
 

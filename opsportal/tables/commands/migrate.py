@@ -8,6 +8,7 @@ from opsportal.dynamo.deployed import deployed
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import NotFound
 from opsportal.dynamo.plans import Plan, carry_out, plan
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console
 from opsportal.tables.drift import differences
@@ -72,10 +73,11 @@ def _rejects(todo: Plan) -> bool:
 def _verify(console: Console, tables: list[Binding]) -> None:
     """Say where these are not as declared."""
     unlike = untold = 0
+    silence = Silence()
     unique = list(dict.fromkeys((table.place, table.name) for table in tables))
     for table in [next(one for one in tables if (one.place, one.name) == key) for key in unique]:
         try:
-            found = deployed(table)
+            found = silence.ask(table, deployed)
         except DynamoError as trouble:
             unlike += 1
             console.trouble(trouble, name=f"{table.name}: ")

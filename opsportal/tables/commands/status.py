@@ -8,6 +8,7 @@ from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import MigrationState, place_text, states
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import size_text
 from opsportal.tables.commands import Console
 from opsportal.tables.overview import shown_tables
@@ -35,11 +36,13 @@ def run(console: Console, options: dict[str, Any]) -> int:
         for state in found:
             console.say(f"  {state.state:<8} {state.name} ({state.app}, {state.table.name}){_when(state)}")
     console.say("Tables")
-    twins = Twins()
+    silence, twins = Silence(), Twins()
+    for found in by_place.values():
+        silence.note(found[0].table, found[0].trouble)
     for one in shown_tables():
         console.say(f"  {one.key}: {one.table.name}, {place_text(one.table)}")
         try:
-            there = deployed(one.table)
+            there = silence.ask(one.table, deployed)
             twin = twins.of(one.table, there)
             for line in [same_as(twin)] if twin else table_lines(there):
                 console.say(f"    {line}")
