@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -18,6 +19,7 @@ from django.conf import settings
 from opsportal.dynamo import ledger
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import LEDGER, Entry, ledger_of
+from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import AddIndex, CreateOwnTable, CreateTable, Step
 from opsportal.dynamo.tables import Binding
 
@@ -125,14 +127,14 @@ class MigrationState:
 def states(*, patient: bool = False, place: tuple[str, str] | None = None) -> list[MigrationState]:
     """Every migration at every table (or at those of one `place`), in order: one scan of a small ledger per place.
     Never raises for a place that can't be read. `patient`: with a worker's time, not a page's."""
-    found = []
+    found, silence = [], Silence()
     known: dict[tuple[str, str], dict[str, Any] | DynamoError] = {}
     for one in migrations():
         for table in one.step.tables():
             if place not in (None, table.place):
                 continue
             if table.place not in known:
-                known[table.place] = _items_or_trouble(table, patient=patient)
+                known[table.place] = _items_or_trouble(table, silence, patient=patient)
             items = known[table.place]
             if isinstance(items, DynamoError):
                 found.append(
@@ -160,9 +162,9 @@ def _state(one: Migration, entry: Entry) -> MigrationState:
     )
 
 
-def _items_or_trouble(table: Binding, *, patient: bool) -> dict[str, Any] | DynamoError:
+def _items_or_trouble(table: Binding, silence: Silence, *, patient: bool) -> dict[str, Any] | DynamoError:
     try:
-        return ledger.entries(table, patient=patient)
+        return silence.ask(table, partial(ledger.entries, patient=patient))
     except TableMissing:
         return {}
     except DynamoError as trouble:

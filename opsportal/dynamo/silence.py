@@ -1,4 +1,4 @@
-"""Places that do not answer. To learn that takes most of a minute, so a command learns it once of each."""
+"""Places that do not answer. To learn that takes minutes, so a command learns it once of each."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,22 +10,28 @@ T = TypeVar("T")
 
 
 class Silence:
-    """The regions and endpoints that did not answer, or refused the credentials, as a command went along."""
+    """Amazon's regions, and endpoints of the settings, that did not answer or refused the credentials, as a command
+    went along."""
 
     def __init__(self) -> None:
-        self._troubles: dict[tuple[str, str], DynamoError] = {}
+        self._troubles: dict[str, DynamoError] = {}
 
     def note(self, table: Binding, trouble: DynamoError | None) -> None:
         """Remember it of the table's place, if it is of the place and not of the table."""
         if isinstance(trouble, Unreachable | CredentialsRefused):
-            self._troubles.setdefault(table.place, trouble)
+            self._troubles.setdefault(_who(table), trouble)
 
     def ask(self, table: Binding, call: Callable[[Binding], T]) -> T:
         """What `call` says of the table. Raises what it raises; without a call, where that is known of the place."""
-        if known := self._troubles.get(table.place):
+        if known := self._troubles.get(_who(table)):
             raise known
         try:
             return call(table)
         except DynamoError as trouble:
             self.note(table, trouble)
             raise
+
+
+def _who(table: Binding) -> str:
+    """Who answers about it: an endpoint is one machine, whatever regions it is asked for."""
+    return table.endpoint or table.region

@@ -302,9 +302,9 @@ def test_a_failed_write_test_is_an_error(fake: FakeDynamo) -> None:
     )
 
 
-def test_credentials_are_refused_once_per_place(fake: FakeDynamo) -> None:
+def test_credentials_are_refused_once_per_endpoint(fake: FakeDynamo) -> None:
     fake.says(error("ExpiredTokenException", "expired"))
     status, said = verify("--table", "workflows", "--table", "requests", "--table", "agents")
     assert status == 1
     assert said.count("The session token has expired.") == 3
-    assert len(fake.asked) == 2  # us-east-1 and eu-north-1
+    assert len(fake.asked) == 1  # one endpoint
