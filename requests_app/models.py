@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -19,17 +17,21 @@ from opsportal.dynamo.attributes import (
     TimeAttribute,
     Typed,
     plain,
-    raw_text,
     read_list,
-    read_map,
-    read_number,
-    read_text,
     read_texts,
-    read_time,
 )
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.models import DynamoModel
 from opsportal.tables.retention.rules import MARK, expires_at
+from requests_app.parts import (
+    Progress,
+    Source,
+    StatusChange,
+    change_of,
+    messages_of,
+    progress_of,
+    source_of,
+)
 
 # Seed 002.
 STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
@@ -37,41 +39,6 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 PRIORITIES = ("high", "medium", "low")
 STRATEGIES = ("table", "sqs")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`progress` as recorded. `percentage` may be missing, text or above 100 (DATA.md, point 10)."""
-
-    stage: str | Malformed | None = None
-    percentage: Decimal | Malformed | None = None
-    urls_found: Decimal | Malformed | None = None
-    content_extracted: Decimal | Malformed | None = None
-    processing_errors: Decimal | Malformed | None = None
-    estimated_completion: datetime | Malformed | None = None
-    last_updated: datetime | Malformed | None = None
-    malformed: Malformed | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """A source in either of the two shapes that writers use (DATA.md, point 9)."""
-
-    name: str | Malformed | None
-    url: str | Malformed | None
-    type: str | Malformed | None
-    malformed: Malformed | None = None
-
-
-@dataclass(frozen=True)
-class StatusChange:
-    """One entry of `processing_metadata.status_history`."""
-
-    at: datetime | Malformed | None
-    old_status: str | Malformed | None
-    new_status: str | Malformed | None
-    message: str | Malformed | None
-    malformed: Malformed | None = None
 
 
 _STAMP = re.compile(r"\A\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?:\s+")
@@ -116,20 +83,7 @@ class IntelligenceRequest(DynamoModel):
 
     @cached_property
     def progress(self) -> Progress:
-        members = read_map(self.raw.get("progress"))
-        if members is None:
-            return Progress()
-        if isinstance(members, Malformed):
-            return Progress(malformed=members)
-        return Progress(
-            stage=read_text(members.get("current_stage")),
-            percentage=read_number(members.get("percentage")),
-            urls_found=read_number(members.get("urls_found")),
-            content_extracted=read_number(members.get("content_extracted")),
-            processing_errors=read_number(members.get("processing_errors")),
-            estimated_completion=read_time(members.get("estimated_completion")),
-            last_updated=read_time(members.get("last_updated")),
-        )
+        return progress_of(self.raw.get("progress"))
 
     @property
     def known(self) -> frozenset[str]:
@@ -164,7 +118,10 @@ class IntelligenceRequest(DynamoModel):
     @property
     def messages(self) -> dict[str, list[Any]]:
         """Errors and warnings, each a text or what else a writer put there."""
-        return {"errors": _messages(self.raw.get("errors")), "warnings": _messages(self.raw.get("warnings"))}
+        return {
+            "errors": messages_of(self.raw.get("errors")),
+            "warnings": messages_of(self.raw.get("warnings")),
+        }
 
     @property
     def first_error(self) -> Any:
@@ -196,7 +153,7 @@ class IntelligenceRequest(DynamoModel):
             return []
         if isinstance(members, Malformed):
             return [Source(None, None, None, members)]
-        return [_source(member) for member in members]
+        return [source_of(member) for member in members]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -222,62 +179,13 @@ class IntelligenceRequest(DynamoModel):
             return []
         if isinstance(entries, Malformed):
             return [StatusChange(None, None, None, None, entries)]
-        return [_change(entry) for entry in entries]
+        return [change_of(entry) for entry in entries]
 
     @property
     def metadata(self) -> dict[str, Any]:
         """`processing_metadata` without the history, as plain data."""
         members = self.processing_metadata if isinstance(self.processing_metadata, dict) else {}
         return {name: plain(value) for name, value in sorted(members.items()) if name != "status_history"}
-
-
-def _messages(value: Typed | None) -> list[Any]:
-    members = read_list(value)
-    if members is None:
-        return []
-    if isinstance(members, Malformed):
-        text = read_text(value)
-        if text == "":
-            return []
-        return [text if isinstance(text, str) else members]
-    return [_message(member) for member in members]
-
-
-def _message(value: Typed) -> Any:
-    text = read_text(value)
-    return raw_text(value) if text is None or isinstance(text, Malformed) else text
-
-
-def _source(value: Typed) -> Source:
-    members = read_map(value)
-    if not isinstance(members, dict):
-        text = read_text(value)
-        if isinstance(text, str):
-            return Source(name=text, url=None, type=None)
-        return Source(None, None, None, members or Malformed(value, "expected a map"))
-    return Source(
-        name=read_text(members.get("name")),
-        url=_either(members, "base_url", "url"),
-        type=_either(members, "source_type", "type"),
-    )
-
-
-def _either(members: dict[str, Typed], *names: str) -> str | Malformed | None:
-    """The first of the members that says something, readable or not."""
-    texts = (read_text(members.get(name)) for name in names)
-    return next((text for text in texts if text not in (None, "")), None)
-
-
-def _change(value: Typed) -> StatusChange:
-    members = read_map(value)
-    if not isinstance(members, dict):
-        return StatusChange(None, None, None, None, members or Malformed(value, "expected a map"))
-    return StatusChange(
-        at=read_time(members.get("timestamp")),
-        old_status=read_text(members.get("old_status")),
-        new_status=read_text(members.get("new_status")),
-        message=read_text(members.get("message")),
-    )
 
 
 # What a log line shows in columns of its own, or not at all.

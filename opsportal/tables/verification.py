@@ -54,7 +54,7 @@ def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = Fal
     """Compare each table; look at up to `sample_size` items; with `write` put, read and delete one.
 
     Never raises `DynamoError`: a table that can't be described is a difference. A place that does not answer, or
-    refuses the credentials, is asked once only, since that alone may take most of a minute.
+    refuses the credentials, is asked once only, since that alone may take minutes.
     """
     silence, twins = Silence(), Twins()
     for table in tables:
