@@ -14,7 +14,7 @@ from opsportal.dynamo.deployed import Deployed, Recovery, Unknown, deployed
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import Entry
-from opsportal.dynamo.migrations import Migration, entries_of, migrations, named, of, place_text
+from opsportal.dynamo.migrations import Migration, NotFound, entries_of, migrations, named, of, place_text
 from opsportal.dynamo.steps import AddIndex, same_table, size_text
 from opsportal.dynamo.tables import Binding
 
@@ -108,8 +108,14 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
     app and tables, newest first, but never the console's own tables: those are named one by one, in full.
     Raises NotFound and `DynamoError`.
     """
+    tables = set(tables)
+    of_those = of(app, tables)
     if target:
         first = named(target)
+        if first not in of_those or (tables and first.step.logical not in tables):
+            raise NotFound(
+                f"{first.name} is not a migration of {' and '.join(filter(None, (app, *sorted(tables))))}."
+            )
         if first.step.own and first.name != target:
             raise NotOurs(
                 f"{first.name} holds the console's own records.", "Name it in full to roll it back: --target."
@@ -118,7 +124,13 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
             one for one in migrations() if one.step.logical == first.step.logical and one.name >= first.name
         ]
     else:
-        chosen = [one for one in of(app, tables) if not one.step.own]
+        for one in of_those:
+            if one.step.own and one.step.logical in tables:
+                raise NotOurs(
+                    f"{one.step.logical} holds the console's own records.",
+                    f"To roll it back, name its migration in full: --target {one.name}",
+                )
+        chosen = [one for one in of_those if not one.step.own]
     begun = [
         (one, entry)
         for one, entry in reversed(list(entries_of(chosen)))

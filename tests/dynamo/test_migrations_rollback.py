@@ -122,6 +122,18 @@ def test_a_target_takes_the_later_migrations_of_its_table_and_no_other(place: di
     assert all(exists(place[name]) for name in ("requests", "request_logs", "agents"))
 
 
+def test_a_target_that_is_not_of_the_app_or_table_that_is_named_too_is_refused(
+    place: dict[str, Binding],
+) -> None:
+    migrate(silently)
+    for narrowed in ({"table": ["agents"]}, {"app": "registry"}, {"table": ["requests"], "app": "registry"}):
+        with pytest.raises(CommandError, match=f"{NAMES[0]} is not a migration of (registry|agents)"):
+            Person(place).runs(target=NAMES[0], **narrowed)
+    assert exists(place["requests"])
+    assert Person(place).runs(target=NAMES[0], table=["requests"]) == 0
+    assert not exists(place["requests"])
+
+
 def test_what_will_be_lost_is_named_first(place: dict[str, Binding], engine: Engine) -> None:
     migrate(silently, tables=("requests",), app="requests_app")
     table = place["requests"]
@@ -311,6 +323,9 @@ def test_the_consoles_own_tables_go_only_by_their_full_name(place: dict[str, Bin
     person = Person(place)
     with pytest.raises(DynamoError, match="holds the console's own records"):
         person.runs(target=OWN[0][:-3])
+    with pytest.raises(DynamoError) as named:
+        person.runs(table=["audit"])
+    assert named.value.mend.endswith(f"--target {OWN[0]}")
     person.runs(app="operations")
     assert person.said == ["No migration to roll back is applied."]
     assert exists(audit)
