@@ -5,6 +5,7 @@ them. Outside development the console refuses to start with an insecure value (s
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -144,9 +145,14 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
     """One table's settings: ``DYNAMODB_<LOGICAL>_TABLE``, ``_REGION``, ``_ENDPOINT_URL``, ``_KEY``,
     ``_TTL_ATTRIBUTE``. An empty region is resolved by the AWS chain, then by ``default_region``."""
     prefix = f"DYNAMODB_{logical.upper()}"
+    name = env.str(f"{prefix}_TABLE", default=name)
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", name):  # DynamoDB's rule
+        raise ImproperlyConfigured(
+            f"{prefix}_TABLE is {name!r}; a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and ."
+        )
     return {
         "spec": spec,
-        "name": env.str(f"{prefix}_TABLE", default=name),
+        "name": name,
         "region": env.str(f"{prefix}_REGION", default=""),
         "default_region": region,
         "endpoint": env.str(f"{prefix}_ENDPOINT_URL", default=DYNAMO_ENDPOINT_URL),

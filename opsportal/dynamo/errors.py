@@ -18,7 +18,6 @@ from pynamodb.exceptions import PynamoDBException
 if TYPE_CHECKING:
     from opsportal.dynamo.tables import Binding
 
-
 logger = logging.getLogger(__name__)
 
 
@@ -271,7 +270,8 @@ def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
 def unusable(error: Exception, region: str, endpoint: str) -> DynamoError:
     """Why no client could be made for that place. `error`: BotoCoreError, or ValueError of the endpoint."""
     if isinstance(error, boto.BotoCoreError):
-        return _without_answer(error, region, endpoint) or DynamoError(str(error))
+        mend = "Check the settings of its region and endpoint, and the AWS profile."
+        return _without_answer(error, region, endpoint) or DynamoError(str(error), mend)
     return Unreachable(
         f"The endpoint {endpoint} is not a URL.",
         "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "
@@ -287,7 +287,7 @@ def _without_answer(error: boto.BotoCoreError, region: str, endpoint: str) -> Dy
         | boto.TokenRetrievalError | boto.ProfileNotFound | boto.SSOError,
     ):  # fmt: skip
         return CredentialsRefused(
-            f"No usable AWS credentials: {error}",
+            f"No usable AWS credentials: {str(error).rstrip('.')}.",
             "Give the console's process credentials by the usual AWS chain: a role, a profile "
             "(AWS_PROFILE), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from opsportal.aws import is_emulated
+from opsportal.aws import ServiceTrouble, asking, is_emulated
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.silence import Silence
@@ -52,16 +52,15 @@ def look(shown: Iterable[Shown], *, offline: bool = False) -> list[Exported]:
 def _look(key: str, table: Binding, silence: Silence, offline: bool) -> Exported:
     if offline:
         return Exported(key, table, note="Not looked for: if it exists, import it.")
-    if is_emulated(table, "sts"):
-        return Exported(key, table)
     try:
+        with asking("dynamodb:DescribeTable", table.region):  # the profile may not exist
+            if is_emulated(table, "sts"):
+                return Exported(key, table)
         return Exported(key, table, silence.ask(table, deployed))
     except TableMissing:
         return Exported(key, table)
-    except DynamoError as trouble:
-        return Exported(
-            key, table, note=f"If it exists, import it. It could not be looked for: {trouble.sentence}"
-        )
+    except (DynamoError, ServiceTrouble) as trouble:
+        return Exported(key, table, note=f"If it exists, import it. It could not be looked for: {trouble}")
 
 
 def terraform(tables: Iterable[Exported]) -> str:

@@ -41,9 +41,13 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*"}, "CSRF_TRUSTED_ORIGINS must name whole origins"),
         (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS must name whole"),
         ({"OPSPORTAL_ENV": "production"}, "must be dev, staging or prod"),
+        ({"DYNAMODB_REQUESTS_TABLE": "my requests"}, "a table's name has 3 to 255 of"),
+        ({"DYNAMODB_PROCESSING_STATUS_TABLE": ""}, "a table's name has 3 to 255 of"),
     ],
 )  # fmt: skip
-def test_insecure_settings_are_refused_with_the_mend(environment: dict[str, str], said: str) -> None:
+def test_insecure_or_impossible_settings_are_refused_with_the_mend(
+    environment: dict[str, str], said: str
+) -> None:
     done = start(**environment)
     assert done.returncode != 0
     assert said in done.stderr.splitlines()[-1]

@@ -446,7 +446,7 @@ def test_no_credentials_are_said_to_be_missing(
 ) -> None:
     found = failure(requests_table)
     assert isinstance(found, CredentialsRefused)
-    assert found.sentence == "No usable AWS credentials: Unable to locate credentials"
+    assert found.sentence == "No usable AWS credentials: Unable to locate credentials."
     assert "AWS_PROFILE" in found.mend
     assert fake.asked == []
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from opsportal import aws
 from opsportal.dynamo import clients, ledger
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.migrations import migrations
@@ -122,3 +123,26 @@ def test_a_place_that_refuses_or_is_silent_is_asked_once(
     said = dynamo(*words.split())
     assert "The access key is not known." in said
     assert len(fake.asked) == 1
+
+
+def test_an_answer_that_nobody_knows_is_a_sentence_and_no_trace(
+    fake: FakeDynamo, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.says(error("ValidationException", "something new"))
+    assert "ValidationException: something new" in dynamo("backup", "--table", "requests")
+    assert caplog.records == []
+    dynamo("--verbosity", "2", "backup", "--table", "requests")
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+
+
+def test_a_profile_that_is_not_there_is_a_sentence(
+    fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    clients.forget()
+    aws.forget()
+    try:
+        assert "The config profile (nobody) could not be found" in dynamo("export-terraform")
+    finally:
+        clients.forget()
+        aws.forget()

@@ -1,6 +1,7 @@
 """``manage.py dynamo ...``: create, change, check, price and back up the DynamoDB tables."""
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,16 @@ class Command(BaseCommand):
             module.add_arguments(commands.add_parser(name, help=module.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # What fails is said in sentences; the log's traces would stand between the lines.
+        known = logging.getLogger("opsportal.dynamo.errors")
+        level = known.level
+        known.setLevel(logging.NOTSET if options["verbosity"] > 1 else logging.CRITICAL)
+        try:
+            self._run(options)
+        finally:
+            known.setLevel(level)
+
+    def _run(self, options: dict[str, Any]) -> None:
         try:
             status = subcommand(options["command"]).run(Console(self.stdout.write), options)
         except DynamoError as error:
