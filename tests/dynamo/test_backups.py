@@ -84,7 +84,7 @@ def test_a_restore_is_shown_as_commands_and_not_done(place: dict[str, Binding], 
         f"restore-table-to-point-in-time --source-table-name {name} --target-table-name {name}-restored"
         in to_point
     )
-    assert to_point.endswith("Z --region us-east-1")
+    assert to_point.endswith(f"Z --region us-east-1 --endpoint-url {engine.endpoint}")
     assert f"restore-table-from-backup --target-table-name {name}-restored --backup-arn arn:" in from_backup
     assert any("point DYNAMODB_REQUESTS_TABLE at it" in line for line in lines)
     assert lines[-1] == "  nothing to restore from: point-in-time recovery off, no backup"
