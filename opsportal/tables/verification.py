@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
-from opsportal.dynamo.ledger import ledger_of
-from opsportal.dynamo.migrations import migrations
 from opsportal.dynamo.silence import Silence
-from opsportal.dynamo.tables import Binding, bindings
+from opsportal.dynamo.tables import Binding
 from opsportal.tables.drift import NONE, Difference, Point, points
 from opsportal.tables.shapes import Sample, sample
 from opsportal.tables.whereabouts import endpoint_hint, look_for
@@ -40,14 +38,6 @@ class Verification:
         """How much of it breaks the console: differences, and the write test that was asked for."""
         failed = self.written is not None and not self.written.passed
         return sum(difference.breaks for difference in self.differences) + failed
-
-
-def verifiable() -> list[Binding]:
-    """The tables of the settings, then the console's own in every place, the ledgers of migrations last."""
-    places = {table.place: table for table in bindings()}
-    own = [table for migration in migrations() if migration.step.own for table in migration.step.tables()]
-    every = [*bindings(), *own, *map(ledger_of, places.values())]
-    return list({(table.name, table.place): table for table in every}.values())
 
 
 def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = False) -> Iterator[Verification]:

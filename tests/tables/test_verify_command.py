@@ -12,7 +12,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.tables import Binding, binding, own_table
 from opsportal.operations.tables import AUDIT, places
 from opsportal.tables import verification_report
-from opsportal.tables.verification import verifiable
+from opsportal.tables.commands import chosen_tables
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.tables.deployments import Deployments, deployments, drop_index, provision, rename_key
 
@@ -221,7 +221,7 @@ def test_all_tables_are_verified_the_consoles_own_in_each_place(settings: Any) -
     settings.DYNAMO_TABLES = {
         logical: table | {"endpoint": "", "region": ""} for logical, table in settings.DYNAMO_TABLES.items()
     }
-    chosen = [(table.logical, table.region) for table in verifiable()]
+    chosen = [(one.table.logical, one.table.region) for one in chosen_tables([])]
     assert chosen[:4] == [
         ("workflows", "us-east-1"),
         ("requests", "us-east-1"),
@@ -233,6 +233,8 @@ def test_all_tables_are_verified_the_consoles_own_in_each_place(settings: Any) -
         (name, region) for name in ("audit", "jobs", "migrations") for region in regions
     }
     assert len(chosen) == 10
+    by_name = [one.key for one in chosen_tables(["jobs", "agents", "audit-eu-north-1", "jobs-us-east-1"])]
+    assert by_name == ["agents", "jobs-us-east-1", "audit-eu-north-1", "jobs-eu-north-1"]
 
 
 def test_an_unknown_table_is_refused_with_those_there_are() -> None:

@@ -72,10 +72,23 @@ class Subcommand(Protocol):
     def run(self, console: Console, options: dict[str, Any]) -> int: ...
 
 
+def add_tables(parser: CommandParser) -> None:
+    """``--table``, as `chosen_tables` takes it."""
+    parser.add_argument(
+        "--table",
+        action="append",
+        default=[],
+        help="only this table (workflows, requests, request_logs, agents, audit-REGION, jobs-REGION, "
+        "migrations-REGION; without -REGION in every region); repeatable",
+    )
+
+
 def chosen_tables(keys: Sequence[str]) -> list[Shown]:
-    """The tables of those names, in the page's order; all where none is named. Raises CommandError."""
-    shown = {one.key: one for one in shown_tables()}
+    """The tables of those names, in the page's order; all where none is named. One of the console's own goes by its
+    region too (``audit-us-east-1``), or by its name alone in every region. Raises CommandError."""
+    shown = shown_tables()
+    known = dict.fromkeys([*(one.key for one in shown), *(one.table.logical for one in shown)])
     for key in keys:
-        if key not in shown:
-            raise CommandError(f"There is no table {key!r}; there are {', '.join(shown)}.")
-    return [one for key, one in shown.items() if not keys or key in keys]
+        if key not in known:
+            raise CommandError(f"There is no table {key!r}; there are {', '.join(known)}.")
+    return [one for one in shown if not keys or {one.key, one.table.logical} & set(keys)]

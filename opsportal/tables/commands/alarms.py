@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from opsportal.aws import ServiceTrouble
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.tables.alarms import Change, RegionPlan, carry_out, is_topic_in, plan, regions_of
-from opsportal.tables.commands import Console, chosen_tables
+from opsportal.tables.commands import Console, add_tables, chosen_tables
 
 HELP = "create, show and remove CloudWatch alarms for throttles, system errors and age"
 SIGNS = {"create": "+", "change": "~", "keep": "=", "remove": "-", "foreign": "!"}
@@ -24,7 +24,7 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="ARN",
         help="whom alarms tell: an SNS topic in their region; once per region",
     )
-    parser.add_argument("--table", action="append", default=[], help="only this table's; repeatable")
+    add_tables(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 

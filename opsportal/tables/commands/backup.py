@@ -11,7 +11,7 @@ from opsportal.dynamo.migrations import place_text
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import size_text
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.commands import Console, chosen_tables
+from opsportal.tables.commands import Console, add_tables, chosen_tables
 
 HELP = "make an on-demand backup, list them, or show how to restore"
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -26,12 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="list: backups, and what point-in-time recovery covers; create: back up now (needs --table); "
         "restore: the AWS CLI commands that restore, which this tool leaves to you",
     )
-    parser.add_argument(
-        "--table",
-        action="append",
-        default=[],
-        help="only this table (workflows, requests, request_logs, agents, audit-REGION, jobs-REGION); repeatable",
-    )
+    add_tables(parser)
 
 
 def run(console: Console, options: dict[str, Any]) -> int:

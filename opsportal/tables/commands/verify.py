@@ -4,12 +4,11 @@ import argparse
 import json
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from opsportal.dynamo.tables import Binding
-from opsportal.tables.commands import Console
+from opsportal.tables.commands import Console, add_tables, chosen_tables
 from opsportal.tables.shapes import SAMPLE
-from opsportal.tables.verification import verifiable, verify
+from opsportal.tables.verification import verify
 from opsportal.tables.verification_report import as_data, lines, summary
 
 HELP = "compare the tables as deployed with their declarations, and a sample of their items with the models"
@@ -17,13 +16,7 @@ MOST = 10_000
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument(
-        "--table",
-        action="append",
-        default=[],
-        help="only this logical table (workflows, requests, request_logs, agents, or audit, jobs, migrations); "
-        "repeatable",
-    )
+    add_tables(parser)
     parser.add_argument(
         "--sample",
         type=_size,
@@ -41,8 +34,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(console: Console, options: dict[str, Any]) -> int:
     verifications = []
-    chosen = _chosen(options["table"])
-    for made in verify(chosen, sample_size=options["sample"], write=options["write_test"]):
+    chosen = chosen_tables(options["table"])
+    for made in verify(
+        (one.table for one in chosen), sample_size=options["sample"], write=options["write_test"]
+    ):
         verifications.append(made)
         if not options["json"]:
             for line in (*lines(made), ""):
@@ -52,15 +47,6 @@ def run(console: Console, options: dict[str, Any]) -> int:
     else:
         console.say(summary(verifications))
     return 1 if any(made.breaks for made in verifications) else 0
-
-
-def _chosen(logicals: list[str]) -> list[Binding]:
-    tables = verifiable()
-    known = list(dict.fromkeys(table.logical for table in tables))
-    for logical in logicals:
-        if logical not in known:
-            raise CommandError(f"There is no table {logical!r}; there are {', '.join(known)}.")
-    return [table for table in tables if not logicals or table.logical in logicals]
 
 
 def _size(text: str) -> int:
