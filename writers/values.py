@@ -1,12 +1,13 @@
-"""Reading and making the values of a workflow's item.
+"""Reading and making DynamoDB's values.
 
 Items are low-level ones (attribute name -> AttributeValue), so that nothing is lost in translation. Other
 programs write them too: a value of another type than expected counts as absent.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 Item = dict[str, Any]
@@ -72,6 +73,55 @@ def step_of(item: Item, step: str) -> Item:
     return mapping(item.get(step))
 
 
+def typed(value: Any) -> Item:
+    """Plain data as an AttributeValue: numbers as decimals, what DynamoDB has no type for as text."""
+    if value is None or isinstance(value, bool):
+        return {"NULL": True} if value is None else {"BOOL": value}
+    if isinstance(value, int | float | Decimal):
+        return _typed_number(Decimal(str(value)))
+    if isinstance(value, Mapping):
+        return {"M": {cut(str(name), 1_000): typed(member) for name, member in value.items()}}
+    if isinstance(value, list | tuple | set | frozenset):
+        return {"L": [typed(member) for member in value]}
+    if isinstance(value, datetime):
+        return {"S": stamp(value)}
+    return {"S": cut(str(value), 400_000)}
+
+
+def _typed_number(value: Decimal) -> Item:
+    """38 digits and exponents up to 125 are DynamoDB's limits; beyond them, and for NaN, it is text."""
+    if not value.is_finite() or (value and not -130 <= value.adjusted() <= 125):
+        return {"S": str(value)}
+    with localcontext(prec=38):
+        return number(+value)
+
+
+def plain(value: Item) -> Any:
+    """An AttributeValue as plain data: numbers as Decimal, sets as sets."""
+    ((kind, inner),) = value.items()
+    if kind == "M":
+        return {name: plain(member) for name, member in inner.items()}
+    if kind == "L":
+        return [plain(member) for member in inner]
+    if kind in ("N", "NULL"):
+        return Decimal(inner) if kind == "N" else None
+    return set(inner) if kind in ("SS", "BS") else {Decimal(n) for n in inner} if kind == "NS" else inner
+
+
+def size(value: Item) -> int:
+    """About how many bytes an AttributeValue takes of an item's 400 KB."""
+    return len(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def moment(value: Item | None) -> datetime | None:
+    """A stamp in any of the forms that occur (``Z``, ``+00:00``, ``+00:00Z``, none), or None."""
+    try:
+        found = datetime.fromisoformat(text(value).removesuffix("Z"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def overall(item: Item) -> str:
     """The workflow's status, compared without case as other writers spell it as they like."""
     return text(item.get("overallStatus")).lower()
@@ -113,14 +163,10 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def seconds_since(started: str, now: datetime) -> Decimal | None:
-    """From a stamp in any of the forms that occur (``Z``, ``+00:00``, ``+00:00Z``, none), or None."""
-    try:
-        moment = datetime.fromisoformat(started.removesuffix("Z"))
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return Decimal(str((now - moment).total_seconds()))
+def seconds_since(started: Item | None, now: datetime) -> Decimal | None:
+    """Since a stamp, or None where there is none that can be read."""
+    since = moment(started)
+    return None if since is None else Decimal(str((now - since).total_seconds()))
 
 
 def cut(value: str, limit: int) -> str:

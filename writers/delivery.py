@@ -1,0 +1,332 @@
+"""Getting records into a table, in order per item: at once, or from the spool when DynamoDB is back."""
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .results import OnTrouble, SpoolFull, Trouble, WriteResult, kind_of
+from .segments import Segment
+from .spool import Record, Spool
+
+# Seconds between two attempts while DynamoDB is away: doubled from the first to the last, with chance in it,
+# lest all processes come back at one moment.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+# Seconds between two looks for what processes that have ended left behind.
+LOOK_EVERY = 30.0
+_STRIPES = 64
+
+Apply = Callable[[Record, bool], WriteResult]
+Merge = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+
+
+@dataclass
+class _Waiting:
+    """A progress that has not been written yet. ``due``: when it is, on the monotonic clock."""
+
+    record: Record
+    due: float
+
+
+class Delivery:
+    """Carries out the records of one table.
+
+    ``apply(record, replayed)`` does so once, and raises what goes wrong. Without ``spool`` that is raised to
+    the caller; with one, what passes by itself is kept on disk, and replayed in a thread that ends when
+    nothing is left. May be shared between threads.
+    """
+
+    def __init__(
+        self,
+        apply: Apply,
+        *,
+        logger: logging.Logger,
+        spool: Spool | None = None,
+        on_trouble: OnTrouble | None = None,
+        interval: float = 2.0,
+        merge: Merge = lambda old, new: old | new,
+    ) -> None:
+        self._apply, self._logger, self._spool, self._merge = apply, logger, spool, merge
+        self._on_trouble, self._interval = on_trouble, interval
+        self._locks = [threading.RLock() for _ in range(_STRIPES)]
+        self._changed = threading.Condition(threading.RLock())
+        self._replaying = threading.Lock()
+        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._sent: dict[tuple[str, str], float] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._pause, self._retry_at, self._look_at = 0.0, 0.0, 0.0
+        self.trouble: Trouble | None = None
+
+    def lock(self, item: str) -> threading.RLock:
+        """Held while something is written about that item."""
+        return self._locks[hash(item) % _STRIPES]
+
+    def send(self, record: Record) -> WriteResult:
+        """Carry it out, or keep it. Raises what ``apply`` raises, where it can't be kept."""
+        self._look_for_orphans()
+        with self.lock(record.item):
+            spool = self._spool
+            if spool is None:
+                return self._apply(record, False)
+            if not spool.holds(record.item) and time.monotonic() >= self._retry_at:
+                try:
+                    result = self._apply(record, False)
+                except Exception as error:
+                    if not self._passes(error):
+                        raise
+                    return self._keep(spool, record, error)
+                if not len(spool):
+                    self._over()
+                return result
+            return self._keep(spool, record, None)
+
+    def later(self, record: Record, slot: str) -> WriteResult:
+        """Carry out a progress, at most one per interval and ``slot`` of an item; the last one wins."""
+        where, now = (record.item, slot), time.monotonic()
+        with self.lock(record.item):
+            with self._changed:
+                waiting = self._waiting.get(where)
+                due = self._sent.get(where, now - self._interval) + self._interval
+                if waiting or due > now:
+                    if waiting:
+                        record = replace(record, args=self._merge(waiting.record.args, record.args))
+                    self._waiting[where] = _Waiting(record, waiting.due if waiting else due)
+                    self._wake()
+                    return WriteResult("buffered")
+            return self._send_progress(record, slot)
+
+    def take(self, item: str, slot: str) -> Record | None:
+        """The progress that waits there, which is the caller's now. Call it under the item's lock."""
+        with self._changed:
+            self._sent.pop((item, slot), None)
+            waiting = self._waiting.pop((item, slot), None)
+        return waiting.record if waiting else None
+
+    def waits(self, item: str, slot: str, test: Callable[[dict[str, Any]], bool]) -> bool:
+        """Whether a progress waits there whose arguments pass the test."""
+        with self._changed:
+            waiting = self._waiting.get((item, slot))
+            return waiting is not None and test(waiting.record.args)
+
+    def spools(self, item: str) -> bool:
+        """Whether something about that item is on disk still."""
+        return self._spool is not None and self._spool.holds(item)
+
+    def settle(self, item: str) -> None:
+        """Write every progress of that item that waits."""
+        with self.lock(item):
+            with self._changed:
+                places = [where for where in self._waiting if where[0] == item]
+                found = [(slot, self._waiting.pop((item, slot)).record) for _, slot in places]
+            for slot, record in found:
+                self._quietly(record, slot)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Write what waits and replay what is spooled, now; whether nothing is left. Of the spool, that is
+        this process's part, and what ended processes left."""
+        deadline = time.monotonic() + timeout
+        for where in list(self._waiting):
+            self.settle(where[0])
+        self._retry_at = self._look_at = 0.0
+        self._look_for_orphans()
+        while self._spool and len(self._spool):
+            if time.monotonic() >= self._retry_at:
+                self.replay()
+            elif time.monotonic() + 0.05 >= deadline:
+                return False
+            else:
+                time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
+        return True
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """``flush``, and end the thread. What is left stays on disk for whoever uses the folder next."""
+        done = self.flush(timeout)
+        with self._changed:
+            self._closed, thread = True, self._thread
+            self._changed.notify_all()
+        if thread and thread is not threading.current_thread():
+            thread.join(timeout)
+        if self._spool:
+            with self._replaying:
+                self._spool.close()
+        return done
+
+    # --- The spool -----------------------------------------------------------------------------------
+
+    def replay(self) -> int:
+        """One pass over what is spooled, oldest first; it ends where DynamoDB is away. Returns how many
+        records were dealt with."""
+        count = 0
+        if self._spool is None or not self._replaying.acquire(blocking=False):
+            time.sleep(0.01)  # another thread is at it
+            return 0
+        try:
+            with contextlib.suppress(_StillAway):
+                for segment in self._spool.segments():
+                    for offset, payload, whole in segment.records():
+                        self._replay(self._spool, segment, offset, payload, whole)
+                        count += 1
+                    self._spool.drop_if_replayed(segment)
+                if not len(self._spool):
+                    self._over(count)
+        except OSError as error:
+            self._retry_at = time.monotonic() + LONGEST_PAUSE
+            self._tell(Trouble("disk", f"the spool can't be replayed: {error}"))
+        finally:
+            self._replaying.release()
+        return count
+
+    def _replay(self, spool: Spool, segment: Segment, offset: int, payload: bytes, whole: bool) -> None:
+        try:
+            if not whole:
+                raise ValueError("the checksum of the line is wrong")
+            record = Record.read(payload)
+        except ValueError as error:
+            self._put_aside(spool, payload, "", error)
+            spool.replayed(segment, offset, payload, whole)
+            return
+        with self.lock(record.item):
+            try:
+                result = self._apply(record, True)
+            except Exception as error:
+                if self._passes(error):
+                    raise _StillAway from error
+                self._put_aside(spool, payload, record.item, error)
+            else:
+                if result.outcome == "missing":
+                    self._put_aside(spool, payload, record.item, ValueError(result.reason))
+                elif not result:
+                    facts = (record.item, record.op, record.at, result.outcome, result.reason)
+                    self._logger.info("[%r] %s of %s is %s: %s", *facts)
+            spool.replayed(segment, offset, payload, whole)
+
+    def _put_aside(self, spool: Spool, payload: bytes, item: str, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        spool.quarantine(payload, reason)
+        self._tell(Trouble("poison", f"a spooled record is in quarantine ({spool.folder}): {reason}", item))
+
+    def _keep(self, spool: Spool, record: Record, error: Exception | None) -> WriteResult:
+        """Put the record into the spool. Where that fails too, the record is lost, and that is told."""
+        reason = f"{type(error).__name__}: {error}" if error else "it waits behind what is spooled"
+        try:
+            spool.append(record)
+        except (OSError, SpoolFull) as trouble:
+            reason = f"{record.op} is lost, the spool can't take it: {trouble}"
+            full = isinstance(trouble, SpoolFull)
+            self._tell(Trouble("full" if full else "disk", reason, record.item))
+            if error:
+                raise error from None
+            raise
+        with self._changed:
+            self._wake()
+        return WriteResult("spooled", reason)
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether to try again later; if so, when, and that it is known."""
+        kind = kind_of(error)
+        if not kind:
+            return False
+        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+        wait = LONGEST_PAUSE if kind == "denied" else self._pause
+        self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311
+        if self.trouble is None or self.trouble.kind != kind:
+            said = "someone has to mend this" if kind == "denied" else "DynamoDB is away"
+            what = f"{said}; statuses are kept in {self._spool and self._spool.folder}: "
+            self.trouble = Trouble(kind, f"{what}{type(error).__name__}: {error}")
+            self._tell(self.trouble)
+        return True
+
+    def _over(self, count: int = 0) -> None:
+        self._pause, self._retry_at = 0.0, 0.0
+        if self.trouble is not None:
+            self.trouble = None
+            self._logger.warning("DynamoDB is back: %d spooled records were dealt with", count)
+
+    def _tell(self, trouble: Trouble) -> None:
+        level = logging.WARNING if trouble.kind in ("away", "poison") else logging.ERROR
+        self._logger.log(level, "[%r] %s", trouble.item, trouble.sentence)
+        self.surface(trouble)
+
+    def surface(self, trouble: Trouble) -> None:
+        """Hand it to whoever wants to know. What that raises is logged, no more."""
+        if self._on_trouble is None:
+            return
+        try:
+            self._on_trouble(trouble)
+        except Exception:
+            self._logger.exception("on_trouble")
+
+    def _look_for_orphans(self) -> None:
+        """Take over what processes left that ended before they had replayed it."""
+        if self._spool is None or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_EVERY
+        try:
+            if self._spool.adopt():
+                with self._changed:
+                    self._wake()
+        except OSError as error:
+            self._tell(Trouble("disk", f"the spool can't be read: {error}"))
+
+    # --- The thread ----------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """See to it that what waits is written. Call it under ``_changed``."""
+        if self._closed:
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="writers", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        for item, slot in self._due():
+            with self.lock(item):
+                with self._changed:
+                    waiting = self._waiting.pop((item, slot), None)
+                if waiting:
+                    self._quietly(waiting.record, slot)
+
+    def _due(self) -> Iterator[tuple[str, str]]:
+        """The places whose progress is due, as they fall due; replays meanwhile. Ends when nothing waits."""
+        while True:
+            with self._changed:
+                spooled = bool(self._spool and len(self._spool))
+                if self._closed or not (self._waiting or spooled):
+                    self._thread = None
+                    return
+                now = time.monotonic()
+                times = [waiting.due for waiting in self._waiting.values()]
+                wait = min([*times, self._retry_at] if spooled else times) - now
+                if wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                due = [where for where, waiting in self._waiting.items() if waiting.due <= now]
+            yield from due
+            if spooled and time.monotonic() >= self._retry_at:
+                self.replay()
+
+    def _send_progress(self, record: Record, slot: str) -> WriteResult:
+        with self._changed:
+            self._sent[record.item, slot] = time.monotonic()
+            if len(self._sent) > 10_000:  # not every step is ended
+                self._sent = {}
+        return self.send(record)
+
+    def _quietly(self, record: Record, slot: str) -> None:
+        """Send a progress that nobody waits for: what goes wrong is logged and surfaced."""
+        try:
+            self._send_progress(record, slot)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            self._logger.warning("[%r] %s: failed: %s", record.item, record.op, reason)
+            self.surface(Trouble(kind_of(error) or "mistake", reason, record.item))
+
+
+class _StillAway(Exception):
+    """The replay has to wait."""
