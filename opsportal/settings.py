@@ -62,6 +62,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that whatever answers, and every line of the log, has the request's id.
+    "opsportal.console.request_ids.RequestIdMiddleware",
+    "opsportal.api.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
@@ -120,10 +123,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
-    # Shared between processes: the rate limits of the login.
+    # Shared between processes: the rate limits of the login and of the API, and the registry's version.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "opsportal_cache",
+        # Past this a third is thrown away by chance, counters of a limit that still holds among them.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
     # Of one process and short-lived: table descriptions, partitions seen, counts.
     "process": {
@@ -216,6 +221,18 @@ AUDIT_IMAGE_DAYS = env.int("AUDIT_IMAGE_DAYS", default=30)
 # Minutes after a purge until the logs of the request are deleted too.
 UNDO_LOGS_MINUTES = env.int("UNDO_LOGS_MINUTES", default=10)
 
+# --- The API -----------------------------------------------------------------------------------------
+
+# Days that a token lives unless its maker says otherwise, and at most.
+API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=90)
+API_TOKEN_MOST_DAYS = env.int("API_TOKEN_MOST_DAYS", default=365)
+# Requests per minute of one token, or of one signed-in person; 0: no limit.
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
+# Bytes of a body.
+API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
+# Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
+AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
+
 # --- Accounts: staff only, no sign-up ---------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = [
@@ -304,9 +321,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "botocore": {"level": "WARNING"},

@@ -3,14 +3,29 @@
 from django.urls import include, path
 
 from opsportal.accounts.admin import site
-from opsportal.console.api import api
+from opsportal.api.audit import router as audit_api
+from opsportal.api.reference import router as reference_api
+from opsportal.api.site import api
 from opsportal.operations import panel as audit
 from registry import views as registry
+from registry.api import router as registry_api
 from requests_app import views as requests
+from requests_app.api import router as requests_api
+from requests_app.log_api import router as request_logs_api
 from tracking import views as tracking
 from tracking.api import router as tracking_api
+from tracking.status_api import router as status_api
 
-api.add_router("", tracking_api)
+for _router in (
+    status_api,
+    tracking_api,
+    requests_api,
+    request_logs_api,
+    registry_api,
+    audit_api,
+    reference_api,
+):
+    api.add_router("", _router)
 
 handler403 = "opsportal.console.refusals.permission_denied"
 handler404 = "opsportal.console.refusals.not_found"

@@ -90,6 +90,11 @@ def _object(value: Any) -> Any:
         raise PydanticCustomError("object", "{why}", {"why": str(error)}) from error
 
 
+# What a validator knows and a type does not say, for the API's description.
+def _described(choices: Callable[[], Iterable[str]]) -> Any:
+    return Field(json_schema_extra=lambda schema: schema.update(enum=list(choices())))
+
+
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_NAME),
@@ -110,9 +115,11 @@ Share = Annotated[
     Decimal, BeforeValidator(_no_boolean), Field(ge=0, le=1, decimal_places=6), AfterValidator(_settled)
 ]
 RequestType = Annotated[Line, AfterValidator(_known_type)]
-Priority = Annotated[str, _among(priorities)]
-Strategy = Annotated[str, _among(lambda: STRATEGIES), AfterValidator(_deliverable)]
-ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES)]
+Priority = Annotated[str, _among(priorities), _described(priorities)]
+Strategy = Annotated[
+    str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(lambda: STRATEGIES)
+]
+ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES), _described(lambda: EXTRACTION_MODES)]
 BatchSize = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=20)]
 Retries = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10)]
 CustomParams = Annotated[dict[str, Any], BeforeValidator(_object)]

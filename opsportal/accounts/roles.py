@@ -46,6 +46,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "mfa.view_authenticator",
         "mfa.delete_authenticator",
         "accounts.delete_savedview",
+        "accounts.manage_tokens",
     ),
 }
 ROLES = tuple(GRANTS)

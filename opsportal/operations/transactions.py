@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from opsportal.dynamo import clients, spending
 from opsportal.dynamo.errors import DynamoError, Throttled, translated
-from opsportal.operations import changes, entries, images, outbox
+from opsportal.operations import changes, entries, images, outbox, subjects
 from opsportal.operations.changes import Change, Raw
 from opsportal.operations.commits import ConditionFailed, Hindered, Unanswered, commit
 from opsportal.operations.entries import Actor, Entry, Target
@@ -112,13 +112,21 @@ def _act(
                 return done
             _lost(decide, _read(target, patient=patient))
         except Unanswered as unanswered:
+            _tell(target)  # it may have been done
             if done := _settled(action, target, by, action_id):
                 return done
             raise Unknown from unanswered
+        _tell(target)
         for message in plan.messages:
             outbox.send_soon(message, target.table)
         return Done(entry)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _tell(target: Target) -> None:
+    """Let its app know that an item was written, for what it keeps of them."""
+    if subject := subjects.of_logical(target.logical):
+        subject.written()
 
 
 def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:

@@ -1,0 +1,72 @@
+"""Lists: the filters, ranges and cursors of the pages, as query parameters."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from ninja import Schema
+from pydantic import AfterValidator, ConfigDict, Field
+
+from opsportal.console.listing import MOST_BYTES
+from opsportal.console.timerange import LENGTHS, TimeRange, time_range
+from opsportal.dynamo.cursors import MOST_CURSOR
+from opsportal.dynamo.pages import Page
+
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def _in_bytes(value: str) -> str:
+    if len(value.encode(errors="replace")) > MOST_BYTES:
+        raise ValueError(f"At most {MOST_BYTES:,} bytes.")
+    return value
+
+
+FilterText = Annotated[str, Field(max_length=MOST_BYTES), AfterValidator(_in_bytes)]
+Length = Literal["1h", "24h", "7d", "30d", "all"]
+assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
+
+
+class ListQuery(Schema):
+    """What every list takes. Subclasses add its filters."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    cursor: Annotated[str, Field(max_length=MOST_CURSOR)] = Field(
+        "", description="`next` of the page before, with the same filters."
+    )
+
+    def purpose(self, name: str) -> str:
+        """Binds cursors to this list and its filters."""
+        given = self.model_dump(mode="json", exclude={"cursor"})
+        digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+        return f"api:{name}:{digest[:16]}"
+
+
+class RangedQuery(ListQuery):
+    """A list that is bounded in time."""
+
+    length: Length = Field("7d", alias="range", description="A length of time up to now.")
+    start: datetime | None = Field(
+        None, alias="from", description="In place of `range`; UTC where it names no zone."
+    )
+    end: datetime | None = Field(None, alias="to", description="In place of `range`.")
+
+    def time_range(self) -> TimeRange:
+        bounds = {"from": self.start, "to": self.end}
+        given = {name: at.isoformat() for name, at in bounds.items() if at}
+        return time_range({**given, "range": self.length}, UTC_ZONE)
+
+
+def page_document(page: Page, items: list[Any], **more: Any) -> dict[str, Any]:
+    """A page as it is answered, see `answers.PageOut`."""
+    return {
+        "items": items,
+        "next": page.cursor or None,
+        "complete": page.complete,
+        "searched_to": page.searched_to or None,
+        "how": page.how,
+        "notes": page.notes,
+        **more,
+    }
