@@ -134,7 +134,7 @@ class Delivery:
             self.settle(where[0])
         self._retry_at = self._look_at = 0.0
         self._look_for_orphans()
-        while self._spool and len(self._spool):
+        while self._spool is not None and len(self._spool):
             if time.monotonic() >= self._retry_at:
                 self.replay()
             elif time.monotonic() + 0.05 >= deadline:
@@ -151,7 +151,7 @@ class Delivery:
             self._changed.notify_all()
         if thread and thread is not threading.current_thread():
             thread.join(timeout)
-        if self._spool:
+        if self._spool is not None:
             with self._replaying:
                 self._spool.close()
         return done
@@ -236,8 +236,8 @@ class Delivery:
         self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311
         if self.trouble is None or self.trouble.kind != kind:
             said = "someone has to mend this" if kind == "denied" else "DynamoDB is away"
-            what = f"{said}; statuses are kept in {self._spool and self._spool.folder}: "
-            self.trouble = Trouble(kind, f"{what}{type(error).__name__}: {error}")
+            place = self._spool.folder if self._spool is not None else "memory"
+            self.trouble = Trouble(kind, f"{said}; statuses wait in {place}: {type(error).__name__}: {error}")
             self._tell(self.trouble)
         return True
 
@@ -296,7 +296,7 @@ class Delivery:
         """The places whose progress is due, as they fall due; replays meanwhile. Ends when nothing waits."""
         while True:
             with self._changed:
-                spooled = bool(self._spool and len(self._spool))
+                spooled = self._spool is not None and len(self._spool) > 0
                 if self._closed or not (self._waiting or spooled):
                     self._thread = None
                     return

@@ -157,7 +157,7 @@ class RequestWriter(TableWriter):
         them."""
 
         def run() -> WriteResult:
-            if known := self._stopped.get(request_id):
+            if (known := self._stopped.get(request_id)) is not None:
                 return known
             at = self.clock()
             args, stamp = make(at), at.isoformat()
@@ -182,7 +182,7 @@ class RequestWriter(TableWriter):
     def is_cancelled(self, request_id: str, fence: Mapping[str, str]) -> WriteResult:
         """What the item is now, as a result: refused when it is no longer the job's. ``unchanged`` when that
         can't be read: work goes on while the table is away. (Consistent read.)"""
-        if known := self._stopped.get(request_id):
+        if (known := self._stopped.get(request_id)) is not None:
             return known
         if self.delivery.spools(request_id):  # the item does not know yet what this job has done
             return WriteResult("unchanged")
@@ -193,7 +193,8 @@ class RequestWriter(TableWriter):
             if self.raise_errors:
                 raise RequestWriteError(f"check of {request_id}: {error}") from error
             return WriteResult("unchanged")
-        return self._refused(request_id, item, dict(fence)) or WriteResult("unchanged")
+        refused = self._refused(request_id, item, dict(fence))
+        return WriteResult("unchanged") if refused is None else refused
 
     def _apply(self, record: Record, replayed: bool) -> WriteResult:
         """Carry a record out: read, plan, write under its conditions; again when another writer was quicker.
@@ -203,7 +204,8 @@ class RequestWriter(TableWriter):
             update = RequestUpdate(self._read(record.item), at)
             if done_already(update.item, record.op, at, record.args):
                 return WriteResult("unchanged")
-            if refused := self._refused(record.item, update.item, record.args):
+            refused = self._refused(record.item, update.item, record.args)
+            if refused is not None:
                 return refused
             update.require_as_read("status")
             update.require_as_read("started_at")

@@ -144,7 +144,7 @@ def kind_of(error: BaseException) -> Literal["away", "denied", ""]:
         return "away" if code in _AWAY_CODES or status >= 500 or status == 429 else ""
     if isinstance(error, _DENIED_ERRORS):
         return "denied"
-    if isinstance(error, (exceptions.HTTPClientError, Contended)):
+    if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError, Contended)):
         return "away"
     # What a proxy answers in place of DynamoDB.
     return "away" if type(error).__name__ in ("ResponseParserError", "IncompleteReadError") else ""
