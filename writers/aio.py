@@ -119,19 +119,33 @@ class _Block:
 
     def __init__(self, in_order: InOrder, item: str, block: Any) -> None:
         self._in_order, self._item, self._block = in_order, item, block
+        self._entered = False
 
     async def _run(self, call: Callable[[], Answer]) -> Answer:
         return await self._in_order.run(self._item, call)
 
     async def __aenter__(self) -> Self:
-        await self._run(self._block.__enter__)
+        try:
+            await self._run(self._enter)
+        except asyncio.CancelledError as error:
+            # The call goes on in its thread, and no other code will end what it begins.
+            await self._run(partial(self._leave, type(error), error, None))
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
-        await self._run(partial(self._block.__exit__, kind, error, trace))
+        await self._run(partial(self._leave, kind, error, trace))
         return False
+
+    def _enter(self) -> None:
+        self._block.__enter__()
+        self._entered = True
+
+    def _leave(self, *how: Any) -> None:
+        if self._entered:
+            self._block.__exit__(*how)
 
 
 class AsyncStep(_Block):
@@ -193,6 +207,11 @@ class AsyncJob(_AsyncJob):
     check = _of_job(Job.check)
 
 
+def _fail_all(jobs: list[Job], error: BaseException) -> None:
+    for job in jobs:
+        job.fail(error)
+
+
 class AsyncRequestWriter:
     """`RequestWriter` for asyncio."""
 
@@ -204,9 +223,19 @@ class AsyncRequestWriter:
         return await self.in_order.run("", partial(self.writer.pending, limit, strategy))
 
     async def claim(self, request_id: str) -> AsyncJob | None:
-        """As `RequestWriter.claim`."""
-        job = await self.in_order.run(request_id, partial(self.writer.claim, request_id))
-        return AsyncJob(self.in_order, job) if job else None
+        """As `RequestWriter.claim`. Where the task is cancelled meanwhile, what it claimed has failed."""
+        claimed: list[Job] = []
+
+        def claim() -> None:
+            if job := self.writer.claim(request_id):
+                claimed.append(job)
+
+        try:
+            await self.in_order.run(request_id, claim)
+        except asyncio.CancelledError as error:
+            await self.in_order.run(request_id, partial(_fail_all, claimed, error))
+            raise
+        return AsyncJob(self.in_order, claimed[0]) if claimed else None
 
     async def close(self, timeout: float = 10.0) -> bool:
         """As `RequestWriter.close`, after every call that was made."""

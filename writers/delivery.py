@@ -37,7 +37,7 @@ class Delivery:
 
     ``apply(record, replayed)`` does so once, and raises what goes wrong. Without ``spool`` that is raised to
     the caller; with one, what passes by itself is kept on disk, and replayed in a thread that ends when
-    nothing is left. May be shared between threads.
+    nothing is left. ``now`` is the moment as records have it. May be shared between threads.
     """
 
     def __init__(
@@ -45,12 +45,14 @@ class Delivery:
         apply: Apply,
         *,
         logger: logging.Logger,
+        now: Callable[[], str],
         spool: Spool | None = None,
         on_trouble: OnTrouble | None = None,
         interval: float = 2.0,
         merge: Merge = lambda old, new: old | new,
     ) -> None:
         self._apply, self._logger, self._spool, self._merge = apply, logger, spool, merge
+        self._now = now
         self._on_trouble, self._interval = on_trouble, interval
         self._locks = [threading.RLock() for _ in range(_STRIPES)]
         self._changed = threading.Condition(threading.RLock())
@@ -319,9 +321,10 @@ class Delivery:
         return self.send(record)
 
     def _quietly(self, record: Record, slot: str) -> None:
-        """Send a progress that nobody waits for: what goes wrong is logged and surfaced."""
+        """Send a progress that nobody waits for: what goes wrong is logged and surfaced. It is of this moment
+        then, lest it seems older than what was written while it waited."""
         try:
-            self._send_progress(record, slot)
+            self._send_progress(replace(record, at=self._now()), slot)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             self._logger.warning("[%r] %s: failed: %s", record.item, record.op, reason)

@@ -33,6 +33,7 @@ class TableWriter:
     """One table, its spool, and what goes wrong with it."""
 
     delivery: Delivery
+    clock: Clock
 
     def _deliver(
         self,
@@ -48,7 +49,13 @@ class TableWriter:
     ) -> Delivery:
         spool = Spool(spool_dir, table_name, spool_bytes) if spool_dir is not None else None
         return Delivery(
-            apply, logger=logger, spool=spool, on_trouble=on_trouble, interval=interval, merge=merge
+            apply,
+            logger=logger,
+            now=lambda: self.clock().astimezone(UTC).isoformat(),
+            spool=spool,
+            on_trouble=on_trouble,
+            interval=interval,
+            merge=merge,
         )
 
     @property

@@ -733,12 +733,15 @@ def test_a_cancelled_task_leaves_a_failed_request(bench: Bench) -> None:
             job = await writer.claim("r")
             assert job is not None
 
+            inside = asyncio.Event()
+
             async def body() -> None:
                 async with job:
+                    inside.set()
                     await asyncio.sleep(60)
 
             task = asyncio.create_task(body())
-            await asyncio.sleep(0.01)
+            await inside.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -746,6 +749,34 @@ def test_a_cancelled_task_leaves_a_failed_request(bench: Bench) -> None:
     bench.put()
     asyncio.run(work())
     assert bench.item()["status_message"] == {"S": "CancelledError"}
+
+
+@pytest.mark.no_moto
+def test_a_task_that_is_cancelled_while_it_claims_leaves_a_failed_request(bench: Bench) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+    real = bench.writer._read
+
+    def read(ident: str) -> dict[str, Any]:
+        reading.set()
+        assert go_on.wait(5)
+        return real(ident)
+
+    bench.writer._read = read  # type: ignore[method-assign]
+
+    async def work() -> None:
+        async with AsyncRequestWriter(bench.writer) as writer:
+            task = asyncio.create_task(writer.claim("r"))
+            while not reading.is_set():
+                await asyncio.sleep(0.001)
+            task.cancel()
+            await asyncio.sleep(0)
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    bench.put()
+    asyncio.run(work())
+    assert bench.statuses() == ["processing", "failed"]
 
 
 def test_it_needs_neither_django_nor_the_rest_of_the_project() -> None:

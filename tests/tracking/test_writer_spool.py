@@ -751,6 +751,8 @@ def test_whatever_fails_in_between_the_item_ends_as_without_failures(bench: Benc
         bench.client.delete_item(TableName=bench.table, Key={bench.key: {"S": session}})
     bench.line.mend()
     bench.line.loses = 0
+    bench.writer.close(0)
+    bench.writer = bench.another()  # which knows nothing of the example before
     steady = StatusWriter(
         bench.table, key=bench.key, client=bench.client, clock=bench.clock, progress_interval=60
     )
@@ -767,6 +769,7 @@ def test_whatever_fails_in_between_the_item_ends_as_without_failures(bench: Benc
         elif event == "restart":
             bench.writer.close(0)
             bench.writer = bench.another()
+            steady.flush()
         else:
             for writer, session in ((bench.writer, "s"), (steady, "t")):
                 tell(writer, session, event, step)

@@ -290,6 +290,41 @@ def test_a_task_that_is_cancelled_leaves_a_failed_step(bench: Bench) -> None:
     assert (bench.step()["status"], bench.step()["error"]) == ({"S": "error"}, {"S": "CancelledError"})
 
 
+@pytest.mark.no_moto
+def test_a_task_that_is_cancelled_while_its_step_starts_leaves_a_failed_step(bench: Bench) -> None:
+    entered: list[str] = []
+    starting, go_on = threading.Event(), threading.Event()
+    real = bench.writer._apply
+
+    def apply(record: Any, replayed: bool) -> Any:
+        if record.op == "start_step":
+            starting.set()
+            assert go_on.wait(5)
+        return real(record, replayed)
+
+    bench.writer.delivery._apply = apply
+
+    async def work() -> None:
+        async with AsyncStatusWriter(bench.writer) as writer:
+
+            async def body() -> None:
+                async with writer.step("s", "pdfAdapter", "Waiting"):
+                    entered.append("pdfAdapter")
+
+            task = asyncio.create_task(body())
+            while not starting.is_set():
+                await asyncio.sleep(0.001)
+            task.cancel()
+            await asyncio.sleep(0)
+            go_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(work())
+    assert entered == []
+    assert (bench.step()["status"], bench.step()["error"]) == ({"S": "error"}, {"S": "CancelledError"})
+
+
 def test_a_call_goes_on_when_the_task_that_waits_for_it_is_cancelled(bench: Bench) -> None:
     async def work() -> None:
         async with AsyncStatusWriter(bench.writer) as writer:
