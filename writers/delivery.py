@@ -6,9 +6,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
+from .buffer import Buffer, Merge, Place
 from .results import OnTrouble, SpoolFull, Trouble, WriteResult, kind_of
 from .segments import Segment
 from .spool import Record, Spool
@@ -21,15 +21,6 @@ LOOK_EVERY = 30.0
 _STRIPES = 64
 
 Apply = Callable[[Record, bool], WriteResult]
-Merge = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
-
-
-@dataclass
-class _Waiting:
-    """A progress that has not been written yet. ``due``: when it is, on the monotonic clock."""
-
-    record: Record
-    due: float
 
 
 class Delivery:
@@ -53,12 +44,10 @@ class Delivery:
     ) -> None:
         self._apply, self._logger, self._spool, self._merge = apply, logger, spool, merge
         self._now = now
-        self._on_trouble, self._interval = on_trouble, interval
+        self._on_trouble, self._buffer = on_trouble, Buffer(interval, merge)
         self._locks = [threading.RLock() for _ in range(_STRIPES)]
         self._changed = threading.Condition(threading.RLock())
         self._replaying = threading.Lock()
-        self._waiting: dict[tuple[str, str], _Waiting] = {}
-        self._sent: dict[tuple[str, str], float] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
         self._pause, self._retry_at, self._look_at = 0.0, 0.0, 0.0
@@ -89,31 +78,21 @@ class Delivery:
 
     def later(self, record: Record, slot: str) -> WriteResult:
         """Carry out a progress, at most one per interval and ``slot`` of an item; the last one wins."""
-        where, now = (record.item, slot), time.monotonic()
         with self.lock(record.item):
-            with self._changed:
-                waiting = self._waiting.get(where)
-                due = self._sent.get(where, now - self._interval) + self._interval
-                if waiting or due > now:
-                    if waiting:
-                        record = replace(record, args=self._merge(waiting.record.args, record.args))
-                    self._waiting[where] = _Waiting(record, waiting.due if waiting else due)
+            if self._buffer.hold(record, slot):
+                with self._changed:
                     self._wake()
-                    return WriteResult("buffered")
+                return WriteResult("buffered")
             return self._send_progress(record, slot)
 
     def take(self, item: str, slot: str) -> Record | None:
         """The progress that waits there, which is the caller's now. Call it under the item's lock."""
-        with self._changed:
-            self._sent.pop((item, slot), None)
-            waiting = self._waiting.pop((item, slot), None)
-        return waiting.record if waiting else None
+        self._buffer.forget(item, slot)
+        return self._buffer.take(item, slot)
 
-    def waits(self, item: str, slot: str, test: Callable[[dict[str, Any]], bool]) -> bool:
-        """Whether a progress waits there whose arguments pass the test."""
-        with self._changed:
-            waiting = self._waiting.get((item, slot))
-            return waiting is not None and test(waiting.record.args)
+    def waits(self, item: str, slot: str) -> Record | None:
+        """The progress that waits there."""
+        return self._buffer.peek(item, slot)
 
     def spools(self, item: str) -> bool:
         """Whether something about that item is on disk still."""
@@ -122,18 +101,16 @@ class Delivery:
     def settle(self, item: str) -> None:
         """Write every progress of that item that waits."""
         with self.lock(item):
-            with self._changed:
-                places = [where for where in self._waiting if where[0] == item]
-                found = [(slot, self._waiting.pop((item, slot)).record) for _, slot in places]
-            for slot, record in found:
-                self._quietly(record, slot)
+            for place, slot in self._buffer.places():
+                if place == item and (record := self._buffer.take(item, slot)):
+                    self._quietly(record, slot)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Write what waits and replay what is spooled, now; whether nothing is left. Of the spool, that is
         this process's part, and what ended processes left."""
         deadline = time.monotonic() + timeout
-        for where in list(self._waiting):
-            self.settle(where[0])
+        for item, _ in self._buffer.places():
+            self.settle(item)
         self._retry_at = self._look_at = 0.0
         self._look_for_orphans()
         while self._spool is not None and len(self._spool):
@@ -289,35 +266,31 @@ class Delivery:
     def _run(self) -> None:
         for item, slot in self._due():
             with self.lock(item):
-                with self._changed:
-                    waiting = self._waiting.pop((item, slot), None)
-                if waiting:
-                    self._quietly(waiting.record, slot)
+                if record := self._buffer.take(item, slot):
+                    self._quietly(record, slot)
 
-    def _due(self) -> Iterator[tuple[str, str]]:
+    def _due(self) -> Iterator[Place]:
         """The places whose progress is due, as they fall due; replays meanwhile. Ends when nothing waits."""
         while True:
             with self._changed:
                 spooled = self._spool is not None and len(self._spool) > 0
-                if self._closed or not (self._waiting or spooled):
+                times = [self._retry_at] if spooled else []
+                if (next_due := self._buffer.next_due()) is not None:
+                    times.append(next_due)
+                if self._closed or not times:
                     self._thread = None
                     return
-                now = time.monotonic()
-                times = [waiting.due for waiting in self._waiting.values()]
-                wait = min([*times, self._retry_at] if spooled else times) - now
+                wait = min(times) - time.monotonic()
                 if wait > 0:
                     self._changed.wait(wait)
                     continue
-                due = [where for where, waiting in self._waiting.items() if waiting.due <= now]
+            due = self._buffer.places(time.monotonic())
             yield from due
             if spooled and time.monotonic() >= self._retry_at:
                 self.replay()
 
     def _send_progress(self, record: Record, slot: str) -> WriteResult:
-        with self._changed:
-            self._sent[record.item, slot] = time.monotonic()
-            if len(self._sent) > 10_000:  # not every step is ended
-                self._sent = {}
+        self._buffer.sent(record.item, slot)
         return self.send(record)
 
     def _quietly(self, record: Record, slot: str) -> None:

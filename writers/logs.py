@@ -87,7 +87,8 @@ class LogWriter(TableWriter):
         record = Record("put", request_id, now.isoformat(), {"lines": [line]}, vital=False)
         try:
             result = self.delivery.later(record, "")
-            if self.delivery.waits(request_id, "", lambda args: len(args["lines"]) >= BATCH):
+            waiting = self.delivery.waits(request_id, "")
+            if waiting and len(waiting.args["lines"]) >= BATCH:
                 self.delivery.settle(request_id)
         except Exception as error:
             result = WriteResult("failed", f"{type(error).__name__}: {error}")

@@ -9,7 +9,8 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from .delivery import Apply, Delivery, Merge
+from .buffer import Merge
+from .delivery import Apply, Delivery
 from .results import OnTrouble, SpoolFull, Trouble, kind_of
 from .spool import Spool
 

@@ -29,11 +29,12 @@ from typing import Any
 
 from . import values
 from .results import Contended, OnTrouble, StatusWriteError, WriteResult
+from .sessions import Sessions
 from .spool import Record
 from .steps import RunningStep, RunningWorkflow
 from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, make_client, utc_now
 from .values import RESERVED, STEPS, Item
-from .workflow_plans import PLANS, TERMINAL, retries_of, superseded
+from .workflow_plans import PLANS, TERMINAL, superseded
 from .workflow_update import WorkflowUpdate
 
 logger = logging.getLogger("tracking.writer")
@@ -70,8 +71,7 @@ class StatusWriter(TableWriter):
     ) -> None:
         self.table_name, self.key, self.steps = table_name, key, tuple(steps)
         self.raise_errors, self.ttl_days, self.clock = raise_errors, ttl_days, clock
-        self._correlations: dict[str, str] = {}
-        self._retries: dict[str, int] = {}
+        self.sessions = Sessions()
         self.client: Any = client or make_client(region, endpoint_url)
         self.delivery = self._deliver(
             self._apply,
@@ -104,7 +104,7 @@ class StatusWriter(TableWriter):
         One that exists is left as it is (``unchanged``): a message delivered twice resets nothing.
         """
         texts = {"correlationId": correlation_id, "documentId": document_id, "sourceType": source_type}
-        self._remember(session_id, correlation_id)
+        self.sessions.correlate(session_id, correlation_id)
         return self._call("initialize", session_id, lambda: {"texts": texts})
 
     def start_step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> WriteResult:
@@ -232,7 +232,8 @@ class StatusWriter(TableWriter):
             if step in RESERVED | {self.key}:
                 raise ValueError(f"{step!r} is an attribute of the workflow and cannot name a step")
             args = arguments() | ({"step": step} if step else {})
-            args |= {"retries": self._retries[session_id]} if session_id in self._retries else {}
+            if (retries := self.sessions.retries.get(session_id)) is not None:
+                args["retries"] = retries
             at = self.clock().astimezone(UTC).isoformat()
             if op == "progress":
                 return self.delivery.later(Record(op, session_id, at, args, vital=False), step)
@@ -292,7 +293,7 @@ class StatusWriter(TableWriter):
             trouble, result = error, WriteResult("failed", f"{type(error).__name__}: {error}")
             self._surface(error, session_id)
         if not result:
-            ids = {"session_id": session_id, "correlation_id": self._correlations.get(session_id, "")}
+            ids = self.sessions.log_ids(session_id)
             level = logging.INFO if result.outcome in ("refused", "superseded") else logging.WARNING
             facts = (*ids.values(), call, result.outcome, result.reason)
             logger.log(level, "[%r %r] %s: %s: %s", *facts, extra=ids)
@@ -304,18 +305,8 @@ class StatusWriter(TableWriter):
         key = {self.key: {"S": session_id}}
         answer = self.client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         item: Item = answer.get("Item", {})
-        self._remember(session_id, values.text(item.get("correlationId")))
-        if item:
-            self._retries[session_id] = retries_of(item)
+        self.sessions.seen(session_id, item)
         return item
-
-    def _remember(self, session_id: str, correlation_id: str) -> None:
-        """For the log lines of calls that cannot read it. Bounded: not every workflow is finalized."""
-        self._correlations |= {session_id: correlation_id} if correlation_id else {}
-        for known in (self._correlations, self._retries):
-            if len(known) > 10_000:
-                for oldest in list(known)[:1_000]:
-                    known.pop(oldest, None)
 
 
 # What a progress that was not written yet adds to the end of its step.
