@@ -64,12 +64,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that whatever answers, and every line of the log, has the request's id.
     "opsportal.console.request_ids.RequestIdMiddleware",
-    "opsportal.api.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
     # Django adds random bytes to each answer, so that its length tells nothing of a secret in it.
     "django.middleware.gzip.GZipMiddleware",
+    "opsportal.api.middleware.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

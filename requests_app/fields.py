@@ -72,6 +72,11 @@ def _deliverable(value: str) -> str:
     return value
 
 
+def deliverable() -> tuple[str, ...]:
+    """The strategies that a request can be submitted with."""
+    return tuple(one for one in STRATEGIES if one != "sqs" or settings.REQUESTS_QUEUE_URL)
+
+
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("number", "A number is needed.")
@@ -117,7 +122,7 @@ Share = Annotated[
 RequestType = Annotated[Line, AfterValidator(_known_type)]
 Priority = Annotated[str, _among(priorities), _described(priorities)]
 Strategy = Annotated[
-    str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(lambda: STRATEGIES)
+    str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(deliverable)
 ]
 ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES), _described(lambda: EXTRACTION_MODES)]
 BatchSize = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=20)]

@@ -64,7 +64,9 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
     )
     if query.format == "ndjson":
         if query.outside:
-            raise Invalid([Wrong("query", ("format",), "Lines outside the index come as pages only.")])
+            raise Invalid(
+                [Wrong("query", ("format",), "Lines outside the index come as pages only.")], status=400
+            )
         return _stream(wanted)
     page = logs.page(wanted, purpose=f"{query.purpose('logs')}:{request_id}", cursor=query.cursor)
     if not page.items and queries.request(request_id) is None:

@@ -17,7 +17,7 @@ from opsportal.operations.views import find
 router = Router(tags=["Audit"])
 
 
-class TargetOut(Schema):
+class EntryTargetOut(Schema):
     kind: str = Field(description="The logical table.")
     id: str
     table: str
@@ -32,7 +32,7 @@ class EntryOut(Schema):
     action: str
     actor: str
     role: str
-    target: TargetOut
+    target: EntryTargetOut
     reason: str
     undo_of: str | None
     count: int | None

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
-from opsportal.console.listing import MOST_BYTES
+from opsportal.console.listing import MOST_BYTES, cut
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.cursors import MOST_CURSOR
 from opsportal.dynamo.pages import Page
@@ -17,15 +18,20 @@ from opsportal.dynamo.pages import Page
 UTC_ZONE = ZoneInfo("UTC")
 
 
-def _in_bytes(value: str) -> str:
-    if len(value.encode(errors="replace")) > MOST_BYTES:
-        raise ValueError(f"At most {MOST_BYTES:,} bytes.")
+# Cut to what a key can be, as on the pages: no longer one can match.
+FilterText = Annotated[str, Field(max_length=MOST_BYTES), AfterValidator(lambda text: cut(text, MOST_BYTES))]
+Length = Literal["1h", "24h", "7d", "30d", "all"]
+assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
+
+
+def _iso(value: Any) -> Any:
+    """Text that is a date and a time: a number would be taken for seconds."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", value):
+        raise ValueError("A time in ISO 8601 is needed, such as 2026-11-20T10:00:00Z.")
     return value
 
 
-FilterText = Annotated[str, Field(max_length=MOST_BYTES), AfterValidator(_in_bytes)]
-Length = Literal["1h", "24h", "7d", "30d", "all"]
-assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
+Moment = Annotated[datetime | None, BeforeValidator(_iso)]
 
 
 class ListQuery(Schema):
@@ -48,10 +54,8 @@ class RangedQuery(ListQuery):
     """A list that is bounded in time."""
 
     length: Length = Field("7d", alias="range", description="A length of time up to now.")
-    start: datetime | None = Field(
-        None, alias="from", description="In place of `range`; UTC where it names no zone."
-    )
-    end: datetime | None = Field(None, alias="to", description="In place of `range`.")
+    start: Moment = Field(None, alias="from", description="In place of `range`; UTC where it names no zone.")
+    end: Moment = Field(None, alias="to", description="In place of `range`.")
 
     def time_range(self) -> TimeRange:
         bounds = {"from": self.start, "to": self.end}

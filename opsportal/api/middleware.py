@@ -1,12 +1,14 @@
 """What no operation answers under /api/: Django's own refusals, in the shape of every other problem."""
 
+import json
 from collections.abc import Callable
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from opsportal.api.problems import PROBLEM_TYPE, ApiProblem, answered
+from opsportal.api.problems import PROBLEM_TYPE, ApiProblem, answered, is_of_agents
 from opsportal.console.problems import is_api
+from opsportal.dynamo.documents import as_json
 
 SENTENCES = {
     400: "The server could not read the request.",
@@ -17,20 +19,31 @@ SENTENCES = {
 
 
 class ProblemMiddleware:
-    """Answers trouble under /api/ that is no problem+json yet (405, a bad host name) as one."""
+    """Answers trouble under /api/ that is no problem+json yet (405, a bad host name) as one, and gives agents
+    the sentence under `error` too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        status = response.status_code
-        if not is_api(request) or status < 400 or response["Content-Type"].startswith(PROBLEM_TYPE):
+        if not is_api(request) or response.status_code < 400:
             return response
-        title = HTTPStatus(status).phrase.capitalize()
-        problem = answered(request, ApiProblem(status, title, SENTENCES.get(status, f"{title}.")))
-        for name, value in response.items():
-            if name.lower().startswith("content-") and name != "Content-Security-Policy":
-                continue
+        if not response["Content-Type"].startswith(PROBLEM_TYPE):
+            response = _problem(response)
+        if is_of_agents(request) and isinstance(response, HttpResponse):
+            document = json.loads(response.content)
+            response.content = as_json({**document, "error": document["detail"]}).encode(errors="replace")
+            response["Content-Length"] = str(len(response.content))
+        return response
+
+
+def _problem(response: HttpResponseBase) -> HttpResponse:
+    status = response.status_code
+    title = HTTPStatus(status).phrase.capitalize()
+    problem = answered(ApiProblem(status, title, SENTENCES.get(status, f"{title}.")))
+    for name, value in response.items():
+        # Those of the old body do not go with the new one; the policy's name begins as theirs do.
+        if not name.lower().startswith("content-") or name == "Content-Security-Policy":
             problem[name] = value
-        return problem
+    return problem

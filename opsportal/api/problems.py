@@ -75,12 +75,9 @@ class Away:
         return ApiProblem(503, self.title, self.detail, headers=headers, more=self.more)
 
 
-def answered(request: HttpRequest, problem: ApiProblem) -> HttpResponse:
-    """The problem as the answer to `request`."""
-    more = problem.more
-    if is_of_agents(request):
-        more = {**more, "error": problem.detail}
-    return problem_json(problem.title, problem.status, problem.detail, problem.headers, more)
+def answered(problem: ApiProblem) -> HttpResponse:
+    """The problem as an answer."""
+    return problem_json(problem.title, problem.status, problem.detail, problem.headers, problem.more)
 
 
 def is_of_agents(request: HttpRequest) -> bool:

@@ -55,28 +55,28 @@ api = ConsoleAPI(
 
 @api.exception_handler(ApiProblem)
 def problem(request: HttpRequest, error: ApiProblem) -> HttpResponse:
-    return answered(request, error)
+    return answered(error)
 
 
 @api.exception_handler(AuthenticationError)
 def not_authenticated(request: HttpRequest, error: Exception) -> HttpResponse:
-    return answered(request, unauthenticated(NOT_SIGNED_IN))
+    return answered(unauthenticated(NOT_SIGNED_IN))
 
 
 @api.exception_handler(DynamoError)
 def dynamo_trouble(request: HttpRequest, error: DynamoError) -> HttpResponse:
     if isinstance(error, Rejected):
         # Nothing is away: DynamoDB could not hold it (an item of more than 400 KB), now or later.
-        return answered(request, ApiProblem(422, error.title, error.sentence, more={"kind": error.kind}))
+        return answered(ApiProblem(422, error.title, error.sentence, more={"kind": error.kind}))
     if error.status == 503:
-        return answered(request, Away(error.title, error.sentence, {"kind": error.kind}).problem)
+        return answered(Away(error.title, error.sentence, {"kind": error.kind}).problem)
     more = {"kind": error.kind}
-    return answered(request, ApiProblem(error.status, error.title, error.sentence, more=more))
+    return answered(ApiProblem(error.status, error.title, error.sentence, more=more))
 
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    return answered(request, Invalid([_wrong(one) for one in error.errors]))
+    return answered(Invalid([_wrong(one) for one in error.errors]))
 
 
 def _wrong(one: dict[str, Any]) -> Wrong:
@@ -92,18 +92,16 @@ def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
     """django-ninja raises it where a body can't be parsed."""
     cause = error.__cause__
     detail = str(cause) if isinstance(cause, Unreadable) else str(error)
-    return answered(request, ApiProblem(error.status_code, "The body can't be read", detail))
+    return answered(ApiProblem(error.status_code, "The body can't be read", detail))
 
 
 @api.exception_handler(Http404)
 def not_there(request: HttpRequest, error: Http404) -> HttpResponse:
-    return answered(request, ApiProblem(404, "Not found", str(error) or "There is nothing at this address."))
+    return answered(ApiProblem(404, "Not found", str(error) or "There is nothing at this address."))
 
 
 @api.exception_handler(Exception)
 def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
     """500 that tells the caller nothing of the inside; the log has it all."""
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return answered(
-        request, ApiProblem(500, "Internal error", "The console failed to answer; its log says why.")
-    )
+    return answered(ApiProblem(500, "Internal error", "The console failed to answer; its log says why."))

@@ -31,6 +31,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
         request_id = given if _WELL_FORMED.fullmatch(given) else uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
         token = _current.set(request_id)
         try:
             response = self.get_response(request)
@@ -44,5 +45,6 @@ class RequestIdFilter(logging.Filter):
     """Puts `request_id` on every record, for formatters."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = current()
+        # Django writes its line about an answer when every middleware is through with it.
+        record.request_id = getattr(getattr(record, "request", None), "request_id", current())
         return True
