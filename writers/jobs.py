@@ -1,5 +1,6 @@
 """One request in one worker's hands."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import values
 from .request_plans import COUNTS, TERMINAL, naive, percentage_of
-from .results import Cancelled, Stopped, TakenAway, WriteResult
+from .results import Cancelled, RequestWriteError, Stopped, TakenAway, WriteResult
 from .values import Item
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ class Job:
         if result:
             self.status = new
             self.stage = "completed" if new == "completed" else self.stage
-            self.log("ERROR" if new == "failed" else "INFO", text)
+            with contextlib.suppress(RequestWriteError):  # it is logged, and the status is what counts
+                self.log("ERROR" if new == "failed" else "INFO", text)
             if self.writer.logs is not None and new in TERMINAL:
                 self.writer.logs.settle(self.request_id)
         return result

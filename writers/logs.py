@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from . import values
 from .request_plans import naive
-from .results import Contended, OnTrouble, WriteResult, kind_of
+from .results import Contended, OnTrouble, RequestWriteError, WriteResult, kind_of
 from .spool import Record
 from .tables import Clock, TableWriter
 from .values import Item
@@ -46,7 +46,9 @@ class LogWriter(TableWriter):
         spool_dir: str | os.PathLike[str] | None,
         spool_bytes: int,
         on_trouble: OnTrouble | None,
+        raise_errors: bool,
     ) -> None:
+        self.raise_errors = raise_errors
         self.table_name, self.key, self.client, self.worker_id = table_name, key, client, worker_id
         self.ttl_days, self.clock = ttl_days, clock
         self._lock = threading.Lock()
@@ -94,6 +96,8 @@ class LogWriter(TableWriter):
             result = WriteResult("failed", f"{type(error).__name__}: {error}")
             logger.warning("[%r] a log line is lost: %s", request_id, result.reason)
             self._surface(error, request_id)
+            if self.raise_errors:
+                raise RequestWriteError(f"log of {request_id}: {result.reason}") from error
         return result
 
     def settle(self, request_id: str) -> None:

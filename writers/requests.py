@@ -93,6 +93,7 @@ class RequestWriter(TableWriter):
                 ttl_days=logs_ttl_days,
                 interval=log_interval,
                 clock=clock,
+                raise_errors=raise_errors,
                 **shared,
             )
             if logs_table
