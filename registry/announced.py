@@ -76,7 +76,7 @@ def announced_by(profile: ProfileIn) -> Announcement:
     if needed:
         # As agents of the discovery service know it.
         raise Invalid(needed, status=400)
-    texts = {"name": profile.id}
+    texts: dict[str, str] = {}
     wrong = []
     sent = profile.model_dump(exclude_unset=True, exclude={"id"})
     others = {

@@ -97,6 +97,7 @@ def _new(announced: Announcement, now: datetime) -> Plan:
         **dict.fromkeys(("registeredAt", UPDATED, HEARTBEAT[0]), moment),
     }
     item.setdefault("type", text("dynamic"))
+    item.setdefault("name", text(announced.agent_id))
     watch = {name: value for name, value in item.items() if name != "registeredAt"}
     return Plan(put=item, watch=watch, note=announced.note)
 

@@ -173,7 +173,6 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
     stamp = int(stamps.milliseconds(moment)["N"]) if isinstance(moment, datetime) else None
     agent = {
         **body.profile.model_dump(exclude=set(DECIDED) - {"id"}, exclude_unset=True),
-        "name": announced.texts["name"],
         "status": actions.ACTIVE,
         "lastHeartbeat": stamp,
         "updatedAt": stamp,

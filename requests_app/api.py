@@ -145,6 +145,7 @@ def _known(body: SubmissionIn) -> Submission:
 )
 @requires("requests_app.view_requests")
 def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpResponse:
+    query.only_known_in(request)
     purpose = query.purpose("requests")
     if query.outside:
         page = queries.outside_index(purpose=purpose, cursor=query.cursor)

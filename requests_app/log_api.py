@@ -56,6 +56,7 @@ class LogQuery(ListQuery):
 )
 @requires("requests_app.view_requests")
 def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQuery]) -> HttpResponseBase:
+    query.only_known_in(request)
     wanted = logs.LogFilter(
         request_id,
         levels=logs.levels_of(query.level.upper()) if query.level else (),

@@ -99,6 +99,7 @@ ITEM_LINKS = {
 )
 @requires("tracking.view_workflows")
 def list_workflows(request: HttpRequest, query: Query[WorkflowQuery]) -> HttpResponse:
+    query.only_known_in(request)
     purpose = query.purpose("workflows")
     if query.outside:
         page = queries.outside_index(purpose=purpose, cursor=query.cursor)

