@@ -4,6 +4,8 @@ Every name below that is read with ``env`` can be set as an environment variable
 them. Outside development the console refuses to start with an insecure value (see the end).
 """
 
+import importlib.util
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from opsportal.telemetry.logs import FORMATTERS, format_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -42,6 +46,7 @@ INSTALLED_APPS = [
     "opsportal.console",
     "opsportal.accounts",
     "opsportal.operations",
+    "opsportal.telemetry",
     "tracking",
     "requests_app",
     "registry",
@@ -64,6 +69,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that whatever answers, and every line of the log, has the request's id.
     "opsportal.console.request_ids.RequestIdMiddleware",
+    "opsportal.telemetry.access_log.AccessLogMiddleware",
+    "opsportal.telemetry.access_log.ProbeHostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
@@ -208,6 +215,12 @@ REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)
 # second = offline.
 AGENT_DEGRADED_SECONDS = env.int("AGENT_DEGRADED_SECONDS", default=120)
 AGENT_OFFLINE_SECONDS = env.int("AGENT_OFFLINE_SECONDS", default=600)
+# Agent's id -> the step that it works, "" for none; the others are matched by their names.
+AGENT_STEPS: dict[str, str] = env.json("AGENT_STEPS", default={})
+# Hosts whose agents' endpoints an operator may have asked whether they answer. None: the console asks nobody.
+AGENT_PROBE_HOSTS = env.list("AGENT_PROBE_HOSTS", default=[])
+# Seconds that an endpoint has, from looking up its name to the head of its answer.
+AGENT_PROBE_SECONDS = env.float("AGENT_PROBE_SECONDS", default=3.0)
 
 # --- What operators do -----------------------------------------------------------------------------
 
@@ -295,7 +308,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 HTTPS = OPSPORTAL_ENV != "dev" or env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_HTTPONLY = True
@@ -315,31 +328,87 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Logs ----------------------------------------------------------------------------------------------
+# --- What it tells of itself ----------------------------------------------------------------------------
 
-LOGGING = {
+LOG_FORMAT = env.str("LOG_FORMAT", default=format_of({"OPSPORTAL_ENV": OPSPORTAL_ENV}))
+if LOG_FORMAT not in FORMATTERS:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}; it must be {' or '.join(FORMATTERS)}.")
+# A path, to which every process appends; "-" is standard output.
+ACCESS_LOG = env.str("ACCESS_LOG", default="-")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
-    },
+    "formatters": {"chosen": {"()": FORMATTERS[LOG_FORMAT]}},
     "filters": {"request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}
+        "stderr": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["request_id"]},
+        "access": {"formatter": "chosen", "filters": ["request_id"]}
+        | (
+            {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+            if ACCESS_LOG == "-"
+            else {"class": "logging.handlers.WatchedFileHandler", "filename": ACCESS_LOG, "delay": True}
+        ),
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "opsportal.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        # At lower levels these write down what they send and receive.
         "botocore": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
         "werkzeug": {"level": "WARNING"},
+        "django.db.backends": {"level": "WARNING"},
     },
 }
+# Seconds; a call to AWS that took longer is logged with its request id, as is one that failed.
+SLOW_CALL_SECONDS = env.float("SLOW_CALL_SECONDS", default=1.0)
+
+# Who may read /metrics: whoever sends this as a bearer token, or comes from one of these networks. Neither:
+# there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])
+# Where the worker serves /healthz and /metrics; port 0: nowhere.
+METRICS_WORKER_PORT = env.int("METRICS_WORKER_PORT", default=0)
+METRICS_WORKER_HOST = env.str("METRICS_WORKER_HOST", default="127.0.0.1")
+
+# Errors go to this Sentry, without text of items or of people.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
 
 # --- Refusals ------------------------------------------------------------------------------------------
 
 # Nothing on the console's path may wait for the instance metadata service of a machine without one.
 os.environ.setdefault("AWS_METADATA_SERVICE_TIMEOUT", "1")
 os.environ.setdefault("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
+
+
+def _refuse_unusable() -> None:
+    """Raise ImproperlyConfigured for what would fail later, and then be found less easily."""
+    for network in METRICS_ALLOW:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"METRICS_ALLOW: {error}. Write networks as in 10.0.0.0/8,192.0.2.7, separated by commas."
+            ) from error
+    if 0 < len(METRICS_TOKEN) < 20:
+        raise ImproperlyConfigured("METRICS_TOKEN is too short: use at least 20 random characters.")
+    if SENTRY_DSN and importlib.util.find_spec("sentry_sdk") is None:
+        raise ImproperlyConfigured(
+            "SENTRY_DSN is set, and the package sentry-sdk is not installed: install "
+            "requirements/production.txt, or unset it."
+        )
+
+
+def _refuse_senseless() -> None:
+    """Raise ImproperlyConfigured, with the mend, where JSON of another shape would break pages later."""
+    texts = isinstance(AGENT_STEPS, dict) and all(isinstance(key, str) for key in AGENT_STEPS.values())
+    if not texts:
+        raise ImproperlyConfigured(
+            'AGENT_STEPS must be a JSON object of agent ids and step keys: {"pdf-agent-7": "pdfAdapter"}.'
+        )
+
+
+_refuse_senseless()
 
 
 def _refuse_insecure() -> None:
@@ -368,4 +437,5 @@ def _refuse_insecure() -> None:
         )
 
 
+_refuse_unusable()
 _refuse_insecure()

@@ -7,6 +7,7 @@ from opsportal.api.audit import router as audit_api
 from opsportal.api.reference import router as reference_api
 from opsportal.api.site import api
 from opsportal.operations import panel as audit
+from opsportal.telemetry.scrapes import metrics
 from registry import views as registry
 from registry.api import router as registry_api
 from requests_app import views as requests
@@ -32,6 +33,7 @@ handler404 = "opsportal.console.refusals.not_found"
 
 urlpatterns = [
     path("", include("opsportal.console.urls")),
+    path("metrics", metrics, name="metrics"),
     path("workflows/", include("tracking.urls", namespace="tracking")),
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),

@@ -30,6 +30,7 @@ ALL_ROUTES = list(routes())
 PUBLIC_ROUTES = {
     "healthz",
     "readyz",
+    "metrics",  # its own guard: a token, or an address
     "favicon",
     "account_login",
     "account_logout",

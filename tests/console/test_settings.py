@@ -41,6 +41,9 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*"}, "CSRF_TRUSTED_ORIGINS must name whole origins"),
         (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS must name whole"),
         ({"OPSPORTAL_ENV": "production"}, "must be dev, staging or prod"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'; it must be"),
+        ({"METRICS_ALLOW": "10.0.0.1/8"}, "METRICS_ALLOW: 10.0.0.1/8 has host bits set"),
+        ({"METRICS_TOKEN": "secret"}, "METRICS_TOKEN is too short"),
     ],
 )  # fmt: skip
 def test_insecure_settings_are_refused_with_the_mend(environment: dict[str, str], said: str) -> None:
