@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import forks
 from .spool import Record
 
 Merge = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
@@ -25,6 +26,10 @@ class Buffer:
 
     def __init__(self, interval: float, merge: Merge) -> None:
         self._interval, self._merge = interval, merge
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[Place, _Waiting] = {}
         self._sent: dict[Place, float] = {}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from . import forks
 from .buffer import Buffer, Merge, Place
 from .results import OnTrouble, SpoolFull, Trouble, WriteResult, kind_of
 from .segments import Segment
@@ -42,16 +43,19 @@ class Delivery:
         interval: float = 2.0,
         merge: Merge = lambda old, new: old | new,
     ) -> None:
-        self._apply, self._logger, self._spool, self._merge = apply, logger, spool, merge
-        self._now = now
-        self._on_trouble, self._buffer = on_trouble, Buffer(interval, merge)
+        self._apply, self._logger, self._now = apply, logger, now
+        self._spool, self._on_trouble, self._buffer = spool, on_trouble, Buffer(interval, merge)
+        self._closed = False
+        self._pause, self._retry_at, self._look_at = 0.0, 0.0, 0.0
+        self.trouble: Trouble | None = None
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
         self._locks = [threading.RLock() for _ in range(_STRIPES)]
         self._changed = threading.Condition(threading.RLock())
         self._replaying = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._closed = False
-        self._pause, self._retry_at, self._look_at = 0.0, 0.0, 0.0
-        self.trouble: Trouble | None = None
 
     def lock(self, item: str) -> threading.RLock:
         """Held while something is written about that item."""
@@ -137,13 +141,12 @@ class Delivery:
 
     # --- The spool -----------------------------------------------------------------------------------
 
-    def replay(self) -> int:
-        """One pass over what is spooled, oldest first; it ends where DynamoDB is away. Returns how many
-        records were dealt with."""
+    def replay(self) -> None:
+        """One pass over what is spooled, oldest first; it ends where DynamoDB is away."""
         count = 0
         if self._spool is None or not self._replaying.acquire(blocking=False):
             time.sleep(0.01)  # another thread is at it
-            return 0
+            return
         try:
             with contextlib.suppress(_StillAway):
                 for segment in self._spool.segments():
@@ -158,7 +161,6 @@ class Delivery:
             self._tell(Trouble("disk", f"the spool can't be replayed: {error}"))
         finally:
             self._replaying.release()
-        return count
 
     def _replay(self, spool: Spool, segment: Segment, offset: int, payload: bytes, whole: bool) -> None:
         try:
@@ -195,12 +197,9 @@ class Delivery:
         try:
             spool.append(record)
         except (OSError, SpoolFull) as trouble:
-            reason = f"{record.op} is lost, the spool can't take it: {trouble}"
-            full = isinstance(trouble, SpoolFull)
-            self._tell(Trouble("full" if full else "disk", reason, record.item))
-            if error:
-                raise error from None
-            raise
+            lost = f"{record.op} is lost, the spool can't take it: {trouble}"
+            self._tell(Trouble("full" if isinstance(trouble, SpoolFull) else "disk", lost, record.item))
+            raise trouble from error
         with self._changed:
             self._wake()
         return WriteResult("spooled", reason)
@@ -210,9 +209,10 @@ class Delivery:
         kind = kind_of(error)
         if not kind:
             return False
-        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
-        wait = LONGEST_PAUSE if kind == "denied" else self._pause
-        self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311
+        if time.monotonic() >= self._retry_at:  # else another thread has found it out as well
+            self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+            wait = LONGEST_PAUSE if kind == "denied" else self._pause
+            self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311
         if self.trouble is None or self.trouble.kind != kind:
             said = "someone has to mend this" if kind == "denied" else "DynamoDB is away"
             place = self._spool.folder if self._spool is not None else "memory"
@@ -233,10 +233,9 @@ class Delivery:
 
     def surface(self, trouble: Trouble) -> None:
         """Hand it to whoever wants to know. What that raises is logged, no more."""
-        if self._on_trouble is None:
-            return
         try:
-            self._on_trouble(trouble)
+            if self._on_trouble is not None:
+                self._on_trouble(trouble)
         except Exception:
             self._logger.exception("on_trouble")
 
@@ -284,8 +283,7 @@ class Delivery:
                 if wait > 0:
                     self._changed.wait(wait)
                     continue
-            due = self._buffer.places(time.monotonic())
-            yield from due
+            yield from self._buffer.places(time.monotonic())
             if spooled and time.monotonic() >= self._retry_at:
                 self.replay()
 

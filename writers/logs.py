@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from . import values
+from . import forks, values
 from .request_plans import naive
 from .results import Contended, OnTrouble, RequestWriteError, WriteResult, kind_of
 from .spool import Record
@@ -51,10 +51,8 @@ class LogWriter(TableWriter):
         self.raise_errors = raise_errors
         self.table_name, self.key, self.client, self.worker_id = table_name, key, client, worker_id
         self.ttl_days, self.clock = ttl_days, clock
-        self._lock = threading.Lock()
-        # Each process begins somewhere else, lest two that log in one millisecond make the same ids.
-        self._numbers = itertools.count(random.randrange(1_000))  # noqa: S311
-        self._last: tuple[int, int] = (0, 0)
+        self.after_fork()
+        forks.watch(self)
         self.delivery = self._deliver(
             self._apply,
             table_name,
@@ -65,6 +63,12 @@ class LogWriter(TableWriter):
             interval=interval,
             merge=lambda old, new: {"lines": [*old["lines"], *new["lines"]]},
         )
+
+    def after_fork(self) -> None:
+        """Each process begins somewhere else, lest two that log in one millisecond make the same ids."""
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(random.SystemRandom().randrange(1_000))
+        self._last: tuple[int, int] = (0, 0)
 
     def add(
         self, request_id: str, level: str, message: str, stage: str, metadata: Mapping[str, Any]

@@ -131,6 +131,7 @@ class Trouble:
     item: str = ""
 
 
+# Called while the item is locked: it must not call the writer itself.
 OnTrouble = Callable[[Trouble], None]
 
 

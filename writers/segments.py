@@ -77,7 +77,11 @@ class Segment:
         with success, and is passed over.
         """
         offset, rest = self.offset, b""
-        while chunk := os.pread(self._file, _CHUNK, offset + len(rest)):
+        # Not past `size`: what the disk has not confirmed may be taken back.
+        while (left := self.size - offset - len(rest)) > 0:
+            chunk = os.pread(self._file, min(left, _CHUNK), offset + len(rest))
+            if not chunk:
+                return
             rest += chunk
             *lines, rest = rest.split(b"\n")
             for line in lines:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import forks
 from .results import SpoolFull
 from .segments import NEW, SUFFIX, Segment
 
@@ -57,22 +58,24 @@ class Spool:
     def __init__(self, folder: str | os.PathLike[str], table_name: str, limit: int) -> None:
         self.folder = Path(folder) / re.sub(r"[^\w.-]", "_", table_name)
         self.limit = limit
+        self.after_fork()
+        forks.watch(self)
+
+    def after_fork(self) -> None:
+        """The files are the parent's to replay, whose lock is shared: they are not closed here."""
         self._lock = threading.RLock()
         self._own: Segment | None = None
         self._claimed: list[Segment] = []
         self._held: Counter[str] = Counter()
-        self._pid = os.getpid()
 
     def __len__(self) -> int:
         """How many records this process has to replay."""
         with self._lock:
-            self._forget_the_parents()
             return self._held.total()
 
     def holds(self, item: str) -> bool:
         """Whether a record of that item waits, so that what follows has to wait behind it."""
         with self._lock:
-            self._forget_the_parents()
             return self._held[item] > 0
 
     def append(self, record: Record) -> None:
@@ -83,7 +86,6 @@ class Spool:
             bound = self.limit if record.vital else self.limit * (1 - _RESERVE)
             if self.size() + len(payload) > bound:
                 raise SpoolFull(f"{self.folder} holds {self.size():,} of {self.limit:,} bytes")
-            self._forget_the_parents()
             if self._own is None:
                 self._own = Segment.create(self.folder)
             self._own.append(payload)
@@ -96,7 +98,6 @@ class Spool:
     def adopt(self) -> int:
         """Claim the files of processes that have ended; returns how many records that adds."""
         with self._lock:
-            self._forget_the_parents()
             mine = {segment.path for segment in (*self._claimed, self._own) if segment}
             before = len(self)
             for path in self._files():
@@ -157,11 +158,6 @@ class Spool:
             for segment in self.segments():
                 segment.close()
             self._own, self._claimed, self._held = None, [], Counter()
-
-    def _forget_the_parents(self) -> None:
-        """After a fork the files are the parent's to replay."""
-        if self._pid != os.getpid():
-            self._pid, self._own, self._claimed, self._held = os.getpid(), None, [], Counter()
 
     def _files(self) -> Iterator[Path]:
         return iter(sorted(self.folder.glob(f"*{SUFFIX}")))

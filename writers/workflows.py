@@ -1,11 +1,5 @@
 """StatusWriter: how an orchestrator records a workflow's progress in its DynamoDB item.
 
-    writer = StatusWriter("trade-matching-system-processing-status", region="us-east-1", spool_dir="spool")
-    with writer.workflow("s-1", correlation_id="c-1", document_id="trade.pdf", source_type="BANK") as workflow:
-        with workflow.step("pdfAdapter", "Extracting text") as step:
-            step.progress("page 3 of 12")
-            step.add_tokens(input_tokens=900, output_tokens=120)
-
 Each call reads the item consistently and makes one conditional ``UpdateItem`` of nested paths, so that
 attributes it does not know survive. The condition is the step's share of the totals (tokens, seconds) as
 read, and the totals move by the difference: a repeated call adds nothing, a retried step replaces what it
@@ -40,6 +34,8 @@ from .workflow_update import WorkflowUpdate
 logger = logging.getLogger("tracking.writer")
 
 ERROR_BYTES, ACTIVITY_BYTES = 32_000, 2_000
+# What a progress that was not written yet adds to the end of its step.
+_TOLD = ("activity", "tokenUsage")
 
 
 class StatusWriter(TableWriter):
@@ -49,7 +45,8 @@ class StatusWriter(TableWriter):
     (attribute, waiting text) of the steps that ``initialize`` makes; others can be started all the same.
     ``spool_dir``: a folder on a local disk, which processes may share; ``spool_bytes`` bounds it per table.
     ``progress_interval``: seconds; of a step's ``progress`` no more than one is written in that time.
-    ``on_trouble`` is called with a `Trouble`, in whichever thread meets it. ``clock`` gives an aware datetime.
+    ``on_trouble`` is called with a `Trouble`, in whichever thread meets it, and must not call the writer.
+    ``clock`` gives an aware datetime.
     """
 
     def __init__(
@@ -86,14 +83,12 @@ class StatusWriter(TableWriter):
     def workflow(
         self, session_id: str, *, correlation_id: str, document_id: str, source_type: str
     ) -> RunningWorkflow:
-        """``with`` it: initialized at the start; completed at the end, or failed where an exception leaves
-        the block (which goes on). A workflow that is cancelled stays so."""
+        """``with`` it: initialized at the start; completed at the end, or failed by an exception."""
         facts = {"correlation_id": correlation_id, "document_id": document_id, "source_type": source_type}
         return RunningWorkflow(self, session_id, facts)
 
     def step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> RunningStep:
-        """``with`` it: started at the start, and at the end successful, or failed with the exception that
-        leaves the block (which goes on). See `RunningStep`."""
+        """``with`` it: started at the start; successful at the end, or failed by an exception."""
         return RunningStep(self, session_id, step, activity, reopen)
 
     def initialize(
@@ -307,7 +302,3 @@ class StatusWriter(TableWriter):
         item: Item = answer.get("Item", {})
         self.sessions.seen(session_id, item)
         return item
-
-
-# What a progress that was not written yet adds to the end of its step.
-_TOLD = ("activity", "tokenUsage")

@@ -424,6 +424,7 @@ calls = st.tuples(
 )
 
 
+@pytest.mark.no_moto
 @settings(
     max_examples=40,
     deadline=None,

@@ -12,6 +12,8 @@ from tests.test_docs import ROOT, blocks
 from writers import delivery, logs, tables
 from writers.results import Trouble
 
+pytestmark = pytest.mark.no_moto
+
 TEXT = (ROOT / "docs/writers.md").read_text()
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,9 @@ from tests.queues import Queue
 from tests.writing import Clock, Heard, Line, refusal
 from tracking import actions
 from tracking.writer import STEPS, StatusWriter, values
+
+# What is written is tried on both engines in test_writer.py.
+pytestmark = pytest.mark.no_moto
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FACTS = {"correlation_id": "corr", "document_id": "doc.pdf", "source_type": "BANK"}
@@ -207,7 +211,6 @@ def test_throttling_and_errors_of_the_service_are_away(bench: Bench, code: str) 
     assert bench.heard.kinds == ["away"]
 
 
-@pytest.mark.no_moto
 def test_throttling_as_aws_words_it_is_spooled(tmp_path: Path) -> None:
     with fake_dynamo() as fake:
         fake.says(error("ThrottlingException", "Rate of requests exceeds the allowed throughput."))
@@ -421,16 +424,13 @@ def test_progress_starts_a_step_that_nobody_has_started(bench: Bench) -> None:
 
 def test_a_mistake_in_a_buffered_progress_is_surfaced(bench: Bench) -> None:
     bench.begin()
-    bench.client.update_item(
-        TableName=bench.table,
-        Key={bench.key: {"S": "s"}},
-        UpdateExpression="SET report = :x",
-        ExpressionAttributeValues={":x": {"S": "x" * 408_000}},
-    )
-    for _ in range(2):
-        bench.writer.progress("s", "extraStep", "y" * 2_000)
+    bench.writer.progress("s", "pdfAdapter", "Page 1")
+    bench.writer.progress("s", "pdfAdapter", "Page 2")
+    bench.line.down = refusal("ValidationException")
     bench.writer.flush()
-    assert set(bench.heard.kinds) <= {"mistake"}
+    assert bench.heard.kinds == ["mistake"]
+    assert "ValidationException" in bench.heard.troubles[0].sentence
+    assert bench.files() == []
 
 
 # --- The files ---------------------------------------------------------------------------------------
@@ -645,7 +645,6 @@ def lines_until(process: "subprocess.Popen[str]", wanted: int) -> list[str]:
     return [process.stdout.readline().strip() for _ in range(wanted)]
 
 
-@pytest.mark.no_moto
 def test_a_process_killed_while_it_spools_or_replays_loses_nothing_it_was_promised(
     bench: Bench, program: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
@@ -677,7 +676,6 @@ def test_a_process_killed_while_it_spools_or_replays_loses_nothing_it_was_promis
     assert bench.quarantined() == []
 
 
-@pytest.mark.no_moto
 def test_a_file_of_a_living_process_is_left_to_it(bench: Bench) -> None:
     bench.begin()
     bench.line.cut()
@@ -690,7 +688,6 @@ def test_a_file_of_a_living_process_is_left_to_it(bench: Bench) -> None:
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "in-progress"}
 
 
-@pytest.mark.no_moto
 def test_what_a_dead_process_left_comes_before_what_its_successor_says(bench: Bench) -> None:
     bench.begin()
     bench.line.cut()
@@ -707,24 +704,39 @@ def test_what_a_dead_process_left_comes_before_what_its_successor_says(bench: Be
     assert step["duration"] == {"N": "3"}
 
 
-@pytest.mark.no_moto
 def test_a_forked_process_has_a_file_of_its_own(bench: Bench) -> None:
+    """Also where threads of its parent hold every lock there is."""
     bench.begin()
     bench.line.cut()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
+    delivery = bench.writer.delivery
+    spool = delivery._spool
+    assert spool is not None
 
     def child() -> None:
-        spool = bench.writer.delivery._spool
-        assert spool is not None
         same = len(spool) == 0
         kept = bench.writer.start_step("s", "tradeMatching", "Comparing").outcome == "spooled"
         os._exit(0 if same and kept else 1)
 
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with delivery.lock("s"), delivery._changed, spool._lock, delivery._buffer._lock:
+            held.set()
+            let_go.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(5)
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
+    let_go.set()
+    thread.join()
     process.join(10)
+    process.kill()
     assert process.exitcode == 0
     assert len(bench.files()) == 2
+    process.join()
     bench.line.mend()
     assert bench.writer.flush()
     assert bench.item()["tradeMatching"]["M"]["status"] == {"S": "in-progress"}
@@ -738,7 +750,6 @@ events = st.tuples(
 )
 
 
-@pytest.mark.no_moto
 @settings(
     max_examples=25,
     deadline=None,

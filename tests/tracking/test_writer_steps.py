@@ -18,6 +18,9 @@ from opsportal.dynamo.clients import client
 from tests.writing import Clock, Line
 from tracking.writer import AsyncStatusWriter, Cancelled, StatusWriter, TakenAway, values
 
+# What is written is tried on both engines in test_writer.py.
+pytestmark = pytest.mark.no_moto
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FACTS = {"correlation_id": "corr", "document_id": "doc.pdf", "source_type": "BANK"}
 
@@ -242,7 +245,6 @@ def test_the_same_with_asyncio(bench: Bench) -> None:
     assert bench.step()["error"] == {"S": "ValueError: broken"}
 
 
-@pytest.mark.no_moto
 def test_calls_about_one_session_keep_their_order_and_others_do_not_wait(bench: Bench) -> None:
     bench.writer.initialize("t", **FACTS)
     slow, seen = threading.Event(), list[str]()
@@ -290,7 +292,6 @@ def test_a_task_that_is_cancelled_leaves_a_failed_step(bench: Bench) -> None:
     assert (bench.step()["status"], bench.step()["error"]) == ({"S": "error"}, {"S": "CancelledError"})
 
 
-@pytest.mark.no_moto
 def test_a_task_that_is_cancelled_while_its_step_starts_leaves_a_failed_step(bench: Bench) -> None:
     entered: list[str] = []
     starting, go_on = threading.Event(), threading.Event()
