@@ -34,8 +34,9 @@ DOCUMENTS = {
 def document(agent: Agent) -> dict[str, Any]:
     """The agent as it is answered: its id, and every attribute of its item as plain JSON."""
     found: dict[str, Any] = {"id": agent.id}
+    left_out = ("id", agent.binding().key)
     for name, value in agent.raw.items():
-        if name in ("id", agent.binding().key):
+        if name in left_out:
             continue
         if name in DOCUMENTS:
             read = getattr(agent, DOCUMENTS[name])
