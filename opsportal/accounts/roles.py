@@ -34,6 +34,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "registry.edit_agents",
         "registry.activate_agents",
         "registry.purge_agents",
+        "registry.probe_agents",
         "operations.view_images",
     ),
     ADMINISTRATOR: (
