@@ -25,6 +25,7 @@ SAMPLE = 200
 SAMPLE_LIFE = 60
 # Rates and percentiles of fewer than so many would be an accident, and are not given.
 LEAST = 5
+NO_INDEX = "This table has no index on overallStatus and createdAt, so a part of it is scanned."
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,10 @@ def _newest() -> tuple[Page, bool]:
     """Whole items: a step can be any attribute, so none can be left out."""
     index = queries.status_index()
     if index is None:
-        return scan_page(Workflow.binding(), purpose="step-figures", limit=SAMPLE), False
+        page = scan_page(Workflow.binding(), purpose="step-figures", limit=SAMPLE)
+        reason = queries.why_no_index()
+        page.notes.append(NO_INDEX if reason == queries.NO_INDEX else reason)
+        return page, False
     seen = queries.statuses()
     page = Merge(Workflow.binding(), index, seen.values, limit=SAMPLE).page(purpose="step-figures")
     if seen.reason:

@@ -132,10 +132,12 @@ MATRIX = [
         (f"/workflows/some-id/{verb}/", {"operator", "administrator"})
         for verb in ("cancel", "retry", "purge")
     ],
+    ("/workflows/steps/some-step/", {"viewer", "operator", "administrator"}),
+    ("/agents/fleet/", {"viewer", "operator", "administrator"}),
     ("/agents/register/", {"operator", "administrator"}),
     *[
         (f"/agents/some-id/{verb}/", {"operator", "administrator"})
-        for verb in ("edit", "activate", "deactivate", "purge")
+        for verb in ("edit", "activate", "deactivate", "purge", "probe")
     ],
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),

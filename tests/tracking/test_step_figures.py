@@ -169,7 +169,8 @@ def test_without_the_index_it_says_that_the_sample_has_no_order(
     monkeypatch.setattr(figures, "SAMPLE", 3)
     put(tables_without_index["workflows"], *(workflow(pdfAdapter=done()) for _ in range(5)))
     page = visit(client_for("viewer"), URL)
-    assert "3 of 3 workflows in no order, since this table has no index" in page.words
+    assert "3 of 3 workflows in no order, created since" in page.words
+    assert "This table has no index on overallStatus and createdAt, so a part of it is scanned." in page.words
     assert "Scan " in page.root.one("div", class_="reading").words
 
 
