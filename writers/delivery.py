@@ -10,12 +10,11 @@ from dataclasses import replace
 
 from . import forks
 from .buffer import Buffer, Merge, Place
-from .results import OnTrouble, SpoolFull, Trouble, WriteResult, kind_of
+from .results import OnTrouble, SpoolFull, StillAway, Trouble, WriteResult, kind_of
 from .segments import Segment
 from .spool import Record, Spool
 
-# Seconds between two attempts while DynamoDB is away: doubled from the first to the last, with chance in it,
-# lest all processes come back at one moment.
+# Seconds between two attempts while DynamoDB is away: doubled from the first to the last.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 # Seconds between two looks for what processes that have ended left behind.
 LOOK_EVERY = 30.0
@@ -110,8 +109,7 @@ class Delivery:
                     self._quietly(record, slot)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Write what waits and replay what is spooled, now; whether nothing is left. Of the spool, that is
-        this process's part, and what ended processes left."""
+        """Write what waits and replay what this process and ended ones spooled; whether nothing is left."""
         deadline = time.monotonic() + timeout
         for item, _ in self._buffer.places():
             self.settle(item)
@@ -148,7 +146,7 @@ class Delivery:
             time.sleep(0.01)  # another thread is at it
             return
         try:
-            with contextlib.suppress(_StillAway):
+            with contextlib.suppress(StillAway):
                 for segment in self._spool.segments():
                     for offset, payload, whole in segment.records():
                         self._replay(self._spool, segment, offset, payload, whole)
@@ -176,7 +174,7 @@ class Delivery:
                 result = self._apply(record, True)
             except Exception as error:
                 if self._passes(error):
-                    raise _StillAway from error
+                    raise StillAway from error
                 self._put_aside(spool, payload, record.item, error)
             else:
                 if result.outcome == "missing":
@@ -300,7 +298,3 @@ class Delivery:
             reason = f"{type(error).__name__}: {error}"
             self._logger.warning("[%r] %s: failed: %s", record.item, record.op, reason)
             self.surface(Trouble(kind_of(error) or "mistake", reason, record.item))
-
-
-class _StillAway(Exception):
-    """The replay has to wait."""

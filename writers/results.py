@@ -75,6 +75,10 @@ class Contended(WriteError):
     """Other writers changed the item too many times in a row; it passes."""
 
 
+class StillAway(Exception):
+    """A replay has to wait."""
+
+
 class SpoolFull(Exception):
     """The spool has reached its bound."""
 

@@ -96,15 +96,13 @@ class StatusWriter(TableWriter):
     ) -> WriteResult:
         """Create the item: steps pending, totals zero, ``overallStatus`` initializing, 90 days to live.
 
-        One that exists is left as it is (``unchanged``): a message delivered twice resets nothing.
-        """
+        One that exists is left as it is (``unchanged``): a message delivered twice resets nothing."""
         texts = {"correlationId": correlation_id, "documentId": document_id, "sourceType": source_type}
         self.sessions.correlate(session_id, correlation_id)
         return self._call("initialize", session_id, lambda: {"texts": texts})
 
     def start_step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> WriteResult:
         """Mark a step in progress, and the workflow processing.
-
         A step in progress keeps its ``startedAt``. One that has ended is retried: it starts anew and gives
         back its share of the totals. Refused when the workflow is finished, unless ``reopen``.
         """
@@ -175,8 +173,7 @@ class StatusWriter(TableWriter):
         return self._end_step(session_id, step, "stopped", activity, None, tokens, duration)
 
     def finalize(self, session_id: str, status: str, *, force: bool = False) -> WriteResult:
-        """Set ``overallStatus`` to completed, failed or cancelled. Refused when another of these is
-        recorded, unless ``force``."""
+        """Set completed, failed or cancelled. Refused when another of these is recorded, unless ``force``."""
 
         def arguments() -> dict[str, Any]:
             if status not in TERMINAL:
@@ -186,8 +183,7 @@ class StatusWriter(TableWriter):
         return self._call("finalize", session_id, arguments)
 
     def is_cancelled(self, session_id: str) -> bool:
-        """Whether the workflow was cancelled (consistent read). False when that cannot be read: work goes
-        on while the table is away."""
+        """Whether it was cancelled (consistent read). False when that can't be read: work goes on."""
 
         def look() -> WriteResult:
             return WriteResult("unchanged", cancelled=values.overall(self._read(session_id)) == "cancelled")
