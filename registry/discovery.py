@@ -5,6 +5,7 @@ something was written through the console since, by whichever process: then it i
 before it is answered. What other programs write is seen when `AGENTS_CACHE_SECONDS` are over.
 """
 
+import logging
 import threading
 import time
 import uuid
@@ -22,6 +23,8 @@ from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.pages import Raw
 from registry.models import Agent
+
+logger = logging.getLogger(__name__)
 
 # Attributes that hold JSON text (DATA.md, "Registry items"): a caller gets the document.
 DOCUMENTS = {
@@ -146,18 +149,20 @@ def discover(wanted: Wanted) -> Found:
 
 
 def _current() -> Snapshot:
-    place = Agent.binding().fingerprint
-    if found := _fresh(place, version()):
-        return found
-    with _reading:
-        # Before reading, so that what is written meanwhile makes this reading old.
-        now_version = version()
-        if found := _fresh(place, now_version):
-            return found  # read by the thread that was before this one
-        taken = time.monotonic()
-        agents = sorted(map(offer, _all()), key=lambda one: one.reputation, reverse=True)
-        _held[place] = Snapshot(now_version, taken, tuple(agents))
-        return _held[place]
+    place, now_version = Agent.binding().fingerprint, version()
+    found = _fresh(place, now_version)
+    if found is None:
+        with _reading:
+            # Asked for before reading, so that what is written meanwhile makes this reading old.
+            now_version = version()
+            # Perhaps it was read by the thread that was before this one.
+            return _fresh(place, now_version) or _read(place, now_version)
+    if time.monotonic() - found.taken > settings.AGENTS_CACHE_SECONDS / 2 and _reading.acquire(
+        blocking=False
+    ):
+        # In time, so that whoever comes next need not wait for it.
+        threading.Thread(target=_read_ahead, args=(place, now_version), daemon=True).start()
+    return found
 
 
 def _fresh(place: str, now_version: str) -> Snapshot | None:
@@ -165,6 +170,24 @@ def _fresh(place: str, now_version: str) -> Snapshot | None:
     if found is None or found.version != now_version:
         return None
     return found if time.monotonic() - found.taken < settings.AGENTS_CACHE_SECONDS else None
+
+
+def _read(place: str, now_version: str) -> Snapshot:
+    taken = time.monotonic()
+    agents = sorted(map(offer, _all()), key=lambda one: one.reputation, reverse=True)
+    _held[place] = Snapshot(now_version, taken, tuple(agents))
+    return _held[place]
+
+
+def _read_ahead(place: str, now_version: str) -> None:
+    """In a thread of its own, with the lock. It asks the relational database nothing."""
+    try:
+        _read(place, now_version)
+    except Exception as error:
+        # The request that finds the reading too old reads itself, and says what is wrong.
+        logger.warning("the registry could not be read ahead: %s", error)
+    finally:
+        _reading.release()
 
 
 def _all() -> Iterable[Raw]:

@@ -42,6 +42,8 @@ PAGES: list[tuple[str, str]] = [
     ("audit", "/audit/"),
     ("preferences", "/accounts/preferences/"),
     ("saved-views", "/accounts/views/"),
+    ("tokens", "/accounts/tokens/"),
+    ("api", "/api/docs"),
     ("password", "/accounts/password/change/"),
     ("second-factor", "/accounts/2fa/"),
     ("admin", "/admin/"),

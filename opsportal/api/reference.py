@@ -34,7 +34,7 @@ def reference(request: HttpRequest) -> HttpResponse:
         "groups": list(groups(document)),
         "scopes": SCOPES.values(),
         "problems": [
-            (status, response["description"])
+            (status, _words(response["description"]))
             for status, response in document["components"]["responses"].items()
         ],
         "origin": request.build_absolute_uri("/").rstrip("/"),
@@ -98,14 +98,14 @@ def _shown(document: Mapping[str, Any], path: str, method: str, operation: Mappi
         method.upper(),
         path,
         operation["summary"],
-        operation.get("description", ""),
+        _words(operation.get("description", "")),
         operation["security"][0]["token"][0],
         [
             Row(
                 one["name"],
                 _type(document, one["schema"]),
                 one.get("required", False),
-                one.get("description", ""),
+                _words(one.get("description", "")),
                 one["in"],
             )
             for one in operation.get("parameters", [])
@@ -114,6 +114,11 @@ def _shown(document: Mapping[str, Any], path: str, method: str, operation: Mappi
         status,
         list(_rows(document, answered)),
     )
+
+
+def _words(markdown: str) -> str:
+    """A description without the marks of code, which are all that ours have of Markdown."""
+    return markdown.replace("`", "")
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,7 +160,7 @@ def _rows(
             f"{prefix}{name}",
             _type(document, member),
             name in schema.get("required", []),
-            member.get("description", "") or inner.get("description", ""),
+            _words(member.get("description", "") or inner.get("description", "")),
         )
         if inner.get("type") == "array":
             inner, mark = _resolved(document, inner.get("items", {})), "[]"

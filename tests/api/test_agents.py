@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.api.conftest import Program
 from tests.dynamo.typed import EVERY_TYPE
 from tests.operations.places import dump, get, put, trail
 from tests.registry.test_actions import BY, MS, agent, new_id, operational
+from tests.trouble import kinds, trouble
 
 REGISTER, HEARTBEAT = "/api/agents/register", "/api/agents/heartbeat"
 PROFILE: dict[str, Any] = {
@@ -368,6 +370,36 @@ def test_the_registry_is_read_once_until_something_is_written_or_it_is_old(
     assert found(caller) == ["a", "b"]
     settings.AGENTS_CACHE_SECONDS = 60
     assert scans(table, lambda: caller.post(HEARTBEAT, {"id": "a"}) and found(caller)) == 0
+
+
+def test_a_reading_that_grows_old_is_renewed_without_a_caller_waiting(
+    caller: Program, table: Any, settings: Any
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    assert found(caller) == []
+    put(table, agent(agentId={"S": "a"}))
+    (place,) = [place for place, held in discovery._held.items() if held.version == discovery.version()]
+    discovery._held[place] = replace(discovery._held[place], taken=time.monotonic() - 31)
+    assert found(caller) == []  # at once, as it is
+    for thread in threading.enumerate():
+        if getattr(thread, "_target", None) is discovery._read_ahead:
+            thread.join(5)
+    assert scans(table, lambda: found(caller)) == 0
+    assert found(caller) == ["a"]
+
+
+def test_trouble_while_reading_ahead_is_in_the_log_and_nobodys_answer(
+    caller: Program, table: Any, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    found(caller)
+    fault, _ = kinds(table)["throttled"]
+    assert discovery._reading.acquire(timeout=5)
+    with trouble(table, fault):
+        discovery._read_ahead("some place", "some version")
+    assert "could not be read ahead" in caplog.text
+    assert not discovery._reading.locked()
+    assert found(caller) == []
 
 
 @pytest.mark.parametrize("change", ["register", "heartbeat", "edit", "deactivate", "purge and undo"])
