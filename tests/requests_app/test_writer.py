@@ -488,6 +488,68 @@ def test_a_replay_that_is_repeated_changes_nothing(bench: Bench) -> None:
     assert bench.lines() == lines
 
 
+def test_without_a_spool_the_work_goes_on_and_what_is_lost_is_surfaced(bench: Bench) -> None:
+    writer = bench.another("w-2", spool_dir=None, log_interval=0)
+    bench.put()
+    job = writer.claim("r")
+    assert job is not None
+    bench.line.cut()
+    job.check()
+    assert job.executing().outcome == "failed"
+    assert job.log("INFO", "x").outcome == "failed"
+    assert bench.heard.kinds == ["away", "away"]
+    writer.raise_errors = True
+    assert writer.logs is not None
+    writer.logs.raise_errors = True
+    with pytest.raises(RequestWriteError):
+        job.check()
+    with pytest.raises(RequestWriteError):
+        job.log("INFO", "x")
+    bench.line.mend()
+    writer.raise_errors = False
+    assert job.executing()
+    assert bench.statuses() == ["processing", "executing"]
+
+
+def test_a_newer_progress_is_not_replaced_by_an_older(bench: Bench) -> None:
+    job = bench.claimed()
+    bench.line.cut()
+    job.progress("serp_discovery", share=0.1)
+    newer = {"M": {"percentage": {"N": "20"}, "last_updated": {"S": "2025-12-24T10:30:00.000000"}}}
+    bench.client.update_item(
+        TableName=bench.table.name,
+        Key={bench.table.key: {"S": "r"}},
+        UpdateExpression="SET progress = :p",
+        ExpressionAttributeValues={":p": newer},
+    )
+    bench.line.mend()
+    assert bench.writer.flush()
+    assert bench.item()["progress"] == newer
+
+
+def test_an_item_that_others_change_all_the_time_is_spooled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("writers.requests._wait", lambda attempt: None)
+
+    job = bench.claimed()
+    refused = bench.client.exceptions.ConditionalCheckFailedException
+
+    class Busy(Line):
+        def update_item(self, **_: Any) -> Any:
+            raise refused({"Error": {"Code": "ConditionalCheckFailedException"}}, "UpdateItem")
+
+    bench.writer.client = Busy(bench.client)
+    result = job.executing()
+    assert (result.outcome, "12 times in a row" in result.reason) == ("spooled", True)
+    bench.put("other")
+    with pytest.raises(RequestWriteError, match="12 times in a row"):
+        bench.writer.claim("other")
+    bench.writer.client = bench.client
+    assert bench.writer.flush()
+    assert bench.item()["status"] == {"S": "executing"}
+
+
 events = st.sampled_from(["executing", "progress", "note", "log", "cut", "mend", "lose", "restart", "cancel"])
 
 

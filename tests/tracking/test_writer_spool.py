@@ -550,6 +550,38 @@ def test_a_disk_that_fails_is_told_and_the_file_stays_whole(
     assert bench.quarantined() == []
 
 
+def test_a_replay_that_the_disk_fails_is_told_and_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.begin()
+    bench.line.cut()
+    bench.writer.start_step("s", "pdfAdapter", "Reading")
+    bench.line.mend()
+
+    def broken(*_: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("writers.segments.os.pread", broken)
+    assert not bench.writer.flush(0.1)
+    assert "disk" in bench.heard.kinds
+    monkeypatch.undo()
+    assert bench.writer.flush()
+    assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "in-progress"}
+
+
+def test_a_file_that_was_never_written_to_is_cleared_away(bench: Bench) -> None:
+    bench.line.cut()
+    bench.writer.start_step("s", "pdfAdapter", "Reading")
+    folder = bench.files()[0].parent
+    old, fresh = folder / "1.new", folder / "2.new"
+    for path in (old, fresh):
+        path.touch()
+    os.utime(old, (0, 0))
+    bench.writer.flush(0)
+    assert not old.exists()
+    assert fresh.exists()
+
+
 def test_files_are_for_their_user_alone(bench: Bench) -> None:
     bench.line.cut()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
