@@ -157,10 +157,11 @@ def _beat(agent_id: str, now: datetime) -> Raw:
                 TableName=table.name,
                 Key=key,
                 UpdateExpression="SET #beat = :now",
-                ConditionExpression="attribute_exists(#key) AND #beat >= :milliseconds",
-                ExpressionAttributeNames={"#key": table.key, "#beat": HEARTBEAT[0]},
+                ConditionExpression="attribute_type(#beat, :number) AND #beat >= :milliseconds",
+                ExpressionAttributeNames={"#beat": HEARTBEAT[0]},
                 ExpressionAttributeValues={
                     ":now": stamps.milliseconds(now),
+                    ":number": text("N"),
                     ":milliseconds": {"N": _SECONDS_BELOW},
                 },
                 ReturnValues="ALL_OLD",

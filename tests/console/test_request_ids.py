@@ -1,6 +1,7 @@
 """Each request has an id: in its answer, in its problems, and in the log."""
 
 import logging
+from logging.config import DictConfigurator  # type: ignore[attr-defined]
 from typing import Any
 
 import pytest
@@ -54,6 +55,10 @@ def test_outside_of_a_request_there_is_none() -> None:
 
 
 def test_every_line_of_the_log_has_it(settings: Any) -> None:
+    configured = DictConfigurator(settings.LOGGING)
     for handler in settings.LOGGING["handlers"].values():
         assert "request_id" in handler["filters"]
-        assert "{request_id}" in settings.LOGGING["formatters"][handler["formatter"]]["format"]
+        formatter = configured.configure_formatter(settings.LOGGING["formatters"][handler["formatter"]])
+        record = logging.LogRecord("x", logging.INFO, "", 1, "said", None, None)
+        record.request_id = "mine-1"
+        assert "mine-1" in formatter.format(record)  # type: ignore[attr-defined]
