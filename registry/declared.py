@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from opsportal.console import clock
 from opsportal.console.numbers import as_number, plain
 from registry.models import Agent
 
@@ -37,6 +38,20 @@ class Declared:
             " to ".join(dict.fromkeys(plain(value) for value in (self.uptimes[0], self.uptimes[-1]))) + " %"
         )
 
+    @property
+    def unobserved(self) -> list[tuple[str, str]]:
+        """What is declared of the work, name and text, for an agent whose work can't be found."""
+        shares = (("Success", self.success), ("Errors", self.errors))
+        found = [(name, f"{share * 100:.1f} %") for name, share in shares if share is not None]
+        if self.average_ms is not None:
+            found.append(("Average", clock.duration(self.average_ms / 1000)))
+        responses = [
+            clock.duration(value / 1000) for value in (self.fastest_ms, self.slowest_ms) if value is not None
+        ]
+        if responses:
+            found.append(("Response", " to ".join(dict.fromkeys(responses))))
+        return found
+
 
 def declared_by(agent: Agent) -> Declared:
     """From `successRate` or `error_rate` (one gives the other), `avg_latency_ms`, and the tiers' `responseSLA`
@@ -46,7 +61,7 @@ def declared_by(agent: Agent) -> Declared:
         success = 1 - errors
     elif errors is None and success is not None:
         errors = 1 - success
-    responses = sorted(filter(None, (_at_least_0(tier.response_ms) for tier in agent.tiers)))
+    responses = sorted(value for tier in agent.tiers if (value := _at_least_0(tier.response_ms)) is not None)
     uptimes = [_at_least_0(tier.uptime) for tier in agent.tiers]
     return Declared(
         success,

@@ -10,7 +10,7 @@ from django.core.cache import caches
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.pages import scan_page
-from registry.models import HEALTHY, Agent
+from registry.models import HEALTHY, UNKNOWN, Agent
 
 # Agents that are looked at, and rows of each table that are shown.
 MOST_AGENTS = 1000
@@ -149,6 +149,6 @@ def stale(agents: Iterable[Agent]) -> list[Agent]:
 
 
 def _seconds(agent: Agent) -> float:
-    """Of the last heartbeat; before all others where there never was one."""
+    """Of the last heartbeat; before all others where there is none to believe."""
     beat = agent.heartbeat
-    return beat.timestamp() if isinstance(beat, datetime) else float("-inf")
+    return beat.timestamp() if isinstance(beat, datetime) and agent.health != UNKNOWN else float("-inf")

@@ -86,12 +86,13 @@ def test_agents_without_a_fresh_heartbeat_are_listed_active_ones_first(tables: A
         agent("fresh"),
         agent("never", lastHeartbeat=MISSING),
         agent("days", lastHeartbeat=stamp(days=2)),
+        agent("fast", lastHeartbeat=4_102_444_800_000),
         agent("minutes", lastHeartbeat=stamp(minutes=4)),
         agent("retired", status="inactive", lastHeartbeat=stamp(minutes=9)),
         agent("odd", lastHeartbeat="soon", status=MISSING),
     )
     page = visit(client_for("viewer"), URL)
-    assert page.ids == ["minutes", "days", "never", "retired", "odd"]
+    assert page.ids == ["minutes", "days", "fast", "never", "retired", "odd"]
     assert page.rows[0].words.startswith("degraded")
     assert "4 min ago" in page.rows[0].words
     assert "Declared active, but its heartbeat stopped." in page.rows[1].words

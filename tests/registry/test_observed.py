@@ -123,11 +123,26 @@ def test_of_an_operational_registry_the_error_rate_gives_the_success(tables: Any
 
 
 def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any) -> None:
-    put(tables["agents"], agent("coach", lastHeartbeat=MISSING))
+    put(
+        tables["agents"],
+        agent(
+            "coach",
+            lastHeartbeat=MISSING,
+            avg_latency_ms=1200,
+            serviceAvailability={"basic": {"responseSLA": 2000}, "pro": {"responseSLA": 0}},
+        ),
+    )
     page = visit(client_for("viewer"), "/agents/coach/")
     assert "No step of the workflows is known to be this agent's" in observed(page).words
     assert observed(page).all("div", id="guest-step") == []
-    assert "State active unknown disagree" in observed(page).words
+    assert [row.words for row in observed(page).all("tr")[1:]] == [
+        "State active unknown disagree",
+        "Uptime — last heartbeat — no heartbeat but the last is kept",
+        "Success 94.2 % — —",
+        "Errors 5.8 % — —",
+        "Average 1.2 s — —",
+        "Response 0 s to 2 s — —",
+    ]
     # The other tabs ask for nothing of workflows.
     assert visit(client_for("viewer"), "/agents/coach/?tab=raw").root.all("section", id="observed") == []
 
@@ -183,6 +198,7 @@ def test_no_shape_breaks_what_is_declared_or_matched(drawn: Any) -> None:
     assert declared.fastest_ms is None or declared.fastest_ms <= declared.slowest_ms
     assert all(0 <= uptime <= 100 for uptime in declared.uptimes)
     assert str(declared.uptime) or not declared.uptimes
+    assert all(name and text for name, text in declared.unobserved)
     assert set(parse_qs(declared.query)) <= {"success", "errors", "average_ms", "fastest_ms", "slowest_ms"}
     assert all(tier.free is None or tier.free == tier.slots - tier.slots_filled for tier in one.tiers)
     assert step_of(one).key in ("", "pdfAdapter", "tradeExtraction", "tradeMatching", "exceptionManagement")
