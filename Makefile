@@ -26,6 +26,7 @@ ifeq ($(ENGINE)$(ARGS),both)
 else
 	@$(PY) -m pytest --numprocesses 2 --dist worksteal --engine $(ENGINE) $(ARGS)
 endif
+	@$(if $(ARGS),,$(PY) scripts/postgres.py)
 
 test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
 	@$(PY) scripts/arbiter.py

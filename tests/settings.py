@@ -29,9 +29,10 @@ os.environ |= {
 }
 
 from opsportal.settings import *  # noqa: E402, F403
-from opsportal.settings import LOGGING, STORAGES  # noqa: E402
+from opsportal.settings import LOGGING, STORAGES, env  # noqa: E402
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+# `scripts/postgres.py` sets it; the tests make a database of their own beside the one that it names.
+DATABASES = {"default": env.db("TEST_DATABASE_URL", default="sqlite://:memory:")}
 CACHES = {
     name: {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
     for name in ("default", "process")
