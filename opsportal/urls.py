@@ -17,17 +17,6 @@ from tracking import views as tracking
 from tracking.api import router as tracking_api
 from tracking.status_api import router as status_api
 
-for _router in (
-    status_api,
-    tracking_api,
-    requests_api,
-    request_logs_api,
-    registry_api,
-    audit_api,
-    reference_api,
-):
-    api.add_router("", _router)
-
 handler403 = "opsportal.console.refusals.permission_denied"
 handler404 = "opsportal.console.refusals.not_found"
 
@@ -45,5 +34,17 @@ urlpatterns = [
     path("panels/audit/", audit.panel, name="panel-audit"),
     path("accounts/", include("opsportal.accounts.urls")),
     path("admin/", site.urls),
-    path("api/", api.urls),
 ]
+
+# Last: a router can be mounted once, so what fails above must not come after it, or its error is hidden.
+for _router in (
+    status_api,
+    tracking_api,
+    requests_api,
+    request_logs_api,
+    registry_api,
+    audit_api,
+    reference_api,
+):
+    api.add_router("", _router)
+urlpatterns.append(path("api/", api.urls))
