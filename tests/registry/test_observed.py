@@ -122,7 +122,7 @@ def test_of_an_operational_registry_the_error_rate_gives_the_success(tables: Any
     assert observed(page).all("tr")[2].all("td")[0].words == "—"
 
 
-def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any) -> None:
+def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any, settings: Any) -> None:
     put(
         tables["agents"],
         agent(
@@ -143,6 +143,9 @@ def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any) -> None
         "Average 1.2 s — —",
         "Response 0 s to 2 s — —",
     ]
+    settings.AGENT_STEPS = {"coach": ""}
+    page = visit(client_for("viewer"), "/agents/coach/")
+    assert "AGENT_STEPS says that it works no step of the workflows." in observed(page).words
     # The other tabs ask for nothing of workflows.
     assert visit(client_for("viewer"), "/agents/coach/?tab=raw").root.all("section", id="observed") == []
 
