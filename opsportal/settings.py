@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "opsportal.console",
     "opsportal.accounts",
     "opsportal.operations",
+    "opsportal.alerts",
     "opsportal.telemetry",
     "tracking",
     "requests_app",
@@ -239,6 +240,17 @@ AUDIT_ENTRY_DAYS = env.int("AUDIT_ENTRY_DAYS", default=400)
 AUDIT_IMAGE_DAYS = env.int("AUDIT_IMAGE_DAYS", default=30)
 # Minutes after a purge until the logs of the request are deleted too.
 UNDO_LOGS_MINUTES = env.int("UNDO_LOGS_MINUTES", default=10)
+
+# --- Alerts ------------------------------------------------------------------------------------------
+
+# Where people reach the console, such as https://ops.example.com: what the links of alerts begin with.
+BASE_URL = env.str("BASE_URL", default="")
+# Seconds between two evaluations of a rule; each reads the tables.
+ALERT_SECONDS = env.int("ALERT_SECONDS", default=60)
+# Days that deliveries and resolved alerts are kept.
+ALERT_LOG_DAYS = env.int("ALERT_LOG_DAYS", default=30)
+# Addresses, networks and host names that webhooks may go to although they are not of the public internet.
+ALERT_WEBHOOK_ALLOW = env.list("ALERT_WEBHOOK_ALLOW", default=[])
 
 # --- The API -----------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ urlpatterns = [
     path("workflows/", include("tracking.urls", namespace="tracking")),
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),
+    path("alerts/", include("opsportal.alerts.urls", namespace="alerts")),
     path("audit/", include("opsportal.operations.urls", namespace="operations")),
     # The overview's panels: each app's own, loaded by the page.
     path("panels/workflows/", tracking.panel, name="panel-workflows"),

@@ -8,7 +8,7 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from registry import actions, discovery
+        from registry import actions, discovery, watches
 
         register(
             Subject(
@@ -23,3 +23,4 @@ class RegistryConfig(AppConfig):
                 written=discovery.written,
             )
         )
+        watches.register_all()

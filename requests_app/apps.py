@@ -8,7 +8,7 @@ class RequestsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from requests_app import outgoing
+        from requests_app import outgoing, watches
 
         register(
             Subject(
@@ -21,3 +21,4 @@ class RequestsConfig(AppConfig):
                 note_of_undo=outgoing.note_of_undo,
             )
         )
+        watches.register_all()

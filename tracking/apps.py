@@ -8,7 +8,7 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from tracking import actions, outgoing  # noqa: F401  # importing registers the outbox's handler
+        from tracking import actions, outgoing, watches  # noqa: F401  # importing registers the outbox's handler
 
         register(
             Subject(
@@ -21,3 +21,4 @@ class TrackingConfig(AppConfig):
                 note_of_undo=actions.note_of_undo,
             )
         )
+        watches.register_all()

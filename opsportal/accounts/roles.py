@@ -36,6 +36,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "registry.purge_agents",
         "registry.probe_agents",
         "operations.view_images",
+        "alerts.view_alerts",
+        "alerts.acknowledge_alerts",
     ),
     ADMINISTRATOR: (
         "requests_app.purge_unfinished_requests",
@@ -48,6 +50,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "mfa.delete_authenticator",
         "accounts.delete_savedview",
         "accounts.manage_tokens",
+        "alerts.manage_alerts",
     ),
 }
 ROLES = tuple(GRANTS)

@@ -139,6 +139,12 @@ MATRIX = [
         (f"/agents/some-id/{verb}/", {"operator", "administrator"})
         for verb in ("edit", "activate", "deactivate", "purge", "probe")
     ],
+    *[
+        (f"/alerts/{path}", {"operator", "administrator"})
+        for path in ("", "rules/", "webhooks/", "deliveries/", "changes/")
+    ],
+    ("/alerts/rules/new/", {"administrator"}),
+    ("/alerts/webhooks/new/", {"administrator"}),
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
