@@ -121,9 +121,7 @@ Share = Annotated[
 ]
 RequestType = Annotated[Line, AfterValidator(_known_type)]
 Priority = Annotated[str, _among(priorities), _described(priorities)]
-Strategy = Annotated[
-    str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(deliverable)
-]
+Strategy = Annotated[str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(deliverable)]
 ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES), _described(lambda: EXTRACTION_MODES)]
 BatchSize = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=20)]
 Retries = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10)]
