@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 PORTS = {"http": 80, "https": 443}
 # Probes at once in one process; each holds a thread until its time is over.
 MOST_AT_ONCE = 4
+# Whatever the setting says: a probe holds one of the web server's threads.
+LEAST_SECONDS, MOST_SECONDS = 0.1, 10.0
 # Characters of what a foreign server says.
 MOST_TEXT = 200
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -150,7 +152,7 @@ def probe(endpoint: object, *, by: str, agent_id: str) -> Answer:
     target = target_of(endpoint)
     if not _places.acquire(blocking=False):
         raise Refused(f"{MOST_AT_ONCE} other probes are under way; try again in a moment.")
-    attempt = _Attempt(target, settings.AGENT_PROBE_SECONDS)
+    attempt = _Attempt(target, min(max(settings.AGENT_PROBE_SECONDS, LEAST_SECONDS), MOST_SECONDS))
     threading.Thread(target=attempt.run, name="probe", daemon=True).start()
     answer = attempt.wait()
     logger.info(

@@ -137,6 +137,18 @@ def test_the_scan_and_the_rows_are_bounded_and_it_says_so(
     assert poll(client, page).status == 204
 
 
+def test_large_texts_do_not_fill_the_page(tables: Any, client_for: Any) -> None:
+    huge = "<b>model output</b> " * 3000
+    put(
+        tables["agents"],
+        agent("a", name=huge, endpoint=huge, capabilities=[huge], status=huge, lastHeartbeat=huge),
+        agent("b", name=huge, endpoint=huge, capabilities=huge),
+    )
+    page = visit(client_for("viewer"), URL)
+    assert len(page.html) < 60_000
+    assert rows(page, "endpoints")[0].startswith("<b>model output</b> <b>model")
+
+
 def test_an_agent_that_is_called_fleet_has_its_own_page(
     tables: Any, client_for: Callable[[str], Client]
 ) -> None:

@@ -214,6 +214,14 @@ def test_a_name_server_that_does_not_answer_holds_nobody_up(
     assert network.connected == []  # too late for that
 
 
+@pytest.mark.parametrize("seconds", [0.0, -5.0, float("inf"), 1e9])
+def test_the_time_has_bounds_whatever_the_setting(network: Network, settings: Any, seconds: float) -> None:
+    settings.AGENT_PROBE_SECONDS = seconds
+    with serving(OK) as server:
+        network.port = server.port
+        assert ask().seconds < 10
+
+
 def test_only_a_few_go_at_once(network: Network) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(probe.MOST_AT_ONCE):
