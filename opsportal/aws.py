@@ -1,21 +1,171 @@
-"""AWS services beside DynamoDB: the message queues."""
+"""AWS services beside DynamoDB: clients of any of them, and the message queues."""
 
 import functools
 import json
 import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from opsportal.dynamo.tables import aws_region
+from opsportal.dynamo.deployed import UNKNOWN_HERE
+from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
+from opsportal.dynamo.tables import Binding, aws_region
 
 _REGION = re.compile(
     r"(^|\.)sqs(-fips)?\.(?P<new>[\w-]+)\.(vpce\.)?amazonaws\.|^(?P<old>[\w-]+)\.queue\.amazonaws\."
 )
+_clients: dict[tuple[str, ...], Any] = {}
+_lock = threading.Lock()
+
+
+def service(name: str, region: str) -> Any:
+    """The shared client of an AWS service ("sts", "cloudwatch", "sqs", ...) in `region`.
+
+    At ``AWS_ENDPOINT_URL_<SERVICE>``, else ``AWS_ENDPOINT_URL``, else Amazon's. A call takes at most about 8 s:
+    two attempts of 1 s to connect and 3 s to be answered. Raises botocore's BotoCoreError, or ValueError where
+    the endpoint is no URL; calls raise BotoCoreError and ClientError.
+    """
+    variables = (f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE")
+    key = (name, region, *(os.environ.get(variable, "") for variable in variables))
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make(name, region)
+        return _clients[key]
+
+
+def _make(name: str, region: str) -> Any:
+    config = Config(
+        connect_timeout=1,
+        read_timeout=3,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        user_agent_extra="opsportal",
+    )
+    return botocore.session.Session().create_client(name, region_name=region, config=config)
+
+
+def forget() -> None:
+    """Drop every client, so that changed credentials are read again."""
+    with _lock:
+        for made in _clients.values():
+            made.close()
+        _clients.clear()
+
+
+def is_amazons(endpoint: str) -> bool:
+    """Whether an endpoint is AWS's own, of whatever partition, a VPC endpoint's name included."""
+    try:
+        host = urlsplit(endpoint).hostname or ""
+    except ValueError:
+        return False
+    return any(host == suffix or host.endswith(f".{suffix}") for suffix in _suffixes())
+
+
+@functools.cache
+def _suffixes() -> tuple[str, ...]:
+    partitions = botocore.session.Session().get_component("data_loader").load_data("partitions")["partitions"]
+    outputs = [partition["outputs"] for partition in partitions]
+    return tuple({output[name] for output in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")})
+
+
+def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
+    """Whether `table` is an emulator's, and the service `name` would be asked at Amazon's all the same.
+
+    What the real AWS knows of an emulator's table is nothing, or worse, something of a table of that name: the
+    answer is then "unknown here". A service that has an endpoint of its own is believed to go with the table.
+    """
+    # A profile of the AWS configuration may set DynamoDB's endpoint too.
+    endpoint = table.endpoint or service("dynamodb", table.region).meta.endpoint_url
+    return not is_amazons(endpoint) and is_amazons(service(name, table.region).meta.endpoint_url)
+
+
+@functools.lru_cache(maxsize=64)
+def partition_of(region: str) -> str:
+    """``aws``, ``aws-cn``, ``aws-us-gov``, ...: the second part of the ARNs of a region; ``aws`` where the
+    region is not known."""
+    try:
+        return str(botocore.session.Session().get_partition_for_region(region))
+    except BotoCoreError:
+        return "aws"
+
+
+class ServiceTrouble(Exception):
+    """A service beside DynamoDB gave no answer, and why, in a sentence.
+
+    `denied`: IAM refused; `statement` is then the policy statement that allows it ("" where none would).
+    """
+
+    def __init__(self, why: str, *, denied: bool = False, statement: str = "") -> None:
+        super().__init__(why)
+        self.why, self.denied, self.statement = why, denied, statement
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The credentials that requests are signed with, as the AWS chain finds them. `key`: the access key's id, all
+    but its ends hidden; `temporary`: a session's, which ends at `expires` (None: not told, or renewed)."""
+
+    source: str
+    key: str
+    temporary: bool
+    expires: datetime | None = None
+
+
+def signer() -> Signer | None:
+    """Who signs, or None where nobody does. Raises `ServiceTrouble` where a source of credentials fails. It may
+    ask the instance's or the container's metadata service, and run a profile's ``credential_process``."""
+    with asking("credentials", "the AWS chain"):
+        found = botocore.session.Session().get_credentials()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+    key = frozen.access_key or ""
+    return Signer(
+        source=found.method,
+        key=f"{key[:4]}…{key[-4:]}" if len(key) >= 16 else "…",
+        temporary=bool(frozen.token),
+        # botocore keeps it to itself, and renews what it can.
+        expires=getattr(found, "_expiry_time", None),
+    )
+
+
+@contextmanager
+def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
+    """Raise `ServiceTrouble` in place of botocore's errors. `action` as IAM names it: "cloudwatch:GetMetricData".
+
+    A server that does not know the operation, or does not answer as the service does, is "unknown here".
+    """
+    try:
+        yield
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        code, message = details.get("Code", "Unknown"), details.get("Message", "")
+        if code in UNKNOWN_OPERATION:
+            raise ServiceTrouble(UNKNOWN_HERE) from error
+        if code in ("AccessDenied", "AccessDeniedException"):
+            explicit = "explicit deny" in message
+            statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
+            raise ServiceTrouble(
+                f"The console's role may not perform {action} in {region}."
+                + (" A policy denies it explicitly, which no added permission lifts." if explicit else ""),
+                denied=True,
+                statement="" if explicit else json.dumps(statement, indent=2),
+            ) from error
+        said = CREDENTIALS.get(code) or f"{action} in {region}: {code}: {message}".rstrip(": ")
+        raise ServiceTrouble(said) from error
+    except ResponseParserError as error:
+        raise ServiceTrouble(UNKNOWN_HERE) from error
+    except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
+        raise ServiceTrouble(f"{action} in {region}: {error}") from error
 
 
 class QueueTrouble(Exception):
@@ -33,9 +183,7 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
     if queue_url.endswith(".fifo"):
         arguments["MessageGroupId"] = arguments["MessageDeduplicationId"] = str(body["action_id"])
     try:
-        answer = _sqs(queue_region(queue_url), os.environ.get("AWS_ENDPOINT_URL_SQS", "")).send_message(
-            **arguments
-        )
+        answer = service("sqs", queue_region(queue_url)).send_message(**arguments)
     except (BotoCoreError, ClientError) as error:
         raise QueueTrouble(f"{queue_url}: {error}") from error
     return str(answer["MessageId"])
@@ -46,11 +194,3 @@ def queue_region(queue_url: str) -> str:
     the old https://<region>.queue.amazonaws.com/...), else the AWS chain's."""
     found = _REGION.search(urlsplit(queue_url).hostname or "")
     return (found["new"] or found["old"]) if found else aws_region() or "us-east-1"
-
-
-@functools.lru_cache(maxsize=8)
-def _sqs(region: str, endpoint: str) -> Any:
-    config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
-    return botocore.session.Session().create_client(
-        "sqs", region_name=region, endpoint_url=endpoint or None, config=config
-    )

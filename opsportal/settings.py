@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "opsportal.operations",
     "opsportal.alerts",
     "opsportal.telemetry",
+    "opsportal.tables",
     "tracking",
     "requests_app",
     "registry",
@@ -263,6 +264,23 @@ API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
 API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
 # Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
 AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
+
+# --- Retention: the worker gives what is finished and old an expiry, where its table has TTL ------------
+
+# Days after which finished requests, and logs, are stamped; 0 = never.
+RETENTION_REQUEST_DAYS = env.int("RETENTION_REQUEST_DAYS", default=0)
+RETENTION_LOG_DAYS = env.int("RETENTION_LOG_DAYS", default=0)
+# Days from the stamp to the expiry: time to see it on the item's page, and to stop it.
+RETENTION_GRACE_DAYS = env.int("RETENTION_GRACE_DAYS", default=7)
+# Capacity units that it may read and write each minute, of each table, all workers together.
+RETENTION_UNITS_PER_MINUTE = env.int("RETENTION_UNITS_PER_MINUTE", default=600)
+
+# A price file of one's own, in place of opsportal/tables/prices.toml.
+DYNAMO_PRICES_FILE = env.str("DYNAMO_PRICES_FILE", default="")
+# Whether the worker puts the age of the oldest unfinished item of a table into CloudWatch, and the age, in
+# minutes, that `manage.py dynamo alarms` then sets an alarm at.
+PUBLISH_AGES = env.bool("PUBLISH_AGES", default=False)
+AGE_ALARM_MINUTES = env.int("AGE_ALARM_MINUTES", default=60)
 
 # --- Accounts: staff only, no sign-up ---------------------------------------------------------------
 

@@ -28,6 +28,7 @@ urlpatterns = [
     path("agents/", include("registry.urls", namespace="registry")),
     path("alerts/", include("opsportal.alerts.urls", namespace="alerts")),
     path("audit/", include("opsportal.operations.urls", namespace="operations")),
+    path("tables/", include("opsportal.tables.urls", namespace="tables")),
     # The overview's panels: each app's own, loaded by the page.
     path("panels/workflows/", tracking.panel, name="panel-workflows"),
     path("panels/requests/", requests.panel, name="panel-requests"),

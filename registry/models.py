@@ -4,6 +4,7 @@ Two layouts occur (DATA.md, "Registry items"): the discovery service's, and that
 registries, whose names differ. A property takes whichever is there.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -60,6 +61,12 @@ class Agent(DynamoModel):
     """One registered agent. Attributes may be None (missing) or `Malformed`."""
 
     logical: ClassVar[str] = "agents"
+    documented: ClassVar[Mapping[str, Collection[str]]] = {
+        "status": ("active", "inactive"),
+        "type": ("core", "dynamic"),
+    }
+    # Without capabilities either, so that discovery never offers it.
+    inert: ClassVar[Mapping[str, str]] = {"status": "inactive"}
 
     class Meta:
         table_name = "set by bind"

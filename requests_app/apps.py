@@ -8,7 +8,12 @@ class RequestsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from requests_app import outgoing, watches
+        from opsportal.tables import ages
+        from opsportal.tables.retention import rules
+        from requests_app import outgoing, queries, watches
+        from requests_app.models import TERMINAL
+        from requests_app.retention import RULE
+        from requests_app.tables import REQUESTS
 
         register(
             Subject(
@@ -22,3 +27,7 @@ class RequestsConfig(AppConfig):
             )
         )
         watches.register_all()
+        rules.register(RULE)
+        ages.register(
+            ages.Watched("requests", lambda: REQUESTS.index("status-index"), queries.statuses, TERMINAL)
+        )

@@ -8,7 +8,6 @@ from django.conf import settings
 from opsportal.console.findings import Finding, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED
-from opsportal.dynamo.attributes import Malformed
 from requests_app.models import IntelligenceRequest
 
 
@@ -41,13 +40,7 @@ def findings(request: IntelligenceRequest, now: datetime | None = None) -> list[
                 "no_created_at", ATTENTION, "The item has no created_at text, so it is in no list by time."
             )
         )
-    names = list(request.problems)
-    names += [
-        f"progress.{name}".removesuffix(".malformed")
-        for name, value in vars(request.progress).items()
-        if isinstance(value, Malformed)
-    ]
-    if names:
-        listed = ", ".join(excerpt(name, 60) for name in names)
+    if unreadable := request.unreadable:
+        listed = ", ".join(excerpt(name, 60) for name in unreadable)
         found.append(Finding("malformed", ATTENTION, f"Could not be read as documented: {listed}."))
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from opsportal.dynamo.attributes import Malformed, Typed, plain, raw_text, read_list, read_map, read_text
+from opsportal.tables.retention.rules import MARK
 from requests_app import json_objects
 from requests_app.drafts import DEFAULTS, INNER, LABELS, OUTER, Draft, Source
 from requests_app.fields import EXTRACTION_MODES, priorities
@@ -76,7 +77,7 @@ def original(found: IntelligenceRequest) -> Original:
 _MADE_HERE = frozenset(
     {
         "status", "status_message", "created_at", "updated_at", "started_at", "completed_at", "progress",
-        "results", "errors", "warnings", "processing_metadata", "ttl",
+        "results", "errors", "warnings", "processing_metadata", "ttl", MARK,
     }
 )  # fmt: skip
 

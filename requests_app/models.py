@@ -1,6 +1,7 @@
 """Market-intelligence requests and their logs, read from DynamoDB, and the permissions of this app."""
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,7 @@ from opsportal.dynamo.attributes import (
 )
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.models import DynamoModel
+from opsportal.tables.retention.rules import MARK, expires_at
 
 # Seed 002.
 STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
@@ -79,6 +81,12 @@ class IntelligenceRequest(DynamoModel):
     """One request. Attributes may be None (missing) or `Malformed`."""
 
     logical: ClassVar[str] = "requests"
+    documented: ClassVar[Mapping[str, Collection[str]]] = {
+        "status": STATUSES,
+        "priority": PRIORITIES,
+        "processing_strategy": STRATEGIES,
+    }
+    inert: ClassVar[Mapping[str, str]] = {"status": "cancelled"}
 
     class Meta:
         table_name = "set by bind"
@@ -124,10 +132,26 @@ class IntelligenceRequest(DynamoModel):
         )
 
     @property
+    def known(self) -> frozenset[str]:
+        return super().known | {"progress"}
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Also what could not be read in the progress."""
+        odd = {name: value for name, value in vars(self.progress).items() if isinstance(value, Malformed)}
+        paths = {f"progress.{name}".removesuffix(".malformed"): value.reason for name, value in odd.items()}
+        return super().unreadable | paths
+
+    @property
     def touched_at(self) -> datetime | None:
         """The newest stamp that says the request moved."""
         stamps = (self.updated_at, self.progress.last_updated, self.started_at, self.created_at)
         return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on TTL deletes it; None where nothing says so."""
+        return expires_at(self.raw, self.binding().ttl_attribute)
 
     @property
     def elapsed(self) -> timedelta | None:
@@ -257,7 +281,9 @@ def _change(value: Typed) -> StatusChange:
 
 
 # What a log line shows in columns of its own, or not at all.
-_LINE = frozenset({"log_id", "request_id", "timestamp", "log_level", "message", "stage", "metadata", "ttl"})
+_LINE = frozenset(
+    {"log_id", "request_id", "timestamp", "log_level", "message", "stage", "metadata", "ttl", MARK}
+)
 
 
 def _field(value: Any) -> str:
@@ -268,6 +294,7 @@ class ProcessingLog(DynamoModel):
     """One log line of a request."""
 
     logical: ClassVar[str] = "request_logs"
+    documented: ClassVar[Mapping[str, Collection[str]]] = {"log_level": LEVELS}
 
     class Meta:
         table_name = "set by bind"

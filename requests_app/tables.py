@@ -1,6 +1,7 @@
 """The market-intelligence requests and their processing logs (seeds 001 and 002)."""
 
 from opsportal.dynamo.tables import Index, TableSpec
+from opsportal.dynamo.workloads import Workload
 
 REQUESTS = TableSpec(
     logical="requests",
@@ -14,7 +15,22 @@ REQUESTS = TableSpec(
     ),
     ttl_attribute="ttl",
     point_in_time_recovery=True,
+    names=(
+        "{env}-market_intelligence_requests",
+        "{env}-market-intelligence-requests",
+        "market_intelligence_requests",
+    ),
     source="seed 002",
+    workload=Workload(
+        event="request",
+        per_day=100,
+        writes=8,
+        reads=10,
+        item_bytes=2_200,
+        kept_days=365,
+        moves=(("status-index", 3),),  # pending, processing, executing, completed
+        source="the item and the statuses of seed 002; the counts are assumed to be those of seed 000",
+    ),
 )
 
 REQUEST_LOGS = TableSpec(
@@ -23,5 +39,16 @@ REQUEST_LOGS = TableSpec(
     key="log_id",
     indexes=(Index("request-logs-index", "request_id", "timestamp"),),
     ttl_attribute="ttl",
+    names=("{env}-request_processing_logs", "{env}-request-processing-logs", "request_processing_logs"),
     source="seed 002",
+    workload=Workload(
+        event="request",
+        per_day=100,
+        writes=10,
+        reads=10,
+        items=10,
+        item_bytes=300,
+        kept_days=365,
+        source="the entry of seed 002; ten of them per request are assumed",
+    ),
 )

@@ -43,6 +43,8 @@ PAGES: list[tuple[str, str]] = [
     ("agents-fleet", "/agents/fleet/"),
     ("workflows-step", "/workflows/steps/pdfAdapter/"),
     ("audit", "/audit/"),
+    ("tables", "/tables/"),
+    ("tables-item", "/tables/requests/"),
     ("preferences", "/accounts/preferences/"),
     ("saved-views", "/accounts/views/"),
     ("tokens", "/accounts/tokens/"),

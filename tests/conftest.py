@@ -1,10 +1,12 @@
 """Fixtures of every test: engines, tables, personas, and the guard against other machines."""
 
 import contextlib
+import functools
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import botocore.session
 import pytest
 from django.core.cache import caches
 from django.test import Client
@@ -26,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # A killed controller would leave its workers, and they their engines.
         signal_on_parent_death(signal.SIGKILL)
     refuse_other_machines()
+    # Every session reads the descriptions of the services from disk again: 80 of the 100 ms of a client.
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -83,7 +87,7 @@ def tables_without_index(engine: Engine, settings: Any) -> Iterator[dict[str, An
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> Iterator[None]:
     yield
-    for cache in caches.all(initialized_only=True):
+    for cache in caches.all():  # those, too, that only another thread has used
         cache.clear()
 
 

@@ -1,7 +1,5 @@
-"""What IAM is asked for by the calls that a test makes, and the README's policies to compare it with."""
+"""What IAM is asked for by the calls that a test makes, and what is declared, to compare it with."""
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,19 +8,22 @@ from botocore.exceptions import ClientError
 from django.core.cache import caches
 from django.test import Client
 
+from opsportal import aws
 from opsportal.dynamo import clients
-from opsportal.dynamo.tables import bindings
-from opsportal.operations.tables import audit_beside, jobs_beside, places
-from tests.test_docs import block_after
+from opsportal.dynamo.tables import bindings, own_table
+from opsportal.operations.tables import places
+from opsportal.tables.grants import OWN, Place, places_of
+from opsportal.tables.permissions import features
 
-Permission = tuple[str, str, str]  # action, table (logical; the console's own with their region), index or ""
+# Action, table (logical; the console's own with their region; * for what has no resource), index or "".
+Permission = tuple[str, str, str]
 
 
 def table_names() -> dict[tuple[str, str], str]:
     """(region, name) -> how a `Permission` calls the table."""
     known = {(table.region, table.name): table.logical for table in bindings()}
     for beside in places():
-        for own in (audit_beside(beside), jobs_beside(beside)):
+        for own in (own_table(spec, beside) for spec in OWN.values()):
             known[own.region, own.name] = f"{own.logical} {own.region}"
     return known
 
@@ -48,7 +49,7 @@ class Iam:
 
     def decide(self, params: dict[str, Any], model: Any, region: str) -> None:
         for action, name, index in _needed(model.name, params):
-            wanted = f"dynamodb:{action}", table_names()[region, name], index
+            wanted = f"dynamodb:{action}", table_names()[region, name] if name != "*" else name, index
             self.asked.add(wanted)
             if wanted in self.denied:
                 below = f"/index/{index}" if index else ""
@@ -77,9 +78,15 @@ def _needed(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str, 
         for part in params["TransactItems"]:
             ((kind, arguments),) = part.items()
             yield PARTS[kind], arguments["TableName"], ""
-    elif operation == "BatchWriteItem":
+    elif operation in ("BatchGetItem", "BatchWriteItem"):
         for name in params["RequestItems"]:
             yield operation, name, ""
+    elif operation == "ListBackups":
+        yield operation, "*", ""
+    elif operation == "ListTagsOfResource" or operation == "TagResource":
+        yield operation, params["ResourceArn"].partition("/")[2], ""
+    elif operation == "DescribeBackup":
+        yield operation, params["BackupArn"].split("/")[1], "backup/*"
     else:
         yield operation, params["TableName"], params.get("IndexName", "")
 
@@ -98,27 +105,39 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Iam]:
         client.meta.events.register("provide-client-params.dynamodb", decide)
         return client
 
+    beside_by_boto = aws._make
+
+    def made_beside(name: str, region: str) -> Any:
+        client = beside_by_boto(name, region)
+
+        def note(model: Any, **_: Any) -> None:
+            if judge.awake:
+                judge.asked.add((f"{name}:{model.name}", "*", ""))
+
+        client.meta.events.register(f"provide-client-params.{name}", note)
+        return client
+
     clients.forget()
+    aws.forget()
     monkeypatch.setattr(clients, "_make", made)
+    monkeypatch.setattr(aws, "_make", made_beside)
     yield judge
     clients.forget()
+    aws.forget()
 
 
-def policy(mark: str = "iam-policy") -> dict[str, set[Permission]]:
-    """The statements of one of the README's policies, by their Sid; without those on queues. Ask before the
-    tables get names of their own."""
-    known = table_names()
+def declared(role: str) -> dict[str, set[Permission]]:
+    """What a role is declared to need, by the statements' Sids."""
     statements = {}
-    for statement in json.loads(block_after(mark))["Statement"]:
-        assert statement["Effect"] == "Allow"
-        if statement["Sid"] == "SendMessages":
-            continue
-        allowed = []
-        for arn in statement["Resource"]:
-            found = re.fullmatch(r"arn:aws:dynamodb:([\w-]+):\d{12}:table/([\w-]+)(?:/index/([\w-]+))?", arn)
-            assert found, arn
-            table = known[found[1], found[2]]
-            allowed += [(action, table, found[3] or "") for action in statement["Action"]]
-        assert len(set(allowed)) == len(allowed)
-        statements[statement["Sid"]] = set(allowed)
+    for feature in features(role):
+        allowed = {(action, *_called(place)) for place in places_of(feature) for action in feature.actions}
+        if allowed:
+            statements[feature.sid] = allowed
     return statements
+
+
+def _called(place: Place) -> tuple[str, str]:
+    if place.table is None:
+        return "*", ""
+    below = place.resource.partition(f"table/{place.table.name}")[2].removeprefix("/")
+    return table_names()[place.table.region, place.table.name], below.removeprefix("index/")

@@ -1,5 +1,6 @@
 """SQS queues on moto's server."""
 
+import functools
 import itertools
 import json
 from typing import Any
@@ -9,13 +10,16 @@ import botocore.session
 _numbers = itertools.count()
 
 
+@functools.cache
+def _client(endpoint: str) -> Any:
+    return botocore.session.Session().create_client("sqs", region_name="us-east-1", endpoint_url=endpoint)
+
+
 class Queue:
     """An empty queue, whose name begins with the given one. SQS purges one only once a minute."""
 
     def __init__(self, endpoint: str, name: str) -> None:
-        self.client = botocore.session.Session().create_client(
-            "sqs", region_name="us-east-1", endpoint_url=endpoint
-        )
+        self.client = _client(endpoint)
         self.url: str = self.client.create_queue(QueueName=f"{name}-{next(_numbers)}")["QueueUrl"]
 
     def messages(self) -> list[dict[str, Any]]:

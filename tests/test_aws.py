@@ -1,13 +1,27 @@
-"""SQS: the region of a queue, what is sent, and what is said when it fails."""
+"""AWS beside DynamoDB: which endpoint is asked, the region of a queue, what is sent, what is said of failures."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from opsportal import aws
-from opsportal.aws import QueueTrouble, queue_region, send_message
+from opsportal.aws import (
+    QueueTrouble,
+    ServiceTrouble,
+    asking,
+    is_amazons,
+    is_emulated,
+    partition_of,
+    queue_region,
+    send_message,
+)
+from opsportal.dynamo.tables import Binding, binding
 
 
 @pytest.mark.parametrize(
@@ -32,7 +46,7 @@ def test_the_region_stands_in_the_url(monkeypatch: pytest.MonkeyPatch, url: str,
 @pytest.fixture
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
-    client = aws._sqs("us-east-1", "http://127.0.0.1:9")
+    client = aws.service("sqs", "us-east-1")
     with Stubber(client) as stub:
         yield stub
 
@@ -71,3 +85,122 @@ def test_a_queue_that_does_not_answer_is_trouble_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
     with pytest.raises(QueueTrouble):
         send_message("http://127.0.0.1:9/123456789012/requests", {"action_id": "a"})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "amazons"),
+    [
+        ("https://dynamodb.us-east-1.amazonaws.com", True),
+        ("https://dynamodb.cn-north-1.amazonaws.com.cn/", True),
+        ("https://dynamodb.eu-north-1.api.aws", True),
+        ("https://vpce-0a1b.dynamodb.us-east-1.vpce.amazonaws.com", True),
+        ("http://127.0.0.1:8000", False),
+        ("https://amazonaws.com.example.org", False),
+        ("https://notamazonaws.com", False),
+        ("http://[::1", False),
+        ("", False),
+    ],
+)
+def test_amazons_endpoints_are_told_by_their_domain(endpoint: str, amazons: bool) -> None:
+    assert is_amazons(endpoint) is amazons
+
+
+@pytest.fixture
+def amazons_table(monkeypatch: pytest.MonkeyPatch) -> Binding:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB")
+    return replace(binding("requests"), endpoint="")
+
+
+def test_the_real_aws_is_not_asked_about_an_emulators_table(
+    monkeypatch: pytest.MonkeyPatch, amazons_table: Binding
+) -> None:
+    emulators = replace(amazons_table, endpoint="http://127.0.0.1:9")
+    assert not is_emulated(amazons_table)
+    assert is_emulated(emulators)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
+    assert not is_emulated(emulators)
+    assert is_emulated(emulators, "sts")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert not is_emulated(emulators, "sts")
+
+
+def test_an_emulator_that_the_profile_names_is_one_too(
+    monkeypatch: pytest.MonkeyPatch, amazons_table: Binding, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nservices = local\n[services local]\ndynamodb =\n  endpoint_url = http://127.0.0.1:9\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert is_emulated(amazons_table)
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-north-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("dynoxide", "aws")],
+)
+def test_the_partition_is_the_regions(region: str, partition: str) -> None:
+    assert partition_of(region) == partition
+
+
+def test_forgotten_clients_are_made_again() -> None:
+    first = aws.service("sts", "us-east-1")
+    assert aws.service("sts", "us-east-1") is first
+    aws.forget()
+    assert aws.service("sts", "us-east-1") is not first
+
+
+def refusal(code: str, message: str = "") -> Exception:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "GetMetricData")
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (refusal("UnknownOperationException"), "unknown here"),
+        (ResponseParserError("a web page"), "unknown here"),
+        (refusal("ExpiredToken", "gone"), "The session token has expired."),
+        (
+            refusal("Throttling", "Rate exceeded"),
+            "cloudwatch:GetMetricData in eu-north-1: Throttling: Rate exceeded",
+        ),
+        (
+            EndpointConnectionError(endpoint_url="http://x"),
+            "cloudwatch:GetMetricData in eu-north-1: Could not",
+        ),
+        (ValueError("Invalid endpoint: x"), "cloudwatch:GetMetricData in eu-north-1: Invalid endpoint: x"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_trouble_with_a_service_is_told_in_a_sentence(error: Exception, why: str) -> None:
+    with (
+        pytest.raises(ServiceTrouble, match=f"^{why}") as found,
+        asking("cloudwatch:GetMetricData", "eu-north-1"),
+    ):
+        raise error
+    assert not found.value.denied
+    assert found.value.statement == ""
+
+
+def test_a_service_that_iam_denies_is_told_with_the_statement() -> None:
+    topic = "arn:aws:sns:us-east-1:1:t"
+    with (
+        pytest.raises(ServiceTrouble, match="may not perform sns:Publish in us-east-1") as found,
+        asking("sns:Publish", "us-east-1", topic),
+    ):
+        raise refusal("AccessDenied", "no identity-based policy allows it")
+    assert found.value.denied
+    assert json.loads(found.value.statement) == {
+        "Effect": "Allow",
+        "Action": ["sns:Publish"],
+        "Resource": ["arn:aws:sns:us-east-1:1:t"],
+    }
+
+
+def test_a_service_that_is_denied_explicitly_gets_no_statement() -> None:
+    with (
+        pytest.raises(ServiceTrouble, match="no added permission lifts") as found,
+        asking("sns:Publish", "us-east-1"),
+    ):
+        raise refusal("AccessDenied", "with an explicit deny in a service control policy")
+    assert found.value.statement == ""

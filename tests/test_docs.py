@@ -13,6 +13,7 @@ from django.core.management import get_commands, load_command_class
 
 from opsportal.dynamo import clients, migrations
 from opsportal.dynamo.models import DynamoModel
+from opsportal.dynamo.plans import migrate
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.entries import Actor, new_action_id
 from opsportal.operations.observation import observe
@@ -242,7 +243,7 @@ def test_the_table_of_the_docs_can_be_added_as_they_say(
     table = binding("artifacts")
     client = clients.client(*table.place)
     try:
-        assert migrations.migrate(lambda said: None, tables=("artifacts",)) == 1
+        assert migrate(lambda said: None, tables=("artifacts",)) == 1
         item = {"artifactId": {"S": "a-1"}, "createdAt": {"S": "2025-12-24T10:00:00Z"}, "more": {"N": "7"}}
         client.put_item(TableName=table.name, Item=item)
         artifact = names["Artifact"].read("a-1")
@@ -296,9 +297,10 @@ def test_every_action_has_its_row() -> None:
     for on, verbs in rows[1:]:
         subject = on.lower() or subject
         said |= {f"{subject}:{verb}" for verb in verbs.split(", ")}
-    workers_own = {"request:purge_logs"}
+    # The worker's own, and that of `manage.py dynamo retention --keep`.
+    not_on_pages = {"request:purge_logs", "request:expire", "request:keep"}
     tags = {action.value for action in Action if action.verb != "undo"}
-    assert said - {"request:start like this one"} == tags - workers_own
+    assert said - {"request:start like this one"} == tags - not_on_pages
 
 
 def test_messages_have_the_bodies_that_are_told() -> None:

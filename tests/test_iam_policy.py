@@ -1,16 +1,25 @@
-"""The README's IAM policy is the least that the pages need, and what a denial shows is what it says. (That of
-actions: test_iam_actions.py.)"""
+"""What is declared for viewers is the least that the pages need, and what a denial shows is what the README says.
+(That of actions: test_iam_actions.py; of the commands: test_iam_commands.py.)"""
 
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo import ledger
+from opsportal.dynamo.backups import backups
+from opsportal.dynamo.migrations import states
+from opsportal.dynamo.tables import Binding, bindings
 from opsportal.operations.entries import Actor, new_action_id
-from tests.iam import Iam, Permission, judged, policy
+from opsportal.operations.tables import places
+from opsportal.tables.metrics import table_metrics
+from opsportal.tables.overview import shown_tables
+from opsportal.tables.urls import urlpatterns
+from tests.iam import Iam, Permission, declared, judged
 from tests.operations.places import put
 from tests.test_docs import README
 from tracking import actions as workflow_actions
@@ -28,6 +37,25 @@ READS = (
     "/workflows/here/", "/requests/here/", "/agents/here/",
     "/audit/", "/audit/?actor=x", "/audit/?target=x", f"/audit/{uuid.UUID(int=4)}/",
 )  # fmt: skip
+# What only the pages of the tables need, which operators see.
+OF_TABLES = ("FindOwnTables", "InspectTables", "ReadMigrations", "ListBackups", "ReadMetrics")
+
+
+def pages_of_tables() -> list[str]:
+    """Each address under /tables/ for two of the tables, and what describes it for all."""
+    names = [str(pattern.name) for pattern in urlpatterns]
+    every = [shown.key for shown in shown_tables()]
+    whole = [reverse(f"tables:{name}") for name in names if not _of_one(name)]
+    return whole + [
+        reverse(f"tables:{name}", args=[key])
+        for name in names
+        if _of_one(name)
+        for key in (every if name == "deployed" else (every[0], every[-1]))
+    ]
+
+
+def _of_one(name: str) -> bool:
+    return any(pattern.name == name and "<" in str(pattern.pattern) for pattern in urlpatterns)
 
 
 @pytest.fixture
@@ -37,7 +65,7 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Iam]:
 
 @pytest.fixture
 def statements() -> dict[str, set[Permission]]:
-    return policy()
+    return declared("viewer")
 
 
 def put_here(tables: dict[str, Binding], **more: str) -> None:
@@ -47,15 +75,29 @@ def put_here(tables: dict[str, Binding], **more: str) -> None:
         put(tables[logical], {tables[logical].key: {"S": "here"}, **item})
 
 
+@pytest.mark.no_moto  # what is asked for does not depend on who answers
 def test_the_policy_holds_just_what_the_pages_call(
     statements: dict[str, set[Permission]],
     iam: Iam,
     tables: dict[str, Binding],
     client_for: Callable[[str], Client],
     request: pytest.FixtureRequest,
+    engines: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", engines("moto").endpoint)
     client = client_for("viewer")
     put_here(tables)
+    for beside in places():
+        ledger.ensure_ledger(beside)
+    operator = client_for("operator")
+    for address in pages_of_tables():
+        assert iam.read(operator, address)[0] in (200, 405), address
+    iam.awake = True
+    table_metrics(bindings(), patient=True)  # the page asks in a thread of its own
+    states()
+    backups(tables["requests"])
+    iam.awake = False
     # The entry of the newest change is read too.
     workflow_actions.cancel("here", by=OLGA, reason="", action_id=new_action_id())
     for address in READS:
@@ -108,11 +150,11 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         {"/panels/audit/", "/audit/", "/audit/?actor=x", "/audit/?target=x"},
         {"/workflows/here/", "/requests/here/", "/agents/here/"},
     ),
-}  # fmt: skip
+} | {sid: (set(), set()) for sid in OF_TABLES}  # fmt: skip
 
 
 @pytest.mark.no_moto  # the denial comes before an engine is asked, so one engine will do
-@pytest.mark.parametrize("sid", SHOWN)
+@pytest.mark.parametrize("sid", [sid for sid in SHOWN if sid not in OF_TABLES])
 def test_without_a_statement_each_page_says_what_is_missing_or_does_without(
     sid: str,
     statements: dict[str, set[Permission]],
@@ -139,7 +181,24 @@ def test_without_a_statement_each_page_says_what_is_missing_or_does_without(
     assert (refused, noted) == SHOWN[sid]
 
 
+@pytest.mark.no_moto
+def test_the_pages_of_the_tables_say_what_they_cannot_tell(
+    statements: dict[str, set[Permission]],
+    iam: Iam,
+    tables: dict[str, Binding],
+    client_for: Callable[[str], Client],
+) -> None:
+    iam.denied = set().union(*(statements[sid] for sid in OF_TABLES))
+    operator = client_for("operator")
+    _, text = iam.read(operator, reverse("tables:deployed", args=["requests"]))
+    assert "may not perform dynamodb:DescribeTimeToLive" in text
+    assert "may not perform dynamodb:DescribeContinuousBackups" in text
+    own = next(shown for shown in shown_tables() if shown.own)
+    status, text = iam.read(operator, reverse("tables:deployed", args=[own.key]))
+    assert (status, "IAM does not allow this" in text) == (200, True)
+
+
 def test_every_statement_has_its_line_on_what_a_denial_shows() -> None:
     rows = re.search(r"\| Statement left out \|.*?\n\n", README, re.DOTALL)
     assert rows
-    assert re.findall(r"^\| `(\w+)` \|", rows[0], re.MULTILINE) == list(policy()) == list(SHOWN)
+    assert re.findall(r"^\| `(\w+)` \|", rows[0], re.MULTILINE) == list(declared("viewer")) == list(SHOWN)

@@ -8,7 +8,14 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from tracking import actions, outgoing, watches  # noqa: F401  # importing registers the outbox's handler
+        from opsportal.tables import ages
+        from tracking import (  # importing registers the outbox's handler
+            actions,
+            outgoing,  # noqa: F401
+            queries,
+            watches,
+        )
+        from tracking.models import TERMINAL
 
         register(
             Subject(
@@ -22,3 +29,4 @@ class TrackingConfig(AppConfig):
             )
         )
         watches.register_all()
+        ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, TERMINAL))

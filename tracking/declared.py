@@ -90,7 +90,12 @@ def rows(declared: Declared, figures: StepFigures) -> list[Row]:
             "Average",
             _milliseconds(declared.average_ms),
             brief if figures.average is None else f"{_seconds(figures.average)} over {seconds}",
-            _most(_to_seconds(declared.average_ms), figures.average, "slower than declared", "no slower than declared"),
+            _most(
+                _to_seconds(declared.average_ms),
+                figures.average,
+                "slower than declared",
+                "no slower than declared",
+            ),
         ),
         Row(
             "Response, p95",

@@ -1,5 +1,6 @@
 """The workflow status item, read from DynamoDB, and the permissions of this app."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -9,7 +10,7 @@ from django.db import models
 
 from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
-from tracking.steps import Step, Tokens, read_tokens, steps_of
+from tracking.steps import STEP_STATUSES, Step, Tokens, read_tokens, steps_of
 
 # Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
 STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
@@ -28,6 +29,8 @@ class Workflow(DynamoModel):
     """One orchestrator session. Attributes may be None (missing) or `Malformed`."""
 
     logical: ClassVar[str] = "workflows"
+    documented: ClassVar[Mapping[str, Collection[str]]] = {"overallStatus": STATUSES}
+    inert: ClassVar[Mapping[str, str]] = {"overallStatus": "completed"}
 
     class Meta:
         table_name = "set by bind"
@@ -50,6 +53,26 @@ class Workflow(DynamoModel):
     @cached_property
     def steps(self) -> list[Step]:
         return steps_of(self.raw)
+
+    @property
+    def known(self) -> frozenset[str]:
+        return super().known | {step.key for step in self.steps}
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Also what could not be read in the steps."""
+        found = super().unreadable
+        for step in self.steps:
+            for name, malformed in step.malformed_parts:
+                found[f"{step.key}.{name}" if name else step.key] = malformed.reason
+        return found
+
+    @property
+    def undocumented(self) -> dict[str, str]:
+        """Also the steps' statuses."""
+        statuses = {f"{step.key}.status": step.status for step in self.steps if isinstance(step.status, str)}
+        odd = {path: status for path, status in statuses.items() if status.lower() not in STEP_STATUSES}
+        return super().undocumented | odd
 
     @property
     def totals(self) -> Tokens:

@@ -24,6 +24,8 @@ from opsportal.dynamo.attributes import (
     read_time,
 )
 
+# Seed 000.
+STEP_STATUSES = ("pending", "in-progress", "success", "error")
 # Maps of the item that are not steps, though nothing keeps a writer from giving them a `status`.
 NOT_STEPS = frozenset({"totalTokenUsage"})
 
@@ -103,24 +105,27 @@ class Step:
         return between if between >= 0 else None
 
     @property
-    def problems(self) -> list[str]:
-        """What of this step could not be read, one sentence each."""
-        found = [("the step", self.malformed)] if self.malformed is not None else []
+    def malformed_parts(self) -> list[tuple[str, Malformed]]:
+        """What of this step could not be read, by the attribute's name; "" is the whole step."""
         names = ("status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "error")
         values = (
             self.status, self.activity, self.started_at, self.completed_at, self.last_updated,
             self.duration, self.error,
         )  # fmt: skip
-        found += [
-            (name, value) for name, value in zip(names, values, strict=True) if isinstance(value, Malformed)
-        ]
         tokens = (self.tokens.input, self.tokens.output, self.tokens.total)
-        found += [
-            (name, value)
-            for name, value in zip(("inputTokens", "outputTokens", "totalTokens"), tokens, strict=True)
-            if isinstance(value, Malformed)
+        parts: list[tuple[str, Any]] = [
+            ("", self.malformed),
+            *zip(names, values, strict=True),
+            *zip(("inputTokens", "outputTokens", "totalTokens"), tokens, strict=True),
         ]
-        return [f"{name}: {value.reason}: {value.raw[:200]}" for name, value in found]
+        return [(name, value) for name, value in parts if isinstance(value, Malformed)]
+
+    @property
+    def problems(self) -> list[str]:
+        """What of this step could not be read, one sentence each."""
+        return [
+            f"{name or 'the step'}: {value.reason}: {value.raw[:200]}" for name, value in self.malformed_parts
+        ]
 
 
 def shifted(moment: datetime, seconds: Decimal) -> datetime | None:

@@ -1,6 +1,7 @@
 """The workflow status table (seed 000), one item per session with one map per agent step."""
 
 from opsportal.dynamo.tables import Index, TableSpec
+from opsportal.dynamo.workloads import Workload
 
 WORKFLOWS = TableSpec(
     logical="workflows",
@@ -16,5 +17,16 @@ WORKFLOWS = TableSpec(
         "Environment": "production",
         "Purpose": "Real-time workflow status tracking",
     },
+    names=("trade-matching-system-processing-status", "ai-trade-matching-processing-status"),
     source="seed 000; the index is the console's own and optional",
+    workload=Workload(
+        event="workflow",
+        per_day=1_000,
+        writes=8,
+        reads=10,
+        item_bytes=1_024,
+        kept_days=90,
+        moves=(("overallStatus-createdAt-index", 2),),  # initializing, processing, completed
+        source="seed 000",
+    ),
 )

@@ -38,6 +38,7 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "operations.view_images",
         "alerts.view_alerts",
         "alerts.acknowledge_alerts",
+        "tables.view_tables",
     ),
     ADMINISTRATOR: (
         "requests_app.purge_unfinished_requests",

@@ -28,6 +28,7 @@ PAGES = (
     ("Agents", "robot", "registry:list", "registry.view_agents", "/agents/"),
     ("Alerts", "bolt", "alerts:list", "alerts.view_alerts", "/alerts/"),
     ("Audit", "history", "operations:feed", "operations.view_audit", "/audit/"),
+    ("Tables", "table", "tables:list", "tables.view_tables", "/tables/"),
     ("Accounts", "users", "admin:index", "auth.view_user", "/admin/"),
 )
 

@@ -24,6 +24,11 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(_sign, text)
 
 
+def one_line(text: str) -> str:
+    """`visible`, and no line of its own making: breaks and tabs are spaces."""
+    return visible(text.replace("\n", " ").replace("\t", " "))
+
+
 def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
     """The first line that is not blank, at most `length` characters, ending in … when cut."""
     # Only the head is looked at: error texts of 300 KB occur.

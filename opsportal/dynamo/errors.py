@@ -96,6 +96,14 @@ class Rejected(DynamoError):
     retry = False
 
 
+class OperationUnknown(DynamoError):
+    """An emulator that does not have this operation: nothing is wrong, it can't be told here."""
+
+    kind = "operation_unknown"
+    title = "Unknown here"
+    retry = False
+
+
 class DeadlineExceeded(DynamoError):
     kind = "deadline"
     title = "DynamoDB is too slow right now"
@@ -127,6 +135,8 @@ CREDENTIALS = {
     "MissingAuthenticationTokenException": "The request was not signed.",
     "IncompleteSignature": "The request was not signed as AWS expects.",
 }
+# What an emulator answers that does not know an operation.
+UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
 _NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
 _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
@@ -190,6 +200,12 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
         return TableMissing(f"There is no table {where}.", mend, detail=message)
     if code in ("AccessDeniedException", "AccessDenied"):
         return _denied(error, message, table)
+    if code in UNKNOWN_OPERATION:
+        return OperationUnknown(
+            f"What answers for {where} does not know {error.operation_name}.",
+            "Nothing is wrong with the table: an emulator need not have every operation.",
+            detail=message,
+        )
     if code in THROTTLING:
         return Throttled(
             f"{table.name} gets more requests than it is allowed to serve; it will recover by itself.",
@@ -213,7 +229,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
         return KeyMismatch(
             f"{where} does not have the partition key {table.key!r}.",
             f"Set {variable}_KEY to the table's partition key "
-            f"(aws dynamodb describe-table --table-name {table.name} shows it).",
+            f"(python manage.py dynamo verify --table {table.logical} names it).",
             detail=message,
         )
     logger.error("unexpected answer about %s", table.name, exc_info=error)
@@ -223,10 +239,11 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
 def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDenied:
     found = _DENIED.search(message)
     action = found["action"] if found else f"dynamodb:{error.operation_name}"
-    resource = (found["resource"] if found else None) or (
-        f"arn:aws:dynamodb:{table.region}:*:table/{table.name}"
-    )
-    resource = resource.rstrip(".,")
+    if not found and "KMS key" in message:
+        action = "kms:Decrypt"  # DynamoDB's words for it name neither the action nor the key
+    where = f"{table.region}:*"
+    default = f"kms:{where}:key/*" if action.startswith("kms:") else f"dynamodb:{where}:table/{table.name}"
+    resource = ((found and found["resource"]) or f"arn:aws:{default}").rstrip(".,")
     statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
     # An explicit deny wins over every Allow, so pasting one would mend nothing.
     explicit = "explicit deny" in message

@@ -1,146 +1,27 @@
 """Table migrations: each app's `migrations_dynamo/`, applied in the order of their names.
 
 A migration module is named as in seed 001 (``migration_20241201_122000_create_..._table``) and holds one
-`migration`: a `CreateTable` or an `AddIndex`. What was begun and what was applied is written to a ledger
-table beside the migrated table, ``{env}-opsportal_migrations``, once per region and endpoint. Every step
-looks before it acts, so a run that was killed, or two runs at once, end in the same tables.
+`migration`: a `CreateTable` or an `AddIndex`. What was begun and what was applied is in the ledger beside the
+migrated table; `plans` applies what is pending, `rollback` undoes it.
 """
 
-import getpass
 import importlib
-import os
 import pkgutil
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import datetime
+from typing import Any
 
-from botocore.exceptions import ClientError
 from django.apps import apps
 from django.conf import settings
 
-from opsportal.dynamo import clients
-from opsportal.dynamo.creation import create, wait_until_active
-from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import DynamoError, TableMissing, translated
-from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
+from opsportal.dynamo import ledger
+from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.ledger import LEDGER, Entry, ledger_of
+from opsportal.dynamo.steps import AddIndex, CreateOwnTable, CreateTable, Step
+from opsportal.dynamo.tables import Binding
 
-Say = Callable[[str], object]
-
-# What DynamoDB answers while another change of the table is under way.
-BUSY = frozenset({"ResourceInUseException", "LimitExceededException"})
-
-
-class Step(Protocol):
-    """What a migration does to a table. `apply` is repeatable and says what it did.
-
-    `own`: the table is the console's and is always migrated; the others belong to other programs.
-    """
-
-    own: bool
-
-    @property
-    def logical(self) -> str: ...
-
-    def tables(self) -> list[Binding]:
-        """Where it applies: one table, or for the console's own one in every place."""
-        ...
-
-    def apply(self, table: Binding, say: Say, entry: "Entry") -> None: ...
-
-
-class _OnForeignTable:
-    own = False
-    logical: str
-
-    def tables(self) -> list[Binding]:
-        return [binding(self.logical)]
-
-
-@dataclass(frozen=True)
-class CreateTable(_OnForeignTable):
-    """Create the table as declared, with TTL and point-in-time recovery, if it does not exist."""
-
-    logical: str
-
-    def apply(self, table: Binding, say: Say, entry: "Entry") -> None:
-        _create_if_missing(table, say, entry)
-
-
-@dataclass(frozen=True)
-class CreateOwnTable:
-    """Create one of the console's own tables in every place that holds a table of the settings: a
-    transaction can't cross regions, so what is written with a foreign item lies beside it."""
-
-    spec: TableSpec
-    own = True
-
-    @property
-    def logical(self) -> str:
-        return self.spec.logical
-
-    def tables(self) -> list[Binding]:
-        beside = {table.place: table for table in bindings()}
-        return [own_table(self.spec, table) for table in beside.values()]
-
-    def apply(self, table: Binding, say: Say, entry: "Entry") -> None:
-        _create_if_missing(table, say, entry)
-
-
-def _create_if_missing(table: Binding, say: Say, entry: "Entry") -> None:
-    try:
-        describe(table, fresh=True, patient=True)
-        if not entry.begun:
-            say(f"  {table.name} exists already and is left as it is")
-            return
-    except TableMissing:
-        # From here on the table is ours: a run that is killed before the end is taken up again.
-        entry.begin()
-    create(table)
-    say(f"  created {table.name}")
-
-
-@dataclass(frozen=True)
-class AddIndex(_OnForeignTable):
-    """Add a declared index to the table, if no index with its name exists."""
-
-    logical: str
-    index: str
-
-    def apply(self, table: Binding, say: Say, entry: "Entry") -> None:
-        if self._is_there(table):
-            wait_until_active(table)  # a killed run may have left it half built
-            say(f"  {table.name} has {self.index} already")
-            return
-        for _ in range(5):
-            self._add(table)
-            wait_until_active(table)
-            if self._is_there(table):
-                say(f"  added {self.index} to {table.name}")
-                return
-        raise DynamoError(f"{table.name} is busy with other changes.", "Run the command again later.")
-
-    def _is_there(self, table: Binding) -> bool:
-        return any(index.name == self.index for index in describe(table, fresh=True, patient=True).indexes)
-
-    def _add(self, table: Binding) -> None:
-        index = table.spec.index(self.index)
-        names = [name for name in (index.hash_key, index.range_key) if name]
-        with translated(table):
-            try:
-                clients.client(*table.place, patient=True).update_table(
-                    TableName=table.name,
-                    AttributeDefinitions=[
-                        {"AttributeName": name, "AttributeType": "S"}
-                        for name in dict.fromkeys([table.key, *names])
-                    ],
-                    GlobalSecondaryIndexUpdates=[{"Create": index.definition()}],
-                )
-            except ClientError as error:
-                # A second migrator is at it, or was first.
-                if error.response["Error"]["Code"] not in BUSY and not self._is_there(table):
-                    raise
+__all__ = ["LEDGER", "AddIndex", "CreateOwnTable", "CreateTable", "ledger_of", "states"]
 
 
 @dataclass(frozen=True)
@@ -150,70 +31,8 @@ class Migration:
     step: Step
 
 
-# --- The ledger --------------------------------------------------------------------------------------
-
-LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name")
-
-
-def ledger_of(table: Binding) -> Binding:
-    """The ledger in the place of `table`."""
-    return own_table(LEDGER, table)
-
-
-@dataclass
-class Entry:
-    """A migration's line in the ledger beside its table. `begun`: an earlier run began and did not finish."""
-
-    migration: Migration
-    table: Binding
-    begun: bool = False
-
-    @property
-    def name(self) -> str:
-        """The ledger's key: a migration is applied to a table, and names of tables are settings."""
-        return f"{self.migration.name}/{self.table.name}"
-
-    def begin(self) -> None:
-        self._write(begun_at=_now())
-
-    def finish(self) -> None:
-        self._write(applied_at=_now(), applied_by=_who())
-
-    def _write(self, **texts: str) -> None:
-        ledger = ledger_of(self.table)
-        texts |= {"name": self.name, "app": self.migration.app, "table": self.table.name}
-        with translated(ledger):
-            clients.client(*ledger.place, patient=True).put_item(
-                TableName=ledger.name, Item={name: {"S": text} for name, text in texts.items()}
-            )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container whose user id has no name
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
-
-
-def ledger_entries(table: Binding) -> dict[str, bool]:
-    """Entry name -> whether it was applied (else only begun), of the ledger beside `table`. Creates it."""
-    ledger = ledger_of(table)
-    client = clients.client(*ledger.place, patient=True)
-    try:
-        with translated(ledger):
-            pages = client.get_paginator("scan").paginate(TableName=ledger.name, ConsistentRead=True)
-            return {item["name"]["S"]: "applied_at" in item for page in pages for item in page["Items"]}
-    except TableMissing:
-        create(ledger)
-        return {}
-
-
-# --- The runner ----------------------------------------------------------------------------------------
+class NotFound(ValueError):
+    """No migration, app or table of that name; the text says which there are."""
 
 
 def migrations() -> list[Migration]:
@@ -232,36 +51,132 @@ def _declared() -> Iterator[Migration]:
             yield Migration(app=config.label, name=module.name, step=step)
 
 
-def migrate(say: Say = print, *, tables: tuple[str, ...] = ()) -> int:
-    """Apply what is pending, in order, and return how many were applied.
+# --- Which of them -----------------------------------------------------------------------------------------
 
-    The console's own tables always; the others belong to other programs: outside development only the
-    logical ones named in `tables` are touched. Raises `DynamoError`, and KeyError for a logical name that
-    does not exist.
-    """
-    chosen = [binding(logical).logical for logical in tables]
-    if not chosen and settings.OPSPORTAL_ENV != "dev":
-        say(
-            f"In {settings.OPSPORTAL_ENV} only the console's own tables are migrated; name the others, "
-            "for example --table requests."
-        )
-    foreign = chosen or (list(settings.DYNAMO_TABLES) if settings.OPSPORTAL_ENV == "dev" else [])
-    count = 0
-    known: dict[tuple[str, str], dict[str, bool]] = {}
-    for migration in migrations():
-        if not migration.step.own and migration.step.logical not in foreign:
-            continue
-        for table in migration.step.tables():
-            if table.place not in known:
-                known[table.place] = ledger_entries(table)
-            entry = Entry(migration, table)
-            applied = known[table.place].get(entry.name)
-            if applied:
+
+def named(target: str) -> Migration:
+    """The migration of that name, or the only one whose name begins so. Raises NotFound with those there are."""
+    declared = migrations()
+    fitting = [one for one in declared if one.name == target] or [
+        one for one in declared if one.name.startswith(target)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(one.name for one in fitting or declared)
+    raise NotFound(
+        f"{'More than one migration begins' if fitting else 'No migration begins'} with {target}: {names}."
+    )
+
+
+def of(app: str = "", tables: Iterable[str] = ()) -> list[Migration]:
+    """Those of that app's label and of those logical tables; all where none is named. Raises NotFound."""
+    declared, tables = migrations(), list(tables)
+    labels = sorted({one.app for one in declared})
+    if app and app not in labels:
+        raise NotFound(f"There is no app {app} with table migrations; there are {', '.join(labels)}.")
+    known = {one.step.logical: None for one in declared} | dict.fromkeys(settings.DYNAMO_TABLES)
+    for logical in tables:
+        if logical not in known:
+            raise NotFound(f"There is no table {logical!r}; there are {', '.join(known)}.")
+    return [
+        one
+        for one in declared
+        if (not app or one.app == app) and (not tables or one.step.own or one.step.logical in tables)
+    ]
+
+
+def place_text(table: Binding) -> str:
+    """The region, and the endpoint where it is not Amazon's."""
+    return f"{table.region} at {table.endpoint}" if table.endpoint else table.region
+
+
+# --- Where they stand --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MigrationState:
+    """A migration at one table. `trouble`: why its ledger could not be read; it is then neither applied nor
+    pending. `own`: of the console's own tables, which `migrate` always takes along."""
+
+    app: str
+    name: str
+    table: Binding
+    own: bool
+    applied_at: datetime | None = None
+    applied_by: str = ""
+    begun_at: datetime | None = None
+    begun_by: str = ""
+    removing_at: datetime | None = None
+    removing_by: str = ""
+    rolled_back_at: datetime | None = None
+    pending: bool = True
+    trouble: DynamoError | None = None
+
+    @property
+    def state(self) -> str:
+        """One word: applied, begun, pending, removing or unknown."""
+        if self.trouble:
+            return "unknown"
+        if self.removing_at:
+            return "removing"
+        return "applied" if not self.pending else "begun" if self.begun_at else "pending"
+
+
+def states(*, patient: bool = False, place: tuple[str, str] | None = None) -> list[MigrationState]:
+    """Every migration at every table (or at those of one `place`), in order: one scan of a small ledger per place.
+    Never raises for a place that can't be read. `patient`: with a worker's time, not a page's."""
+    found = []
+    known: dict[tuple[str, str], dict[str, Any] | DynamoError] = {}
+    for one in migrations():
+        for table in one.step.tables():
+            if place not in (None, table.place):
                 continue
-            entry.begun = applied is False
-            say(f"{migration.app}: {migration.name}")
-            migration.step.apply(table, say, entry)
-            entry.finish()
-            count += 1
-    say(f"{count} table migrations applied." if count else "No table migration is pending.")
-    return count
+            if table.place not in known:
+                known[table.place] = _items_or_trouble(table, patient=patient)
+            items = known[table.place]
+            if isinstance(items, DynamoError):
+                found.append(
+                    MigrationState(one.app, one.name, table, one.step.own, pending=False, trouble=items)
+                )
+            else:
+                found.append(_state(one, ledger.entry_of(one.name, one.app, table, items)))
+    return found
+
+
+def _state(one: Migration, entry: Entry) -> MigrationState:
+    return MigrationState(
+        one.app,
+        one.name,
+        entry.table,
+        one.step.own,
+        applied_at=entry.at("applied"),
+        applied_by=entry.by("applied"),
+        begun_at=entry.at("begun"),
+        begun_by=entry.by("begun"),
+        removing_at=entry.at("removing"),
+        removing_by=entry.by("removing"),
+        rolled_back_at=entry.at("rolled_back"),
+        pending=not entry.applied,
+    )
+
+
+def _items_or_trouble(table: Binding, *, patient: bool) -> dict[str, Any] | DynamoError:
+    try:
+        return ledger.entries(table, patient=patient)
+    except TableMissing:
+        return {}
+    except DynamoError as trouble:
+        return trouble
+
+
+def entries_of(chosen: Iterable[Migration]) -> Iterator[tuple[Migration, Entry]]:
+    """The ledger's entry of each, at each of its tables. Raises `DynamoError`, but for a ledger that is not there."""
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in chosen:
+        for table in one.step.tables():
+            if table.place not in known:
+                try:
+                    known[table.place] = ledger.entries(table)
+                except TableMissing:
+                    known[table.place] = {}
+            yield one, ledger.entry_of(one.name, one.app, table, known[table.place])

@@ -4,6 +4,7 @@ A model's `Meta` and key attribute come from settings.DYNAMO_TABLES, and its cal
 clients. An instance keeps the exact item in `raw`, with whatever the model does not declare.
 """
 
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -31,6 +32,10 @@ class DynamoModel(Model):
     """A singular item of one table. Subclasses name the table in `logical` and declare attributes."""
 
     logical: ClassVar[str] = ""
+    # The documented values of attributes that have a closed list, compared without case.
+    documented: ClassVar[Mapping[str, Collection[str]]] = {}
+    # What an item holds that no other program acts on, for the few seconds of a test.
+    inert: ClassVar[Mapping[str, str]] = {}
     raw: dict[str, Typed]
 
     _models: ClassVar[list[type["DynamoModel"]]] = []
@@ -117,9 +122,36 @@ class DynamoModel(Model):
         return found
 
     @property
+    def unreadable(self) -> dict[str, str]:
+        """Why a part could not be read, by the part's path. Subclasses add what lies deeper."""
+        return {name: malformed.reason for name, malformed in self.problems.items()}
+
+    @property
+    def undocumented(self) -> dict[str, str]:
+        """Values of attributes whose list is closed (`documented`) that are not in it, by path."""
+        found = {}
+        for name, values in self.documented.items():
+            value = read_text(self.raw.get(name))
+            if isinstance(value, str) and value.strip().lower() not in {known.lower() for known in values}:
+                found[name] = value
+        return found
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The attributes that pages show by name; the others are in the raw view only."""
+        bound = self.binding()
+        declared = {attribute.attr_name for attribute in self.get_attributes().values()}
+        return frozenset({*declared, bound.key, bound.ttl_attribute})
+
+    @property
     def size(self) -> int:
         """About the item's size in bytes: that of its JSON, which is somewhat more than DynamoDB's."""
         return len(raw_text({"M": self.raw}).encode(errors="replace"))
+
+
+def model_of(logical: str) -> type[DynamoModel] | None:
+    """The model of that table; None for one of the console's own, which have none."""
+    return next((model for model in DynamoModel._models if model.logical == logical), None)
 
 
 # An AWS limit: a partition key is 1 to 2,048 bytes long.

@@ -18,6 +18,8 @@ from botocore.exceptions import ProfileNotFound
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from opsportal.dynamo.workloads import Workload
+
 
 @dataclass(frozen=True)
 class Index:
@@ -54,7 +56,8 @@ class TableSpec:
 
     All key attributes of all documents are strings, so `key` and indexes name attributes of type S.
     `point_in_time_recovery` and `encryption` (``"KMS"`` or ``""`` for the AWS-owned key) are what the
-    documents ask for; an emulator may know neither.
+    documents ask for; an emulator may know neither. `workload` is the traffic that they expect, if any says.
+    `names`: what documents call the table, with ``{env}``; where it is missing it is looked for by these.
     """
 
     logical: str
@@ -68,6 +71,8 @@ class TableSpec:
     encryption: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    names: tuple[str, ...] = ()
+    workload: Workload | None = None
 
     def index(self, name: str) -> Index:
         """The declared index of that name; KeyError when there is none."""

@@ -12,6 +12,8 @@ class Action(enum.StrEnum):
     REQUEST_RETRY = "request:retry"
     REQUEST_PURGE = "request:purge"
     REQUEST_PURGE_LOGS = "request:purge_logs"
+    REQUEST_EXPIRE = "request:expire"
+    REQUEST_KEEP = "request:keep"
     REQUEST_UNDO = "request:undo"
     WORKFLOW_CANCEL = "workflow:cancel"
     WORKFLOW_RETRY = "workflow:retry"

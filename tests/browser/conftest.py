@@ -1,18 +1,20 @@
 """Fixtures of the browser tests: Chromium, a live server over fresh tables, signed-in pages, axe.
 
 Every test here fails on a violation of the content security policy and on an uncaught script error.
-A visit costs 40 ms and a test half a second: few tests, many visits.
+A new context costs a second of a core, a new page half of one, a visit 0.15: the tests of a worker share one
+window. Each finds it blank, and without what another left: cookies, storage, permissions, routes, sizes.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect
 
 from scripts.chromium import FLAGS, MISSING, find
 
@@ -22,11 +24,19 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # A busy machine is slow, not wrong.
 expect.set_options(timeout=15_000)
 
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 # Without preload: where a stylesheet imports another (the admin's), axe writes the imported one into a
-# style element, which the policy blocks; only an experimental rule reads it.
-RUN_AXE = """async () => (await axe.run(document, {resultTypes: ['violations'], preload: false})).violations.map(
-    v => v.id + ' (' + v.impact + '): ' + v.nodes.map(n => n.target.join(' ')).slice(0, 5).join(', '))"""
+# style element, which the policy blocks; only an experimental rule reads it. Selectors take a third of the
+# time of a run, so they are made in a second one, of a page that has faults.
+RUN_AXE = """async grave => {
+    const options = {resultTypes: ['violations'], preload: false, selectors: false, rules: {}};
+    const light = axe._audit.rules.filter(rule => ['minor', 'moderate'].includes(rule.impact));
+    if (grave) light.forEach(rule => options.rules[rule.id] = {enabled: false});
+    let found = (await axe.run(document, options)).violations;
+    if (found.length) found = (await axe.run(document, {...options, selectors: true})).violations;
+    return found.filter(v => !grave || ['serious', 'critical'].includes(v.impact)).map(
+        v => v.id + ' (' + v.impact + '): ' + v.nodes.map(n => n.target.join(' ')).slice(0, 5).join(', ')); }"""
 REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation',
     event => window.__violation(event.effectiveDirective + ' ' + event.blockedURI))"""
 
@@ -49,27 +59,74 @@ def browser_type_launch_args(
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_context_args, "viewport": {"width": 1440, "height": 900}, "locale": "en-GB"}
+    return {**browser_context_args, "viewport": VIEWPORT, "locale": "en-GB"}
 
 
-@pytest.fixture
-def csp_events(context: BrowserContext) -> Iterator[list[tuple[str, str]]]:
-    """(URL, violation) of everything the policy blocked in this test; asserted empty at its end."""
-    seen: list[tuple[str, str]] = []
+@dataclass(frozen=True)
+class Window:
+    """The page that the tests share, with (URL, violation) of all that the policy blocked on it or on others
+    of its context, and the uncaught errors of scripts there."""
+
+    context: BrowserContext
+    page: Page
+    violations: list[tuple[str, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser, browser_context_args: dict[str, Any], live_server: Any) -> Iterator[Window]:
+    # The server is asked for so that it outlives the window, whose connections it would else have open.
+    context = browser.new_context(**browser_context_args)
+    made = Window(context, context.new_page())
     # A binding survives navigation; `bypass_csp` would hide what this is to find.
-    context.expose_binding("__violation", lambda source, what: seen.append((source["page"].url, what)))
+    context.expose_binding(
+        "__violation", lambda source, what: made.violations.append((source["page"].url, what))
+    )
     context.add_init_script(REPORT_VIOLATIONS)
-    yield seen
-    assert seen == []
+    context.on("weberror", lambda event: made.errors.append(str(event.error)))
+    yield made
+    context.close()
 
 
 @pytest.fixture
-def script_errors(context: BrowserContext) -> Iterator[list[str]]:
+def context(window: Window) -> Iterator[BrowserContext]:
+    """The context of the shared window, as a new one would be."""
+    yield window.context
+    for page in window.context.pages:
+        if page is not window.page:
+            page.close()
+    page = window.page
+    page.unroute_all(behavior="ignoreErrors")
+    if page.url.startswith("http"):
+        page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    page.goto("about:blank")
+    page.mouse.move(0, 0)
+    page.set_viewport_size(VIEWPORT)
+    page.emulate_media(media="null", color_scheme="light", reduced_motion="no-preference")
+    window.context.clear_cookies()
+    window.context.clear_permissions()
+    window.violations.clear()
+    window.errors.clear()
+
+
+@pytest.fixture
+def page(window: Window, context: BrowserContext) -> Page:
+    """The shared page, blank."""
+    return window.page
+
+
+@pytest.fixture
+def csp_events(window: Window, context: BrowserContext) -> Iterator[list[tuple[str, str]]]:
+    """(URL, violation) of everything the policy blocked in this test; asserted empty at its end."""
+    yield window.violations
+    assert window.violations == []
+
+
+@pytest.fixture
+def script_errors(window: Window, context: BrowserContext) -> Iterator[list[str]]:
     """Uncaught errors of scripts in this test; asserted empty at its end."""
-    seen: list[str] = []
-    context.on("weberror", lambda event: seen.append(str(event.error)))
-    yield seen
-    assert seen == []
+    yield window.errors
+    assert window.errors == []
 
 
 @pytest.fixture(autouse=True)
@@ -96,14 +153,17 @@ def sign_in(live: str, context: BrowserContext, client_for: Callable[[str], Clie
 
 
 @pytest.fixture
-def axe() -> Callable[[Page], list[str]]:
-    """``axe(page)``: axe-core's violations on the page as it is, as "rule (impact): elements"."""
+def axe() -> Callable[..., list[str]]:
+    """``axe(page)``: axe-core's violations on the page as it is, as "rule (impact): elements".
+
+    ``grave=True``: those alone that keep somebody from using the page (serious, critical).
+    """
     source = AXE.read_text()
 
-    def violations(page: Page) -> list[str]:
+    def violations(page: Page, *, grave: bool = False) -> list[str]:
         if not page.evaluate("'axe' in window"):
             page.evaluate(source)  # a script element would be blocked by the policy; this adds none
-        found: list[str] = page.evaluate(RUN_AXE)
+        found: list[str] = page.evaluate(RUN_AXE, grave)
         return found
 
     return violations

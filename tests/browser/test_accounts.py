@@ -1,12 +1,10 @@
-"""The pages of accounts in a real browser: nothing that the policy blocks, no axe finding."""
+"""The admin's pages in a real browser: nothing that the policy blocks. Those of accounts are in test_shell."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
-
-from opsportal.accounts.models import SavedView
 
 
 @pytest.fixture
@@ -16,19 +14,6 @@ def signed_in_page(page: Page, sign_in: Callable[[str], None]) -> Callable[[str]
         return page
 
     return of
-
-
-def test_accounts_pages_are_clean(
-    live: str,
-    signed_in_page: Callable[[str], Page],
-    axe: Callable[[Page], list[str]],
-    administrator: Any,
-) -> None:
-    SavedView.objects.create(owner=administrator, page="workflows", name="Failures", query="status=failed")
-    page = signed_in_page("administrator")
-    for path in ("preferences/", "views/", "password/change/", "2fa/", "logout/"):
-        page.goto(f"{live}/accounts/{path}")
-        assert axe(page) == [], path
 
 
 def test_the_policy_blocks_nothing_of_the_admin(
@@ -43,15 +28,3 @@ def test_the_policy_blocks_nothing_of_the_admin(
         response = page.goto(f"{live}/admin/{path}")
         assert response is not None
         assert response.status == 200, path
-
-
-def test_preferences_are_remembered(live: str, signed_in_page: Callable[[str], Page]) -> None:
-    page = signed_in_page("viewer")
-    page.goto(f"{live}/accounts/preferences/")
-    main = page.get_by_role("main")
-    main.get_by_label("Theme").select_option("dark")
-    main.get_by_label("Time zone").select_option("Europe/Berlin")
-    main.get_by_role("button", name="Save preferences").click()
-    page.wait_for_url(f"{live}/accounts/preferences/")
-    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
-    assert main.get_by_label("Time zone").input_value() == "Europe/Berlin"

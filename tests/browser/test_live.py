@@ -84,14 +84,17 @@ def test_a_workflow_is_watched_to_its_end_without_a_reload(
     expect(page.locator(".tl-rows")).to_contain_text("Reading page 4 of 12", timeout=15_000)
     writer.finish_step("sess-1", STEPS[0], "12 pages read", {"inputTokens": 900, "outputTokens": 100})
     writer.start_step("sess-1", STEPS[1], "Extracting trades")
+    refresh(page)  # polling has been seen, and this need not wait for it
     expect(page.locator(".tl-rows")).to_contain_text("Extracting trades", timeout=15_000)
     expect(page.locator(".tl-rows")).to_contain_text("12 pages read")
     expect(page.locator(".summary")).to_contain_text("1,000")
     # The list of another status shows that it left.
+    refresh(overview)
     expect(overview.locator("[data-empty]")).to_be_visible(timeout=15_000)
     overview.close()
     writer.fail_step("sess-1", STEPS[2], "ValidationError: field 'notional' is missing")
     writer.finalize("sess-1", "failed")
+    refresh(page)
     expect(page.get_by_role("heading", name="Trade matching failed")).to_be_visible(timeout=15_000)
     # A moment after the last write: until then an operator's change may not be in the index yet.
     expect(page.locator("#live-state")).to_contain_text("finished", timeout=15_000)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.urls("tests.browser.gallery")
 
 PAGES = (
     "/", "/item/sess-0001-a08ac7ad/", "/states/", "/nothing/here/", "/accounts/preferences/", "/accounts/views/",
-    "/accounts/password/change/", "/accounts/2fa/", "/admin/", "/admin/auth/user/", "/admin/auth/user/add/",
+    "/accounts/password/change/", "/accounts/2fa/", "/accounts/logout/", "/admin/", "/admin/auth/user/", "/admin/auth/user/add/",
 )  # fmt: skip
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 380, "height": 800}
 

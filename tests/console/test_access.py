@@ -146,6 +146,12 @@ MATRIX = [
     ("/alerts/rules/new/", {"administrator"}),
     ("/alerts/webhooks/new/", {"administrator"}),
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
+    ("/tables/", {"operator", "administrator"}),
+    ("/tables/requests/", {"operator", "administrator"}),
+    *[
+        (f"/tables/requests/{part}/", {"operator", "administrator"})
+        for part in ("row", "deployed", "glance", "load", "permissions", "migrations", "probe")
+    ],
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/tokens/", {"viewer", "operator", "administrator", "nobody"}),

@@ -13,6 +13,8 @@ from tests.factories import Raw, agent, ago, log, naive, put, raw, request, type
 from tests.pages import Page, visit
 from tests.shapes import ATTACKS
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 MOST = 250_000  # characters of a page, whatever one text holds; the raw view is the exception
 NESTED = {
     "pdfAdapter": ("error", "status", "activity"),

@@ -16,6 +16,8 @@ from tests.factories import MISSING, Raw, agent, ago, delete, log, naive, put, r
 from tests.pages import poll, visit
 from tests.shapes import HARD_KEYS
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 # (URL, logical table, item, what changes of it so that the page must change).
 POLLED: list[tuple[str, str, Callable[[], Raw], Raw]] = [
     ("/workflows/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "failed"}}),

@@ -12,6 +12,8 @@ from tests.factories import log, put, request, workflow
 from tests.pages import Page, poll, visit
 from tests.trouble import denied, kinds, refused, trouble
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 # (the table in trouble, a page that reads it).
 READ = [
     ("workflows", "/workflows/"),

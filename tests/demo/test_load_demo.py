@@ -62,6 +62,7 @@ def test_what_is_there_is_what_an_operator_is_promised(tables: dict[str, Any]) -
     assert len(items_of(tables["agents"])) >= 15
 
 
+@pytest.mark.no_moto  # as above
 def test_the_sample_request_is_the_one_of_the_documents(tables: dict[str, Any]) -> None:
     call_command("load_demo")
     sample = item_of(tables["requests"], "req_1757412789250_a08ac7ad")

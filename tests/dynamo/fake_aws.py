@@ -57,6 +57,7 @@ def fake_dynamo() -> Iterator[FakeDynamo]:
     """A server on loopback for the time of the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # it would hold each body back for 40 ms
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -70,7 +71,10 @@ def fake_dynamo() -> Iterator[FakeDynamo]:
                 return
             is_json = isinstance(answer.body, dict)
             body = (json.dumps(answer.body) if is_json else str(answer.body)).encode()
-            self.send_response(answer.status)
+            if "Date" in answer.headers:
+                self.send_response_only(answer.status)
+            else:
+                self.send_response(answer.status)
             self.send_header("Content-Type", "application/x-amz-json-1.0" if is_json else "text/html")
             self.send_header("x-amzn-RequestId", f"REQUEST{len(fake.asked)}")
             for name, value in answer.headers.items():
@@ -83,7 +87,10 @@ def fake_dynamo() -> Iterator[FakeDynamo]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # past 5 connections at once, the sixth would wait for a second
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     fake = FakeDynamo(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -1,7 +1,7 @@
 """Table migrations end in the tables as declared, however often, from wherever, and whoever else is at it."""
 
 import itertools
-import os
+import json
 import threading
 from collections.abc import Iterator
 from io import StringIO
@@ -14,20 +14,11 @@ from opsportal.dynamo import clients, creation, migrations
 from opsportal.dynamo.creation import create
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError, TableMissing, Unreachable
-from opsportal.dynamo.migrations import AddIndex, migrate
+from opsportal.dynamo.plans import migrate
 from opsportal.dynamo.tables import Binding, bindings
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
+from tests.dynamo.migrated import INDEX, NAMES, all_as_declared, deployed_as, ledger_items, new_place, ttl
 from tests.engines import Engine
-
-NAMES = [
-    "migration_20241201_122000_create_market_intelligence_requests_table",
-    "migration_20241201_122100_create_request_processing_logs_table",
-    "migration_20251215_100000_create_agent_registry_table",
-    "migration_20251224_100000_create_processing_status_table",
-    "migration_20261120_100000_add_overall_status_index",
-]
-INDEX = "overallStatus-createdAt-index"
-_numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
@@ -39,88 +30,8 @@ def _without_own_tables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def place(engine: Engine, settings: Any) -> Iterator[dict[str, Binding]]:
-    """Where no table is yet, under names of this test's own."""
-    prefix = f"migrated-{os.getpid()}-{next(_numbers)}"
-    settings.OWN_TABLE_PREFIX = f"{prefix}-opsportal_"
-    settings.DYNAMO_TABLES = {
-        logical: {**table, "name": f"{prefix}-{table['name']}", "endpoint": engine.endpoint}
-        for logical, table in settings.DYNAMO_TABLES.items()
-    }
-    found = {table.logical: table for table in bindings()}
-    yield found
-    for table in (*found.values(), *map(migrations.ledger_of, found.values())):
-        client = clients.client(*table.place, patient=True)
-        try:
-            client.delete_table(TableName=table.name)
-        except client.exceptions.ResourceNotFoundException:
-            continue
-
-
-def deployed(table: Binding) -> dict[str, Any]:
-    """What DescribeTable says, in the form of CreateTable."""
-    client = clients.client(*table.place, patient=True)
-    found = client.describe_table(TableName=table.name)["Table"]
-    tags = client.list_tags_of_resource(ResourceArn=found["TableArn"])["Tags"]
-    request: dict[str, Any] = {
-        "TableName": found["TableName"],
-        "AttributeDefinitions": _by_name(found["AttributeDefinitions"]),
-        "KeySchema": found["KeySchema"],
-        "BillingMode": found["BillingModeSummary"]["BillingMode"],
-    }
-    if indexes := found.get("GlobalSecondaryIndexes"):
-        request["GlobalSecondaryIndexes"] = _by_name(
-            {name: index[name] for name in ("IndexName", "KeySchema", "Projection")} for index in indexes
-        )
-    if tags:
-        request["Tags"] = sorted(tags, key=str)
-    return request
-
-
-def declared(table: Binding) -> dict[str, Any]:
-    """What CreateTable is given for it, with the index that a migration adds."""
-    request = table.create_request(optional_indexes=True)
-    request.pop("SSESpecification", None)  # no engine tells the key's kind
-    request["AttributeDefinitions"] = _by_name(request["AttributeDefinitions"])
-    if "GlobalSecondaryIndexes" in request:
-        request["GlobalSecondaryIndexes"] = _by_name(request["GlobalSecondaryIndexes"])
-    if "Tags" in request:
-        request["Tags"] = sorted(request["Tags"], key=str)
-    return request
-
-
-def _by_name(members: Any) -> list[Any]:
-    return sorted(members, key=lambda member: str(member.get("IndexName") or member.get("AttributeName")))
-
-
-def ttl(table: Binding) -> str:
-    """The attribute that items expire by, or ""."""
-    client = clients.client(*table.place, patient=True)
-    found = client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
-    return str(found["AttributeName"]) if found["TimeToLiveStatus"] == "ENABLED" else ""
-
-
-def recovers(table: Binding) -> bool:
-    """Whether point-in-time recovery is on."""
-    client = clients.client(*table.place, patient=True)
-    found = client.describe_continuous_backups(TableName=table.name)["ContinuousBackupsDescription"]
-    return bool(found["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED")
-
-
-def ledger(table: Binding) -> list[dict[str, Any]]:
-    where = migrations.ledger_of(table)
-    found = clients.client(*where.place, patient=True).scan(TableName=where.name, ConsistentRead=True)
-    return sorted(found["Items"], key=lambda item: str(item["name"]["S"]))
-
-
-def all_as_declared(place: dict[str, Binding], engine: Engine) -> None:
-    for table in place.values():
-        assert deployed(table) == declared(table)
-        assert ttl(table) == table.spec.ttl_attribute
-        if engine.kind == "moto":  # dynoxide knows no recovery
-            assert recovers(table) is table.spec.point_in_time_recovery
-    entries = {item["name"]["S"]: item for table in place.values() for item in ledger(table)}
-    assert len(entries) == len(NAMES)
-    assert all("applied_at" in entry and "begun_at" not in entry for entry in entries.values())
+    with new_place(engine.endpoint, settings) as found:
+        yield found
 
 
 # --- A fresh place -------------------------------------------------------------------------------------
@@ -129,7 +40,7 @@ def all_as_declared(place: dict[str, Binding], engine: Engine) -> None:
 def test_a_fresh_place_gets_all_tables_as_declared(place: dict[str, Binding], engine: Engine) -> None:
     said: list[str] = []
     assert migrate(said.append) == 5
-    all_as_declared(place, engine)
+    all_as_declared(place, engine.kind)
     assert [line for line in said if not line.startswith("  ")] == [
         f"requests_app: {NAMES[0]}",
         f"requests_app: {NAMES[1]}",
@@ -144,7 +55,7 @@ def test_a_fresh_place_gets_all_tables_as_declared(place: dict[str, Binding], en
 
 def test_the_ledger_says_what_was_applied_when_and_by_whom(place: dict[str, Binding]) -> None:
     migrate(lambda line: None)
-    (entry,) = [item for item in ledger(place["requests"]) if NAMES[0] in item["name"]["S"]]
+    (entry,) = [item for item in ledger_items(place["requests"]) if NAMES[0] in item["name"]["S"]]
     assert entry["name"] == {"S": f"{NAMES[0]}/{place['requests'].name}"}
     assert (entry["app"], entry["table"]) == ({"S": "requests_app"}, {"S": place["requests"].name})
     assert entry["applied_at"]["S"].endswith("+00:00")
@@ -152,16 +63,16 @@ def test_the_ledger_says_what_was_applied_when_and_by_whom(place: dict[str, Bind
     where = migrations.ledger_of(place["requests"])
     assert where.name.endswith("-opsportal_migrations")
     assert where.place == place["requests"].place
-    assert deployed(where) == where.create_request()
+    assert deployed_as(where) == where.create_request()
 
 
 def test_a_second_run_does_nothing(place: dict[str, Binding]) -> None:
     migrate(lambda line: None)
-    before = [ledger(table) for table in place.values()]
+    before = [ledger_items(table) for table in place.values()]
     said: list[str] = []
     assert migrate(said.append) == 0
     assert said == ["No table migration is pending."]
-    assert [ledger(table) for table in place.values()] == before
+    assert [ledger_items(table) for table in place.values()] == before
 
 
 def test_a_user_without_a_name_can_migrate(
@@ -173,7 +84,7 @@ def test_a_user_without_a_name_can_migrate(
     monkeypatch.setattr("getpass.getuser", nameless)
     monkeypatch.setattr("os.getuid", lambda: 12345)
     assert migrate(lambda line: None, tables=("agents",)) == 1
-    assert ledger(place["agents"])[0]["applied_by"]["S"].startswith("12345@")
+    assert ledger_items(place["agents"])[0]["applied_by"]["S"].startswith("12345@")
 
 
 def test_a_renamed_table_is_another_table(place: dict[str, Binding], settings: Any) -> None:
@@ -196,7 +107,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    "operation", ["UpdateTimeToLive", "UpdateContinuousBackups", "UpdateTable", "PutItem", "DescribeTable"]
+    "operation", ["UpdateTimeToLive", "UpdateContinuousBackups", "UpdateTable", "UpdateItem", "CreateTable"]
 )
 def test_a_run_that_was_killed_is_taken_up_by_the_next(
     place: dict[str, Binding], engine: Engine, operation: str
@@ -225,7 +136,7 @@ def test_a_run_that_was_killed_is_taken_up_by_the_next(
             for event in events:
                 event.unregister("before-call.dynamodb", kill)
     assert killings
-    all_as_declared(place, engine)
+    all_as_declared(place, engine.kind)
     assert migrate(lambda line: None) == 0
 
 
@@ -239,11 +150,11 @@ def test_a_table_of_somebody_else_is_left_as_it_is(place: dict[str, Binding]) ->
         BillingMode="PAY_PER_REQUEST",
     )
     client.put_item(TableName=table.name, Item={"theirs": {"S": "1"}})
-    before = deployed(table)
+    before = deployed_as(table)
     said: list[str] = []
     assert migrate(said.append) == 5
     assert f"  {table.name} exists already and is left as it is" in said
-    assert deployed(table) == before
+    assert deployed_as(table) == before
     assert ttl(table) == ""
     assert client.scan(TableName=table.name)["Count"] == 1
 
@@ -307,7 +218,7 @@ def test_two_at_once_end_in_the_same_tables(place: dict[str, Binding], engine: E
     for thread in threads:
         thread.join()
     assert failures == []
-    all_as_declared(place, engine)
+    all_as_declared(place, engine.kind)
     assert migrate(lambda line: None) == 0
 
 
@@ -328,14 +239,10 @@ def test_outside_development_only_named_tables_are_touched(
     for table in (*place.values(), migrations.ledger_of(place["agents"])):
         with pytest.raises(TableMissing):
             describe(table, fresh=True)
-    try:
-        assert migrate(said.append, tables=("agents",)) == 1
-        assert describe(place["agents"], fresh=True).key == "agentId"
-        with pytest.raises(TableMissing):
-            describe(place["requests"], fresh=True)
-    finally:
-        where = migrations.ledger_of(place["agents"])
-        clients.client(*where.place).delete_table(TableName=where.name)
+    assert migrate(said.append, tables=("agents",)) == 1
+    assert describe(place["agents"], fresh=True).key == "agentId"
+    with pytest.raises(TableMissing):
+        describe(place["requests"], fresh=True)
 
 
 def test_several_tables_can_be_named(place: dict[str, Binding]) -> None:
@@ -350,25 +257,34 @@ def test_several_tables_can_be_named(place: dict[str, Binding]) -> None:
 
 def run(*arguments: str) -> str:
     out = StringIO()
-    call_command("dynamo", "migrate", *arguments, stdout=out)
+    call_command("dynamo", "migrate", "--yes", *arguments, stdout=out)
     return out.getvalue()
 
 
 def test_the_command_says_what_it_did(place: dict[str, Binding]) -> None:
     said = run("--table", "agents", "--table", "request_logs")
+    logs, agents = place["request_logs"], place["agents"]
+    where = f"us-east-1 at {logs.endpoint}"
     assert said.splitlines() == [
+        "The plan:",
+        f"requests_app: {NAMES[1]}, {where}",
+        f"  create {logs.name}: key log_id; PAY_PER_REQUEST; indexes request-logs-index; TTL on ttl",
+        f"registry: {NAMES[2]}, eu-north-1 at {logs.endpoint}",
+        f"  create {agents.name}: key agentId; PAY_PER_REQUEST",
         f"requests_app: {NAMES[1]}",
-        f"  created {place['request_logs'].name}",
+        f"  created {logs.name}",
         f"registry: {NAMES[2]}",
-        f"  created {place['agents'].name}",
+        f"  created {agents.name}",
         "2 table migrations applied.",
+        "Verified: 2 tables as declared.",
     ]
     assert run("--table", "agents") == "No table migration is pending.\n"
 
 
 def test_the_command_names_a_table_that_does_not_exist(fake: FakeDynamo) -> None:
     with pytest.raises(
-        CommandError, match=r"There is no table 'nothing'; see DYNAMO_TABLES in the settings\."
+        CommandError,
+        match=r"There is no table 'nothing'; there are requests, request_logs, agents, workflows\.",
     ):
         run("--table", "nothing")
     assert fake.asked == []
@@ -385,10 +301,12 @@ def test_the_command_says_trouble_in_sentences(fake: FakeDynamo) -> None:
     )
     with pytest.raises(CommandError) as raised:
         run()
-    assert str(raised.value) == (
+    sentence, _, statement = str(raised.value).partition("\n")
+    assert sentence == (
         "The console's role may not perform dynamodb:Scan on arn:aws:dynamodb:x. "
         "Add this statement to the policy of the console's role."
     )
+    assert json.loads(statement)["Action"] == ["dynamodb:Scan"]
 
 
 def test_the_command_says_when_nobody_is_there(settings: Any) -> None:
@@ -515,13 +433,7 @@ def test_waiting_ends_with_a_sentence(
     assert raised.value.mend == "Run the command again later."
     fake.says(error("ContinuousBackupsUnavailableException", "later"))
     with pytest.raises(DynamoError, match="not ready after"):
-        creation._if_known(
-            lambda: clients.client(*requests_table.place).update_continuous_backups(
-                TableName=requests_table.name,
-                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-            ),
-            requests_table,
-        )
+        creation.apply(creation.settings_after_creation(requests_table)[-1], requests_table)
 
 
 @pytest.mark.usefixtures("quick")
@@ -571,5 +483,3 @@ def test_nobody_there_is_unreachable(settings: Any) -> None:
     # The settings of the tests lead to a port that refuses; a worker's eight attempts are quick there.
     with pytest.raises(Unreachable):
         create(bindings()[0])
-    with pytest.raises(Unreachable):
-        AddIndex("workflows", INDEX)._add(bindings()[0])

@@ -1,6 +1,7 @@
 """`make run` as a process: started over a data directory, watched and ended from outside."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ import pytest
 from opsportal.dynamo import embedded
 from opsportal.supervisor import free_port
 from tests.engines import BASE_DIR, ENGINE_HOME
-from tests.processes import descendants
+from tests.processes import all_end, command_of, descendants
 
+REAL_QUEUE = "https://sqs.eu-west-1.amazonaws.com/1/real"
 PROGRAM = [sys.executable, "-m", "opsportal.run"]
 # Which coverage sets for the processes it is to measure. That doubles what a start costs, and the tests
 # that watch processes start the same code again and again.
@@ -54,15 +57,25 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                # A shell starts what is in its background, such as these tests, deaf to Ctrl-C.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     @property
     def output(self) -> str:
         return self._output.read_text(errors="replace")
 
+    def _last(self) -> str:
+        """The end of the output: a server that fails at each request writes megabytes."""
+        return f"...\n{self.output[-4000:]}"
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.environ['PORT']}"
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.environ["DATA_DIR"])
 
     @property
     def password(self) -> str:
@@ -71,13 +84,33 @@ class Run:
     def wait_until_ready(self, seconds: float = 60) -> "Run":
         deadline = time.monotonic() + seconds
         while "Ctrl-C" not in self.output:
-            assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.output}"
-            assert time.monotonic() < deadline, f"not ready within {seconds} s:\n{self.output}"
-            time.sleep(0.02)
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self._last()}"
+            assert time.monotonic() < deadline, f"not ready within {seconds} s: {self._last()}"
+            time.sleep(0.05)
         return self
 
     def children(self) -> list[int]:
         return descendants(self.process.pid)
+
+    def ends(self, act: Callable[[], object], status: int) -> None:
+        """After ``act()`` it and all of its children end, it with that status; nothing crashed."""
+        children = self.children()
+        act()
+        assert self.process.wait(20) == status
+        assert all_end(children)
+        assert "Traceback" not in self.output
+
+    def end(self) -> None:
+        """Orderly if it can, and at any rate with all of its children."""
+        left = self.children()
+        self.process.terminate()  # coverage is written at an orderly end
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        self.process.kill()
+        self.process.wait()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def get(self, path: str) -> int:
         """The status of a page."""
@@ -119,15 +152,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
     yield begin
     for run in runs:
-        left = run.children()
-        run.process.terminate()  # coverage is written at an orderly end
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.process.wait(20)
-        run.process.kill()
-        run.process.wait()
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        run.end()
 
 
 def put_engine(data_dir: Path) -> Path:
@@ -138,18 +163,67 @@ def put_engine(data_dir: Path) -> Path:
     return data_dir
 
 
+@dataclass(frozen=True)
+class FirstStart:
+    """A start over an empty directory, with demo data and the simulator, and what it left there."""
+
+    data_dir: Path
+    output: str
+
+
 @pytest.fixture(scope="session")
-def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory after its first start: databases made, static files collected."""
-    folder = put_engine(tmp_path_factory.mktemp("prepared"))
-    output = tmp_path_factory.mktemp("prepared-output") / "output"
-    run = Run(environment(folder), output, PROGRAM).wait_until_ready()
-    run.process.terminate()
-    assert run.process.wait(30) == 0, run.output
-    return folder
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> FirstStart:
+    """One for all workers of the test run: it is the dearest of the starts."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, output = shared / "prepared", shared / "prepared-output"
+    with (shared / "prepared-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            unfinished = shared / "prepared-output-unfinished"
+            run = Run(
+                environment(put_engine(folder), measured=True, DEMO="1", SIMULATE="1"), unfinished, PROGRAM
+            )
+            try:
+                run.wait_until_ready()
+                assert run.get("/accounts/login/") == 200
+                client = run.dynamodb()
+                assert client.scan(TableName="AgentRegistry", Select="COUNT")["Count"] > 3
+                client.close()
+                assert any("manage.py simulate" in command_of(pid) for pid in run.children())
+                run.ends(run.process.terminate, 0)
+            finally:
+                run.end()
+            unfinished.rename(output)
+    return FirstStart(folder, output.read_text())
 
 
 @pytest.fixture
-def data_dir(_prepared: Path, tmp_path: Path) -> Path:
+def data_dir(first_start: FirstStart, tmp_path: Path) -> Path:
     """A data directory of this test's own, as a first start leaves it; a start from it is quick."""
-    return shutil.copytree(_prepared, tmp_path / "data", symlinks=True)
+    return shutil.copytree(first_start.data_dir, tmp_path / "data", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def console(first_start: FirstStart, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Run]]:
+    """``console()``: a run that tests share; one that a test has ended is started again."""
+    folder = tmp_path_factory.mktemp("console")
+    data_dir = shutil.copytree(first_start.data_dir, folder / "data", symlinks=True)
+    runs: list[Run] = []
+
+    def running() -> Run:
+        if not runs or runs[-1].process.poll() is not None:
+            (data_dir / "run.lock").write_text(
+                "1 http://127.0.0.1:8000/\n"
+            )  # process 1 lives, and is not ours
+            environ = environment(
+                data_dir, measured=True, SIMULATE="1", WEB_CONCURRENCY="2", REQUESTS_QUEUE_URL=REAL_QUEUE,
+                DEMO_PASSWORD="chosen by me",
+            )  # fmt: skip
+            runs.append(Run(environ, folder / f"output-{len(runs)}", PROGRAM))
+        return runs[-1].wait_until_ready()
+
+    yield running
+    for run in runs:
+        run.end()

@@ -14,11 +14,12 @@ import pytest
 
 from opsportal.operations.outbox import Message
 from tests.engines import running
-from tests.faults.conftest import Run, put_engine
+from tests.faults.conftest import FirstStart, Run, put_engine
 from tests.processes import all_end, command_of, cpu_seconds, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are watched through /proc")
 Start = Callable[..., Run]
+Console = Callable[[], Run]
 
 
 def child(run: Run, part: str) -> int:
@@ -27,37 +28,134 @@ def child(run: Run, part: str) -> int:
     return pid
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_signal_stops_every_child(start: Start, data_dir: Path, number: signal.Signals) -> None:
-    run = start(data_dir, WEB_CONCURRENCY="2").wait_until_ready()
-    children = run.children()
-    assert len(children) >= 6  # the engine, the queues, gunicorn, its two workers, the console's worker
-    assert run.get("/healthz") == 200
-    run.process.send_signal(number)
-    assert run.process.wait(20) == 0
-    assert all_end(children)
-    assert "Traceback" not in run.output
+def kill(run: Run, part: str) -> None:
+    """Kill the eldest process below ``run`` with ``part`` in its command line."""
+    os.kill(min(pid for pid in run.children() if part in command_of(pid)), signal.SIGKILL)
 
 
-def test_kill_9_leaves_no_orphan_and_a_second_start_is_quick_and_has_the_data(
-    start: Start, data_dir: Path
+# --- While it runs: these leave the console that they share as it is -----------------------------------------
+
+
+def test_the_first_start_makes_everything(first_start: FirstStart) -> None:
+    assert "Collecting" in first_start.output
+    assert "Loading demo data" in first_start.output
+
+
+def test_the_lock_of_a_run_that_is_gone_hinders_nobody(console: Console) -> None:
+    run = console()
+    assert (run.data_dir / "run.lock").read_text() == f"{run.process.pid} {run.url}/\n"
+
+
+def test_a_second_run_from_the_same_data_is_refused(start: Start, console: Console) -> None:
+    first = console()
+    second = start(first.data_dir)
+    assert second.process.wait(10) == 1
+    assert second.output == (
+        f"The console already runs from {first.data_dir} ({first.url}/): stop it with Ctrl-C or "
+        f"`kill {first.process.pid}`, or set DATA_DIR and PORT to run a second one.\n"
+    )
+    assert first.get("/healthz") == 200
+
+
+def test_another_console_cannot_share_the_port(start: Start, console: Console, tmp_path: Path) -> None:
+    second = start(put_engine(tmp_path / "other"), PORT=console().environ["PORT"])
+    assert second.process.wait(10) == 1
+    assert "is used by another program" in second.output
+
+
+def test_the_queues_are_there_and_every_child_is_told_of_them(console: Console) -> None:
+    run = console()
+    sqs = run.sqs()
+    urls = sqs.list_queues()["QueueUrls"]
+    sqs.close()
+    assert [url.rpartition("/")[2] for url in urls] == ["requests", "workflow-commands"]
+    endpoint = sqs.meta.endpoint_url
+    assert run.environ["REQUESTS_QUEUE_URL"] not in urls
+    for part in ("gunicorn", "manage.py worker", "manage.py simulate"):
+        pid = min(pid for pid in run.children() if part in command_of(pid))
+        environ = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        assert f"AWS_ENDPOINT_URL_SQS={endpoint}" in environ
+        told = {line.partition("=")[2] for line in environ if "_QUEUE_URL=" in line}
+        assert told == set(urls)
+
+
+def test_secrets_and_data_are_readable_by_their_owner_alone(
+    first_start: FirstStart, console: Console
 ) -> None:
+    run = console()
+    for folder in (first_start.data_dir, run.data_dir):
+        for name in ("secret_key", "demo_password", "console.sqlite3", "dynamodb.sqlite3"):
+            assert (folder / name).stat().st_mode & 0o777 == 0o600
+    assert "password chosen by me" in run.output
+
+
+# --- The ways in which it ends. Each start costs three seconds of a core: what one can show, it shows ---------
+
+
+def test_closing_its_terminal_stops_every_child(console: Console) -> None:
+    run = console()
+    children = run.children()
+    # The engine, the queues, gunicorn, its two workers, the console's worker, the simulator.
+    assert len(children) >= 7
+    assert run.get("/healthz") == 200
+    run.ends(lambda: run.process.send_signal(signal.SIGHUP), 0)
+
+
+def test_the_end_of_the_queues_stops_the_rest(console: Console) -> None:
+    run = console()
+    run.ends(lambda: kill(run, "opsportal.run.queues"), 1)
+    assert "The queues ended with -9; stopping the rest." in run.output
+
+
+def test_what_a_run_that_was_killed_had_is_there_in_the_next(start: Start, data_dir: Path) -> None:
+    # Its worker is killed before it could send what is in the outbox: it stops.
     first = start(data_dir).wait_until_ready()
+    os.kill(child(first, "manage.py worker"), signal.SIGSTOP)
+    messages = [
+        Message("requests.sqs", {"request_id": "req-1"}, "00000000-0000-4000-8000-000000000001"),
+        Message("workflows.command", {"sessionId": "s-1"}, "00000000-0000-4000-8000-000000000002"),
+    ]
     client = first.dynamodb()
+    for message in messages:
+        client.put_item(TableName="dev-opsportal_jobs", Item=message.item())
     client.put_item(TableName="AgentRegistry", Item={"agentId": {"S": "kept"}})
     client.close()
-    children = first.children()
-    first.process.kill()
+    first.ends(lambda: kill(first, "manage.py worker"), 1)
+    assert "The worker ended with -9; stopping the rest." in first.output
+
+    # The next sends it. It is itself killed, and leaves no orphan.
+    second = start(data_dir).wait_until_ready()
+    sqs, client = second.sqs(), second.dynamodb()
+    for message, url in zip(messages, sqs.list_queues()["QueueUrls"], strict=True):
+        received: list[Any] = []
+
+        def arrived(url: str = url, received: list[Any] = received) -> bool:
+            received.extend(sqs.receive_message(QueueUrl=url).get("Messages", []))
+            return bool(received)
+
+        assert eventually(arrived, 20)
+        assert [json.loads(one["Body"]) for one in received] == [
+            message.body | {"action_id": message.action_id}
+        ]
+    # Sent, and then deleted.
+    assert eventually(lambda: client.scan(TableName="dev-opsportal_jobs")["Count"] == 0, 5)
+    sqs.close()
+    client.close()
+    children = second.children()
+    second.process.kill()
     assert all_end(children, seconds=2)
 
-    second = start(data_dir).wait_until_ready()
+    # And the next is quick, has the data, loads none again, and stops at Ctrl-C.
+    third = start(data_dir, DEMO="1").wait_until_ready()
     # A busy machine stretches the wall clock; five seconds of one core bound it on an idle one.
-    assert cpu_seconds(second.process.pid) < 5
-    client = second.dynamodb()
+    assert cpu_seconds(third.process.pid) < 5
+    client = third.dynamodb()
     assert "Item" in client.get_item(TableName="AgentRegistry", Key={"agentId": {"S": "kept"}})
     client.close()
-    assert second.password == first.password
-    assert "Collecting" not in second.output
+    assert third.password == first.password
+    assert "Collecting" not in third.output
+    assert "Loading" not in third.output
+    third.ends(lambda: third.process.send_signal(signal.SIGINT), 0)
 
 
 def test_a_killed_make_stops_everything(start: Start, data_dir: Path) -> None:
@@ -68,41 +166,6 @@ def test_a_killed_make_stops_everything(start: Start, data_dir: Path) -> None:
     assert all_end(children, seconds=20)
 
 
-@pytest.mark.parametrize(
-    ("part", "name"),
-    [
-        ("dynoxide", "The engine"),
-        ("opsportal.run.queues", "The queues"),
-        ("gunicorn", "The web server"),
-        ("manage.py worker", "The worker"),
-    ],
-)
-def test_the_end_of_one_child_stops_the_rest(start: Start, data_dir: Path, part: str, name: str) -> None:
-    run = start(data_dir).wait_until_ready()
-    children = run.children()
-    os.kill(min(pid for pid in children if part in command_of(pid)), signal.SIGKILL)
-    assert run.process.wait(20) == 1
-    assert f"{name} ended with -9; stopping the rest." in run.output
-    assert all_end(children)
-
-
-def test_a_second_run_from_the_same_data_is_refused(start: Start, data_dir: Path) -> None:
-    first = start(data_dir).wait_until_ready()
-    second = start(data_dir)
-    assert second.process.wait(10) == 1
-    assert second.output == (
-        f"The console already runs from {data_dir} ({first.url}/): stop it with Ctrl-C or "
-        f"`kill {first.process.pid}`, or set DATA_DIR and PORT to run a second one.\n"
-    )
-    assert first.get("/healthz") == 200
-
-
-def test_the_lock_of_a_run_that_is_gone_hinders_nobody(start: Start, data_dir: Path) -> None:
-    (data_dir / "run.lock").write_text("1 http://127.0.0.1:8000/\n")  # process 1 lives, and is not ours
-    run = start(data_dir).wait_until_ready()
-    assert (data_dir / "run.lock").read_text() == f"{run.process.pid} {run.url}/\n"
-
-
 @pytest.mark.parametrize("name", ["PORT", "ENGINE_PORT"])
 def test_a_busy_port_is_named_with_the_mend(start: Start, data_dir: Path, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -111,13 +174,6 @@ def test_a_busy_port_is_named_with_the_mend(start: Start, data_dir: Path, name: 
         assert run.process.wait(10) == 1
     assert f"Port {port} is used by another program: choose another, such as `{name}=" in run.output
     assert len(run.output.splitlines()) == 1
-
-
-def test_another_console_cannot_share_the_port(start: Start, data_dir: Path, tmp_path: Path) -> None:
-    first = start(data_dir).wait_until_ready()
-    second = start(put_engine(tmp_path / "other"), PORT=first.environ["PORT"])
-    assert second.process.wait(10) == 1
-    assert "is used by another program" in second.output
 
 
 def test_without_npm_moto_takes_over_with_one_clear_line(
@@ -134,10 +190,8 @@ def test_without_npm_moto_takes_over_with_one_clear_line(
     client = run.dynamodb()
     assert client.describe_table(TableName="dev-request_processing_logs")
     client.close()
-    children = run.children()
-    run.process.terminate()
-    assert run.process.wait(20) == 0
-    assert all_end(children)
+    run.ends(lambda: kill(run, "moto.server"), 1)
+    assert "The engine ended with -9; stopping the rest." in run.output
 
 
 def test_an_engine_that_was_asked_for_by_name_is_not_replaced(
@@ -166,70 +220,8 @@ def test_with_aws_nothing_is_made_and_the_worker_waits_for_its_tables(start: Sta
     assert not any(part in command_of(pid) for pid in run.children() for part in ours)
     assert "Queues" not in run.output
     assert not (tmp_path / "data" / "demo_password").exists()
-
-
-# --- Queues and the worker ---------------------------------------------------------------------------------
-
-
-def test_the_queues_are_there_and_every_child_is_told_of_them(start: Start, data_dir: Path) -> None:
-    real = "https://sqs.eu-west-1.amazonaws.com/1/real"
-    run = start(data_dir, SIMULATE="1", REQUESTS_QUEUE_URL=real).wait_until_ready()
-    sqs = run.sqs()
-    urls = sqs.list_queues()["QueueUrls"]
-    sqs.close()
-    assert [url.rpartition("/")[2] for url in urls] == ["requests", "workflow-commands"]
-    endpoint = sqs.meta.endpoint_url
-    for part in ("gunicorn", "manage.py worker", "manage.py simulate"):
-        pid = min(pid for pid in run.children() if part in command_of(pid))
-        environ = Path(f"/proc/{pid}/environ").read_text().split("\0")
-        assert f"AWS_ENDPOINT_URL_SQS={endpoint}" in environ
-        told = {line.partition("=")[2] for line in environ if "_QUEUE_URL=" in line}
-        assert told == set(urls)
-
-
-def test_what_a_killed_worker_left_to_be_sent_goes_out_with_the_next_run(
-    start: Start, data_dir: Path
-) -> None:
-    first = start(data_dir).wait_until_ready()
-    worker = child(first, "manage.py worker")
-    os.kill(worker, signal.SIGSTOP)
-    messages = [
-        Message("requests.sqs", {"request_id": "req-1"}, "00000000-0000-4000-8000-000000000001"),
-        Message("workflows.command", {"sessionId": "s-1"}, "00000000-0000-4000-8000-000000000002"),
-    ]
-    client = first.dynamodb()
-    for message in messages:
-        client.put_item(TableName="dev-opsportal_jobs", Item=message.item())
-    client.close()
-    os.kill(worker, signal.SIGKILL)
-    assert first.process.wait(20) == 1
-    assert "The worker ended with -9; stopping the rest." in first.output
-
-    second = start(data_dir).wait_until_ready()
-    sqs, client = second.sqs(), second.dynamodb()
-    for message, url in zip(messages, sqs.list_queues()["QueueUrls"], strict=True):
-        received: list[Any] = []
-
-        def arrived(url: str = url, received: list[Any] = received) -> bool:
-            received.extend(sqs.receive_message(QueueUrl=url).get("Messages", []))
-            return bool(received)
-
-        assert eventually(arrived, 20)
-        assert [json.loads(one["Body"]) for one in received] == [
-            message.body | {"action_id": message.action_id}
-        ]
-    # Sent, and then deleted.
-    assert eventually(lambda: client.scan(TableName="dev-opsportal_jobs")["Count"] == 0, 5)
-    sqs.close()
-    client.close()
-
-
-def test_secrets_and_data_are_readable_by_their_owner_alone(start: Start, data_dir: Path) -> None:
-    for name in ("secret_key", "demo_password", "console.sqlite3", "dynamodb.sqlite3"):
-        assert (data_dir / name).stat().st_mode & 0o777 == 0o600
-    run = start(data_dir, measured=True, DEMO_PASSWORD="chosen by me").wait_until_ready()
-    assert "password chosen by me" in run.output
-    assert (data_dir / "demo_password").stat().st_mode & 0o777 == 0o600
+    run.ends(lambda: kill(run, "gunicorn"), 1)
+    assert "The web server ended with -9; stopping the rest." in run.output
 
 
 def test_ctrl_c_while_it_is_still_starting_leaves_nothing(start: Start, data_dir: Path) -> None:
@@ -246,19 +238,3 @@ def test_settings_that_are_refused_are_one_sentence(start: Start, data_dir: Path
     assert run.process.wait(20) == 1
     assert "The settings refuse to start: OPSPORTAL_ENV is 'production'" in run.output
     assert "Traceback" not in run.output
-
-
-def test_the_first_start_makes_everything(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "fresh").mkdir()
-    run = start(put_engine(tmp_path / "fresh"), measured=True, DEMO="1", SIMULATE="1").wait_until_ready()
-    assert "Loading demo data" in run.output
-    assert run.get("/accounts/login/") == 200
-    client = run.dynamodb()
-    assert client.scan(TableName="AgentRegistry", Select="COUNT")["Count"] > 3
-    client.close()
-    assert child(run, "simulate")
-    run.process.terminate()
-    assert run.process.wait(30) == 0
-
-    again = start(tmp_path / "fresh", DEMO="1").wait_until_ready()
-    assert "Loading" not in again.output

@@ -24,6 +24,8 @@ from tests.operations.test_feeds import JUNK, entry
 from tests.pages import poll, visit
 from tests.trouble import refused, trouble
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 NOW = datetime.now(UTC)
 FEED = "/audit/"
 ATTACKS = [

@@ -6,6 +6,7 @@ import pytest
 
 from opsportal.dynamo import clients, migrations
 from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.plans import migrate
 from opsportal.dynamo.tables import bindings, own_table
 from opsportal.operations.tables import AUDIT, JOBS, places
 
@@ -39,7 +40,7 @@ def nowhere(engine, settings):
 def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
     settings.OPSPORTAL_ENV = env
     lines = []
-    migrations.migrate(lines.append)
+    migrate(lines.append)
     for spec in (AUDIT, JOBS):
         for place in places():
             found = describe(own_table(spec, place), fresh=True)
@@ -50,12 +51,12 @@ def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
             }
     foreign = {line.strip() for line in lines if "market_intelligence" in line}
     assert bool(foreign) == (env == "dev")
-    assert migrations.migrate(lambda line: None) == 0
+    assert migrate(lambda line: None) == 0
 
 
 def test_a_summary_is_projected_into_the_indexes_of_the_audit_table(nowhere, settings):
     settings.OPSPORTAL_ENV = "prod"
-    migrations.migrate(lambda line: None)
+    migrate(lambda line: None)
     audit = own_table(AUDIT, places()[0])
     table = clients.client(*audit.place, patient=True).describe_table(TableName=audit.name)["Table"]
     for index in table["GlobalSecondaryIndexes"]:

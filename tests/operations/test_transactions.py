@@ -375,6 +375,7 @@ def test_a_passing_hindrance_is_tried_again(proxied: Proxy, tables: dict[str, An
     assert len(trail(tables["requests"])) == 1
 
 
+@pytest.mark.no_moto  # no engine answers so: the answers are injected, and waited for
 @pytest.mark.parametrize(
     ("answer", "raised"),
     [

@@ -20,6 +20,8 @@ from tests import dumps
 from tests.dynamo import typed
 from tests.registry.test_actions import agent, beat, operational
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 KEY = "an agent/with ünusual\u202e <b>parts</b>"
 HTMX = {"HX-Request": "true"}
 DECLARED = ("activate", "deactivate")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ NESTED = {"serviceAvailability": TIER.map(lambda tier: type(tier)(M={"basic": ti
 AGENTS = items(WHOLE, "agentId", nested=NESTED)
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(drawn=st.lists(AGENTS, min_size=1, max_size=3, unique_by=lambda item: item["agentId"]["S"]))
 def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, drawn: Any) -> None:

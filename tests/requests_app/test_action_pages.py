@@ -19,6 +19,8 @@ from tests.operations.places import FOREIGN, dump, get, images, outbox, put, req
 from tests.operations.proxy import LOST, Proxy
 from tests.pages import Page, poll, visit
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 VERBS = {"cancel": "processing", "retry": "failed", "purge": "failed"}
 HTMX = {"HX-Request": "true"}
 

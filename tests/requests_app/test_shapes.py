@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from django.core.cache import caches
 from django.urls import reverse
 from hypothesis import given
@@ -41,6 +42,7 @@ def unique(drawn: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
     return st.lists(drawn, min_size=1, max_size=3, unique_by=lambda item: item[key]["S"])
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(drawn=unique(items(WHOLE, "request_id", indexed=INDEXED, nested=NESTED), "request_id"))
 def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, drawn: Any) -> None:
@@ -82,6 +84,7 @@ def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
 LINE = {**log("r", stage="x"), "timestamp": {"S": "2024-01-09T15:43:09.250000"}}
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(drawn=unique(items(LINE, "log_id", indexed=("request_id", "timestamp")), "log_id"))
 def test_any_shape_of_log_line_is_shown_and_downloaded(tables: Any, client_for: Any, drawn: Any) -> None:

@@ -28,6 +28,8 @@ from tests.requests_app.submitting import errors, filled, form, request_id_of, s
 from tests.shapes import ATTACKS, ODD_TEXTS, values
 from tests.trouble import denied, refused, trouble
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 NEW = "/requests/new/"
 
 

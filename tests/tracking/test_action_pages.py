@@ -16,6 +16,8 @@ from tests import dumps
 from tests.tracking.conftest import Queue
 from tests.tracking.test_actions import failed, later, step, workflow
 
+pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
 KEY = "a session/with ünusual\u202e <b>parts</b>"
 HTMX = {"HX-Request": "true"}
 VERBS = ("cancel", "retry", "purge")

@@ -110,6 +110,7 @@ def test_without_the_index_a_page_scans_a_part_and_goes_on_to_the_end(
     assert all(page.response.wsgi_request.spending.calls <= 5 + 3 for page in search)
 
 
+@pytest.mark.no_moto  # which reads its whole table with every query
 def test_a_page_of_a_large_table_costs_a_bounded_number_of_calls(tables: Any, client_for: Any) -> None:
     begin = ago(hours=3)
     statuses = ("processing", "completed", "failed", "FAILED", "loading")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from django.core.cache import caches
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,7 @@ def assert_pages_show(client: Any, rows: dict[str, Node], key: str) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(drawn=shapes("overallStatus", "createdAt"))
 def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, drawn: Any) -> None:

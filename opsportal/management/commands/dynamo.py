@@ -1,16 +1,34 @@
 """``manage.py dynamo ...``: create, change, check, price and back up the DynamoDB tables."""
 
 import importlib
+import os
+import signal
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from opsportal.console.text import one_line, visible
 from opsportal.dynamo.errors import DynamoError
 from opsportal.tables.commands import Console, Subcommand
 
 # In the order of a deployment. Each is a module of opsportal.tables.commands, with _ for -.
-SUBCOMMANDS = ("migrate",)
+SUBCOMMANDS = (
+    "migrate",
+    "status",
+    "rollback",
+    "verify",
+    "doctor",
+    "policy",
+    "cost",
+    "export-terraform",
+    "alarms",
+    "backup",
+    "retention",
+    "seed",
+)
+
+INTERRUPTED = "Interrupted. What was done until now is done; run the command again to go on."
 
 
 def subcommand(name: str) -> Subcommand:
@@ -30,6 +48,16 @@ class Command(BaseCommand):
         try:
             status = subcommand(options["command"]).run(Console(self.stdout.write), options)
         except DynamoError as error:
-            raise CommandError(f"{error.sentence} {error.mend}".strip()) from error
+            said = one_line(f"{error.sentence} {error.mend}".strip())
+            raise CommandError("\n".join(filter(None, (said, visible(error.statement))))) from error
+        except CommandError as error:
+            raise CommandError(visible(str(error))) from error
+        except KeyboardInterrupt:
+            # Each step that changes something may be repeated, so nothing else is left to say.
+            raise CommandError(INTERRUPTED, returncode=128 + signal.SIGINT) from None
+        except BrokenPipeError:
+            # The reader, `head` say, has enough. What was not written yet must not fail again at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 1
         if status:
             sys.exit(status)

@@ -1,0 +1,125 @@
+"""All that DynamoDB tells of a table as deployed: its description, TTL, recovery and tags, read afresh.
+
+Each part has a permission and an operation of its own, which the role may lack and an emulator may not
+know: such a part is `Unknown`, which is never trouble of the table's.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.descriptions import DeployedIndex, Description, describe
+from opsportal.dynamo.errors import AccessDenied, DynamoError, OperationUnknown, translated
+from opsportal.dynamo.tables import Binding
+
+__all__ = ["UNKNOWN_HERE", "Deployed", "DeployedIndex", "Recovery", "Ttl", "Unknown", "deployed", "told"]
+
+UNKNOWN_HERE = "unknown here"
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A part that could not be told, and why. False, so that it never passes for an answer.
+
+    `denied`: IAM refused; `statement` is then the policy statement that allows it ("" where none would).
+    """
+
+    why: str = UNKNOWN_HERE
+    denied: bool = False
+    statement: str = ""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return self.why
+
+
+@dataclass(frozen=True)
+class Ttl:
+    """`status`: ENABLED, ENABLING, DISABLED or DISABLING; `attribute` is "" while it is off."""
+
+    status: str
+    attribute: str = ""
+
+    @property
+    def on(self) -> bool:
+        return self.status in ("ENABLED", "ENABLING")
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Point-in-time recovery, and between which moments the table can be restored to (None while off)."""
+
+    enabled: bool
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Deployed(Description):
+    ttl: Ttl | Unknown
+    recovery: Recovery | Unknown
+    tags: Mapping[str, str] | Unknown
+
+
+def deployed(table: Binding, *, patient: bool = True) -> Deployed:
+    """The table as it is now: four calls. Raises `DynamoError` when DescribeTable itself fails.
+
+    `patient`: with a worker's time, not a page's.
+    """
+    found = describe(table, fresh=True, patient=patient)
+    client = clients.client(*table.place, patient=patient)
+    return Deployed(
+        **vars(found),
+        ttl=told(table, lambda: _ttl(client.describe_time_to_live(TableName=table.name))),
+        recovery=told(table, lambda: _recovery(client.describe_continuous_backups(TableName=table.name))),
+        tags=told(table, lambda: _tags(client, found.arn)),
+    )
+
+
+T = TypeVar("T")
+
+
+def told(table: Binding, ask: Callable[[], T]) -> T | Unknown:
+    """What `ask` returns of the table, or `Unknown` where its call is not known, not allowed or failed."""
+    try:
+        with translated(table):
+            return ask()
+    except OperationUnknown:
+        return Unknown()
+    except AccessDenied as denied:
+        return Unknown(denied.sentence, denied=True, statement=denied.statement)
+    except DynamoError as trouble:
+        return Unknown(trouble.sentence)
+
+
+def _ttl(answer: dict[str, Any]) -> Ttl:
+    description = answer.get("TimeToLiveDescription", {})
+    return Ttl(description.get("TimeToLiveStatus", "DISABLED"), description.get("AttributeName", ""))
+
+
+def _recovery(answer: dict[str, Any]) -> Recovery:
+    description = answer.get("ContinuousBackupsDescription", {}).get("PointInTimeRecoveryDescription", {})
+    return Recovery(
+        enabled=description.get("PointInTimeRecoveryStatus") == "ENABLED",
+        earliest=_in_utc(description.get("EarliestRestorableDateTime")),
+        latest=_in_utc(description.get("LatestRestorableDateTime")),
+    )
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
+
+
+def _tags(client: Any, arn: str) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    more: dict[str, str] = {}
+    while True:
+        answer = client.list_tags_of_resource(ResourceArn=arn, **more)
+        tags |= {tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])}
+        if not answer.get("NextToken"):
+            return tags
+        more = {"NextToken": answer["NextToken"]}

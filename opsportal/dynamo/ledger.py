@@ -1,0 +1,225 @@
+"""The ledger of table migrations: one item per migration and table, in a table beside the migrated one.
+
+``{env}-opsportal_migrations`` exists once per region and endpoint. There is no lock: every step of a migration
+may be repeated, and every write here is conditional, so two runs at once, a run that was killed, and a
+rollback that meets a migration end in one truth. What an item says:
+
+begun_at, begun_by      somebody set out to change the table; `runs` holds a token of each run that did
+applied_at, applied_by  done. `made` is the creation time of the table that it made, or whose index it made;
+                        without it the table or index was found, and is not ours to delete
+removing_at, _by        a rollback began; `migrate` keeps off until it is finished
+rolled_back_at, _by     gone again, and so pending
+"""
+
+import getpass
+import os
+import socket
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.creation import create
+from opsportal.dynamo.errors import DynamoError, TableMissing, translated
+from opsportal.dynamo.tables import Binding, TableSpec, own_table
+
+LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name", source="the console's own")
+
+_FREE = "attribute_not_exists(applied_at) AND attribute_not_exists(removing_at)"
+
+
+def ledger_of(table: Binding) -> Binding:
+    """The ledger in the place of `table`."""
+    return own_table(LEDGER, table)
+
+
+def ensure_ledger(table: Binding) -> None:
+    """Create the ledger beside `table` if it is not there."""
+    try:
+        entries(table)
+    except TableMissing:
+        create(ledger_of(table))
+
+
+class RolledBackMeanwhile(DynamoError):
+    """A migration met a rollback of the same table."""
+
+    kind = "rolled_back"
+    title = "A rollback is under way"
+
+
+@dataclass
+class Entry:
+    """A migration's item in the ledger beside its table; as read, or not there yet. `run`: this run's token."""
+
+    migration: str
+    app: str
+    table: Binding
+    said: dict[str, str] = field(default_factory=dict)
+    runs: frozenset[str] = frozenset()
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def key(self) -> str:
+        """A migration is applied to a table, and names of tables are settings."""
+        return f"{self.migration}/{self.table.name}"
+
+    @property
+    def applied(self) -> bool:
+        return "applied_at" in self.said
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run set out and did not finish, so that what is there now may be ours."""
+        return "begun_at" in self.said and not self.applied
+
+    @property
+    def removing(self) -> bool:
+        return "removing_at" in self.said
+
+    @property
+    def made(self) -> str:
+        """When the table was created that this made, or whose index this made; "" where it was found."""
+        return self.said.get("made", "")
+
+    def at(self, event: str) -> datetime | None:
+        """When it was "begun", "applied", ...; None when it was not."""
+        try:
+            return datetime.fromisoformat(self.said[f"{event}_at"]).astimezone(UTC)
+        except (KeyError, ValueError):
+            return None
+
+    def by(self, event: str) -> str:
+        return self.said.get(f"{event}_by", "")
+
+    def when(self, event: str) -> str:
+        """``2026-11-20 10:00:00 UTC by ops@host``, for people."""
+        at = self.at(event)
+        stamp = f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else self.said.get(f"{event}_at", "")
+        return f"{stamp} by {self.by(event) or 'somebody'}"
+
+    def refresh(self) -> None:
+        """Read it again, consistently."""
+        self._take(_call(self.table, "get_item", Key=self._key, ConsistentRead=True).get("Item", {}))
+
+    def begin(self) -> bool:
+        """Note that a run sets out; False where another one has applied it meanwhile. Raises `DynamoError`."""
+        return self._write(
+            "SET app = :app, #table = :table, begun_at = if_not_exists(begun_at, :now), "
+            "begun_by = if_not_exists(begun_by, :who) ADD runs :run REMOVE rolled_back_at, rolled_back_by",
+            {":run": {"SS": [self.run]}},
+        )
+
+    def finish(self, made: str = "") -> bool:
+        """Note that it is applied; False where another run was first. Raises `DynamoError`."""
+        return self._write(
+            "SET app = :app, #table = :table, applied_at = :now, applied_by = :who"
+            f"{', made = :made' if made else ''} REMOVE runs, rolled_back_at, rolled_back_by",
+            {":made": {"S": made}} if made else {},
+        )
+
+    def begin_removal(self) -> None:
+        """Note that a rollback sets out. A second one takes up the first."""
+        self._update(
+            "SET removing_at = if_not_exists(removing_at, :now), removing_by = if_not_exists(removing_by, :who)",
+            "attribute_exists(begun_at) OR attribute_exists(applied_at) OR attribute_exists(removing_at)",
+            {},
+            without=("app", "table"),
+        )
+
+    def finish_removal(self) -> None:
+        self._update(
+            "SET rolled_back_at = :now, rolled_back_by = :who REMOVE begun_at, begun_by, runs, applied_at, "
+            "applied_by, made, removing_at, removing_by",
+            "attribute_exists(removing_at)",
+            {},
+            without=("app", "table"),
+        )
+
+    def _write(self, expression: str, values: dict[str, Any]) -> bool:
+        if self._update(expression, _FREE, values):
+            return True
+        if self.removing:
+            raise RolledBackMeanwhile(
+                f"{self.migration} is being rolled back on {self.table.name}, since {self.when('removing')}.",
+                f"If that rollback did not end, run it again: python manage.py dynamo rollback --target "
+                f"{self.migration}",
+            )
+        return False
+
+    def _update(
+        self, expression: str, condition: str, values: dict[str, Any], without: tuple[str, ...] = ()
+    ) -> bool:
+        """Whether the condition held; either way this entry is then as the ledger has it."""
+        named = {":app": {"S": self.app}, ":table": {"S": self.table.name}}
+        values = values | {":now": {"S": _now()}, ":who": {"S": who()}}
+        values |= {name: value for name, value in named.items() if name[1:] not in without}
+        arguments: dict[str, Any] = (
+            {} if "table" in without else {"ExpressionAttributeNames": {"#table": "table"}}
+        )
+        try:
+            answer = _call(
+                self.table,
+                "update_item",
+                Key=self._key,
+                UpdateExpression=expression,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+                **arguments,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            self.refresh()
+            return False
+        self._take(answer.get("Attributes", {}))
+        return True
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        return {"name": {"S": self.key}}
+
+    def _take(self, item: dict[str, Any]) -> None:
+        self.said = {name: value["S"] for name, value in item.items() if "S" in value}
+        self.runs = frozenset(item.get("runs", {}).get("SS", ()))
+
+
+def entries(table: Binding, *, patient: bool = True) -> dict[str, dict[str, Any]]:
+    """The items of the ledger beside `table`, by their key. Raises TableMissing where there is none yet."""
+    ledger = ledger_of(table)
+    with translated(ledger):
+        paginator = clients.client(*ledger.place, patient=patient).get_paginator("scan")
+        pages = paginator.paginate(TableName=ledger.name, ConsistentRead=True)
+        return {item["name"]["S"]: item for page in pages for item in page["Items"]}
+
+
+def entry_of(migration: str, app: str, table: Binding, items: dict[str, dict[str, Any]]) -> Entry:
+    """That migration's entry among the `items` of the ledger beside `table`."""
+    entry = Entry(migration, app, table)
+    entry._take(items.get(entry.key, {}))
+    return entry
+
+
+def _call(table: Binding, operation: str, **arguments: Any) -> dict[str, Any]:
+    ledger = ledger_of(table)
+    client = clients.client(*ledger.place, patient=True)
+    with translated(ledger):
+        answer: dict[str, Any] = getattr(client, operation)(TableName=ledger.name, **arguments)
+    return answer
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def who() -> str:
+    """``user@host`` of this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container whose user id has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

@@ -1,0 +1,212 @@
+"""What a table migration does: create a table, or add an index. Each step says beforehand what it will do,
+looks before it acts, and can be undone where the ledger says that it made what is there."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from opsportal.dynamo import creation, indexes
+from opsportal.dynamo.creation import Say, create
+from opsportal.dynamo.descriptions import Description, describe
+from opsportal.dynamo.errors import TableMissing
+from opsportal.dynamo.indexes import Sample, sample_of_rejects
+from opsportal.dynamo.ledger import Entry
+from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a step would do, in lines for people. `found`: the table is there already, whosever it is.
+    `rejects`: a sample of items that the new index would reject, where there are any."""
+
+    lines: tuple[str, ...]
+    found: bool = False
+    rejects: Sample | None = None
+
+
+class Step(Protocol):
+    """`apply` and `undo` may be repeated. `own`: the table is the console's and is always migrated; the others
+    belong to other programs."""
+
+    own: bool
+
+    @property
+    def logical(self) -> str: ...
+
+    def tables(self) -> list[Binding]:
+        """Where it applies: one table, or for the console's own one in every place."""
+        ...
+
+    def outlook(self, table: Binding, entry: Entry, *, coming: bool) -> Outlook:
+        """What `apply` would do; changes nothing. `coming`: an earlier step of the plan makes the table."""
+        ...
+
+    def apply(self, table: Binding, entry: Entry, say: Say) -> str:
+        """Do it. Returns what the ledger notes as made: the table's creation time, "" where nothing was."""
+        ...
+
+    def undo(self, table: Binding, say: Say) -> None:
+        """Delete what it made, and wait until it is gone."""
+        ...
+
+
+class _Creation:
+    """A step that makes a table."""
+
+    def outlook(self, table: Binding, entry: Entry, *, coming: bool) -> Outlook:
+        try:
+            found = describe(table, fresh=True, patient=True)
+        except TableMissing:
+            return Outlook((f"create {_declared(table)}",))
+        if entry.begun:
+            return Outlook((f"finish {table.name}, begun {entry.when('begun')}",), found=True)
+        what = f"{found.items:,} items, {size_text(found.size)}"
+        return Outlook((f"{table.name} exists already ({what}) and is left as it is",), found=True)
+
+    def apply(self, table: Binding, entry: Entry, say: Say) -> str:
+        try:
+            describe(table, fresh=True, patient=True)
+            if not begun_by_a_migration(entry):
+                say(f"  {table.name} exists already and is left as it is")
+                return ""
+        except TableMissing:
+            # From here on the table is ours: a run that is killed before the end is taken up again.
+            if not entry.begin():
+                return ""
+        if not create(table, say=say):
+            if not begun_by_a_migration(entry):
+                say(f"  {table.name} was created by another program meanwhile")
+                return ""
+            creation.complete(table)
+        say(f"  created {table.name}")
+        return creation_stamp(describe(table, fresh=True, patient=True))
+
+    def undo(self, table: Binding, say: Say) -> None:
+        creation.delete(table)
+        say(f"  deleted {table.name}")
+
+
+@dataclass(frozen=True)
+class CreateTable(_Creation):
+    """Create the table as declared, with TTL and point-in-time recovery, if it does not exist."""
+
+    logical: str
+    own = False
+
+    def tables(self) -> list[Binding]:
+        return [binding(self.logical)]
+
+
+@dataclass(frozen=True)
+class CreateOwnTable(_Creation):
+    """Create one of the console's own tables in every place that holds a table of the settings: a
+    transaction can't cross regions, so what is written with a foreign item lies beside it."""
+
+    spec: TableSpec
+    own = True
+
+    @property
+    def logical(self) -> str:
+        return self.spec.logical
+
+    def tables(self) -> list[Binding]:
+        beside = {table.place: table for table in bindings()}
+        return [own_table(self.spec, table) for table in beside.values()]
+
+
+@dataclass(frozen=True)
+class AddIndex:
+    """Add a declared index to the table, if no index with its name exists."""
+
+    logical: str
+    index: str
+    own = False
+
+    def tables(self) -> list[Binding]:
+        return [binding(self.logical)]
+
+    def outlook(self, table: Binding, entry: Entry, *, coming: bool) -> Outlook:
+        index = table.spec.index(self.index)
+        keys = ", ".join(name for name in (index.hash_key, index.range_key) if name)
+        what = f"index {self.index} ({keys}; {index.definition()['Projection']['ProjectionType']})"
+        try:
+            found = describe(table, fresh=True, patient=True)
+        except TableMissing:
+            if coming:
+                return Outlook((f"add the {what} to {table.name}",))
+            raise
+        there = next((one for one in found.indexes if one.name == self.index), None)
+        if there:
+            state = "already" if there.usable else "already, still being built: wait for it"
+            return Outlook((f"{table.name} has the index {self.index} {state}",), found=True)
+        lines = [
+            f"add the {what} to {table.name}, and backfill it from {found.items:,} items, "
+            f"{size_text(found.size)} (DynamoDB's figures, about six hours old); the table stays in use"
+        ]
+        sample = sample_of_rejects(table, index)
+        how_far = "all" if sample.whole else f"a sample, of {max(found.items, sample.read):,}"
+        if not sample.found:
+            lines.append(f"{sample.read:,} items read ({how_far}): the index would reject none")
+            return Outlook(tuple(lines), found=True)
+        lines.append(
+            f"{sample.found:,} of {sample.read:,} items read ({how_far}) can't be keys of this index: they stay "
+            "out of it, and DynamoDB refuses to write them again as they are:"
+        )
+        lines += [f"  {reject}" for reject in sample.named]
+        return Outlook(tuple(lines), found=True, rejects=sample)
+
+    def apply(self, table: Binding, entry: Entry, say: Say) -> str:
+        if not indexes.is_there(table, self.index) and not entry.begin():
+            return ""
+        added = indexes.add(table, table.spec.index(self.index), say)
+        say(f"  added {self.index} to {table.name}" if added else f"  {table.name} has {self.index} already")
+        if not added and not begun_by_a_migration(entry):
+            return ""
+        return creation_stamp(describe(table, fresh=True, patient=True))
+
+    def undo(self, table: Binding, say: Say) -> None:
+        indexes.remove(table, self.index, say)
+        say(f"  removed {self.index} from {table.name}")
+
+
+def begun_by_a_migration(entry: Entry) -> bool:
+    """Whether what is there may be the work of a migration other than this run's, earlier or at this moment:
+    each notes that it sets out before it creates anything. Reads the ledger again."""
+    entry.refresh()
+    return entry.applied or bool(entry.runs - {entry.run})
+
+
+def creation_stamp(found: Description) -> str:
+    """What tells a table from a later one of the same name."""
+    return found.created_at.isoformat(timespec="milliseconds") if found.created_at else "unknown"
+
+
+def same_table(stamp: str, found: Description) -> bool:
+    """Whether `found` is the table of that stamp, as far as the engine tells."""
+    if stamp == "unknown" or found.created_at is None:
+        return True
+    return datetime.fromisoformat(stamp) == datetime.fromisoformat(creation_stamp(found))
+
+
+def size_text(size: int) -> str:
+    """``12.3 MB``, as AWS's console counts them."""
+    amount = float(size)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if amount < 1024 or unit == "GB":
+            return f"{amount:,.0f} {unit}" if unit == "bytes" else f"{amount:,.1f} {unit}"
+        amount /= 1024
+    raise AssertionError
+
+
+def _declared(table: Binding) -> str:
+    spec = table.spec
+    key = table.key + (f", {spec.range_key}" if spec.range_key else "")
+    parts = [f"key {key}", spec.billing_mode]
+    if names := [index.name for index in spec.indexes if not index.optional]:
+        parts.append(f"indexes {', '.join(names)}")
+    parts += [setting.text for setting in creation.settings_after_creation(table)]
+    if spec.encryption:
+        parts.append(f"encryption {spec.encryption}")
+    if spec.tags:
+        parts.append(f"{len(spec.tags)} tags")
+    return f"{table.name}: {'; '.join(parts)}"

@@ -1,0 +1,107 @@
+"""What a policy depends on beside the settings: the account, the tables as deployed, the keys that encrypt them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from opsportal.aws import ServiceTrouble, asking, is_emulated, service
+from opsportal.dynamo.descriptions import Description, describe
+from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.tables import Binding
+from opsportal.tables.grants import PLACEHOLDER, Feature, Found, places_of
+from opsportal.tables.policy import Key
+from opsportal.tables.together import together
+
+# For all tables, and for all keys.
+SECONDS = 10.0
+
+
+@dataclass
+class Circumstances:
+    """`account` is "" where it could not be told; `notes` say what could not, and what was assumed."""
+
+    account: str = ""
+    found: dict[str, Description] = field(default_factory=dict)
+    keys: list[Key] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def tables_for(asked: Iterable[Feature]) -> list[Binding]:
+    """Every table that one of the features touches, once."""
+    tables = [place.table for feature in asked for place in places_of(feature) if place.table]
+    return list({table.fingerprint: table for table in tables}.values())
+
+
+def look(asked: Iterable[Feature]) -> Circumstances:
+    """As AWS tells it now; takes at most half a minute, and raises nothing of AWS's."""
+    circumstances = Circumstances()
+    tables = tables_for(asked)
+    outcomes = together({table.fingerprint: _describing(table) for table in tables}, SECONDS)
+    assumed: dict[str, list[str]] = {}
+    for table in tables:
+        outcome = outcomes.get(table.fingerprint, "DynamoDB did not answer in time.")
+        if isinstance(outcome, Description):
+            circumstances.found[table.fingerprint] = outcome
+        else:
+            assumed.setdefault(outcome, []).append(f"{table.name} in {table.region}")
+    for why, names in assumed.items():
+        circumstances.notes.append(f"Taken as declared: {', '.join(names)}. {why}")
+    try:
+        with asking("sts:GetCallerIdentity", "every region"):  # the profile may not exist
+            real = [table for table in tables if not is_emulated(table, "sts")]
+        circumstances.account = account_of(real[0].region) if real else ""
+    except ServiceTrouble as trouble:
+        circumstances.notes.append(f"The account could not be told: {trouble.why}")
+    if not circumstances.account:
+        circumstances.notes.append(f"{PLACEHOLDER} stands for your account: give --account.")
+    _look_at_keys(tables, circumstances)
+    return circumstances
+
+
+def _describing(table: Binding) -> Callable[[], Description | str]:
+    def call() -> Description | str:
+        try:
+            return describe(table, fresh=True)
+        except DynamoError as error:
+            return error.sentence
+
+    return call
+
+
+def account_of(region: str) -> str:
+    """The account of the credentials. Raises `ServiceTrouble`. Needs no permission."""
+    with asking("sts:GetCallerIdentity", region):
+        return str(service("sts", region).get_caller_identity()["Account"])
+
+
+def _look_at_keys(tables: list[Binding], circumstances: Circumstances) -> None:
+    used = {
+        key: table
+        for table in tables
+        if (key := _key(table, circumstances.found)) and not is_emulated(table, "kms")
+    }
+    managers = together({key: _manager(key, table.region) for key, table in used.items()}, SECONDS)
+    for key, table in used.items():
+        manager = managers.get(key, "KMS did not answer in time.")
+        if manager == "AWS":
+            continue  # its key policy admits whoever may use the table
+        if manager != "CUSTOMER":
+            circumstances.notes.append(
+                f"Whether {key} is a customer managed key could not be told, so it is taken for one. {manager}"
+            )
+        circumstances.keys.append(Key(key, table.region))
+
+
+def _key(table: Binding, found: Found) -> str:
+    description = found.get(table.fingerprint)
+    return description.kms_key if description and description.encryption == "KMS" else ""
+
+
+def _manager(key: str, region: str) -> Callable[[], str]:
+    def call() -> str:
+        try:
+            with asking("kms:DescribeKey", region, key):
+                return str(service("kms", region).describe_key(KeyId=key)["KeyMetadata"]["KeyManager"])
+        except ServiceTrouble as trouble:
+            return trouble.why
+
+    return call

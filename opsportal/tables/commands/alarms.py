@@ -1,0 +1,94 @@
+"""``manage.py dynamo alarms``: CloudWatch alarms for throttles, system errors and age."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from opsportal.aws import ServiceTrouble
+from opsportal.dynamo.deployed import UNKNOWN_HERE
+from opsportal.tables.alarms import Change, RegionPlan, carry_out, is_topic_in, plan, regions_of
+from opsportal.tables.commands import Console, chosen_tables
+
+HELP = "create, show and remove CloudWatch alarms for throttles, system errors and age"
+SIGNS = {"create": "+", "change": "~", "keep": "=", "remove": "-", "foreign": "!"}
+DONE = {"create": "created", "change": "changed", "remove": "removed"}
+
+
+def add_arguments(parser: CommandParser) -> None:
+    parser.add_argument("--plan", action="store_true", help="show what would be done, and do nothing")
+    parser.add_argument("--remove", action="store_true", help="remove the alarms that this command made")
+    parser.add_argument(
+        "--sns-topic",
+        action="append",
+        default=[],
+        metavar="ARN",
+        help="whom alarms tell: an SNS topic in their region; once per region",
+    )
+    parser.add_argument("--table", action="append", default=[], help="only this table's; repeatable")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def run(console: Console, options: dict[str, Any]) -> int:
+    """1 where CloudWatch refused, an alarm is somebody else's, or nobody agreed."""
+    tables = chosen_tables(options["table"])
+    for topic in options["sns_topic"]:
+        if not is_topic_in(topic, regions_of(tables)):
+            raise CommandError(
+                f"{topic} is not the ARN of a standard SNS topic in {' or '.join(regions_of(tables))}: an alarm can "
+                "only tell one in its own region."
+            )
+    plans = plan(tables, topics=options["sns_topic"], every=not options["table"], remove=options["remove"])
+    failed = False
+    for one in plans:
+        failed = not _show(console, one) or failed
+    wanted = sum(change.does for one in plans for change in one.changes)
+    if options["plan"]:
+        return int(failed)
+    if not wanted:
+        console.say("Nothing to do.")
+        return int(failed)
+    if not options["yes"] and console.ask(f"Carry out {_many(wanted)}? [y/N] ").strip().lower() != "y":
+        console.say("Nothing was changed; --yes does it without asking.")
+        return 1
+    for one in plans:
+        failed = not _do(console, one) or failed
+    return int(failed)
+
+
+def _many(number: int) -> str:
+    return f"{number} change{'' if number == 1 else 's'}"
+
+
+def _show(console: Console, one: RegionPlan) -> bool:
+    if one.trouble is not None:
+        return _trouble(console, one.region, one.trouble)
+    console.say(f"{one.region}: {len(one.changes) or 'no'} alarm{'' if len(one.changes) == 1 else 's'}")
+    for change in one.changes:
+        console.say(f"  {SIGNS[change.what]} {change.name}{_more(change)}")
+        for detail in change.details:
+            console.say(f"      {detail}")
+    for note in one.notes:
+        console.say(f"  {note}")
+    return all(change.what != "foreign" for change in one.changes)
+
+
+def _more(change: Change) -> str:
+    if change.what == "foreign":
+        return " is somebody else's: it is left as it is"
+    return f" ({change.state})" if change.state else ""
+
+
+def _trouble(console: Console, region: str, trouble: ServiceTrouble) -> bool:
+    console.say(f"{region}: {trouble.why}")
+    if trouble.statement:
+        console.show(trouble.statement)
+    return trouble.why == UNKNOWN_HERE
+
+
+def _do(console: Console, one: RegionPlan) -> bool:
+    try:
+        for change in carry_out(one):
+            console.say(f"{one.region}: {DONE[change.what]} {change.name}")
+    except ServiceTrouble as trouble:
+        return _trouble(console, one.region, trouble)
+    return True

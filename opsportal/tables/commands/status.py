@@ -1,0 +1,74 @@
+"""``manage.py dynamo status``: where every migration and every table stands."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
+from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.migrations import MigrationState, place_text, states
+from opsportal.dynamo.steps import size_text
+from opsportal.tables.commands import Console
+from opsportal.tables.overview import shown_tables
+
+HELP = "each migration, applied or pending, when and by whom; each table with its settings"
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """It takes none."""
+
+
+def run(console: Console, options: dict[str, Any]) -> int:
+    """1 where a ledger or a table could not be read; a missing table is no trouble of that kind."""
+    failed = False
+    by_place: dict[str, list[MigrationState]] = {}
+    for state in states(patient=True):
+        by_place.setdefault(place_text(state.table), []).append(state)
+    for place, found in by_place.items():
+        console.say(f"Migrations, {place}")
+        if trouble := found[0].trouble:
+            failed = True
+            console.trouble(trouble, name="  unknown: ")
+            continue
+        for state in found:
+            console.say(f"  {state.state:<8} {state.name} ({state.app}, {state.table.name}){_when(state)}")
+    console.say("Tables")
+    for one in shown_tables():
+        console.say(f"  {one.key}: {one.table.name}, {place_text(one.table)}")
+        try:
+            for line in table_lines(deployed(one.table)):
+                console.say(f"    {line}")
+        except DynamoError as trouble:
+            failed = failed or trouble.kind != "table_missing"
+            mend = one.migrate_command if trouble.kind == "table_missing" else ""
+            console.trouble(trouble, name="    ", mend=mend)
+    return int(failed)
+
+
+def _when(state: MigrationState) -> str:
+    for event, at, by in (
+        ("rollback begun", state.removing_at, state.removing_by),
+        ("", state.applied_at, state.applied_by),
+        ("begun", state.begun_at, state.begun_by),
+        ("rolled back", state.rolled_back_at, ""),
+    ):
+        if at:
+            return f" {event} {at:%Y-%m-%d %H:%M:%S} UTC{f' by {by}' if by else ''}".replace("  ", " ")
+    return ""
+
+
+def table_lines(found: Deployed) -> list[str]:
+    """State, billing, items, size, indexes, TTL and recovery of a table, for people."""
+    indexes = ", ".join(f"{index.name}{'' if index.usable else ' (being built)'}" for index in found.indexes)
+    ttl = (
+        (f"on {found.ttl.attribute}" if found.ttl.on else "off") if isinstance(found.ttl, Ttl) else found.ttl
+    )
+    recovery: object = found.recovery
+    if isinstance(found.recovery, Recovery):
+        recovery = "on" if found.recovery.enabled else "off"
+    return [
+        f"{found.state}, {found.billing_mode}, {found.items:,} items, {size_text(found.size)} "
+        "(DynamoDB's figures, about six hours old)",
+        f"indexes: {indexes or 'none'}",
+        f"TTL: {ttl}; point-in-time recovery: {recovery}; encryption: {found.encryption or 'the AWS-owned key'}",
+    ]

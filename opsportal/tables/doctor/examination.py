@@ -1,0 +1,123 @@
+"""The order of the questions: who asks, what answers, which tables are there, what IAM allows, what is around.
+
+The calls of one stage wait at the same time, and no stage longer than its seconds; what is late is said to be.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+
+from opsportal.dynamo.errors import TableMissing
+from opsportal.dynamo.tables import Binding
+from opsportal.operations.tables import places
+from opsportal.tables.circumstances import tables_for
+from opsportal.tables.doctor import identity, reach, rights, surroundings
+from opsportal.tables.doctor.findings import AREAS, FAIL, UNKNOWN, Finding
+from opsportal.tables.doctor.reach import Look
+from opsportal.tables.grants import Place
+from opsportal.tables.permissions import features
+from opsportal.tables.together import together
+from opsportal.tables.whereabouts import look_for
+
+# Of each of the two stages.
+SECONDS = 12.0
+Calls = dict[Any, Callable[[], Any]]
+
+
+def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding]:
+    """Every finding about what `role` needs, in at most about twice `seconds`. KeyError for an unknown role.
+
+    For the main thread: the relational database is asked on its connection.
+    """
+    asked = features(role)
+    tables = tables_for(asked)
+    first: Calls = {"signer": identity.credentials, "caller": identity.caller}
+    first |= {table.fingerprint: _looking(table) for table in tables}
+    said = together(first, seconds)
+    signer = said.get("signer") or [
+        Finding("credentials", FAIL, "The AWS chain gave none in time.", "", identity.GIVE)
+    ]
+    account, caller = said.get("caller") or (
+        "",
+        [Finding("credentials", UNKNOWN, "STS did not answer in time.")],
+    )
+    looks = [said.get(table.fingerprint) or reach.late(table) for table in tables]
+    found = {look.table.fingerprint: look.found for look in looks if look.found}
+    by_table = {look.table.fingerprint: look for look in looks}
+
+    def silent(place: Place) -> str:
+        if place.table:
+            return _silent(by_table[place.table.fingerprint])
+        beside = [_silent(look) for look in looks if look.table.region == place.region]
+        return "" if "" in beside else beside[0]
+
+    probes = rights.wanted(asked, found, silent)
+    second: Calls = {("probe", key): call for key, call in probes.items()}
+    second |= {("missing", look.table.fingerprint): _searching(look) for look in looks if _is_missing(look)}
+    if role == "operator":
+        second |= {("queue", name): call for name, call in surroundings.queues().items()}
+        second |= {
+            ("worker", table.place): surroundings.worker(table)
+            for table in places()
+            if _has_outbox(looks, table)
+        }
+    said = together(second, seconds)
+    sightings = _of("missing", said)
+    findings = [*signer, *(caller if all(finding.state != FAIL for finding in signer) else [])]
+    findings += identity.regions()
+    findings += reach.endpoints(looks)
+    findings.append(identity.clock(_skew(looks)))
+    findings += reach.tables(looks, sightings, needed=_needed(role))
+    findings += rights.findings(asked, found, silent, _of("probe", said), account)
+    if role == "operator":
+        findings += surroundings.no_queues()
+        late = [key for key in second if key[0] in ("queue", "worker") and key not in said]
+        findings += list(_of("queue", said).values())
+        findings += [
+            Finding("queues", FAIL, f"{name}: no answer in time") for kind, name in late if kind == "queue"
+        ]
+        findings += list(_of("worker", said).values())
+    if role in ("viewer", "operator"):
+        findings += surroundings.database()
+    return sorted(findings, key=lambda finding: AREAS.index(finding.area))
+
+
+def _needed(role: str) -> set[str]:
+    """The logical tables that a role can't do without; a migrator makes them."""
+    if role == "migrator":
+        return set()
+    return {*settings.DYNAMO_TABLES, *(("audit", "jobs") if role == "operator" else ())}
+
+
+def _silent(look: Look) -> str:
+    if look.reached:
+        return ""
+    return rights.MISSING if _is_missing(look) else rights.NOT_REACHED
+
+
+def _of(kind: str, said: dict[Any, Any]) -> dict[Any, Any]:
+    return {key[1]: value for key, value in said.items() if key[0] == kind}
+
+
+def _looking(table: Binding) -> Callable[[], Look]:
+    return lambda: reach.look_at(table)
+
+
+def _searching(look: Look) -> Callable[[], Any]:
+    return lambda: look_for(look.table)
+
+
+def _is_missing(look: Look) -> bool:
+    return isinstance(look.error, TableMissing)
+
+
+def _has_outbox(looks: list[Look], beside: Binding) -> bool:
+    return any(
+        look.found for look in looks if look.table.place == beside.place and look.table.logical == "jobs"
+    )
+
+
+def _skew(looks: list[Look]) -> Any:
+    """The smallest that an answer told: the time that it travelled is in each."""
+    return min((look.skew for look in looks if look.skew is not None), key=abs, default=None)

@@ -1,0 +1,182 @@
+"""Which endpoints answer as DynamoDB does, and which tables are there."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from opsportal.aws import is_amazons
+from opsportal.dynamo import clients
+from opsportal.dynamo.descriptions import Description, describe
+from opsportal.dynamo.errors import (
+    AccessDenied,
+    CredentialsRefused,
+    DynamoError,
+    TableMissing,
+    Throttled,
+    Unreachable,
+    translated,
+)
+from opsportal.dynamo.tables import Binding
+from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
+from opsportal.tables.mends import assign, setting
+from opsportal.tables.whereabouts import Sighting
+
+# What the console's own tables are for, to those who can do without.
+USES = {
+    "audit": "The pages do without it; actions and the audit trail need it.",
+    "jobs": "The pages do without it; actions and the worker need it.",
+    "migrations": "manage.py dynamo migrate keeps its ledger in it.",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What DescribeTable said: the table or an error. `skew`: how far this machine's clock is ahead of the
+    server's, to a second; None without an answer that told."""
+
+    table: Binding
+    found: Description | None = None
+    error: DynamoError | None = None
+    skew: timedelta | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything answered at all; without credentials nobody is asked."""
+        return self.found is not None or hasattr(self.error and self.error.__cause__, "response")
+
+    @property
+    def reached(self) -> bool:
+        """Whether DynamoDB answered, and would answer more; permissions can be probed then."""
+        return self.found is not None or isinstance(self.error, AccessDenied)
+
+
+def look_at(table: Binding) -> Look:
+    try:
+        with translated(table):
+            said = clients.client(*table.place).describe_table(TableName=table.name)
+        return Look(table, describe(table, fresh=True), skew=_skew(said))
+    except DynamoError as error:
+        # The answer that botocore raised, if there was one.
+        answer = getattr(error.__cause__, "response", {})
+        # Without an error of its own there is only the HTTP status: a proxy's page, or another server.
+        if answer.get("Error", {}).get("Code", "").isdecimal():
+            status = answer["Error"]["Code"]
+            error = Unreachable(
+                f"Something answers at the endpoint, but not as DynamoDB does: HTTP {status}.",
+                "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY).",
+            )
+        return Look(table, error=error, skew=_skew(answer))
+
+
+def late(table: Binding) -> Look:
+    """A table that was not told about in time."""
+    where = table.endpoint or f"DynamoDB in {table.region}"
+    mend = "Check the network, the endpoint setting, and what the credentials are fetched from."
+    return Look(table, error=Unreachable(f"{where} did not answer in time.", mend))
+
+
+def _skew(answer: dict[str, Any]) -> timedelta | None:
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return datetime.now(UTC) - parsedate_to_datetime(date).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def endpoints(looks: Iterable[Look]) -> list[Finding]:
+    """One finding per place (region and endpoint)."""
+    places: dict[tuple[str, str], list[Look]] = {}
+    for look in looks:
+        places.setdefault(look.table.place, []).append(look)
+    return [_endpoint(*place, members) for place, members in places.items()]
+
+
+def _endpoint(region: str, endpoint: str, looks: list[Look]) -> Finding:
+    where = f"{endpoint or 'Amazon'} for {region}"
+    silent = [look.error for look in looks if isinstance(look.error, Unreachable)]
+    if silent and len(silent) == len(looks):
+        mend = silent[0].mend
+        if endpoint and not is_amazons(endpoint):
+            variables = [setting(look.table, "ENDPOINT_URL") for look in looks]
+            variables += ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]
+            given = [name for name in dict.fromkeys(variables) if name and os.environ.get(name) == endpoint]
+            mend += f" The endpoint comes from {' and '.join(given) or 'the settings'}."
+        return Finding("endpoint", FAIL, where, silent[0].sentence, mend)
+    if not any(look.answered for look in looks):
+        return Finding("endpoint", UNKNOWN, where, "It was not asked, for want of credentials.")
+    if silent:
+        return Finding(
+            "endpoint", NOTE, where, f"{len(silent)} of {len(looks)} calls got no answer in time.",
+            "Run the command again: the network or the endpoint is unsteady.",
+        )  # fmt: skip
+    return Finding("endpoint", OK, where)
+
+
+def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set[str]) -> list[Finding]:
+    """One finding per table that was reached or is missing; what failed for many is said once.
+
+    `sightings`: where missing tables may be, by `Binding.fingerprint`. `needed`: the logical tables that must be there.
+    """
+    findings, elsewhere = [], dict[tuple[str, str], list[Look]]()
+    for look in looks:
+        error = look.error
+        if isinstance(error, Unreachable):
+            continue  # the endpoint's finding
+        if isinstance(error, TableMissing):
+            sighting = sightings.get(look.table.fingerprint, Sighting())
+            findings.append(_missing(look.table, error, sighting, needed=look.table.logical in needed))
+        elif isinstance(error, AccessDenied):
+            findings.append(
+                Finding("tables", NOTE, f"{_named(look.table)}: not to be described", error.sentence)
+            )
+        elif isinstance(error, Throttled):
+            findings.append(
+                Finding("tables", NOTE, f"{_named(look.table)}: throttled", error.sentence, error.mend)
+            )
+        elif error:
+            elsewhere.setdefault((error.sentence, error.mend), []).append(look)
+        elif look.found:
+            findings.append(_found(look.table, look.found))
+    for (sentence, mend), members in elsewhere.items():
+        named = ", ".join(dict.fromkeys(look.table.name for look in members))
+        area = "credentials" if isinstance(members[0].error, CredentialsRefused) else "tables"
+        findings.append(Finding(area, FAIL, f"{named}: no answer about it", sentence, mend))
+    return findings
+
+
+def _named(table: Binding) -> str:
+    return f"{table.logical}: {table.name} in {table.region}"
+
+
+def _missing(table: Binding, error: DynamoError, sighting: Sighting, *, needed: bool) -> Finding:
+    mend = sighting.mend or error.mend
+    if sighting.denied:
+        mend += f" IAM did not let the console look at {', '.join(sighting.denied)}."
+    why = "" if needed else USES.get(table.logical, "")
+    return Finding("tables", FAIL if needed else NOTE, f"{_named(table)}: there is no such table", why, mend)
+
+
+def _found(table: Binding, found: Description) -> Finding:
+    if found.key != table.key or found.range_key != table.spec.range_key:
+        variable = setting(table, "KEY")
+        keys = f"{found.key}, {found.range_key}" if found.range_key else found.key
+        mend = "manage.py dynamo verify says more."
+        if variable and not found.range_key:
+            mend = f"If it is this table: {assign(variable, found.key)}"
+        return Finding("tables", FAIL, f"{_named(table)}: its key is {keys}, not {table.key}", "", mend)
+    if found.state == "INACCESSIBLE_ENCRYPTION_CREDENTIALS":
+        return Finding(
+            "tables", FAIL, f"{_named(table)}: {found.state}", f"DynamoDB can't use the KMS key {found.kms_key}.",
+            "Enable the key again, or restore its key policy, within seven days.",
+        )  # fmt: skip
+    if found.state in ("CREATING", "DELETING", "ARCHIVING", "ARCHIVED"):
+        return Finding("tables", FAIL, f"{_named(table)}: {found.state}", "It can't be read in this state.")
+    building = [index.name for index in found.indexes if not index.usable]
+    if building:
+        return Finding(
+            "tables", NOTE, f"{_named(table)}: {found.state}", f"Not usable yet: {', '.join(building)}."
+        )
+    return Finding("tables", OK, f"{_named(table)}: {found.state}")

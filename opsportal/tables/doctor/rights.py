@@ -1,0 +1,97 @@
+"""Each permission that each feature needs, probed without effect."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
+from opsportal.tables.grants import PLACEHOLDER, Feature, Found, Place, places_of
+from opsportal.tables.probes import ALLOWED, DENIED, NOT_PROBED, Probe, probe
+from opsportal.tables.probes import UNKNOWN as NOT_TOLD
+
+Key = tuple[str, str, str, str]  # action, resource, region, index
+# Why a place is not asked, or "" where it is.
+Silent = Callable[[Place], str]
+MISSING, NOT_REACHED = "There is no such table.", "The table was not reached."
+
+
+def key_of(action: str, place: Place) -> Key:
+    return action, place.resource, place.region, place.index
+
+
+def wanted(features: Iterable[Feature], found: Found, silent: Silent) -> dict[Key, Callable[[], Probe]]:
+    """The probes that tell whether the features work, each once, where somebody answers."""
+    probes: dict[Key, Callable[[], Probe]] = {}
+    for feature in features:
+        for place in places_of(feature, found):
+            if not silent(place):
+                for action in feature.actions:
+                    probes.setdefault(key_of(action, place), _probing(action, place))
+    return probes
+
+
+def _probing(action: str, place: Place) -> Callable[[], Probe]:
+    return lambda: probe(action, place)
+
+
+def findings(
+    features: Iterable[Feature], found: Found, silent: Silent, probes: dict[Key, Probe], account: str
+) -> list[Finding]:
+    """One finding per feature; of a denied one with the statement that allows just what is missing."""
+    said, unreached = [], []
+    for feature in features:
+        asked = [(action, place) for place in places_of(feature, found) for action in feature.actions]
+        known = [
+            probes.get(key_of(action, place))
+            or Probe(action, place, NOT_TOLD, silent(place) or "No answer in time.")
+            for action, place in asked
+        ]
+        # A table that is missing has a finding of its own.
+        known = [probe for probe in known if probe.why != MISSING] or known
+        if known and all(probe.why == NOT_REACHED for probe in known):
+            unreached.append(feature.sid)
+        elif known:
+            said.append(_finding(feature, known, account or PLACEHOLDER))
+    if unreached:
+        said.append(
+            Finding("permissions", UNKNOWN, f"{', '.join(unreached)}: not probed", "No table was reached.")
+        )
+    return said
+
+
+def _finding(feature: Feature, probes: list[Probe], account: str) -> Finding:
+    what = f"{feature.sid}: {feature.name}"
+    denied = [probe for probe in probes if probe.state == DENIED]
+    if denied:
+        reasons = dict.fromkeys(probe.why for probe in denied)
+        more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
+        statement, mend = _statement(feature, denied, account)
+        return Finding(
+            "permissions", NOTE if feature.optional else FAIL, what,
+            "\n".join(list(reasons)[:2]) + more, mend, statement,
+        )  # fmt: skip
+    states = {probe.state for probe in probes}
+    if states == {ALLOWED}:
+        return Finding("permissions", OK, what)
+    reasons_of: dict[str, dict[str, None]] = {}
+    for one in probes:
+        if one.state in (NOT_TOLD, NOT_PROBED):
+            reasons_of.setdefault(one.why, {})[one.action] = None
+    why = [f"{', '.join(actions)}: {reason}" for reason, actions in reasons_of.items()]
+    return Finding("permissions", UNKNOWN, what, "\n".join(why[:4]))
+
+
+def _statement(feature: Feature, denied: list[Probe], account: str) -> tuple[str, str]:
+    """What to add to the role's policy, and the sentence before it."""
+    pasted = [json.loads(probe.statement) for probe in denied if probe.statement]
+    if not pasted:
+        return "", "Ask whoever owns the policy that denies it."
+    if any(action.startswith("kms:") for one in pasted for action in one["Action"]):
+        return json.dumps(pasted[0], indent=2), "Add this statement to the policy of the console's role."
+    statement: dict[str, Any] = {
+        "Sid": feature.sid,
+        "Effect": "Allow",
+        "Action": list(dict.fromkeys(probe.action for probe in denied if probe.statement)),
+        "Resource": list(dict.fromkeys(probe.place.arn(account) for probe in denied if probe.statement)),
+    }
+    return json.dumps(statement, indent=2), "Add this statement to the policy of the console's role."

@@ -1,0 +1,127 @@
+"""What the console needs beside DynamoDB: its relational database, the queues, a worker."""
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.core.cache import caches
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from opsportal.aws import ServiceTrouble, asking, queue_region, service
+from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.tables import Binding
+from opsportal.operations import outbox
+from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
+from opsportal.tables.grants import queue_arn
+from opsportal.tables.permissions import QUEUES
+
+# Seconds that a database's host has to accept a connection; drivers wait for minutes.
+CONNECT = 3.0
+# A message that nobody has taken up for so long was not seen by a worker, which looks every second.
+OVERDUE = timedelta(minutes=5)
+
+
+def database() -> list[Finding]:
+    """Whether it answers, is migrated, and has the table of the shared cache. For the main thread."""
+    area = "database"
+    try:
+        _knock()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except (DatabaseError, OSError) as error:
+        mend = "Check DATABASE_URL, and that its server runs and accepts this machine."
+        return [Finding(area, FAIL, f"{_database_name()} can't be used", str(error), mend)]
+    findings = [Finding(area, OK, _database_name())]
+    if pending:
+        names = [f"{migration.app_label}.{migration.name}" for migration, _ in pending]
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        findings = [
+            Finding(area, FAIL, f"{len(names)} migrations are pending", shown, "python manage.py migrate")
+        ]
+    return [*findings, _cache()]
+
+
+def _database_name() -> str:
+    return f"{connection.vendor} {connection.settings_dict['NAME']}"
+
+
+def _knock() -> None:
+    host, port = connection.settings_dict.get("HOST"), connection.settings_dict.get("PORT")
+    if host and port and not str(host).startswith("/"):
+        with closing(socket.create_connection((host, int(port)), CONNECT)):
+            pass
+
+
+def _cache() -> Finding:
+    try:
+        caches["default"].get("opsportal-doctor")
+    except DatabaseError as error:
+        return Finding(
+            "database", FAIL, "The shared cache has no table, and logins need it.", str(error),
+            "python manage.py createcachetable",
+        )  # fmt: skip
+    return Finding("database", OK, "the shared cache")
+
+
+def queues() -> dict[str, Callable[[], Finding]]:
+    """For each queue that the settings name, what asks it for its attributes. Nothing is sent."""
+    return {name: _asking(name, url) for name in QUEUES if (url := getattr(settings, name))}
+
+
+def _asking(name: str, url: str) -> Callable[[], Finding]:
+    def ask() -> Finding:
+        region = queue_region(url)
+        try:
+            with asking("sqs:GetQueueAttributes", region, queue_arn(url)):
+                client = service("sqs", region)
+                said = client.get_queue_attributes(
+                    QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "QueueArn"]
+                )
+        except ServiceTrouble as trouble:
+            if trouble.denied:
+                # The console itself needs no more than to send.
+                return Finding(
+                    "queues", NOTE, f"{name}: {url}", f"It answers, but {trouble.why}", "", trouble.statement
+                )
+            return Finding(
+                "queues", FAIL, f"{name}: {url}", trouble.why, f"Check {name}, and that the queue exists."
+            )
+        waiting = said.get("Attributes", {}).get("ApproximateNumberOfMessages", "?")
+        return Finding("queues", OK, f"{name}: {url}, about {waiting} messages waiting")
+
+    return ask
+
+
+def no_queues() -> list[Finding]:
+    missing = [name for name in QUEUES if not getattr(settings, name)]
+    if not missing:
+        return []
+    why = "Actions that need one are not offered."
+    return [Finding("queues", NOTE, f"Not set: {', '.join(missing)}", why)]
+
+
+def worker(beside: Binding) -> Callable[[], Finding]:
+    """Whether messages beside a table lie there that a worker would have carried out."""
+
+    def look() -> Finding:
+        where = f"in {beside.region}"
+        try:
+            overdue = next(outbox.due(beside, datetime.now(UTC) - OVERDUE), None)
+        except TableMissing:
+            return Finding("worker", UNKNOWN, f"{where}: there is no outbox yet")
+        except DynamoError as error:
+            return Finding("worker", UNKNOWN, f"{where}: the outbox can't be read", error.sentence)
+        if overdue:
+            return Finding(
+                "worker", FAIL, f"{where}: a message has been due since {overdue.due:%Y-%m-%d %H:%M:%SZ}",
+                f"{overdue.kind} of action {overdue.action_id}: no worker has taken it up.",
+                "Run python manage.py worker, and look into its log.",
+            )  # fmt: skip
+        return Finding("worker", OK, f"{where}: nothing is overdue")
+
+    return look

@@ -1,0 +1,268 @@
+"""The declared table against the deployed one, point by point, each difference with what mends it.
+
+A difference `breaks` the console when its reads or writes fail by it; the others are notes, such as the
+recovery that the documents ask for and nobody switched on.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, DeployedIndex, Ttl, Unknown
+from opsportal.dynamo.tables import Binding, Index
+from opsportal.tables.mends import anew, assign, aws, create_index, delete_index, setting
+
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A point that is as declared, or better."""
+
+    point: str
+    deployed: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A point that is not as declared, or (`unknown`) can't be told; `mend` is a setting or a command."""
+
+    point: str
+    declared: str
+    deployed: str
+    breaks: bool = False
+    mend: str = ""
+    unknown: bool = False
+
+
+Point = Agreement | Difference
+
+
+def differences(table: Binding, found: Deployed) -> list[Difference]:
+    """Where `found` is not as `table` declares it; [] when all is well."""
+    return [point for point in points(table, found) if isinstance(point, Difference)]
+
+
+def points(table: Binding, found: Deployed) -> Iterator[Point]:
+    """Every point that was compared."""
+    yield _state(found)
+    yield from _key(table, found)
+    for index in table.spec.indexes:
+        yield from _index(table, found, index)
+    yield from _undeclared(table, found)
+    yield _billing(table, found)
+    yield _ttl(table, found)
+    yield _recovery(table, found)
+    yield _encryption(table, found)
+    yield from _tags(table, found)
+
+
+# --- State and key ---------------------------------------------------------------------------------------
+
+STATES = {
+    "CREATING": "Wait until it is ACTIVE; it takes about half a minute.",
+    "DELETING": "It is being deleted; once it is gone, python manage.py dynamo migrate creates it anew.",
+    "ARCHIVED": "Its KMS key could not be used for a week: restore it from the backup that AWS made of it.",
+    "ARCHIVING": "Its KMS key can't be used: enable the key now, before the table is archived.",
+    "INACCESSIBLE_ENCRYPTION_CREDENTIALS": "Enable its KMS key again, and allow the console's role to use it.",
+}
+
+
+def _state(found: Deployed) -> Point:
+    if found.state in ("ACTIVE", "UPDATING"):
+        return Agreement("state", found.state)
+    mend = STATES.get(found.state, "Look at it in the AWS console.")
+    return Difference("state", "ACTIVE", found.state or NONE, breaks=True, mend=mend)
+
+
+def _key(table: Binding, found: Deployed) -> Iterator[Point]:
+    for name in filter(None, (found.key, found.range_key)):
+        yield from _type(found, name, anew(table))
+    if found.key != table.key:
+        variable = setting(table, "KEY")
+        told = f"The deployed key is {found.key}: {assign(variable, found.key)}"
+        mend = told if variable else anew(table)
+        yield Difference("partition key", table.key, found.key, breaks=True, mend=mend)
+    else:
+        yield Agreement("partition key", found.key)
+    declared = table.spec.range_key
+    if found.range_key != declared:
+        yield Difference("sort key", declared or NONE, found.range_key or NONE, breaks=True, mend=anew(table))
+    elif declared:
+        yield Agreement("sort key", declared)
+
+
+def _type(found: Deployed, name: str, mend: str, where: str = "") -> Iterator[Difference]:
+    """Every key attribute of every document is a string, and the console asks with strings."""
+    deployed = found.attribute_types.get(name, "S")
+    if deployed != "S":
+        yield Difference(f"type of {name}{where}", "S", deployed, breaks=True, mend=mend)
+
+
+# --- Indexes ---------------------------------------------------------------------------------------------
+
+
+def _index(table: Binding, found: Deployed, index: Index) -> Iterator[Point]:
+    deployed = _named(found, index)
+    keys = _keys(index.hash_key, index.range_key)
+    if deployed is not None:
+        wrong = list(_index_differences(table, found, index, deployed))
+        alias = "" if deployed.name == index.name else f", under the name {deployed.name}"
+        yield from wrong
+        if not wrong:
+            yield Agreement(f"index {index.name}", f"{keys} ({deployed.projection}){alias}")
+    elif index.optional:
+        absent = (
+            "absent, and optional: what it would serve reads the table instead; "
+            f"python manage.py dynamo migrate --table {table.logical} adds it"
+        )
+        yield Agreement(f"index {index.name}", absent)
+    else:
+        mend = create_index(table, found, index)
+        yield Difference(f"index {index.name}", keys, NONE, breaks=True, mend=mend)
+
+
+def _index_differences(
+    table: Binding, found: Deployed, index: Index, deployed: DeployedIndex
+) -> Iterator[Difference]:
+    breaks = not index.optional  # that one is only used where it is as declared
+    again = (
+        "An index can't be changed. Delete it; once it is gone, verify says how to create it: "
+        f"{delete_index(table, deployed)}"
+    )
+    keys, found_keys = _keys(index.hash_key, index.range_key), _keys(deployed.hash_key, deployed.range_key)
+    if found_keys != keys:
+        yield Difference(f"keys of {index.name}", keys, found_keys, breaks=breaks, mend=again)
+        return
+    for name in filter(None, (index.hash_key, index.range_key)):
+        if name not in (found.key, found.range_key):  # told with the table's key
+            yield from _type(found, name, again, f" in {index.name}")
+    if less := _less_projected(table, index, deployed):
+        declared = f"INCLUDE {', '.join(index.include)}" if index.include else "ALL"
+        yield Difference(f"projection of {index.name}", declared, less, breaks=breaks, mend=again)
+    if not deployed.usable:
+        mend = "Wait until it is ACTIVE: DynamoDB is filling or deleting it."
+        yield Difference(f"state of {index.name}", "ACTIVE", "not ACTIVE", breaks=breaks, mend=mend)
+
+
+def _named(found: Deployed, index: Index) -> DeployedIndex | None:
+    """The index of that name. An optional one is used whatever its name, so its keys will do."""
+    for deployed in found.indexes:
+        if deployed.name == index.name:
+            return deployed
+    return found.index_on(index.hash_key, index.range_key) if index.optional else None
+
+
+def _keys(hash_key: str, range_key: str) -> str:
+    return ", ".join(filter(None, (hash_key, range_key)))
+
+
+def _less_projected(table: Binding, index: Index, deployed: DeployedIndex) -> str:
+    """The deployed projection, where it holds less than the declared one; else ""."""
+    if deployed.projection == "ALL":
+        return ""
+    if not index.include:
+        return deployed.projection
+    held = {
+        *deployed.non_key_attributes,
+        deployed.hash_key,
+        deployed.range_key,
+        table.key,
+        table.spec.range_key,
+    }
+    lacking = sorted(set(index.include) - held)
+    return f"{deployed.projection}, without {', '.join(lacking)}" if lacking else ""
+
+
+def _undeclared(table: Binding, found: Deployed) -> Iterator[Point]:
+    used = {deployed.name for index in table.spec.indexes if (deployed := _named(found, index))}
+    for index in found.indexes:
+        if index.name not in used:
+            keys = f"{_keys(index.hash_key, index.range_key)} ({index.projection})"
+            mend = "The console does not read it; each write to the table pays for it."
+            yield Difference(f"index {index.name}", NONE, keys, mend=mend)
+
+
+# --- What does not break anything ------------------------------------------------------------------------
+
+
+def _billing(table: Binding, found: Deployed) -> Point:
+    if found.billing_mode == table.spec.billing_mode:
+        return Agreement("billing", found.billing_mode)
+    mend = aws(table, "update-table", "--billing-mode", table.spec.billing_mode)
+    return Difference("billing", table.spec.billing_mode, found.billing_mode, mend=mend)
+
+
+def _ttl(table: Binding, found: Deployed) -> Point:
+    declared = table.ttl_attribute
+    if isinstance(found.ttl, Unknown):
+        return _unknown("TTL", declared or "off", found.ttl)
+    deployed = found.ttl.attribute if found.ttl.on else ""
+    if deployed == declared:
+        return Agreement("TTL", f"{deployed} ({found.ttl.status})" if deployed else "off")
+    return Difference("TTL", declared or "off", _ttl_text(found.ttl), mend=_ttl_mend(table, found.ttl))
+
+
+def _ttl_text(ttl: Ttl) -> str:
+    return "off" if ttl.status == "DISABLED" else f"{ttl.attribute} ({ttl.status})"
+
+
+def _ttl_mend(table: Binding, ttl: Ttl) -> str:
+    variable = setting(table, "TTL_ATTRIBUTE")
+    if ttl.on and variable:
+        return f"The deployed attribute is {ttl.attribute}: {assign(variable, ttl.attribute)}"
+    specification = f"Enabled=true,AttributeName={table.ttl_attribute}"
+    command = aws(table, "update-time-to-live", "--time-to-live-specification", specification)
+    if ttl.status == "DISABLING":
+        return f"It is being switched off, which takes up to an hour; then: {command}"
+    return command
+
+
+def _recovery(table: Binding, found: Deployed) -> Point:
+    point = "point-in-time recovery"
+    if not table.spec.point_in_time_recovery:
+        return Agreement(point, "not asked for")
+    if isinstance(found.recovery, Unknown):
+        return _unknown(point, "on", found.recovery)
+    if found.recovery.enabled:
+        return Agreement(point, "on")
+    mend = aws(
+        table,
+        "update-continuous-backups",
+        "--point-in-time-recovery-specification",
+        "PointInTimeRecoveryEnabled=true",
+    )
+    return Difference(point, "on", "off", mend=mend)
+
+
+def _encryption(table: Binding, found: Deployed) -> Point:
+    declared = table.spec.encryption
+    if not found.encryption and declared and ":ddblocal:" in found.arn:
+        return _unknown("encryption", declared, Unknown())  # DynamoDB Local has none and tells none
+    if found.encryption or not declared:
+        return Agreement("encryption", found.encryption or "by the key that AWS owns")
+    mend = aws(table, "update-table", "--sse-specification", f"Enabled=true,SSEType={declared}")
+    return Difference("encryption", declared, "by the key that AWS owns", mend=mend)
+
+
+def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
+    if not table.spec.tags:
+        return
+    if isinstance(found.tags, Unknown):
+        yield _unknown("tags", ", ".join(table.spec.tags), found.tags)
+        return
+    for key, value in table.spec.tags.items():
+        deployed = found.tags.get(key)
+        if deployed == value:
+            yield Agreement(f"tag {key}", value)
+            continue
+        tag = json.dumps([{"Key": key, "Value": value}])
+        mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
+        yield Difference(f"tag {key}", value, NONE if deployed is None else deployed, mend=mend)
+
+
+def _unknown(point: str, declared: str, unknown: Unknown) -> Difference:
+    mend = f"Add this statement to the policy of the console's role: {unknown.statement}"
+    return Difference(
+        point, declared, unknown.why or UNKNOWN_HERE, mend=mend if unknown.statement else "", unknown=True
+    )

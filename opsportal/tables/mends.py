@@ -1,0 +1,69 @@
+"""Settings and commands that mend what is wrong with a table, ready to be pasted."""
+
+import json
+import shlex
+from typing import Any
+
+from django.conf import settings
+
+from opsportal.dynamo.deployed import Deployed, DeployedIndex
+from opsportal.dynamo.tables import Binding, Index
+
+
+def setting(table: Binding, name: str) -> str:
+    """The environment variable that places this table: ``setting(requests, "REGION")``; "" for one of the
+    console's own, which has none."""
+    return f"DYNAMODB_{table.logical.upper()}_{name}" if table.logical in settings.DYNAMO_TABLES else ""
+
+
+def assign(variable: str, value: str) -> str:
+    """What to set, quoted for a shell."""
+    return f"set {variable}={shlex.quote(value)}"
+
+
+def aws(table: Binding, operation: str, *arguments: str) -> str:
+    """An AWS CLI command on the table, quoted for a shell."""
+    words = ["aws", "dynamodb", operation]
+    if "--resource-arn" not in arguments:
+        words += ["--table-name", table.name]
+    words += ["--region", table.region]
+    if table.endpoint:
+        words += ["--endpoint-url", table.endpoint]
+    return shlex.join([*words, *arguments])
+
+
+def anew(table: Binding) -> str:
+    """What mends a wrong primary key, which nothing changes."""
+    variable = setting(table, "TABLE")
+    if variable:
+        return (
+            "A table's primary key can't be changed: this is another table, or one that must be created anew "
+            f"and filled. Set {variable} to the right one; python manage.py dynamo migrate "
+            f"--table {table.logical} creates it as declared."
+        )
+    return (
+        f"{table.name} is one of the console's own, and a table's primary key can't be changed: move what "
+        "has this name away, then run python manage.py dynamo migrate."
+    )
+
+
+def create_index(table: Binding, found: Deployed, index: Index) -> str:
+    """The command that adds a declared index; a provisioned table's gets the table's capacity."""
+    definition: dict[str, Any] = index.definition()
+    if found.billing_mode == "PROVISIONED":
+        definition["ProvisionedThroughput"] = {
+            "ReadCapacityUnits": found.read_capacity,
+            "WriteCapacityUnits": found.write_capacity,
+        }
+    names = [part["AttributeName"] for part in index.key_schema]
+    types = [f"AttributeName={name},AttributeType=S" for name in names]
+    update = json.dumps([{"Create": definition}])
+    return aws(
+        table, "update-table", "--attribute-definitions", *types, "--global-secondary-index-updates", update
+    )
+
+
+def delete_index(table: Binding, index: DeployedIndex) -> str:
+    """The command that deletes an index. The items stay."""
+    update = json.dumps([{"Delete": {"IndexName": index.name}}])
+    return aws(table, "update-table", "--global-secondary-index-updates", update)

@@ -1,0 +1,298 @@
+"""What CloudWatch knows of the tables: capacity consumed, throttles and errors, one batched call per region.
+
+How DynamoDB publishes (its developer guide, "DynamoDB metrics and dimensions"):
+
+- consumed capacity and throttle events under TableName for the table itself, and under TableName and
+  GlobalSecondaryIndexName for each index, which the table's own figure does not contain;
+- SystemErrors (HTTP 500) per table *and* operation, so they are asked for per operation and summed;
+- UserErrors (HTTP 400) for all tables of an account in a region, with no table named.
+
+Nothing is published where nothing happened, so a missing point is a zero.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookTooLong
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.cache import caches
+from django.db import connections
+
+from opsportal.aws import ServiceTrouble, asking, is_emulated, service
+from opsportal.dynamo.deployed import Unknown
+from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.tables import Binding
+
+NAMESPACE = "AWS/DynamoDB"
+# The operations on items: what SystemErrors is published by.
+OPERATIONS = (
+    "GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems",
+    "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems",
+)  # fmt: skip
+# An AWS limit.
+MOST_QUERIES = 500
+MOST_HOURLY = 72
+HOUR, DAY = 3_600, 86_400
+# Seconds that an answer stays known (each metric asked for is billed), that trouble does, and that a page waits
+# for what is not known yet; the answer is kept for its next look.
+LIFE, TROUBLE_LIFE, PAGE_WAIT = 300, 60, 2.5
+DENIED_ACTION = "cloudwatch:GetMetricData"
+
+# (moment, value), a point for each period, oldest first.
+Series = tuple[tuple[datetime, float], ...]
+
+
+@dataclass(frozen=True)
+class TableMetrics:
+    """A table's last `hours`, in points of `period` seconds. Consumption in capacity units, the rest in events.
+
+    `read` and `write`: of the table and its indexes together; `reads` and `writes` split them, "" being the
+    table itself. `user_errors` are those of *all* tables of the account in the region. `silent`: CloudWatch
+    knows of no traffic at all, as of a table that nobody uses, or that has another name. `complete`: False
+    when CloudWatch could tell a part only.
+    """
+
+    hours: int
+    period: int
+    asked_at: datetime
+    reads: Mapping[str, Series] = field(default_factory=dict)
+    writes: Mapping[str, Series] = field(default_factory=dict)
+    read_throttles: Series = ()
+    write_throttles: Series = ()
+    system_errors: Series = ()
+    user_errors: Series = ()
+    silent: bool = False
+    complete: bool = True
+
+    @property
+    def read(self) -> Series:
+        return _sum(self.reads.values())
+
+    @property
+    def write(self) -> Series:
+        return _sum(self.writes.values())
+
+
+def total(series: Series) -> float:
+    return sum(value for _, value in series)
+
+
+def table_metrics(
+    tables: Iterable[Binding], hours: int = 24, *, patient: bool = False
+) -> dict[str, TableMetrics | Unknown]:
+    """The metrics of each table, by logical name. Raises nothing: what can't be told is `Unknown`.
+
+    Of the console's own tables, which have one name in several places, ask for one place at a time.
+
+    A page waits `PAGE_WAIT` seconds at most and shares what is known for five minutes with the other
+    processes; `patient` asks afresh and waits for the answer, without the database.
+    """
+    found: dict[str, TableMetrics | Unknown] = {}
+    by_region: dict[str, list[Binding]] = {}
+    for table in tables:
+        try:
+            with asking(DENIED_ACTION, table.region):
+                emulated = is_emulated(table)
+        except ServiceTrouble as trouble:
+            found[table.logical] = _unknown(trouble)
+            continue
+        if emulated:
+            found[table.logical] = Unknown()
+        else:
+            by_region.setdefault(table.region, []).append(table)
+    if patient:
+        for region, group in by_region.items():
+            found |= _asked(region, group, hours)
+        return found
+    # All regions are asked before any is waited for.
+    looks = [_look(region, group, hours) for region, group in by_region.items()]
+    for look in looks:
+        found |= look.result()
+    return found
+
+
+def _unknown(trouble: ServiceTrouble) -> Unknown:
+    return Unknown(trouble.why, denied=trouble.denied, statement=trouble.statement)
+
+
+# --- What is known already, and who is asking -----------------------------------------------------------
+
+Answers = dict[str, TableMetrics | Unknown]
+
+_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="metrics")
+_under_way: dict[str, "Future[Answers]"] = {}
+_lock = threading.Lock()
+
+
+@dataclass
+class _Look:
+    """An answer that is known, or one that is being asked for."""
+
+    tables: Sequence[Binding]
+    known: Answers | None = None
+    future: "Future[Answers] | None" = None
+
+    def result(self) -> Answers:
+        if self.future is not None:
+            with suppress(TookTooLong):
+                return self.future.result(timeout=PAGE_WAIT)
+        why = "CloudWatch has not answered yet; the next look shows what it says."
+        return self.known or {table.logical: Unknown(why) for table in self.tables}
+
+
+def _look(region: str, tables: Sequence[Binding], hours: int) -> _Look:
+    names = "\n".join(sorted(f"{table.logical}\t{table.fingerprint}" for table in tables))
+    key = f"metrics:{region}:{hours}:{hashlib.sha256(names.encode()).hexdigest()[:16]}"
+    if known := caches["process"].get(key):
+        return _Look(tables, known)
+    if known := caches["default"].get(key):
+        caches["process"].set(key, known, TROUBLE_LIFE)
+        return _Look(tables, known)
+    with _lock:
+        future = _under_way.get(key)
+        if future is None:
+            future = _under_way[key] = _pool.submit(_ask_and_keep, key, region, tables, hours)
+    return _Look(tables, future=future)
+
+
+def _ask_and_keep(key: str, region: str, tables: Sequence[Binding], hours: int) -> Answers:
+    try:
+        answers = _asked(region, tables, hours)
+        good = all(isinstance(answer, TableMetrics) for answer in answers.values())
+        caches["process"].set(key, answers, TROUBLE_LIFE)
+        if good:
+            caches["default"].set(key, answers, LIFE)
+        return answers
+    finally:
+        with _lock:
+            _under_way.pop(key, None)
+        connections.close_all()  # this thread's, which the shared cache may have opened
+
+
+# --- Asking ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One metric of one table; `part` is an index, an operation or ""."""
+
+    logical: str
+    figure: str
+    part: str
+    metric: str
+    dimensions: tuple[tuple[str, str], ...]
+
+
+PER_INDEX = {
+    "reads": "ConsumedReadCapacityUnits",
+    "writes": "ConsumedWriteCapacityUnits",
+    "read_throttles": "ReadThrottleEvents",
+    "write_throttles": "WriteThrottleEvents",
+}
+
+
+def _wanted(table: Binding) -> Iterator[_Wanted]:
+    name = ("TableName", table.name)
+    for figure, metric in PER_INDEX.items():
+        yield _Wanted(table.logical, figure, "", metric, (name,))
+        for index in index_names(table):
+            dimensions = (name, ("GlobalSecondaryIndexName", index))
+            yield _Wanted(table.logical, figure, index, metric, dimensions)
+    for operation in OPERATIONS:
+        dimensions = (name, ("Operation", operation))
+        yield _Wanted(table.logical, "system_errors", operation, "SystemErrors", dimensions)
+
+
+def index_names(table: Binding) -> tuple[str, ...]:
+    """The indexes as deployed; as declared where that can't be told."""
+    with suppress(DynamoError):
+        return tuple(index.name for index in describe(table).indexes)
+    return tuple(index.name for index in table.spec.indexes)
+
+
+def _asked(region: str, tables: Sequence[Binding], hours: int) -> Answers:
+    wanted = [one for table in tables for one in _wanted(table)]
+    wanted.append(_Wanted("", "user_errors", "", "UserErrors", ()))
+    period = HOUR if hours <= MOST_HOURLY else DAY
+    now = datetime.now(UTC)
+    end = datetime.fromtimestamp((int(now.timestamp()) // period + 1) * period, UTC)
+    start = end - timedelta(seconds=-(-hours * HOUR // period) * period)
+    moments = [start + timedelta(seconds=at) for at in range(0, int((end - start).total_seconds()), period)]
+    try:
+        values, complete = _points(region, wanted, start, end, period)
+    except ServiceTrouble as trouble:
+        return {table.logical: _unknown(trouble) for table in tables}
+    everywhere = values[len(wanted) - 1]
+    answers: Answers = {}
+    for table in tables:
+        parts: dict[str, dict[str, Series]] = {figure: {} for figure in (*PER_INDEX, "system_errors")}
+        own = [number for number, one in enumerate(wanted) if one.logical == table.logical]
+        for number in own:
+            one = wanted[number]
+            parts[one.figure][one.part] = tuple((at, values[number].get(at, 0.0)) for at in moments)
+        answers[table.logical] = TableMetrics(
+            hours=hours,
+            period=period,
+            asked_at=now,
+            reads=parts["reads"],
+            writes=parts["writes"],
+            read_throttles=_sum(parts["read_throttles"].values()),
+            write_throttles=_sum(parts["write_throttles"].values()),
+            system_errors=_sum(parts["system_errors"].values()),
+            user_errors=tuple((at, everywhere.get(at, 0.0)) for at in moments),
+            silent=not any(values[number] for number in own),
+            complete=complete,
+        )
+    return answers
+
+
+def _points(
+    region: str, wanted: Sequence[_Wanted], start: datetime, end: datetime, period: int
+) -> tuple[list[dict[datetime, float]], bool]:
+    """Of each metric its points, and whether that is all of them. Raises `ServiceTrouble`."""
+    values: list[dict[datetime, float]] = [{} for _ in wanted]
+    said: dict[int, str] = {}
+    for first in range(0, len(wanted), MOST_QUERIES):
+        arguments: dict[str, Any] = {
+            "MetricDataQueries": [
+                _query(number, wanted[number], period)
+                for number in range(first, min(first + MOST_QUERIES, len(wanted)))
+            ],
+            "StartTime": start,
+            "EndTime": end,
+            "ScanBy": "TimestampAscending",
+        }
+        while True:
+            with asking(DENIED_ACTION, region):
+                answer = service("cloudwatch", region).get_metric_data(**arguments)
+            for result in answer.get("MetricDataResults", ()):
+                number = int(result["Id"].removeprefix("q"))
+                said[number] = result.get("StatusCode", "Complete")
+                moments = (moment.astimezone(UTC) for moment in result["Timestamps"])
+                values[number].update(zip(moments, result["Values"], strict=True))
+            if not answer.get("NextToken"):
+                break
+            arguments["NextToken"] = answer["NextToken"]
+    # A page that is not the last says PartialData of what the next one goes on with.
+    return values, all(said.get(number) == "Complete" for number in range(len(wanted)))
+
+
+def _query(number: int, wanted: _Wanted, period: int) -> dict[str, Any]:
+    metric = {
+        "Namespace": NAMESPACE,
+        "MetricName": wanted.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in wanted.dimensions],
+    }
+    return {"Id": f"q{number}", "MetricStat": {"Metric": metric, "Period": period, "Stat": "Sum"}}
+
+
+def _sum(parts: Iterable[Series]) -> Series:
+    """Point by point; all of one call have the same moments."""
+    several = list(parts)
+    return tuple((points[0][0], sum(value for _, value in points)) for points in zip(*several, strict=True))

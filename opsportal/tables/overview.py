@@ -1,0 +1,111 @@
+"""The tables that the page shows: those of the settings and the console's own, each under a name for URLs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.core.cache import caches
+
+from opsportal.console import tones
+from opsportal.dynamo.deployed import Deployed, DeployedIndex, deployed
+from opsportal.dynamo.migrations import LEDGER
+from opsportal.dynamo.tables import Binding, bindings, own_table
+from opsportal.operations.tables import AUDIT, JOBS, places
+from opsportal.tables.whereabouts import Sighting, look_for
+
+# Seconds. Four calls to DynamoDB's control plane, which throttles early: one reading serves all who look.
+DEPLOYED_LIFE = 10
+SIGHTING_LIFE = 120
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table of the page. `key` names it in URLs; `own`: the console's, not another program's."""
+
+    key: str
+    table: Binding
+    own: bool = False
+
+    @property
+    def migrate_command(self) -> str:
+        """What creates it where it is missing."""
+        command = "python manage.py dynamo migrate"
+        return command if self.own else f"{command} --table {self.table.logical}"
+
+
+def shown_tables() -> list[Shown]:
+    """The tables of the settings, then the console's own of each place, with their region in the name."""
+    shown = [Shown(table.logical, table) for table in bindings()]
+    taken = {one.key for one in shown}
+    for beside in places():
+        for spec in (AUDIT, JOBS, LEDGER):
+            name, number = f"{spec.logical}-{beside.region}", 1
+            key = name
+            while key in taken:  # two endpoints in one region
+                number += 1
+                key = f"{name}-{number}"
+            taken.add(key)
+            shown.append(Shown(key, own_table(spec, beside), own=True))
+    return shown
+
+
+def shown_table(key: str) -> Shown | None:
+    return next((one for one in shown_tables() if one.key == key), None)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A table as deployed, and when that was read."""
+
+    found: Deployed
+    at: datetime
+
+    @property
+    def changing(self) -> bool:
+        """Whether it is not as it will be: being created, or an index being filled."""
+        return self.found.state != "ACTIVE" or any(not index.usable for index in self.found.indexes)
+
+
+def read(table: Binding) -> Reading:
+    """The table as deployed, at most `DEPLOYED_LIFE` old. Raises `DynamoError`."""
+    cache, key = caches["process"], f"deployed:{table.fingerprint}"
+    known: Reading | None = cache.get(key)
+    if known is None:
+        known = Reading(deployed(table, patient=False), datetime.now(UTC))
+        cache.set(key, known, DEPLOYED_LIFE)
+    return known
+
+
+def state_tone(state: str) -> str:
+    """The tone of a TableStatus. DynamoDB's words are not those of items: ARCHIVED is no success."""
+    if state == "ACTIVE":
+        return tones.SUCCESS
+    return tones.RUNNING if state in ("CREATING", "UPDATING") else tones.FAILED
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """An index as deployed. `filled`: percent of the table's items that it holds while it is being built, by
+    counts that are hours old; None when it is usable or that can't be told."""
+
+    index: DeployedIndex
+    filled: int | None
+
+
+def index_rows(found: Deployed) -> list[IndexRow]:
+    return [
+        IndexRow(
+            index,
+            None if index.usable or not found.items else min(index.items * 100 // found.items, 100),
+        )
+        for index in found.indexes
+    ]
+
+
+def sighting(shown: Shown) -> Sighting:
+    """Where a table that is missing may be instead: up to a dozen calls, so that it is kept for a while."""
+    cache, key = caches["process"], f"sighting:{shown.table.fingerprint}"
+    known: Sighting | None = cache.get(key)
+    if known is None:
+        known = look_for(shown.table)
+        cache.set(key, known, SIGHTING_LIFE)
+    return known

@@ -1,0 +1,249 @@
+"""What each part of the console asks IAM for: the one declaration that `policy` prints and `doctor` probes.
+
+Tests compare it with the calls that pages, actions, the worker and the commands really make. It names no item's
+attribute and no app: tables by their logical names, indexes by their declared ones.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from django.conf import settings
+
+from opsportal.tables.ages import NAMESPACE
+from opsportal.tables.grants import OWN, Feature, Target
+
+ROLES = {
+    "viewer": "the pages, as long as nobody acts",
+    "operator": "the viewer's, the actions and the worker",
+    "migrator": "the commands that create, change, check, watch and back up tables",
+    "writer": "the programs that write the four tables: orchestrators, request workers, agents",
+}
+PAGES = frozenset({"viewer", "operator"})
+OPERATOR, MIGRATOR, WRITER = (frozenset({role}) for role in ("operator", "migrator", "writer"))
+QUEUES = ("REQUESTS_QUEUE_URL", "WORKFLOW_COMMANDS_QUEUE_URL")
+
+Targets = Callable[[], tuple[Target, ...]]
+
+
+def _on(*names: str) -> Targets:
+    """Targets by name: ``requests``, ``requests/status-index``, or ``jobs@workflows,requests``: an own table beside
+    those."""
+    found = []
+    for name in names:
+        path, _, beside = name.partition("@")
+        table, _, index = path.partition("/")
+        found.append(Target(table, index, tuple(beside.split(",")) if beside else ()))
+    return lambda: tuple(found)
+
+
+def _settings_tables() -> tuple[Target, ...]:
+    return tuple(Target(logical) for logical in settings.DYNAMO_TABLES)
+
+
+def _own_tables() -> tuple[Target, ...]:
+    return tuple(Target(logical) for logical in OWN)
+
+
+def _every_table() -> tuple[Target, ...]:
+    return _settings_tables() + _own_tables()
+
+
+def _tables_of_items() -> tuple[Target, ...]:
+    return tuple(target for target in _every_table() if target.table != "migrations")
+
+
+def _queues() -> tuple[Target, ...]:
+    return tuple(Target(queue=name) for name in QUEUES if getattr(settings, name))
+
+
+def _backups() -> tuple[Target, ...]:
+    return tuple(replace(target, backups=True) for target in _every_table())
+
+
+def _anything() -> tuple[Target, ...]:
+    return (Target(),)
+
+
+def _alarms() -> tuple[Target, ...]:
+    return (Target(alarms=True),)
+
+
+def _retains() -> bool:
+    return bool(settings.RETENTION_REQUEST_DAYS or settings.RETENTION_LOG_DAYS)
+
+
+def _jobs_at_work() -> tuple[Target, ...]:
+    """Those with messages and, where retention is on, with its leases: beside each table that it stamps."""
+    return _on("jobs@workflows,requests,request_logs" if _retains() else "jobs@workflows,requests")()
+
+
+def _dynamodb(*operations: str) -> tuple[str, ...]:
+    return tuple(f"dynamodb:{operation}" for operation in operations)
+
+
+READS = (
+    Feature(
+        "FindIndexes", "indexes and keys as they are", PAGES | MIGRATOR,
+        _dynamodb("DescribeTable"), _settings_tables, optional=True,
+    ),
+    Feature(
+        "ReadOneItem", "pages of items", PAGES,
+        _dynamodb("GetItem"), _on("workflows", "requests", "agents"),
+    ),
+    Feature(
+        "ListByIndex", "lists", PAGES, _dynamodb("Query"),
+        _on(
+            "workflows/overallStatus-createdAt-index", "requests/user-index", "requests/project-index",
+            "requests/status-index", "requests/strategy-index", "request_logs/request-logs-index",
+        ),
+    ),
+    Feature(
+        "FindUndocumentedStatuses", "statuses and priorities that no document names", PAGES, _dynamodb("Scan"),
+        _on("workflows/overallStatus-createdAt-index", "requests/status-index", "requests/strategy-index"),
+        optional=True,
+    ),
+    Feature(
+        "ListWithoutIndex", "agents, and items outside of an index", PAGES,
+        _dynamodb("Scan"), _on("workflows", "requests", "agents"),
+    ),
+    Feature("ReadAuditEntry", "audit entries", PAGES, _dynamodb("GetItem"), _on("audit")),
+    Feature(
+        "ListAuditEntries", "the audit trail", PAGES,
+        _dynamodb("Query"), _on("audit/feed-index", "audit/actor-index", "audit/target-index"),
+    ),
+    Feature(
+        "FindOwnTables", "the page Tables: the console's own", PAGES | MIGRATOR,
+        _dynamodb("DescribeTable"), _own_tables, optional=True,
+    ),
+    Feature(
+        "InspectTables", "the page Tables: TTL, recovery and tags", PAGES | MIGRATOR,
+        _dynamodb("DescribeTimeToLive", "DescribeContinuousBackups", "ListTagsOfResource"),
+        _every_table, optional=True,
+    ),
+    Feature(
+        "ReadMigrations", "the page Tables: migrations", PAGES, _dynamodb("Scan"), _on("migrations"), optional=True
+    ),
+    Feature(
+        "ListBackups", "the page Tables and `backup`: backups", PAGES | MIGRATOR,
+        _dynamodb("ListBackups"), _anything, optional=True,
+    ),
+    Feature(
+        "ReadMetrics", "the page Tables and `cost`: consumption, throttles and errors", PAGES | MIGRATOR,
+        ("cloudwatch:GetMetricData",), _anything, optional=True,
+    ),
+)  # fmt: skip
+
+WRITES = (
+    Feature(
+        "ChangeItems", "actions on items", OPERATOR,
+        _dynamodb("PutItem", "UpdateItem", "DeleteItem"), _on("workflows", "requests", "agents"),
+    ),
+    Feature(
+        "RecordActions", "the audit trail and messages of actions", OPERATOR,
+        _dynamodb("PutItem"), _on("audit", "jobs@workflows,requests"),
+    ),
+    Feature(
+        "CarryOutMessages", "messages that are carried out once", OPERATOR,
+        _dynamodb("UpdateItem", "DeleteItem"), _jobs_at_work,
+    ),
+    Feature("FindMessages", "the worker's look for messages", OPERATOR, _dynamodb("Query"), _on("jobs")),
+    Feature(
+        "DeleteLogs", "the logs of purged requests", OPERATOR,
+        _dynamodb("BatchWriteItem"), _on("request_logs"),
+    ),
+    Feature(
+        "OfferProjects", "choices of projects in the submission form", OPERATOR,
+        _dynamodb("Scan"), _on("requests/project-index"), optional=True,
+    ),
+    Feature(
+        "StampLogs", "retention of logs", OPERATOR,
+        _dynamodb("Scan", "UpdateItem"), _on("request_logs"), wanted=_retains,
+    ),
+    Feature(
+        "FindRequestsOfLogs", "retention of logs: their requests", OPERATOR,
+        _dynamodb("BatchGetItem"), _on("requests"), wanted=_retains,
+    ),
+    Feature(
+        "ResumeRetention", "how far the retention has come", OPERATOR,
+        _dynamodb("GetItem"), _on("jobs@requests,request_logs"), wanted=_retains,
+    ),
+    # PutMetricData knows no resource; the namespace is what keeps it to the console's own.
+    Feature(
+        "PublishAges", "the age of the oldest unfinished item", OPERATOR,
+        ("cloudwatch:PutMetricData",), _anything, optional=True, wanted=lambda: bool(settings.PUBLISH_AGES),
+        condition={"StringEquals": {"cloudwatch:namespace": [NAMESPACE]}},
+    ),
+    Feature("SendMessages", "messages to workers and orchestrators", OPERATOR, ("sqs:SendMessage",), _queues),
+)  # fmt: skip
+
+MIGRATIONS = (
+    Feature(
+        "ManageTables", "`migrate` and `backup`", MIGRATOR,
+        _dynamodb(
+            "CreateTable", "UpdateTimeToLive", "UpdateContinuousBackups", "TagResource", "CreateBackup",
+        ),
+        _every_table, managing=True,
+    ),
+    # Of all tables only this one gets an index later.
+    Feature(
+        "ChangeIndexes", "`migrate` and `rollback` of an index", MIGRATOR,
+        _dynamodb("UpdateTable"), _on("workflows"), managing=True,
+    ),
+    Feature(
+        "WatchBackups", "`backup`, until one is made", MIGRATOR,
+        _dynamodb("DescribeBackup"), _backups, optional=True, managing=True,
+    ),
+    Feature("DropTables", "`rollback`", MIGRATOR, _dynamodb("DeleteTable"), _every_table, managing=True),
+    Feature(
+        "KeepLedger", "the ledger of migrations", MIGRATOR,
+        _dynamodb("GetItem", "UpdateItem", "Scan"), _on("migrations"),
+    ),
+    Feature("SampleItems", "`verify`, and `migrate` before an index", MIGRATOR, _dynamodb("Scan"), _tables_of_items),
+    Feature(
+        "TestWrites", "`verify --write-test`", MIGRATOR,
+        _dynamodb("PutItem", "DeleteItem"), _every_table, optional=True, managing=True,
+    ),
+    Feature(
+        "ReadTestItems", "`verify --write-test`: what was put", MIGRATOR,
+        _dynamodb("GetItem"), _tables_of_items, optional=True, managing=True,
+    ),
+    Feature(
+        "KeepAlarms", "`alarms`", MIGRATOR,
+        ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"), _alarms, optional=True,
+    ),
+    Feature(
+        "ListAlarms", "`alarms`: which there are", MIGRATOR, ("cloudwatch:DescribeAlarms",), _anything, optional=True
+    ),
+)  # fmt: skip
+
+WRITERS = (
+    Feature(
+        "WriteStatus", "the status writer (`tracking.writer`)", WRITER,
+        _dynamodb("GetItem", "PutItem", "UpdateItem"), _on("workflows"),
+    ),
+    # Seed 002: a worker of the strategy `table` asks for what is pending, and writes its progress.
+    Feature(
+        "WorkOnRequests", "request workers", WRITER,
+        _dynamodb("GetItem", "PutItem", "UpdateItem"), _on("requests"),
+    ),
+    Feature("FindRequests", "request workers: what is pending", WRITER, _dynamodb("Query"), _on("requests/status-index")),
+    Feature("WriteLogs", "request workers: their logs", WRITER, _dynamodb("PutItem"), _on("request_logs")),
+    # Seed 004, as it asks its administrator.
+    Feature(
+        "RegisterAgents", "the agents' discovery service", WRITER,
+        _dynamodb("PutItem", "GetItem", "Scan", "Query", "UpdateItem"), _on("agents"),
+    ),
+    Feature(
+        "ReceiveMessages", "messages from the console", WRITER,
+        ("sqs:ReceiveMessage", "sqs:DeleteMessage"), _queues,
+    ),
+)  # fmt: skip
+
+FEATURES = (*READS, *WRITES, *MIGRATIONS, *WRITERS)
+
+
+def features(role: str) -> list[Feature]:
+    """What a role does, in the order of its policy; KeyError when there is no such role."""
+    if role not in ROLES:
+        raise KeyError(role)
+    return [feature for feature in FEATURES if role in feature.roles]

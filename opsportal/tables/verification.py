@@ -1,0 +1,97 @@
+"""Whether each table is as the console needs it: declared against deployed, and what its items look like."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
+from opsportal.dynamo.errors import CredentialsRefused, DynamoError, TableMissing, Unreachable
+from opsportal.dynamo.ledger import ledger_of
+from opsportal.dynamo.migrations import migrations
+from opsportal.dynamo.tables import Binding, bindings
+from opsportal.tables.drift import NONE, Difference, Point, points
+from opsportal.tables.shapes import Sample, sample
+from opsportal.tables.whereabouts import endpoint_hint, look_for
+from opsportal.tables.write_test import WriteTest, write_test
+
+# The point whose difference is that there is nothing to compare.
+TABLE = "table"
+
+
+@dataclass
+class Verification:
+    """One table's. `found` is None where it could not be described, which is then a difference."""
+
+    table: Binding
+    found: Deployed | None = None
+    points: list[Point] = field(default_factory=list)
+    sample: Sample | Unknown | None = None
+    written: WriteTest | None = None
+
+    @property
+    def differences(self) -> list[Difference]:
+        return [point for point in self.points if isinstance(point, Difference)]
+
+    @property
+    def breaks(self) -> int:
+        """How much of it breaks the console: differences, and the write test that was asked for."""
+        failed = self.written is not None and not self.written.passed
+        return sum(difference.breaks for difference in self.differences) + failed
+
+
+def verifiable() -> list[Binding]:
+    """The tables of the settings, then the console's own in every place, the ledgers of migrations last."""
+    places = {table.place: table for table in bindings()}
+    own = [table for migration in migrations() if migration.step.own for table in migration.step.tables()]
+    every = [*bindings(), *own, *map(ledger_of, places.values())]
+    return list({(table.name, table.place): table for table in every}.values())
+
+
+def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = False) -> Iterator[Verification]:
+    """Compare each table; look at up to `sample_size` items; with `write` put, read and delete one.
+
+    Never raises `DynamoError`: a table that can't be described is a difference. A place that does not answer, or
+    refuses the credentials, is asked once only, since that alone may take most of a minute.
+    """
+    silent: dict[tuple[str, str], DynamoError] = {}
+    for table in tables:
+        made = Verification(table)
+        if table.place in silent:
+            made.points.append(_untold(table, silent[table.place]))
+        else:
+            try:
+                _verify(made, sample_size, write=write)
+            except TableMissing as gone:
+                made.points.append(_missing(table, gone))
+            except DynamoError as trouble:
+                made.points.append(_untold(table, trouble))
+                if isinstance(trouble, Unreachable | CredentialsRefused):
+                    silent[table.place] = trouble
+        yield made
+
+
+def _verify(made: Verification, sample_size: int, *, write: bool) -> None:
+    table = made.table
+    made.found = found = deployed(table)
+    made.points += points(table, found)
+    if sample_size:
+        made.sample = told(table, lambda: sample(table, found, sample_size))
+    if write:
+        made.written = write_test(table, found)
+
+
+def _missing(table: Binding, gone: TableMissing) -> Difference:
+    sighting = look_for(table)
+    if sighting.mend:
+        return _not_there(table, NONE, sighting.mend)
+    denied = " or ".join(sighting.denied)
+    looked = f"IAM does not allow to look whether it is {denied}." if denied else ""
+    return _not_there(table, NONE, gone.mend, endpoint_hint(table), looked)
+
+
+def _untold(table: Binding, trouble: DynamoError) -> Difference:
+    return _not_there(table, trouble.sentence, trouble.mend, " ".join(trouble.statement.split()))
+
+
+def _not_there(table: Binding, deployed: str, *mends: str) -> Difference:
+    mend = " ".join(mend if mend[-1] in ".:}" else f"{mend}." for mend in mends if mend)
+    return Difference(TABLE, f"{table.name} in {table.region}", deployed, breaks=True, mend=mend)

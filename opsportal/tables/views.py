@@ -1,0 +1,174 @@
+"""Pages of the tables. Each part that costs AWS calls is a fragment with its own address, account and
+deadline, so that a region that does not answer holds up nothing but its own parts."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from opsportal.console.access import requires
+from opsportal.console.listing import Region, respond, seen_token
+from opsportal.console.problems import wants_fragment
+from opsportal.dynamo.deployed import Unknown
+from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.migrations import ledger_of, states
+from opsportal.tables import overview, rights
+from opsportal.tables.costs import money, month_cost
+from opsportal.tables.drift import Agreement, Difference, points
+from opsportal.tables.load import charts, cost_rows, metrics_of
+from opsportal.tables.metrics import TableMetrics, total
+from opsportal.tables.overview import Shown
+from opsportal.tables.prices import price_list
+
+VIEW = "tables.view_tables"
+# The parts of a table's page, in order: the name of view, template and URL; what its place says meanwhile.
+PARTS = (
+    ("deployed", "As deployed"),
+    ("load", "Load and cost"),
+    ("permissions", "Permissions"),
+    ("migrations", "Migrations"),
+)
+
+
+@requires(VIEW)
+def list_(request: HttpRequest) -> HttpResponse:
+    """All tables; asks AWS for nothing itself."""
+    return render(request, "tables/list.html", {"tables": overview.shown_tables()})
+
+
+@requires(VIEW)
+def item(request: HttpRequest, key: str) -> HttpResponse:
+    """One table; asks AWS for nothing itself."""
+    shown = _shown(key)
+    parts = [(name, title, reverse(f"tables:{name}", args=[key])) for name, title in PARTS]
+    return render(request, "tables/item.html", {"shown": shown, "parts": parts})
+
+
+@requires(VIEW)
+def row(request: HttpRequest, key: str) -> HttpResponse:
+    """A table's row in the list."""
+    return _part(request, key, "row", _deployed)
+
+
+@requires(VIEW)
+def deployed(request: HttpRequest, key: str) -> HttpResponse:
+    """How the table is deployed, and where that differs from what is declared."""
+    return _part(request, key, "deployed", _deployed)
+
+
+@requires(VIEW)
+def load(request: HttpRequest, key: str) -> HttpResponse:
+    """What CloudWatch tells of the last day, and what a month like it would cost."""
+    return _part(request, key, "load", _load)
+
+
+@requires(VIEW)
+def glance(request: HttpRequest, key: str) -> HttpResponse:
+    """Load and cost in the list's one cell."""
+    return _part(request, key, "glance", _load)
+
+
+@requires(VIEW)
+def permissions(request: HttpRequest, key: str) -> HttpResponse:
+    """What the console's role may do with the table, as it was last probed. Probes nothing itself."""
+    return _part(request, key, "permissions", lambda shown: {"rights": rights.known(shown.table)})
+
+
+@requires(VIEW)
+@require_POST
+def probe(request: HttpRequest, key: str) -> HttpResponse:
+    """Probe the permissions on the table now. It has no effect on it."""
+    shown = _shown(key)
+    found = rights.probe_now(shown.table)
+    if not wants_fragment(request):
+        return redirect("tables:permissions", key)
+    return _part(request, key, "permissions", lambda _: {"rights": found})
+
+
+@requires(VIEW)
+def migrations(request: HttpRequest, key: str) -> HttpResponse:
+    """The migrations of the table, as the ledger beside it has them."""
+    return _part(request, key, "migrations", _migrations)
+
+
+def _shown(key: str) -> Shown:
+    found = overview.shown_table(key)
+    if found is None:
+        raise Http404(f"There is no table {key!r}.")
+    return found
+
+
+def _part(
+    request: HttpRequest, key: str, name: str, read: Callable[[Shown], Mapping[str, Any]]
+) -> HttpResponse:
+    """One part of a page, or what is wrong with it. Always 200 (204 where the browser shows just that), as
+    htmx swaps no error."""
+    shown = _shown(key)
+    context: dict[str, Any] = {"shown": shown, "part": name, "problem": None, "settled": True}
+    try:
+        context.update(read(shown))
+    except DynamoError as problem:
+        missing = isinstance(problem, TableMissing)
+        # What is missing may be created any moment; other trouble shows at the next look, too.
+        context.update(problem=problem, missing=missing, settled=False)
+        if missing and name == "deployed":
+            context["sighting"] = overview.sighting(shown)
+    seen = seen_token({name: repr(value) for name, value in context.items() if name != "as_of"})
+    return respond(
+        request,
+        f"tables/{name}.html",
+        context,
+        Region(f"{name}-{shown.key}", seen=seen, finished=context["settled"]),
+    )
+
+
+def _deployed(shown: Shown) -> dict[str, Any]:
+    reading = overview.read(shown.table)
+    found = reading.found
+    compared = list(points(shown.table, found))
+    differing = [point for point in compared if isinstance(point, Difference)]
+    return {
+        "found": found,
+        "as_of": reading.at,
+        "indexes": overview.index_rows(found),
+        "differences": differing,
+        "known_differences": [point for point in differing if not point.unknown],
+        "breaking": any(point.breaks for point in differing),
+        "agreements": [point for point in compared if isinstance(point, Agreement)],
+        "untold": [part for part in (found.ttl, found.recovery, found.tags) if isinstance(part, Unknown)],
+        "state_tone": overview.state_tone(found.state),
+        "settled": not reading.changing,
+    }
+
+
+def _load(shown: Shown) -> dict[str, Any]:
+    found = metrics_of(shown)
+    cost = month_cost(shown.table.logical, overview.read(shown.table).found, found)
+    context: dict[str, Any] = {
+        "metrics": found,
+        "known": False,
+        "cost": cost,
+        "cost_rows": cost_rows(cost),
+        "total": money(cost.total) if cost.lines else "",
+        "prices": price_list(),
+    }
+    if isinstance(found, TableMetrics):
+        context |= {
+            "known": True,
+            "charts": list(charts(found)),
+            "read_total": round(total(found.read)),
+            "write_total": round(total(found.write)),
+            "throttled": total(found.read_throttles) + total(found.write_throttles),
+        }
+    return context
+
+
+def _migrations(shown: Shown) -> dict[str, Any]:
+    found = [one for one in states(place=shown.table.place) if one.table.name == shown.table.name]
+    trouble = next((one.trouble for one in found if one.trouble), None)
+    if trouble:
+        raise trouble
+    return {"states": found, "ledger": ledger_of(shown.table).name}

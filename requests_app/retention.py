@@ -1,0 +1,19 @@
+"""Which requests and logs may expire (`opsportal.tables.retention`)."""
+
+import re
+
+from opsportal.tables.retention.rules import Rule
+from requests_app.models import STATUSES, TERMINAL
+
+# The documented statuses only: of another nobody knows whether it is an end (DATA.md, point 5). A log's id is
+# log_<epoch ms>_<nnn> (DATA.md, "Request lifecycle").
+RULE = Rule(
+    logical="requests",
+    index="status-index",
+    finished=TERMINAL,
+    unfinished=frozenset(STATUSES) - TERMINAL,
+    stamps=("created_at", "updated_at", "started_at", "completed_at"),
+    logs="request_logs",
+    logs_index="request-logs-index",
+    log_key=re.compile(r"\Alog_(\d{12,14})_"),
+)

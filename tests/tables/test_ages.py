@@ -1,0 +1,188 @@
+"""The age of the oldest unfinished item: what is read of it, and what the worker publishes."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from opsportal import aws
+from opsportal.dynamo import clients
+from opsportal.dynamo.spending import request_budget
+from opsportal.dynamo.tables import Binding
+from opsportal.operations import worker
+from opsportal.tables import ages
+from opsportal.tables.ages import oldest
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _as_a_new_process() -> Iterator[None]:
+    ages.forget()
+    yield
+    ages.forget()
+
+
+def watched(logical: str) -> ages.Watched:
+    (found,) = (one for one in ages.watched_tables() if one.logical == logical)
+    return found
+
+
+def put(table: Binding, ident: str, status: str, created: datetime | str, **more: str) -> None:
+    """An item of either table, created in the form that its writers use."""
+    workflow = table.logical == "workflows"
+    stamp = created if isinstance(created, str) else created.strftime("%Y-%m-%dT%H:%M:%S") + "Z" * workflow
+    names = ("overallStatus", "createdAt") if workflow else ("status", "created_at")
+    item = {table.key: ident, names[0]: status, names[1]: stamp, **more}
+    clients.client(*table.place, patient=True).put_item(
+        TableName=table.name, Item={name: {"S": value} for name, value in item.items()}
+    )
+
+
+def ago(**time: float) -> datetime:
+    return NOW - timedelta(**time)
+
+
+@pytest.mark.parametrize("logical", ["workflows", "requests"])
+def test_the_oldest_unfinished_item_is_found_in_whatever_status(
+    tables: dict[str, Binding], logical: str
+) -> None:
+    table = tables[logical]
+    put(table, "a", "pending", ago(minutes=5))
+    put(table, "b", "processing", ago(minutes=20))
+    put(table, "c", "Waiting for legal", ago(minutes=90))
+    put(table, "d", "completed", ago(days=3))
+    put(table, "e", "FAILED", ago(days=2))
+    assert oldest(watched(logical), NOW) == 90 * 60
+
+
+def test_everything_finished_is_an_age_of_zero(tables: dict[str, Binding]) -> None:
+    put(tables["requests"], "a", "completed", ago(days=3))
+    assert oldest(watched("requests"), NOW) == 0
+
+
+def test_what_is_past_care_or_has_no_time_is_passed_over(tables: dict[str, Binding]) -> None:
+    table = tables["requests"]
+    put(table, "a", "pending", ago(days=31))
+    put(table, "b", "pending", "9999-not-a-time")
+    assert oldest(watched("requests"), NOW) == 0
+    put(table, "c", "pending", ago(days=29))
+    put(table, "d", "pending", "2026-11-01 or so")
+    assert oldest(watched("requests"), NOW) == 29 * 86_400
+
+
+def test_a_clock_that_is_ahead_makes_no_negative_age(tables: dict[str, Binding]) -> None:
+    put(tables["requests"], "a", "pending", NOW + timedelta(hours=1))
+    assert oldest(watched("requests"), NOW) == 0
+
+
+def test_without_the_optional_index_there_is_no_age(tables_without_index: dict[str, Binding]) -> None:
+    assert oldest(watched("workflows"), NOW) is None
+
+
+def test_a_look_costs_one_query_for_each_unfinished_status(tables: dict[str, Binding]) -> None:
+    for number in range(30):
+        put(tables["requests"], f"r-{number}", "pending", ago(minutes=number))
+    oldest(watched("requests"), NOW)  # finds the statuses, which stay known for a minute
+    with request_budget(None) as account:
+        assert oldest(watched("requests"), NOW) == 29 * 60
+    assert account.operations == ["Query"] * 3  # pending, processing, executing
+    assert account.read_units <= 3  # half a unit each; moto counts a whole one
+
+
+# --- The worker's chore ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cloudwatch(
+    engines: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> Iterator[Any]:
+    settings.PUBLISH_AGES = True
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", engines("moto").endpoint)
+    yield aws.service("cloudwatch", "us-east-1")
+    aws.forget()
+
+
+def published(client: Any, table: Binding) -> list[float]:
+    answer = client.get_metric_statistics(
+        Namespace="OpsPortal",
+        MetricName="OldestUnfinishedSeconds",
+        Dimensions=[{"Name": "TableName", "Value": table.name}],
+        StartTime=datetime.now(UTC) - timedelta(minutes=5),
+        EndTime=datetime.now(UTC) + timedelta(minutes=5),
+        Period=60,
+        Statistics=["Maximum", "SampleCount"],
+    )
+    return [one["Maximum"] for one in answer["Datapoints"]]
+
+
+def test_the_worker_publishes_the_age_of_each_table_once_a_minute(
+    tables: dict[str, Binding], cloudwatch: Any
+) -> None:
+    created = datetime.now(UTC) - timedelta(minutes=10)
+    put(tables["requests"], "a", "pending", created)
+    assert worker.run(("ages",), threading.Event(), once=True) == 2
+    (age,) = published(cloudwatch, tables["requests"])
+    assert 600 <= age < 660
+    assert published(cloudwatch, tables["workflows"]) == [0]
+    assert worker.run(("ages",), threading.Event(), once=True) == 0
+
+
+def test_it_is_off_unless_it_is_switched_on(
+    tables: dict[str, Binding], cloudwatch: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PUBLISH_AGES = False
+    monkeypatch.setattr(ages, "service", None)
+    with request_budget(None) as account:
+        assert worker.run(("ages",), threading.Event(), once=True) == 0
+    assert account.calls == 0
+
+
+def test_trouble_is_logged_once_and_holds_nothing_up(
+    tables: dict[str, Binding],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The other chores would pause for ten seconds after an error that is raised."""
+    settings.PUBLISH_AGES = True
+    refused = True
+
+    class Client:
+        def put_metric_data(self, **_: Any) -> None:
+            if refused:
+                raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "PutMetricData")
+
+    monkeypatch.setattr(ages, "service", lambda name, region: Client())
+    monkeypatch.setattr(ages, "is_emulated", lambda table: False)
+    monkeypatch.setattr(ages, "EVERY", 0.0)
+    beside, stop = tables["requests"], threading.Event()
+    with caplog.at_level(logging.WARNING, "opsportal.tables.ages"):
+        assert [ages.chore(beside, stop) for _ in range(2)] == [0, 0]
+        refused = False
+        assert ages.chore(beside, stop) == 2
+    said = [record.getMessage() for record in caplog.records if "requests" in record.getMessage()]
+    assert said == [
+        "age of requests: The console's role may not perform cloudwatch:PutMetricData in us-east-1.",
+        "age of requests: going on",
+    ]
+
+
+@pytest.mark.parametrize("why", ["no CloudWatch beside an emulator", "no index", "no table"])
+def test_what_keeps_it_from_publishing_is_said(
+    why: str, tables_without_index: dict[str, Binding], settings: Any, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    settings.PUBLISH_AGES = True
+    if "emulator" not in why:
+        monkeypatch.setattr(ages, "is_emulated", lambda table: False)
+    if why == "no table":
+        missing = settings.DYNAMO_TABLES["workflows"] | {"name": "missing"}
+        settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {"workflows": missing}
+    monkeypatch.setattr(ages, "_watched", {"workflows": watched("workflows")})
+    assert ages.chore(tables_without_index["workflows"], threading.Event()) == 0
+    assert why in caplog.text

@@ -1,0 +1,628 @@
+"""The doctor: each thing that can be wrong is found, said with its mend, and nothing else is done."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from opsportal import aws
+from opsportal.dynamo import clients, ledger
+from opsportal.dynamo.tables import Binding
+from opsportal.operations import outbox
+from opsportal.operations.tables import places
+from opsportal.tables.doctor import FAIL, NOTE, OK, UNKNOWN, Finding, examine
+from opsportal.tables.doctor.findings import AREAS, lines, summary
+from opsportal.tables.doctor.surroundings import database
+from opsportal.tables.permissions import features
+from tests.dynamo.fake_aws import Answer, FakeDynamo, error
+from tests.operations.places import dump, put, request_item
+from tests.queues import Queue
+
+pytestmark = pytest.mark.django_db
+
+ROLE = "arn:aws:sts::111122223333:assumed-role/console/i-0"
+
+
+def of(area: str, findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.area == area]
+
+
+def one(area: str, findings: list[Finding], state: str) -> Finding:
+    (found,) = (finding for finding in of(area, findings) if finding.state == state)
+    return found
+
+
+def failed(findings: list[Finding]) -> set[str]:
+    return {finding.area for finding in findings if finding.state == FAIL}
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    out = StringIO()
+    try:
+        call_command("dynamo", "doctor", *arguments, stdout=out)
+    except SystemExit as end:
+        return int(str(end.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def described(arguments: dict[str, Any], **more: Any) -> Answer:
+    """A table with the key that is configured."""
+    name = arguments.get("TableName", "")
+    own = {"audit": ["action_id"], "jobs": ["pk", "sk"], "migrations": ["name"]}
+    keys = next((keys for part, keys in own.items() if name.endswith(f"opsportal_{part}")), None) or [
+        next(
+            key
+            for part, key in {
+                "processing-status": "sessionId",
+                "requests": "request_id",
+                "logs": "log_id",
+                "AgentRegistry": "agentId",
+            }.items()
+            if part in name
+        )
+    ]
+    schema = [
+        {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+    ]
+    table = {"TableName": name, "TableStatus": "ACTIVE", "KeySchema": schema, "TableArn": "arn:x"}
+    return Answer({"Table": table | more})
+
+
+def well(operation: str, arguments: dict[str, Any]) -> Answer:
+    """A DynamoDB in which all is as it should be."""
+    if operation == "DescribeTable":
+        return described(arguments)
+    if operation in ("Query", "Scan"):
+        return Answer({"Items": [], "Count": 0})
+    if operation in ("PutItem", "UpdateItem", "DeleteItem"):
+        return error("ConditionalCheckFailedException", "The conditional request failed")
+    return Answer({})
+
+
+@pytest.fixture
+def dynamo(fake: FakeDynamo) -> FakeDynamo:
+    fake.answer = well
+    return fake
+
+
+@pytest.fixture
+def engine_tables(tables: dict[str, Binding]) -> dict[str, Binding]:
+    for beside in places():
+        ledger.ensure_ledger(beside)
+    return tables
+
+
+# --- All is well -----------------------------------------------------------------------------------------
+
+
+def test_where_all_is_well_it_says_so_and_changes_nothing(engine_tables: dict[str, Binding]) -> None:
+    put(engine_tables["requests"], request_item("req-1"))
+    before = dump(engine_tables)
+    status, text = run()
+    assert dump(engine_tables) == before
+    assert status == 0, text
+    assert "Nothing that is needed fails" in text
+    findings = examine()
+    assert not failed(findings)
+    rights = {finding.what.partition(":")[0]: finding for finding in of("permissions", findings)}
+    without_queues = {
+        feature.sid for feature in features("operator") if feature.wanted() and feature.targets()
+    }
+    assert set(rights) == without_queues
+    not_ok = {sid for sid, finding in rights.items() if finding.state != OK}
+    assert not_ok <= {"InspectTables", "ListBackups", "ReadMetrics"}
+    assert all("unknown here" in rights[sid].why for sid in not_ok)
+
+
+@pytest.mark.no_moto
+def test_programs_get_json(engine_tables: dict[str, Binding]) -> None:
+    status, text = run("--json", "--role", "viewer")
+    said = json.loads(text)
+    assert (status, said["ok"]) == (0, True)
+    assert {"area", "state", "what", "why", "mend", "statement"} == set(said["findings"][0])
+
+
+def test_a_viewers_console_needs_neither_own_tables_nor_queues(dynamo: FakeDynamo) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if "opsportal_" in arguments.get("TableName", ""):
+            return error("ResourceNotFoundException", "no such table")
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    findings = examine("viewer")
+    assert not failed(findings)
+    assert not of("queues", findings)
+    notes = [finding for finding in of("tables", findings) if finding.state == NOTE]
+    assert len(notes) == 6
+    assert all("dynamo migrate" in finding.mend for finding in notes)
+    assert failed(examine("operator")) == {"tables"}
+    # The migrator is who makes them.
+    assert not failed(examine("migrator"))
+
+
+# --- Credentials -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    clients.forget()
+    aws.forget()
+    yield
+    clients.forget()
+    aws.forget()
+
+
+def test_without_credentials_that_is_what_it_says(dynamo: FakeDynamo, no_credentials: None) -> None:
+    findings = examine()
+    assert "credentials" in failed(findings)
+    first = of("credentials", findings)[0]
+    assert (first.state, first.what) == (FAIL, "There are no AWS credentials.")
+    assert "AWS_PROFILE" in first.mend
+    # What follows from it is said once, not per table.
+    assert len(of("credentials", findings)) == 2
+    assert not of("tables", findings)
+    assert {finding.state for finding in of("endpoint", findings)} == {UNKNOWN}
+    assert dynamo.asked == []
+    # All that is one's own to read stands together.
+    assert [finding.area for finding in findings] == sorted(
+        (finding.area for finding in findings), key=AREAS.index
+    )
+
+
+def test_a_profile_that_does_not_exist_is_named(
+    dynamo: FakeDynamo, no_credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    first = of("credentials", examine())[0]
+    assert first.state == FAIL
+    assert "nobody" in first.why
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("ExpiredTokenException", "The session token has expired."),
+        ("UnrecognizedClientException", "The access key is not known."),
+        ("InvalidSignatureException", "this machine's clock is off"),
+    ],
+)
+def test_credentials_that_dynamodb_refuses_are_said_once(dynamo: FakeDynamo, code: str, why: str) -> None:
+    dynamo.says(error(code, "no"))
+    findings = examine()
+    assert failed(findings) == {"credentials"}
+    refused = one("credentials", findings, FAIL)
+    assert why in refused.why
+    assert "Renew the credentials" in refused.mend
+    assert "dev-market_intelligence_requests" in refused.what
+    # No permission was probed with them.
+    assert set(dynamo.operations) == {"DescribeTable"}
+
+
+@pytest.fixture
+def sts(dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    with Stubber(aws.service("sts", "us-east-1")) as stub:
+        yield stub
+
+
+def test_it_says_whose_the_credentials_are(sts: Stubber) -> None:
+    sts.add_response("get_caller_identity", {"Account": "111122223333", "Arn": ROLE, "UserId": "A"})
+    assert any(ROLE in finding.what for finding in of("credentials", examine("writer")))
+
+
+def test_root_credentials_are_worth_a_note(sts: Stubber) -> None:
+    arn = "arn:aws:iam::111122223333:root"
+    sts.add_response("get_caller_identity", {"Account": "111122223333", "Arn": arn, "UserId": "A"})
+    note = one("credentials", examine("writer"), NOTE)
+    assert "root" in note.why
+    assert "dynamo policy" in note.mend
+
+
+def test_a_session_that_sts_calls_expired_fails(sts: Stubber) -> None:
+    sts.add_client_error("get_caller_identity", "ExpiredToken", "The security token included is expired")
+    refused = one("credentials", examine("writer"), FAIL)
+    assert refused.why == "The session token has expired."
+    assert "aws sso login" in refused.mend
+
+
+def test_without_a_way_to_sts_the_rest_is_examined(
+    dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    findings = examine("writer")
+    assert not failed(findings)
+    assert one("credentials", findings, UNKNOWN).what == "Whose they are could not be told."
+    assert of("permissions", findings)
+
+
+def test_no_secret_is_printed(dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2VjEXAMPLETOKEN")
+    _, text = run("--role", "writer")
+    assert "ASIA…MPLE from env (a session's)" in text
+    assert "IOSFODNN" not in text
+    assert "wJal" not in text
+    assert "IQoJ" not in text
+
+
+def test_a_session_that_is_over_is_told_by_its_end(
+    dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opsportal.tables.doctor import identity
+
+    ended = datetime.now(UTC) - timedelta(minutes=1)
+    monkeypatch.setattr(identity, "signer", lambda: aws.Signer("sso", "ASIA…MPLE", True, ended))
+    first = of("credentials", examine("writer"))[0]
+    assert first.state == FAIL
+    assert "expired at" in first.what
+
+
+# --- Region ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "source"),
+    [("", "the table's default"), ("AWS_REGION", "AWS_REGION"), ("AWS_DEFAULT_REGION", "AWS_DEFAULT_REGION")],
+)
+def test_it_says_what_decided_each_region(
+    dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch, variable: str, source: str
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, "us-west-2")
+    said = of("region", examine("writer"))
+    assert said[0].what.startswith(f"us-west-2 by {source}" if variable else f"us-east-1 by {source}")
+
+
+def test_a_tables_own_setting_comes_first(
+    dynamo: FakeDynamo, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    settings.DYNAMO_TABLES["agents"]["region"] = "eu-north-1"
+    said = {finding.what for finding in of("region", examine("writer"))}
+    assert "eu-north-1 by DYNAMODB_AGENTS_REGION: agents" in said
+
+
+# --- Endpoints and the clock -------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_refuses_fails_once(dynamo: FakeDynamo, settings: Any) -> None:
+    settings.DYNAMO_TABLES = {
+        logical: {**table, "endpoint": "http://127.0.0.1:9"}
+        for logical, table in settings.DYNAMO_TABLES.items()
+    }
+    findings = examine()
+    assert failed(findings) == {"endpoint"}
+    assert len(of("endpoint", findings)) == 2  # one per region
+    assert all("AWS_ENDPOINT_URL_DYNAMODB" in finding.mend for finding in of("endpoint", findings))
+    assert not of("tables", findings)
+    assert "not probed" in one("permissions", findings, UNKNOWN).what
+
+
+def test_an_endpoint_that_hangs_is_not_waited_for(dynamo: FakeDynamo) -> None:
+    dynamo.says(Answer(hang=20))
+    began = time.monotonic()
+    findings = examine(seconds=0.4)
+    assert time.monotonic() - began < 5
+    assert failed(findings) == {"endpoint"}
+
+
+def test_a_probe_that_hangs_is_said_to(dynamo: FakeDynamo) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        return Answer(hang=20) if operation == "GetItem" else well(operation, arguments)
+
+    dynamo.answer = answer
+    rights = {
+        finding.what.partition(":")[0]: finding
+        for finding in of("permissions", examine("viewer", seconds=0.8))
+    }
+    assert rights["ReadOneItem"].state == UNKNOWN
+    assert "No answer in time" in rights["ReadOneItem"].why
+    assert rights["ListByIndex"].state == OK
+
+
+@pytest.mark.parametrize("answer", [Answer("<html>hello</html>"), Answer("<html>no such page</html>", 404)])
+def test_a_server_that_is_no_dynamodb_is_told(dynamo: FakeDynamo, answer: Answer) -> None:
+    dynamo.says(answer)
+    findings = examine()
+    assert failed(findings) == {"endpoint"}
+    assert "not as DynamoDB does" in of("endpoint", findings)[0].why
+
+
+@pytest.mark.parametrize(
+    ("off", "state"),
+    [
+        (timedelta(minutes=-7), FAIL),
+        (timedelta(minutes=7), FAIL),
+        (timedelta(minutes=2), NOTE),
+        (timedelta(seconds=3), OK),
+    ],
+)
+def test_a_clock_that_is_off_is_told_by_the_answers_date(
+    dynamo: FakeDynamo, off: timedelta, state: str
+) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        date = format_datetime(datetime.now(UTC) + off, usegmt=True)
+        body = well(operation, arguments)
+        return Answer(body.body, body.status, {"Date": date})
+
+    dynamo.answer = answer
+    clock = one("clock", examine("writer"), state)
+    if state != OK:
+        assert ("behind" if off > timedelta() else "ahead of") in clock.what
+        assert "NTP" in clock.mend
+
+
+def test_the_clock_is_told_by_a_refused_signature_too(dynamo: FakeDynamo) -> None:
+    """That is when it matters."""
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    refused = error("InvalidSignatureException", "Signature expired")
+    dynamo.says(Answer(refused.body, 400, {"Date": date}))
+    assert failed(examine("writer")) == {"credentials", "clock"}
+
+
+# --- Tables ------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_table_is_found_under_its_other_spelling(dynamo: FakeDynamo) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if arguments.get("TableName") == "dev-market_intelligence_requests":
+            return error("ResourceNotFoundException", "Requested resource not found")
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    missing = one("tables", examine("writer"), FAIL)
+    assert "there is no such table" in missing.what
+    assert "DYNAMODB_REQUESTS_TABLE=dev-market-intelligence-requests" in missing.mend
+
+
+def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if operation == "DescribeTable" and "processing-status" in arguments["TableName"]:
+            schema = [{"AttributeName": "processing_id", "KeyType": "HASH"}]
+            return described(arguments, KeySchema=schema)
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    wrong = one("tables", examine("writer"), FAIL)
+    assert "its key is processing_id, not sessionId" in wrong.what
+    assert "DYNAMODB_WORKFLOWS_KEY=processing_id" in wrong.mend
+
+
+@pytest.mark.parametrize(
+    ("state", "level"),
+    [("INACCESSIBLE_ENCRYPTION_CREDENTIALS", FAIL), ("ARCHIVED", FAIL), ("CREATING", FAIL), ("UPDATING", OK)],
+)
+def test_a_tables_state_is_told(dynamo: FakeDynamo, state: str, level: str) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if operation == "DescribeTable" and arguments["TableName"] == "AgentRegistry":
+            return described(arguments, TableStatus=state)
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    (agents,) = (finding for finding in of("tables", examine("writer")) if finding.what.startswith("agents:"))
+    assert (agents.state, state in agents.what) == (level, True)
+
+
+def test_throttling_is_no_failure(dynamo: FakeDynamo) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if operation == "DescribeTable" and arguments["TableName"] == "AgentRegistry":
+            return error("ThrottlingException", "Rate exceeded")
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    findings = examine("writer")
+    assert not failed(findings)
+    assert "throttled" in one("tables", findings, NOTE).what
+
+
+# --- Permissions -------------------------------------------------------------------------------------------
+
+
+def denying(*operations: str, explicit: bool = False) -> Callable[[str, dict[str, Any]], Answer]:
+    end = "with an explicit deny in a service control policy" if explicit else "because no policy allows it"
+
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if operation in operations:
+            name = arguments.get("TableName") or next(iter(arguments["RequestItems"]))
+            below = f"/index/{arguments['IndexName']}" if "IndexName" in arguments else ""
+            arn = f"arn:aws:dynamodb:us-east-1:111122223333:table/{name}{below}"
+            message = (
+                f"User: {ROLE} is not authorized to perform: dynamodb:{operation} on resource: {arn} {end}"
+            )
+            return error("AccessDeniedException", message)
+        return well(operation, arguments)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("operation", "fail", "note"),
+    [
+        ("GetItem", {"ReadOneItem", "ReadAuditEntry"}, set()),
+        ("Query", {"ListByIndex", "ListAuditEntries", "FindMessages"}, set()),
+        ("Scan", {"ListWithoutIndex"}, {"FindUndocumentedStatuses", "OfferProjects", "ReadMigrations"}),
+        ("PutItem", {"ChangeItems", "RecordActions"}, set()),
+        ("UpdateItem", {"ChangeItems", "CarryOutMessages"}, set()),
+        ("DeleteItem", {"ChangeItems", "CarryOutMessages"}, set()),
+        ("BatchWriteItem", {"DeleteLogs"}, set()),
+        ("DescribeTable", set(), {"FindIndexes", "FindOwnTables"}),
+        ("DescribeTimeToLive", set(), {"InspectTables"}),
+    ],
+)
+def test_each_denial_is_a_finding_of_each_feature_that_needs_it(
+    dynamo: FakeDynamo, operation: str, fail: set[str], note: set[str]
+) -> None:
+    dynamo.answer = denying(operation)
+    rights = of("permissions", examine())
+    by_state = {
+        state: {finding.what.partition(":")[0] for finding in rights if finding.state == state}
+        for state in (FAIL, NOTE)
+    }
+    assert by_state == {FAIL: fail, NOTE: note}
+    for finding in rights:
+        if finding.state in (FAIL, NOTE):
+            statement = json.loads(finding.statement)
+            assert statement["Sid"] == finding.what.partition(":")[0]
+            assert statement["Action"] == [f"dynamodb:{operation}"]
+
+
+def test_the_statement_allows_just_what_is_missing(dynamo: FakeDynamo, sts: Stubber) -> None:
+    sts.add_response("get_caller_identity", {"Account": "999988887777", "Arn": ROLE, "UserId": "A"})
+    partly = denying("PutItem")
+
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        denied = arguments.get("TableName") == "AgentRegistry"
+        return (partly if denied else well)(operation, arguments)
+
+    dynamo.answer = answer
+    denied = one("permissions", examine(), FAIL)
+    assert json.loads(denied.statement) == {
+        "Sid": "ChangeItems",
+        "Effect": "Allow",
+        "Action": ["dynamodb:PutItem"],
+        "Resource": ["arn:aws:dynamodb:eu-north-1:999988887777:table/AgentRegistry"],
+    }
+
+
+def test_an_explicit_deny_has_no_statement(dynamo: FakeDynamo) -> None:
+    dynamo.answer = denying("BatchWriteItem", explicit=True)
+    denied = one("permissions", examine(), FAIL)
+    assert denied.statement == ""
+    assert "whoever owns the policy" in denied.mend
+
+
+def test_a_key_that_refuses_is_named_as_such(dynamo: FakeDynamo) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if operation == "GetItem" and arguments["TableName"] == "AgentRegistry":
+            return error("AccessDeniedException", "KMS key access denied error: not allowed")
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    denied = one("permissions", examine("writer"), FAIL)
+    assert json.loads(denied.statement)["Action"] == ["kms:Decrypt"]
+
+
+# --- Queues and the worker ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queue(
+    dynamo: FakeDynamo, engines: Callable[[str], Any], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Queue:
+    endpoint = engines("moto").endpoint
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+    made = Queue(endpoint, "doctor")
+    settings.REQUESTS_QUEUE_URL = made.url
+    return made
+
+
+def test_a_queue_is_looked_at_and_nothing_is_sent(queue: Queue) -> None:
+    said = one("queues", examine(), OK)
+    assert "about 0 messages waiting" in said.what
+    assert queue.messages() == []
+
+
+def test_a_queue_that_does_not_exist_fails(queue: Queue, settings: Any) -> None:
+    settings.REQUESTS_QUEUE_URL = f"{queue.url}-other"
+    missing = one("queues", examine(), FAIL)
+    assert "NonExistentQueue" in missing.why or "does not exist" in missing.why
+    assert "REQUESTS_QUEUE_URL" in missing.mend
+
+
+def test_who_may_only_send_needs_no_more(
+    dynamo: FakeDynamo, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
+    settings.REQUESTS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/requests"
+    with Stubber(aws.service("sqs", "us-east-1")) as stub:
+        stub.add_client_error("get_queue_attributes", "AccessDenied", "no")
+        findings = examine()
+    note = next(finding for finding in of("queues", findings) if finding.state == NOTE and finding.statement)
+    assert json.loads(note.statement)["Resource"] == ["arn:aws:sqs:us-east-1:111122223333:requests"]
+    assert not failed(findings)
+
+
+@pytest.mark.no_moto
+def test_a_message_that_no_worker_took_up_is_told(engine_tables: dict[str, Binding]) -> None:
+    overdue = datetime.now(UTC) - timedelta(minutes=10)
+    outbox.put(outbox.Message("nobody's", {}, "11111111-0000", overdue), engine_tables["requests"])
+    found = [finding for finding in of("worker", examine()) if finding.state == FAIL]
+    assert found
+    assert "manage.py worker" in found[0].mend
+    assert "11111111-0000" in found[0].why
+
+
+# --- The relational database -------------------------------------------------------------------------------
+
+
+def test_pending_migrations_are_named() -> None:
+    MigrationRecorder(connection).record_unapplied("accounts", "0002_roles")
+    pending = one("database", database(), FAIL)
+    assert pending.why == "accounts.0002_roles"
+    assert pending.mend == "python manage.py migrate"
+
+
+def test_a_cache_without_its_table_is_told(settings: Any) -> None:
+    settings.CACHES = settings.CACHES | {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nowhere"}
+    }
+    missing = one("database", database(), FAIL)
+    assert missing.mend == "python manage.py createcachetable"
+
+
+def test_a_database_that_is_down_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver would wait for minutes."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+        monkeypatch.setitem(connection.settings_dict, "PORT", str(taken.getsockname()[1]))
+        (down,) = database()
+    assert down.state == FAIL
+    assert "DATABASE_URL" in down.mend
+
+
+# --- How it looks ------------------------------------------------------------------------------------------
+
+
+def test_control_characters_of_answers_are_made_visible(dynamo: FakeDynamo) -> None:
+    dynamo.says(error("SomethingElse", "\x1b[2J\x1b]0;gotcha\x07 \u202ereversed"))
+    status, text = run("--role", "writer")
+    assert status == 1
+    assert "gotcha" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_findings_are_grouped_by_area() -> None:
+    found = [
+        Finding("tables", OK, "one"),
+        Finding("tables", FAIL, "two", "why\nso", "do this", '{\n  "a": 1\n}'),
+        Finding("clock", NOTE, "off"),
+    ]
+    assert list(lines(found)) == [
+        "tables",
+        "  ok      one",
+        "  FAIL    two",
+        "          why",
+        "          so",
+        "          -> do this",
+        "          {",
+        '            "a": 1',
+        "          }",
+        "clock",
+        "  note    off",
+    ]
+    assert summary(found) == "1 of 3 findings need mending (tables); 1 notes."

@@ -1,0 +1,285 @@
+"""The exported Terraform, read by a parser of its language and compared with what the console itself creates."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import hcl2
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
+from opsportal.dynamo.descriptions import DeployedIndex
+from opsportal.dynamo.tables import Binding, binding
+from opsportal.tables import terraform as exporting
+from opsportal.tables.hcl import Block, document, quoted
+from opsportal.tables.overview import Shown, shown_tables
+from opsportal.tables.terraform import Exported, look, terraform
+from tests.dynamo.fake_aws import FakeDynamo, error
+
+
+def plain(value: Any) -> Any:
+    """What the parser makes of it, without its marks and the quotes of strings."""
+    if isinstance(value, dict):
+        return {plain(key): plain(one) for key, one in value.items() if not key.startswith("__")}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, str) and value.startswith('"'):
+        return json.loads(value).replace("$${", "${").replace("%%{", "%{")
+    return value
+
+
+def parsed(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = plain(hcl2.loads(text))
+    return found
+
+
+def resources(text: str) -> dict[str, dict[str, Any]]:
+    """Label -> arguments and blocks of each table."""
+    found = {}
+    for resource in parsed(text)["resource"]:
+        ((kind, labelled),) = resource.items()
+        assert kind == "aws_dynamodb_table"
+        found |= labelled
+    return found
+
+
+def exported(*shown: Shown) -> str:
+    return terraform(look(shown or shown_tables(), offline=True))
+
+
+def deployed(table: Binding, **more: Any) -> Deployed:
+    fields: dict[str, Any] = {
+        "name": table.name, "state": "ACTIVE", "key": table.key, "range_key": "", "indexes": (), "items": 1,
+        "size": 1, "arn": "", "region": table.region, "created_at": None, "billing_mode": "PAY_PER_REQUEST",
+        "read_capacity": 0, "write_capacity": 0, "attribute_types": {table.key: "S"}, "encryption": "",
+        "kms_key": "", "deletion_protection": False, "ttl": Ttl("DISABLED"),
+        "recovery": Recovery(enabled=False), "tags": {},
+    }  # fmt: skip
+    return Deployed(**fields | more)
+
+
+# --- As declared -------------------------------------------------------------------------------------------
+
+
+def create_request_of(resource: dict[str, Any]) -> dict[str, Any]:
+    """CreateTable's arguments, as Terraform's provider would make them of a resource."""
+
+    def schema(block: dict[str, Any]) -> list[dict[str, str]]:
+        keys = [("hash_key", "HASH"), ("range_key", "RANGE")]
+        return [{"AttributeName": block[name], "KeyType": kind} for name, kind in keys if name in block]
+
+    def projection(block: dict[str, Any]) -> dict[str, Any]:
+        included = {"NonKeyAttributes": block["non_key_attributes"]} if "non_key_attributes" in block else {}
+        return {"ProjectionType": block["projection_type"], **included}
+
+    request: dict[str, Any] = {
+        "TableName": resource["name"],
+        "AttributeDefinitions": [
+            {"AttributeName": one["name"], "AttributeType": one["type"]} for one in resource["attribute"]
+        ],
+        "KeySchema": schema(resource),
+        "BillingMode": resource["billing_mode"],
+    }
+    if "global_secondary_index" in resource:
+        request["GlobalSecondaryIndexes"] = [
+            {"IndexName": one["name"], "KeySchema": schema(one), "Projection": projection(one)}
+            for one in resource["global_secondary_index"]
+        ]
+    if "server_side_encryption" in resource:
+        assert resource["server_side_encryption"] == [{"enabled": True}]
+        request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS"}
+    if "tags" in resource:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in resource["tags"].items()]
+    return request
+
+
+def test_every_table_is_what_the_console_itself_would_create() -> None:
+    found = resources(exported())
+    assert len(found) == len(shown_tables()) == 10
+    for one in shown_tables():
+        resource = found[one.key.replace("-", "_")]
+        assert create_request_of(resource) == one.table.create_request()
+        declared = one.table.spec
+        ttl = (
+            [{"attribute_name": one.table.ttl_attribute, "enabled": True}] if declared.ttl_attribute else None
+        )
+        assert resource.get("ttl") == ttl
+        assert resource["point_in_time_recovery"] == [{"enabled": declared.point_in_time_recovery}]
+        assert resource["lifecycle"] == [{"prevent_destroy": True}]
+        assert resource["provider"] == f"${{aws.{one.table.region.replace('-', '_')}}}"
+
+
+def test_each_region_has_a_provider() -> None:
+    providers = [one["aws"] for one in parsed(exported())["provider"]]
+    assert providers == [
+        {"alias": "us_east_1", "region": "us-east-1"},
+        {"alias": "eu_north_1", "region": "eu-north-1"},
+    ]
+
+
+def test_the_same_tables_give_the_same_file() -> None:
+    assert exported() == exported()
+
+
+@pytest.mark.parametrize(("environment", "protected"), [("dev", False), ("prod", True)])
+def test_tables_outside_development_are_protected_from_deletion(
+    settings: Any, environment: str, protected: bool
+) -> None:
+    settings.OPSPORTAL_ENV = environment
+    assert all(one["deletion_protection_enabled"] is protected for one in resources(exported()).values())
+
+
+def test_two_endpoints_of_a_region_are_one_to_aws(settings: Any) -> None:
+    elsewhere = settings.DYNAMO_TABLES["requests"] | {"endpoint": "http://127.0.0.1:7"}
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {"requests": elsewhere}
+    names = [(one["provider"], one["name"]) for one in resources(exported()).values()]
+    assert len(set(names)) == len(names) == 10
+
+
+# --- As deployed -------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_exists_is_imported() -> None:
+    table = binding("requests")
+    text = terraform([Exported("requests", table, deployed(table)), Exported("agents", binding("agents"))])
+    assert parsed(text)["import"] == [{"to": "${aws_dynamodb_table.requests}", "id": table.name}]
+
+
+def test_what_only_the_deployment_has_is_kept() -> None:
+    table = binding("agents")
+    mine = DeployedIndex("by-status", "status", "seen", "INCLUDE", usable=True, non_key_attributes=("a", "b"))
+    found = deployed(
+        table,
+        indexes=(mine,),
+        attribute_types={"agentId": "S", "status": "S", "seen": "N"},
+        ttl=Ttl("ENABLED", "gone_at"),
+        recovery=Recovery(enabled=True),
+        encryption="KMS",
+        kms_key="arn:aws:kms:eu-north-1:1:key/k",
+        deletion_protection=True,
+        tags={"team": "ops"},
+    )
+    (resource,) = resources(terraform([Exported("agents", table, found)])).values()
+    assert resource["global_secondary_index"] == [
+        {
+            "name": "by-status",
+            "hash_key": "status",
+            "range_key": "seen",
+            "projection_type": "INCLUDE",
+            "non_key_attributes": ["a", "b"],
+        }
+    ]
+    assert {one["name"]: one["type"] for one in resource["attribute"]} == found.attribute_types
+    assert resource["ttl"] == [{"attribute_name": "gone_at", "enabled": True}]
+    assert resource["point_in_time_recovery"] == [{"enabled": True}]
+    assert resource["server_side_encryption"] == [{"enabled": True, "kms_key_arn": found.kms_key}]
+    assert resource["deletion_protection_enabled"] is True
+    assert resource["tags"] == {"team": "ops"}
+
+
+def test_an_optional_index_is_exported_where_it_is_deployed() -> None:
+    table = binding("workflows")
+    index = DeployedIndex("overallStatus-createdAt-index", "overallStatus", "createdAt", "ALL", usable=True)
+    (without,) = resources(terraform([Exported("workflows", table, deployed(table))])).values()
+    (with_it,) = resources(
+        terraform([Exported("workflows", table, deployed(table, indexes=(index,)))])
+    ).values()
+    assert "global_secondary_index" not in without
+    assert create_request_of(with_it) == table.create_request(optional_indexes=True)
+
+
+def test_what_differs_is_told_beside_the_resource() -> None:
+    table = binding("requests")
+    text = terraform([Exported("requests", table, deployed(table, billing_mode="PROVISIONED"))])
+    assert "# As deployed it differs in billing" in text
+    assert "PROVISIONED" in text
+    assert not parsed(text)["resource"][0].get("PROVISIONED")
+
+
+def test_what_is_unknown_is_as_declared() -> None:
+    table = binding("requests")
+    found = deployed(table, ttl=Unknown(), recovery=Unknown(), tags=Unknown())
+    (resource,) = resources(terraform([Exported("requests", table, found)])).values()
+    assert resource["ttl"] == [{"attribute_name": "ttl", "enabled": True}]
+    assert resource["point_in_time_recovery"] == [{"enabled": True}]
+    assert "tags" not in resource
+
+
+# --- The language ------------------------------------------------------------------------------------------
+
+
+@budget(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_any_text_stays_text(text: str) -> None:
+    """No value ends its string, or begins a template or a line."""
+    written = document([Block("locals", {"a": quoted(text)})])
+    assert written.count("\n") == 3
+    (read,) = parsed(written)["locals"]
+    assert read == {"a": text}
+
+
+@pytest.mark.parametrize(
+    "text", ['"} resource "x" {', "${path.root}", "%{ if true }", "a\nb", "\\", "\b\f\x00", "é☃"]
+)
+def test_text_that_looks_like_the_language_is_escaped(text: str) -> None:
+    (read,) = parsed(document([Block("locals", {"a": quoted(text)})]))["locals"]
+    assert read == {"a": text}
+
+
+def test_a_comment_stays_a_comment() -> None:
+    table = binding("agents")
+    spec = replace(table.spec, title='x\nresource "evil" "y" {}')
+    assert list(resources(terraform([Exported("agents", replace(table, spec=spec))]))) == ["agents"]
+
+
+# --- The command -------------------------------------------------------------------------------------------
+
+
+def told(*arguments: str) -> str:
+    out = StringIO()
+    call_command("dynamo", "export-terraform", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_tables_at_an_emulator_are_exported_to_be_made_at_aws(tables: dict[str, Binding]) -> None:
+    text = told("--table", "workflows", "--table", "agents")
+    assert list(resources(text)) == ["workflows", "agents"]
+    assert "import" not in parsed(text)
+
+
+def test_the_command_looks_at_what_is_deployed(
+    tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "is_emulated", lambda table, service: False)
+    text = told("--table", "workflows")
+    (resource,) = resources(text).values()
+    assert [one["name"] for one in resource["global_secondary_index"]] == ["overallStatus-createdAt-index"]
+    assert parsed(text)["import"][0]["id"] == tables["workflows"].name
+    client = clients.client(*tables["workflows"].place)
+    assert client.describe_table(TableName=resource["name"])["Table"]["TableStatus"] == "ACTIVE"
+
+
+def test_a_table_that_may_not_be_described_is_exported_with_the_reason(
+    fake: FakeDynamo, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "is_emulated", lambda table, service: False)
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
+        "agents": settings.DYNAMO_TABLES["agents"] | {"endpoint": fake.endpoint}
+    }
+    fake.says(error("AccessDeniedException", "is not authorized to perform: dynamodb:DescribeTable"))
+    text = told("--table", "agents")
+    assert "# If it exists, import it. It could not be looked for: The console's role may not" in text
+    assert "import" not in parsed(text)
+    fake.says(error("ResourceNotFoundException", "not found"))
+    assert "could not be looked for" not in told("--table", "agents")
+
+
+def test_a_table_of_another_name_is_refused() -> None:
+    with pytest.raises(CommandError, match="There is no table 'orders'; there are workflows"):
+        told("--table", "orders")
