@@ -24,7 +24,7 @@ class Got:
 
 @dataclass(frozen=True)
 class Says:
-    """One answer. `drip`: seconds between its bytes."""
+    """One answer. `drip`: seconds between its headers, which never end; of status 0, the status line never comes."""
 
     status: int = 200
     body: bytes = b"thanks"
@@ -64,6 +64,9 @@ def receiver_server(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             receiver.got.append(got)
             says = receiver.answer(got)
+            if not says.status:
+                receiver.over.wait(5)
+                return
             self.send_response(says.status)
             for name, value in says.headers.items():
                 self.send_header(name, value)
