@@ -23,6 +23,7 @@ def count(outcome: str) -> float:
     return REGISTRY.get_sample_value("opsportal_actions_total", labels) or 0
 
 
+@pytest.mark.no_moto  # it does not tell what a transaction consumed
 def test_what_was_done_is_logged_with_amazons_request_ids(
     tables: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
