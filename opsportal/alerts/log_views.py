@@ -45,7 +45,7 @@ def delivery(request: HttpRequest, pk: str) -> HttpResponse:
     context = {
         "delivery": found,
         "attempts": attempts,
-        "body": json.dumps(json.loads(found.body), indent=2, ensure_ascii=False),
+        "body": json.dumps(json.loads(found.body), indent=2),
         "may_manage": request.user.has_perm("alerts.manage_alerts"),
         "may_send": found.webhook.enabled and found.webhook.deleted_at is None,
     }

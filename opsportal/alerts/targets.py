@@ -103,7 +103,8 @@ def checked(url: str, resolver: Resolver | None = None) -> Target:
     """Where to connect to. One address that is not allowed refuses the name as a whole: a name that stands for a
     public address and a private one is a trap. Raises `Refused`."""
     target = spelled(url)
-    found = (resolver or resolve)(target.host, target.port)
+    literal = _literal(target.host)
+    found = [str(literal)] if literal else (resolver or resolve)(target.host, target.port)
     if not found:
         raise Refused(f"The host {target.host} has no address.")
     for text in found:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 
 from opsportal.supervisor import die_with
 from tests.alerts.receivers import Receiver
@@ -162,28 +163,35 @@ class Workers:
         return found
 
 
+def own_database(folder: Path) -> dict[str, Any]:
+    """The settings of an empty database that several processes share, of the kind that the tests run on."""
+    current: dict[str, Any] = django_settings.DATABASES["default"]
+    if current["ENGINE"].endswith("postgresql"):
+        import psycopg
+
+        name = f"alerts_{os.getpid()}_{folder.name}"
+        place = {"host": current["HOST"], "user": current["USER"], "dbname": "postgres"}
+        with psycopg.connect(**place, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return {"NAME": name}
+    init = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+    options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": init}
+    return {"NAME": str(folder / "alerts.sqlite3"), "OPTIONS": options}
+
+
 @pytest.fixture
 def workers(
     tables: dict[str, Any], settings: Any, receiver: Receiver, driver: "subprocess.Popen[str]", tmp_path: Path
 ) -> Workers:
     error = step("error", error="ValidationError")
     put(tables["workflows"], workflow("w", overallStatus="failed", tradeMatching=error))
-    database = {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(tmp_path / "alerts.sqlite3"),
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    }
     given = {
         "url": receiver.url,
         "settings": {
             "DYNAMO_TABLES": settings.DYNAMO_TABLES,
             "OWN_TABLE_PREFIX": settings.OWN_TABLE_PREFIX,
         },
-        "database": database,
+        "database": own_database(tmp_path),
     }
     return Workers(driver, given)
 
