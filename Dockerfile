@@ -34,6 +34,8 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /srv/opsportal
 USER 10001:10001
 EXPOSE 8000
+# Written to by whoever runs it: where the root is read-only, what is mounted here takes this directory's mode.
+VOLUME ["/tmp"]
 STOPSIGNAL SIGTERM
 # Of the web server; the worker's container overrides it (compose.yaml).
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "opsportal.serve", "health"]

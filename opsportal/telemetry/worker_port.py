@@ -1,5 +1,6 @@
 """The worker's own port: /healthz for its supervisor, /metrics under the same guard as the console's."""
 
+import socket
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -48,7 +49,10 @@ class WorkerPort:
             def log_message(self, *_: Any) -> None:
                 """Probes come every few seconds."""
 
-        self.server = ThreadingHTTPServer((host, port), Handler)
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        self.server = Server((host, port), Handler)
         self.server.daemon_threads = True
         self.port: int = self.server.server_address[1]
         self._thread = threading.Thread(

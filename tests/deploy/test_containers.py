@@ -67,6 +67,12 @@ def test_the_image_holds_no_secret_and_nothing_but_the_program() -> None:
     assert packages <= kept
 
 
+def test_what_is_written_to_is_a_volume() -> None:
+    assert json.loads(arguments("VOLUME", last_stage())[0]) == ["/tmp"]
+    served = dict(part.split("=", 1) for line in arguments("ENV", last_stage()) for part in line.split())
+    assert served["DATA_DIR"].startswith("/tmp/")
+
+
 def test_static_files_are_collected_when_it_is_built() -> None:
     (build,) = [command for command in arguments("RUN") if "collectstatic" in command]
     settings = dict(part.split("=", 1) for part in shlex.split(build) if re.match(r"[A-Z_]+=", part))

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from django.http import StreamingHttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsportal.accounts import tokens
 from opsportal.console import request_ids
 from opsportal.telemetry.access_log import AccessLogMiddleware
 from opsportal.telemetry.logs import CUT, FIELDS, JsonFormatter, LineFormatter, format_of
@@ -56,7 +57,7 @@ def test_lines_of_a_trace_cannot_pass_for_records() -> None:
     assert "forged" in json.loads(JsonFormatter().format(made))["exception"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.text(), st.text())
 def test_any_text_is_one_line_in_both_forms(message: str, user: str) -> None:
     made = record("%s", message, user=user)
@@ -151,3 +152,16 @@ def test_a_path_cannot_forge_a_line(rf: RequestFactory, access: pytest.LogCaptur
     assert "\n" in line.path  # type: ignore[attr-defined]
     assert len(LineFormatter().format(line).splitlines()) == 1
     assert len(JsonFormatter().format(line).splitlines()) == 1
+
+
+@pytest.mark.no_moto
+def test_a_program_is_named_by_its_token_which_is_not_told(
+    operator: Any, tables: Any, access: pytest.LogCaptureFixture
+) -> None:
+    token, text = tokens.make("ci", ["workflows:read"], made_by=operator, days=1, owner=operator, role="")
+    answer = Client().get("/api/workflows", headers={"Authorization": f"Bearer {text}"})
+    assert answer.status_code == 200
+    (line,) = lines_of(access)
+    assert line.user == token.actor_name  # type: ignore[attr-defined]
+    assert line.route.startswith("api:")  # type: ignore[attr-defined]
+    assert text not in JsonFormatter().format(line)
