@@ -41,8 +41,7 @@ class RuleForm(forms.Form):
                 label=f"Only this {label[0].lower()}{label[1:]}",
                 required=False,
                 max_length=200,
-                widget=forms.TextInput(attrs={**_TEXT, "spellcheck": "false"}),
-                help_text="Empty: whatever it is.",
+                widget=forms.TextInput(attrs={**_TEXT, "spellcheck": "false", "placeholder": "any"}),
             )
         self.fields["hold_minutes"] = _minutes(
             "Fire after it held for minutes", "0: as soon as it is seen.", 0
