@@ -29,14 +29,17 @@ def test_the_example_passes_the_deployment_check_and_leads_to_the_provider(tmp_p
         "from django.core.management import call_command as call; "
         "call('check', deploy=True, fail_level='WARNING'); "
         "from django.conf import settings; print('FORM', settings.SECURE_CSP['form-action']); "
+        "print('DATABASE', settings.DATABASES['default']); "
         "from django.urls import reverse; print(reverse('openid_connect_callback', args=['sso']))"
     )
     given = environment() | example()
     given |= {"SECRET_KEY": KEY, "DATA_DIR": str(tmp_path), "ACCESS_LOG": str(tmp_path / "access")}
-    given.pop("DATABASE_URL")  # there is none here; its form is tried by scripts/postgres.py
     done = start(code, **given, DJANGO_SETTINGS_MODULE="opsportal.settings")
     assert "no issues" in done.stdout, done.stderr
     assert "FORM [\"'self'\", 'https://login.example.com']" in done.stdout
+    database = next(line for line in done.stdout.splitlines() if line.startswith("DATABASE"))
+    for part in ("'HOST': 'database.internal'", "'sslmode': 'verify-full'", "'CONN_MAX_AGE': 60"):
+        assert part in database
     address = done.stdout.splitlines()[-1]
     assert address == "/accounts/oidc/sso/login/callback/", done.stderr
     assert f"https://{given['ALLOWED_HOSTS']}{address}`" in DEPLOY

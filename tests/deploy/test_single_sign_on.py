@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -69,7 +70,11 @@ def test_a_person_with_an_account_signs_in_with_the_company(
     assert (answer.status_code, answer["Location"]) == (302, "/")
     assert client.session["_auth_user_id"] == str(operator.pk)
     assert len(company.exchanged) == 1
-    assert client.get("/accounts/preferences/").status_code == 200
+    # Whoever had set it before the address was known to be theirs is kept out.
+    operator.refresh_from_db()
+    assert not operator.has_usable_password()
+    assert 'href="/accounts/3rdparty/"' in client.get("/accounts/preferences/").content.decode()
+    assert "Company login" in client.get("/accounts/3rdparty/").content.decode()
 
 
 @pytest.mark.django_db
@@ -91,6 +96,23 @@ def test_whoever_has_no_account_gets_none(
     assert answer.status_code in (200, 302)
     assert not signed_in(client)
     assert User.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_second_factor_is_asked_for_after_the_provider_too(
+    client: Client, company: Provider, operator: User
+) -> None:
+    User.objects.filter(pk=operator.pk).update(email="olga@example.com")
+    secret = totp.generate_totp_secret()
+    totp.TOTP.activate(operator, secret)
+    company.person = PERSON
+    answer = come_back(client, company)
+    assert answer["Location"].startswith("/accounts/2fa/authenticate/")
+    assert not signed_in(client)
+    counter = next(iter(totp.yield_hotp_counters_from_time()))
+    code = totp.format_hotp_value(totp.hotp_value(secret, counter))
+    assert client.post("/accounts/2fa/authenticate/", {"code": code})["Location"] == "/"
+    assert signed_in(client)
 
 
 @pytest.mark.django_db
