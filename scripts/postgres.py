@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # What lives in the relational database: accounts, tokens, sessions, the shared cache, rate limits, migrations.
-TESTS = ["tests/accounts", "tests/api/test_guards.py", "tests/deploy/test_database.py"]
+TESTS = ["tests/accounts", "tests/alerts", "tests/api/test_guards.py", "tests/deploy/test_database.py"]
 # PostgreSQL refuses to run as root; Debian's package makes the first of these.
 USERS = ("postgres", "nobody")
 

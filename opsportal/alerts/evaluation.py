@@ -4,12 +4,13 @@ Reading takes seconds and happens outside of any transaction, under a lease of t
 one transaction, which nobody but the holder of the lease commits (`leases`).
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from opsportal.alerts.leases import give_back, take
@@ -18,6 +19,8 @@ from opsportal.alerts.states import Round
 from opsportal.alerts.watches import Fact, Reading
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import request_budget
+
+logger = logging.getLogger(__name__)
 
 # Seconds: all reads of one evaluation, and the lease, which is longer by what settling may take.
 BUDGET, LEASE = 20.0, timedelta(seconds=60)
@@ -41,18 +44,25 @@ def evaluate_next(now: datetime | None = None) -> bool:
     rule = take(Rule.objects.due(now or timezone.now()), now or timezone.now(), LEASE)
     if rule is None:
         return False
-    look = look_for(rule, now or timezone.now())
+    try:
+        look = look_for(rule, now or timezone.now())
+    except DatabaseError:
+        raise  # the worker's own trouble, not the rule's
+    except Exception:
+        # One rule's defect must not keep the others from their turn.
+        logger.exception("rule %d (%s) could not be evaluated", rule.pk, rule.condition)
+        look = Look(trouble="Its evaluation failed; the worker's log says why.")
     settle(rule, look, now or timezone.now())
     return True
 
 
-def look_for(rule: Rule, now: datetime) -> Look:
-    """What the rule's watch sees. Writes nothing; trouble with a table is in the answer."""
+def look_for(rule: Rule, now: datetime, seconds: float = BUDGET) -> Look:
+    """What the rule's watch sees, in so many seconds at most. Writes nothing; trouble with a table is in the answer."""
     watch = rule.watch
     if watch is None:
         return Look(trouble=f"This version of the console does not know the condition {rule.condition}.")
     look = Look()
-    with request_budget(BUDGET) as spending:
+    with request_budget(seconds) as spending:
         try:
             question = rule.question(now)
             look.reading = watch.read(question)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -88,7 +89,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
 def try_now(request: HttpRequest, pk: int) -> HttpResponse:
     """What the rule would find now, of the past too. Nothing fires and nothing is told."""
     found = _rule(pk)
-    look = look_for(found, timezone.now())
+    look = look_for(found, timezone.now(), settings.DYNAMO_REQUEST_DEADLINE)
     old = sum(fact.since < found.baseline_at for fact in look.reading.facts)
     return _page(request, found, look=look, facts=look.reading.facts[:20], old=old)
 

@@ -5,12 +5,10 @@ hour that began before the rule was made does not fire. This worker's own calls 
 only its own, since it began, and another worker's are that one's.
 """
 
-import importlib
 import threading
 from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from django.utils import timezone
 
@@ -19,6 +17,7 @@ from opsportal.alerts.watches import register as register_watch
 from opsportal.dynamo import calls
 from opsportal.dynamo.calls import Call
 from opsportal.dynamo.tables import Binding, bindings
+from opsportal.tables import metrics
 
 # Calls of this process that were throttled: (when, table's name, attempts).
 MOST_SIGHTINGS = 10_000
@@ -47,9 +46,9 @@ def throttled(question: Question) -> Reading:
     asked = _metrics(tables, question)
     facts, notes = [], []
     for table in tables:
-        series, why = asked.get(table.logical, (None, NO_CLOUDWATCH))
+        series, why = asked[table.logical]
         if series is None:
-            notes.append(why)
+            notes.append(f"CloudWatch: {why}")
             number, since = _seen_here(table, question)
         else:
             recent = [(at, value) for at, value in series if at >= question.baseline and value]
@@ -66,7 +65,6 @@ def throttled(question: Question) -> Reading:
     return Reading(tuple(facts), note=f"{note} {OWN_CALLS}" if note else "")
 
 
-NO_CLOUDWATCH = "CloudWatch is not asked here."
 OWN_CALLS = "Only throttling that this worker met itself is counted."
 
 
@@ -80,16 +78,12 @@ Points = list[tuple[datetime, float]]
 
 def _metrics(tables: Iterable[Binding], question: Question) -> dict[str, tuple[Points | None, str]]:
     """Of each table the throttled requests by the hour within the window, or None and why not."""
-    try:
-        metrics: Any = importlib.import_module("opsportal.tables.metrics")
-    except ModuleNotFoundError:
-        return {}
     hours = max(2, -(-int(question.window.total_seconds()) // 3600) + 1)
     first = question.since.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     found: dict[str, tuple[Points | None, str]] = {}
     for logical, answer in metrics.table_metrics(tables, hours).items():
         if not isinstance(answer, metrics.TableMetrics):
-            found[logical] = (None, str(answer.why or NO_CLOUDWATCH))
+            found[logical] = (None, answer.why)
             continue
         sums: dict[datetime, float] = {}
         for at, value in (*answer.read_throttles, *answer.write_throttles):

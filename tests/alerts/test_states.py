@@ -278,3 +278,18 @@ def test_a_condition_that_nobody_knows_is_told(rule_of: RuleOf) -> None:
     rule.refresh_from_db()
     assert "does not know the condition gone.condition" in rule.trouble
     assert (rule.label, rule.figures) == ("gone.condition", [])
+
+
+def test_a_defect_of_one_rule_is_its_trouble_alone(
+    clock: Clock, weather: Weather, rule_of: RuleOf, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = rule_of("gone.condition")
+    weather.error = ZeroDivisionError("a defect")
+    while evaluate_next(clock.now + timedelta(minutes=1)):
+        pass
+    clock.rule.refresh_from_db()
+    other.refresh_from_db()
+    assert clock.rule.trouble == "Its evaluation failed; the worker's log says why."
+    assert clock.rule.evaluated_at
+    assert other.evaluated_at
+    assert "a defect" in caplog.text

@@ -12,6 +12,7 @@ from opsportal.alerts import watches as registered
 from opsportal.alerts.evaluation import evaluate_next, look_for
 from opsportal.alerts.models import Firing, Rule
 from tests.factories import MISSING, agent, ago, delete, naive, put, request, step, workflow, zulu
+from tests.iam import declared, judged
 
 RuleOf = Callable[..., Rule]
 pytestmark = pytest.mark.django_db
@@ -279,3 +280,17 @@ def test_trying_a_rule_shows_the_past_and_changes_nothing(tables: Any, rule_of: 
     assert [fact.subject for fact in look.reading.facts] == ["w"]
     assert not Firing.objects.exists()
     assert evaluated() == {}
+
+
+def test_what_rules_read_is_in_the_policy(tables: Any, old: RuleOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [old(watch.name) for watch in registered.watches()]
+    rules += [old("request.failed", filters={"user": "u"}), old("request.stuck", filters={"project": "p"})]
+    for iam in judged(monkeypatch):
+        iam.awake = True
+        evaluated()
+        for rule in rules:
+            if rule.watch and rule.watch.still:
+                assert rule.watch.still(rule.question(timezone.now()), "nobody") is None
+        iam.awake = False
+        assert ("dynamodb:GetItem", "agents", "") in iam.asked
+        assert not iam.asked - set().union(*declared("operator").values())
