@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -42,7 +42,7 @@ def chore(table: Binding, stop: threading.Event) -> int:
     a place."""
     if table.place != places()[0].place or time.monotonic() < _Turns.not_before:
         return 0
-    close_old_connections()
+    _renew_connections()
     try:
         done = turn(stop)
     except DatabaseError as error:
@@ -55,6 +55,14 @@ def chore(table: Binding, stop: threading.Event) -> int:
         logger.warning("alerts: going on")
         _Turns.told = ""
     return done
+
+
+def _renew_connections() -> None:
+    """As Django does around a request, for a process that has none; not within a transaction, which a caller may
+    have begun."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def turn(stop: threading.Event | None = None) -> int:

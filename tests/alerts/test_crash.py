@@ -110,7 +110,7 @@ while evaluation.evaluate_next():
     done += 1
 while count := outgoing.deliver_due():
     done += count
-print("done", done)
+os.write(1, b"done %d" % done + os.linesep.encode())  # in one piece
 """
 REPORT = """
 print(json.dumps({
@@ -170,7 +170,8 @@ def own_database(folder: Path) -> dict[str, Any]:
         import psycopg
 
         name = f"alerts_{os.getpid()}_{folder.name}"
-        place = {"host": current["HOST"], "user": current["USER"], "dbname": "postgres"}
+        host = current["HOST"] or current["OPTIONS"]["host"]
+        place = {"host": host, "user": current["USER"], "dbname": "postgres"}
         with psycopg.connect(**place, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return {"NAME": name}
