@@ -37,13 +37,17 @@ AGENT: dict[str, Any] = {
 }
 
 
+MOST_BOUND = 10**15
+
+
 def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
 def _finite(value: Decimal | None) -> Decimal | None:
-    if value is not None and not value.is_finite():
-        raise ValueError("A finite number is needed.")
+    # As JSON, in which it is answered, has no larger ones.
+    if value is not None and not (value.is_finite() and abs(value) <= MOST_BOUND):
+        raise ValueError("A number of at most 1e15 is needed.")
     return value
 
 
@@ -51,7 +55,12 @@ Bound = Annotated[
     Decimal | None,
     BeforeValidator(_empty_is_none),
     AfterValidator(_finite),
-    Field(json_schema_extra=lambda schema: (schema.pop("anyOf", None), schema.update(type="number"))[0]),
+    Field(
+        json_schema_extra=lambda schema: (
+            schema.pop("anyOf", None),
+            schema.update(type="number", minimum=-MOST_BOUND, maximum=MOST_BOUND),
+        )[0]
+    ),
 ]
 
 

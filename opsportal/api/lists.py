@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from opsportal.dynamo.cursors import MOST_CURSOR
 from opsportal.dynamo.pages import Page
 
 UTC_ZONE = ZoneInfo("UTC")
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 # Cut to what a key can be, as on the pages: no longer one can match.
@@ -33,7 +34,17 @@ def _iso(value: Any) -> Any:
     return value
 
 
-Moment = Annotated[datetime | None, BeforeValidator(_iso)]
+def _utc(value: datetime | None) -> datetime | None:
+    """Where the zone's offset leads out of the calendar, its end: there is nothing beyond."""
+    if value is None or value.tzinfo is None:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return FIRST if value.year == 1 else LAST
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_iso), AfterValidator(_utc)]
 
 
 class ListQuery(Schema):
@@ -46,10 +57,12 @@ class ListQuery(Schema):
     )
 
     def only_known_in(self, request: HttpRequest) -> None:
-        """Raise Invalid for a parameter that there is not: a filter that is misspelt must not list all."""
+        """Raise Invalid for a parameter that there is not, or is twice: a filter that is passed over lists too much."""
         known = {field.alias or name for name, field in type(self).model_fields.items()}
         if unknown := sorted(set(request.GET) - known):
             raise Invalid(Wrong("query", (name[:60],), "There is no such parameter.") for name in unknown)
+        if repeated := sorted(name for name, values in request.GET.lists() if len(values) > 1):
+            raise Invalid(Wrong("query", (name,), "It stands there more than once.") for name in repeated)
 
     def purpose(self, name: str) -> str:
         """Binds cursors to this list and its filters."""

@@ -334,7 +334,10 @@ def test_the_answer_has_its_filters_its_time_and_its_age(caller: Program, table:
     assert answer["Age"] == "0"
 
 
-@pytest.mark.parametrize("query", ["minReputation=high", "maxResponseTime=NaN", "minReputation=Infinity"])
+@pytest.mark.parametrize(
+    "query",
+    ["minReputation=high", "maxResponseTime=NaN", "minReputation=Infinity", "maxResponseTime=1e999999"],
+)
 def test_a_bound_that_is_no_number_is_refused(caller: Program, query: str) -> None:
     answer = caller.get(f"/api/agents?{query}")
     assert answer.status_code == 422

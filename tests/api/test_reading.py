@@ -101,6 +101,7 @@ def test_a_cursor_is_of_one_list_and_its_filters(tables: Any, program: Any) -> N
         "outside=maybe",
         "state=failed",
         "cursor=" + "x" * 20_001,
+        "status=failed&status=completed",
     ],
 )
 def test_a_parameter_that_is_nonsense_is_named(tables: Any, program: Any, query: str) -> None:
@@ -108,6 +109,27 @@ def test_a_parameter_that_is_nonsense_is_named(tables: Any, program: Any, query:
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["in"] == "query"
     assert answer.json()["errors"][0]["name"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from=9999-12-31T23:59:59-14:00",
+        "to=0001-01-01T00:00:00%2B14:00",
+        "from=2026-11-20T10:00:00Z&to=2026-11-20T09:00:00Z",
+    ],
+)
+@pytest.mark.parametrize("kind", ["workflows", "requests", "audit"])
+def test_a_time_at_which_nothing_can_be_lists_nothing(
+    tables: Any, program: Any, kind: str, query: str
+) -> None:
+    """Rather than everything, as it would if it were passed over."""
+    caller: Program = program()
+    put(tables["workflows"], workflow("s-1"))
+    put(tables["requests"], request_item())
+    assert caller.post("/api/requests/req-1/cancel").status_code == 200
+    answer = caller.get(f"/api/{kind}?{query}")
+    assert (answer.status_code, answer.json().get("items")) == (200, []), answer.content
 
 
 # --- Items, whatever they hold ----------------------------------------------------------------------------------
