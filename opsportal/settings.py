@@ -260,6 +260,8 @@ API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=90)
 API_TOKEN_MOST_DAYS = env.int("API_TOKEN_MOST_DAYS", default=365)
 # Requests per minute of one token, or of one signed-in person; 0: no limit.
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
+# Requests per minute of one address that are not let in; 0: no limit.
+API_FAILED_LIMIT = env.int("API_FAILED_LIMIT", default=60)
 # Bytes of a body.
 API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
 # Seconds that an answer of the agents' discovery may be old where nothing was written through the console.

@@ -61,11 +61,15 @@ ALWAYS = {
     403: "The token's scopes, or the person's role, do not allow this",
     404: "There is nothing there",
     422: "A value is not valid; `errors` says where",
-    429: "Too many requests of this caller",
+    429: "Too many requests of this caller, or failed ones of this address",
     500: "A defect of the console",
     503: "DynamoDB is away, slow, or does not let the console in",
 }
-WITH_BODY = {413: "The body is too large", 415: "The body is not application/json"}
+WITH_BODY = {
+    411: "The body has no Content-Length",
+    413: "The body is too large",
+    415: "The body is not application/json",
+}
 OF_EFFECTS = {409: "The item's state does not allow this; `current` is its state now"}
 
 

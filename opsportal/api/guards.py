@@ -1,6 +1,7 @@
 """Who calls the API: a token in the Authorization header, or the console's own session, and what they may.
 
-In this order: who it is (401), how often (429), what they may (403), and what they sent (413, 415).
+In this order: who it is (401), how often (429), what they may (403), and what they sent (411, 413,
+415).
 """
 
 import json
@@ -19,11 +20,12 @@ from ninja.utils import check_csrf
 from opsportal.accounts.roles import role_of
 from opsportal.accounts.scopes import scope_with
 from opsportal.accounts.tokens import MARK, ApiToken
-from opsportal.api.limits import seconds_to_wait
+from opsportal.api.limits import seconds_after_failure, seconds_to_wait
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import Access, refusal
 from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN
 from opsportal.operations.entries import Actor
+from opsportal.telemetry.addresses import peer_of
 
 # Longer is no token of ours.
 MOST_TOKEN = 200
@@ -73,17 +75,27 @@ class ApiGuard(AuthBase):
         _refuse_tokens_in(request.GET)
         given = request.headers.get("Authorization")
         # A header that is no good is not made up for by a cookie: its sender means to be that token.
-        caller = _session(request) if given is None else _bearer(request, given)
+        try:
+            caller = _session(request) if given is None else _bearer(request, given)
+        except ApiProblem as problem:
+            if problem.status == 401 and (wait := seconds_after_failure(_peer(request))):
+                most = f"At most {settings.API_FAILED_LIMIT} failed attempts a minute from one address."
+                raise _too_many(most, wait) from None
+            raise
         if wait := seconds_to_wait(caller.limit_key):
-            raise ApiProblem(
-                429,
-                "Too many requests",
-                f"At most {settings.API_RATE_LIMIT} requests a minute.",
-                headers={"Retry-After": str(wait)},
-            )
+            raise _too_many(f"At most {settings.API_RATE_LIMIT} requests a minute.", wait)
         _allow(caller, self.access)
         _check_body(request)
         return caller
+
+
+def _peer(request: HttpRequest) -> str:
+    through = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT)
+    return through or str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _too_many(sentence: str, wait: int) -> ApiProblem:
+    return ApiProblem(429, "Too many requests", sentence, headers={"Retry-After": str(wait)})
 
 
 def _refuse_tokens_in(query: Mapping[str, str]) -> None:
@@ -166,6 +178,11 @@ def _allow(caller: Caller, access: Access | None) -> None:
 
 
 def _check_body(request: HttpRequest) -> None:
+    # Django reads as many bytes as Content-Length says: of a body without one, none, in silence.
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        raise ApiProblem(
+            411, "The body's length is not told", "Send it whole, with Content-Length: chunks are not read."
+        )
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:

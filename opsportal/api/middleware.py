@@ -1,4 +1,4 @@
-"""What no operation answers under /api/: Django's own refusals, in the shape of every other problem."""
+"""What no operation answers under /api/: Django's own refusals, in the shape of every other problem, and HEAD."""
 
 import json
 from collections.abc import Callable
@@ -20,12 +20,21 @@ SENTENCES = {
 
 class ProblemMiddleware:
     """Answers trouble under /api/ that is no problem+json yet (405, a bad host name) as one, and gives agents
-    the sentence under `error` too."""
+    the sentence under `error` too. Answers HEAD as GET, without the body."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method == "HEAD" and is_api(request):
+            request.method = "GET"
+            try:
+                return _head(self._answer(request))
+            finally:
+                request.method = "HEAD"
+        return self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if not is_api(request) or response.status_code < 400:
             return response
@@ -46,4 +55,18 @@ def _problem(response: HttpResponseBase) -> HttpResponse:
         # Those of the old body do not go with the new one; the policy's name begins as theirs do.
         if not name.lower().startswith("content-") or name == "Content-Security-Policy":
             problem[name] = value
+    if "GET" in (allowed := problem.get("Allow", "").split(", ")):
+        problem["Allow"] = ", ".join(["GET", "HEAD", *(name for name in allowed if name != "GET")])
     return problem
+
+
+def _head(response: HttpResponseBase) -> HttpResponseBase:
+    """The answer without its body, of which only the length is told."""
+    bare = HttpResponse(status=response.status_code, headers=dict(response.items()))
+    if isinstance(response, HttpResponse):
+        bare["Content-Length"] = str(len(response.content))
+    bare.cookies = response.cookies
+    # Not `close`, which ends the request.
+    for let_go in response._resource_closers:  # type: ignore[attr-defined]
+        let_go()
+    return bare

@@ -176,6 +176,41 @@ def test_people_are_limited_too(client_for: Any, settings: Any) -> None:
     assert [client.get(PATH).status_code for _ in range(2)] == [LET_IN, 429]
 
 
+def test_whoever_guesses_waits_and_a_good_token_of_the_same_address_does_not(
+    program: Make, settings: Any
+) -> None:
+    settings.API_FAILED_LIMIT = 3
+    caller, client = program(), Client()
+    with time_machine.travel("2026-11-20T10:00:15Z", tick=False) as clock:
+        wrong = {"Authorization": "Bearer opsp_" + "x" * 43}
+        assert [client.get(PATH, headers=wrong).status_code for _ in range(3)] == [401, 401, 401]
+        answer = client.get(PATH, headers=wrong)
+        assert "3 failed" in problem(answer, 429)["detail"]
+        assert answer["Retry-After"] == "45"
+        problem(client.get(PATH), 429)
+        assert caller.get(PATH).status_code == LET_IN
+        problem(client.get(PATH, headers=wrong, REMOTE_ADDR="198.51.100.7"), 401)
+        clock.shift(45)
+        problem(client.get(PATH, headers=wrong), 401)
+
+
+def test_a_guesser_is_known_by_the_address_that_the_proxies_saw(
+    program: Make, settings: Any, client: Client, db: None
+) -> None:
+    settings.API_FAILED_LIMIT, settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1, 1
+    seen = [("1.1.1.1, 198.51.100.7", 401), ("2.2.2.2, 198.51.100.7", 429), ("198.51.100.8", 401)]
+    # One network is one caller: its addresses are free.
+    seen += [("2001:db8::1", 401), ("2001:db8::ffff:2", 429), ("2001:db8:0:1::1", 401), ("nonsense", 401)]
+    with time_machine.travel("2026-11-20T10:00:15Z", tick=False):
+        for forwarded, status in seen:
+            problem(client.get(PATH, headers={"X-Forwarded-For": forwarded}), status)
+
+
+def test_guesses_without_a_limit_are_refused_each(client: Client, settings: Any, db: None) -> None:
+    settings.API_FAILED_LIMIT = 0
+    assert {client.get(PATH).status_code for _ in range(5)} == {401}
+
+
 # --- What they sent ---------------------------------------------------------------------------------------------
 
 
@@ -192,10 +227,48 @@ def test_a_body_of_another_kind_is_refused(program: Make) -> None:
         problem(answer, 415)
 
 
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+def test_a_body_of_no_told_length_is_refused_rather_than_taken_for_none(
+    tables: Any, program: Make, kind: str
+) -> None:
+    put(tables["requests"], request_item())
+    before = dump(tables)
+    caller = program()
+    answer = caller.client.generic(
+        "POST",
+        "/api/requests/req-1/cancel",
+        content_type=kind,
+        headers={"Authorization": f"Bearer {caller.text}", "Transfer-Encoding": "chunked"},
+    )
+    assert "Content-Length" in problem(answer, 411)["detail"]
+    assert dump(tables) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/agents", "/api/requests/req-1", "/api/requests/req-1/logs?format=ndjson"]
+)
+def test_head_answers_what_get_does_without_its_body(tables: Any, program: Make, path: str) -> None:
+    put(tables["requests"], request_item())
+    caller = program()
+    asked, told = caller.get(path), caller.call("HEAD", path)
+    assert (told.status_code, told["Content-Type"]) == (200, asked["Content-Type"])
+    assert b"".join(told) == b""
+    if not asked.streaming:
+        assert abs(int(told["Content-Length"]) - len(asked.content)) < 20  # ages and stamps differ
+
+
+def test_head_of_what_only_takes_a_post_is_refused(program: Make, client: Client, db: None) -> None:
+    caller = program()
+    answer = caller.call("HEAD", "/api/agents/register")
+    assert (answer.status_code, answer["Allow"], answer.content) == (405, "POST", b"")
+    assert client.head("/api/agents").status_code == 401
+    assert caller.call("DELETE", "/api/agents")["Allow"] == "GET, HEAD"
+
+
 def test_django_s_own_refusals_have_the_same_shape(program: Make, client: Client, db: None) -> None:
     answer = program().call("DELETE", "/api/requests")
     problem(answer, 405)
-    assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
+    assert set(answer["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
     problem(client.get("/api/nothing"), 404)
     problem(client.get("/api/agents", headers={"Host": "evil.example"}), 400)
     cross = client.post("/api/requests", headers={"Sec-Fetch-Site": "cross-site"})
