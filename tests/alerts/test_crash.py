@@ -207,16 +207,15 @@ def test_workers_that_are_killed_lose_nothing_and_repeat_a_delivery_at_most(
     report = workers.report()
     assert (len(report["firings"]), report["states"], receiver.got) == (3, ["pending"] * 3, [])
     workers.run(LEASES_END + DIES_AFTER_SENDING, code=KILLED)
-    sent = [got.headers["x-opsportal-delivery"] for got in receiver.got]
-    assert 1 <= len(sent) <= 2  # of one webhook at once
+    assert receiver.got
     workers.run(LEASES_END + WORKER_ONCE + WORKER_ONCE)
     report = workers.report()
     assert sorted(report["firings"]) == [[f"rule {number}", "w"] for number in range(4)]
     assert report["states"] == ["sent"] * 4
     events = [got.headers["x-opsportal-event-id"] for got in receiver.got]
     assert len(set(events)) == 4
-    # What was sent twice is the same to its receiver, whichever id it goes by.
-    assert len(events) == 4 + len(sent)
+    # One or two of one webhook go out at once, so as many came twice; they are the same to their receiver.
+    assert 5 <= len(events) <= 6
     assert len({(got.headers["x-opsportal-event-id"], got.body) for got in receiver.got}) == 4
     # Every rule was evaluated, and no worker finds more to do.
     assert workers.run(WORKER_ONCE)[-1] == "0 done."
