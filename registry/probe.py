@@ -20,6 +20,8 @@ from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 
+from opsportal import addresses
+
 logger = logging.getLogger(__name__)
 
 PORTS = {"http": 80, "https": 443}
@@ -133,16 +135,8 @@ def is_public(address: str) -> bool:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address):
-        wraps = found.ipv4_mapped or found.sixtofour or found.teredo
-        if wraps or any(found in network for network in _TRANSLATED):
-            return False
-    return found.is_global and not found.is_multicast
-
-
-_TRANSLATED = tuple(
-    ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "fec0::/10")
-)
+    # Refused even where the wrapped address is public: no agent has reason to be named so.
+    return addresses.unwrapped(found) == [found] and addresses.is_public(found)
 
 
 def probe(endpoint: object, *, by: str, agent_id: str) -> Answer:
@@ -265,13 +259,13 @@ def _shut(handle: socket.socket) -> None:
 
 def checked_address(target: Target) -> str:
     """An address of the host. Raises `Refused` where any of them is not public, OSError where it has none."""
-    addresses = addresses_of(target.host, target.port)
-    for address in addresses:
+    found = addresses_of(target.host, target.port)
+    for address in found:
         if not is_public(address):
             raise Refused(f"{target.host} has the address {address}, which is not public.")
-    if not addresses:
+    if not found:
         raise OSError("the name has no address")
-    return addresses[0]
+    return found[0]
 
 
 def addresses_of(host: str, port: int) -> list[str]:
