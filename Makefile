@@ -32,6 +32,7 @@ ifeq ($(COVERAGE)$(ENGINE)$(ARGS),1both)
 else
 	@$(PYTEST) --engine $(ENGINE) $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=0) $(ARGS)
 endif
+	@$(if $(ARGS),,$(PY) scripts/postgres.py)
 
 test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
 	@$(PY) scripts/arbiter.py

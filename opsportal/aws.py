@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from opsportal.dynamo import calls
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
 from opsportal.dynamo.tables import Binding, aws_region
@@ -50,7 +51,9 @@ def _make(name: str, region: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": 2},
         user_agent_extra="opsportal",
     )
-    return botocore.session.Session().create_client(name, region_name=region, config=config)
+    made = botocore.session.Session().create_client(name, region_name=region, config=config)
+    calls.register(made.meta.events, name)
+    return made
 
 
 def forget() -> None:

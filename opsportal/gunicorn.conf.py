@@ -1,9 +1,11 @@
 """gunicorn's settings, in development and in production: gunicorn -c opsportal/gunicorn.conf.py opsportal.wsgi
 
-Set by environment: WEB_CONCURRENCY (workers), WEB_THREADS, ACCESS_LOG (a path; "-" is standard
-output). ``--bind`` and every other option can be given on the command line.
+Set by environment: WEB_BIND, WEB_CONCURRENCY (workers), WEB_THREADS, WEB_KEEPALIVE, LOG_FORMAT. ``--bind`` and every
+other option can be given on the command line. The access log is written by the console itself, which knows who
+asked and what it cost (opsportal.telemetry.access_log).
 """
 
+import logging
 import os
 import signal
 import sys
@@ -13,14 +15,24 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from opsportal.supervisor import signal_on_parent_death
+from opsportal.telemetry.logs import FORMATTERS, format_of
+from opsportal.telemetry.shared_files import SharedFiles
 
 
-class QuietLogger(Logger):  # type: ignore[misc]
-    """No line in the access log for the probes, which come every few seconds."""
+class ConsoleLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines in the form of the console's."""
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        if environ.get("PATH_INFO") not in ("/healthz", "/readyz"):
-            super().access(resp, req, environ, request_time)
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(FORMATTERS.get(format_of(os.environ), logging.Formatter)())
+
+
+shared_files = SharedFiles()
+
+
+def on_starting(server: Any) -> None:
+    shared_files.prepare()
 
 
 def post_fork(server: Any, worker: Any) -> None:
@@ -30,20 +42,32 @@ def post_fork(server: Any, worker: Any) -> None:
         os._exit(126)
 
 
+def child_exit(server: Any, worker: Any) -> None:
+    shared_files.worker_ended(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    shared_files.remove()
+
+
+bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
 # Each worker listens by itself and the kernel spreads the connections. With one shared socket, all
 # keep-alive connections may land on one worker.
 reuse_port = sys.platform == "linux"
+# Longer than a load balancer keeps an idle connection (60 s by default), or it sends a request into one that is
+# being closed, and answers 502. An idle connection holds no thread.
+keepalive = int(os.environ.get("WEB_KEEPALIVE", "75"))
 # Longest: a page's DynamoDB deadline (5 s) and its rendering.
 graceful_timeout = 10
 # Keys may be 2,048 bytes, percent-encoded in the path; 8190 is the most that gunicorn takes.
 limit_request_line = 8190
 # Nothing here steers gunicorn from outside, so there is no socket to do it by.
 control_socket_disable = True
-logger_class = QuietLogger
-accesslog = os.environ.get("ACCESS_LOG", "-")
+logger_class = ConsoleLogger
+accesslog = None
 loglevel = "warning"
 # Workers tell that they live by touching a file; on a busy disk that touch may block.
 if Path("/dev/shm").is_dir():  # noqa: S108

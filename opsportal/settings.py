@@ -4,6 +4,8 @@ Every name below that is read with ``env`` can be set as an environment variable
 them. Outside development the console refuses to start with an insecure value (see the end).
 """
 
+import importlib.util
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -12,6 +14,8 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from opsportal.telemetry.logs import FORMATTERS, format_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -43,6 +47,8 @@ INSTALLED_APPS = [
     "opsportal.console",
     "opsportal.accounts",
     "opsportal.operations",
+    "opsportal.alerts",
+    "opsportal.telemetry",
     "opsportal.tables",
     "tracking",
     "requests_app",
@@ -64,11 +70,16 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that whatever answers, and every line of the log, has the request's id.
+    "opsportal.console.request_ids.RequestIdMiddleware",
+    "opsportal.telemetry.access_log.AccessLogMiddleware",
+    "opsportal.telemetry.access_log.ProbeHostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
     # Django adds random bytes to each answer, so that its length tells nothing of a secret in it.
     "django.middleware.gzip.GZipMiddleware",
+    "opsportal.api.middleware.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -119,13 +130,21 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+else:
+    # Each thread keeps a connection, and looks whether it still works before a request uses it. `?conn_max_age=0` in
+    # the URL where something between pools them.
+    DATABASES["default"] = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | DATABASES["default"]
+    # A page must not wait for a database that does not answer.
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5} | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
-    # Shared between processes: the rate limits of the login.
+    # Shared between processes: the rate limits of the login and of the API, and the registry's version.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "opsportal_cache",
+        # Past this a third is thrown away by chance, counters of a limit that still holds among them.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
     # Of one process and short-lived: table descriptions, partitions seen, counts.
     "process": {
@@ -210,6 +229,12 @@ REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)
 # second = offline.
 AGENT_DEGRADED_SECONDS = env.int("AGENT_DEGRADED_SECONDS", default=120)
 AGENT_OFFLINE_SECONDS = env.int("AGENT_OFFLINE_SECONDS", default=600)
+# Agent's id -> the step that it works, "" for none; the others are matched by their names.
+AGENT_STEPS: dict[str, str] = env.json("AGENT_STEPS", default={})
+# Hosts whose agents' endpoints an operator may have asked whether they answer. None: the console asks nobody.
+AGENT_PROBE_HOSTS = env.list("AGENT_PROBE_HOSTS", default=[])
+# Seconds that an endpoint has, from looking up its name to the head of its answer.
+AGENT_PROBE_SECONDS = env.float("AGENT_PROBE_SECONDS", default=3.0)
 
 # --- What operators do -----------------------------------------------------------------------------
 
@@ -222,6 +247,31 @@ AUDIT_ENTRY_DAYS = env.int("AUDIT_ENTRY_DAYS", default=400)
 AUDIT_IMAGE_DAYS = env.int("AUDIT_IMAGE_DAYS", default=30)
 # Minutes after a purge until the logs of the request are deleted too.
 UNDO_LOGS_MINUTES = env.int("UNDO_LOGS_MINUTES", default=10)
+
+# --- Alerts ------------------------------------------------------------------------------------------
+
+# Where people reach the console, such as https://ops.example.com: what the links of alerts begin with.
+BASE_URL = env.str("BASE_URL", default="")
+# Seconds between two evaluations of a rule; each reads the tables.
+ALERT_SECONDS = env.int("ALERT_SECONDS", default=60)
+# Days that deliveries and resolved alerts are kept.
+ALERT_LOG_DAYS = env.int("ALERT_LOG_DAYS", default=30)
+# Addresses, networks and host names that webhooks may go to although they are not of the public internet.
+ALERT_WEBHOOK_ALLOW = env.list("ALERT_WEBHOOK_ALLOW", default=[])
+
+# --- The API -----------------------------------------------------------------------------------------
+
+# Days that a token lives unless its maker says otherwise, and at most.
+API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=90)
+API_TOKEN_MOST_DAYS = env.int("API_TOKEN_MOST_DAYS", default=365)
+# Requests per minute of one token, or of one signed-in person; 0: no limit.
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
+# Requests per minute of one address that are not let in; 0: no limit.
+API_FAILED_LIMIT = env.int("API_FAILED_LIMIT", default=60)
+# Bytes of a body.
+API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
+# Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
+AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
 
 # --- Retention: the worker gives what is finished and old an expiry, where its table has TTL ------------
 
@@ -302,7 +352,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 HTTPS = OPSPORTAL_ENV != "dev" or env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_HTTPONLY = True
@@ -322,32 +372,87 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Logs ----------------------------------------------------------------------------------------------
+# --- What it tells of itself ----------------------------------------------------------------------------
 
-LOGGING = {
+LOG_FORMAT = env.str("LOG_FORMAT", default=format_of({"OPSPORTAL_ENV": OPSPORTAL_ENV}))
+if LOG_FORMAT not in FORMATTERS:
+    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}; it must be {' or '.join(FORMATTERS)}.")
+# A path, to which every process appends; "-" is standard output.
+ACCESS_LOG = env.str("ACCESS_LOG", default="-")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "opsportal.console.logs.LineFormatter",
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        },
+    "formatters": {"chosen": {"()": FORMATTERS[LOG_FORMAT]}},
+    "filters": {"request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["request_id"]},
+        "access": {"formatter": "chosen", "filters": ["request_id"]}
+        | (
+            {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+            if ACCESS_LOG == "-"
+            else {"class": "logging.handlers.WatchedFileHandler", "filename": ACCESS_LOG, "delay": True}
+        ),
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "opsportal.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        # At lower levels these write down what they send and receive.
         "botocore": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
         "werkzeug": {"level": "WARNING"},
+        "django.db.backends": {"level": "WARNING"},
     },
 }
+# Seconds; a call to AWS that took longer is logged with its request id, as is one that failed.
+SLOW_CALL_SECONDS = env.float("SLOW_CALL_SECONDS", default=1.0)
+
+# Who may read /metrics: whoever sends this as a bearer token, or comes from one of these networks. Neither:
+# there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])
+# Where the worker serves /healthz and /metrics; port 0: nowhere.
+METRICS_WORKER_PORT = env.int("METRICS_WORKER_PORT", default=0)
+METRICS_WORKER_HOST = env.str("METRICS_WORKER_HOST", default="127.0.0.1")
+
+# Errors go to this Sentry, without text of items or of people.
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
 
 # --- Refusals ------------------------------------------------------------------------------------------
 
 # Nothing on the console's path may wait for the instance metadata service of a machine without one.
 os.environ.setdefault("AWS_METADATA_SERVICE_TIMEOUT", "1")
 os.environ.setdefault("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
+
+
+def _refuse_unusable() -> None:
+    """Raise ImproperlyConfigured for what would fail later, and then be found less easily."""
+    for network in METRICS_ALLOW:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"METRICS_ALLOW: {error}. Write networks as in 10.0.0.0/8,192.0.2.7, separated by commas."
+            ) from error
+    if 0 < len(METRICS_TOKEN) < 20:
+        raise ImproperlyConfigured("METRICS_TOKEN is too short: use at least 20 random characters.")
+    if SENTRY_DSN and importlib.util.find_spec("sentry_sdk") is None:
+        raise ImproperlyConfigured(
+            "SENTRY_DSN is set, and the package sentry-sdk is not installed: install "
+            "requirements/production.txt, or unset it."
+        )
+
+
+def _refuse_senseless() -> None:
+    """Raise ImproperlyConfigured, with the mend, where JSON of another shape would break pages later."""
+    texts = isinstance(AGENT_STEPS, dict) and all(isinstance(key, str) for key in AGENT_STEPS.values())
+    if not texts:
+        raise ImproperlyConfigured(
+            'AGENT_STEPS must be a JSON object of agent ids and step keys: {"pdf-agent-7": "pdfAdapter"}.'
+        )
+
+
+_refuse_senseless()
 
 
 def _refuse_insecure() -> None:
@@ -376,4 +481,5 @@ def _refuse_insecure() -> None:
         )
 
 
+_refuse_unusable()
 _refuse_insecure()

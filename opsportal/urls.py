@@ -3,23 +3,30 @@
 from django.urls import include, path
 
 from opsportal.accounts.admin import site
-from opsportal.console.api import api
+from opsportal.api.audit import router as audit_api
+from opsportal.api.reference import router as reference_api
+from opsportal.api.site import api
 from opsportal.operations import panel as audit
+from opsportal.telemetry.scrapes import metrics
 from registry import views as registry
+from registry.api import router as registry_api
 from requests_app import views as requests
+from requests_app.api import router as requests_api
+from requests_app.log_api import router as request_logs_api
 from tracking import views as tracking
 from tracking.api import router as tracking_api
-
-api.add_router("", tracking_api)
+from tracking.status_api import router as status_api
 
 handler403 = "opsportal.console.refusals.permission_denied"
 handler404 = "opsportal.console.refusals.not_found"
 
 urlpatterns = [
     path("", include("opsportal.console.urls")),
+    path("metrics", metrics, name="metrics"),
     path("workflows/", include("tracking.urls", namespace="tracking")),
     path("requests/", include("requests_app.urls", namespace="requests")),
     path("agents/", include("registry.urls", namespace="registry")),
+    path("alerts/", include("opsportal.alerts.urls", namespace="alerts")),
     path("audit/", include("opsportal.operations.urls", namespace="operations")),
     path("tables/", include("opsportal.tables.urls", namespace="tables")),
     # The overview's panels: each app's own, loaded by the page.
@@ -29,5 +36,17 @@ urlpatterns = [
     path("panels/audit/", audit.panel, name="panel-audit"),
     path("accounts/", include("opsportal.accounts.urls")),
     path("admin/", site.urls),
-    path("api/", api.urls),
 ]
+
+# Last: a router can be mounted once, so what fails above must not come after it, or its error is hidden.
+for _router in (
+    status_api,
+    tracking_api,
+    requests_api,
+    request_logs_api,
+    registry_api,
+    audit_api,
+    reference_api,
+):
+    api.add_router("", _router)
+urlpatterns.append(path("api/", api.urls))

@@ -137,14 +137,14 @@ def _declare(action: Action, agent_id: str, status: str, *, by: Actor, reason: s
         raw = _there(raw)
         _only_if(may(raw))
         name = status_name(raw)
-        value = text(_spelled(status, raw.get(name), is_operational(raw)))
+        value = text(spelled(status, raw.get(name), is_operational(raw)))
         return _renewing(_change(raw).set(name, value), {name: value}, now)
 
     return act(action, target(agent_id), decide, by=by, reason=reason, action_id=action_id)
 
 
-def _spelled(status: str, old: Typed | None, operational: bool) -> str:
-    """Operational registries write ACTIVE, the discovery service active; the item's own way counts."""
+def spelled(status: str, old: Typed | None, operational: bool) -> str:
+    """A status as the item's registry writes it. Operational registries write ACTIVE, the discovery service active; the item's own way counts."""
     before = read_text(old)
     upper = before.isupper() if isinstance(before, str) and before else operational
     return status.upper() if upper else status

@@ -8,7 +8,7 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from registry import actions
+        from registry import actions, discovery, watches
 
         register(
             Subject(
@@ -20,5 +20,7 @@ class RegistryConfig(AppConfig):
                 undo_edit_permission="registry.edit_agents",
                 item_url=lambda key: reverse("registry:item", args=[key]),
                 renewed=actions.renewed,
+                written=discovery.written,
             )
         )
+        watches.register_all()

@@ -24,7 +24,7 @@ def parse(text: str) -> dict[str, Any]:
         raise ValueError("This is nested too deeply.") from error
     if not isinstance(document, dict):
         raise ValueError('This must be a JSON object: {"name": value}.')
-    _check(document, MOST_LEVELS)
+    check(document)
     return document
 
 
@@ -32,14 +32,15 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number that JSON has.")
 
 
-def _check(document: Any, levels: int) -> None:
+def check(document: Any, levels: int = MOST_LEVELS) -> None:
+    """ValueError, with a sentence for a person, where DynamoDB could not hold it."""
     if isinstance(document, dict | list):
         if not levels:
             raise ValueError("This is nested too deeply.")
         if isinstance(document, dict) and "" in document:
             raise ValueError("A name in it is empty.")
         for member in document.values() if isinstance(document, dict) else document:
-            _check(member, levels - 1)
+            check(member, levels - 1)
     elif isinstance(document, int | Decimal) and not isinstance(document, bool):
         number = Decimal(document)
         digits = "".join(map(str, number.as_tuple().digits)).strip("0")

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 
+from opsportal.console.numbers import as_number
+from opsportal.console.tones import ATTENTION, RUNNING
 from opsportal.dynamo.attributes import (
     DocumentAttribute,
     Malformed,
@@ -42,6 +44,17 @@ class Tier:
     uptime: Any = None
     price: Any = None
     odd: Any = None
+
+    @property
+    def free(self) -> Decimal | None:
+        """Slots that are left, below 0 where more are filled than there are; None where either is no number."""
+        slots, filled = as_number(self.slots), as_number(self.slots_filled)
+        return None if slots is None or filled is None else slots - filled
+
+    @property
+    def tone(self) -> str:
+        """Of the bar: a tier without a free slot turns callers away."""
+        return ATTENTION if self.free is not None and self.free <= 0 else RUNNING
 
 
 class Agent(DynamoModel):
@@ -169,6 +182,13 @@ class Agent(DynamoModel):
         return self.success_rate
 
     @property
+    def reputation_share(self) -> str:
+        """`reputationScore` for a bar, held between 0 and 100; "" where there is no number."""
+        if not isinstance(self.reputation_score, Decimal):
+            return ""
+        return f"{min(max(self.reputation_score, Decimal(0)), Decimal(100)):.1f}"
+
+    @property
     def tiers(self) -> list[Tier]:
         """Availability and price per tier, documented tiers first."""
         available = self.service_availability if isinstance(self.service_availability, dict) else {}
@@ -216,6 +236,7 @@ class AgentPermissions(models.Model):
             ("edit_agents", "Can edit agents, and undo it"),
             ("activate_agents", "Can activate and deactivate agents"),
             ("purge_agents", "Can purge inactive agents, and undo it"),
+            ("probe_agents", "Can ask agents' endpoints whether they answer"),
         ]
 
     def __str__(self) -> str:

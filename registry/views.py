@@ -16,7 +16,9 @@ from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.partitions import Count
 from opsportal.operations import feeds
 from opsportal.operations.watching import deletion, watch
-from registry import action_views, actions, profile, queries
+from registry import action_views, actions, probe_views, profile, queries
+from registry.declared import declared_by
+from registry.matching import step_of
 from registry.models import HEALTHS, Agent
 
 LONGEST_CHOICE, MOST_CHOICES = 100, 200
@@ -88,6 +90,12 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
         context["raw"] = pretty(agent.raw)
     elif tab == "audit":
         context["entries"] = feeds.of_target(actions.target(agent_id))
+    else:
+        context |= {
+            "declared": declared_by(agent),
+            "step": step_of(agent),
+            "probe": probe_views.button(request, agent),
+        }
     return respond(request, "registry/item.html", context, region)
 
 

@@ -4,6 +4,8 @@
 itself asks again on the item as it is in the transaction.
 """
 
+import re
+import time
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,11 +13,12 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.dynamo.attributes import Typed, plain, read_number, read_text
+from opsportal.operations import entries
 from opsportal.operations.changes import NULL, Change, Raw, at, number, text
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.outbox import Message
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+from opsportal.operations.transactions import Conflict, Done, Missing, OtherIntent, Plan, act
 from requests_app.models import TERMINAL
 from requests_app.stamps import written
 from requests_app.submission import Submission, fresh_progress
@@ -108,17 +111,26 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
     return act(Action.REQUEST_RETRY, target(request_id), decide, by=by, reason=reason, action_id=action_id)
 
 
-def submit(submission: Submission, *, by: Actor, reason: str, action_id: str, like: str = "") -> Done:
+def submit(
+    submission: Submission,
+    *,
+    by: Actor,
+    reason: str,
+    action_id: str,
+    like: str = "",
+    milliseconds: int | None = None,
+) -> Done:
     """Write a new request; strategy `sqs` gets a message. `like`: the id of the request it was drawn from.
 
-    The id of the request is the target of the entry. Raises as `cancel`, OtherIntent where the action_id has
-    made another request; ValueError for one that `submission.new_action_id` has not made.
+    The id of the request is the target of the entry. `milliseconds`: the time in it. Raises as `cancel`,
+    OtherIntent where the action_id has made another request; without `milliseconds`, ValueError for one that
+    `submission.new_action_id` has not made.
     """
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         if raw is not None:
             raise Conflict("There is a request with this id already.")
-        item = submission.item(by=by, action_id=action_id, now=now)
+        item = submission.item(by=by, action_id=action_id, now=now, milliseconds=milliseconds)
         return Plan(
             put=item,
             watch={name: item[name] for name in ("status", "updated_at")},
@@ -126,8 +138,31 @@ def submit(submission: Submission, *, by: Actor, reason: str, action_id: str, li
             note=f"Started like {like}." if like else "",
         )
 
-    request_id = submission.request_id(action_id)
+    request_id = submission.request_id(action_id, milliseconds)
     return act(Action.REQUEST_SUBMIT, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+_TIME_OF_ID = re.compile(r"req_(\d{1,15})_")
+
+
+def submit_once(submission: Submission, *, by: Actor, reason: str, action_id: str) -> Done:
+    """As `submit`, for an action_id that a program chose: the time in the request's id is that of the first
+    submission under it. Raises as `submit`."""
+    try:
+        return submit(
+            submission, by=by, reason=reason, action_id=action_id, milliseconds=_first_time(action_id)
+        )
+    except OtherIntent:
+        # Of two at once the quicker has set the time.
+        return submit(
+            submission, by=by, reason=reason, action_id=action_id, milliseconds=_first_time(action_id)
+        )
+
+
+def _first_time(action_id: str) -> int:
+    entry = entries.read_entry(action_id, target("").table)
+    found = _TIME_OF_ID.match(entry.target.key) if entry else None
+    return int(found[1]) if found else time.time_ns() // 1_000_000
 
 
 def submit_messages(item: Raw, request_id: str, action_id: str, now: datetime) -> tuple[Message, ...]:

@@ -72,6 +72,11 @@ def _deliverable(value: str) -> str:
     return value
 
 
+def deliverable() -> tuple[str, ...]:
+    """The strategies that a request can be submitted with."""
+    return tuple(one for one in STRATEGIES if one != "sqs" or settings.REQUESTS_QUEUE_URL)
+
+
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("number", "A number is needed.")
@@ -88,6 +93,11 @@ def _object(value: Any) -> Any:
         return json_objects.read(value)
     except ValueError as error:
         raise PydanticCustomError("object", "{why}", {"why": str(error)}) from error
+
+
+# What a validator knows and a type does not say, for the API's description.
+def _described(choices: Callable[[], Iterable[str]]) -> Any:
+    return Field(json_schema_extra=lambda schema: schema.update(enum=list(choices())))
 
 
 Line = Annotated[
@@ -110,9 +120,9 @@ Share = Annotated[
     Decimal, BeforeValidator(_no_boolean), Field(ge=0, le=1, decimal_places=6), AfterValidator(_settled)
 ]
 RequestType = Annotated[Line, AfterValidator(_known_type)]
-Priority = Annotated[str, _among(priorities)]
-Strategy = Annotated[str, _among(lambda: STRATEGIES), AfterValidator(_deliverable)]
-ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES)]
+Priority = Annotated[str, _among(priorities), _described(priorities)]
+Strategy = Annotated[str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(deliverable)]
+ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES), _described(lambda: EXTRACTION_MODES)]
 BatchSize = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=20)]
 Retries = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10)]
 CustomParams = Annotated[dict[str, Any], BeforeValidator(_object)]

@@ -225,13 +225,14 @@ TYPES_FRESH, TYPES_LIFE, MOST_TYPES = 60, 3_600, 100
 def request_types() -> tuple[str, ...]:
     """The types of the settings, then those of the newest requests (no index has them). One that was seen
     stays known for an hour, lest a form that offered it is refused. Raises `DynamoError`."""
-    cache, key = caches["process"], f"types:{table().fingerprint}"
+    # Of all processes: the one that takes the form is seldom the one that offered it.
+    cache, key = caches["default"], f"types:{table().fingerprint}"
     read_at, seen = cache.get(key, (0.0, ()))
-    if time.monotonic() - read_at > TYPES_FRESH or not seen:
+    if time.time() - read_at > TYPES_FRESH or not seen:
         newest = page(RequestFilter(), purpose="types").items
         texts = (read_text(raw.get("request_type")) for raw in newest)
         seen = tuple(dict.fromkeys([*(text for text in texts if isinstance(text, str)), *seen]))[:MOST_TYPES]
-        cache.set(key, (time.monotonic(), seen), TYPES_LIFE)
+        cache.set(key, (time.time(), seen), TYPES_LIFE)
     return tuple(dict.fromkeys([*settings.REQUEST_TYPES, *seen]))
 
 

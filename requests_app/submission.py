@@ -101,19 +101,22 @@ class Submission(_Part):
         names = ("project_id", "user_id", "request_type", "priority", "processing_strategy")
         return {**{name: text(getattr(self, name)) for name in names}, "config": self.config.typed()}
 
-    def request_id(self, action_id: str) -> str:
+    def request_id(self, action_id: str, milliseconds: int | None = None) -> str:
         """``req_<epoch ms>_<8 hex>``: the time is that of the action_id, the digits are of it and of what is
         asked for. So a form sent twice is one request, and one that was changed meanwhile is another.
 
-        ValueError for an action_id that `new_action_id` has not made.
+        `milliseconds`: the time, where the action_id is another's. Without it, ValueError for an action_id
+        that `new_action_id` has not made.
         """
-        if minted_at(action_id) is None:
-            raise ValueError("This action_id holds no time.")
+        if milliseconds is None:
+            if minted_at(action_id) is None:
+                raise ValueError("This action_id holds no time.")
+            milliseconds = _milliseconds(action_id)
         digest = hashlib.sha256(f"{action_id}\n{raw_text({'M': self.asked()})}".encode()).hexdigest()
-        return f"req_{_milliseconds(action_id)}_{digest[:8]}"
+        return f"req_{milliseconds}_{digest[:8]}"
 
-    def item(self, *, by: Actor, action_id: str, now: datetime) -> Raw:
-        """The whole item (seed 002), pending, as it is written at `now`."""
+    def item(self, *, by: Actor, action_id: str, now: datetime, milliseconds: int | None = None) -> Raw:
+        """The whole item (seed 002), pending, as it is written at `now`. `milliseconds`: see `request_id`."""
         moment = written(now)
         entry: Typed = {
             "M": {
@@ -124,7 +127,7 @@ class Submission(_Part):
             }
         }
         return {
-            IntelligenceRequest.binding().key: text(self.request_id(action_id)),
+            IntelligenceRequest.binding().key: text(self.request_id(action_id, milliseconds)),
             **self.asked(),
             "status": text("pending"),
             "status_message": NULL,

@@ -39,11 +39,20 @@ PAGES: list[tuple[str, str]] = [
     ("requests-logs", "/requests/{id}/logs/"),
     ("agents", "/agents/"),
     ("agents-item", "/agents/{id}/"),
+    ("agents-step", "/agents/trade_extraction_agent_01/"),
+    ("agents-fleet", "/agents/fleet/"),
+    ("workflows-step", "/workflows/steps/pdfAdapter/"),
+    ("alerts", "/alerts/"),
+    ("alerts-rules", "/alerts/rules/"),
+    ("alerts-rule-new", "/alerts/rules/new/?watch=workflow.failed"),
+    ("alerts-webhooks", "/alerts/webhooks/"),
     ("audit", "/audit/"),
     ("tables", "/tables/"),
     ("tables-item", "/tables/requests/"),
     ("preferences", "/accounts/preferences/"),
     ("saved-views", "/accounts/views/"),
+    ("tokens", "/accounts/tokens/"),
+    ("api", "/api/docs"),
     ("password", "/accounts/password/change/"),
     ("second-factor", "/accounts/2fa/"),
     ("admin", "/admin/"),
@@ -97,7 +106,7 @@ def first_item(page: Page, url: str, path: str) -> str:
     links = [link.get_attribute("href") or "" for link in page.locator(f"main a[href^='{section}']").all()]
     items = [link.removeprefix(section).partition("/")[0] for link in links]
     for item in items:
-        if item and not item.startswith(("?", "#")) and item != "new":
+        if item and not item.startswith(("?", "#")) and item not in ("new", "fleet"):
             return path.replace("{id}", item)
     raise SystemExit(f"{section} lists no item.")
 

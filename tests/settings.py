@@ -10,6 +10,10 @@ for name in list(os.environ):
         del os.environ[name]
 for name in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "SECURE_SSL_REDIRECT"):
     os.environ.pop(name, None)
+for name in ("LOG_FORMAT", "ACCESS_LOG", "SENTRY_DSN", "PROMETHEUS_MULTIPROC_DIR"):
+    os.environ.pop(name, None)
+for name in [name for name in os.environ if name.startswith("METRICS_")]:
+    del os.environ[name]
 DATA_HOME = Path(tempfile.gettempdir()) / f"opsportal-tests-{os.getuid()}"
 (DATA_HOME / "static").mkdir(parents=True, exist_ok=True)  # WhiteNoise warns when it is missing
 os.environ |= {
@@ -25,9 +29,10 @@ os.environ |= {
 }
 
 from opsportal.settings import *  # noqa: E402, F403
-from opsportal.settings import LOGGING, STORAGES  # noqa: E402
+from opsportal.settings import LOGGING, STORAGES, env  # noqa: E402
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+# `scripts/postgres.py` sets it; the tests make a database of their own beside the one that it names.
+DATABASES = {"default": env.db("TEST_DATABASE_URL", default="sqlite://:memory:")}
 CACHES = {
     name: {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
     for name in ("default", "process")
@@ -37,4 +42,5 @@ ACCOUNT_RATE_LIMITS = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
-LOGGING = LOGGING | {"root": {"handlers": [], "level": "WARNING"}}  # pytest captures
+# pytest captures
+LOGGING = LOGGING | {"root": {"handlers": [], "level": "WARNING"}, "loggers": {}}

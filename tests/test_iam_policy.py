@@ -32,6 +32,7 @@ READS = (
     "/workflows/", "/workflows/?q=x", "/workflows/?outside=1", "/workflows/x/",
     "/requests/", "/requests/?q=x", "/requests/?user=x", "/requests/?project=x", "/requests/?sort=priority",
     "/requests/?outside=1", "/requests/x/", "/requests/x/logs/", "/requests/x/logs/?format=txt",
+    "/workflows/steps/x/", "/agents/fleet/",
     "/agents/", "/agents/?capability=x", "/agents/x/", "/api/workflow/x/status", "/readyz",
     "/workflows/here/", "/requests/here/", "/agents/here/",
     "/audit/", "/audit/?actor=x", "/audit/?target=x", f"/audit/{uuid.UUID(int=4)}/",
@@ -110,7 +111,10 @@ def test_the_policy_holds_just_what_the_pages_call(
 
 # Sid -> the addresses that show the denial, and those that do without and say so.
 SHOWN: dict[str, tuple[set[str], set[str]]] = {
-    "FindIndexes": (set(), {"/workflows/", "/workflows/?q=x", "/panels/tables/", "/readyz"}),
+    "FindIndexes": (
+        set(),
+        {"/workflows/", "/workflows/?q=x", "/workflows/steps/x/", "/panels/tables/", "/readyz"},
+    ),
     "ReadOneItem": (
         {
             "/workflows/?q=x", "/workflows/x/", "/requests/?q=x", "/requests/x/", "/requests/x/logs/",
@@ -120,7 +124,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
     ),
     "ListByIndex": (
         {
-            "/panels/workflows/", "/panels/requests/", "/workflows/", "/workflows/?q=x",
+            "/panels/workflows/", "/panels/requests/", "/workflows/", "/workflows/?q=x", "/workflows/steps/x/",
             "/requests/", "/requests/?q=x", "/requests/?user=x", "/requests/?project=x",
             "/requests/?sort=priority", "/requests/x/logs/", "/requests/x/logs/?format=txt",
         },
@@ -128,10 +132,16 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
     ),
     "FindUndocumentedStatuses": (
         set(),
-        {"/workflows/", "/workflows/?q=x", "/requests/", "/requests/?q=x", "/requests/?sort=priority"},
+        {
+            "/workflows/", "/workflows/?q=x", "/workflows/steps/x/", "/requests/", "/requests/?q=x",
+            "/requests/?sort=priority",
+        },
     ),
     "ListWithoutIndex": (
-        {"/panels/agents/", "/workflows/?outside=1", "/requests/?outside=1", "/agents/", "/agents/?capability=x"},
+        {
+            "/panels/agents/", "/workflows/?outside=1", "/requests/?outside=1", "/agents/", "/agents/?capability=x",
+            "/agents/fleet/",
+        },
         set(),
     ),
     # Only one of the items was acted on.

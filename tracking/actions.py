@@ -144,6 +144,7 @@ def retry(session_id: str, *, by: Actor, reason: str, action_id: str, from_faile
             change=change,
             watch={"overallStatus": text("initializing"), "lastUpdated": moment, "retryCount": retries},
             messages=(Message("workflows.command", command(raw, session_id, first), action_id, now),),
+            note=f"From the step {first.key} on." if first else "",
         )
 
     return act(Action.WORKFLOW_RETRY, target(session_id), decide, by=by, reason=reason, action_id=action_id)

@@ -1,103 +1,196 @@
-"""The status API that seed 003 documents, so that its front ends go on working."""
+"""The API of workflows: lists, items and actions as the pages have them."""
 
-import logging
-import re
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
-from uuid import uuid4
+from typing import Annotated, Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from ninja import Router
+from ninja import Body, Query, Router, Schema
+from pydantic import Field, StrictBool
 
+from opsportal.api import effects
+from opsportal.api.answers import (
+    FindingOut,
+    PageOut,
+    answer,
+    attributes,
+    findings_of,
+    number,
+    time_text,
+    words,
+)
+from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
+from opsportal.api.lists import FilterText, RangedQuery, page_document
+from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
-from opsportal.console.clock import iso
-from opsportal.console.problems import RETRY_AFTER_SECONDS, problem_json
-from opsportal.dynamo.errors import DynamoError
-from tracking import queries
+from opsportal.console.converters import quote_key
+from tracking import actions, queries
+from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.steps import Step
 
-logger = logging.getLogger(__name__)
-router = Router()
-
-CORRELATION_HEADER = "X-Correlation-ID"
-_CORRELATION_ID = re.compile(r"[\w.:/=-]{1,128}", re.ASCII)
+router = Router(tags=["Workflows"])
 
 
-@router.get("/workflow/{text:session_id}/status")
+class StepOut(Schema):
+    key: str
+    label: str
+    status: str
+    activity: str | None
+    started_at: str | None = Field(description="Recorded, or derived from end and duration.")
+    completed_at: str | None
+    seconds: float | None
+    tokens: float | None
+    error: str | None
+
+
+class WorkflowOut(Schema):
+    """One session. What could not be read as documented is null, and named by a finding."""
+
+    id: str
+    url: str
+    status: str | None
+    source_type: str | None
+    document_id: str | None
+    correlation_id: str | None
+    created_at: str | None
+    updated_at: str | None
+    ended_at: str | None
+    expires_at: str | None
+    tokens: float
+    seconds: float | None
+    error: str | None = Field(description="The first step's that has one.")
+    findings: list[FindingOut]
+    steps: list[StepOut]
+
+
+class WorkflowItemOut(WorkflowOut):
+    attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
+
+
+class WorkflowPageOut(PageOut):
+    items: list[WorkflowOut]
+
+
+class WorkflowQuery(RangedQuery):
+    status: FilterText = Field("", description="Compared without case.")
+    source: FilterText = Field("", description="Source type.")
+    q: FilterText = Field("", description="Text in the session, correlation or document id.")
+    outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
+
+
+class RetryIn(ReasonIn):
+    from_failed: Annotated[
+        StrictBool, Field(description="From the first failed step on; else the whole.")
+    ] = False
+
+
+WHOLE = RetryIn()
+STATE = effects.current_of("overallStatus", "lastUpdated", "retryCount", "cancelledAt", "cancelledBy")
+ITEM_LINKS = {
+    name: {"operationId": name, "parameters": {"session_id": "$response.body#/items/0/id"}}
+    for name in ("get_workflow", "cancel_workflow", "retry_workflow", "workflow_status")
+}
+
+
+@router.get(
+    "/workflows",
+    response=WorkflowPageOut,
+    openapi_extra={"responses": {200: {"links": ITEM_LINKS}}},
+    summary="Workflows, newest first",
+)
 @requires("tracking.view_workflows")
-def workflow_status(request: HttpRequest, session_id: str) -> Any:
-    """The status document of a session; the pending one for a session that nobody has written yet."""
-    try:
-        return document(session_id, queries.workflow(session_id))
-    except DynamoError as error:
-        return _unavailable(request, session_id, error)
+def list_workflows(request: HttpRequest, query: Query[WorkflowQuery]) -> HttpResponse:
+    query.only_known_in(request)
+    purpose = query.purpose("workflows")
+    if query.outside:
+        page = queries.outside_index(purpose=purpose, cursor=query.cursor)
+    else:
+        wanted = queries.WorkflowFilter(query.status, query.source, query.q, query.time_range().span)
+        page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
+    return answer(page_document(page, [_row(Workflow.of(raw)) for raw in page.items]))
 
 
-def _unavailable(request: HttpRequest, session_id: str, error: DynamoError) -> HttpResponse:
-    """503 with seed 003's detail text; the log entry is found by session and by correlation id."""
-    given = request.headers.get(CORRELATION_HEADER, "")
-    correlation_id = given if _CORRELATION_ID.fullmatch(given) else uuid4().hex
-    logger.error(
-        "[%r] DynamoDB query failed: %s - %s (correlation id %s)",
-        session_id, error.kind, error.detail, correlation_id,
-    )  # fmt: skip
-    return problem_json(
-        error.title,
-        503,
-        f"Failed to get workflow status: {error.detail}",
-        {"Retry-After": str(RETRY_AFTER_SECONDS), CORRELATION_HEADER: correlation_id},
-    )
-
-
-def document(session_id: str, workflow: Workflow | None) -> dict[str, Any]:
-    """Seed 003's response. Times are ISO 8601 with milliseconds and ``Z``, durations whole seconds."""
+@router.get("/workflows/{key:session_id}", response=WorkflowItemOut, summary="One workflow")
+@requires("tracking.view_workflows")
+def get_workflow(request: HttpRequest, session_id: str) -> HttpResponse:
+    workflow = queries.workflow(session_id)
     if workflow is None:
-        return {
-            "sessionId": session_id,
-            "agents": {step["key"]: _pending(step["waiting"]) for step in settings.WORKFLOW_STEPS},
-            "overallStatus": "pending",
-            "lastUpdated": iso(datetime.now(UTC)),
-        }
-    updated = workflow.updated_at
+        raise ApiProblem(404, "There is no such item", actions.GONE)
+    return answer({**_row(workflow), "attributes": attributes(workflow.raw)})
+
+
+@router.post(
+    "/workflows/{key:session_id}/cancel",
+    response=EffectOut,
+    openapi_extra=effects.EXTRA,
+    summary="Cancel a workflow",
+)
+@requires("tracking.cancel_workflows")
+def cancel_workflow(request: HttpRequest, session_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: actions.cancel(session_id, by=by, reason=body.reason, action_id=action_id),
+        reason=body.reason,
+        state=STATE,
+    )
+    return answer(effects.effect(done, "workflows", url_of(session_id)), headers=effects.headers_of(done))
+
+
+@router.post(
+    "/workflows/{key:session_id}/retry",
+    response=EffectOut,
+    openapi_extra=effects.EXTRA,
+    summary="Retry a workflow",
+)
+@requires("tracking.retry_workflows")
+def retry_workflow(request: HttpRequest, session_id: str, body: Body[RetryIn] = WHOLE) -> HttpResponse:
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: actions.retry(
+            session_id, by=by, reason=body.reason, action_id=action_id, from_failed=body.from_failed
+        ),
+        reason=body.reason,
+        state=STATE,
+        # A retry from a step says so in its note.
+        same=lambda entry: bool(entry.note) == body.from_failed,
+    )
+    return answer(effects.effect(done, "workflows", url_of(session_id)), headers=effects.headers_of(done))
+
+
+def url_of(session_id: str) -> str:
+    return f"/api/workflows/{quote_key(session_id)}"
+
+
+def _row(workflow: Workflow) -> dict[str, Any]:
+    """See `WorkflowOut`."""
+    first = workflow.first_error
     return {
-        "sessionId": session_id,
-        "agents": {step.key: _agent(step) for step in workflow.steps},
-        "overallStatus": _text(workflow.overall_status) or "pending",
-        "lastUpdated": iso(updated) if updated else None,
+        "id": workflow.id,
+        "url": url_of(workflow.id),
+        "status": words(workflow.overall_status),
+        "source_type": words(workflow.source_type),
+        "document_id": words(workflow.document_id),
+        "correlation_id": words(workflow.correlation_id),
+        "created_at": time_text(workflow.created_at),
+        "updated_at": time_text(workflow.updated_at),
+        "ended_at": time_text(workflow.ended_at),
+        "expires_at": time_text(workflow.expires_at),
+        "tokens": workflow.tokens,
+        "seconds": workflow.seconds,
+        "error": words(first.error) if first else None,
+        "findings": findings_of(findings(workflow)),
+        "steps": [_step_row(step) for step in workflow.steps],
     }
 
 
-def _pending(activity: str) -> dict[str, Any]:
+def _step_row(step: Step) -> dict[str, Any]:
     return {
-        "status": "pending",
-        "activity": activity,
-        "startedAt": None,
-        "completedAt": None,
-        "duration": None,
-        "error": None,
-        "subSteps": [],
+        "key": step.key,
+        "label": step.label,
+        "status": step.status_text if step.present else "pending",
+        "activity": words(step.activity),
+        "started_at": time_text(step.began_at),
+        "completed_at": time_text(step.completed_at),
+        "seconds": step.seconds,
+        "tokens": number(step.tokens.total),
+        "error": words(step.error),
     }
-
-
-def _agent(step: Step) -> dict[str, Any]:
-    activity = _text(step.activity)
-    total = step.tokens.total
-    if activity and isinstance(total, Decimal) and total >= 1:
-        activity = f"{activity} (Tokens: {int(total):,})"
-    return {
-        "status": _text(step.status) or "pending",
-        "activity": activity,
-        "startedAt": iso(step.began_at) if step.began_at else None,
-        "completedAt": iso(step.completed_at) if isinstance(step.completed_at, datetime) else None,
-        "duration": int(step.seconds) if step.seconds is not None else None,
-        "error": _text(step.error),
-        "subSteps": [],
-    }
-
-
-def _text(value: object) -> str | None:
-    """The text of a value; what could not be read is given as it is written."""
-    return None if value is None else str(value)

@@ -9,7 +9,12 @@ class TrackingConfig(AppConfig):
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
         from opsportal.tables import ages
-        from tracking import actions, outgoing, queries  # noqa: F401  # importing registers the outbox's handler
+        from tracking import (  # importing registers the outbox's handler
+            actions,
+            outgoing,  # noqa: F401
+            queries,
+            watches,
+        )
         from tracking.models import TERMINAL
 
         register(
@@ -23,4 +28,5 @@ class TrackingConfig(AppConfig):
                 note_of_undo=actions.note_of_undo,
             )
         )
+        watches.register_all()
         ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, TERMINAL))

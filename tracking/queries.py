@@ -38,6 +38,11 @@ def _look_for_index() -> tuple[Index | None, str]:
     return (Index(found.name, found.hash_key, found.range_key), "") if found else (None, NO_INDEX)
 
 
+def why_no_index() -> str:
+    """Why there is no `status_index`, in a sentence; "" where there is one."""
+    return _look_for_index()[1]
+
+
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index only the first two."""
     known = (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES)

@@ -1,12 +1,13 @@
-"""Addresses of workflows, under /workflows/."""
+"""Addresses of workflows, under /workflows/. One whose id is `steps` has another one (see `converters`)."""
 
 from django.urls import path
 
-from tracking import action_views, views
+from tracking import action_views, step_views, views
 
 app_name = "tracking"
 urlpatterns = [
     path("", views.list_, name="list"),
+    path("steps/<key:key>/", step_views.step, name="step"),
     path("<key:session_id>/", views.item, name="item"),
     path("<key:session_id>/cancel/", action_views.cancel, name="cancel"),
     path("<key:session_id>/retry/", action_views.retry, name="retry"),

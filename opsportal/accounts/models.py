@@ -11,6 +11,10 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.urls import reverse
 
+from opsportal.accounts.tokens import ApiToken
+
+__all__ = ["ApiToken", "Preferences", "SavedView"]
+
 # Where a saved view of a page opens, by page key.
 PAGES = {
     "workflows": "tracking:list",

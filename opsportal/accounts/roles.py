@@ -34,7 +34,10 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "registry.edit_agents",
         "registry.activate_agents",
         "registry.purge_agents",
+        "registry.probe_agents",
         "operations.view_images",
+        "alerts.view_alerts",
+        "alerts.acknowledge_alerts",
         "tables.view_tables",
     ),
     ADMINISTRATOR: (
@@ -47,6 +50,8 @@ GRANTS: dict[str, tuple[str, ...]] = {
         "mfa.view_authenticator",
         "mfa.delete_authenticator",
         "accounts.delete_savedview",
+        "accounts.manage_tokens",
+        "alerts.manage_alerts",
     ),
 }
 ROLES = tuple(GRANTS)

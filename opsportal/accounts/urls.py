@@ -6,13 +6,15 @@ from allauth.socialaccount import views as social
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from opsportal.accounts import views
+from opsportal.accounts import token_views, views
 
 own = [
     path("preferences/", views.preferences, name="preferences"),
     path("views/", views.saved_views, name="views"),
     path("views/", views.saved_views, name="save_view"),
     path("views/<int:pk>/delete/", views.delete_view, name="delete_view"),
+    path("tokens/", token_views.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke/", token_views.revoke, name="revoke_token"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

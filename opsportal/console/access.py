@@ -1,8 +1,8 @@
 """Who may see what. Every view carries a mark; a view without one is refused (see `middleware`).
 
 `@requires("tracking.view_workflows")`, `@staff` and `@public` set the mark, `access_of` finds it, and
-`THIRD_PARTY` holds the marks of views that are not ours. On a django-ninja operation, `@requires` (below
-`@router.get(...)`) also sets the operation's `auth`.
+`THIRD_PARTY` holds the marks of views that are not ours. On a django-ninja operation, `@requires` and `@staff`
+(below `@router.get(...)`) also set the operation's `auth`: `opsportal.api.guards.ApiGuard`.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
-from ninja.errors import HttpError
 from ninja.operation import Operation
-from ninja.security import SessionAuth
 from ninja.utils import contribute_operation_callback
 
 from opsportal.accounts.roles import administrators, roles_with
@@ -43,7 +41,8 @@ def public(view: View) -> View:
 
 
 def staff(view: View) -> View:
-    """Any signed-in staff account may call this view."""
+    """Any signed-in staff account may call this view; any live token, where it is an operation."""
+    contribute_operation_callback(view, lambda operation: _guard(operation, STAFF))
     return _marked(view, STAFF)
 
 
@@ -169,25 +168,10 @@ def path_on_this_host(request: HttpRequest, address: str) -> str:
     return local_path(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", "")
 
 
-class SessionGuard(SessionAuth):
-    """django-ninja's authentication by the console's session, and the permission of one operation.
-
-    Anonymous: 401. Signed in without the right: 403. Cookies carry no intent, so CSRF is checked.
-    """
-
-    def __init__(self, access: Access | None) -> None:
-        super().__init__()
-        self.access = access
-
-    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
-        if not request.user.is_authenticated:
-            return None
-        if found := refusal(request.user, self.access):
-            raise HttpError(403, f"{found.sentence} {found.mend}")
-        return request.user
-
-
 def _guard(operation: Operation, access: Access) -> None:
-    guard = SessionGuard(access)
+    # Late: the API's guard builds on this module.
+    from opsportal.api.guards import ApiGuard
+
+    guard = ApiGuard(access)
     operation.auth_param = guard
     operation.auth_callbacks = [guard]

@@ -26,6 +26,7 @@ PAGES = (
     ("Workflows", "git-branch", "tracking:list", "tracking.view_workflows", "/workflows/"),
     ("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
     ("Agents", "robot", "registry:list", "registry.view_agents", "/agents/"),
+    ("Alerts", "bolt", "alerts:list", "alerts.view_alerts", "/alerts/"),
     ("Audit", "history", "operations:feed", "operations.view_audit", "/audit/"),
     ("Tables", "table", "tables:list", "tables.view_tables", "/tables/"),
     ("Accounts", "users", "admin:index", "auth.view_user", "/admin/"),

@@ -7,8 +7,8 @@ from django.urls.converters import StringConverter
 # Left as they are: ids such as req_1757412789250_a08ac7ad stay readable. No character here has a
 # meaning in a path segment, and `~` (the escape) is one that URLs never percent-encode.
 _ESCAPED = re.compile(r"[^A-Za-z0-9_.:@=+,-]")
-# Pages beside those of the items: an item of that id has an escape in its address.
-RESERVED = frozenset({"new", "register"})
+# Addresses beside those of the items: an item of that id has an escape in its own.
+RESERVED = frozenset({"new", "register", "heartbeat", "fleet", "steps"})
 _ESCAPES = re.compile(rb"~([0-9A-F]{2})")
 
 

@@ -1,9 +1,13 @@
 """Trouble as an answer: a page, a fragment for htmx, or problem+json under /api/."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from opsportal.console import request_ids
+from opsportal.dynamo.documents import as_json
 
 RETRY_AFTER_SECONDS = 5
 
@@ -11,6 +15,8 @@ RETRY_AFTER_SECONDS = 5
 class Problem(Protocol):
     """What the problem templates read: `opsportal.dynamo.errors.DynamoError`, `access.Refusal`."""
 
+    @property
+    def kind(self) -> str: ...
     @property
     def title(self) -> str: ...
     @property
@@ -29,12 +35,26 @@ def wants_fragment(request: HttpRequest) -> bool:
     return bool(htmx) and not htmx.boosted and not htmx.history_restore_request  # type: ignore[union-attr]
 
 
-def problem_json(title: str, status: int, detail: str, headers: dict[str, str] | None = None) -> HttpResponse:
-    """RFC 9457 problem details."""
-    return JsonResponse(
-        {"type": "about:blank", "title": title, "status": status, "detail": detail},
+def problem_json(
+    title: str,
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> HttpResponse:
+    """RFC 9457 problem details, with the id by which the log has the request. `more`: extension members."""
+    document = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": request_ids.current(),
+        **(more or {}),
+    }
+    return HttpResponse(
+        as_json(document).encode(errors="replace"),
         status=status,
-        headers=headers,
+        headers=dict(headers or {}),
         content_type="application/problem+json",
     )
 
@@ -43,7 +63,7 @@ def problem_response(request: HttpRequest, problem: Problem, *, page: str = "pro
     """`problem` answered in the form that the request asks for, with its status."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == 503 else {}
     if is_api(request):
-        return problem_json(problem.title, problem.status, problem.sentence, headers)
+        return problem_json(problem.title, problem.status, problem.sentence, headers, {"kind": problem.kind})
     template = "partials/problem.html" if wants_fragment(request) else page
     response = render(request, template, {"problem": problem}, status=problem.status)
     for name, value in headers.items():

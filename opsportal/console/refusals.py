@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.views.defaults import page_not_found
 
@@ -31,15 +31,17 @@ def unauthenticated(request: HttpRequest) -> HttpResponseBase:
     return redirect(f"{login}?next={quote(back)}")
 
 
-def not_signed_in() -> JsonResponse:
-    """401 in JSON. HTTP wants a challenge with it (RFC 9110, 11.6.1); no browser prompts for this one."""
-    return JsonResponse(
-        {"detail": "Not signed in."},
-        status=401,
-        headers={
-            "WWW-Authenticate": f'Cookie realm="opsportal", cookie-name="{settings.SESSION_COOKIE_NAME}"'
-        },
-    )
+# HTTP wants a challenge with a 401 (RFC 9110, 11.6.1). No browser prompts for either of these.
+CHALLENGE = 'Bearer realm="opsportal", Cookie realm="opsportal", cookie-name="{}"'
+
+
+NOT_SIGNED_IN = "Send a token as the header Authorization: Bearer, or sign in."
+
+
+def not_signed_in() -> HttpResponse:
+    """401 as problem+json."""
+    challenge = CHALLENGE.format(settings.SESSION_COOKIE_NAME)
+    return problem_json("Not signed in", 401, NOT_SIGNED_IN, {"WWW-Authenticate": challenge})
 
 
 def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
@@ -54,7 +56,7 @@ def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
             found.sentence,
         )
     if is_api(request):
-        return JsonResponse({"detail": f"{found.sentence} {found.mend}".strip()}, status=found.status)
+        return problem_json(found.title, found.status, f"{found.sentence} {found.mend}".strip())
     return problem_response(request, found, page="403.html")
 
 

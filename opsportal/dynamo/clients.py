@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from django.conf import settings
 
-from opsportal.dynamo import spending
+from opsportal.dynamo import calls, spending
 from opsportal.dynamo.errors import DeadlineExceeded, Unreachable, unusable
 from opsportal.dynamo.parsing import FastParserFactory
 
@@ -62,6 +62,7 @@ def _make(region: str, endpoint: str, *, patient: bool) -> Any:
     )
     made = session.create_client("dynamodb", region_name=region, endpoint_url=endpoint or None, config=config)
     events = made.meta.events
+    calls.register(events, "dynamodb")
     events.register("provide-client-params.dynamodb", _ask_for_capacity)
     events.register("before-send.dynamodb", _keep_the_deadline)
     events.register_first("needs-retry.dynamodb", _do_not_oversleep)

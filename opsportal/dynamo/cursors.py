@@ -11,6 +11,8 @@ from django.core import signing
 from opsportal.dynamo.errors import MalformedCursor
 
 SALT = "opsportal.dynamo.cursor"
+# Longer is none of ours: keys of 2,048 bytes, signed, with room.
+MOST_CURSOR = 20_000
 
 
 def dump(position: dict[str, Any], *, purpose: str) -> str:

@@ -93,7 +93,9 @@ class FeedFilter:
 
     def _days(self) -> list[datetime]:
         last = min(self.end or datetime.now(UTC), datetime.now(UTC))
-        first = max(self.start or last - timedelta(days=MOST_DAYS), last - timedelta(days=MOST_DAYS))
+        # Less where the calendar begins before.
+        most = min(timedelta(days=MOST_DAYS), last - datetime.min.replace(tzinfo=UTC))
+        first = max(self.start or last - most, last - most)
         return [last - timedelta(days=back) for back in range((last.date() - first.date()).days + 1)]
 
 

@@ -20,6 +20,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import stamp
 from opsportal.operations.tables import jobs_beside
+from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
 
@@ -109,11 +110,13 @@ def deliver(message: Message, table: Binding, now: datetime | None = None) -> bo
     try:
         _handlers[message.kind](message, table)
     except Exception:
+        figures.MESSAGES.labels(message.kind, "failed").inc()
         _put_off(message, table, now, min(PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
         raise
     jobs = jobs_beside(table)
     with translated(jobs):
         clients.client(*jobs.place, patient=True).delete_item(TableName=jobs.name, Key=message.key)
+    figures.MESSAGES.labels(message.kind, "delivered").inc()
     return True
 
 

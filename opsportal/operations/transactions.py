@@ -4,7 +4,6 @@ audit entry, its before-image and the message to the outside. All commit togethe
 The audit entry's key, `action_id`, makes an action happen once: whoever repeats it finds the entry.
 """
 
-import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -14,17 +13,16 @@ from typing import Any, NoReturn
 
 from opsportal.dynamo import clients, spending
 from opsportal.dynamo.errors import DynamoError, Throttled, translated
-from opsportal.operations import changes, entries, images, outbox
+from opsportal.operations import changes, entries, images, outbox, subjects
 from opsportal.operations.changes import Change, Raw
 from opsportal.operations.commits import ConditionFailed, Hindered, Unanswered, commit
+from opsportal.operations.endings import told
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.outcomes import Conflict, Done, Missing, OtherIntent, Refused, Unknown
 from opsportal.operations.tables import audit_beside, jobs_beside
 from opsportal.operations.tags import Action
 
 __all__ = ["Conflict", "Done", "Missing", "OtherIntent", "Plan", "Refused", "Unknown", "act"]
-
-logger = logging.getLogger(__name__)
 
 # Two transactions that touch one item cancel each other; the second try usually finds the way free.
 ATTEMPTS = 4
@@ -72,14 +70,9 @@ def act(
 
     Raises Conflict, Missing, OtherIntent (nothing was written), Unknown, or `DynamoError`.
     """
-    try:
-        return _act(action, target, decide, by, reason, action_id, patient=patient)
-    except Unknown as unknown:
-        _log(action, target, by, action_id, unknown.sentence)
-        raise
-    except (Refused, DynamoError) as trouble:
-        _log(action, target, by, action_id, trouble.sentence)
-        raise
+    with told(action, target, by, action_id) as ending:
+        ending.done = done = _act(action, target, decide, by, reason, action_id, patient=patient)
+    return done
 
 
 def _act(
@@ -112,13 +105,21 @@ def _act(
                 return done
             _lost(decide, _read(target, patient=patient))
         except Unanswered as unanswered:
+            _tell(target)  # it may have been done
             if done := _settled(action, target, by, action_id):
                 return done
             raise Unknown from unanswered
+        _tell(target)
         for message in plan.messages:
             outbox.send_soon(message, target.table)
         return Done(entry)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _tell(target: Target) -> None:
+    """Let its app know that an item was written, for what it keeps of them."""
+    if subject := subjects.of_logical(target.logical):
+        subject.written()
 
 
 def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:
@@ -258,20 +259,3 @@ def _transaction(
     )
     operations += [{"Put": {"TableName": jobs.name, "Item": message.item()}} for message in plan.messages]
     return entry, operations
-
-
-def _log(action: Action, target: Target, by: Actor, action_id: str, sentence: str) -> None:
-    """A refusal writes nothing to the tables; the log has it, with what AWS calls the requests."""
-    account = spending.current()
-    logger.warning(
-        "refused %s on %s %r by %s (action_id %s): %s [AWS requests %s, %s RCU, %s WCU]",
-        action.value,
-        target.logical,
-        target.key,
-        by.name,
-        action_id,
-        sentence,
-        ",".join(account.request_ids[-4:]) if account else "",
-        account.read_units if account else "",
-        account.write_units if account else "",
-    )

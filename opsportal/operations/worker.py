@@ -2,12 +2,14 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import outbox
 from opsportal.operations.tables import places
+from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +22,23 @@ Chore = Callable[[Binding, threading.Event], int]
 CHORES: dict[str, Chore] = {"outbox": outbox.deliver_due}
 
 
+class Pulse:
+    """When the worker last began something: one that hangs does not begin the next."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def beat(self) -> None:
+        self._at = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        return time.monotonic() - self._at
+
+
+pulse = Pulse()
+
+
 def run(only: tuple[str, ...], stop: threading.Event, *, once: bool = False) -> int:
     """Do the chores until `stop` is set (or once); returns how much was done. Trouble is logged when it begins
     and when it is over, keeps no other place or chore from its turn, and the worker goes on."""
@@ -30,14 +49,18 @@ def run(only: tuple[str, ...], stop: threading.Event, *, once: bool = False) -> 
         count, trouble = 0, False
         for name, chore in chores.items():
             for table in places():
-                said = ""
+                said, outcome = "", "failed"
+                pulse.beat()
                 try:
                     count += chore(table, stop)
+                    outcome = "ok"
+                    figures.LAST_PASS.labels(name, table.region).set_to_current_time()
                 except DynamoError as error:
                     trouble, said = True, f"{error.sentence} {error.mend}".strip()
                 except Exception:
                     trouble = True
                     logger.exception("%s in %s failed", name, table.region)
+                figures.PASSES.labels(name, table.region, outcome).inc()
                 # A table that is missing stays so for days: it is not told every few seconds.
                 if said != told.get((name, *table.place), ""):
                     logger.warning("%s in %s: %s", name, table.region, said or "going on")

@@ -218,7 +218,7 @@ MIGRATIONS = (
 
 WRITERS = (
     Feature(
-        "WriteStatus", "the status writer (`tracking.writer`)", WRITER,
+        "WriteStatus", "the status writer (`writers`)", WRITER,
         _dynamodb("GetItem", "PutItem", "UpdateItem"), _on("workflows"),
     ),
     # Seed 002: a worker of the strategy `table` asks for what is pending, and writes its progress.
@@ -227,7 +227,10 @@ WRITERS = (
         _dynamodb("GetItem", "PutItem", "UpdateItem"), _on("requests"),
     ),
     Feature("FindRequests", "request workers: what is pending", WRITER, _dynamodb("Query"), _on("requests/status-index")),
-    Feature("WriteLogs", "request workers: their logs", WRITER, _dynamodb("PutItem"), _on("request_logs")),
+    Feature(
+        "WriteLogs", "request workers: their logs", WRITER,
+        _dynamodb("PutItem", "BatchWriteItem"), _on("request_logs"),
+    ),
     # Seed 004, as it asks its administrator.
     Feature(
         "RegisterAgents", "the agents' discovery service", WRITER,

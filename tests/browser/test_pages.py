@@ -108,7 +108,8 @@ def test_every_page_of_every_kind_of_item_is_clean(
         "/requests/bad-types/", "/requests/bad-text/?tab=results", "/requests/bad-config/?tab=config",
         "/requests/bad-history/?tab=history", "/requests/never-was/",
         "/agents/", "/agents/?health=offline", "/agents/fitness-core-agent/", "/agents/bad-types/", "/agents/bad-text/",
-        "/agents/never-was/", "/accounts/views/", "/requests/?cursor=broken",
+        "/agents/never-was/", "/agents/fleet/", "/workflows/steps/pdfAdapter/?success=0.98&fastest_ms=300&slowest_ms=2000",
+        "/accounts/views/", "/requests/?cursor=broken",
     ):  # fmt: skip
         found += look(path)
     found += [fault for key in HARD_KEYS[-2:] for fault in look(f"/workflows/{quote_key(key)}/")]

@@ -1,5 +1,6 @@
 """The whole URLconf, flattened: what the access tests walk."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ from django.urls.resolvers import RoutePattern
 from opsportal.console.access import Access, access_of
 
 # A value for each path converter and each regular expression's group, fit to fill a route with.
-FILLERS: dict[str, Any] = {"int": 1, "str": "x", "slug": "x", "key": "x/healthz", "path": "x", "text": "x"}
+FILLERS: dict[str, Any] = {
+    "int": 1, "str": "x", "slug": "x", "key": "x/healthz", "path": "x", "text": "x", "uuid": uuid.UUID(int=4),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

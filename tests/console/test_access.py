@@ -9,10 +9,12 @@ from django.test import Client, RequestFactory
 from django.urls import path, reverse
 
 from opsportal.accounts.roles import ROLES, permissions_of
+from opsportal.accounts.scopes import scope_with
+from opsportal.api.guards import ApiGuard
+from opsportal.api.site import api
 from opsportal.console.access import (
     OWN,
     PUBLIC,
-    SessionGuard,
     access_of,
     is_local_path,
     local_path,
@@ -20,7 +22,6 @@ from opsportal.console.access import (
     public,
     requires,
 )
-from opsportal.console.api import api
 from tests.console.routes import Route, routes
 
 ALL_ROUTES = list(routes())
@@ -29,6 +30,7 @@ ALL_ROUTES = list(routes())
 PUBLIC_ROUTES = {
     "healthz",
     "readyz",
+    "metrics",  # its own guard: a token, or an address
     "favicon",
     "account_login",
     "account_logout",
@@ -67,13 +69,19 @@ def test_only_the_api_authenticates_by_itself() -> None:
     assert all(route.name.startswith("api:") for route in ALL_ROUTES if route.access == OWN)
 
 
-def test_every_api_operation_asks_for_a_permission() -> None:
+def test_every_api_operation_asks_for_a_permission_that_a_scope_has() -> None:
+    of_any_staff = {"openapi", "reference"}
     for bound in api._get_bound_routers():
         for path_view in bound.path_operations.values():
             for operation in path_view.operations:
                 guards = operation.auth_callbacks
-                assert [type(guard) for guard in guards] == [SessionGuard], operation.path
-                assert guards[0].access.permission, f"{operation.path}: put @requires(...) below @router"
+                assert [type(guard) for guard in guards] == [ApiGuard], operation.path
+                access = guards[0].access
+                assert access, f"{operation.path}: put @requires(...) below @router"
+                if operation.view_func.__name__ in of_any_staff:
+                    assert access.kind == "staff"
+                else:
+                    assert scope_with(access.permission), f"{operation.path}: no token can ever call it"
 
 
 @pytest.mark.django_db
@@ -124,11 +132,19 @@ MATRIX = [
         (f"/workflows/some-id/{verb}/", {"operator", "administrator"})
         for verb in ("cancel", "retry", "purge")
     ],
+    ("/workflows/steps/some-step/", {"viewer", "operator", "administrator"}),
+    ("/agents/fleet/", {"viewer", "operator", "administrator"}),
     ("/agents/register/", {"operator", "administrator"}),
     *[
         (f"/agents/some-id/{verb}/", {"operator", "administrator"})
-        for verb in ("edit", "activate", "deactivate", "purge")
+        for verb in ("edit", "activate", "deactivate", "purge", "probe")
     ],
+    *[
+        (f"/alerts/{path}", {"operator", "administrator"})
+        for path in ("", "rules/", "webhooks/", "deliveries/", "changes/")
+    ],
+    ("/alerts/rules/new/", {"administrator"}),
+    ("/alerts/webhooks/new/", {"administrator"}),
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
     ("/tables/", {"operator", "administrator"}),
     ("/tables/requests/", {"operator", "administrator"}),
@@ -138,6 +154,9 @@ MATRIX = [
     ],
     ("/accounts/preferences/", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/views/", {"viewer", "operator", "administrator", "nobody"}),
+    ("/accounts/tokens/", {"viewer", "operator", "administrator", "nobody"}),
+    ("/api/docs", {"viewer", "operator", "administrator", "nobody"}),
+    ("/api/openapi.json", {"viewer", "operator", "administrator", "nobody"}),
     ("/accounts/2fa/", {"viewer", "operator", "administrator", "nobody"}),
     ("/admin/", {"administrator"}),
     ("/admin/auth/user/", {"administrator"}),
@@ -269,8 +288,8 @@ def test_a_view_without_a_mark_answers_nobody(client_for: Any, persona: str) -> 
 def test_under_api_nobody_is_redirected(client_for: Any) -> None:
     response = client_for("anonymous").get("/api/marked/")
     assert response.status_code == 401
-    assert response.json() == {"detail": "Not signed in."}
-    assert response["WWW-Authenticate"].startswith("Cookie ")
+    assert response.json()["title"] == "Not signed in"
+    assert "Cookie realm=" in response["WWW-Authenticate"]
     response = client_for("viewer").get("/api/marked/")
     assert response.status_code == 403
     assert "auth.view_user" in response.json()["detail"]

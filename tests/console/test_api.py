@@ -172,7 +172,7 @@ def test_the_pages_ids_never_break_the_api(tables: Any, client_for: Any) -> None
 
 def test_nobody_without_a_right_is_answered(tables: Any, client_for: Any, django_user_model: Any) -> None:
     answer = status(client_for("anonymous"), "s")
-    assert (answer.status_code, answer.json()) == (401, {"detail": "Not signed in."})
+    assert (answer.status_code, answer.json()["title"]) == (401, "Not signed in")
     assert "WWW-Authenticate" in answer.headers
     client = client_for("anonymous")
     client.force_login(
@@ -191,7 +191,7 @@ def test_trouble_is_a_503_with_the_documents_detail_and_a_trace(
 ) -> None:
     table, client = tables["workflows"], client_for("viewer")
     arn = f"arn:aws:dynamodb:us-east-1:1:table/{table.name}"
-    caplog.set_level(logging.ERROR, "tracking.api")
+    caplog.set_level(logging.ERROR, "tracking.status_api")
     for fault, words in (
         (refused("ThrottlingException", "Rate exceeded"), "Rate exceeded"),
         (denied("GetItem", arn), "is not authorized to perform: dynamodb:GetItem"),
@@ -204,11 +204,11 @@ def test_trouble_is_a_503_with_the_documents_detail_and_a_trace(
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.headers["X-Correlation-ID"] == "corr-77"
         document = answer.json()
-        assert set(document) == {"type", "title", "status", "detail"}
+        assert set(document) == {"type", "title", "status", "detail", "request_id"}
         assert document["status"] == 503
         assert document["detail"].startswith("Failed to get workflow status: ")
         assert words in document["detail"]
-        (record,) = [record for record in caplog.records if record.name == "tracking.api"]
+        (record,) = [record for record in caplog.records if record.name == "tracking.status_api"]
         # One line, whatever the id holds.
         assert record.getMessage().startswith(r"['session\n1'] DynamoDB query failed: ")
         assert words in record.getMessage()

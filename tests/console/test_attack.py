@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 
+from opsportal.console.converters import quote_key
 from opsportal.console.text import visible
 from tests.factories import Raw, agent, ago, log, naive, put, raw, request, typed, workflow, zulu
 from tests.pages import Page, visit
@@ -88,7 +89,8 @@ def test_attacks_are_escaped_and_visible_wherever_an_item_is_shown(
         "/workflows/", "/workflows/w/", "/workflows/w/?tab=raw", "/requests/", "/requests/?sort=priority&range=all",
         "/requests/r/", "/requests/r/?tab=config", "/requests/r/?tab=results", "/requests/r/?tab=history",
         "/requests/r/?tab=raw", "/requests/r/logs/", "/agents/", "/agents/a/", "/agents/a/?tab=raw",
-        "/panels/workflows/", "/panels/requests/", "/panels/agents/",
+        "/panels/workflows/", "/panels/requests/", "/panels/agents/", "/agents/fleet/",
+        f"/workflows/steps/{quote_key(attack)}/",
     ]  # fmt: skip
     for url in urls:
         page = visit(client, url)

@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import path
 from ninja import NinjaAPI, Router
 
+from opsportal.api.site import api as console_api
 from opsportal.console.access import public, requires
-from opsportal.console.api import api as console_api
 from opsportal.console.middleware import build_policy
 from opsportal.dynamo.errors import MalformedCursor, TableMissing, Throttled
 
@@ -38,7 +38,7 @@ def cached(request: HttpRequest) -> HttpResponse:
 # An API with the handlers of the console's own: that one may be mounted once only.
 api = NinjaAPI(urls_namespace="api", docs_url=None, openapi_url=None, auth=console_api.auth)
 for kind, handler in console_api._exception_handlers.items():
-    if handler.__module__ == "opsportal.console.api":  # type: ignore[attr-defined]
+    if handler.__module__ == "opsportal.api.site":  # type: ignore[attr-defined]
         api.exception_handler(kind)(handler)
 router = Router()
 
@@ -46,7 +46,7 @@ router = Router()
 @router.get("/data")
 @requires("auth.view_user")
 def data(request: HttpRequest) -> dict[str, str]:
-    return {"by": request.auth.username}  # type: ignore[attr-defined]
+    return {"by": request.auth.actor.name}  # type: ignore[attr-defined]
 
 
 @router.post("/data")
@@ -171,6 +171,8 @@ def test_the_api_answers_trouble_as_problem_json(client_for: Any, path: str) -> 
         "title": "DynamoDB is throttling this table",
         "status": 503,
         "detail": ERRORS["throttled"].detail,
+        "request_id": response["X-Request-ID"],
+        "kind": "throttled",
     }
 
 
@@ -181,7 +183,7 @@ def test_the_api_answers_trouble_as_problem_json(client_for: Any, path: str) -> 
 def test_the_api_tells_who_from_what(client_for: Any) -> None:
     anonymous = client_for("anonymous").get("/api/data")
     assert anonymous.status_code == 401
-    assert anonymous.json() == {"detail": "Not signed in."}
+    assert anonymous.json()["title"] == "Not signed in"
     assert anonymous.has_header("WWW-Authenticate")
     refused = client_for("viewer").get("/api/data")
     assert refused.status_code == 403
@@ -204,7 +206,9 @@ def test_a_session_writes_through_the_api_only_with_its_csrf_token(administrator
     client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post("/api/data").status_code == 403
     client.cookies["csrftoken"] = "a" * 32
-    assert client.post("/api/data", headers={"X-CSRFToken": "a" * 32}).json() == {"written": "yes"}
+    assert client.post(
+        "/api/data", content_type="application/json", headers={"X-CSRFToken": "a" * 32}
+    ).json() == {"written": "yes"}
     cross = client.post("/api/data", headers={"X-CSRFToken": "a" * 32, "Sec-Fetch-Site": "cross-site"})
     assert cross.status_code == 403
 
@@ -222,6 +226,8 @@ def test_an_unexpected_error_tells_the_caller_nothing(
     assert "hunter2" in caplog.text
 
 
-def test_no_schema_is_published(client_for: Any) -> None:
-    for url in ("/api/docs", "/api/openapi.json", "/api/schema"):
-        assert client_for("administrator").get(url).status_code == 404
+def test_the_schema_is_for_those_who_are_signed_in(client_for: Any) -> None:
+    for url in ("/api/docs", "/api/openapi.json"):
+        assert client_for("anonymous").get(url).status_code == 401
+        assert client_for("viewer").get(url).status_code == 200
+    assert client_for("administrator").get("/api/schema").status_code == 404

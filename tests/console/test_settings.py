@@ -43,6 +43,9 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         ({"OPSPORTAL_ENV": "production"}, "must be dev, staging or prod"),
         ({"DYNAMODB_REQUESTS_TABLE": "my requests"}, "a table's name has 3 to 255 of"),
         ({"DYNAMODB_PROCESSING_STATUS_TABLE": ""}, "a table's name has 3 to 255 of"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'; it must be"),
+        ({"METRICS_ALLOW": "10.0.0.1/8"}, "METRICS_ALLOW: 10.0.0.1/8 has host bits set"),
+        ({"METRICS_TOKEN": "secret"}, "METRICS_TOKEN is too short"),
     ],
 )  # fmt: skip
 def test_insecure_or_impossible_settings_are_refused_with_the_mend(

@@ -504,7 +504,7 @@ def test_an_engine_that_goes_away_is_waited_for_with_one_line_each_way(
         asked = next(clients_) or client(table.region, table.endpoint)
         return asked.describe_table(TableName=table.name)["Table"]["TableName"]
 
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "opsportal.demo"):
         task = world.ask(table, call)
         assert [next(task) for _ in range(3)] == [2.0, 2.0, 2.0]
         assert answer_of(task) == table.name

@@ -117,6 +117,11 @@ def test_entries_of_one_moment_are_each_shown_once(tables: dict[str, Any]) -> No
         assert sorted(read(FeedFilter(start=NOW - timedelta(hours=1)), limit)) == sorted(expected)
 
 
+def test_a_bound_where_the_calendar_begins_shows_nothing(tables: dict[str, Any], client_for: Any) -> None:
+    page = client_for("viewer").get("/audit/?to=0001-01-01T00:00")
+    assert page.status_code == 200
+
+
 def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
     otto = Actor("otto", "administrator")
     written = [

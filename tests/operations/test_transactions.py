@@ -9,7 +9,7 @@ import pytest
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.errors import AccessDenied, CredentialsRefused, DynamoError, TableMissing, Throttled
-from opsportal.operations import entries, images, outbox, transactions
+from opsportal.operations import endings, entries, images, outbox, transactions
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Target, new_action_id
 from opsportal.operations.tables import jobs_beside
@@ -413,7 +413,7 @@ def test_iam_refuses_as_iam(proxied: Proxy, tables: dict[str, Any], caplog: pyte
         mark(action_id)
     assert '"dynamodb:UpdateItem"' in refused.value.statement
     assert dump(tables) == before
-    (line,) = [record.getMessage() for record in caplog.records if record.name == transactions.__name__]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == endings.__name__]
     assert action_id in line
     assert "dynamodb:UpdateItem" in line
     # What the log is for: to find these calls at AWS, and what they cost.

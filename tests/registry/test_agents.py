@@ -27,6 +27,10 @@ def stamp(**length: float) -> int:
     return int(ago(**length).timestamp() * 1000)
 
 
+def tier_rows(page: Page) -> list[str]:
+    return [row.words for row in page.root.one("div", aria_label="Tiers").all("tr")][1:]
+
+
 OPERATIONAL = dict.fromkeys(
     ("name", "endpoint", "capabilities", "status", "type", "protocol", "reputationScore", "successRate",
      "lastHeartbeat", "registeredAt", "pricing"),
@@ -144,8 +148,8 @@ def test_the_discovery_services_layout_is_shown_with_its_json_in_text(shown: Any
     assert page.fact("Pricing") == '{ "baseFee": "0.05", "asset": "USDC" }'
     assert (page.fact("Reputation"), page.fact("Success")) == ("87", "94.2 %")
     assert page.fact_node("Registered").one("time").attrs["datetime"] == "2025-12-15T10:00:00.000Z"
-    rows = [row.words for row in page.root.one("table").all("tr")][1:]
-    assert rows[0] == 'basic 45 45 % 100 5000 99.5 { "baseFee": "0.05" }'
+    rows = tier_rows(page)
+    assert rows[0] == 'basic 45 45 % 100 55 5000 99.5 { "baseFee": "0.05" }'
     assert rows[1].startswith("gold")
     assert rows[1].endswith('{ "baseFee": 9 }')
     assert "Not as documented" not in page.words
@@ -160,7 +164,7 @@ def test_the_discovery_services_layout_is_shown_with_its_json_in_text(shown: Any
             tieredPricing={"basic": {"baseFee": "0.05"}, "gold": {"baseFee": 9}},
         )
     )
-    assert [row.words for row in same.root.one("table").all("tr")][1:] == rows
+    assert tier_rows(same) == rows
     assert same.fact("Capabilities") == page.fact("Capabilities")
     assert '"asset": "USDC"' in same.fact("Pricing")
 
@@ -210,7 +214,7 @@ def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any, client_for: 
     odd = shown(
         agent("odd-tier", serviceAvailability={"basic": 5, "pro": [1]}, pricing="null", successRate="x")
     )
-    rows = [row.words for row in odd.root.one("table").all("tr")][1:]
+    rows = tier_rows(odd)
     assert rows[0].startswith("basic 5")
     assert rows[1].startswith("pro [ 1 ]")
     assert odd.fact("Success") == 'malformed: {"S": "x"}'

@@ -70,14 +70,24 @@ def test_the_writers_statement_on_agents_is_that_of_seed_004() -> None:
     }
 
 
-def test_the_status_writers_statement_is_what_it_calls() -> None:
-    """As the README says of it."""
-    (status,) = (one for one in statements("writer", PLACEHOLDER) if one.sid == "WriteStatus")
-    writer = "".join(path.read_text() for path in (ROOT / "tracking/writer").glob("*.py"))
-    called = set(re.findall(r"\.client\.(\w+)\(", writer))
-    assert {action.partition(":")[2] for action in status.actions} == {
-        name.title().replace("_", "") for name in called
+@pytest.mark.parametrize(
+    ("module", "sids", "more"),
+    [
+        ("workflows", {"WriteStatus"}, set()),
+        # Workers that are not ours put whole items.
+        ("requests", {"WorkOnRequests", "FindRequests"}, {"PutItem"}),
+        ("logs", {"WriteLogs"}, set()),
+    ],
+)
+def test_the_writers_statements_are_what_they_call(module: str, sids: set[str], more: set[str]) -> None:
+    allowed = {
+        action.partition(":")[2]
+        for one in statements("writer", PLACEHOLDER)
+        if one.sid in sids
+        for action in one.actions
     }
+    called = set(re.findall(r"\.client\.(\w+)\(", (ROOT / f"writers/{module}.py").read_text()))
+    assert allowed == {name.title().replace("_", "") for name in called} | more
 
 
 def test_seed_001s_permissions_of_migrations_are_the_migrators() -> None:

@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,23 +16,10 @@ from hypothesis import strategies as st
 
 from opsportal.dynamo.clients import client
 from opsportal.supervisor import free_port
+from tests.writing import START, Clock
 from tracking.writer import STEPS, StatusWriteError, StatusWriter, values
 
 NAMES = [name for name, _ in STEPS]
-START = datetime(2025, 12, 24, 10, 0, tzinfo=UTC)
-
-
-class Clock:
-    """Starts at 10:00:00 and moves when told."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 class Bench:
@@ -437,6 +424,7 @@ calls = st.tuples(
 )
 
 
+@pytest.mark.no_moto
 @settings(
     max_examples=40,
     deadline=None,
@@ -496,9 +484,11 @@ def test_it_makes_its_own_client_in_the_region_of_the_environment(monkeypatch: p
     assert StatusWriter("t", region="us-east-1").client.meta.region_name == "us-east-1"
 
 
-def test_it_remembers_a_bounded_number_of_correlation_ids() -> None:
-    writer = StatusWriter("t", client=object())
+def test_it_remembers_a_bounded_number_of_workflows() -> None:
+    sessions = StatusWriter("t", client=object()).sessions
     for number in range(10_500):
-        writer._remember(f"s-{number}", "c")
-    assert len(writer._correlations) <= 10_000
-    assert "s-10499" in writer._correlations
+        sessions.seen(f"s-{number}", {"correlationId": {"S": "c"}, "retryCount": {"N": "2"}})
+    assert len(sessions.correlations) <= 10_000
+    assert len(sessions.retries) <= 10_000
+    assert sessions.log_ids("s-10499") == {"session_id": "s-10499", "correlation_id": "c"}
+    assert sessions.retries["s-10499"] == 2

@@ -1,18 +1,18 @@
 """Simulated request workers: they take pending requests and carry them through their stages, from pending
 over processing and executing to completed or failed, unless someone cancels them on the way."""
 
-import itertools
 import logging
 from collections.abc import Generator
 from typing import Any
 
-from opsportal.demo import request_logs
 from opsportal.demo.place import Item, attribute_value, attribute_values
 from opsportal.demo.requests import FAILURES, STAGES, change, progress, results
 from opsportal.demo.simulation.loop import Task
 from opsportal.demo.simulation.world import World, abandoned
 from opsportal.demo.stamps import naive
 from opsportal.dynamo.errors import DynamoError
+from requests_app.writer import Job as Held
+from requests_app.writer import Stopped
 
 logger = logging.getLogger(__name__)
 
@@ -20,11 +20,6 @@ WORKER = "sim_processor_"
 RANK = {"high": 0, "medium": 1, "low": 2}
 LOOKED_AT = 1_000  # pending requests read at most before choosing
 TERMINAL = ("completed", "failed", "cancelled")
-_lines = itertools.count(1)
-
-
-class StoppedError(Exception):
-    """The request is no longer this worker's: cancelled, purged, or changed by someone else."""
 
 
 def worker(world: World, number: int) -> Task:
@@ -91,31 +86,27 @@ def _text(item: Item, name: str) -> str:
 class Job:
     """One request in one worker's hands.
 
-    ``forgetful``: it never looks at the table again, and puts the whole item from its memory each time, as
-    some deployed workers do. What an operator has changed in between is overwritten.
+    ``forgetful``: after its claim it never looks at the table again, and puts the whole item from its memory
+    each time, as some deployed workers do. What an operator has changed in between is overwritten.
     """
 
     def __init__(self, world: World, request: str, name: str) -> None:
         self.world, self.request, self.name = world, request, name
-        self.table, self.client = world.requests, world.client(world.requests)
-        self.status, self.item = "pending", Item()
+        self.writer = world.request_writer(name)
+        self.held: Held | None = None
+        self.memory: Memory | None = None
         self.stage = "initialization"
         self.found = self.extracted = self.failed = 0
-        self.forgetful = False
 
     def claim(self) -> Generator[float, None, bool]:
         """Whether this worker has got the request; another one, or an operator, may have been quicker."""
-        key = {self.table.key: {"S": self.request}}
-        answer = yield from self.world.ask(
-            self.table, lambda: self.client.get_item(TableName=self.table.name, Key=key, ConsistentRead=True)
-        )
-        self.item = answer.get("Item", {})
-        try:
-            started = {"started_at": naive(self.world.now())}
-            yield from self.become("processing", "Started processing", started, worker=True)
-        except StoppedError:
+        self.held = yield from self.world.tell(lambda: self.writer.claim(self.request))
+        if self.held is None:
             return False
-        self.forgetful = self.world.rng.random() < self.world.pace.overwrite_rate
+        yield from self.log("INFO", "Started processing")
+        if self.world.rng.random() < self.world.pace.overwrite_rate:
+            self.memory = Memory(self.world, self.request)
+            yield from self.memory.read()
         return True
 
     def process(self) -> Generator[float, None, None]:
@@ -138,34 +129,26 @@ class Job:
                     if stage == breaks_in and tick == ticks // 2 + 1:
                         yield from self.fail()
                         return
-            kind = self.item.get("request_type", {}).get("S", "request")
+            kind = self._held.item.get("request_type") or "request"
             took = (world.now() - began).total_seconds()
-            made = results(self.request, kind, world.rng, self.found, self.extracted, took)
-            last = progress("completed", 100, self.found, self.extracted, self.failed, world.now())
+            made = results(self.request, str(kind), world.rng, self.found, self.extracted, took)
             yield from self.log("INFO", "Report written")
-            yield from self.become("completed", "Request completed", {"results": made, "progress": last})
-        except StoppedError as stopped:
+            yield from self.become("completed", "Request completed", made)
+        except Stopped as stopped:
             world.count("requests stopped")
             world.running.discard(self.request)
-            yield from self.log("WARNING", f"Stopped: {stopped}")
+            yield from self.log("WARNING", f"Stopped: {stopped.reason}")
+
+    @property
+    def _held(self) -> Held:
+        if self.held is None:
+            raise RuntimeError("the request is not claimed")
+        return self.held
 
     def check(self) -> Generator[float, None, None]:
-        """Raise StoppedError when the request has been taken away (consistent read)."""
-        if self.forgetful:
-            return
-        answer = yield from self.world.ask(
-            self.table,
-            lambda: self.client.get_item(
-                TableName=self.table.name,
-                Key={self.table.key: {"S": self.request}},
-                ConsistentRead=True,
-                ProjectionExpression="#status",
-                ExpressionAttributeNames={"#status": "status"},
-            ),
-        )
-        status = answer.get("Item", {}).get("status", {}).get("S", "gone")
-        if status != self.status:
-            raise StoppedError(f"the request is {status}")
+        """Raise Stopped when the request has been taken away (consistent read)."""
+        if self.memory is None:
+            yield from self.world.tell(self._held.check)
 
     def advance(self, stage: str, percentage: float) -> Generator[float, None, None]:
         rng, now = self.world.rng, self.world.now()
@@ -185,82 +168,81 @@ class Job:
             )
         else:
             yield from self.log("INFO", "Configuration checked")
-        moved = progress(stage, round(percentage, 1), self.found, self.extracted, self.failed, now)
-        yield from self.write({"progress": moved})
+        percentage = round(percentage, 1)
+        if self.memory is not None:
+            moved = progress(stage, percentage, self.found, self.extracted, self.failed, now)
+            yield from self.memory.put_back({"progress": moved})
+            return
+        yield from self.world.tell(
+            lambda: self._held.progress(
+                stage,
+                percentage,
+                urls_found=self.found,
+                content_extracted=self.extracted,
+                processing_errors=self.failed,
+            )
+        )
 
     def fail(self) -> Generator[float, None, None]:
-        reason = self.world.rng.choice(FAILURES)
-        yield from self.log("ERROR", reason)
-        line = f"{naive(self.world.now())}: {reason}"
-        yield from self.become("failed", reason, {"errors": [line]})
+        yield from self.become("failed", self.world.rng.choice(FAILURES))
 
-    def become(
-        self, status: str, message: str, attributes: Item | None = None, *, worker: bool = False
-    ) -> Generator[float, None, None]:
-        """Change the status, with its entry in the history."""
-        now = self.world.now()
-        entry = change(now, self.status, status, message)
-        fields: Item = {"status": status, "status_message": message, **(attributes or {})}
-        if status in TERMINAL:
-            fields["completed_at"] = naive(now)
-        yield from self.write(fields, entry, worker)
-        self.status = status
+    def become(self, status: str, message: str, made: Item | None = None) -> Generator[float, None, None]:
+        """Change the status, with its entry in the history. ``made``: the results."""
+        job = self._held
+        if self.memory is not None:
+            yield from self._become_by_memory(self.memory, status, message, made)
+        elif status == "executing":
+            yield from self.world.tell(lambda: job.executing(message))
+        elif status == "failed":
+            yield from self.world.tell(lambda: job.fail(message))
+        else:
+            yield from self.world.tell(lambda: job.complete(made, message))
         if status in TERMINAL:
             self.world.count(f"requests {status}")
             self.world.running.discard(self.request)
-        yield from self.log("INFO", message)
 
-    def write(
-        self, fields: Item, entry: Item | None = None, worker: bool = False
+    def _become_by_memory(
+        self, memory: "Memory", status: str, message: str, made: Item | None
     ) -> Generator[float, None, None]:
-        """One update under the condition that the status is the one this worker has set; StoppedError
-        otherwise. A parent map that is missing or is not a map is made."""
-        if self.forgetful:
-            yield from self.put_back(fields, entry)
-            return
-        now = naive(self.world.now())
-        names = {"#status": "status"}
-        values: Item = {":status": {"S": self.status}, ":now": {"S": now}}
-        sets = ["updated_at = :now"]
-        for number, (name, value) in enumerate(fields.items()):
-            names[f"#f{number}"], values[f":f{number}"] = name, attribute_value(value)
-            if name == "errors" and "L" in self.item.get("errors", {}):
-                sets.append(f"#f{number} = list_append(#f{number}, :f{number})")
-            else:
-                sets.append(f"#f{number} = :f{number}")
-        if entry:
-            metadata = self.item.get("processing_metadata", {})
-            values[":entries"] = attribute_value([entry])
-            if "M" in metadata:
-                history = "processing_metadata.status_history"
-                if "L" in metadata["M"].get("status_history", {"L": []}):
-                    values[":none"] = {"L": []}
-                    sets.append(f"{history} = list_append(if_not_exists({history}, :none), :entries)")
-                else:
-                    sets.append(f"{history} = :entries")
-                if worker:
-                    values[":worker"] = {"S": self.name}
-                    sets.append("processing_metadata.worker_id = :worker")
-            else:
-                values[":entries"] = attribute_value({"status_history": [entry], "worker_id": self.name})
-                sets.append("processing_metadata = :entries")
-        call = {
-            "TableName": self.table.name,
-            "Key": {self.table.key: {"S": self.request}},
-            "UpdateExpression": "SET " + ", ".join(sets),
-            "ConditionExpression": "#status = :status",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-            "ReturnValues": "ALL_NEW",
-        }
-        try:
-            answer = yield from self.world.ask(self.table, lambda: self.client.update_item(**call))
-        except self.client.exceptions.ConditionalCheckFailedException:
-            yield from self.check()
-            raise StoppedError("the request changed meanwhile") from None
-        self.item = answer["Attributes"]
+        now = self.world.now()
+        fields: Item = {"status": status, "status_message": message}
+        if status in TERMINAL:
+            fields["completed_at"] = naive(now)
+        if status == "failed":
+            fields["errors"] = [f"{naive(now)}: {message}"]
+        if made is not None:
+            last = progress("completed", 100, self.found, self.extracted, self.failed, now)
+            fields |= {"results": made, "progress": last}
+        yield from memory.put_back(fields, change(now, memory.status, status, message))
+        yield from self.log("ERROR" if status == "failed" else "INFO", message)
 
-    def put_back(self, fields: Item, entry: Item | None) -> Generator[float, None, None]:
+    def log(self, level: str, message: str) -> Generator[float, None, None]:
+        facts = {"stage": self.stage, "processing_node": "node-1"}
+        yield from self.world.tell(lambda: self._held.log(level, message, **facts))
+
+
+class Memory:
+    """The item as a forgetful worker has it."""
+
+    def __init__(self, world: World, request: str) -> None:
+        self.world, self.table, self.client = world, world.requests, world.client(world.requests)
+        self.key, self.item = {self.table.key: {"S": request}}, Item()
+
+    @property
+    def status(self) -> str:
+        return str(self.item["status"]["S"])
+
+    def read(self) -> Generator[float, None, None]:
+        answer = yield from self.world.ask(
+            self.table,
+            lambda: self.client.get_item(TableName=self.table.name, Key=self.key, ConsistentRead=True),
+        )
+        # Purged within a moment of the claim: it remembers that much all the same.
+        self.item = answer.get("Item") or self.key | attribute_values(
+            {"status": "processing", "processing_metadata": {"status_history": []}}
+        )
+
+    def put_back(self, fields: Item, entry: Item | None = None) -> Generator[float, None, None]:
         """The whole item as this worker remembers it, with what is new, whatever the table holds."""
         new = attribute_values({"updated_at": naive(self.world.now()), **fields})
         if "errors" in new and "L" in self.item.get("errors", {}):
@@ -274,10 +256,3 @@ class Job:
         yield from self.world.ask(
             self.table, lambda: self.client.put_item(TableName=self.table.name, Item=values)
         )
-
-    def log(self, level: str, message: str) -> Generator[float, None, None]:
-        table, now = self.world.logs, self.world.now()
-        ident = f"log_{int(now.timestamp() * 1000)}_{next(_lines) % 1000:03d}"
-        line = request_logs.entry(table.key, ident, self.request, now, level, self.stage, message, self.name)
-        client, values = self.world.client(table), attribute_values(line)
-        yield from self.world.ask(table, lambda: client.put_item(TableName=table.name, Item=values))

@@ -12,6 +12,7 @@ from django.conf import settings
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import DynamoError, TableMissing, Throttled, Unreachable, translated
 from opsportal.dynamo.tables import Binding, binding
+from requests_app.writer import RequestWriteError, RequestWriter
 from tracking.writer import StatusWriteError, StatusWriter, WriteResult
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,32 @@ class World:
                 logger.warning("going on: the engine answers again")
                 self._away = False
             return answer
+
+    def request_writer(self, worker: str) -> RequestWriter:
+        """How a worker that behaves well writes requests and their logs. Every progress is written, since
+        this one's time is not everybody's."""
+        return RequestWriter(
+            self.requests.name,
+            worker_id=worker,
+            logs_table=self.logs.name,
+            key=self.requests.key,
+            logs_key=self.logs.key,
+            client=self.client(self.requests),
+            raise_errors=True,
+            progress_interval=0,
+            log_interval=0,
+        )
+
+    def tell(self, call: Callable[[], Answer]) -> Generator[float, None, Answer]:
+        """The answer of a RequestWriter or of its job, with the same patience. `Stopped` is raised too."""
+
+        def unwrapped() -> Answer:
+            try:
+                return call()
+            except RequestWriteError as error:
+                raise (error.__cause__ or error) from None
+
+        return (yield from self.ask(self.requests, unwrapped))
 
     def record(self, call: Callable[[], WriteResult]) -> Generator[float, None, WriteResult]:
         """What became of a StatusWriter's call, with the same patience; other errors count as its failure."""

@@ -2,11 +2,17 @@
 
 import signal
 import threading
+from contextlib import ExitStack
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from opsportal.operations.worker import CHORES, run
+from opsportal.dynamo.calls import watch
+from opsportal.operations.backlog import Measure
+from opsportal.operations.worker import CHORES, pulse, run
+from opsportal.telemetry import calls
+from opsportal.telemetry.worker_port import WorkerPort
 
 
 class Command(BaseCommand):
@@ -20,5 +26,25 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        done = run(tuple(options["only"]), stop, once=options["once"])
+        only = tuple(options["only"])
+        with ExitStack() as stack:
+            if settings.METRICS_WORKER_PORT and not options["once"]:
+                stack.callback(self._open_port().close)
+                # Somebody may ask: whatever else it does, it looks how much is left.
+                CHORES["backlog"] = Measure()
+                only = (*only, "backlog") if only else ()
+            calls.watch()
+            # A chore may be long; as long as it gets answers, it does not hang.
+            watch(lambda call: pulse.beat())
+            done = run(only, stop, once=options["once"])
         self.stdout.write(f"{done} done.")
+
+    def _open_port(self) -> WorkerPort:
+        host, port = settings.METRICS_WORKER_HOST, settings.METRICS_WORKER_PORT
+        try:
+            return WorkerPort(host, port, lambda: pulse.idle_seconds)
+        except OSError as error:
+            raise CommandError(
+                f"METRICS_WORKER_PORT: the worker can't listen on {host}:{port}: {error}. "
+                "Each worker of a machine needs a port of its own."
+            ) from error

@@ -188,6 +188,10 @@
     return true;
   };
 
+  // What came from another page into this region stays while the region still asks for the same.
+  Idiomorph.defaults.callbacks.beforeNodeMorphed = (old, fresh) =>
+    !(old instanceof HTMLElement && old.dataset.guest && old.dataset.guest === fresh.dataset?.guest);
+
   regions().forEach(stateOf);
   document.addEventListener("htmx:afterSettle", render);
   render();

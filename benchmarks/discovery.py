@@ -1,0 +1,112 @@
+"""How long the console takes to discover agents, beside the least that a request can take.
+
+    python benchmarks/discovery.py            1,000 agents, 300 requests of each kind
+
+Everything in one run and one process: an engine in memory, the console with its middleware and a token, and as
+the floor an operation that is let in and finds nothing. What is compared is the ratio; milliseconds are of this
+machine. Ends with 1 where discovery takes 50 ms or more at the median (seed 004).
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+
+import django
+
+django.setup()
+
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client
+from django.test.utils import setup_test_environment
+
+from opsportal.accounts import tokens
+from opsportal.accounts.users import create_user
+from opsportal.dynamo import clients
+from registry import discovery
+from tests.engines import fresh_tables, running
+
+AGENTS, REQUESTS, MOST_MS = 1_000, 300, 50.0
+
+
+def item(number: int) -> dict[str, object]:
+    basic = {"slots": 10, "slotsFilled": number % 11, "responseSLA": 900, "uptime": 99.5}
+    return {
+        "agentId": {"S": f"agent-{number:04}"},
+        "name": {"S": f"Agent {number}"},
+        "endpoint": {"S": f"https://agent-{number}.example.com/a2a"},
+        "capabilities": {"SS": [f"capability_{number % 20}", "benchmark_analysis"]},
+        "status": {"S": "active" if number % 5 else "inactive"},
+        "reputationScore": {"N": str(number % 101)},
+        "lastHeartbeat": {"N": str(int(time.time() * 1000))},
+        "pricing": {"S": '{"baseFee": "0.01"}'},
+        "serviceAvailability": {"S": json.dumps({"basic": basic})},
+        "description": {"S": "Says what it does in a sentence or two. " * 5},
+    }
+
+
+def median_ms(run: Callable[[], object], times: int) -> float:
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        run()
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken)
+
+
+def main() -> int:
+    setup_test_environment()
+    # The cache that is shared is in the database, as in production, and counts each request.
+    shared = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "opsportal_cache"}
+    settings.CACHES["default"] = shared
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    settings.API_RATE_LIMIT = 1_000_000
+    settings.AGENTS_CACHE_SECONDS = 60
+    person = create_user("bench", "operator", "only for this run")
+    _, text = tokens.make("bench", ["agents:read", "audit:read"], made_by=person, days=1, owner=person)
+    client, headers = Client(), {"Authorization": f"Bearer {text}"}
+
+    def get(path: str, encoding: str = "identity") -> int:
+        return len(client.get(path, headers={**headers, "Accept-Encoding": encoding}).content)
+
+    with running("dynoxide") as engine, fresh_tables(engine, settings) as tables:
+        table = tables["agents"]
+        dynamo = clients.client(*table.place, patient=True)
+        for first in range(0, AGENTS, 25):
+            puts = [{"PutRequest": {"Item": item(first + number)}} for number in range(25)]
+            dynamo.batch_write_item(RequestItems={table.name: puts})
+        get("/api/agents")
+        floor = median_ms(lambda: get("/api/audit/nothing"), REQUESTS)
+        narrow = "/api/agents?capability=capability_7&minReputation=50"
+        rows = [
+            ("floor: let in, nothing found", floor, get("/api/audit/nothing")),
+            ("by capability and reputation", median_ms(lambda: get(narrow), REQUESTS), get(narrow)),
+            ("all agents", median_ms(lambda: get("/api/agents"), REQUESTS), get("/api/agents")),
+            (
+                "all agents, compressed",
+                median_ms(lambda: get("/api/agents", "gzip"), 50),
+                get("/api/agents", "gzip"),
+            ),
+        ]
+
+        def after_a_write() -> None:
+            discovery.written()
+            get(narrow)
+
+        rows.append(("the first after a write", median_ms(after_a_write, 20), get(narrow)))
+    print(f"{AGENTS:,} agents")
+    for label, taken, size in rows:
+        print(f"{label:32} {taken:8.2f} ms {taken / floor:7.1f} x floor {size:10,} bytes")
+    return int(max(taken for _, taken, _ in rows[1:4]) >= MOST_MS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

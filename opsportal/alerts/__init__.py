@@ -1,0 +1,2 @@
+"""Alerts: rules that the worker evaluates, and signed webhooks that tell of what they find. Knows no app: the apps
+register what can be watched (`watches`)."""

@@ -1,0 +1,161 @@
+"""The forms of rules and webhooks."""
+
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+
+from opsportal.alerts import targets
+from opsportal.alerts.rules import Rule
+from opsportal.alerts.watches import Measure, Watch
+from opsportal.alerts.webhooks import Webhook
+
+MOST_MINUTES = 30 * 1440
+_TEXT: dict[str, Any] = {"class": "form-control", "autocomplete": "off"}
+_NUMBER: dict[str, Any] = {"class": "form-control"}
+
+
+def _name(kind: Any, instance: Any, text: str) -> str:
+    """The name, which no other of its kind may have."""
+    same = kind.objects.kept().filter(name=text)
+    if instance is not None and instance.pk:
+        same = same.exclude(pk=instance.pk)
+    if same.exists():
+        raise forms.ValidationError("There is one of this name already.")
+    return text
+
+
+class RuleForm(forms.Form):
+    """What `watch` lets a rule set; what is left empty is as the watch, or the setting behind it, has it."""
+
+    name = forms.CharField(max_length=80, widget=forms.TextInput(attrs=_TEXT))
+
+    def __init__(self, *args: Any, watch: Watch, rule: Rule | None = None, **kwargs: Any) -> None:
+        self.watch, self.rule = watch, rule
+        kwargs.setdefault("initial", self._now(rule))
+        super().__init__(*args, **kwargs)
+        for name, measure in self.measures.items():
+            self.fields[name] = _number(measure, whole=name != "threshold")
+        for name, label in watch.filters.items():
+            self.fields[f"filter_{name}"] = forms.CharField(
+                label=f"Only this {label[0].lower()}{label[1:]}",
+                required=False,
+                max_length=200,
+                widget=forms.TextInput(attrs={**_TEXT, "spellcheck": "false", "placeholder": "any"}),
+            )
+        self.fields["hold_minutes"] = _minutes(
+            "Fire after it held for minutes", "0: as soon as it is seen.", 0
+        )
+        self.fields["calm_minutes"] = _minutes(
+            "Over after it was away for minutes",
+            "It doubles, up to an hour, each time that the same fires again within an hour.",
+            watch.calm_minutes,
+        )
+        self.fields["repeat_minutes"] = _minutes(
+            "Say again every minutes",
+            "0: once is enough. An alert that somebody acknowledged is not repeated.",
+            0,
+        )
+        self.fields["webhooks"] = forms.ModelMultipleChoiceField(
+            Webhook.objects.kept(),
+            required=False,
+            widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+            label="Tell",
+        )
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        watch = self.watch
+        found = {"threshold": watch.threshold, "minimum": watch.minimum, "window_minutes": watch.window}
+        return {name: measure for name, measure in found.items() if measure}
+
+    @staticmethod
+    def _now(rule: Rule | None) -> dict[str, Any]:
+        if rule is None:
+            return {}
+        names = (
+            "name", "threshold", "minimum", "window_minutes", "hold_minutes", "calm_minutes", "repeat_minutes",
+        )  # fmt: skip
+        return {
+            **{name: getattr(rule, name) for name in names},
+            **{f"filter_{name}": text for name, text in rule.filters.items()},
+            "webhooks": list(rule.webhooks.kept()),
+        }
+
+    def clean_name(self) -> str:
+        return _name(Rule, self.rule, self.cleaned_data["name"])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The rule's fields as they are to be, the webhooks apart."""
+        data = self.cleaned_data
+        filters = {name: data[f"filter_{name}"] for name in self.watch.filters if data[f"filter_{name}"]}
+        names = ("name", *self.measures, "hold_minutes", "calm_minutes", "repeat_minutes")
+        return {**{name: data[name] for name in names}, "filters": filters}
+
+
+def _number(measure: Measure, *, whole: bool) -> forms.Field:
+    default = measure.default()
+    hint = f"{measure.hint} Empty: {default:g}.".strip()
+    kind = forms.IntegerField if whole else forms.FloatField
+    least, most = (int(measure.least), int(measure.most)) if whole else (measure.least, measure.most)
+    return kind(
+        label=measure.label,
+        required=False,
+        validators=[MinValueValidator(least), MaxValueValidator(most)],
+        widget=forms.NumberInput(attrs={**_NUMBER, "min": f"{least:g}" if not whole else least,
+                                        "max": most, "step": "any" if not whole else 1,
+                                        "placeholder": f"{default:g}"}),
+        help_text=hint,
+    )  # fmt: skip
+
+
+def _minutes(label: str, hint: str, initial: int) -> forms.Field:
+    return forms.IntegerField(
+        label=label,
+        min_value=0,
+        max_value=MOST_MINUTES,
+        initial=initial,
+        widget=forms.NumberInput(attrs=_NUMBER),
+        help_text=hint,
+    )
+
+
+class WebhookForm(forms.Form):
+    """A name and an address that may be told; the address is looked up."""
+
+    name = forms.CharField(max_length=80, widget=forms.TextInput(attrs=_TEXT))
+    url = forms.CharField(
+        label="URL",
+        max_length=targets.MOST_URL,
+        widget=forms.TextInput(attrs={**_TEXT, "class": "form-control mono", "spellcheck": "false"}),
+        help_text="https, and of the public internet unless ALERT_WEBHOOK_ALLOW names it.",
+    )
+
+    def __init__(self, *args: Any, webhook: Webhook | None = None, **kwargs: Any) -> None:
+        self.webhook = webhook
+        if webhook:
+            kwargs.setdefault("initial", {"name": webhook.name, "url": webhook.url})
+        super().__init__(*args, **kwargs)
+
+    def clean_name(self) -> str:
+        return _name(Webhook, self.webhook, self.cleaned_data["name"])
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        try:
+            targets.checked(url, targets.resolve)
+        except targets.Refused as refused:
+            raise forms.ValidationError(str(refused)) from refused
+        return url
+
+
+SNOOZES = {"1h": ("1 hour", 1), "4h": ("4 hours", 4), "24h": ("1 day", 24), "7d": ("7 days", 168)}
+
+
+class SnoozeForm(forms.Form):
+    """How long nothing is said; "" ends it."""
+
+    length = forms.ChoiceField(
+        choices=[("", "Not any more"), *((key, label) for key, (label, _) in SNOOZES.items())], required=False
+    )

@@ -1,0 +1,131 @@
+"""The API of the audit trail: for reading."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from opsportal.api.answers import PageOut, answer
+from opsportal.api.lists import FilterText, Length, RangedQuery, page_document
+from opsportal.console.access import requires
+from opsportal.dynamo.attributes import Typed, plain
+from opsportal.operations import entries, feeds
+from opsportal.operations.entries import Entry
+from opsportal.operations.views import find
+
+router = Router(tags=["Audit"])
+
+
+class EntryTargetOut(Schema):
+    kind: str = Field(description="The logical table.")
+    id: str
+    table: str
+
+
+class EntryOut(Schema):
+    """One effect, as the feed has it."""
+
+    action_id: str
+    url: str
+    at: str
+    action: str
+    actor: str
+    role: str
+    target: EntryTargetOut
+    reason: str
+    undo_of: str | None
+    count: int | None
+    note: str
+    has_image: bool = Field(description="Whether a copy was kept for an undo; the API does not answer it.")
+
+
+class ChangeOut(Schema):
+    path: list[str]
+    before: Any = Field(description="Null where there was nothing; the beginning of a long value.")
+    after: Any
+
+
+class EntryItemOut(EntryOut):
+    condition: str
+    changes: list[ChangeOut]
+
+
+class EntryPageOut(PageOut):
+    items: list[EntryOut]
+
+
+class AuditQuery(RangedQuery):
+    length: Length = Field("24h", alias="range", description="A length of time up to now.")
+    actor: FilterText = Field(
+        "", description="A person's name, or a token's: `olga via token ci`, `service ci`."
+    )
+    action: FilterText = Field("", description="Such as `request:cancel`.")
+    target: FilterText = Field("", description="The item's id.")
+    kind: FilterText = Field("", description="The logical table: workflows, requests, agents.")
+
+
+@router.get(
+    "/audit",
+    response=EntryPageOut,
+    openapi_extra={
+        "responses": {
+            200: {
+                "links": {
+                    "get_audit_entry": {
+                        "operationId": "get_audit_entry",
+                        "parameters": {"action_id": "$response.body#/items/0/action_id"},
+                    }
+                }
+            }
+        }
+    },
+    summary="What was done, newest first",
+)
+@requires("operations.view_audit")
+def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
+    query.only_known_in(request)
+    span = query.time_range()
+    wanted = feeds.FeedFilter(
+        actor=query.actor,
+        action=query.action,
+        target=query.target,
+        logical=query.kind,
+        start=span.start,
+        end=span.end,
+    )
+    page = feeds.page(wanted, purpose=query.purpose("audit"), cursor=query.cursor)
+    return answer(page_document(page, [_row(entries.of(raw)) for raw in page.items]))
+
+
+@router.get("/audit/{key:action_id}", response=EntryItemOut, summary="One entry, with what it changed")
+@requires("operations.view_audit")
+def get_audit_entry(request: HttpRequest, action_id: str) -> HttpResponse:
+    entry = find(action_id)
+    changes = [
+        {"path": list(change.path), "before": _side(change.old), "after": _side(change.new)}
+        for change in entry.changes
+    ]
+    return answer({**_row(entry), "condition": entry.condition, "changes": changes})
+
+
+def _side(value: Typed | None) -> Any:
+    return None if value is None else plain(value)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """See `EntryOut`."""
+    return {
+        "action_id": entry.action_id,
+        "url": f"/api/audit/{entry.action_id}",
+        "at": entry.at,
+        "action": entry.action.value,
+        "actor": entry.actor.name,
+        "role": entry.actor.role,
+        "target": {"kind": entry.target.logical, "id": entry.target.key, "table": entry.table},
+        "reason": entry.reason,
+        "undo_of": entry.undo_of or None,
+        "count": entry.count,
+        "note": entry.note,
+        "has_image": entry.has_image,
+    }

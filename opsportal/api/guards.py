@@ -1,0 +1,199 @@
+"""Who calls the API: a token in the Authorization header, or the console's own session, and what they may.
+
+In this order: who it is (401), how often (429), what they may (403), and what they sent (411, 413,
+415).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from opsportal.accounts.roles import role_of
+from opsportal.accounts.scopes import scope_with
+from opsportal.accounts.tokens import MARK, ApiToken
+from opsportal.api.limits import seconds_after_failure, seconds_to_wait
+from opsportal.api.problems import ApiProblem
+from opsportal.console.access import Access, refusal
+from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN
+from opsportal.operations.entries import Actor
+from opsportal.telemetry.addresses import peer_of
+
+# Longer is no token of ours.
+MOST_TOKEN = 200
+QUERY_NAMES = frozenset({"access_token", "api_key", "apikey", "token", "authorization"})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever calls: a signed-in `user`, or a `token`."""
+
+    user: User | None = None
+    token: ApiToken | None = None
+
+    @cached_property
+    def actor(self) -> Actor:
+        """As the audit trail names them."""
+        if self.token:
+            return Actor(self.token.actor_name, self.token.acting_role)
+        assert self.user
+        return Actor(self.user.get_username(), role_of(self.user))
+
+    @property
+    def limit_key(self) -> str:
+        if self.token:
+            return f"token-{self.token.pk}"
+        assert self.user
+        return f"user-{self.user.pk}"
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Of a request that its operation's guard let in."""
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    return caller
+
+
+class ApiGuard(AuthBase):
+    """django-ninja's authentication of one operation, and the permission that it asks for."""
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, access: Access | None) -> None:
+        super().__init__()
+        self.access = access
+
+    def __call__(self, request: HttpRequest) -> Any:
+        _refuse_tokens_in(request.GET)
+        given = request.headers.get("Authorization")
+        # A header that is no good is not made up for by a cookie: its sender means to be that token.
+        try:
+            caller = _session(request) if given is None else _bearer(request, given)
+        except ApiProblem as problem:
+            if problem.status == 401 and (wait := seconds_after_failure(_peer(request))):
+                most = f"At most {settings.API_FAILED_LIMIT} failed attempts a minute from one address."
+                raise _too_many(most, wait) from None
+            raise
+        if wait := seconds_to_wait(caller.limit_key):
+            raise _too_many(f"At most {settings.API_RATE_LIMIT} requests a minute.", wait)
+        _allow(caller, self.access)
+        _check_body(request)
+        return caller
+
+
+def _peer(request: HttpRequest) -> str:
+    through = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT)
+    return through or str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _too_many(sentence: str, wait: int) -> ApiProblem:
+    return ApiProblem(429, "Too many requests", sentence, headers={"Retry-After": str(wait)})
+
+
+def _refuse_tokens_in(query: Mapping[str, str]) -> None:
+    """An address ends in logs, histories and Referer headers."""
+    if any(name.lower() in QUERY_NAMES or str(value).startswith(MARK) for name, value in query.items()):
+        raise ApiProblem(
+            400,
+            "A token does not belong into an address",
+            "Send it as the header Authorization: Bearer. One that stood in an address is in logs by now: "
+            "revoke it.",
+        )
+
+
+def _session(request: HttpRequest) -> Caller:
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        raise unauthenticated(NOT_SIGNED_IN)
+    # A cookie carries no intent.
+    if check_csrf(request):
+        raise ApiProblem(
+            403,
+            "The CSRF token is missing or wrong",
+            "With the session's cookie, writing needs the header X-CSRFToken with the cookie csrftoken's "
+            "value; with a token it does not.",
+        )
+    return Caller(user=user)
+
+
+def _bearer(request: HttpRequest, given: str) -> Caller:
+    scheme, _, text = given.partition(" ")
+    text = text.strip()
+    token = None
+    if scheme.lower() == "bearer" and text.startswith(MARK) and len(text) <= MOST_TOKEN:
+        token = ApiToken.objects.of_text(text)
+    # Whoever has its text may know what became of it; a guess learns nothing.
+    if token is None:
+        raise unauthenticated("This is no token of this console.", "invalid_token")
+    if token.state != "live":
+        raise unauthenticated(f"This token is {token.state}.", "invalid_token")
+    if token.owner and not token.owner.is_active:
+        raise unauthenticated("The account of this token is not active.", "invalid_token")
+    token.note_use(timezone.now())
+    # Nothing further on may take a cookie that came along for the caller.
+    request.user = token.owner or AnonymousUser()
+    return Caller(token=token)
+
+
+def unauthenticated(detail: str, error: str = "") -> ApiProblem:
+    challenge = CHALLENGE.format(settings.SESSION_COOKIE_NAME)
+    if error:
+        challenge = f'Bearer realm="opsportal", error="{error}"'
+    return ApiProblem(401, "Not signed in", detail, headers={"WWW-Authenticate": challenge})
+
+
+def _allow(caller: Caller, access: Access | None) -> None:
+    token = caller.token
+    account = caller.user or (token.owner if token else None)
+    if account and (found := refusal(account, access)):
+        raise ApiProblem(403, found.title, f"{found.sentence} {found.mend}".strip())
+    if token is None:
+        return
+    if access is None or access.kind not in ("staff", "permission"):
+        raise ApiProblem(403, "No access rule", "No access rule is declared for this operation.")
+    if access.kind == "staff" or token.may(access.permission):
+        return
+    scope = scope_with(access.permission)
+    if scope and scope in token.scope_names:  # a service's, which has no account
+        raise ApiProblem(
+            403, "The token's role does not allow this", f"The role {token.role} lacks {access.permission}."
+        )
+    raise ApiProblem(
+        403,
+        "The token's scopes do not allow this",
+        f"It needs the scope {scope}." if scope else "No scope allows this.",
+        headers={
+            "WWW-Authenticate": f'Bearer realm="opsportal", error="insufficient_scope", scope="{scope}"'
+        },
+        more={"scope": scope},
+    )
+
+
+def _check_body(request: HttpRequest) -> None:
+    # Django reads as many bytes as Content-Length says: of a body without one, none, in silence.
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        raise ApiProblem(
+            411, "The body's length is not told", "Send it whole, with Content-Length: chunks are not read."
+        )
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    if length > settings.API_MOST_BODY:
+        raise ApiProblem(
+            413, "The body is too large", f"At most {settings.API_MOST_BODY:,} bytes; these are {length:,}."
+        )
+    if length and request.content_type != "application/json":
+        raise ApiProblem(
+            415,
+            "The body is no JSON",
+            f"Send it as application/json, not as {json.dumps(request.content_type)}.",
+        )

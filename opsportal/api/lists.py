@@ -1,0 +1,97 @@
+"""Lists: the filters, ranges and cursors of the pages, as query parameters."""
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
+from ninja import Schema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from opsportal.api.problems import Invalid, Wrong
+from opsportal.console.listing import MOST_BYTES, cut
+from opsportal.console.timerange import LENGTHS, TimeRange, time_range
+from opsportal.dynamo.cursors import MOST_CURSOR
+from opsportal.dynamo.pages import Page
+
+UTC_ZONE = ZoneInfo("UTC")
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+# Cut to what a key can be, as on the pages: no longer one can match.
+FilterText = Annotated[str, Field(max_length=MOST_BYTES), AfterValidator(lambda text: cut(text, MOST_BYTES))]
+Length = Literal["1h", "24h", "7d", "30d", "all"]
+assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
+
+
+def _iso(value: Any) -> Any:
+    """Text that is a date and a time: a number would be taken for seconds."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", value):
+        raise ValueError("A time in ISO 8601 is needed, such as 2026-11-20T10:00:00Z.")
+    return value
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    """Where the zone's offset leads out of the calendar, its end: there is nothing beyond."""
+    if value is None or value.tzinfo is None:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return FIRST if value.year == 1 else LAST
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_iso), AfterValidator(_utc)]
+
+
+class ListQuery(Schema):
+    """What every list takes. Subclasses add its filters."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    cursor: Annotated[str, Field(max_length=MOST_CURSOR)] = Field(
+        "", description="`next` of the page before, with the same filters."
+    )
+
+    def only_known_in(self, request: HttpRequest) -> None:
+        """Raise Invalid for a parameter that there is not, or is twice: a filter that is passed over lists too much."""
+        known = {field.alias or name for name, field in type(self).model_fields.items()}
+        if unknown := sorted(set(request.GET) - known):
+            raise Invalid(Wrong("query", (name[:60],), "There is no such parameter.") for name in unknown)
+        if repeated := sorted(name for name, values in request.GET.lists() if len(values) > 1):
+            raise Invalid(Wrong("query", (name,), "It stands there more than once.") for name in repeated)
+
+    def purpose(self, name: str) -> str:
+        """Binds cursors to this list and its filters."""
+        given = self.model_dump(mode="json", exclude={"cursor"})
+        digest = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+        return f"api:{name}:{digest[:16]}"
+
+
+class RangedQuery(ListQuery):
+    """A list that is bounded in time."""
+
+    length: Length = Field("7d", alias="range", description="A length of time up to now.")
+    start: Moment = Field(None, alias="from", description="In place of `range`; UTC where it names no zone.")
+    end: Moment = Field(None, alias="to", description="In place of `range`.")
+
+    def time_range(self) -> TimeRange:
+        bounds = {"from": self.start, "to": self.end}
+        given = {name: at.isoformat() for name, at in bounds.items() if at}
+        return time_range({**given, "range": self.length}, UTC_ZONE)
+
+
+def page_document(page: Page, items: list[Any], **more: Any) -> dict[str, Any]:
+    """A page as it is answered, see `answers.PageOut`."""
+    return {
+        "items": items,
+        "next": page.cursor or None,
+        "complete": page.complete,
+        "searched_to": page.searched_to or None,
+        "how": page.how,
+        "notes": page.notes,
+        **more,
+    }

@@ -1,0 +1,72 @@
+"""What no operation answers under /api/: Django's own refusals, in the shape of every other problem, and HEAD."""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from opsportal.api.problems import PROBLEM_TYPE, ApiProblem, answered, is_of_agents
+from opsportal.console.problems import is_api
+from opsportal.dynamo.documents import as_json
+
+SENTENCES = {
+    400: "The server could not read the request.",
+    405: "This address has no such method; the header Allow has those that there are.",
+    413: "The request is too large.",
+    500: "The console failed to answer; its log says why.",
+}
+
+
+class ProblemMiddleware:
+    """Answers trouble under /api/ that is no problem+json yet (405, a bad host name) as one, and gives agents
+    the sentence under `error` too. Answers HEAD as GET, without the body."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method == "HEAD" and is_api(request):
+            request.method = "GET"
+            try:
+                return _head(self._answer(request))
+            finally:
+                request.method = "HEAD"
+        return self._answer(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if not is_api(request) or response.status_code < 400:
+            return response
+        if not response["Content-Type"].startswith(PROBLEM_TYPE):
+            response = _problem(response)
+        if is_of_agents(request) and isinstance(response, HttpResponse):
+            document = json.loads(response.content)
+            response.content = as_json({**document, "error": document["detail"]}).encode(errors="replace")
+            response["Content-Length"] = str(len(response.content))
+        return response
+
+
+def _problem(response: HttpResponseBase) -> HttpResponse:
+    status = response.status_code
+    title = HTTPStatus(status).phrase.capitalize()
+    problem = answered(ApiProblem(status, title, SENTENCES.get(status, f"{title}.")))
+    for name, value in response.items():
+        # Those of the old body do not go with the new one; the policy's name begins as theirs do.
+        if not name.lower().startswith("content-") or name == "Content-Security-Policy":
+            problem[name] = value
+    if "GET" in (allowed := problem.get("Allow", "").split(", ")):
+        problem["Allow"] = ", ".join(["GET", "HEAD", *(name for name in allowed if name != "GET")])
+    return problem
+
+
+def _head(response: HttpResponseBase) -> HttpResponseBase:
+    """The answer without its body, of which only the length is told."""
+    bare = HttpResponse(status=response.status_code, headers=dict(response.items()))
+    if isinstance(response, HttpResponse):
+        bare["Content-Length"] = str(len(response.content))
+    bare.cookies = response.cookies
+    # Not `close`, which ends the request.
+    for let_go in response._resource_closers:  # type: ignore[attr-defined]
+        let_go()
+    return bare

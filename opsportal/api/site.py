@@ -1,0 +1,107 @@
+"""The API itself: one `NinjaAPI`, to which `opsportal.urls` adds each app's router, and its error answers.
+
+An operation without `@requires` answers nobody.
+"""
+
+import logging
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.operation import Operation
+
+from opsportal.api.bodies import StrictParser, Unreadable
+from opsportal.api.description import finished
+from opsportal.api.guards import ApiGuard, unauthenticated
+from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong, answered
+from opsportal.console.refusals import NOT_SIGNED_IN
+from opsportal.dynamo.errors import DynamoError, Rejected
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = """\
+Workflows, requests, agents and the audit trail of this console, for programs.
+
+Send a token as `Authorization: Bearer opsp_...`; people make theirs under Accounts, API tokens. Everything done
+with it stands in the audit trail under its name, and it may never do more than its person may at that time.
+
+Ids in addresses are written as in the console's own: letters, digits and `_.:@=+,-` stand for themselves,
+any other byte is `~` and two hexadecimal digits. Each item's answer has its address as `url`.
+
+Trouble is answered as `application/problem+json` (RFC 9457) with the `request_id` that the log has.
+"""
+
+
+class ConsoleAPI(NinjaAPI):
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    def get_openapi_schema(self, **kwargs: Any) -> Any:
+        return finished(super().get_openapi_schema(**kwargs), self)
+
+
+api = ConsoleAPI(
+    title="Ops Portal",
+    version="1",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs_url=None,
+    openapi_url=None,
+    auth=ApiGuard(None),
+    parser=StrictParser(),
+)
+
+
+@api.exception_handler(ApiProblem)
+def problem(request: HttpRequest, error: ApiProblem) -> HttpResponse:
+    return answered(error)
+
+
+@api.exception_handler(AuthenticationError)
+def not_authenticated(request: HttpRequest, error: Exception) -> HttpResponse:
+    return answered(unauthenticated(NOT_SIGNED_IN))
+
+
+@api.exception_handler(DynamoError)
+def dynamo_trouble(request: HttpRequest, error: DynamoError) -> HttpResponse:
+    if isinstance(error, Rejected):
+        # Nothing is away: DynamoDB could not hold it (an item of more than 400 KB), now or later.
+        return answered(ApiProblem(422, error.title, error.sentence, more={"kind": error.kind}))
+    if error.status == 503:
+        return answered(Away(error.title, error.sentence, {"kind": error.kind}).problem)
+    more = {"kind": error.kind}
+    return answered(ApiProblem(error.status, error.title, error.sentence, more=more))
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return answered(Invalid([_wrong(one) for one in error.errors]))
+
+
+def _wrong(one: dict[str, Any]) -> Wrong:
+    """django-ninja's error: its `loc` begins with the place, and for a body with the argument's name."""
+    place, *path = one["loc"]
+    if place in ("body", "query") and path and path[0] in ("body", "query"):
+        path = path[1:]
+    return Wrong(str(place), path, str(one["msg"]).removeprefix("Value error, "))
+
+
+@api.exception_handler(HttpError)
+def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """django-ninja raises it where a body can't be parsed."""
+    cause = error.__cause__
+    detail = str(cause) if isinstance(cause, Unreadable) else str(error)
+    return answered(ApiProblem(error.status_code, "The body can't be read", detail))
+
+
+@api.exception_handler(Http404)
+def not_there(request: HttpRequest, error: Http404) -> HttpResponse:
+    return answered(ApiProblem(404, "Not found", str(error) or "There is nothing at this address."))
+
+
+@api.exception_handler(Exception)
+def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+    """500 that tells the caller nothing of the inside; the log has it all."""
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return answered(ApiProblem(500, "Internal error", "The console failed to answer; its log says why."))

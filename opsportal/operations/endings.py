@@ -1,0 +1,79 @@
+"""How each action ended: a line of the log with what AWS calls its requests, and a figure."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from opsportal.dynamo import spending
+from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.spending import Spending
+from opsportal.operations.entries import Actor, Target
+from opsportal.operations.outcomes import Done, Refused, Unknown
+from opsportal.operations.tags import Action
+from opsportal.telemetry import figures
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Ending:
+    """What the block was: its `done` is set by the block itself."""
+
+    done: Done | None = None
+
+
+@contextmanager
+def told(action: Action, target: Target, by: Actor, action_id: str) -> Iterator[Ending]:
+    """Log and count how the block ends. A refusal writes nothing to the tables: the log is all that has it."""
+    ending = Ending()
+    with ExitStack() as stack:
+        # A worker has no account open; a page's has its reads in it already.
+        account = spending.current() or stack.enter_context(spending.request_budget(None))
+        before = Spending(
+            read_units=account.read_units, write_units=account.write_units, calls=len(account.request_ids)
+        )
+
+        def tell(outcome: str, sentence: str, level: int = logging.WARNING) -> None:
+            figures.ACTIONS.labels(action.subject, action.verb, outcome).inc()
+            extra = {
+                "action": action.value,
+                "action_id": action_id,
+                "target": f"{target.logical}/{target.key}",
+                "outcome": outcome,
+                "user": by.name,
+                "aws_request_ids": account.request_ids[before.calls :],
+                "read_units": float(account.read_units - before.read_units),
+                "write_units": float(account.write_units - before.write_units),
+            }
+            logger.log(
+                level,
+                "%s %s on %s %r by %s (action_id %s)%s [AWS requests %s, %s RCU, %s WCU]",
+                outcome,
+                action.value,
+                target.logical,
+                target.key,
+                by.name,
+                action_id,
+                sentence and f": {sentence}",
+                ",".join(account.request_ids[before.calls :]),
+                extra["read_units"],
+                extra["write_units"],
+                extra=extra,
+            )
+
+        try:
+            yield ending
+        except Unknown as unknown:
+            tell("unknown", unknown.sentence)
+            raise
+        except Refused as refused:
+            tell("refused", refused.sentence)
+            raise
+        except DynamoError as trouble:
+            tell("failed", trouble.sentence)
+            raise
+        except Exception:
+            tell("failed", "an error of the console, which follows")
+            raise
+        tell("repeated" if ending.done and ending.done.repeated else "done", "", logging.INFO)

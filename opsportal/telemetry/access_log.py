@@ -1,0 +1,107 @@
+"""One line of the log for each request, and its figures."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from opsportal.dynamo.spending import Spending
+from opsportal.telemetry import figures
+from opsportal.telemetry.addresses import peer_of
+
+# Its handler is ACCESS_LOG's, and its lines go nowhere else (settings.LOGGING).
+logger = logging.getLogger("opsportal.access")
+
+# They come every few seconds from several sides; only their failures are worth a line.
+PROBES = ("/healthz", "/readyz", "/metrics")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class ProbeHostMiddleware:
+    """Answers probes under whatever name they call: load balancers and Prometheus speak to an address, which is
+    in no ALLOWED_HOSTS. Nothing in these answers is made of the name."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path in PROBES and settings.ALLOWED_HOSTS:
+            request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0].removeprefix(".").replace("*", "localhost")
+            request.META.pop("HTTP_X_FORWARDED_HOST", None)
+        return self.get_response(request)
+
+
+class AccessLogMiddleware:
+    """Counts each request, and logs it when it is answered; a streamed one when it is sent."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        began = time.monotonic()
+        response = self.get_response(request)
+
+        def tell() -> None:
+            _tell(request, response, time.monotonic() - began)
+
+        if response.streaming:
+            # Called by `response.close()`, which the server calls when it is sent or its reader has gone.
+            response._resource_closers.append(tell)  # type: ignore[attr-defined]
+        else:
+            tell()
+        return response
+
+
+def _tell(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+    route = route_of(request)
+    method = request.method if request.method in METHODS else "other"
+    figures.REQUESTS.labels(route, method, str(response.status_code)).inc()
+    figures.REQUEST_SECONDS.labels(route).observe(seconds)
+    if request.path in PROBES and response.status_code < 400:
+        return
+    spending: Spending = getattr(request, "spending", None) or Spending()
+    user, ms = user_of(request), round(seconds * 1000)
+    peer = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT) or request.META.get("REMOTE_ADDR", "")
+    logger.info(
+        "%s %s %d %d ms %s",
+        request.method,
+        request.path,
+        response.status_code,
+        ms,
+        user or "-",
+        extra={
+            # Its id; that of the request under way is another one, or none, once a download is sent.
+            "request": request,
+            "user": user,
+            "peer": peer,
+            "method": request.method,
+            # Without the query, which may hold what somebody searched for, or a provider's code.
+            "path": request.path,
+            "route": route,
+            "status": response.status_code,
+            "ms": ms,
+            "bytes": None if response.streaming else len(response.content),  # type: ignore[attr-defined]
+            "calls": spending.calls,
+            "read_units": float(spending.read_units),
+            "write_units": float(spending.write_units),
+        },
+    )
+
+
+def route_of(request: HttpRequest) -> str:
+    """The URL's name, never the path: "tracking:item". What no view answered is "static" or "none"."""
+    if match := request.resolver_match:
+        return match.view_name or "unnamed"
+    return "static" if request.path.startswith(settings.STATIC_URL) else "none"
+
+
+def user_of(request: HttpRequest) -> str:
+    """Who asked, where the view's guards have found out: an account's name, or a token's."""
+    caller = getattr(request, "auth", None)  # set by django-ninja to what the API's guard returned
+    if actor := getattr(caller, "actor", None):
+        return str(actor.name)
+    # Not `request.user`, which would read the session for answers that need none.
+    user = getattr(request, "_cached_user", None)
+    return user.get_username() if user is not None else ""

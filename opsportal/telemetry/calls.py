@@ -1,0 +1,69 @@
+"""Calls to AWS as figures, and as lines of the log where they failed or were slow."""
+
+import logging
+
+from django.conf import settings
+
+from opsportal.dynamo import calls
+from opsportal.dynamo.calls import Call
+from opsportal.dynamo.tables import bindings
+from opsportal.telemetry import figures
+
+logger = logging.getLogger(__name__)
+
+
+def watch() -> None:
+    """Count and log every call from now on. For processes that serve; a command's calls are its own affair, and
+    many of them fail by design."""
+    for watcher in (count, log):
+        calls.watch(watcher)
+
+
+def count(call: Call) -> None:
+    if call.service != "dynamodb":
+        return
+    table = logical_name(call.tables[0]) if call.tables else ""
+    figures.CALLS.labels(table, call.operation, call.outcome).inc()
+    figures.CALL_SECONDS.labels(table, call.operation).observe(call.seconds)
+    if call.attempts > 1:
+        figures.RETRIES.labels(table, call.operation).inc(call.attempts - 1)
+    if call.throttled:
+        figures.THROTTLES.labels(table, call.operation).inc(call.throttled)
+    for name, units in call.units.items():
+        figures.UNITS.labels(logical_name(name), call.operation, call.kind).inc(float(units))
+
+
+def log(call: Call) -> None:
+    """A warning with AWS's request id. A condition that did not hold is an answer, not a failure."""
+    failed = call.outcome not in ("ok", "condition")
+    if not failed and call.seconds < settings.SLOW_CALL_SECONDS:
+        return
+    ms = round(call.seconds * 1000)
+    tables = [logical_name(name) for name in call.tables] if call.service == "dynamodb" else [*call.tables]
+    logger.warning(
+        "%s on %s %s after %d ms",
+        call.operation,
+        ", ".join(tables) or call.service,
+        f"failed ({call.error})" if failed else "was slow",
+        ms,
+        extra={
+            "service": call.service,
+            "operation": call.operation,
+            "table": ",".join(tables),
+            "outcome": call.outcome,
+            "error": call.error,
+            "ms": ms,
+            "attempts": call.attempts,
+            "aws_request_id": call.request_id,
+        },
+    )
+
+
+def logical_name(name: str) -> str:
+    """What the settings call the table of that name in DynamoDB; the console's own go by theirs, without the
+    prefix. Which deployment it is, the scrape knows."""
+    for table in bindings():
+        if table.name == name:
+            return table.logical
+    own = name.removeprefix(settings.OWN_TABLE_PREFIX)
+    return own if own != name else "other"

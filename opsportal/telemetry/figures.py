@@ -1,0 +1,54 @@
+"""Every figure at /metrics. Labels hold logical names, operations, routes and outcomes, never what somebody sent:
+their number is bounded by the program."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Seconds. A page gives a call 1.5 s, and has 5 s in all.
+_CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 3, 5, 10)
+_PAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+CALLS = Counter(
+    "opsportal_dynamodb_calls",
+    "Calls to DynamoDB, retries not counted. A transaction counts at the table of its item.",
+    ("table", "operation", "outcome"),
+)
+CALL_SECONDS = Histogram(
+    "opsportal_dynamodb_call_seconds",
+    "Seconds that a call took, with its retries.",
+    ("table", "operation"),
+    buckets=_CALL_BUCKETS,
+)
+RETRIES = Counter("opsportal_dynamodb_retries", "Attempts after the first.", ("table", "operation"))
+THROTTLES = Counter(
+    "opsportal_dynamodb_throttled_attempts",
+    "Attempts that DynamoDB throttled, those included whose retry went well.",
+    ("table", "operation"),
+)
+UNITS = Counter(
+    "opsportal_dynamodb_consumed_units",
+    "Capacity units, as DynamoDB reports them.",
+    ("table", "operation", "kind"),
+)
+
+ACTIONS = Counter("opsportal_actions", "Actions, by how they ended.", ("subject", "verb", "outcome"))
+
+MESSAGES = Counter(
+    "opsportal_outbox_messages", "Messages carried out, or tried in vain.", ("kind", "outcome")
+)
+DUE = Gauge("opsportal_outbox_due", "Messages of the outbox that are due.", ("region",))
+OLDEST = Gauge(
+    "opsportal_outbox_oldest_seconds", "For how long the oldest of them has been due.", ("region",)
+)
+
+PASSES = Counter("opsportal_worker_passes", "Passes of the worker's chores.", ("chore", "region", "outcome"))
+LAST_PASS = Gauge(
+    "opsportal_worker_last_pass_timestamp_seconds", "When a chore last went well.", ("chore", "region")
+)
+
+REQUESTS = Counter("opsportal_http_requests", "Requests answered.", ("route", "method", "status"))
+REQUEST_SECONDS = Histogram(
+    "opsportal_http_request_seconds",
+    "Seconds until a request was answered; a download, until it was sent.",
+    ("route",),
+    buckets=_PAGE_BUCKETS,
+)

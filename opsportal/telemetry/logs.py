@@ -1,0 +1,87 @@
+"""The form of the log's lines: JSON outside development, text in it. One record is one line, whatever it holds:
+text of items, names and addresses can't forge another.
+
+Knows nothing of Django: gunicorn's master, which does not load the console, writes in the same form.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+# Beside time, level, logger and message, a line has these where the record does (`extra=`), and no others:
+# what a library hangs on its records may be a whole request.
+FIELDS = (
+    "request_id", "user", "peer", "method", "path", "route", "status", "ms", "bytes",
+    "calls", "read_units", "write_units", "service", "operation", "table", "attempts", "error",
+    "aws_request_id", "aws_request_ids", "action", "action_id", "outcome", "target",
+)  # fmt: skip
+# Characters; a longer message or trace is cut.
+MOST_MESSAGE, MOST_TRACE = 8_000, 20_000
+CUT = "... (cut)"
+
+# Whatever a terminal or a log's reader may take for the end of a line, or obey.
+_CONTROLS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def visible(text: str) -> str:
+    """`text` on one line: control characters as escapes, and half a surrogate pair as a question mark."""
+    return text.translate(_CONTROLS).encode(errors="replace").decode()
+
+
+def format_of(environ: Mapping[str, str]) -> str:
+    """ "json" or "line": LOG_FORMAT, else by the deployment."""
+    by_deployment = "line" if environ.get("OPSPORTAL_ENV", "dev") == "dev" else "json"
+    return environ.get("LOG_FORMAT") or by_deployment
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in ASCII."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _cut(record.getMessage(), MOST_MESSAGE),
+        }
+        for name in FIELDS:
+            value = getattr(record, name, None)
+            if value not in (None, "", "-", ()):
+                document[name] = value
+        if trace := self._trace(record):
+            document["exception"] = _cut(trace, MOST_TRACE)
+        return json.dumps(document, default=str)
+
+    def _trace(self, record: logging.LogRecord) -> str:
+        parts = [self.formatException(record.exc_info)] if record.exc_info else []
+        parts += [record.stack_info] if record.stack_info else []
+        return "\n".join(parts)
+
+
+class LineFormatter(JsonFormatter):
+    """One line of text; the lines of a trace below it begin with a bar, so that none passes for a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        request_id = getattr(record, "request_id", "-")
+        message = visible(_cut(record.getMessage(), MOST_MESSAGE))
+        lines = [f"{_time(record)} {record.levelname} {record.name} [{request_id}] {message}"]
+        if trace := self._trace(record):
+            lines += [f"  | {visible(line)}" for line in _cut(trace, MOST_TRACE).split("\n")]
+        return "\n".join(lines)
+
+
+FORMATTERS: dict[str, type[logging.Formatter]] = {"json": JsonFormatter, "line": LineFormatter}
+
+
+def _time(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + CUT

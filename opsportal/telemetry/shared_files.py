@@ -1,0 +1,47 @@
+"""Where gunicorn's workers keep their figures, so that whichever is asked tells those of all: a directory of mapped
+files. For gunicorn's master; knows nothing of Django."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import MutableMapping
+from pathlib import Path
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class SharedFiles:
+    """The directory of one web server. It must be set before a worker imports prometheus_client."""
+
+    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        self.environ = environ
+        self.made: Path | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Without a guard nobody can ask."""
+        return bool(self.environ.get("METRICS_TOKEN") or self.environ.get("METRICS_ALLOW"))
+
+    def prepare(self) -> None:
+        """Make the directory, or empty the one that is named: an earlier server's figures are not ours."""
+        if not self.wanted:
+            self.environ.pop(VARIABLE, None)
+            return
+        if named := self.environ.get(VARIABLE):
+            Path(named).mkdir(parents=True, exist_ok=True)
+            for file in Path(named).glob("*.db"):
+                file.unlink()
+            return
+        self.made = Path(tempfile.mkdtemp(prefix="opsportal-metrics-"))
+        self.environ[VARIABLE] = str(self.made)
+
+    def worker_ended(self, pid: int) -> None:
+        """Its gauges go with it; what it counted stays, or the sums would drop."""
+        if VARIABLE in self.environ:
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(pid, self.environ[VARIABLE])  # type: ignore[no-untyped-call]
+
+    def remove(self) -> None:
+        if self.made:
+            shutil.rmtree(self.made, ignore_errors=True)

@@ -1,0 +1,186 @@
+"""What agents say of themselves: that they are there (register), and that they still are (heartbeat).
+
+The item keeps the layout of deployed registries, so that their other readers go on working (DATA.md,
+"Registry items").
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.errors import translated
+from opsportal.operations.changes import Change, Raw, same, text
+from opsportal.operations.entries import Actor, Entry
+from opsportal.operations.tags import Action
+from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+from registry import actions, discovery, documents, stamps
+from registry.models import HEALTHY, Agent
+from registry.profile import (
+    FIELDS,
+    HEARTBEAT,
+    UPDATED,
+    attribute_of,
+    heartbeat_name,
+    is_operational,
+    settled,
+    status_name,
+    written,
+)
+
+# What a registry finds or decides, and no agent may say of itself.
+DECIDED = frozenset(
+    {
+        "id", "agentId", "agent_id", "status", "deployment_status", "reputationScore", "successRate",
+        "verifiedAt", "registeredAt", "updatedAt", "lastHeartbeat", "last_heartbeat", "error_rate",
+        "avg_latency_ms", "throughput_per_hour", "active_tasks", "signature",
+    }
+)  # fmt: skip
+MOST_OTHERS, MOST_NAME = 50, 255
+# Writes of others in between that one announcement bears.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """`texts`: `profile.FIELDS` by name, as a form has them, of those that were sent; `others`: further
+    attributes, as plain data."""
+
+    agent_id: str
+    texts: Mapping[str, str]
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        """Tells one announcement from another, for a repeated one."""
+        told = json.dumps([dict(self.texts), documents.spell(dict(self.others))], sort_keys=True)
+        return f"Profile {hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]}."
+
+    def is_of(self, entry: Entry) -> bool:
+        return entry.note == self.note
+
+
+def register(announced: Announcement, *, by: Actor, reason: str, action_id: str) -> Done:
+    """Put the agent, active and just heard of; of one that is there set what was sent, and keep the rest.
+    Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return act(
+                Action.AGENT_REGISTER,
+                actions.target(announced.agent_id),
+                lambda raw, now: _new(announced, now) if raw is None else _again(announced, raw, now),
+                by=by,
+                reason=reason,
+                action_id=action_id,
+            )
+        except Conflict:
+            # A heartbeat or a registration of the same agent was quicker; neither forbids this one.
+            if attempt + 1 == ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _new(announced: Announcement, now: datetime) -> Plan:
+    moment = stamps.milliseconds(now)
+    item: Raw = {name: documents.typed(value) for name, value in announced.others.items()}
+    for name, given in announced.texts.items():
+        # An empty set can't be stored, and an empty text says nothing.
+        if settled(given, FIELDS[name]):
+            item[attribute_of({}, FIELDS[name])] = written({}, FIELDS[name], given)
+    item |= {
+        actions.target(announced.agent_id).table.key: text(announced.agent_id),
+        "status": text(actions.ACTIVE),
+        **dict.fromkeys(("registeredAt", UPDATED, HEARTBEAT[0]), moment),
+    }
+    item.setdefault("type", text("dynamic"))
+    item.setdefault("name", text(announced.agent_id))
+    watch = {name: value for name, value in item.items() if name != "registeredAt"}
+    return Plan(put=item, watch=watch, note=announced.note)
+
+
+def _again(announced: Announcement, raw: Raw, now: datetime) -> Plan:
+    change = Change(raw).guard(status_name(raw), UPDATED)
+    watch: Raw = {}
+    values: dict[str, Typed | None] = {}
+    for name, given in announced.texts.items():
+        field_ = FIELDS[name]
+        empty = not settled(given, field_)
+        values[attribute_of(raw, field_)] = None if empty else written(raw, field_, given)
+    for name, value in announced.others.items():
+        values[name] = documents.typed(value, raw.get(name))
+    status = status_name(raw)
+    values[status] = text(actions.spelled(actions.ACTIVE, raw.get(status), is_operational(raw)))
+    beat = heartbeat_name(raw) or HEARTBEAT[is_operational(raw)]
+    values[beat] = stamps.written(now, raw.get(beat))
+    if UPDATED in raw or not is_operational(raw):
+        values[UPDATED] = stamps.written(now, raw.get(UPDATED))
+    for name, value in values.items():
+        if value is None:
+            change.remove(name)
+        elif not same(raw.get(name), value):
+            change.set(name, value)
+            watch[name] = value
+    # The entry watches these in any case: by the heartbeat a later write of the registry is known.
+    watch |= {name: value for name in (status, beat) if (value := values[name]) is not None}
+    return Plan(change=change, watch=watch, note=announced.note)
+
+
+# --- Heartbeats ------------------------------------------------------------------------------------------------
+
+_SECONDS_BELOW = "100000000000"  # as `stamps` tells epoch seconds from milliseconds
+
+
+def heartbeat(agent_id: str) -> Agent:
+    """Renew the heartbeat, and nothing else: who was deactivated stays so. The agent as it was before.
+
+    One conditional UpdateItem, without an audit entry. Raises Missing, Conflict, `DynamoError`.
+    """
+    now = datetime.now(UTC)
+    before = _beat(agent_id, now)
+    if Agent.of(before).health != HEALTHY:
+        discovery.written()
+    return Agent.of(before)
+
+
+def _beat(agent_id: str, now: datetime) -> Raw:
+    table = Agent.binding()
+    client = clients.client(*table.place)
+    key = {table.key: text(agent_id)}
+    try:
+        # Of nearly all: an item that has milliseconds under the discovery service's name.
+        with translated(table):
+            answer: dict[str, Any] = client.update_item(
+                TableName=table.name,
+                Key=key,
+                UpdateExpression="SET #beat = :now",
+                ConditionExpression="attribute_type(#beat, :number) AND #beat >= :milliseconds",
+                ExpressionAttributeNames={"#beat": HEARTBEAT[0]},
+                ExpressionAttributeValues={
+                    ":now": stamps.milliseconds(now),
+                    ":number": text("N"),
+                    ":milliseconds": {"N": _SECONDS_BELOW},
+                },
+                ReturnValues="ALL_OLD",
+            )
+        return dict(answer["Attributes"])
+    except client.exceptions.ConditionalCheckFailedException:
+        pass
+    for _ in range(ATTEMPTS):
+        found = Agent.read(agent_id, consistent=True)
+        if found is None:
+            raise Missing(actions.GONE)
+        name = heartbeat_name(found.raw) or HEARTBEAT[is_operational(found.raw)]
+        change = Change(found.raw).guard(name).set(name, stamps.written(now, found.raw.get(name)))
+        if not change.changed:
+            return found.raw
+        try:
+            with translated(table):
+                client.update_item(**change.request(table.name, key))
+            return found.raw
+        except client.exceptions.ConditionalCheckFailedException:
+            continue
+    raise Conflict("Others are writing it at this very moment. Send the heartbeat again.")

@@ -1,0 +1,287 @@
+"""The API of agents: what agents of the discovery service speak (DATA.md, "Registry items"), and one agent.
+
+Errors have the sentence under `error` too, where those agents look for it (see `opsportal.api.problems`).
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Body, Query, Router, Schema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from opsportal.api import effects
+from opsportal.api.answers import JSON, answer, now_text, time_text, words
+from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
+from opsportal.api.lists import FilterText
+from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.console.access import requires
+from opsportal.console.converters import quote_key
+from opsportal.dynamo.documents import as_json
+from opsportal.operations.outcomes import Conflict, Missing
+from registry import actions, announcements, discovery, queries, stamps
+from registry.announced import AgentId, RegisterIn, announced_by
+from registry.announcements import DECIDED
+from registry.profile import HEARTBEAT, UPDATED
+
+router = Router(tags=["Agents"])
+
+STATE = effects.current_of("status", "deployment_status", UPDATED, *HEARTBEAT)
+AGENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {"id": {"type": "string"}},
+    "description": "The id, and every attribute of the item: JSON text as the document that it holds, "
+    "sets as lists, times as they are written (milliseconds).",
+}
+
+
+MOST_BOUND = 10**15
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _finite(value: Decimal | None) -> Decimal | None:
+    # As JSON, in which it is answered, has no larger ones.
+    if value is not None and not (value.is_finite() and abs(value) <= MOST_BOUND):
+        raise ValueError("A number of at most 1e15 is needed.")
+    return value
+
+
+Bound = Annotated[
+    Decimal | None,
+    BeforeValidator(_empty_is_none),
+    AfterValidator(_finite),
+    Field(
+        json_schema_extra=lambda schema: (
+            schema.pop("anyOf", None),
+            schema.update(type="number", minimum=-MOST_BOUND, maximum=MOST_BOUND),
+        )[0]
+    ),
+]
+
+
+class DiscoveryQuery(Schema):
+    model_config = ConfigDict(populate_by_name=True)
+
+    capability: FilterText = Field("", description="Only active agents that offer it.")
+    min_reputation: Bound = Field(None, alias="minReputation")
+    tier: FilterText = Field("", description="Only agents with a free slot in that tier.")
+    max_response_ms: Bound = Field(
+        None,
+        alias="maxResponseTime",
+        description="Milliseconds: only agents that declare no longer a response, in `tier` where it is given.",
+    )
+
+
+class CacheOut(Schema):
+    age_seconds: float = Field(
+        description="How old the answer is. Never older than the last write through the console."
+    )
+
+
+class DiscoveryOut(Schema):
+    success: Literal[True]
+    count: int
+    agents: list[Annotated[dict[str, Any], Field(json_schema_extra=AGENT)]] = Field(
+        description="Best reputation first."
+    )
+    filters: dict[str, Any]
+    timestamp: str
+    cache: CacheOut
+
+
+@router.get(
+    "/agents",
+    response=DiscoveryOut,
+    openapi_extra={
+        "responses": {
+            200: {
+                "headers": {"Age": {"schema": {"type": "integer"}, "required": True}},
+                "links": {
+                    name: {"operationId": name, "parameters": {"agent_id": "$response.body#/agents/0/id"}}
+                    for name in ("get_agent", "deactivate_agent")
+                },
+            }
+        }
+    },
+    summary="Discover agents",
+)
+@requires("registry.view_agents")
+def discover_agents(request: HttpRequest, query: Query[DiscoveryQuery]) -> HttpResponse:
+    found = discovery.discover(
+        discovery.Wanted(query.capability, query.min_reputation, query.tier, query.max_response_ms)
+    )
+    filters = {
+        "capability": query.capability or None,
+        "minReputation": query.min_reputation,
+        "tier": query.tier or None,
+        "maxResponseTime": query.max_response_ms,
+    }
+    head = as_json({"success": True, "count": len(found.rendered)})
+    tail = as_json(
+        {"filters": filters, "timestamp": now_text(), "cache": {"age_seconds": round(found.age, 3)}}
+    )
+    # Rendered when the registry was read: a thousand agents are a megabyte of JSON.
+    body = b'%s, "agents": [%s], %s' % (head[:-1].encode(), b", ".join(found.rendered), tail[1:].encode())
+    return HttpResponse(body, content_type=JSON, headers={"Age": str(int(found.age))})
+
+
+# --- Register ----------------------------------------------------------------------------------------------------
+
+
+class RegisterOut(Schema):
+    success: Literal[True]
+    message: str
+    agent: Annotated[dict[str, Any], Field(json_schema_extra=AGENT)] = Field(
+        description="As it was registered."
+    )
+
+
+@router.post(
+    "/agents/register",
+    response={201: RegisterOut},
+    openapi_extra={
+        **effects.EXTRA,
+        "responses": {
+            201: {
+                "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
+                "links": {
+                    "get_agent": {
+                        "operationId": "get_agent",
+                        "parameters": {"agent_id": "$response.body#/agent/id"},
+                    },
+                    "deactivate_agent": {
+                        "operationId": "deactivate_agent",
+                        "parameters": {"agent_id": "$response.body#/agent/id"},
+                    },
+                    "send_heartbeat": {
+                        "operationId": "send_heartbeat",
+                        "requestBody": {"id": "$response.body#/agent/id"},
+                    },
+                },
+            }
+        },
+    },
+    summary="Register an agent, or register it again",
+)
+@requires("registry.register_agents")
+def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse:
+    announced = announced_by(body.profile)
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: announcements.register(announced, by=by, reason="", action_id=action_id),
+        reason="",
+        state=STATE,
+        same=announced.is_of,
+    )
+    moment = done.entry.time
+    stamp = int(stamps.milliseconds(moment)["N"]) if isinstance(moment, datetime) else None
+    agent = {
+        **body.profile.model_dump(exclude=set(DECIDED) - {"id"}, exclude_unset=True),
+        "status": actions.ACTIVE,
+        "lastHeartbeat": stamp,
+        "updatedAt": stamp,
+    }
+    return answer(
+        {"success": True, "message": f"Agent {announced.agent_id} registered", "agent": agent},
+        201,
+        {"Location": url_of(announced.agent_id), **effects.headers_of(done)},
+    )
+
+
+# --- Heartbeat -----------------------------------------------------------------------------------------------------
+
+
+class HeartbeatIn(BaseModel):
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"required": ["id"]})
+
+    id: AgentId = ""
+
+
+class HeartbeatOut(Schema):
+    success: Literal[True]
+    message: str
+    id: str
+    status: str | None = Field(description="What is declared: an inactive agent stays so.")
+    timestamp: str
+
+
+@router.post("/agents/heartbeat", response=HeartbeatOut, summary="Say that an agent is still there")
+@requires("registry.register_agents")
+def send_heartbeat(request: HttpRequest, body: Body[HeartbeatIn]) -> HttpResponse:
+    if not body.id:
+        raise Invalid([Wrong("body", ("id",), "This is needed.")], status=400)
+    try:
+        agent = announcements.heartbeat(body.id)
+    except Missing as missing:
+        raise ApiProblem(404, "There is no such item", missing.sentence) from None
+    except Conflict as conflict:
+        raise ApiProblem(
+            503, "Others are writing it", conflict.sentence, headers={"Retry-After": "1"}
+        ) from None
+    return answer(
+        {
+            "success": True,
+            "message": "Heartbeat received",
+            "id": body.id,
+            "status": words(agent.declared_status),
+            "timestamp": now_text(),
+        }
+    )
+
+
+# --- One agent -----------------------------------------------------------------------------------------------------
+
+
+class AgentOut(Schema):
+    success: Literal[True]
+    agent: Annotated[dict[str, Any], Field(json_schema_extra=AGENT)]
+    url: str
+    health: Literal["healthy", "degraded", "offline", "unknown"] = Field(
+        description="Derived from the heartbeat's age, never from what is declared."
+    )
+    heartbeat_at: str | None
+    contradiction: str = Field(description="Where declared and observed state disagree, in a sentence.")
+
+
+@router.get("/agents/{key:agent_id}", response=AgentOut, summary="One agent")
+@requires("registry.view_agents")
+def get_agent(request: HttpRequest, agent_id: str) -> HttpResponse:
+    agent = queries.agent(agent_id)
+    if agent is None:
+        raise ApiProblem(404, "There is no such item", actions.GONE)
+    return answer(
+        {
+            "success": True,
+            "agent": discovery.document(agent),
+            "url": url_of(agent_id),
+            "health": agent.health,
+            "heartbeat_at": time_text(agent.heartbeat),
+            "contradiction": agent.contradiction,
+        }
+    )
+
+
+@router.post(
+    "/agents/{key:agent_id}/deactivate",
+    response=EffectOut,
+    openapi_extra=effects.EXTRA,
+    summary="Declare an agent inactive",
+)
+@requires("registry.activate_agents")
+def deactivate_agent(request: HttpRequest, agent_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: actions.deactivate(agent_id, by=by, reason=body.reason, action_id=action_id),
+        reason=body.reason,
+        state=STATE,
+    )
+    return answer(effects.effect(done, "agents", url_of(agent_id)), headers=effects.headers_of(done))
+
+
+def url_of(agent_id: str) -> str:
+    return f"/api/agents/{quote_key(agent_id)}"

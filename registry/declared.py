@@ -1,0 +1,83 @@
+"""What an agent declares of its own work, in the numbers that what is observed can be compared with."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from opsportal.console import clock
+from opsportal.console.numbers import as_number, plain
+from registry.models import Agent
+
+
+@dataclass(frozen=True)
+class Declared:
+    """`success`, `errors`: 0 to 1. Milliseconds: `average_ms`, and the fastest and slowest response that a
+    tier promises. `uptimes`: percent, of the tiers, sorted. None where there is no such number."""
+
+    success: Decimal | None
+    errors: Decimal | None
+    average_ms: Decimal | None
+    fastest_ms: Decimal | None
+    slowest_ms: Decimal | None
+    uptimes: tuple[Decimal, ...]
+
+    @property
+    def query(self) -> str:
+        """As the parameters of a page that compares them."""
+        names = ("success", "errors", "average_ms", "fastest_ms", "slowest_ms")
+        given = {name: getattr(self, name) for name in names}
+        return urlencode({name: plain(value) for name, value in given.items() if value is not None})
+
+    @property
+    def uptime(self) -> str:
+        """`99 to 99.9 %`, "" for none."""
+        if not self.uptimes:
+            return ""
+        return (
+            " to ".join(dict.fromkeys(plain(value) for value in (self.uptimes[0], self.uptimes[-1]))) + " %"
+        )
+
+    @property
+    def unobserved(self) -> list[tuple[str, str]]:
+        """What is declared of the work, name and text, for an agent whose work can't be found."""
+        shares = (("Success", self.success), ("Errors", self.errors))
+        found = [(name, f"{share * 100:.1f} %") for name, share in shares if share is not None]
+        if self.average_ms is not None:
+            found.append(("Average", clock.duration(self.average_ms / 1000)))
+        responses = [
+            clock.duration(value / 1000) for value in (self.fastest_ms, self.slowest_ms) if value is not None
+        ]
+        if responses:
+            found.append(("Response", " to ".join(dict.fromkeys(responses))))
+        return found
+
+
+def declared_by(agent: Agent) -> Declared:
+    """From `successRate` or `error_rate` (one gives the other), `avg_latency_ms`, and the tiers' `responseSLA`
+    and `uptime`."""
+    success, errors = _share(agent.success_rate), _share(agent.error_rate)
+    if success is None and errors is not None:
+        success = 1 - errors
+    elif errors is None and success is not None:
+        errors = 1 - success
+    responses = sorted(value for tier in agent.tiers if (value := _at_least_0(tier.response_ms)) is not None)
+    uptimes = [_at_least_0(tier.uptime) for tier in agent.tiers]
+    return Declared(
+        success,
+        errors,
+        _at_least_0(agent.avg_latency_ms),
+        responses[0] if responses else None,
+        responses[-1] if responses else None,
+        tuple(sorted(value for value in uptimes if value is not None and value <= 100)),
+    )
+
+
+def _share(value: Any) -> Decimal | None:
+    number = _at_least_0(value)
+    return number if number is not None and number <= 1 else None
+
+
+def _at_least_0(value: Any) -> Decimal | None:
+    number = as_number(value)
+    return number if number is not None and number >= 0 else None

@@ -1,0 +1,225 @@
+"""Which agents offer something: answered from memory, for as long as nobody has written.
+
+Every process keeps the registry as it last read it, rendered. A version in the shared cache tells whether
+something was written through the console since, by whichever process: then it is read again, consistently,
+before it is answered. What other programs write is seen when `AGENTS_CACHE_SECONDS` are over.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.attributes import plain
+from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.pages import Raw
+from registry.models import Agent
+
+logger = logging.getLogger(__name__)
+
+# Attributes that hold JSON text (DATA.md, "Registry items"): a caller gets the document.
+DOCUMENTS = {
+    "pricing": "pricing",
+    "tieredPricing": "tiered_pricing",
+    "serviceAvailability": "service_availability",
+}
+
+
+def document(agent: Agent) -> dict[str, Any]:
+    """The agent as it is answered: its id, and every attribute of its item as plain JSON."""
+    found: dict[str, Any] = {"id": agent.id}
+    left_out = ("id", agent.binding().key)
+    for name, value in agent.raw.items():
+        if name in left_out:
+            continue
+        if name in DOCUMENTS:
+            read = getattr(agent, DOCUMENTS[name])
+            found[name] = read if isinstance(read, dict | list) else plain(value)
+        else:
+            found[name] = plain(value)
+    return found
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for; None is no bound. `max_response_ms` is compared with what a tier declares."""
+
+    capability: str = ""
+    min_reputation: Decimal | None = None
+    tier: str = ""
+    max_response_ms: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One agent, as far as discovery compares it. `responses`: milliseconds by tier, "" for none in
+    particular; `open`: the tiers with a free slot."""
+
+    rendered: bytes
+    active: bool
+    offers: frozenset[str]
+    reputation: Decimal
+    responses: dict[str, Decimal] = field(default_factory=dict)
+    open: frozenset[str] = frozenset()
+
+    def fits(self, wanted: Wanted) -> bool:
+        if wanted.capability and not (self.active and wanted.capability in self.offers):
+            return False
+        if wanted.min_reputation is not None and self.reputation < wanted.min_reputation:
+            return False
+        if wanted.tier and wanted.tier not in self.open:
+            return False
+        if wanted.max_response_ms is None:
+            return True
+        if wanted.tier:
+            declared = [self.responses[wanted.tier]] if wanted.tier in self.responses else []
+        else:
+            declared = list(self.responses.values())
+        return bool(declared) and min(declared) <= wanted.max_response_ms
+
+
+def offer(raw: Raw) -> Offer:
+    """The agent of an item, whatever it holds."""
+    agent = Agent.of(raw)
+    score = agent.reputation_score
+    tiers = [tier for tier in agent.tiers if tier.odd is None]
+    responses = {tier.name: value for tier in tiers if (value := _figure(tier.response_ms)) is not None}
+    if not responses and isinstance(agent.avg_latency_ms, Decimal):
+        responses[""] = agent.avg_latency_ms
+    declared = agent.service_availability if isinstance(agent.service_availability, dict) else {}
+    return Offer(
+        as_json(document(agent)).encode(errors="replace"),
+        agent.is_active,
+        frozenset(agent.offers),
+        score if isinstance(score, Decimal) else Decimal(0),
+        responses,
+        frozenset(
+            tier.name for tier in tiers if tier.name in declared and _is_open(tier.slots, tier.slots_filled)
+        ),
+    )
+
+
+def _figure(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    return Decimal(value)
+
+
+def _is_open(slots: Any, filled: Any) -> bool:
+    """A tier that does not say how many slots it has is open."""
+    most, taken = _figure(slots), _figure(filled)
+    return most is None or taken is None or taken < most
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The registry, best reputation first, as read at `taken` (monotonic seconds)."""
+
+    version: str
+    taken: float
+    agents: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The agents that fit, rendered, and how old the reading is, in seconds."""
+
+    rendered: list[bytes]
+    age: float
+
+
+_held: dict[str, Snapshot] = {}
+_reading = threading.Lock()
+
+
+def discover(wanted: Wanted) -> Found:
+    """Raises `DynamoError`."""
+    snapshot = _current()
+    chosen = [one.rendered for one in snapshot.agents if one.fits(wanted)]
+    return Found(chosen, max(0.0, time.monotonic() - snapshot.taken))
+
+
+def _current() -> Snapshot:
+    place, now_version = Agent.binding().fingerprint, version()
+    found = _fresh(place, now_version)
+    if found is None:
+        with _reading:
+            # Asked for before reading, so that what is written meanwhile makes this reading old.
+            now_version = version()
+            # Perhaps it was read by the thread that was before this one.
+            return _fresh(place, now_version) or _read(place, now_version)
+    if time.monotonic() - found.taken > settings.AGENTS_CACHE_SECONDS / 2 and _reading.acquire(
+        blocking=False
+    ):
+        # In time, so that whoever comes next need not wait for it.
+        threading.Thread(target=_read_ahead, args=(place, now_version), daemon=True).start()
+    return found
+
+
+def _fresh(place: str, now_version: str) -> Snapshot | None:
+    found = _held.get(place)
+    if found is None or found.version != now_version:
+        return None
+    return found if time.monotonic() - found.taken < settings.AGENTS_CACHE_SECONDS else None
+
+
+def _read(place: str, now_version: str) -> Snapshot:
+    taken = time.monotonic()
+    agents = sorted(map(offer, _all()), key=lambda one: one.reputation, reverse=True)
+    _held[place] = Snapshot(now_version, taken, tuple(agents))
+    return _held[place]
+
+
+def _read_ahead(place: str, now_version: str) -> None:
+    """In a thread of its own, with the lock. It asks the relational database nothing."""
+    try:
+        _read(place, now_version)
+    except Exception as error:
+        # The request that finds the reading too old reads itself, and says what is wrong.
+        logger.warning("the registry could not be read ahead: %s", error)
+    finally:
+        _reading.release()
+
+
+def _all() -> Iterable[Raw]:
+    """Every item, consistently: what was just registered is among them."""
+    table = Agent.binding()
+    client, start = clients.client(*table.place), None
+    found: list[Raw] = []
+    while True:
+        arguments: Raw = {"ExclusiveStartKey": start} if start else {}
+        with translated(table):
+            answer = client.scan(TableName=table.name, ConsistentRead=True, **arguments)
+        found += answer["Items"]
+        start = answer.get("LastEvaluatedKey")
+        if not start:
+            # In the order of their ids, so that equals do not change places from answer to answer.
+            return sorted(found, key=lambda raw: str(raw[table.key]))
+
+
+def _version_key() -> str:
+    return f"agents-version:{Agent.binding().fingerprint}"
+
+
+def version() -> str:
+    """The registry's version as of the last write through any of the console's processes."""
+    cache, key = caches["default"], _version_key()
+    found = cache.get(key)
+    if found is None:  # the first, or thrown out
+        cache.add(key, uuid.uuid4().hex, None)
+        found = cache.get(key)
+    return str(found)
+
+
+def written() -> None:
+    """Tell every process that the registry is another now. Call it after the write."""
+    caches["default"].set(_version_key(), uuid.uuid4().hex, None)

@@ -1,0 +1,154 @@
+"""The registry as a whole, from one bounded scan: who offers what, who shares an endpoint, who went quiet."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from django.core.cache import caches
+
+from opsportal.dynamo import spending
+from opsportal.dynamo.pages import scan_page
+from registry.models import HEALTHY, UNKNOWN, Agent
+
+# Agents that are looked at, and rows of each table that are shown.
+MOST_AGENTS = 1000
+MOST_ROWS = 100
+# Seconds that a reading is kept, so that many browsers cost little more than one.
+FLEET_LIFE = 10
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A capability and who offers it. `ready`: active and healthy. `best`: of the ready ones, else of all, the
+    one with the best reputation that is a number."""
+
+    capability: str
+    agents: int
+    active: int
+    ready: int
+    best: Agent | None
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An endpoint of several agents, as the first of them spells it."""
+
+    endpoint: str
+    agents: list[Agent]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What a scan of at most `MOST_AGENTS` shows, each list whole. `more`: the registry holds others;
+    `calls` and `units`: what reading it cost."""
+
+    offered: list[Offered]
+    shared: list[Shared]
+    stale: list[Agent]
+    agents: int
+    more: bool
+    how: str
+    calls: int
+    units: Decimal
+    at: datetime
+
+
+def fleet() -> Fleet:
+    """At most `FLEET_LIFE` seconds old. Raises `DynamoError`."""
+    cache, key = caches["process"], f"fleet:{Agent.binding().fingerprint}"
+    known: Fleet | None = cache.get(key)
+    if known is None:
+        known = _read()
+        cache.set(key, known, FLEET_LIFE)
+    return known
+
+
+def _read() -> Fleet:
+    account = spending.current() or spending.Spending()
+    calls, units = account.calls, account.read_units
+    page = scan_page(Agent.binding(), purpose="fleet", limit=MOST_AGENTS)
+    agents = [Agent.of(raw) for raw in page.items]
+    return Fleet(
+        offered(agents),
+        shared(agents),
+        stale(agents),
+        len(agents),
+        bool(page.cursor),
+        page.how,
+        account.calls - calls,
+        account.read_units - units,
+        datetime.now(UTC),
+    )
+
+
+def offered(agents: Iterable[Agent]) -> list[Offered]:
+    """Every capability: first those that nobody offers who is ready, then by name. Compared as discovery
+    does, letter by letter."""
+    by_capability: dict[str, list[Agent]] = {}
+    for agent in agents:
+        for capability in dict.fromkeys(agent.offers):
+            by_capability.setdefault(capability, []).append(agent)
+    found = [_offered(capability, members) for capability, members in by_capability.items()]
+    return sorted(found, key=lambda one: (one.ready > 0, one.capability.lower(), one.capability))
+
+
+def _offered(capability: str, agents: list[Agent]) -> Offered:
+    active = [agent for agent in agents if agent.is_active]
+    ready = [agent for agent in active if agent.health == HEALTHY]
+    rated = [(agent.reputation_score, agent.id, agent) for agent in ready or agents]
+    best = max(
+        ((score, key, agent) for score, key, agent in rated if isinstance(score, Decimal)),
+        key=lambda one: one[:2],
+        default=None,
+    )
+    return Offered(capability, len(agents), len(active), len(ready), best[2] if best else None)
+
+
+def shared(agents: Iterable[Agent]) -> list[Shared]:
+    """Endpoints of more than one agent, most agents first."""
+    by_endpoint: dict[str, list[Agent]] = {}
+    for agent in agents:
+        if isinstance(agent.endpoint, str) and agent.endpoint.strip():
+            by_endpoint.setdefault(place(agent.endpoint), []).append(agent)
+    found = [
+        Shared(str(members[0].endpoint).strip(), sorted(members, key=lambda one: one.id))
+        for members in by_endpoint.values()
+        if len(members) > 1
+    ]
+    return sorted(found, key=lambda one: (-len(one.agents), one.endpoint))
+
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def place(endpoint: str) -> str:
+    """One text for all spellings of an endpoint: scheme and host without case, no port that is the scheme's
+    own, no slash at the end. What is no URL stands for itself."""
+    text = endpoint.strip()
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return text
+    if not parts.hostname:
+        return text
+    scheme = parts.scheme.lower()
+    shown = "" if port in (None, DEFAULT_PORTS.get(scheme)) else f":{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{parts.hostname.rstrip('.')}{shown}{parts.path.rstrip('/')}{query}"
+
+
+def stale(agents: Iterable[Agent]) -> list[Agent]:
+    """Those without a fresh heartbeat: the declared active first, and of these whoever went quiet last."""
+    return sorted(
+        (agent for agent in agents if agent.health != HEALTHY),
+        key=lambda one: (not one.is_active, -_seconds(one), one.id),
+    )
+
+
+def _seconds(agent: Agent) -> float:
+    """Of the last heartbeat; before all others where there is none to believe."""
+    beat = agent.heartbeat
+    return beat.timestamp() if isinstance(beat, datetime) and agent.health != UNKNOWN else float("-inf")

@@ -1,0 +1,71 @@
+"""What alert rules can watch of agents: those that went silent."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.urls import reverse
+
+from opsportal.alerts.watches import MOST_FACTS, Fact, Measure, Question, Reading, Watch, register
+from opsportal.dynamo.pages import scan_page
+from registry import queries
+from registry.models import Agent
+
+# Agents that one reading looks at: so many pages of so many.
+MOST_PAGES, PAGE_SIZE = 4, 500
+
+
+def _silent(agent: Agent, question: Question) -> Fact | None:
+    """An agent that says it is active and has sent no heartbeat for so long; one that never did is counted from
+    when it was registered."""
+    last = agent.heartbeat if isinstance(agent.heartbeat, datetime) else agent.registered_at
+    if not agent.is_active or not isinstance(last, datetime):
+        return None
+    filters, limit = question.filters, timedelta(seconds=question.threshold)
+    if (wanted := filters.get("capability")) and wanted not in agent.offers:
+        return None
+    if (wanted := filters.get("type")) and str(agent.declared_type or "").lower() != wanted.lower():
+        return None
+    if question.now - last < limit:
+        return None
+    name = agent.name if isinstance(agent.name, str) and agent.name else agent.id
+    seconds = int((question.now - last).total_seconds())
+    figures: dict[str, int | float | str] = {"seconds_without_heartbeat": seconds, "name": name}
+    path = reverse("registry:item", args=[agent.id]) if agent.id else ""
+    return Fact(agent.id, f"Agent {name} sends no heartbeats", last + limit, figures, path)
+
+
+def stale(question: Question) -> Reading:
+    """The silent ones of a bounded scan: a registry has no index."""
+    looked, cursor = 0, ""
+    facts: list[Fact] = []
+    for _ in range(MOST_PAGES):
+        page = scan_page(Agent.binding(), purpose="alerts", cursor=cursor, limit=PAGE_SIZE)
+        looked, cursor = looked + len(page.items), page.cursor
+        facts += [fact for raw in page.items if (fact := _silent(Agent.of(raw), question))]
+        if not cursor or len(facts) >= MOST_FACTS:
+            break
+    note = f"The registry is larger: only {looked} of its agents are looked at." if cursor else ""
+    return Reading(tuple(facts[:MOST_FACTS]), complete=not cursor and len(facts) <= MOST_FACTS, note=note)
+
+
+def still_stale(question: Question, key: str) -> Fact | None:
+    agent = queries.agent(key)
+    return _silent(agent, question) if agent else None
+
+
+def register_all() -> None:
+    register(
+        Watch(
+            name="agent.stale",
+            label="An agent is silent",
+            explained="Each agent that says it is active and whose heartbeats stopped.",
+            kind="agent",
+            read=stale,
+            still=still_stale,
+            over="It sends heartbeats again, or it is not active any more.",
+            threshold=Measure(
+                "Seconds without a heartbeat", lambda: settings.AGENT_OFFLINE_SECONDS, 10, 30 * 86_400
+            ),
+            filters={"capability": "Capability", "type": "Type"},
+        )
+    )

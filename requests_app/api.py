@@ -1,0 +1,244 @@
+"""The API of requests: submit, list, read, cancel, retry."""
+
+from typing import Any, Literal
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Body, Query, Router, Schema
+from pydantic import Field, ValidationError
+
+from opsportal.api import effects
+from opsportal.api.answers import (
+    FindingOut,
+    PageOut,
+    answer,
+    attributes,
+    findings_of,
+    number,
+    time_text,
+    words,
+)
+from opsportal.api.effects import NO_REASON, EffectOut, Reason, ReasonIn
+from opsportal.api.lists import FilterText, RangedQuery, page_document
+from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.console.access import requires
+from opsportal.console.converters import quote_key
+from opsportal.dynamo.errors import DynamoError
+from requests_app import actions, queries, submission
+from requests_app.findings import findings
+from requests_app.models import IntelligenceRequest
+from requests_app.submission import Submission
+
+router = Router(tags=["Requests"])
+
+STATE = effects.current_of("status", "updated_at", "started_at", "completed_at")
+
+
+class ProgressOut(Schema):
+    stage: str | None
+    percentage: float | None
+    urls_found: float | None
+    content_extracted: float | None
+    processing_errors: float | None
+
+
+class RequestOut(Schema):
+    """One request. What could not be read as documented is null."""
+
+    id: str
+    url: str
+    status: str | None
+    status_message: str | None
+    priority: str | None
+    project_id: str | None
+    user_id: str | None
+    request_type: str | None
+    processing_strategy: str | None
+    created_at: str | None
+    updated_at: str | None
+    started_at: str | None
+    completed_at: str | None
+    progress: ProgressOut
+    error: str | None = Field(description="The first.")
+
+
+class RequestItemOut(RequestOut):
+    findings: list[FindingOut]
+    attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
+
+
+class RequestPageOut(PageOut):
+    items: list[RequestOut]
+
+
+class RequestQuery(RangedQuery):
+    status: FilterText = Field("", description="Compared without case.")
+    user: FilterText = ""
+    project: FilterText = ""
+    strategy: FilterText = ""
+    priority: FilterText = ""
+    type: FilterText = ""
+    q: FilterText = Field("", description="Text in the id, the project, the user or the type.")
+    sort: Literal["", "newest", "priority"] = Field("", description="Empty: what the filters suggest.")
+    outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
+
+
+class SubmissionIn(Submission):
+    """A new request, with the bounds of the console's form."""
+
+    reason: Reason = ""
+
+
+def _links(pointer: str) -> dict[str, Any]:
+    return {
+        name: {"operationId": name, "parameters": {"request_id": pointer}}
+        for name in ("get_request", "list_request_logs", "cancel_request", "retry_request")
+    }
+
+
+@router.post(
+    "/requests",
+    response={201: EffectOut},
+    openapi_extra={
+        **effects.EXTRA,
+        "responses": {
+            201: {
+                "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
+                "links": _links("$response.body#/target/id"),
+            }
+        },
+    },
+    summary="Submit a request",
+)
+@requires("requests_app.submit_requests")
+def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpResponse:
+    asked = _known(body)
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: actions.submit_once(asked, by=by, reason=body.reason, action_id=action_id),
+        reason=body.reason,
+        state=STATE,
+    )
+    url = url_of(done.entry.target.key)
+    headers = {"Location": url, **effects.headers_of(done)}
+    return answer(effects.effect(done, "requests", url), 201, headers)
+
+
+def _known(body: SubmissionIn) -> Submission:
+    """Validated again with the types of request that are known, which django-ninja can't pass on."""
+    try:
+        types = queries.request_types()
+    except DynamoError:
+        types = None
+    try:
+        return submission.read(body.model_dump(exclude={"reason"}), types)
+    except ValidationError as error:
+        raise Invalid(
+            Wrong("body", problem.loc, problem.sentence) for problem in submission.problems(error)
+        ) from error
+
+
+@router.get(
+    "/requests",
+    response=RequestPageOut,
+    openapi_extra={"responses": {200: {"links": _links("$response.body#/items/0/id")}}},
+    summary="Requests, by the index that serves the filters",
+)
+@requires("requests_app.view_requests")
+def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpResponse:
+    query.only_known_in(request)
+    purpose = query.purpose("requests")
+    if query.outside:
+        page = queries.outside_index(purpose=purpose, cursor=query.cursor)
+    else:
+        wanted = queries.RequestFilter(
+            status=query.status,
+            user=query.user,
+            project=query.project,
+            strategy=query.strategy,
+            priority=query.priority,
+            request_type=query.type,
+            text=query.q,
+            sort=query.sort,
+            span=query.time_range().span,
+        )
+        page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
+    return answer(page_document(page, [_row(IntelligenceRequest.of(raw)) for raw in page.items]))
+
+
+@router.get("/requests/{key:request_id}", response=RequestItemOut, summary="One request")
+@requires("requests_app.view_requests")
+def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
+    found = queries.request(request_id)
+    if found is None:
+        raise ApiProblem(404, "There is no such item", actions.GONE)
+    document = _row(found) | {
+        "findings": findings_of(findings(found)),
+        "attributes": attributes(found.raw),
+    }
+    return answer(document)
+
+
+@router.post(
+    "/requests/{key:request_id}/cancel",
+    response=EffectOut,
+    openapi_extra=effects.EXTRA,
+    summary="Cancel a request",
+)
+@requires("requests_app.cancel_requests")
+def cancel_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: actions.cancel(request_id, by=by, reason=body.reason, action_id=action_id),
+        reason=body.reason,
+        state=STATE,
+    )
+    return answer(effects.effect(done, "requests", url_of(request_id)), headers=effects.headers_of(done))
+
+
+@router.post(
+    "/requests/{key:request_id}/retry",
+    response=EffectOut,
+    openapi_extra=effects.EXTRA,
+    summary="Retry a request",
+)
+@requires("requests_app.retry_requests")
+def retry_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
+    done = effects.carry_out(
+        request,
+        lambda by, action_id: actions.retry(request_id, by=by, reason=body.reason, action_id=action_id),
+        reason=body.reason,
+        state=STATE,
+    )
+    return answer(effects.effect(done, "requests", url_of(request_id)), headers=effects.headers_of(done))
+
+
+def url_of(request_id: str) -> str:
+    return f"/api/requests/{quote_key(request_id)}"
+
+
+def _row(found: IntelligenceRequest) -> dict[str, Any]:
+    """See `RequestOut`."""
+    progress = found.progress
+    return {
+        "id": found.id,
+        "url": url_of(found.id),
+        **{
+            name: words(getattr(found, name))
+            for name in (
+                "status", "status_message", "priority", "project_id", "user_id", "request_type",
+                "processing_strategy",
+            )
+        },
+        **{
+            name: time_text(getattr(found, name))
+            for name in ("created_at", "updated_at", "started_at", "completed_at")
+        },
+        "progress": {
+            "stage": words(progress.stage),
+            **{
+                name: number(getattr(progress, name))
+                for name in ("percentage", "urls_found", "content_extracted", "processing_errors")
+            },
+        },
+        "error": words(found.first_error),
+    }  # fmt: skip

@@ -1,0 +1,112 @@
+"""The API of the logs of one request: pages, and the whole as a stream of JSON lines."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from ninja import Query, Router, Schema
+from pydantic import Field
+
+from opsportal.api.answers import PageOut, answer, attributes, words
+from opsportal.api.lists import FilterText, ListQuery, page_document
+from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.console.access import requires
+from opsportal.console.listing import cut
+from opsportal.dynamo.attributes import plain
+from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.errors import DynamoError
+from requests_app import actions, logs, queries
+from requests_app.models import ProcessingLog
+
+router = Router(tags=["Requests"])
+
+# An AWS limit: a sort key is at most 1,024 bytes long.
+MOST_STAMP_BYTES = 1024
+
+
+class LogOut(Schema):
+    """One line."""
+
+    id: str
+    timestamp: Any = Field(description="As it is written.")
+    level: str
+    stage: str | None
+    message: str
+    attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
+
+
+class LogPageOut(PageOut):
+    items: list[LogOut] = Field(description="Newest first.")
+
+
+class LogQuery(ListQuery):
+    level: FilterText = Field("", description="Such as ERROR; its spellings are one.")
+    until: FilterText = Field("", description="A `timestamp`: only lines at or before it.")
+    outside: bool = Field(False, description="The lines that the index can't hold, for want of a stamp.")
+    format: Literal["json", "ndjson"] = Field(
+        "json", description="ndjson: all lines that the filters show, oldest first, as a stream."
+    )
+
+
+@router.get(
+    "/requests/{key:request_id}/logs",
+    response=LogPageOut,
+    openapi_extra={"responses": {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}},
+    summary="The logs of a request",
+)
+@requires("requests_app.view_requests")
+def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQuery]) -> HttpResponseBase:
+    query.only_known_in(request)
+    wanted = logs.LogFilter(
+        request_id,
+        levels=logs.levels_of(query.level.upper()) if query.level else (),
+        until=cut(query.until, MOST_STAMP_BYTES),
+        outside=query.outside,
+    )
+    if query.format == "ndjson":
+        if query.outside:
+            raise Invalid(
+                [Wrong("query", ("format",), "Lines outside the index come as pages only.")], status=400
+            )
+        return _stream(wanted)
+    page = logs.page(wanted, purpose=f"{query.purpose('logs')}:{request_id}", cursor=query.cursor)
+    if not page.items and queries.request(request_id) is None:
+        raise ApiProblem(404, "There is no such item", actions.GONE)
+    return answer(page_document(page, [_line(ProcessingLog.of(raw)) for raw in page.items]))
+
+
+def _stream(wanted: logs.LogFilter) -> StreamingHttpResponse:
+    """The first page is read now, so that trouble has its status."""
+    lines = logs.all_lines(wanted)
+    first = next(lines, None)
+    if first is None and queries.request(wanted.request_id) is None:
+        raise ApiProblem(404, "There is no such item", actions.GONE)
+
+    def body() -> Iterator[bytes]:
+        try:
+            if first is not None:
+                yield _ndjson(_line(first))
+            for line in lines:
+                yield _ndjson(_line(line))
+        except DynamoError as error:
+            # The status is sent; a stream that ends early must say so itself.
+            yield _ndjson({"incomplete": error.sentence})
+
+    return StreamingHttpResponse(body(), content_type="application/x-ndjson")
+
+
+def _ndjson(document: dict[str, Any]) -> bytes:
+    return as_json(document).encode(errors="replace") + b"\n"
+
+
+def _line(line: ProcessingLog) -> dict[str, Any]:
+    """See `LogOut`."""
+    stamp = line.raw.get("timestamp")
+    return {
+        "id": line.id,
+        "timestamp": plain(stamp) if stamp else None,
+        "level": line.level,
+        "stage": words(line.stage),
+        "message": line.text,
+        "attributes": attributes(line.raw),
+    }

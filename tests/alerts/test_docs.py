@@ -1,0 +1,89 @@
+"""What docs/alerts.md says is so."""
+
+import json
+import re
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from opsportal.alerts import outgoing, payloads, signing, watches
+from opsportal.alerts.models import Rule, Webhook
+from opsportal.alerts.outgoing import deliver_due
+from tests.alerts.conftest import Weather
+from tests.alerts.receivers import Receiver
+
+TEXT = (Path(__file__).resolve().parents[2] / "docs/alerts.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_a_receiver_checks_what_is_sent_as_the_document_says(
+    webhook: Webhook, receiver: Receiver, weather: Weather, rule_of: Any
+) -> None:
+    (example,) = blocks("python")
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/alerts.md", "exec"), names)
+    is_genuine, secret = names["is_genuine"], webhook.secret  # type: ignore[attr-defined]
+    rule_of("test.weather", webhook)
+    weather.shows("oslo", since=timezone.now() + timedelta(seconds=1))
+    from opsportal.alerts.evaluation import evaluate_next
+
+    evaluate_next()
+    new = webhook.new_secret()
+    webhook.save()
+    deliver_due()
+    (got,) = receiver.got
+    header = got.headers["x-opsportal-signature"]
+    assert is_genuine(header, got.body, secret)
+    assert is_genuine(header, got.body, new)
+    assert not is_genuine(header, got.body, "whsec_other")
+    assert not is_genuine(header, got.body + b" ", secret)
+    assert not is_genuine(header.replace("v1=", "v0="), got.body, secret)
+    assert not is_genuine("", got.body, secret)
+    assert not is_genuine("t=x,v1=y", got.body, secret)
+    late = signing.signature(got.body, int(time.time()) - 301, [secret])
+    assert not is_genuine(late, got.body, secret)
+    # The body has the members that are told, in their order.
+    (said,) = blocks("json")
+    assert list(got.json) == list(json.loads(said))
+    for part in ("rule", "subject"):
+        assert list(got.json[part]) == list(json.loads(said)[part])
+    assert json.loads(said)["version"] == payloads.VERSION
+
+
+def test_every_condition_has_its_row() -> None:
+    named = set(re.findall(r"`((?:workflow|request|agent|table)\.\w+)`", TEXT))
+    assert named == {watch.name for watch in watches.watches()}
+
+
+def test_every_header_and_event_is_named(webhook: Webhook, receiver: Receiver) -> None:
+    from opsportal.alerts import telling
+
+    telling.test(webhook, timezone.now(), "olga")
+    deliver_due()
+    sent = {name for name in receiver.got[0].headers if name.startswith("x-")}
+    assert sent == {name.lower() for name in re.findall(r"^\| `(X-[\w-]+)`", TEXT, re.M)}
+    for event in (payloads.FIRED, payloads.STILL, payloads.OVER, payloads.TEST):
+        assert f"`{event}`" in TEXT
+
+
+def test_the_pauses_are_those_that_are_told() -> None:
+    said = re.search(r"tried again after 30 seconds, ([\d, ]+) and (\d+) minutes", TEXT)
+    assert said
+    minutes = [int(number) for number in (*said[1].split(", "), said[2])]
+    assert [30, *(60 * number for number in minutes)] == list(outgoing.PAUSES)
+
+
+def test_a_rule_is_on_its_page_what_it_is_in_the_database(rule_of: Any) -> None:
+    rule: Rule = rule_of("request.failure_rate", threshold=12.5, filters={"project": "p", "gone": "x"})
+    assert rule.figures == [
+        ("Failure rate in percent", "12.5"),
+        ("Of at least so many that ended", "10"),
+        ("Created within minutes", "60"),
+        ("Project", "p"),
+    ]

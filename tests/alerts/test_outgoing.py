@@ -1,0 +1,244 @@
+"""Deliveries: signed, tried again for hours, put down, and in order."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from opsportal.alerts import edits, outgoing, payloads, telling
+from opsportal.alerts.evaluation import evaluate_next
+from opsportal.alerts.models import Attempt, Change, Delivery, Firing, Rule, Webhook
+from opsportal.alerts.outgoing import PAUSES, deliver_due, pause
+from opsportal.alerts.sending import Answer
+from opsportal.alerts.worker import forget, turn
+from tests.alerts.conftest import Weather
+from tests.alerts.receivers import Receiver, Says
+
+
+@pytest.fixture
+def fired(weather: Weather, rule_of: Callable[..., Rule], webhook: Webhook) -> Firing:
+    """A firing whose beginning is to be told."""
+    rule_of("test.weather", webhook, name="Rain")
+    weather.shows("oslo", since=timezone.now() + timedelta(seconds=1), error="wet\n\tfeet")
+    assert evaluate_next()
+    return Firing.objects.get()
+
+
+def again(*, hours: float = 0) -> Delivery:
+    """Make what waits due, and send it."""
+    Delivery.objects.filter(state="pending").update(next_at=timezone.now())
+    deliver_due()
+    delivery = Delivery.objects.order_by("made_at", "number").last()
+    assert delivery is not None
+    return delivery
+
+
+def test_an_event_is_told_with_its_signature(
+    fired: Firing, webhook: Webhook, receiver: Receiver, settings: Any
+) -> None:
+    assert deliver_due() == 1
+    (got,) = receiver.got
+    delivery = Delivery.objects.get()
+    assert got.headers["x-opsportal-event"] == "alert.firing"
+    assert got.headers["x-opsportal-event-id"] == got.json["id"] == f"{fired.pk}.firing"
+    assert got.headers["x-opsportal-delivery"] == str(delivery.pk)
+    stamp, signed = (part.partition("=")[2] for part in got.headers["x-opsportal-signature"].split(","))
+    secret = webhook.secret.encode()  # type: ignore[attr-defined]
+    assert hmac.new(secret, stamp.encode() + b"." + got.body, hashlib.sha256).hexdigest() == signed
+    assert abs(int(stamp) - timezone.now().timestamp()) < 5
+    assert (delivery.state, delivery.tries, delivery.leased_until) == ("sent", 1, None)
+    attempt = Attempt.objects.get()
+    assert (attempt.status, attempt.answer) == (200, "thanks")
+    assert deliver_due() == 0
+
+
+def test_the_body_is_small_and_holds_nothing_but_ids_figures_and_a_line(
+    weather: Weather, rule_of: Callable[..., Rule], webhook: Webhook, receiver: Receiver, settings: Any
+) -> None:
+    settings.BASE_URL = "https://ops.example.com/"
+    rule = rule_of("test.weather", webhook, name="Rain\u202e")
+    nasty = "\x00\n  \u202e<b>wet\x1b[31m\u2028 feet</b>" + "é" * 400 + "\nsecond line"
+    weather.shows("o\u202esl\ud800o", since=timezone.now() + timedelta(seconds=1), error=nasty)
+    evaluate_next()
+    deliver_due()
+    (got,) = receiver.got
+    assert got.body.isascii()
+    assert len(got.body) < 4_000
+    body = got.json
+    assert body["error"].startswith("<b>wet[31m feet</b>éé")
+    assert len(body["error"]) == 200
+    assert body["rule"] == {"id": rule.pk, "name": "Rain", "condition": "test.weather"}
+    assert body["subject"] == {"kind": "place", "id": "o\u202esl?o", "url": "https://ops.example.com/"}
+    assert body["figures"] == {"mm": 3}
+    assert body["url"] == f"https://ops.example.com/alerts/{Firing.objects.get().pk}/"
+    assert (body["version"], body["environment"], body["state"]) == (1, "dev", "firing")
+    settings.BASE_URL = ""
+    assert (
+        json.loads(payloads.of_firing(Firing.objects.get(), "alert.firing", "x", timezone.now()))["url"]
+        is None
+    )
+
+
+def test_what_fails_is_tried_eight_times_over_six_hours(fired: Firing, receiver: Receiver) -> None:
+    receiver.says(Says(500, b"oops"))
+    for number, seconds in enumerate(PAUSES, 1):
+        delivery = again()
+        assert (delivery.state, delivery.tries) == ("pending", number)
+        wait = (delivery.next_at - timezone.now()).total_seconds()
+        assert 0.79 * seconds < wait < 1.21 * seconds
+        assert deliver_due() == 0
+    delivery = again()
+    assert (delivery.state, delivery.tries, len(receiver.got)) == ("failed", 8, 8)
+    assert 5.5 * 3600 < sum(PAUSES) < 6.5 * 3600
+    assert {got.headers["x-opsportal-delivery"] for got in receiver.got} == {str(delivery.pk)}
+    assert [attempt.status for attempt in Attempt.objects.all()] == [500] * 8
+    assert again().tries == 8
+
+
+def test_no_two_pauses_are_alike() -> None:
+    assert len({pause(3, Answer(1, 500)) for _ in range(20)}) > 10
+
+
+@pytest.mark.parametrize(
+    ("status", "wait", "least", "most"),
+    [
+        (429, 900, 900, 900),
+        (503, 900, 900, 900),
+        (500, 900, 24, 36),
+        (429, 1, 24, 36),
+        (429, 10**8, 21_600, 21_600),
+    ],
+)
+def test_a_receiver_may_ask_for_more_time(status: int, wait: float, least: int, most: int) -> None:
+    assert least <= pause(1, Answer(1, status, wait=wait)).total_seconds() <= most
+
+
+def test_gone_disables_the_webhook_and_says_so(fired: Firing, receiver: Receiver, webhook: Webhook) -> None:
+    receiver.says(Says(410))
+    telling.test(webhook, timezone.now() + timedelta(minutes=1), "olga")
+    deliver_due()
+    webhook.refresh_from_db()
+    assert (webhook.enabled, webhook.why_disabled) == (False, "It answered 410 Gone.")
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["cancelled", "failed"]
+    change = Change.objects.get()
+    assert (change.actor, change.verb) == ("worker", "webhook:disable")
+    assert again().state == "cancelled"
+    assert len(receiver.got) == 1
+
+
+def test_an_end_waits_for_its_beginning(fired: Firing, weather: Weather, receiver: Receiver) -> None:
+    receiver.says(Says(500), Says(200))
+    deliver_due()
+    weather.shows(since=timezone.now())
+    Rule.objects.update(next_at=timezone.now())
+    assert evaluate_next()
+    assert deliver_due() == 0  # the beginning is to be tried again first
+    Delivery.objects.update(next_at=timezone.now())
+    assert [deliver_due(), deliver_due()] == [1, 1]
+    assert receiver.events == ["alert.firing", "alert.firing", "alert.resolved"]
+    assert receiver.got[-1].json["why"] == "It is dry."
+
+
+def test_a_webhook_that_hangs_does_not_hold_up_the_others(
+    webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [Webhook(name=f"other {number}", url=receiver.url + f"/{number}") for number in range(3)]
+    for other in others:
+        other.new_secret()
+        other.save()
+    for one in (webhook, webhook, webhook, *others):
+        telling.test(one, timezone.now(), "olga")
+    barrier = threading.Barrier(5, timeout=5)
+
+    def together(_got: Any) -> Says:
+        barrier.wait()  # nobody is answered until five are asked
+        return Says()
+
+    receiver.answer = together
+    assert deliver_due() == 5  # two of the first at most
+    receiver.answer = lambda _got: Says()
+    assert deliver_due() == 1
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
+
+
+def test_a_test_is_tried_once(webhook: Webhook, receiver: Receiver, administrator: Any) -> None:
+    receiver.says(Says(500))
+    delivery = edits.test_webhook(webhook, administrator)
+    deliver_due()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.tries) == ("failed", 1)
+    assert receiver.got[0].json["title"] == "A test of the webhook pager, sent by administrator."
+    assert Change.objects.get().verb == "webhook:test"
+
+
+def test_sent_again_it_is_the_same_event(fired: Firing, receiver: Receiver, administrator: Any) -> None:
+    deliver_due()
+    edits.redeliver(Delivery.objects.get(), administrator)
+    deliver_due()
+    first, second = receiver.got
+    assert first.body == second.body
+    assert first.headers["x-opsportal-event-id"] == second.headers["x-opsportal-event-id"]
+    assert first.headers["x-opsportal-delivery"] != second.headers["x-opsportal-delivery"]
+
+
+def test_while_a_secret_changes_both_sign(webhook: Webhook, receiver: Receiver, administrator: Any) -> None:
+    old = webhook.secret  # type: ignore[attr-defined]
+    new = edits.renew_secret(webhook, administrator)
+    telling.test(webhook, timezone.now(), "olga")
+    deliver_due()
+    got = receiver.got[0]
+    stamp, *signed = (part.partition("=")[2] for part in got.headers["x-opsportal-signature"].split(","))
+    message = stamp.encode() + b"." + got.body
+    assert signed == [hmac.new(secret.encode(), message, hashlib.sha256).hexdigest() for secret in (new, old)]
+
+
+def test_without_its_secret_nothing_is_sent_and_the_log_says_why(
+    fired: Firing, receiver: Receiver, settings: Any
+) -> None:
+    settings.SECRET_KEY = "another"
+    deliver_due()
+    assert receiver.got == []
+    assert "give it a new secret" in Attempt.objects.get().error
+    assert Delivery.objects.get().state == "pending"
+
+
+def test_a_claim_that_ended_while_it_was_sent_decides_nothing(
+    fired: Firing, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = outgoing.Parcel.post
+
+    def slowly(parcel: outgoing.Parcel) -> Answer:
+        answer = send(parcel)
+        Delivery.objects.update(fence=99)  # another worker took it meanwhile
+        return answer
+
+    monkeypatch.setattr(outgoing.Parcel, "post", slowly)
+    deliver_due()
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.fence, Attempt.objects.count()) == ("pending", 99, 1)
+
+
+def test_old_lines_are_forgotten_and_open_ones_kept(
+    fired: Firing, weather: Weather, webhook: Webhook, settings: Any
+) -> None:
+    turn()
+    long_ago = timezone.now() - timedelta(days=31)
+    Firing.objects.create(
+        rule=fired.rule, subject="x", subject_digest="x", title="x", state="resolved", since=long_ago,
+        first_seen_at=long_ago, seen_at=long_ago, resolved_at=long_ago,
+    )  # fmt: skip
+    waiting = telling.test(webhook, long_ago, "olga")
+    Delivery.objects.filter(state="sent").update(made_at=long_ago)
+    Firing.objects.filter(pk=fired.pk).update(first_seen_at=long_ago)
+    Change.objects.create(actor="a", verb="v", target="t", target_id="1", at=long_ago)
+    assert forget(timezone.now()) == 2
+    assert list(Firing.objects.all()) == [fired]
+    assert list(Delivery.objects.all()) == [waiting]
+    settings.AUDIT_ENTRY_DAYS = 30
+    assert forget(timezone.now()) == 1

@@ -1,0 +1,107 @@
+"""The API against its own description: schemathesis sends what the document allows, and what it does not,
+follows its links, and finds nothing."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.wsgi import get_wsgi_application
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from tests.api.conftest import Program
+from tests.factories import put, workflow
+from tests.operations.places import request_item
+from tests.registry.test_actions import agent
+
+# Calls of each operation, and of each kind; `API_EXAMPLES=200` for a long look.
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
+
+# Their values have rules that no schema can say (known types, addresses, depth of documents).
+BEYOND_SCHEMAS = {"POST /api/requests", "POST /api/agents/register"}
+# A parameter that is not described is ignored: an object in place of a number is sent as just that.
+LENIENT = {"GET /api/agents"}
+
+
+def budget(examples: int, **more: Any) -> Any:
+    return hypothesis_settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize="API_EXAMPLES" not in os.environ,  # the suite's own run is the same each time
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+
+
+@pytest.fixture
+def described(tables: Any, program: Callable[..., Program], settings: Any) -> Any:
+    """The schema, bound to the console, with something in each table and a token of an operator."""
+    settings.API_RATE_LIMIT = 0
+    settings.REQUESTS_QUEUE_URL = settings.WORKFLOW_COMMANDS_QUEUE_URL = ""
+    put(tables["workflows"], workflow("s-1", overallStatus="processing"))
+    put(tables["workflows"], workflow("s-2", lastUpdated={"not": "text"}, pdfAdapter="done"))
+    put(tables["requests"], request_item("req-1", status="failed"))
+    put(tables["requests"], request_item("req-2", progress={"L": []}, errors={"S": "x"}))
+    put(tables["agents"], agent(agentId={"S": "a-1"}))
+    text = program("operator").text
+    config = schemathesis.Config.from_dict(
+        {
+            "auth": {"openapi": {"token": {"bearer": text}}},
+            # Compressed answers are not its business, nor can it read them in process.
+            "headers": {"Accept-Encoding": "identity"},
+            # A made-up cursor is refused with 400.
+            "checks": {
+                "positive_data_acceptance": {
+                    "expected-statuses": ["2xx", "400", "401", "403", "404", "409", "429", "503"]
+                }
+            },
+        }
+    )
+    return schemathesis.openapi.from_wsgi(
+        "/api/openapi.json",
+        get_wsgi_application(),
+        config=config,
+        headers={"Authorization": f"Bearer {text}", "Accept-Encoding": "identity"},
+    )
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=str)
+def test_every_operation_answers_as_it_is_described(described: Any, mode: GenerationMode) -> None:
+    found = []
+    for operation in (result.ok() for result in described.get_all_operations()):
+        excluded = [positive_data_acceptance] if operation.label in BEYOND_SCHEMAS else []
+        excluded += [negative_data_rejection] if operation.label in LENIENT else []
+
+        @budget(EXAMPLES)
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def calls(case: Any) -> None:
+            case.call_and_validate(excluded_checks=excluded)  # noqa: B023 (called in this very round)
+
+        try:
+            calls()
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE  # any text is an id: there is nothing wrong to send
+        except FailureGroup as failures:
+            found += [f"{operation.label}: {str(failure)[:1500]}" for failure in failures.exceptions]
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.no_moto
+def test_what_one_answer_leads_to_is_answered_as_described(described: Any) -> None:
+    class Machine(described.as_state_machine()):  # type: ignore[misc]
+        def validate_response(self, response: Any, case: Any, *args: Any, **kwargs: Any) -> None:
+            # What was right may be wrong by now: that is what the steps before are for.
+            case.validate_response(
+                response, excluded_checks=[positive_data_acceptance], recorder=self.recorder
+            )
+
+    Machine.run(settings=budget(EXAMPLES * 2, stateful_step_count=5))

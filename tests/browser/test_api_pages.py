@@ -1,0 +1,73 @@
+"""API tokens and the API's reference in a real browser: made, shown, revoked; no finding of axe's; nothing too
+wide for its screen."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opsportal.accounts import tokens
+
+# (theme, width): layout depends on the one and contrast on the other.
+SCREENS = (("light", 1440), ("dark", 380))
+PICTURES = os.environ.get("PICTURES", "")
+
+
+@pytest.fixture
+def clean(page: Page, axe: Callable[[Page], list[str]]) -> Callable[[str], None]:
+    """``clean(name)``: the page as it is, on both screens."""
+
+    def look(name: str) -> None:
+        # Without motion, or axe would measure colours half-way from one theme to the other.
+        page.emulate_media(reduced_motion="reduce")
+        for theme, width in SCREENS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate("theme => document.documentElement.dataset.bsTheme = theme", theme)
+            if PICTURES:
+                page.screenshot(path=f"{PICTURES}/{name}-{theme}-{width}.png", full_page=True)
+            assert axe(page) == [], (name, theme)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+
+    return look
+
+
+def test_a_token_is_made_shown_once_and_revoked(
+    live: str, sign_in: Callable[[str], None], page: Page, clean: Callable[[str], None], administrator: Any
+) -> None:
+    tokens.make(
+        "nightly", ["requests:read", "requests:write"], made_by=administrator, days=30, role="operator"
+    )
+    sign_in("administrator")
+    page.goto(f"{live}/accounts/tokens/")
+    clean("tokens")
+    page.get_by_label("Name").fill("ci")
+    page.get_by_label("workflows:read").check()
+    page.get_by_label("A service").check()
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_role("heading", name="The new token “ci”")).to_be_visible()
+    text = page.get_by_role("region", name="The token").inner_text()
+    assert tokens.ApiToken.objects.of_text(text) == tokens.ApiToken.objects.get(name="ci")
+    clean("token-made")
+    page.get_by_label("Name").fill("ci")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.get_by_text("Choose at least one")).to_be_visible()
+    clean("token-refused")
+    page.goto(f"{live}/accounts/tokens/")
+    expect(page.get_by_text(text)).to_have_count(0)
+    page.get_by_role("button", name="Revoke the token ci").click()
+    expect(page.get_by_text("nothing can be done with it any more")).to_be_visible()
+    assert tokens.ApiToken.objects.get(name="ci").state == "revoked"
+
+
+def test_the_reference_shows_every_operation(
+    live: str, sign_in: Callable[[str], None], page: Page, clean: Callable[[str], None]
+) -> None:
+    sign_in("viewer")
+    page.goto(f"{live}/api/docs")
+    clean("reference")
+    for operation in page.locator(".api-operations > details").all():
+        operation.locator("summary").first.click()
+    expect(page.get_by_text("config.sources[].base_url")).to_be_visible()
+    clean("reference-open")

@@ -1,0 +1,141 @@
+"""What the console keeps in the relational database, on whichever the tests run: SQLite, or by scripts/postgres.py
+PostgreSQL."""
+
+import io
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.cache import caches
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from opsportal.accounts.users import create_user
+from opsportal.api import limits
+from tests.conftest import PASSWORD
+
+ON_POSTGRESQL = configured.DATABASES["default"]["ENGINE"].endswith("postgresql")
+postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="many writers at once: scripts/postgres.py")
+
+
+@pytest.fixture
+def shared_cache(settings: Any) -> Iterator[None]:
+    """The cache of production, in its table."""
+    settings.CACHES = settings.CACHES | {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "opsportal_cache"}
+    }
+    call_command("createcachetable", verbosity=0)
+    yield
+    caches["default"].clear()
+
+
+@pytest.mark.django_db
+def test_the_database_is_the_one_that_was_asked_for() -> None:
+    assert connection.vendor == ("postgresql" if ON_POSTGRESQL else "sqlite")
+
+
+@pytest.mark.django_db
+def test_migrations_are_whole() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+    call_command("migrate", check_unapplied=True, verbosity=0)
+    out = io.StringIO()
+    call_command("showmigrations", stdout=out)
+    assert "[ ]" not in out.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_shared_cache_keeps_counts_and_forgets(shared_cache: None) -> None:
+    cache = caches["default"]
+    assert cache.add("once", 1, 60)
+    assert not cache.add("once", 2, 60)
+    assert cache.incr("once") == 2
+    cache.set("text", "é\u2028" * 1000, 60)
+    assert cache.get("text") == "é\u2028" * 1000
+    cache.set("gone", 1, -1)
+    assert cache.get("gone") is None
+
+
+@pytest.mark.django_db
+def test_the_api_counts_in_the_shared_cache(shared_cache: None, settings: Any) -> None:
+    settings.API_RATE_LIMIT = 3
+    waits = [limits.seconds_to_wait("token-1") for _ in range(5)]
+    assert waits[:3] == [0, 0, 0]
+    assert min(waits[3:]) > 0
+    assert limits.seconds_to_wait("token-2") == 0
+
+
+@pytest.mark.django_db
+def test_wrong_passwords_are_counted_in_the_shared_cache(shared_cache: None, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "3/5m/key"}
+    create_user("olga", "operator", PASSWORD)
+
+    def says(password: str) -> str:
+        return Client().post("/accounts/login/", {"login": "olga", "password": password}).content.decode()
+
+    answers = [says("wrong") for _ in range(4)]
+    assert "Too many" not in answers[2]
+    assert "Too many" in answers[3]
+    assert "Too many" in says(PASSWORD)
+
+
+@pytest.mark.django_db
+def test_expired_sessions_are_cleared(client_for: Any) -> None:
+    client_for("viewer")
+    assert Session.objects.count() == 1
+    Session.objects.update(expire_date=timezone.now() - timedelta(days=1))
+    call_command("clearsessions")
+    assert Session.objects.count() == 0
+
+
+def at_once(work: Any, count: int = 8) -> list[Any]:
+    """What `work` answered in `count` threads that began together, each with a connection of its own."""
+    barrier, answers = threading.Barrier(count), []
+
+    def run() -> None:
+        barrier.wait()
+        try:
+            answers.append(work())
+        except Exception as error:
+            answers.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+@postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_add_a_key_at_once_one_does(shared_cache: None) -> None:
+    assert sorted(at_once(lambda: caches["default"].add("once", 1, 60))) == [False] * 7 + [True]
+
+
+@postgresql
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_make_an_account_at_once_one_does(django_db_serialized_rollback: None) -> None:
+    answers = at_once(lambda: create_user("olga", "viewer", PASSWORD))
+    assert User.objects.filter(username="olga").count() == 1
+    # Whoever came after found the account, or was told by the database.
+    assert any(isinstance(answer, User) for answer in answers)
+
+
+@postgresql
+@pytest.mark.django_db(transaction=True)
+def test_many_sign_in_at_once(django_db_serialized_rollback: None) -> None:
+    create_user("olga", "operator", PASSWORD)
+    answers = at_once(
+        lambda: Client().post("/accounts/login/", {"login": "olga", "password": PASSWORD}).status_code
+    )
+    assert answers == [302] * 8
+    assert Session.objects.count() == 8

@@ -1,0 +1,206 @@
+"""What the newest workflows show of each agent step: how often it failed, how long it took, when it last worked.
+
+One bounded reading serves every step for a minute: the newest `SAMPLE` workflows by the index, or as many as
+a Scan gives first where there is none.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.cache import caches
+
+from opsportal.console.tones import FAILED, SUCCESS, WAITING
+from opsportal.dynamo import spending
+from opsportal.dynamo.merge import Merge
+from opsportal.dynamo.pages import Page, scan_page
+from tracking import queries
+from tracking.models import Workflow
+from tracking.steps import Step
+
+SAMPLE = 200
+# Seconds that a reading is kept: it costs as much as four pages of a list.
+SAMPLE_LIFE = 60
+# Rates and percentiles of fewer than so many would be an accident, and are not given.
+LEAST = 5
+NO_INDEX = "This table has no index on overallStatus and createdAt, so a part of it is scanned."
+
+
+@dataclass(frozen=True)
+class End:
+    """When, and in which workflow, a step ended; `status` as recorded."""
+
+    at: datetime
+    session_id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """One step over a sample. `durations`: seconds of those that succeeded, sorted. `undated`: ends without
+    a stamp, which may be newer than `newest`."""
+
+    key: str
+    label: str
+    succeeded: int = 0
+    failed: int = 0
+    running: int = 0
+    others: int = 0
+    undated: int = 0
+    newest: End | None = None
+    last_success: End | None = None
+    last_failure: End | None = None
+    durations: tuple[Decimal, ...] = ()
+
+    @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def seen(self) -> int:
+        """Workflows that say more of the step than that it waits."""
+        return self.ended + self.running + self.others
+
+    @property
+    def error_rate(self) -> Decimal | None:
+        """Failures among what ended well or badly, 0 to 1; None where fewer than `LEAST` ended."""
+        return Decimal(self.failed) / self.ended if self.ended >= LEAST else None
+
+    @property
+    def average(self) -> Decimal | None:
+        """Seconds; None of fewer than `LEAST`."""
+        if len(self.durations) < LEAST:
+            return None
+        return sum(self.durations, Decimal(0)) / len(self.durations)
+
+    @property
+    def median(self) -> Decimal | None:
+        return nearest_rank(self.durations, 50) if len(self.durations) >= LEAST else None
+
+    @property
+    def p95(self) -> Decimal | None:
+        return nearest_rank(self.durations, 95) if len(self.durations) >= LEAST else None
+
+
+def nearest_rank(ordered: Sequence[Decimal], percent: int) -> Decimal:
+    """The smallest value that at least `percent` of the values do not exceed. It is one of them, never
+    something between two. IndexError: there are none."""
+    return ordered[max(-(-len(ordered) * percent // 100), 1) - 1]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The workflows that were looked at, and what they show. `since`: creation of the oldest of them;
+    `newest_first`: False where it is a part of the table in no order; `calls` and `units`: what it cost."""
+
+    steps: dict[str, StepFigures]
+    workflows: int
+    since: datetime | None
+    newest_first: bool
+    everything: bool
+    how: str
+    calls: int
+    units: Decimal
+    at: datetime
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, key: str) -> StepFigures:
+        """The figures of a step, all zero where no workflow has it."""
+        return self.steps.get(key) or StepFigures(key, label_of(key))
+
+
+def label_of(key: str) -> str:
+    """What the catalogue calls the step, else its attribute."""
+    return next((str(step["label"]) for step in settings.WORKFLOW_STEPS if step["key"] == key), key)
+
+
+def sample() -> Sample:
+    """At most `SAMPLE_LIFE` seconds old. Raises `DynamoError`."""
+    cache, key = caches["process"], f"step-figures:{Workflow.binding().fingerprint}"
+    known: Sample | None = cache.get(key)
+    if known is None:
+        known = _read()
+        cache.set(key, known, SAMPLE_LIFE)
+    return known
+
+
+def _read() -> Sample:
+    account = spending.current() or spending.Spending()
+    calls, units = account.calls, account.read_units
+    page, newest_first = _newest()
+    workflows = [Workflow.of(raw) for raw in page.items]
+    created = [one.created_at for one in workflows if isinstance(one.created_at, datetime)]
+    return Sample(
+        figures_of(workflows),
+        len(workflows),
+        min(created, default=None),
+        newest_first,
+        not page.cursor,
+        page.how,
+        account.calls - calls,
+        account.read_units - units,
+        datetime.now(UTC),
+        page.notes,
+    )
+
+
+def _newest() -> tuple[Page, bool]:
+    """Whole items: a step can be any attribute, so none can be left out."""
+    index = queries.status_index()
+    if index is None:
+        page = scan_page(Workflow.binding(), purpose="step-figures", limit=SAMPLE)
+        reason = queries.why_no_index()
+        page.notes.append(NO_INDEX if reason == queries.NO_INDEX else reason)
+        return page, False
+    seen = queries.statuses()
+    page = Merge(Workflow.binding(), index, seen.values, limit=SAMPLE).page(purpose="step-figures")
+    if seen.reason:
+        page.notes.append(seen.reason)
+    return page, True
+
+
+def figures_of(workflows: Iterable[Workflow]) -> dict[str, StepFigures]:
+    """The figures of every step that any of the workflows records, by its key."""
+    found: dict[str, list[tuple[str, Step]]] = {}
+    for workflow in workflows:
+        for step in workflow.steps:
+            if step.present and step.tone != WAITING:
+                found.setdefault(step.key, []).append((workflow.id, step))
+    return {key: _figures(key, recorded) for key, recorded in found.items()}
+
+
+def _figures(key: str, recorded: list[tuple[str, Step]]) -> StepFigures:
+    tones = [step.tone for _, step in recorded]
+    succeeded, failed = tones.count(SUCCESS), tones.count(FAILED)
+    running = sum(step.running for _, step in recorded)
+    ends = [(step.tone, _end(session_id, step)) for session_id, step in recorded if step.tone in ENDED]
+    dated = sorted(
+        ((tone, end) for tone, end in ends if end), key=lambda pair: (pair[1].at, pair[1].session_id)
+    )
+    durations = (step.seconds for _, step in recorded if step.tone == SUCCESS)
+    return StepFigures(
+        key,
+        label_of(key),
+        succeeded,
+        failed,
+        running,
+        len(recorded) - succeeded - failed - running,
+        len(ends) - len(dated),
+        dated[-1][1] if dated else None,
+        next((end for tone, end in reversed(dated) if tone == SUCCESS), None),
+        next((end for tone, end in reversed(dated) if tone == FAILED), None),
+        tuple(sorted(seconds for seconds in durations if seconds is not None)),
+    )
+
+
+ENDED = (SUCCESS, FAILED)
+
+
+def _end(session_id: str, step: Step) -> End | None:
+    """By the step's own stamps: those of the workflow may be another step's."""
+    for at in (step.completed_at, step.last_updated):
+        if isinstance(at, datetime):
+            return End(at, session_id, step.status_text)
+    return None

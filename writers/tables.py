@@ -1,0 +1,86 @@
+"""What the writers of both tables share: the client, the delivery, and its end."""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from .buffer import Merge
+from .delivery import Apply, Delivery
+from .results import OnTrouble, SpoolFull, Trouble, kind_of
+from .spool import Spool
+
+ATTEMPTS = 12  # against writers that change the same item at the same time
+SPOOL_BYTES = 64 * 1024 * 1024
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_client(region: str | None, endpoint_url: str | None) -> Any:
+    """A DynamoDB client with a short budget, since the work waits for it."""
+    budget = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+    region = region or os.environ.get("AWS_REGION")  # which botocore ignores
+    return boto3.client("dynamodb", region, endpoint_url=endpoint_url, config=budget)
+
+
+class TableWriter:
+    """One table, its spool, and what goes wrong with it."""
+
+    delivery: Delivery
+    clock: Clock
+
+    def _deliver(
+        self,
+        apply: Apply,
+        table_name: str,
+        *,
+        logger: logging.Logger,
+        spool_dir: str | os.PathLike[str] | None,
+        spool_bytes: int,
+        on_trouble: OnTrouble | None,
+        interval: float,
+        merge: Merge = lambda old, new: old | new,
+    ) -> Delivery:
+        spool = Spool(spool_dir, table_name, spool_bytes) if spool_dir is not None else None
+        return Delivery(
+            apply,
+            logger=logger,
+            now=lambda: self.clock().astimezone(UTC).isoformat(),
+            spool=spool,
+            on_trouble=on_trouble,
+            interval=interval,
+            merge=merge,
+        )
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why records go to the spool at present."""
+        return self.delivery.trouble
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Write what is buffered and replay what is spooled; whether nothing is left. ``timeout``: seconds."""
+        return self.delivery.flush(timeout)
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """``flush``, at the end of a program. What is left is on disk: the next writer with the same
+        ``spool_dir`` and table replays it."""
+        return self.delivery.close(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _surface(self, error: Exception, item: str) -> None:
+        """Tell of what is lost, unless the spool has told it."""
+        if not isinstance(error, (SpoolFull, OSError)) or kind_of(error):
+            kind = kind_of(error) or "mistake"
+            self.delivery.surface(Trouble(kind, f"{type(error).__name__}: {error}", item))

@@ -1,0 +1,97 @@
+"""One conditional UpdateItem in the making."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from . import values
+from .values import Item
+
+
+class Update:
+    """Changes to an item that was read: only what differs from it is written.
+
+    ``stamp_name``: the attribute that says when the item was changed, which every write sets.
+    """
+
+    stamp_name = ""
+
+    def __init__(self, item: Item, now: datetime) -> None:
+        self.item = item
+        self.now = now
+        self._names: dict[str, str] = {}
+        self._values: Item = {}
+        self._sets: list[str] = []
+        self._removes: list[str] = []
+        self._conditions: dict[str, str] = {}  # by path
+
+    def __bool__(self) -> bool:
+        return bool(self._sets or self._removes)
+
+    def room(self) -> int:
+        """About how many bytes the item can still take: DynamoDB's limit is 400 KB, names included."""
+        return 396_000 - len(json.dumps(self.item, default=str))
+
+    def set(self, value: Item, *path: str) -> None:
+        """Set what is at a path. All of it but the last name has to be there, as maps."""
+        if values.at(self.item, *path) != value:
+            self._sets.append(f"{self._path(*path)} = {self._value(value)}")
+
+    def remove(self, *path: str) -> None:
+        self._removes.append(self._path(*path))
+
+    def add(self, value: Item, *path: str) -> None:
+        """Add to a number, which may be missing."""
+        total, zero = self._path(*path), self._value({"N": "0"})
+        self._sets.append(f"{total} = if_not_exists({total}, {zero}) + {self._value(value)}")
+
+    def append(self, value: Item, *path: str) -> None:
+        """Append to a list. What is there and is no list is replaced."""
+        if "L" in (values.at(self.item, *path) or {}):
+            place = self._path(*path)
+            self._sets.append(f"{place} = list_append({place}, {self._value({'L': [value]})})")
+        else:
+            self.require_as_read(*path)
+            self.set({"L": [value]}, *path)
+
+    def require_as_read(self, *path: str) -> None:
+        """Write only if nobody has changed that in between."""
+        recorded, name = values.at(self.item, *path), self._path(*path)
+        if recorded is None:
+            self._conditions[name] = f"attribute_not_exists({name})"
+        elif name not in self._conditions:
+            self._conditions[name] = f"{name} = {self._value(recorded)}"
+
+    def stamp(self) -> str:
+        """Now, but never before what is recorded: what comes late is not the newest news."""
+        recorded = self.item.get(self.stamp_name)
+        since = values.moment(recorded)
+        return values.text(recorded) if since and since > self.now else self.written(self.now)
+
+    def written(self, moment: datetime) -> str:
+        """A time in the form of this table."""
+        return values.stamp(moment)
+
+    def request(self, table_name: str, key: str, value: str) -> dict[str, Any]:
+        """The arguments of UpdateItem. An item that is gone is not made anew."""
+        self._sets.append(f"{self._path(self.stamp_name)} = {self._value({'S': self.stamp()})}")
+        conditions = [f"attribute_exists({self._path(key)})", *self._conditions.values()]
+        expression = "SET " + ", ".join(self._sets)
+        if self._removes:
+            expression += " REMOVE " + ", ".join(self._removes)
+        return {
+            "TableName": table_name,
+            "Key": {key: {"S": value}},
+            "UpdateExpression": expression,
+            "ConditionExpression": " AND ".join(conditions),
+            "ExpressionAttributeNames": {placeholder: name for name, placeholder in self._names.items()},
+            "ExpressionAttributeValues": self._values,
+        }
+
+    def _path(self, *names: str) -> str:
+        return ".".join(self._names.setdefault(name, f"#n{len(self._names)}") for name in names)
+
+    def _value(self, value: Item) -> str:
+        placeholder = f":v{len(self._values)}"
+        self._values[placeholder] = value
+        return placeholder

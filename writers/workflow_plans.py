@@ -1,0 +1,131 @@
+"""What each record changes of a workflow's item, given the item as it is.
+
+A plan fills the update and returns why it refuses, or nothing. A record that is replayed is first asked
+whether it is `superseded`: the item may have gone on while the record was on disk.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from . import values
+from .values import Item
+from .workflow_update import WorkflowUpdate
+
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+ENDED = frozenset({"success", "error", "completed", "failed", "stopped"})
+UNTOUCHED = frozenset({"", "pending"})
+_STEP_STAMPS = ("startedAt", "completedAt", "lastUpdated")
+
+Arguments = dict[str, Any]
+
+
+def start_step(update: WorkflowUpdate, args: Arguments) -> str:
+    status, was = values.overall(update.item), values.step_of(update.item, args["step"])
+    if status in TERMINAL and not args["reopen"]:
+        return f"the workflow is {status}"
+    retried = _status(was) in ENDED
+    fields: Item = {"status": {"S": "in-progress"}, "activity": args["activity"]}
+    if retried or was.get("startedAt") in (None, {"S": ""}, {"NULL": True}):
+        fields["startedAt"] = {"S": values.stamp(update.now)}
+    if retried and "M" in was.get("tokenUsage", {}):
+        fields["tokenUsage"] = values.usage({})
+    update.overall("processing")
+    update.step(args["step"], fields, ("completedAt", "duration", "error") if retried else ())
+    return ""
+
+
+def progress(update: WorkflowUpdate, args: Arguments) -> str:
+    """Of a step that runs; one that nobody has started is."""
+    status, was = values.overall(update.item), values.step_of(update.item, args["step"])
+    if status in TERMINAL:
+        return f"the workflow is {status}"
+    if _status(was) in ENDED:
+        return f"the step is {_status(was)}"
+    fields: Item = {"status": {"S": "in-progress"}} if _status(was) in UNTOUCHED else {}
+    if fields:
+        fields["startedAt"] = {"S": values.stamp(update.now)}
+        update.overall("processing")
+    fields |= {name: args[name] for name in ("activity", "tokenUsage") if name in args}
+    update.step(args["step"], fields)
+    return ""
+
+
+def end_step(update: WorkflowUpdate, args: Arguments) -> str:
+    was, status = values.step_of(update.item, args["step"]), args["status"]
+    repeated = _status(was) == status
+    fields: Item = {"status": {"S": status}}
+    fields |= {name: args[name] for name in ("activity", "tokenUsage", "duration") if name in args}
+    if "error" in args:
+        fields["error"] = {"S": values.cut(args["error"], max(update.room(), 200))}
+    if not (repeated and "completedAt" in was):
+        fields["completedAt"] = {"S": values.stamp(update.now)}
+    if "duration" not in args and not repeated:
+        since = values.seconds_since(was.get("startedAt"), update.now)
+        fields |= {} if since is None else {"duration": values.seconds(since)}
+    if values.overall(update.item) not in TERMINAL:
+        update.overall("processing")
+    update.step(args["step"], fields, () if "error" in args else ("error",))
+    return ""
+
+
+def finalize(update: WorkflowUpdate, args: Arguments) -> str:
+    was = values.overall(update.item)
+    if was in TERMINAL and was != args["status"] and not args["force"]:
+        return f"the workflow is {was}"
+    update.overall(args["status"])
+    update.totals()
+    return ""
+
+
+PLANS: dict[str, Callable[[WorkflowUpdate, Arguments], str]] = {
+    "start_step": start_step,
+    "progress": progress,
+    "end_step": end_step,
+    "finalize": finalize,
+}
+
+
+def superseded(item: Item, op: str, at: datetime, args: Arguments) -> str:
+    """Why a record of that moment comes too late for the item, or "".
+
+    A retry in the console counts in ``retryCount``, and makes all that was recorded before of another run.
+    Else what is newer is told by stamps: those of the step where it has any, the item's where it has none.
+    """
+    if "retries" in args and retries_of(item) > args["retries"]:
+        return "the workflow was retried since"
+    # What is written has milliseconds: what was of the same one is not newer.
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    item_is_newer = _newer(item.get("lastUpdated"), at)
+    if op == "finalize":
+        steps = [values.mapping(value) for name, value in item.items() if name not in values.RESERVED]
+        if any("status" in step and _newer(step.get("startedAt"), at) for step in steps):
+            return "a step has been started since"
+        status = values.overall(item)
+        reset = status == "initializing" or (status in TERMINAL and args["force"])
+        return f"the workflow is {status} since" if reset and item_is_newer else ""
+    if values.overall(item) in TERMINAL and args.get("reopen") and item_is_newer:
+        return f"the workflow is {values.overall(item)} since"
+    step = values.step_of(item, args["step"])
+    if _status(step) in UNTOUCHED:
+        return ""
+    stamped = any(values.moment(step.get(name)) for name in _STEP_STAMPS)
+    ended = op == "end_step"
+    if any(_newer(step.get(name), at) for name in _STEP_STAMPS) or (item_is_newer and not stamped):
+        return f"the step is {_status(step)} since"
+    # Of two starts of a step that runs, no stamp tells which is the newer; its text is no loss.
+    return "the item has gone on since" if item_is_newer and not ended and _status(step) not in ENDED else ""
+
+
+def retries_of(item: Item) -> int:
+    count = values.decimal(item.get("retryCount"))
+    return int(count) if count is not None and 0 <= count < 10**6 else 0
+
+
+def _newer(stamp: Item | None, at: datetime) -> bool:
+    found = values.moment(stamp)
+    return found is not None and found > at
+
+
+def _status(step: Item) -> str:
+    return values.text(step.get("status")).lower()
