@@ -1,10 +1,28 @@
 """What tests of the writers share: a clock, and a client that a test can take away."""
 
+import asyncio
 import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError, EndpointConnectionError
+
+T = TypeVar("T")
+
+
+def apart(work: Callable[[], T]) -> T:
+    """What `work` returns, called in a thread of its own: after a test with a browser, this one has an event loop
+    that runs."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(work).result()
+
+
+def looped(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, in an event loop of its own."""
+    return apart(lambda: asyncio.run(work))
+
 
 START = datetime(2025, 12, 24, 10, 0, tzinfo=UTC)
 

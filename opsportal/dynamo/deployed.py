@@ -98,7 +98,8 @@ def told(table: Binding, ask: Callable[[], T]) -> T | Unknown:
 
 def _ttl(answer: dict[str, Any]) -> Ttl:
     description = answer.get("TimeToLiveDescription", {})
-    return Ttl(description.get("TimeToLiveStatus", "DISABLED"), description.get("AttributeName", ""))
+    status = description.get("TimeToLiveStatus", "DISABLED")
+    return Ttl(status, "" if status == "DISABLED" else description.get("AttributeName", ""))
 
 
 def _recovery(answer: dict[str, Any]) -> Recovery:

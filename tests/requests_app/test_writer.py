@@ -30,7 +30,7 @@ from requests_app.writer import (
     RequestWriter,
     TakenAway,
 )
-from tests.writing import START, Clock, Heard, Line, refusal
+from tests.writing import START, Clock, Heard, Line, looped, refusal
 
 WHO = Actor("olga", "operator")
 
@@ -788,7 +788,7 @@ def test_the_same_with_asyncio(bench: Bench) -> None:
                 await job.complete({"count": 1})
 
     bench.put()
-    asyncio.run(work())
+    looped(work())
     assert bench.statuses() == ["processing", "executing", "completed"]
     assert bench.messages() == ["searching", "Executing", "Request completed"]
 
@@ -813,7 +813,7 @@ def test_a_cancelled_task_leaves_a_failed_request(bench: Bench) -> None:
                 await task
 
     bench.put()
-    asyncio.run(work())
+    looped(work())
     assert bench.item()["status_message"] == {"S": "CancelledError"}
 
 
@@ -841,7 +841,7 @@ def test_a_task_that_is_cancelled_while_it_claims_leaves_a_failed_request(bench:
                 await task
 
     bench.put()
-    asyncio.run(work())
+    looped(work())
     assert bench.statuses() == ["processing", "failed"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from opsportal.dynamo.clients import client
 from tests.operations.places import get, put, request_item
 from tests.test_docs import ROOT, blocks
+from tests.writing import apart
 from writers import delivery, logs, tables
 from writers.results import Trouble
 
@@ -32,7 +33,7 @@ def run(tables: dict[str, Any], settings: Any, monkeypatch: pytest.MonkeyPatch, 
         text = blocks(TEXT, "python")[number]
         for default, name in names.items():
             text = text.replace(default, name)
-        exec(compile(text, "docs/writers.md", "exec"), {"__name__": "example"})
+        apart(lambda: exec(compile(text, "docs/writers.md", "exec"), {"__name__": "example"}))
 
     return example
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo.clients import client
-from tests.writing import Clock, Line
+from tests.writing import Clock, Line, looped
 from tracking.writer import AsyncStatusWriter, Cancelled, StatusWriter, TakenAway, values
 
 # What is written is tried on both engines in test_writer.py.
@@ -239,7 +239,7 @@ def test_the_same_with_asyncio(bench: Bench) -> None:
                 async with writer.step("s", "pdfAdapter", "Extracting"):
                     raise ValueError("broken")
 
-    asyncio.run(work())
+    looped(work())
     assert bench.item("a")["overallStatus"] == {"S": "completed"}
     assert bench.item("a")["totalTokenUsage"]["M"]["inputTokens"] == {"N": "5"}
     assert bench.step()["error"] == {"S": "ValueError: broken"}
@@ -268,7 +268,7 @@ def test_calls_about_one_session_keep_their_order_and_others_do_not_wait(bench: 
             slow.set()
             await asyncio.gather(*calls)
 
-    asyncio.run(work())
+    looped(work())
     assert seen == ["t0", "s0", "s1", "s2", "s3", "s4"]
 
 
@@ -288,7 +288,7 @@ def test_a_task_that_is_cancelled_leaves_a_failed_step(bench: Bench) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-    asyncio.run(work())
+    looped(work())
     assert (bench.step()["status"], bench.step()["error"]) == ({"S": "error"}, {"S": "CancelledError"})
 
 
@@ -321,7 +321,7 @@ def test_a_task_that_is_cancelled_while_its_step_starts_leaves_a_failed_step(ben
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-    asyncio.run(work())
+    looped(work())
     assert entered == []
     assert (bench.step()["status"], bench.step()["error"]) == ({"S": "error"}, {"S": "CancelledError"})
 
@@ -337,7 +337,7 @@ def test_a_call_goes_on_when_the_task_that_waits_for_it_is_cancelled(bench: Benc
             with pytest.raises(asyncio.CancelledError):
                 await second
 
-    asyncio.run(work())
+    looped(work())
     assert bench.step()["status"] == {"S": "success"}
 
 
