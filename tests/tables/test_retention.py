@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from opsportal.tables.permissions import features
 from opsportal.tables.retention import chore as chores
 from opsportal.tables.retention import progress, stamping
 from opsportal.tables.retention.keeping import keep
-from opsportal.tables.retention.rules import MARK, Lives, Verdict, judge, judge_log, rules
+from opsportal.tables.retention.rules import MARK, Lives, Verdict, bound, judge, judge_log, rules
 from requests_app.retention import RULE
 from tests.iam import Iam, judged, table_names
 from tests.operations.places import dump, get, naive, scan, trail
@@ -131,6 +131,14 @@ def test_a_log_is_judged_by_its_time_and_its_request(verdict: Verdict, log: Any)
 def test_the_grace_is_never_shorter_than_a_full_look(settings: Any) -> None:
     settings.RETENTION_GRACE_DAYS, settings.RETENTION_REQUEST_DAYS = 0, -5
     assert Lives.configured() == Lives(0, 0, 2)
+
+
+def test_no_setting_leads_out_of_the_calendar(settings: Any) -> None:
+    settings.RETENTION_GRACE_DAYS = settings.RETENTION_REQUEST_DAYS = settings.RETENTION_LOG_DAYS = 10**14
+    lives = Lives.configured()
+    now = datetime.now(UTC)
+    assert bound(now, lives.items) == bound(now, lives.logs) < "1990"
+    assert lives.expiry(now) > now.timestamp()
 
 
 # --- Sweeps --------------------------------------------------------------------------------------------------

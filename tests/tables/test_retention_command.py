@@ -56,8 +56,11 @@ def test_what_is_off_says_which_setting_switches_it_on(tables: dict[str, Binding
     assert said.count(": off. Set RETENTION_") == 2
     with pytest.raises(CommandError, match="nothing that could be stamped"):
         retention("--apply", "--yes")
-    with pytest.raises(CommandError, match="not negative"):
-        retention("--log-days", "-1")
+    for impossible in ("-1", "99999999999999"):
+        with pytest.raises(CommandError, match="A number of days is 0, for never, to 36,500; not "):
+            retention("--log-days", impossible)
+    with pytest.raises(CommandError, match="--reason is for --keep"):
+        retention("--reason", "because")
 
 
 def test_without_ttl_it_says_that_stamps_would_do_nothing_and_how_to_mend_it(

@@ -43,6 +43,8 @@ def run(console: Console, options: dict[str, Any]) -> int:
     role, account = options["role"], options["account"]
     if account and not (account.isascii() and account.isdigit() and len(account) == 12):
         raise CommandError("--account is a number of twelve digits.")
+    if options["table"] and role != "migrator":
+        raise CommandError("--table is for --role migrator: the other roles change no tables.")
     known = Circumstances() if options["offline"] else look(features(role))
     for note in known.notes:
         if not (account and "--account" in note):

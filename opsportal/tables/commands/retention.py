@@ -15,7 +15,7 @@ from opsportal.tables.commands import Console
 from opsportal.tables.retention.chore import obstacle, work
 from opsportal.tables.retention.keeping import keep
 from opsportal.tables.retention.preview import NAMED, Preview, preview
-from opsportal.tables.retention.rules import Lives, Rule, rules
+from opsportal.tables.retention.rules import MOST_DAYS, Lives, Rule, rules
 from opsportal.tables.retention.sweeps import Sweep, sweeps
 
 HELP = "show which old requests and logs the worker would give an expiry; --apply does it now"
@@ -33,11 +33,13 @@ def add_arguments(parser: CommandParser) -> None:
 def run(console: Console, options: dict[str, Any]) -> int:
     if options["keep"]:
         return _keep(console, options["keep"], options["reason"])
+    if options["reason"]:
+        raise CommandError("--reason is for --keep: what the worker stamps needs none.")
     lives = Lives.configured()
     for name, given in (("items", options["request_days"]), ("logs", options["log_days"])):
         if given is not None:
-            if given < 0:
-                raise CommandError("A number of days is not negative; 0 is never.")
+            if not 0 <= given <= MOST_DAYS:
+                raise CommandError(f"A number of days is 0, for never, to {MOST_DAYS:,}; not {given}.")
             lives = replace(lives, **{name: given})
     status, stamps = 0, 0
     ready: list[Sweep] = []
@@ -73,8 +75,8 @@ def _say_settings(console: Console, rule: Rule, lives: Lives) -> None:
 
 
 def _say(console: Console, found: Preview, why: str) -> None:
-    table = found.sweep.table
-    console.say(f"{table.name} in {table.region}: finished, and {found.sweep.days} days old")
+    table, days = found.sweep.table, "day" if found.sweep.days == 1 else "days"
+    console.say(f"{table.name} in {table.region}: finished, and {found.sweep.days} {days} old")
     if why:
         console.say(f"  Nothing would be stamped. {why}")
     cap = f" (of the first {found.read} that were read; there are more)" if found.more else ""

@@ -72,6 +72,10 @@ def rule_of(logical: str) -> Rule | None:
     return next((rule for rule in rules() if logical in (rule.logical, rule.logs)), None)
 
 
+# A century: whoever means never says 0, and no calendar ends before.
+MOST_DAYS = 36_500
+
+
 @dataclass(frozen=True)
 class Lives:
     """Days after which items and logs are stamped (0: never), and from the stamp to the expiry."""
@@ -83,10 +87,10 @@ class Lives:
     @classmethod
     def configured(cls) -> "Lives":
         return cls(
-            max(settings.RETENTION_REQUEST_DAYS, 0),
-            max(settings.RETENTION_LOG_DAYS, 0),
+            min(max(settings.RETENTION_REQUEST_DAYS, 0), MOST_DAYS),
+            min(max(settings.RETENTION_LOG_DAYS, 0), MOST_DAYS),
             # A look at everything takes a day: what comes to life again must not be gone before it.
-            max(settings.RETENTION_GRACE_DAYS, 2),
+            min(max(settings.RETENTION_GRACE_DAYS, 2), MOST_DAYS),
         )
 
     def expiry(self, now: datetime) -> int:
