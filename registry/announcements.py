@@ -18,7 +18,7 @@ from opsportal.operations.changes import Change, Raw, same, text
 from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
-from registry import actions, discovery, documents, stamps
+from registry import actions, documents, stamps, versions
 from registry.models import HEALTHY, Agent
 from registry.profile import (
     FIELDS,
@@ -142,7 +142,7 @@ def heartbeat(agent_id: str) -> Agent:
     now = datetime.now(UTC)
     before = _beat(agent_id, now)
     if Agent.of(before).health != HEALTHY:
-        discovery.written()
+        versions.written(agent_id)
     return Agent.of(before)
 
 

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from opsportal.dynamo import clients
-from registry import actions, announcements, discovery
+from registry import actions, announcements, discovery, versions
 from tests.api.conftest import Program
 from tests.dynamo.typed import EVERY_TYPE
 from tests.operations.places import dump, get, put, trail
@@ -381,7 +381,7 @@ def test_a_reading_that_grows_old_is_renewed_without_a_caller_waiting(
     settings.AGENTS_CACHE_SECONDS = 60
     assert found(caller) == []
     put(table, agent(agentId={"S": "a"}))
-    (place,) = [place for place, held in discovery._held.items() if held.version == discovery.version()]
+    (place,) = [place for place, held in discovery._held.items() if held.version == versions.current()]
     discovery._held[place] = replace(discovery._held[place], taken=time.monotonic() - 31)
     assert found(caller) == []  # at once, as it is
     for thread in threading.enumerate():
@@ -399,7 +399,7 @@ def test_trouble_while_reading_ahead_is_in_the_log_and_nobodys_answer(
     fault, _ = kinds(table)["throttled"]
     assert discovery._reading.acquire(timeout=5)
     with trouble(table, fault):
-        discovery._read_ahead("some place", "some version")
+        discovery._read_ahead("some place", versions.current())
     assert "could not be read ahead" in caplog.text
     assert not discovery._reading.locked()
     assert found(caller) == []
@@ -412,7 +412,7 @@ def test_every_change_through_the_console_is_discovered_at_once(
     settings.AGENTS_CACHE_SECONDS = 60
     put(table, agent(agentId={"S": "a"}))
     assert found(caller) == ["a"]
-    before = discovery.version()
+    before = versions.current()
     by = {"by": BY, "reason": ""}
     match change:
         case "register":
@@ -436,7 +436,36 @@ def test_every_change_through_the_console_is_discovered_at_once(
             assert found(caller) == []
             undo.undo(done.entry, action_id=new_id(), **by)
             assert found(caller) == ["a"]
-    assert discovery.version() != before
+    assert versions.current() != before
+
+
+def test_what_was_written_is_read_alone_and_takes_its_place(
+    caller: Program, table: Any, settings: Any
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    for number, score in enumerate(("90", "50", "10")):
+        put(table, agent(agentId={"S": f"a{number}"}, reputationScore={"N": score}))
+    assert found(caller) == ["a0", "a1", "a2"]
+    kept = {one.id: one for held in discovery._held.values() for one in held.agents}
+
+    def change() -> None:
+        caller.post(REGISTER, {"profile": {**PROFILE, "id": "new"}})
+        assert found(caller) == ["a0", "a1", "a2", "new"]
+        put(table, agent(agentId={"S": "a2"}, reputationScore={"N": "70"}))
+        versions.written("a2")
+        actions.deactivate("a1", action_id=new_id(), by=BY, reason="")
+        assert found(caller) == ["a0", "a2", "a1", "new"]
+        assert found(caller, "capability=fitness_analysis") == ["a0", "a2", "new"]
+        actions.purge("a1", action_id=new_id(), by=BY, reason="")
+        assert found(caller) == ["a0", "a2", "new"]
+
+    assert scans(table, change) == 0
+    # Read whole again, offers are made anew of what has changed only.
+    settings.AGENTS_CACHE_SECONDS = 0
+    found(caller)
+    now = {one.id: one for held in discovery._held.values() for one in held.agents}
+    assert now["a0"] is kept["a0"]
+    assert now["a2"] is not kept["a2"]
 
 
 def test_another_process_sees_what_this_one_registered(caller: Program, table: Any, settings: Any) -> None:
@@ -462,10 +491,10 @@ def test_a_version_that_was_thrown_out_of_the_cache_only_costs_a_reading(caller:
 
 def test_a_refused_action_throws_nothing_away(caller: Program, table: Any) -> None:
     put(table, agent(agentId={"S": "a"}))
-    before = discovery.version()
+    before = versions.current()
     assert caller.post("/api/agents/none/deactivate").status_code == 404
     assert caller.post(REGISTER, {"profile": {"id": "a"}}).status_code == 400
-    assert discovery.version() == before
+    assert versions.current() == before
 
 
 @pytest.mark.no_moto
