@@ -19,7 +19,7 @@ from django.conf import settings
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.documents import as_json
-from opsportal.dynamo.errors import translated
+from opsportal.dynamo.errors import AccessDenied, translated
 from opsportal.dynamo.pages import Raw
 from registry import versions
 from registry.models import Agent
@@ -180,14 +180,17 @@ def _fresh(place: str, now_version: Version) -> Snapshot | None:
 
 
 def _renewed(place: str, found: Snapshot, now_version: Version) -> Snapshot | None:
-    """With the agents that were written since; None where it can't be told which. Takes no lock: threads that do
-    the same come to the same."""
+    """With the agents that were written since; None where it can't be told which, or they can't be read alone.
+    Takes no lock: threads that do the same come to the same."""
     told = versions.since(found.known, now_version)
     if told is None:
         return None
     ids, known = told
     agents = [one for one in found.agents if one.id not in ids]
-    agents += [offer(agent.raw) for one in ids if (agent := Agent.read(one, consistent=True))]
+    try:
+        agents += [offer(agent.raw) for one in ids if (agent := Agent.read(one, consistent=True))]
+    except AccessDenied:
+        return None
     renewed = Snapshot(now_version, known, found.taken, _in_order(agents))
     if _held.get(place) is found:  # else it was read whole meanwhile
         _held[place] = renewed

@@ -115,7 +115,8 @@ def _random() -> str:
 
 
 def _kept() -> float:
-    return max(KEPT, TIMES * settings.AGENTS_CACHE_SECONDS)
+    cached: float = settings.AGENTS_CACHE_SECONDS
+    return max(KEPT, TIMES * cached)
 
 
 # When the database's cache is full it throws out those keys that come first in the alphabet. These come last, since

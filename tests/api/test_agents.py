@@ -15,7 +15,7 @@ from tests.api.conftest import Program
 from tests.dynamo.typed import EVERY_TYPE
 from tests.operations.places import dump, get, put, trail
 from tests.registry.test_actions import BY, MS, agent, new_id, operational
-from tests.trouble import kinds, trouble
+from tests.trouble import denied, kinds, trouble
 
 REGISTER, HEARTBEAT = "/api/agents/register", "/api/agents/heartbeat"
 PROFILE: dict[str, Any] = {
@@ -466,6 +466,18 @@ def test_what_was_written_is_read_alone_and_takes_its_place(
     now = {one.id: one for held in discovery._held.values() for one in held.agents}
     assert now["a0"] is kept["a0"]
     assert now["a2"] is not kept["a2"]
+
+
+def test_where_agents_can_t_be_read_alone_the_whole_is_read(
+    caller: Program, table: Any, settings: Any
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    found(caller)
+    put(table, agent(agentId={"S": "a"}))
+    versions.written("a")
+    arn = "arn:aws:dynamodb:eu-north-1:123456789012:table/agents"
+    with trouble(table, denied("GetItem", arn), "GetItem"):
+        assert found(caller) == ["a"]
 
 
 def test_another_process_sees_what_this_one_registered(caller: Program, table: Any, settings: Any) -> None:
