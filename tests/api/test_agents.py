@@ -2,14 +2,17 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 
 from opsportal.dynamo import clients
+from opsportal.operations.outcomes import Conflict, Refused
 from registry import actions, announcements, discovery, versions
 from tests.api.conftest import Program
 from tests.dynamo.typed import EVERY_TYPE
@@ -514,6 +517,37 @@ def test_a_registry_of_more_than_a_page_is_read_whole(caller: Program, table: An
     for number in range(4):
         put(table, agent(agentId={"S": f"a{number}"}, padding={"S": "x" * 350_000}))
     assert len(found(caller)) == 4
+
+
+@pytest.mark.no_moto
+def test_many_who_register_one_agent_at_once_all_succeed(caller: Program, table: Any) -> None:
+    put(table, agent(agentId={"S": "a"}))
+
+    def register(number: int) -> str:
+        profile = announcements.Announcement("a", {"name": f"n{number}", "endpoint": "https://x.example"})
+        try:
+            announcements.register(profile, by=BY, reason="", action_id=new_id())
+        except Refused as refused:
+            return refused.sentence
+        finally:
+            connection.close()
+        return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(register, range(24))) == {""}
+
+
+def test_a_registration_that_others_keep_from_being_written_says_when_to_try_again(
+    caller: Program, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **__: Any) -> Any:
+        raise Conflict("Somebody or something else changed it.")
+
+    monkeypatch.setattr(announcements, "act", busy)
+    monkeypatch.setattr(announcements, "PAUSE", 0)
+    answer = caller.post(REGISTER, {"profile": PROFILE})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert "action_id" in answer.json()
 
 
 # --- One agent ---------------------------------------------------------------------------------------------------
