@@ -30,7 +30,9 @@ from django.test.utils import setup_test_environment
 from opsportal.accounts import tokens
 from opsportal.accounts.users import create_user
 from opsportal.dynamo import clients
-from registry import discovery
+from opsportal.operations.entries import Actor, new_action_id
+from registry import announcements, versions
+from registry.announcements import Announcement
 from tests.engines import fresh_tables, running
 
 AGENTS, REQUESTS, MOST_MS = 1_000, 300, 50.0
@@ -50,6 +52,16 @@ def item(number: int) -> dict[str, object]:
         "serviceAvailability": {"S": json.dumps({"basic": basic})},
         "description": {"S": "Says what it does in a sentence or two. " * 5},
     }
+
+
+def register() -> None:
+    profile = {"endpoint": f"https://{time.time_ns()}.example.com", "capabilities": "capability_7"}
+    announcements.register(
+        Announcement("agent-0007", profile),
+        by=Actor("bench", "operator"),
+        reason="",
+        action_id=new_action_id(),
+    )
 
 
 def median_ms(run: Callable[[], object], times: int) -> float:
@@ -97,15 +109,21 @@ def main() -> int:
             ),
         ]
 
-        def after_a_write() -> None:
-            discovery.written()
-            get(narrow)
+        def first_after(write: Callable[[], object]) -> float:
+            taken = []
+            for _ in range(20):
+                write()
+                taken.append(median_ms(lambda: get(narrow), 1))
+            return statistics.median(taken)
 
-        rows.append(("the first after a write", median_ms(after_a_write, 20), get(narrow)))
+        rows += [
+            ("the first after a registration", first_after(register), get(narrow)),
+            ("the first after any write", first_after(versions.written), get(narrow)),
+        ]
     print(f"{AGENTS:,} agents")
     for label, taken, size in rows:
         print(f"{label:32} {taken:8.2f} ms {taken / floor:7.1f} x floor {size:10,} bytes")
-    return int(max(taken for _, taken, _ in rows[1:4]) >= MOST_MS)
+    return int(max(taken for _, taken, _ in rows[1:5]) >= MOST_MS)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ asked and what it cost (opsportal.telemetry.access_log).
 import logging
 import os
 import signal
+import socket
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from opsportal.supervisor import signal_on_parent_death
 from opsportal.telemetry.logs import FORMATTERS, format_of
 from opsportal.telemetry.shared_files import SharedFiles
 
+STALLED_SECONDS = 20
+
 
 class ConsoleLogger(Logger):  # type: ignore[misc]
     """gunicorn's own lines in the form of the console's."""
@@ -26,6 +30,13 @@ class ConsoleLogger(Logger):  # type: ignore[misc]
         super().setup(cfg)
         for handler in self.error_log.handlers:
             handler.setFormatter(FORMATTERS.get(format_of(os.environ), logging.Formatter)())
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """A reader that went to sleep is no defect of ours, and its trace tells nothing."""
+        if isinstance(sys.exception(), BlockingIOError):
+            self.warning("A connection stalled for %d s, and was closed.", STALLED_SECONDS)
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 shared_files = SharedFiles()
@@ -40,6 +51,15 @@ def post_fork(server: Any, worker: Any) -> None:
     signal_on_parent_death(signal.SIGKILL)
     if os.getppid() != server.pid:
         os._exit(126)
+
+
+def post_worker_init(worker: Any) -> None:
+    """A connection that neither sends nor takes anything any more must not hold a thread for ever. gunicorn's threads
+    know no such limit; Linux gives a listener's to what it accepts."""
+    if sys.platform == "linux":
+        for listener in worker.sockets:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALLED_SECONDS, 0))
 
 
 def child_exit(server: Any, worker: Any) -> None:

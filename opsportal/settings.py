@@ -200,6 +200,9 @@ DYNAMO_REQUEST_DEADLINE = env.float("DYNAMO_REQUEST_DEADLINE", default=5.0)
 # At least gunicorn's threads, or requests wait for a connection.
 DYNAMO_MAX_POOL_CONNECTIONS = env.int("DYNAMO_MAX_POOL_CONNECTIONS", default=32)
 
+# Downloads that a process sends at once: each holds one of gunicorn's threads for as long as its reader takes.
+STREAMS_AT_ONCE = max(1, env.int("WEB_THREADS", default=8) // 2)
+
 # True on the in-process fallback of `make run`: the banner says that data ends with the process.
 ENGINE_IS_VOLATILE = env.bool("OPSPORTAL_ENGINE_IS_VOLATILE", default=False)
 

@@ -6,6 +6,8 @@ The item keeps the layout of deployed registries, so that their other readers go
 
 import hashlib
 import json
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from opsportal.operations.changes import Change, Raw, same, text
 from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
-from registry import actions, discovery, documents, stamps
+from registry import actions, documents, stamps, versions
 from registry.models import HEALTHY, Agent
 from registry.profile import (
     FIELDS,
@@ -42,7 +44,9 @@ DECIDED = frozenset(
 )  # fmt: skip
 MOST_OTHERS, MOST_NAME = 50, 255
 # Writes of others in between that one announcement bears.
-ATTEMPTS = 3
+ATTEMPTS = 8
+# Seconds, times the attempt, and by chance up to as much again: so that they do not meet again.
+PAUSE = 0.005
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,12 @@ def register(announced: Announcement, *, by: Actor, reason: str, action_id: str)
             # A heartbeat or a registration of the same agent was quicker; neither forbids this one.
             if attempt + 1 == ATTEMPTS:
                 raise
+            _wait(attempt)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _wait(attempt: int) -> None:
+    time.sleep(PAUSE * (attempt + 1) * (1 + secrets.randbelow(100) / 100))
 
 
 def _new(announced: Announcement, now: datetime) -> Plan:
@@ -142,7 +151,7 @@ def heartbeat(agent_id: str) -> Agent:
     now = datetime.now(UTC)
     before = _beat(agent_id, now)
     if Agent.of(before).health != HEALTHY:
-        discovery.written()
+        versions.written(agent_id)
     return Agent.of(before)
 
 
@@ -169,7 +178,7 @@ def _beat(agent_id: str, now: datetime) -> Raw:
         return dict(answer["Attributes"])
     except client.exceptions.ConditionalCheckFailedException:
         pass
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         found = Agent.read(agent_id, consistent=True)
         if found is None:
             raise Missing(actions.GONE)
@@ -182,5 +191,5 @@ def _beat(agent_id: str, now: datetime) -> Raw:
                 client.update_item(**change.request(table.name, key))
             return found.raw
         except client.exceptions.ConditionalCheckFailedException:
-            continue
+            _wait(attempt)
     raise Conflict("Others are writing it at this very moment. Send the heartbeat again.")

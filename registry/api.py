@@ -3,6 +3,7 @@
 Errors have the sentence under `error` too, where those agents look for it (see `opsportal.api.problems`).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -171,13 +172,18 @@ class RegisterOut(Schema):
 @requires("registry.register_agents")
 def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse:
     announced = announced_by(body.profile)
-    done = effects.carry_out(
-        request,
-        lambda by, action_id: announcements.register(announced, by=by, reason="", action_id=action_id),
-        reason="",
-        state=STATE,
-        same=announced.is_of,
-    )
+    try:
+        done = effects.carry_out(
+            request,
+            lambda by, action_id: announcements.register(announced, by=by, reason="", action_id=action_id),
+            reason="",
+            state=STATE,
+            same=announced.is_of,
+        )
+    except ApiProblem as problem:
+        if problem.status == 409:  # no state forbids it
+            raise _busy(problem.detail, problem.more) from None
+        raise
     moment = done.entry.time
     stamp = int(stamps.milliseconds(moment)["N"]) if isinstance(moment, datetime) else None
     agent = {
@@ -191,6 +197,10 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
         201,
         {"Location": url_of(announced.agent_id), **effects.headers_of(done)},
     )
+
+
+def _busy(sentence: str, more: Mapping[str, Any]) -> ApiProblem:
+    return ApiProblem(503, "Others are writing it", sentence, headers={"Retry-After": "1"}, more=more)
 
 
 # --- Heartbeat -----------------------------------------------------------------------------------------------------
@@ -220,9 +230,7 @@ def send_heartbeat(request: HttpRequest, body: Body[HeartbeatIn]) -> HttpRespons
     except Missing as missing:
         raise ApiProblem(404, "There is no such item", missing.sentence) from None
     except Conflict as conflict:
-        raise ApiProblem(
-            503, "Others are writing it", conflict.sentence, headers={"Retry-After": "1"}
-        ) from None
+        raise _busy(conflict.sentence, {}) from None
     return answer(
         {
             "success": True,

@@ -8,7 +8,7 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from registry import actions, discovery, watches
+        from registry import actions, versions, watches
 
         register(
             Subject(
@@ -20,7 +20,7 @@ class RegistryConfig(AppConfig):
                 undo_edit_permission="registry.edit_agents",
                 item_url=lambda key: reverse("registry:item", args=[key]),
                 renewed=actions.renewed,
-                written=discovery.written,
+                written=versions.written,
             )
         )
         watches.register_all()

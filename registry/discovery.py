@@ -1,28 +1,29 @@
 """Which agents offer something: answered from memory, for as long as nobody has written.
 
-Every process keeps the registry as it last read it, rendered. A version in the shared cache tells whether
-something was written through the console since, by whichever process: then it is read again, consistently,
-before it is answered. What other programs write is seen when `AGENTS_CACHE_SECONDS` are over.
+Every process keeps the registry as it last read it, rendered. A version in the shared cache (`registry.versions`)
+tells whether something was written through the console since, by whichever process: then the agents that were
+written are read again, consistently, before it is answered, or all where it can't be told which. What other
+programs write is seen when `AGENTS_CACHE_SECONDS` are over.
 """
 
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import caches
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.documents import as_json
-from opsportal.dynamo.errors import translated
+from opsportal.dynamo.errors import AccessDenied, translated
 from opsportal.dynamo.pages import Raw
+from registry import versions
 from registry.models import Agent
+from registry.versions import Known, Version
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +62,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Offer:
-    """One agent, as far as discovery compares it. `responses`: milliseconds by tier, "" for none in
-    particular; `open`: the tiers with a free slot."""
+    """One agent, as far as discovery compares it, and the item that it was made of. `responses`: milliseconds by
+    tier, "" for none in particular; `open`: the tiers with a free slot."""
 
+    id: str
+    raw: Raw
     rendered: bytes
     active: bool
     offers: frozenset[str]
@@ -97,6 +100,8 @@ def offer(raw: Raw) -> Offer:
         responses[""] = agent.avg_latency_ms
     declared = agent.service_availability if isinstance(agent.service_availability, dict) else {}
     return Offer(
+        agent.id,
+        raw,
         as_json(document(agent)).encode(errors="replace"),
         agent.is_active,
         frozenset(agent.offers),
@@ -122,9 +127,11 @@ def _is_open(slots: Any, filled: Any) -> bool:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The registry, best reputation first, as read at `taken` (monotonic seconds)."""
+    """The registry, best reputation first, as read whole at `taken` (monotonic seconds). `version`: the last that
+    it was found to be; `known`: the writes that it has."""
 
-    version: str
+    version: Version
+    known: Known
     taken: float
     agents: tuple[Offer, ...]
 
@@ -149,12 +156,12 @@ def discover(wanted: Wanted) -> Found:
 
 
 def _current() -> Snapshot:
-    place, now_version = Agent.binding().fingerprint, version()
+    place, now_version = Agent.binding().fingerprint, versions.current()
     found = _fresh(place, now_version)
     if found is None:
         with _reading:
             # Asked for before reading, so that what is written meanwhile makes this reading old.
-            now_version = version()
+            now_version = versions.current()
             # Perhaps it was read by the thread that was before this one.
             return _fresh(place, now_version) or _read(place, now_version)
     if time.monotonic() - found.taken > settings.AGENTS_CACHE_SECONDS / 2 and _reading.acquire(
@@ -165,21 +172,51 @@ def _current() -> Snapshot:
     return found
 
 
-def _fresh(place: str, now_version: str) -> Snapshot | None:
+def _fresh(place: str, now_version: Version) -> Snapshot | None:
     found = _held.get(place)
-    if found is None or found.version != now_version:
+    if found is None or time.monotonic() - found.taken >= settings.AGENTS_CACHE_SECONDS:
         return None
-    return found if time.monotonic() - found.taken < settings.AGENTS_CACHE_SECONDS else None
+    return found if found.version == now_version else _renewed(place, found, now_version)
 
 
-def _read(place: str, now_version: str) -> Snapshot:
+def _renewed(place: str, found: Snapshot, now_version: Version) -> Snapshot | None:
+    """With the agents that were written since; None where it can't be told which, or they can't be read alone.
+    Takes no lock: threads that do the same come to the same."""
+    told = versions.since(found.known, now_version)
+    if told is None:
+        return None
+    ids, known = told
+    agents = [one for one in found.agents if one.id not in ids]
+    try:
+        agents += [offer(agent.raw) for one in ids if (agent := Agent.read(one, consistent=True))]
+    except AccessDenied:
+        return None
+    renewed = Snapshot(now_version, known, found.taken, _in_order(agents))
+    if _held.get(place) is found:  # else it was read whole meanwhile
+        _held[place] = renewed
+    return renewed
+
+
+def _in_order(agents: Iterable[Offer]) -> tuple[Offer, ...]:
+    """Best reputation first; equals by their ids, so that they do not change places from answer to answer."""
+    return tuple(sorted(agents, key=lambda one: (-one.reputation, one.id)))
+
+
+def _read(place: str, now_version: Version) -> Snapshot:
     taken = time.monotonic()
-    agents = sorted(map(offer, _all()), key=lambda one: one.reputation, reverse=True)
-    _held[place] = Snapshot(now_version, taken, tuple(agents))
-    return _held[place]
+    held = _held.get(place)
+    before = {one.id: one for one in held.agents} if held else {}
+    key = Agent.binding().key
+    # Of a thousand agents a few have changed, and telling takes less than making their offers anew.
+    agents = [
+        old if (old := before.get(raw[key].get("S", ""))) and old.raw == raw else offer(raw) for raw in _all()
+    ]
+    snapshot = Snapshot(now_version, Known(now_version), taken, _in_order(agents))
+    _held[place] = snapshot
+    return snapshot
 
 
-def _read_ahead(place: str, now_version: str) -> None:
+def _read_ahead(place: str, now_version: Version) -> None:
     """In a thread of its own, with the lock. It asks the relational database nothing."""
     try:
         _read(place, now_version)
@@ -194,32 +231,11 @@ def _all() -> Iterable[Raw]:
     """Every item, consistently: what was just registered is among them."""
     table = Agent.binding()
     client, start = clients.client(*table.place), None
-    found: list[Raw] = []
     while True:
         arguments: Raw = {"ExclusiveStartKey": start} if start else {}
         with translated(table):
             answer = client.scan(TableName=table.name, ConsistentRead=True, **arguments)
-        found += answer["Items"]
+        yield from answer["Items"]
         start = answer.get("LastEvaluatedKey")
         if not start:
-            # In the order of their ids, so that equals do not change places from answer to answer.
-            return sorted(found, key=lambda raw: str(raw[table.key]))
-
-
-def _version_key() -> str:
-    return f"agents-version:{Agent.binding().fingerprint}"
-
-
-def version() -> str:
-    """The registry's version as of the last write through any of the console's processes."""
-    cache, key = caches["default"], _version_key()
-    found = cache.get(key)
-    if found is None:  # the first, or thrown out
-        cache.add(key, uuid.uuid4().hex, None)
-        found = cache.get(key)
-    return str(found)
-
-
-def written() -> None:
-    """Tell every process that the registry is another now. Call it after the write."""
-    caches["default"].set(_version_key(), uuid.uuid4().hex, None)
+            return

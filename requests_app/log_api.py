@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from ninja import Query, Router, Schema
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from opsportal.api.lists import FilterText, ListQuery, page_document
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.listing import cut
+from opsportal.console.streams import in_time, streamed
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
@@ -68,16 +69,16 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
             raise Invalid(
                 [Wrong("query", ("format",), "Lines outside the index come as pages only.")], status=400
             )
-        return _stream(wanted)
+        return _stream(request, wanted)
     page = logs.page(wanted, purpose=f"{query.purpose('logs')}:{request_id}", cursor=query.cursor)
     if not page.items and queries.request(request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
     return answer(page_document(page, [_line(ProcessingLog.of(raw)) for raw in page.items]))
 
 
-def _stream(wanted: logs.LogFilter) -> StreamingHttpResponse:
+def _stream(request: HttpRequest, wanted: logs.LogFilter) -> HttpResponseBase:
     """The first page is read now, so that trouble has its status."""
-    lines = logs.all_lines(wanted)
+    lines = in_time(logs.all_lines(wanted))
     first = next(lines, None)
     if first is None and queries.request(wanted.request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
@@ -92,7 +93,7 @@ def _stream(wanted: logs.LogFilter) -> StreamingHttpResponse:
             # The status is sent; a stream that ends early must say so itself.
             yield _ndjson({"incomplete": error.sentence})
 
-    return StreamingHttpResponse(body(), content_type="application/x-ndjson")
+    return streamed(request, body(), "application/x-ndjson")
 
 
 def _ndjson(document: dict[str, Any]) -> bytes:

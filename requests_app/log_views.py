@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, cut, respond, seen_token
+from opsportal.console.streams import in_time, streamed
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.documents import as_json
@@ -35,7 +36,7 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
         outside=bool(listing["outside"]),
     )
     if request.GET.get("format") in DOWNLOADS and not wanted.outside:
-        return _download(request_id, wanted, request.GET["format"])
+        return _download(request, request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
     page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
     lines = [ProcessingLog.of(raw) for raw in reversed(page.items)]
@@ -98,10 +99,10 @@ DOWNLOADS = {
 }
 
 
-def _download(request_id: str, wanted: logs.LogFilter, kind: str) -> StreamingHttpResponse:
+def _download(request: HttpRequest, request_id: str, wanted: logs.LogFilter, kind: str) -> HttpResponseBase:
     """Exactly what the filter shows, streamed: the first page is read now, so that trouble is a page."""
     _, content_type, render_line = DOWNLOADS[kind]
-    lines = logs.all_lines(wanted)
+    lines = in_time(logs.all_lines(wanted))
     first = next(lines, None)
 
     def body() -> Iterator[str]:
@@ -115,7 +116,9 @@ def _download(request_id: str, wanted: logs.LogFilter, kind: str) -> StreamingHt
             # The status is sent; a file that ends early must say so itself.
             yield f"\n# This file is not complete: {error.sentence}\n"
 
-    response = StreamingHttpResponse(body(), content_type=content_type)
+    response = streamed(request, body(), content_type)
+    if not response.streaming:
+        return response
     name = f"{quote_key(request_id)[:80]}-logs.{kind}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

@@ -10,9 +10,13 @@ from django.test import Client
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries, outbox
 from opsportal.operations.entries import Actor, new_action_id
+from opsportal.operations.outcomes import Missing
 from opsportal.operations.tables import places
 from opsportal.operations.undo import undo
 from registry import actions as agents
+from registry import announcements, discovery
+from registry.announcements import Announcement
+from registry.models import Agent
 from requests_app import actions as requests
 from requests_app import submission
 from tests.iam import Iam, Permission, declared, judged
@@ -102,6 +106,22 @@ def everything_that_operators_do() -> None:
     agents.deactivate("a-1", **told())
     done = agents.purge("a-1", **told())
     undone(done.entry.target, done.entry.action_id)
+
+    what_agents_do()
+
+
+def what_agents_do() -> None:
+    """Through the API: what is discovered before and after is read too."""
+    profile = Announcement("a-2", {"endpoint": "https://two.example"}, {"owner": "someone"})
+    for _ in range(2):
+        announcements.register(profile, **told())
+        discovery.discover(discovery.Wanted())
+    announcements.heartbeat("a-2")
+    # One whose stamps are not as documented, and one that is not there.
+    put(Agent.binding(), {"agentId": {"S": "a-3"}, "last_heartbeat": {"S": "2026-01-01T00:00:00Z"}})
+    announcements.heartbeat("a-3")
+    with pytest.raises(Missing):
+        announcements.heartbeat("a-4")
 
 
 def everything_that_a_worker_does() -> None:

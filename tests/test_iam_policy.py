@@ -36,6 +36,12 @@ READS = (
     "/agents/", "/agents/?capability=x", "/agents/x/", "/api/workflow/x/status", "/readyz",
     "/workflows/here/", "/requests/here/", "/agents/here/",
     "/audit/", "/audit/?actor=x", "/audit/?target=x", f"/audit/{uuid.UUID(int=4)}/",
+    "/api/workflows", "/api/workflows?q=x", "/api/workflows?outside=true", "/api/workflows/here",
+    "/api/requests", "/api/requests?user=x", "/api/requests?sort=priority", "/api/requests?outside=true",
+    "/api/requests/here", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
+    "/api/requests/here/logs?outside=true", "/api/agents", "/api/agents?capability=x", "/api/agents/here",
+    "/api/audit", "/api/audit?actor=x", "/api/audit?target=x", f"/api/audit/{uuid.UUID(int=4)}", "/api/docs",
+    "/api/openapi.json", "/accounts/tokens/", "/requests/here/logs/?outside=1", "/audit/?format=jsonl",
 )  # fmt: skip
 # What only the pages of the tables need, which operators see.
 OF_TABLES = ("FindOwnTables", "InspectTables", "ReadMigrations", "ListBackups", "ReadMetrics")
@@ -113,12 +119,18 @@ def test_the_policy_holds_just_what_the_pages_call(
 SHOWN: dict[str, tuple[set[str], set[str]]] = {
     "FindIndexes": (
         set(),
-        {"/workflows/", "/workflows/?q=x", "/workflows/steps/x/", "/panels/tables/", "/readyz"},
+        {
+            "/workflows/", "/workflows/?q=x", "/workflows/steps/x/", "/panels/tables/", "/readyz",
+            "/api/workflows", "/api/workflows?q=x",
+        },
     ),
     "ReadOneItem": (
         {
             "/workflows/?q=x", "/workflows/x/", "/requests/?q=x", "/requests/x/", "/requests/x/logs/",
             "/agents/x/", "/api/workflow/x/status", "/workflows/here/", "/requests/here/", "/agents/here/",
+            "/requests/here/logs/?outside=1", "/api/workflows/here", "/api/requests/here",
+            "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
+            "/api/requests/here/logs?outside=true", "/api/agents/here",
         },
         set(),
     ),
@@ -127,6 +139,8 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
             "/panels/workflows/", "/panels/requests/", "/workflows/", "/workflows/?q=x", "/workflows/steps/x/",
             "/requests/", "/requests/?q=x", "/requests/?user=x", "/requests/?project=x",
             "/requests/?sort=priority", "/requests/x/logs/", "/requests/x/logs/?format=txt",
+            "/api/workflows", "/api/workflows?q=x", "/api/requests", "/api/requests?user=x",
+            "/api/requests?sort=priority", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
         },
         set(),
     ),
@@ -134,20 +148,28 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         set(),
         {
             "/workflows/", "/workflows/?q=x", "/workflows/steps/x/", "/requests/", "/requests/?q=x",
-            "/requests/?sort=priority",
+            "/requests/?sort=priority", "/api/workflows", "/api/workflows?q=x", "/api/requests",
+            "/api/requests?sort=priority",
         },
     ),
     "ListWithoutIndex": (
         {
             "/panels/agents/", "/workflows/?outside=1", "/requests/?outside=1", "/agents/", "/agents/?capability=x",
-            "/agents/fleet/",
+            "/agents/fleet/", "/requests/here/logs/?outside=1", "/api/workflows?outside=true",
+            "/api/requests?outside=true", "/api/requests/here/logs?outside=true", "/api/agents",
+            "/api/agents?capability=x",
         },
         set(),
     ),
     # Only one of the items was acted on.
-    "ReadAuditEntry": ({f"/audit/{uuid.UUID(int=4)}/"}, {"/workflows/here/"}),
+    "ReadAuditEntry": (
+        {f"/audit/{uuid.UUID(int=4)}/", f"/api/audit/{uuid.UUID(int=4)}"}, {"/workflows/here/"},
+    ),
     "ListAuditEntries": (
-        {"/panels/audit/", "/audit/", "/audit/?actor=x", "/audit/?target=x"},
+        {
+            "/panels/audit/", "/audit/", "/audit/?actor=x", "/audit/?target=x", "/audit/?format=jsonl",
+            "/api/audit", "/api/audit?actor=x", "/api/audit?target=x",
+        },
         {"/workflows/here/", "/requests/here/", "/agents/here/"},
     ),
 } | {sid: (set(), set()) for sid in OF_TABLES}  # fmt: skip

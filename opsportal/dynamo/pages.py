@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsportal.dynamo import clients, cursors
+from opsportal.dynamo import clients, cursors, spending
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.errors import MalformedCursor, translated
 from opsportal.dynamo.expressions import Clause, Expressions, Filter
@@ -168,11 +168,11 @@ def stream(
 ) -> Iterator[Raw]:
     """Every item that matches, oldest first, page by page, for downloads: memory does not grow.
 
-    Uses the patient client, so it must run outside of a request's budget. Raises `DynamoError`.
+    Patient, except for what is read within a request's budget: the first page. Raises `DynamoError`.
     """
-    client = clients.client(*table.place, patient=True)
     start: Raw | None = None
     while True:
+        client = clients.client(*table.place, patient=spending.current() is None)
         request = Expressions().arguments(key=key, filters=filters)
         if start:
             request["ExclusiveStartKey"] = start

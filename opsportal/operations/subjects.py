@@ -14,7 +14,7 @@ class Subject:
     `undo_permission`: who may undo a purge; `undo_edit_permission`: an edit, where items can be edited.
     `note_of_undo`: what else a person should know, given purge and key. `renewed`: the values, by
     attribute, that an undo of an edit gives the stamps of the item as read, and those that tell a later
-    write from it. `written` is called after each effect on an item.
+    write from it. `written` is called with the key after each effect on an item.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Subject:
     note_of_undo: Callable[[str, str], str] = lambda action_id, key: ""
     undo_edit_permission: str = ""
     renewed: Callable[[Raw, datetime], Raw] = lambda raw, now: {}
-    written: Callable[[], None] = lambda: None
+    written: Callable[[str], None] = lambda key: None
 
     def permission_to_undo(self, verb: str) -> str:
         """Whose effects of `verb` a person may undo."""

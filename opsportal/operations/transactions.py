@@ -119,7 +119,7 @@ def _act(
 def _tell(target: Target) -> None:
     """Let its app know that an item was written, for what it keeps of them."""
     if subject := subjects.of_logical(target.logical):
-        subject.written()
+        subject.written(target.key)
 
 
 def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:

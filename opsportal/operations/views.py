@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
 from opsportal.console.access import lacking, requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
+from opsportal.console.streams import in_time, streamed
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page
 from opsportal.operations import entries, exports, feeds, subjects, undo
@@ -30,7 +31,7 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     # Every day is four partitions in each place: a short default keeps the poll cheap.
     listing = Listing(request, "audit", FILTERS, default_range="24h")
     if request.GET.get("format") in exports.FORMATS:
-        return _export(listing, request.GET["format"])
+        return _export(request, listing, request.GET["format"])
     page = feeds.page(_filter(listing), purpose=listing.purpose, cursor=listing.cursor)
     shown = [entries.of(raw) for raw in page.items]
     region = Region("live", seen=seen_token([entry.action_id for entry in shown]))
@@ -62,7 +63,7 @@ def item_url(entry: Entry) -> str:
     return subject.item_url(entry.target.key) if subject and entry.is_ours and entry.target.key else ""
 
 
-def _export(listing: Listing, kind: str) -> StreamingHttpResponse:
+def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBase:
     """All that the filters show, page by page: the list's own query, streamed."""
     wanted = _filter(listing)
     first = feeds.page(wanted, purpose="export")
@@ -75,8 +76,10 @@ def _export(listing: Listing, kind: str) -> StreamingHttpResponse:
                 return
             page = feeds.page(wanted, purpose="export", cursor=page.cursor)
 
-    summaries = (entries.of(raw) for page in pages() for raw in page.items)
-    response = StreamingHttpResponse(exports.lines(kind, summaries), content_type=exports.TYPES[kind])
+    summaries = in_time(entries.of(raw) for page in pages() for raw in page.items)
+    response = streamed(request, exports.lines(kind, summaries), exports.TYPES[kind])
+    if not response.streaming:
+        return response
     response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'
     return response
 

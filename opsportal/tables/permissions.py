@@ -104,7 +104,7 @@ READS = (
     ),
     Feature(
         "ListWithoutIndex", "agents, and items outside of an index", PAGES,
-        _dynamodb("Scan"), _on("workflows", "requests", "agents"),
+        _dynamodb("Scan"), _on("workflows", "requests", "request_logs", "agents"),
     ),
     Feature("ReadAuditEntry", "audit entries", PAGES, _dynamodb("GetItem"), _on("audit")),
     Feature(
@@ -157,7 +157,7 @@ WRITES = (
     ),
     Feature(
         "StampLogs", "retention of logs", OPERATOR,
-        _dynamodb("Scan", "UpdateItem"), _on("request_logs"), wanted=_retains,
+        _dynamodb("UpdateItem"), _on("request_logs"), wanted=_retains,
     ),
     Feature(
         "FindRequestsOfLogs", "retention of logs: their requests", OPERATOR,

@@ -252,6 +252,19 @@ def test_administrators_see_and_revoke_every_token_others_their_own(
     assert ApiToken.objects.get(pk=mine.pk).state == "revoked"
 
 
+def test_a_services_token_outlives_its_makers_account_and_administrators_see_it(
+    client_for: Any, operator: Any, client: Client
+) -> None:
+    _, text = made(operator, name="nightly", owner=None, role="viewer")  # who was an administrator then
+    viewing = client_for("administrator")
+    assert "not active any more" not in viewing.get(URL).content.decode()
+    operator.is_active = False
+    operator.save()
+    answer = client.get("/api/audit/nothing", headers={"Authorization": f"Bearer {text}"})
+    assert answer.status_code == 404  # let in, and nothing found
+    assert "not active any more" in viewing.get(URL).content.decode()
+
+
 def test_revoking_needs_post_and_the_forms_token(operator: Any, client_for: Any) -> None:
     token, _ = made(operator)
     client = Client(enforce_csrf_checks=True)

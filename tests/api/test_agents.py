@@ -2,20 +2,23 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 
 from opsportal.dynamo import clients
-from registry import actions, announcements, discovery
+from opsportal.operations.outcomes import Conflict, Refused
+from registry import actions, announcements, discovery, versions
 from tests.api.conftest import Program
 from tests.dynamo.typed import EVERY_TYPE
 from tests.operations.places import dump, get, put, trail
 from tests.registry.test_actions import BY, MS, agent, new_id, operational
-from tests.trouble import kinds, trouble
+from tests.trouble import denied, kinds, trouble
 
 REGISTER, HEARTBEAT = "/api/agents/register", "/api/agents/heartbeat"
 PROFILE: dict[str, Any] = {
@@ -381,7 +384,7 @@ def test_a_reading_that_grows_old_is_renewed_without_a_caller_waiting(
     settings.AGENTS_CACHE_SECONDS = 60
     assert found(caller) == []
     put(table, agent(agentId={"S": "a"}))
-    (place,) = [place for place, held in discovery._held.items() if held.version == discovery.version()]
+    (place,) = [place for place, held in discovery._held.items() if held.version == versions.current()]
     discovery._held[place] = replace(discovery._held[place], taken=time.monotonic() - 31)
     assert found(caller) == []  # at once, as it is
     for thread in threading.enumerate():
@@ -399,7 +402,7 @@ def test_trouble_while_reading_ahead_is_in_the_log_and_nobodys_answer(
     fault, _ = kinds(table)["throttled"]
     assert discovery._reading.acquire(timeout=5)
     with trouble(table, fault):
-        discovery._read_ahead("some place", "some version")
+        discovery._read_ahead("some place", versions.current())
     assert "could not be read ahead" in caplog.text
     assert not discovery._reading.locked()
     assert found(caller) == []
@@ -412,7 +415,7 @@ def test_every_change_through_the_console_is_discovered_at_once(
     settings.AGENTS_CACHE_SECONDS = 60
     put(table, agent(agentId={"S": "a"}))
     assert found(caller) == ["a"]
-    before = discovery.version()
+    before = versions.current()
     by = {"by": BY, "reason": ""}
     match change:
         case "register":
@@ -436,7 +439,48 @@ def test_every_change_through_the_console_is_discovered_at_once(
             assert found(caller) == []
             undo.undo(done.entry, action_id=new_id(), **by)
             assert found(caller) == ["a"]
-    assert discovery.version() != before
+    assert versions.current() != before
+
+
+def test_what_was_written_is_read_alone_and_takes_its_place(
+    caller: Program, table: Any, settings: Any
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    for number, score in enumerate(("90", "50", "10")):
+        put(table, agent(agentId={"S": f"a{number}"}, reputationScore={"N": score}))
+    assert found(caller) == ["a0", "a1", "a2"]
+    kept = {one.id: one for held in discovery._held.values() for one in held.agents}
+
+    def change() -> None:
+        caller.post(REGISTER, {"profile": {**PROFILE, "id": "new"}})
+        assert found(caller) == ["a0", "a1", "a2", "new"]
+        put(table, agent(agentId={"S": "a2"}, reputationScore={"N": "70"}))
+        versions.written("a2")
+        actions.deactivate("a1", action_id=new_id(), by=BY, reason="")
+        assert found(caller) == ["a0", "a2", "a1", "new"]
+        assert found(caller, "capability=fitness_analysis") == ["a0", "a2", "new"]
+        actions.purge("a1", action_id=new_id(), by=BY, reason="")
+        assert found(caller) == ["a0", "a2", "new"]
+
+    assert scans(table, change) == 0
+    # Read whole again, offers are made anew of what has changed only.
+    settings.AGENTS_CACHE_SECONDS = 0
+    found(caller)
+    now = {one.id: one for held in discovery._held.values() for one in held.agents}
+    assert now["a0"] is kept["a0"]
+    assert now["a2"] is not kept["a2"]
+
+
+def test_where_agents_can_t_be_read_alone_the_whole_is_read(
+    caller: Program, table: Any, settings: Any
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    found(caller)
+    put(table, agent(agentId={"S": "a"}))
+    versions.written("a")
+    arn = "arn:aws:dynamodb:eu-north-1:123456789012:table/agents"
+    with trouble(table, denied("GetItem", arn), "GetItem"):
+        assert found(caller) == ["a"]
 
 
 def test_another_process_sees_what_this_one_registered(caller: Program, table: Any, settings: Any) -> None:
@@ -462,10 +506,10 @@ def test_a_version_that_was_thrown_out_of_the_cache_only_costs_a_reading(caller:
 
 def test_a_refused_action_throws_nothing_away(caller: Program, table: Any) -> None:
     put(table, agent(agentId={"S": "a"}))
-    before = discovery.version()
+    before = versions.current()
     assert caller.post("/api/agents/none/deactivate").status_code == 404
     assert caller.post(REGISTER, {"profile": {"id": "a"}}).status_code == 400
-    assert discovery.version() == before
+    assert versions.current() == before
 
 
 @pytest.mark.no_moto
@@ -473,6 +517,37 @@ def test_a_registry_of_more_than_a_page_is_read_whole(caller: Program, table: An
     for number in range(4):
         put(table, agent(agentId={"S": f"a{number}"}, padding={"S": "x" * 350_000}))
     assert len(found(caller)) == 4
+
+
+@pytest.mark.no_moto
+def test_many_who_register_one_agent_at_once_all_succeed(caller: Program, table: Any) -> None:
+    put(table, agent(agentId={"S": "a"}))
+
+    def register(number: int) -> str:
+        profile = announcements.Announcement("a", {"name": f"n{number}", "endpoint": "https://x.example"})
+        try:
+            announcements.register(profile, by=BY, reason="", action_id=new_id())
+        except Refused as refused:
+            return refused.sentence
+        finally:
+            connection.close()
+        return ""
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(register, range(24))) == {""}
+
+
+def test_a_registration_that_others_keep_from_being_written_says_when_to_try_again(
+    caller: Program, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **__: Any) -> Any:
+        raise Conflict("Somebody or something else changed it.")
+
+    monkeypatch.setattr(announcements, "act", busy)
+    monkeypatch.setattr(announcements, "PAUSE", 0)
+    answer = caller.post(REGISTER, {"profile": PROFILE})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert "action_id" in answer.json()
 
 
 # --- One agent ---------------------------------------------------------------------------------------------------

@@ -184,12 +184,12 @@ def test_any_agent_is_answered_and_discovered(tables: Any, program: Any, item: A
 
 def _answers(table: Any, program: Any, kind: str, item: Any) -> None:
     from opsportal.accounts.tokens import ApiToken
-    from registry import discovery
+    from registry import versions
 
     ApiToken.objects.all().delete()
     caller: Program = program()
     put(table, item)
-    discovery.written()
+    versions.written()
     key = item[table.key]["S"]
     answer = caller.get(f"/api/{kind}/{quote_key(key)}")
     assert answer.status_code == 200, answer.content

@@ -1,0 +1,98 @@
+"""Answers that are streamed: a few at once in a process, and none without end.
+
+As long as one is sent it holds a thread of the server. Were all held by readers who take their time, nobody else
+would be answered.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import TypeVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+
+from opsportal.console.access import Refusal
+from opsportal.console.problems import problem_response
+from opsportal.dynamo.errors import DynamoError
+
+Part = TypeVar("Part")
+
+MOST_SECONDS = 600
+BUSY = Refusal(
+    "As many downloads as this console sends at once are under way.",
+    "Try again when one of them is through.",
+    title="Too many downloads",
+    kind="busy",
+    status=503,
+    retry=True,
+)
+
+
+class TookTooLong(DynamoError):
+    """Raised into a stream, which ends with what it says where DynamoDB cuts it short."""
+
+    kind = "stream_too_long"
+    title = "This took too long"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"it was given up after {MOST_SECONDS // 60} minutes.",
+            "Narrow the filters, or read it page by page.",
+        )
+
+
+def in_time(parts: Iterator[Part]) -> Iterator[Part]:
+    """The parts, until `MOST_SECONDS` after the first was asked for. Raises TookTooLong."""
+    end = time.monotonic() + MOST_SECONDS
+    for part in parts:
+        if time.monotonic() > end:
+            raise TookTooLong
+        yield part
+
+
+class _Place:
+    """One of the `settings.STREAMS_AT_ONCE` that a process has."""
+
+    # Whoever holds it may be interrupted by `weakref.finalize`.
+    taken, _lock = 0, threading.RLock()
+
+    def __init__(self) -> None:
+        self.held = False
+
+    def take(self) -> bool:
+        with self._lock:
+            if _Place.taken >= settings.STREAMS_AT_ONCE:
+                return False
+            _Place.taken += 1
+            self.held = True
+            return True
+
+    def leave(self) -> None:
+        """Any number of times."""
+        with self._lock:
+            if self.held:
+                self.held = False
+                _Place.taken -= 1
+
+
+def streamed(
+    request: HttpRequest, lines: Iterator[str] | Iterator[bytes], content_type: str
+) -> HttpResponseBase:
+    """The lines as an answer, or 503 where as many as may be are under way."""
+    place = _Place()
+    if not place.take():
+        return problem_response(request, BUSY)
+
+    def body() -> Iterator[str | bytes]:
+        try:
+            yield from lines
+        finally:
+            place.leave()
+
+    response = StreamingHttpResponse(body(), content_type=content_type)
+    # `body` ends nothing where it was never begun: a reader that has gone, or a failure further out.
+    response._resource_closers.append(place.leave)  # type: ignore[attr-defined]
+    weakref.finalize(response, place.leave)
+    return response
