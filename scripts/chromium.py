@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# The headless shell first: the same engine without a browser's own pages, for three quarters of the CPU time.
+NAMES = (
+    "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
+)  # fmt: skip
 # No sandbox: CI runs as root. The resolver rule keeps the browser, too, on this machine.
 FLAGS = [
     "--no-sandbox",
@@ -21,7 +24,7 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
-DEBIAN = "apt-get install -y chromium"
+DEBIAN = "apt-get install -y chromium-headless-shell"
 OTHERS = ".venv/bin/python -m playwright install chromium"
 MISSING = (
     f"Chromium was not found. Install it with `{DEBIAN}` (Debian, as root) or `{OTHERS}`, "
@@ -61,7 +64,7 @@ def find_or_install() -> str:
         raise SystemExit(MISSING)
     print("Chromium was not found; installing Debian's.", flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+    install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium-headless-shell"]
     for command in (["apt-get", "update"], install):
         if subprocess.run(command, env=environment, check=False).returncode:
             raise SystemExit(f"`{' '.join(command)}` failed. {MISSING}")

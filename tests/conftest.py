@@ -1,6 +1,7 @@
 """Fixtures of every test: engines, tables, personas, and the guard against other machines."""
 
 import contextlib
+import gc
 import functools
 import signal
 from collections.abc import Callable, Iterator
@@ -30,6 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
     refuse_other_machines()
     # Every session reads the descriptions of the services from disk again: 80 of the 100 ms of a client.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+def pytest_collection_finish() -> None:
+    """Walk no more through what stays: modules and thousands of tests, at each full collection of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

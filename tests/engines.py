@@ -3,8 +3,9 @@
 dynoxide      the embedded engine of `make run`; concurrent, transactional.
 moto          a second opinion. Its transactions are not atomic under threads and ignore the client
               request token, and each query reads the whole table: tests of concurrency, of replayed
-              transactions and of large tables are marked ``no_moto``. So are tests of pages (the modules
-              ``test_*_pages`` of the apps and the console, and whatever is in a browser): it is a second
+              transactions and of large tables are marked ``no_moto``. So are tests of pages and of the
+              API (the modules ``test_*_pages`` of the apps and the console, most of ``tests/api``, and
+              whatever is in a browser): it is a second
               opinion on DynamoDB, and what a page reads and writes it is asked by the tests of queries,
               lists and actions. It takes ten times as long as dynoxide for each call.
 arbiter       Amazon's DynamoDB Local, for those who accept its licence: `make test-arbiter`. It listens

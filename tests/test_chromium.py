@@ -42,5 +42,5 @@ def test_then_path_then_playwrights_own(program: Path, monkeypatch: pytest.Monke
 
 
 def test_without_one_the_commands_that_install_it_are_named() -> None:
-    assert "apt-get install -y chromium" in MISSING
+    assert "apt-get install -y chromium-headless-shell" in MISSING
     assert "playwright install chromium" in MISSING

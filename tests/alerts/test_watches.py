@@ -15,7 +15,7 @@ from tests.factories import MISSING, agent, ago, delete, naive, put, request, st
 from tests.iam import declared, judged
 
 RuleOf = Callable[..., Rule]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_moto]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from tests.operations.places import dump, get, outbox, put, request_item, scan, 
 from tests.requests_app.submitting import data
 from tests.trouble import trouble
 
+pytestmark = pytest.mark.no_moto
+
 CANCEL = "/api/requests/req-1/cancel"
 
 

@@ -14,6 +14,8 @@ from opsportal.accounts.users import set_role
 from tests.api.conftest import Program
 from tests.operations.places import dump, put, request_item
 
+pytestmark = pytest.mark.no_moto
+
 Make = Callable[..., Program]
 # Of nothing, for want of a table: whoever is let in is told so.
 PATH, LET_IN = "/api/audit/nothing", 404

@@ -14,6 +14,8 @@ from tests.registry.test_actions import agent, operational
 from tests.shapes import HARD_KEYS, few, items
 from tests.trouble import kinds, trouble
 
+pytestmark = pytest.mark.no_moto
+
 
 def pages(caller: Program, path: str) -> list[list[Any]]:
     """Every page of a list."""

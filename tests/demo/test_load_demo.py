@@ -21,6 +21,7 @@ def _short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_logs, "LONG_LOG", 100)  # 2,000 puts take seconds
 
 
+@pytest.mark.no_moto
 def test_a_second_load_changes_nothing_and_counts_what_is_there(
     tables: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

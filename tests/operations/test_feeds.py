@@ -122,6 +122,7 @@ def test_a_bound_where_the_calendar_begins_shows_nothing(tables: dict[str, Any],
     assert page.status_code == 200
 
 
+@pytest.mark.no_moto
 def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
     otto = Actor("otto", "administrator")
     written = [
