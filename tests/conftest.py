@@ -1,8 +1,8 @@
 """Fixtures of every test: engines, tables, personas, and the guard against other machines."""
 
 import contextlib
-import gc
 import functools
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
