@@ -508,7 +508,9 @@ def test_an_engine_that_goes_away_is_waited_for_with_one_line_each_way(
         task = world.ask(table, call)
         assert [next(task) for _ in range(3)] == [2.0, 2.0, 2.0]
         assert answer_of(task) == table.name
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["waiting", "going on"]
+    # The log of failed calls, where an earlier test has switched it on, tells of each.
+    told = [record for record in caplog.records if record.name.startswith("opsportal.demo")]
+    assert [record.getMessage().split(":")[0] for record in told] == ["waiting", "going on"]
 
 
 def test_the_loop_runs_tasks_as_they_fall_due() -> None:
