@@ -53,6 +53,7 @@ def _make(name: str, region: str) -> Any:
     )
     made = botocore.session.Session().create_client(name, region_name=region, config=config)
     calls.register(made.meta.events, name)
+    _ = made.exceptions  # see opsportal.dynamo.clients
     return made
 
 

@@ -27,7 +27,11 @@ def make_client(region: str | None, endpoint_url: str | None) -> Any:
     """A DynamoDB client with a short budget, since the work waits for it."""
     budget = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
     region = region or os.environ.get("AWS_REGION")  # which botocore ignores
-    return boto3.client("dynamodb", region, endpoint_url=endpoint_url, config=budget)
+    made = boto3.client("dynamodb", region, endpoint_url=endpoint_url, config=budget)
+    # Its classes of errors are made on first use, and threads that are first at once would make two sets: what one
+    # thread catches is then not what another was raised.
+    _ = made.exceptions
+    return made
 
 
 class TableWriter:

@@ -67,6 +67,9 @@ def _make(region: str, endpoint: str, *, patient: bool) -> Any:
     events.register("before-send.dynamodb", _keep_the_deadline)
     events.register_first("needs-retry.dynamodb", _do_not_oversleep)
     events.register("after-call.dynamodb", _book)
+    # Its classes of errors are made on first use, and threads that are first at once would make two sets: what one
+    # thread catches is then not what another was raised.
+    _ = made.exceptions
     return made
 
 
