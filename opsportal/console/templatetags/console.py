@@ -281,20 +281,22 @@ def meter(value: Any, top: Any = 100, label: str = "Progress", tone: str = "") -
 def live(context: Context, region: Any) -> SafeString:
     """The attributes of a region that polls the page's own URL.
 
-    `region` has `.id`, `.seen` (token of what is shown), `.anchor` (first row's position, for "n new")
-    and `.finished`. A header holds no other characters than Latin-1, so the anchor is quoted. Finished and switched-off regions keep no timer: they still refetch when an action
+    `region` has `.id`, `.seen` (token of what is shown), `.anchor` (first row's position, for "n new"),
+    `.finished`, and `.least` (seconds between polls, 0 for those of one's own interval). A header holds no other characters than Latin-1, so the anchor is quoted. Finished and switched-off regions keep no timer: they still refetch when an action
     fires `console:refresh`.
     """
     seconds = context["shell"].refresh_seconds
     state = "finished" if region.finished else "on" if seconds else "off"
-    trigger = f"every {seconds}s, " if state == "on" else ""
+    trigger = f"every {max(seconds, region.least)}s, " if state == "on" else ""
+    least = format_html(' data-least="{}"', region.least) if region.least else ""
     return format_html(
         'id="{}" hx-get="{}" hx-trigger="{}console:refresh from:body" hx-swap="morph:outerHTML" '
-        'hx-headers="{}" data-live="{}" data-checked-at="{}"',
+        'hx-headers="{}" data-live="{}" data-checked-at="{}"{}',
         region.id,
         context["request"].get_full_path(),
         trigger,
         json.dumps({"X-Seen": region.seen or "", "X-Anchor": quote(region.anchor or "", safe=":+")}),
         state,
         clocks.iso(timezone.now()),
+        least,
     )
