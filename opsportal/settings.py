@@ -146,11 +146,11 @@ CACHES = {
         # Past this a third is thrown away by chance, counters of a limit that still holds among them.
         "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
-    # Of one process and short-lived: table descriptions, partitions seen, counts.
+    # Of one process: table descriptions, partitions seen, counts, the day's heartbeats that have an entry.
     "process": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": "opsportal",
-        "OPTIONS": {"MAX_ENTRIES": 2000},
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     },
 }
 

@@ -1,4 +1,4 @@
-"""What agents say of themselves: that they are there (register), and that they still are (heartbeat).
+"""What agents say of themselves when they register; that they still are there is told in `registry.heartbeats`.
 
 The item keeps the layout of deployed registries, so that their other readers go on working (DATA.md,
 "Registry items").
@@ -10,18 +10,15 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed
-from opsportal.dynamo.errors import translated
 from opsportal.operations.changes import Change, Raw, same, text
 from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
-from registry import actions, documents, stamps, versions
-from registry.models import HEALTHY, Agent
+from opsportal.operations.transactions import Conflict, Done, Plan, act
+from registry import actions, documents, stamps
 from registry.profile import (
     FIELDS,
     HEARTBEAT,
@@ -85,11 +82,12 @@ def register(announced: Announcement, *, by: Actor, reason: str, action_id: str)
             # A heartbeat or a registration of the same agent was quicker; neither forbids this one.
             if attempt + 1 == ATTEMPTS:
                 raise
-            _wait(attempt)
+            pause(attempt)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _wait(attempt: int) -> None:
+def pause(attempt: int) -> None:
+    """Before a write is tried again, after the `attempt`-th that others came before."""
     time.sleep(PAUSE * (attempt + 1) * (1 + secrets.randbelow(100) / 100))
 
 
@@ -136,60 +134,3 @@ def _again(announced: Announcement, raw: Raw, now: datetime) -> Plan:
     # The entry watches these in any case: by the heartbeat a later write of the registry is known.
     watch |= {name: value for name in (status, beat) if (value := values[name]) is not None}
     return Plan(change=change, watch=watch, note=announced.note)
-
-
-# --- Heartbeats ------------------------------------------------------------------------------------------------
-
-_SECONDS_BELOW = "100000000000"  # as `stamps` tells epoch seconds from milliseconds
-
-
-def heartbeat(agent_id: str) -> Agent:
-    """Renew the heartbeat, and nothing else: who was deactivated stays so. The agent as it was before.
-
-    One conditional UpdateItem, without an audit entry. Raises Missing, Conflict, `DynamoError`.
-    """
-    now = datetime.now(UTC)
-    before = _beat(agent_id, now)
-    if Agent.of(before).health != HEALTHY:
-        versions.written(agent_id)
-    return Agent.of(before)
-
-
-def _beat(agent_id: str, now: datetime) -> Raw:
-    table = Agent.binding()
-    client = clients.client(*table.place)
-    key = {table.key: text(agent_id)}
-    try:
-        # Of nearly all: an item that has milliseconds under the discovery service's name.
-        with translated(table):
-            answer: dict[str, Any] = client.update_item(
-                TableName=table.name,
-                Key=key,
-                UpdateExpression="SET #beat = :now",
-                ConditionExpression="attribute_type(#beat, :number) AND #beat >= :milliseconds",
-                ExpressionAttributeNames={"#beat": HEARTBEAT[0]},
-                ExpressionAttributeValues={
-                    ":now": stamps.milliseconds(now),
-                    ":number": text("N"),
-                    ":milliseconds": {"N": _SECONDS_BELOW},
-                },
-                ReturnValues="ALL_OLD",
-            )
-        return dict(answer["Attributes"])
-    except client.exceptions.ConditionalCheckFailedException:
-        pass
-    for attempt in range(ATTEMPTS):
-        found = Agent.read(agent_id, consistent=True)
-        if found is None:
-            raise Missing(actions.GONE)
-        name = heartbeat_name(found.raw) or HEARTBEAT[is_operational(found.raw)]
-        change = Change(found.raw).guard(name).set(name, stamps.written(now, found.raw.get(name)))
-        if not change.changed:
-            return found.raw
-        try:
-            with translated(table):
-                client.update_item(**change.request(table.name, key))
-            return found.raw
-        except client.exceptions.ConditionalCheckFailedException:
-            _wait(attempt)
-    raise Conflict("Others are writing it at this very moment. Send the heartbeat again.")

@@ -15,13 +15,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from opsportal.api import effects
 from opsportal.api.answers import JSON, answer, now_text, time_text, words
 from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
+from opsportal.api.guards import caller_of
 from opsportal.api.lists import FilterText
-from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.dynamo.documents import as_json
-from opsportal.operations.outcomes import Conflict, Missing
-from registry import actions, announcements, discovery, queries, stamps
+from opsportal.operations.outcomes import Conflict, Missing, Unknown
+from registry import actions, announcements, discovery, heartbeats, queries, stamps
 from registry.announced import AgentId, RegisterIn, announced_by
 from registry.announcements import DECIDED
 from registry.profile import HEARTBEAT, UPDATED
@@ -226,11 +227,15 @@ def send_heartbeat(request: HttpRequest, body: Body[HeartbeatIn]) -> HttpRespons
     if not body.id:
         raise Invalid([Wrong("body", ("id",), "This is needed.")], status=400)
     try:
-        agent = announcements.heartbeat(body.id)
+        agent = heartbeats.heartbeat(body.id, by=caller_of(request).actor)
     except Missing as missing:
         raise ApiProblem(404, "There is no such item", missing.sentence) from None
     except Conflict as conflict:
         raise _busy(conflict.sentence, {}) from None
+    except Unknown as unknown:
+        raise Away(
+            "It is not known whether this was done", f"{unknown.sentence} Send the heartbeat again."
+        ).problem from unknown
     return answer(
         {
             "success": True,

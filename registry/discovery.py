@@ -3,7 +3,9 @@
 Every process keeps the registry as it last read it, rendered. A version in the shared cache (`registry.versions`)
 tells whether something was written through the console since, by whichever process: then the agents that were
 written are read again, consistently, before it is answered, or all where it can't be told which. What other
-programs write is seen when `AGENTS_CACHE_SECONDS` are over.
+programs write is read again, all of it, once the reading is half of `AGENTS_CACHE_SECONDS` old, while answers are
+still given from the old one: reading a thousand agents takes longer than an answer may. Only a reading that is
+`OLDEST` times as old, since nobody has asked for so long, is answered from no more.
 """
 
 import logging
@@ -26,6 +28,11 @@ from registry.models import Agent
 from registry.versions import Known, Version
 
 logger = logging.getLogger(__name__)
+
+# Times AGENTS_CACHE_SECONDS.
+OLDEST = versions.TIMES
+# An AWS limit of BatchGetItem.
+MOST_KEYS = 100
 
 # Attributes that hold JSON text (DATA.md, "Registry items"): a caller gets the document.
 DOCUMENTS = {
@@ -174,7 +181,7 @@ def _current() -> Snapshot:
 
 def _fresh(place: str, now_version: Version) -> Snapshot | None:
     found = _held.get(place)
-    if found is None or time.monotonic() - found.taken >= settings.AGENTS_CACHE_SECONDS:
+    if found is None or time.monotonic() - found.taken >= OLDEST * settings.AGENTS_CACHE_SECONDS:
         return None
     return found if found.version == now_version else _renewed(place, found, now_version)
 
@@ -188,7 +195,7 @@ def _renewed(place: str, found: Snapshot, now_version: Version) -> Snapshot | No
     ids, known = told
     agents = [one for one in found.agents if one.id not in ids]
     try:
-        agents += [offer(agent.raw) for one in ids if (agent := Agent.read(one, consistent=True))]
+        agents += map(offer, _those(ids))
     except AccessDenied:
         return None
     renewed = Snapshot(now_version, known, found.taken, _in_order(agents))
@@ -225,6 +232,24 @@ def _read_ahead(place: str, now_version: Version) -> None:
         logger.warning("the registry could not be read ahead: %s", error)
     finally:
         _reading.release()
+
+
+def _those(ids: list[str]) -> Iterable[Raw]:
+    """The items of those agents that are there, consistently."""
+    if len(ids) > 1:
+        table = Agent.binding()
+        client, left = clients.client(*table.place), []
+        for first in range(0, len(ids), MOST_KEYS):
+            keys = [{table.key: {"S": one}} for one in ids[first : first + MOST_KEYS]]
+            with translated(table):
+                answer = client.batch_get_item(
+                    RequestItems={table.name: {"Keys": keys, "ConsistentRead": True}}
+                )
+            yield from answer["Responses"].get(table.name, [])
+            # Of a table that is throttled, or answers of over 16 MB.
+            left += answer.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", [])
+        ids = [key[table.key]["S"] for key in left]
+    yield from (agent.raw for one in ids if (agent := Agent.read(one, consistent=True)))
 
 
 def _all() -> Iterable[Raw]:

@@ -19,11 +19,11 @@ from registry.models import Agent
 logger = logging.getLogger(__name__)
 
 # More changes than this, and the registry is as well read whole.
-MOST_CHANGES = 8
+MOST_CHANGES = 100
 # Writers of the same instant that claim slots one after the other.
 MOST_CLAIMS = 20
-# Seconds that a slot is kept, and times AGENTS_CACHE_SECONDS if that is longer: all that a reading can ask for.
-KEPT, TIMES = 60, 2
+# Times AGENTS_CACHE_SECONDS: how old a reading can be that still asks for slots. They are kept longer than that.
+TIMES = 12
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def since(known: Known, now: Version) -> tuple[list[str], Known] | None:
     told."""
     if now.epoch != known.version.epoch or now.number - known.last > MOST_CHANGES:
         return None
-    numbers = range(known.last + 1, known.last + 1 + MOST_CHANGES)
+    # Past the version's, see above.
+    numbers = range(known.last + 1, max(now.number, known.last) + 1 + MOST_CLAIMS)
     slots = caches["default"].get_many([_slot(now.epoch, number) for number in numbers])
     ids, marks = [], dict(known.marks)
     for number in numbers:
@@ -116,7 +117,7 @@ def _random() -> str:
 
 def _kept() -> float:
     cached: float = settings.AGENTS_CACHE_SECONDS
-    return max(KEPT, TIMES * cached)
+    return max(60, 2 * TIMES * cached)
 
 
 # When the database's cache is full it throws out those keys that come first in the alphabet. These come last, since

@@ -297,8 +297,8 @@ def test_every_action_has_its_row() -> None:
     for on, verbs in rows[1:]:
         subject = on.lower() or subject
         said |= {f"{subject}:{verb}" for verb in verbs.split(", ")}
-    # The worker's own, and that of `manage.py dynamo retention --keep`.
-    not_on_pages = {"request:purge_logs", "request:expire", "request:keep"}
+    # The worker's own, that of `manage.py dynamo retention --keep`, and what only agents do.
+    not_on_pages = {"request:purge_logs", "request:expire", "request:keep", "agent:heartbeat"}
     tags = {action.value for action in Action if action.verb != "undo"}
     assert said - {"request:start like this one"} == tags - not_on_pages
 

@@ -14,7 +14,7 @@ from opsportal.operations.outcomes import Missing
 from opsportal.operations.tables import places
 from opsportal.operations.undo import undo
 from registry import actions as agents
-from registry import announcements, discovery
+from registry import announcements, discovery, heartbeats
 from registry.announcements import Announcement
 from registry.models import Agent
 from requests_app import actions as requests
@@ -116,12 +116,14 @@ def what_agents_do() -> None:
     for _ in range(2):
         announcements.register(profile, **told())
         discovery.discover(discovery.Wanted())
-    announcements.heartbeat("a-2")
+    heartbeats.heartbeat("a-2", by=told()["by"])
     # One whose stamps are not as documented, and one that is not there.
     put(Agent.binding(), {"agentId": {"S": "a-3"}, "last_heartbeat": {"S": "2026-01-01T00:00:00Z"}})
-    announcements.heartbeat("a-3")
+    heartbeats.heartbeat("a-3", by=told()["by"])
+    # Several that were written since are read together.
+    discovery.discover(discovery.Wanted())
     with pytest.raises(Missing):
-        announcements.heartbeat("a-4")
+        heartbeats.heartbeat("a-4", by=told()["by"])
 
 
 def everything_that_a_worker_does() -> None:

@@ -19,6 +19,7 @@ from opsportal.operations.tables import places
 from opsportal.tables.metrics import table_metrics
 from opsportal.tables.overview import shown_tables
 from opsportal.tables.urls import urlpatterns
+from registry import versions
 from tests.iam import Iam, Permission, declared, judged
 from tests.operations.places import put
 from tests.test_docs import README
@@ -108,6 +109,9 @@ def test_the_policy_holds_just_what_the_pages_call(
     workflow_actions.cancel("here", by=OLGA, reason="", action_id=new_action_id())
     for address in READS:
         assert iam.read(client, address)[0] in (200, 404), address
+    for agent_id in ("here", "x"):
+        versions.written(agent_id)
+    assert iam.read(client, "/api/agents")[0] == 200
     put_here(request.getfixturevalue("tables_without_index"))
     for address in READS:
         assert iam.read(client, address)[0] in (200, 404), address
@@ -134,6 +138,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
+    "ReadAgentsTogether": (set(), set()),  # the registry is read instead
     "ListByIndex": (
         {
             "/panels/workflows/", "/panels/requests/", "/workflows/", "/workflows/?q=x", "/workflows/steps/x/",

@@ -24,8 +24,7 @@ DESCRIPTION = """\
 Workflows, requests, agents and the audit trail of this console, for programs.
 
 Send a token as `Authorization: Bearer opsp_...`; people make theirs under Accounts, API tokens. Everything done
-with it, heartbeats apart, stands in the audit trail under its name, and it may never do more than its person may
-at that time.
+with it stands in the audit trail under its name, and it may never do more than its person may at that time.
 
 Ids in addresses are written as in the console's own: letters, digits and `_.:@=+,-` stand for themselves,
 any other byte is `~` and two hexadecimal digits. Each item's answer has its address as `url`.

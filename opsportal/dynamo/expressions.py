@@ -12,7 +12,7 @@ from opsportal.dynamo.attributes import Typed
 class Clause:
     """One comparison of an attribute with text values.
 
-    `operator`: ``=``, ``<=``, ``>=``, ``>``, ``between`` (two values), ``in``, ``contains``, or
+    `operator`: ``=``, ``<>``, ``<=``, ``>=``, ``>``, ``between`` (two values), ``in``, ``contains``, or
     ``not text`` (missing, or of another type than S, which is what keeps an item out of an index).
     """
 
@@ -72,7 +72,7 @@ class Expressions:
                 return f"contains({name}, {self.value(clause.values[0])})"
             case "not text":
                 return f"(NOT attribute_type({name}, {self.value('S')}))"
-            case "=" | "<=" | ">=" | ">" | "<":
+            case "=" | "<>" | "<=" | ">=" | ">" | "<":
                 return f"{name} {clause.operator} {self.value(clause.values[0])}"
         raise ValueError(f"unknown operator {clause.operator!r}")
 

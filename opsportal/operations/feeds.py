@@ -14,18 +14,21 @@ from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations import entries
 from opsportal.operations.entries import FEED_SHARDS, Entry, Target
 from opsportal.operations.tables import AUDIT, audit_beside, places
-from opsportal.operations.tags import Action
+from opsportal.operations.tags import ROUTINE, Action
 
 # Calls that a page of the feed may cost in one place; days are read only as far as needed.
 FEED_CALLS = 40
 # Days that a feed without a start looks back, at most what entries live.
 MOST_DAYS = 400
+NO_ROUTINE = Clause("action", "<>", (ROUTINE.value,))
 
 
 def of_target(target: Target, limit: int = 20) -> list[Entry]:
-    """The newest entries of one item (eventually consistent). Raises `DynamoError`."""
+    """The newest entries of one item, without routine (eventually consistent). Raises `DynamoError`."""
     index = AUDIT.index("target-index")
-    page = Merge(audit_beside(target.table), index, [target.hash], limit=limit).read({})
+    page = Merge(audit_beside(target.table), index, [target.hash], filters=(NO_ROUTINE,), limit=limit).read(
+        {}
+    )
     return [entries.of(raw) for raw in page.items]
 
 
@@ -39,7 +42,8 @@ def latest(target: Target) -> Entry | None:
 
 @dataclass(frozen=True)
 class FeedFilter:
-    """`start` and `end` are aware; None is open. `actor` and `target` choose an index."""
+    """`start` and `end` are aware; None is open. `actor` and `target` choose an index. `routine`: whether what
+    programs do by the clock is listed without being asked for by `action`."""
 
     actor: str = ""
     action: str = ""
@@ -47,10 +51,12 @@ class FeedFilter:
     logical: str = ""
     start: datetime | None = None
     end: datetime | None = None
+    routine: bool = True
 
     def clauses(self) -> Filter:
         wanted = {"action": self.action, "target": self.target, "logical": self.logical, "actor": self.actor}
-        return tuple(Clause(name, "=", (value,)) for name, value in wanted.items() if value)
+        left_out = () if self.routine or self.action else (NO_ROUTINE,)
+        return *(Clause(name, "=", (value,)) for name, value in wanted.items() if value), *left_out
 
     @property
     def span(self) -> Span:

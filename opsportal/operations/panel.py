@@ -23,6 +23,6 @@ def panel(request: HttpRequest) -> HttpResponse:
 
 def _figures(window: Window) -> dict[str, Any]:
     # A window's start bounds how many days are looked through: an empty trail has no newest entry.
-    page = feeds.page(feeds.FeedFilter(start=window.since), purpose="panel", limit=SHOWN)
+    page = feeds.page(feeds.FeedFilter(start=window.since, routine=False), purpose="panel", limit=SHOWN)
     shown = [entries.of(raw) for raw in page.items]
     return {"entries": [(entry, item_url(entry)) for entry in shown], "more": bool(page.cursor)}

@@ -25,6 +25,7 @@ class Action(enum.StrEnum):
     AGENT_DEACTIVATE = "agent:deactivate"
     AGENT_PURGE = "agent:purge"
     AGENT_UNDO = "agent:undo"
+    AGENT_HEARTBEAT = "agent:heartbeat"
 
     @property
     def subject(self) -> str:
@@ -33,6 +34,10 @@ class Action(enum.StrEnum):
     @property
     def verb(self) -> str:
         return self.value.partition(":")[2]
+
+
+# What programs do by the clock, and no person decides: lists leave it out until it is asked for.
+ROUTINE = Action.AGENT_HEARTBEAT
 
 
 @dataclass(frozen=True)

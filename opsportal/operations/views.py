@@ -19,7 +19,7 @@ from opsportal.operations.entries import Entry
 from opsportal.operations.outcomes import Conflict
 from opsportal.operations.pages import Button, Offer, action_page, button
 from opsportal.operations.tables import places
-from opsportal.operations.tags import Action
+from opsportal.operations.tags import ROUTINE, Action
 
 NOTHING_YET = "What operators do appears here, with who did it and what it changed."
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target", "kind": "Kind"}
@@ -40,6 +40,7 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         "entries": [(entry, item_url(entry)) for entry in shown],
         "empty": listing.empty(page, "entries", NOTHING_YET),
         "actions": [action.value for action in Action],
+        "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
         "menu_filters": (*FILTERS, "format"),
         "downloads": [(label, listing.url(format=name)) for name, (label, _) in exports.FORMATS.items()],
     }
@@ -55,6 +56,7 @@ def _filter(listing: Listing) -> feeds.FeedFilter:
         logical=listing["kind"],
         start=span.start,
         end=span.end,
+        routine=False,
     )
 
 

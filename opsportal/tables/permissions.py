@@ -91,6 +91,10 @@ READS = (
         _dynamodb("GetItem"), _on("workflows", "requests", "agents"),
     ),
     Feature(
+        "ReadAgentsTogether", "the agents' discovery: those that were written lately", PAGES,
+        _dynamodb("BatchGetItem"), _on("agents"), optional=True,
+    ),
+    Feature(
         "ListByIndex", "lists", PAGES, _dynamodb("Query"),
         _on(
             "workflows/overallStatus-createdAt-index", "requests/user-index", "requests/project-index",

@@ -99,6 +99,10 @@ def _get_item(table: Binding, _index: str) -> None:
     _client(table).get_item(TableName=table.name, Key=_nobodys(table))
 
 
+def _batch_get_item(table: Binding, _index: str) -> None:
+    _client(table).batch_get_item(RequestItems={table.name: {"Keys": [_nobodys(table)]}})
+
+
 def _put_item(table: Binding, _index: str) -> None:
     _client(table).put_item(TableName=table.name, Item=_nobodys(table), **_never(table))
 
@@ -152,6 +156,7 @@ def _list_tags(table: Binding, _index: str) -> None:
 
 ON_TABLES: dict[str, Callable[[Binding, str], Any]] = {
     "GetItem": _get_item,
+    "BatchGetItem": _batch_get_item,
     "PutItem": _put_item,
     "UpdateItem": _update_item,
     "DeleteItem": _delete_item,

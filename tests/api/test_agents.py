@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 
 from opsportal.dynamo import clients
 from opsportal.operations.outcomes import Conflict, Refused
 from registry import actions, announcements, discovery, versions
 from tests.api.conftest import Program
+from tests.dynamo.calls import calls_on
 from tests.dynamo.typed import EVERY_TYPE
 from tests.operations.places import dump, get, put, trail
 from tests.registry.test_actions import BY, MS, agent, new_id, operational
@@ -221,63 +221,6 @@ def test_of_registrations_at_once_none_fails(table: Any) -> None:
     assert len(trail(table)) == 3
 
 
-# --- Heartbeat ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("item", "name", "form"),
-    [
-        (agent(), "lastHeartbeat", "N13"),
-        (agent(lastHeartbeat={"N": "1763600000"}), "lastHeartbeat", "N10"),
-        (agent(lastHeartbeat={"S": "2025-12-24T10:00:00.000Z"}), "lastHeartbeat", "SZ"),
-        (agent(lastHeartbeat={"NULL": True}), "lastHeartbeat", "N13"),
-        (agent(lastHeartbeat={"L": []}), "lastHeartbeat", "N13"),
-        (operational(), "last_heartbeat", "SZ"),
-        ({"name": {"S": "bare"}}, "lastHeartbeat", "N13"),
-    ],
-)
-def test_a_heartbeat_renews_the_heartbeat_in_its_form_and_nothing_else(
-    caller: Program, table: Any, item: Any, name: str, form: str
-) -> None:
-    before = put(table, {**item, "agentId": {"S": "a"}, "foreign": {"NS": ["1.5", "2"]}})
-    answer = caller.post(HEARTBEAT, {"id": "a"})
-    assert (answer.status_code, answer.json()["success"]) == (200, True), answer.content
-    after = get(table, "a")
-    assert after is not None
-    assert {one for one in {*before, *after} if before.get(one) != after.get(one)} == {name}
-    ((tag, value),) = after[name].items()
-    assert tag == form[0]
-    assert value.endswith("Z") if form == "SZ" else len(value) == int(form[1:])
-    assert trail(table) == []
-
-
-def test_a_heartbeat_of_an_agent_that_has_milliseconds_is_one_call(caller: Program, table: Any) -> None:
-    put(table, agent(agentId={"S": "a"}, lastHeartbeat={"N": str(int(time.time() * 1000))}))
-    calls: list[str] = []
-
-    def note(model: Any, **_: Any) -> None:
-        calls.append(model.name)
-
-    events = clients.client(*table.place).meta.events
-    events.register("before-call.dynamodb", note)
-    try:
-        caller.post(HEARTBEAT, {"id": "a"})
-    finally:
-        events.unregister("before-call.dynamodb", note)
-    assert calls == ["UpdateItem"]
-
-
-def test_a_heartbeat_of_nobody_is_404_and_makes_nobody(caller: Program, tables: Any) -> None:
-    before = dump(tables)
-    for agent_id in ("nobody", "ü" * 1024):
-        assert caller.post(HEARTBEAT, {"id": agent_id}).status_code == 404
-    assert caller.post(HEARTBEAT, {}).status_code == 400
-    assert caller.post(HEARTBEAT, {"id": ""}).status_code == 400
-    assert caller.post(HEARTBEAT, {"id": 7}).status_code == 422
-    assert caller.post(HEARTBEAT, {"id": "x" * 2049}).status_code == 422
-    assert dump(tables) == before
-
-
 def test_who_was_deactivated_stays_so_for_all_its_heartbeats(caller: Program, table: Any) -> None:
     put(table, agent(agentId={"S": "a"}))
     assert found(caller, "capability=fitness_analysis") == ["a"]
@@ -348,18 +291,8 @@ def test_a_bound_that_is_no_number_is_refused(caller: Program, query: str) -> No
 
 
 def scans(table: Any, run: Any) -> int:
-    """How often `run` reads the registry."""
-    calls: list[str] = []
-
-    def note(model: Any, **_: Any) -> None:
-        calls.append(model.name)
-
-    events = clients.client(*table.place).meta.events
-    events.register("before-call.dynamodb", note)
-    try:
+    with calls_on(table) as calls:
         run()
-    finally:
-        events.unregister("before-call.dynamodb", note)
     return calls.count("Scan")
 
 
@@ -392,6 +325,58 @@ def test_a_reading_that_grows_old_is_renewed_without_a_caller_waiting(
             thread.join(5)
     assert scans(table, lambda: found(caller)) == 0
     assert found(caller) == ["a"]
+
+
+def test_a_reading_is_never_older_than_is_said(caller: Program, table: Any, settings: Any) -> None:
+    settings.AGENTS_CACHE_SECONDS = 5
+    assert found(caller) == []
+    put(table, agent(agentId={"S": "a"}))
+    (place,) = [place for place, held in discovery._held.items() if held.version == versions.current()]
+    discovery._held[place] = replace(discovery._held[place], taken=time.monotonic() - 61)
+    assert scans(table, lambda: found(caller)) == 1
+    assert found(caller) == ["a"]
+
+
+def test_many_that_were_written_are_read_together(caller: Program, table: Any, settings: Any) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    put(table, agent(agentId={"S": "gone"}))
+    assert found(caller) == ["gone"]
+    names = [f"a{number:03}" for number in range(60)]
+
+    def change() -> None:
+        for name in names:
+            put(table, agent(agentId={"S": name}))
+            versions.written(name)
+        actions.deactivate("gone", action_id=new_id(), by=BY, reason="")
+        actions.purge("gone", action_id=new_id(), by=BY, reason="")
+        with calls_on(table) as calls:
+            assert found(caller) == names
+        assert calls == ["BatchGetItem"]
+
+    assert scans(table, change) == 0
+
+
+def test_what_is_left_of_a_batch_is_read_alone(
+    caller: Program, table: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    found(caller)
+    for name in "abc":
+        put(table, agent(agentId={"S": name}))
+        versions.written(name)
+    client = clients.client(*table.place)
+
+    def throttled(RequestItems: Any) -> Any:  # noqa: N803 (boto3's name)
+        first, *others = RequestItems[table.name]["Keys"]
+        return {
+            "Responses": {
+                table.name: [client.get_item(TableName=table.name, Key=first, ConsistentRead=True)["Item"]]
+            },
+            "UnprocessedKeys": {table.name: {"Keys": others, "ConsistentRead": True}},
+        }
+
+    monkeypatch.setattr(client, "batch_get_item", throttled)
+    assert found(caller) == ["a", "b", "c"]
 
 
 def test_trouble_while_reading_ahead_is_in_the_log_and_nobodys_answer(
@@ -481,6 +466,11 @@ def test_where_agents_can_t_be_read_alone_the_whole_is_read(
     arn = "arn:aws:dynamodb:eu-north-1:123456789012:table/agents"
     with trouble(table, denied("GetItem", arn), "GetItem"):
         assert found(caller) == ["a"]
+    for name in ("b", "c"):
+        put(table, agent(agentId={"S": name}))
+        versions.written(name)
+    with trouble(table, denied("BatchGetItem", arn), "BatchGetItem"):
+        assert found(caller) == ["a", "b", "c"]
 
 
 def test_another_process_sees_what_this_one_registered(caller: Program, table: Any, settings: Any) -> None:
@@ -572,13 +562,3 @@ def test_an_agent_that_is_called_like_an_address_has_one_of_its_own(
     assert url == agent_id
     answer = caller.post(REGISTER, {"profile": {**PROFILE, "id": agent_id}})
     assert caller.get(answer["Location"]).json()["agent"]["id"] == agent_id
-
-
-def test_time_does_not_stand_in_the_way_of_a_heartbeat(caller: Program, table: Any) -> None:
-    """A clock that was ahead when the item was written."""
-    put(table, agent(agentId={"S": "a"}, lastHeartbeat={"N": "9999999999999"}))
-    with time_machine.travel("2026-11-20T10:00:00Z", tick=False):
-        announcements.heartbeat("a")
-    item = get(table, "a")
-    assert item is not None
-    assert item["lastHeartbeat"] == {"N": "1795168800000"}

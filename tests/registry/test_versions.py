@@ -156,9 +156,11 @@ def test_a_write_is_done_though_nobody_can_be_told(
 
 
 def test_a_slot_lives_as_long_as_a_reading_can_ask_for_it(settings: Any) -> None:
-    assert versions._kept() == 60
+    assert versions._kept() == 120
     settings.AGENTS_CACHE_SECONDS = 300
-    assert versions._kept() == 600
+    assert versions._kept() == 7200
+    settings.AGENTS_CACHE_SECONDS = 0
+    assert versions._kept() == 60
 
 
 @pytest.mark.django_db
