@@ -12,7 +12,7 @@ from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Page, Part, scan_page, sequence_page
-from opsportal.dynamo.partitions import Count, Partitions, count, pairs, partitions
+from opsportal.dynamo.partitions import Newest, Partitions, newest, pairs, partitions
 from opsportal.dynamo.tables import Binding, Index
 from requests_app.models import PRIORITIES, STATUSES, STRATEGIES, TERMINAL, IntelligenceRequest
 from requests_app.tables import REQUESTS
@@ -183,16 +183,21 @@ def request(request_id: str) -> IntelligenceRequest | None:
     return IntelligenceRequest.read(request_id, consistent=True)
 
 
-def counts(since: datetime) -> list[tuple[str, Count]]:
-    """How many requests of each status were created since then, capped."""
+# What the overview is told of each: enough to say when it began and how long it took.
+RECENT = ("created_at", "started_at", "completed_at")
+
+
+def recent(since: datetime) -> list[tuple[str, Newest]]:
+    """The newest requests of each status that were created since then, capped."""
     index, span = _index("status-index"), Span(f"{since:%Y-%m-%dT%H:%M:%S}")
     return [
         (
             status,
-            count(
+            newest(
                 table(),
                 index.name,
                 (Clause(index.hash_key, "=", (status,)), *span.clauses(index.range_key)),
+                RECENT,
             ),
         )
         for status in statuses().values

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -10,14 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels
+from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
-from opsportal.dynamo.pages import Page
+from opsportal.dynamo.pages import Page, Raw
 from opsportal.operations import feeds
 from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
@@ -172,12 +173,21 @@ def panel(request: HttpRequest) -> HttpResponse:
     return panels.panel(request, "panel-requests", "requests_app/panel.html", _figures, place=place)
 
 
+def _lasted(row: Raw) -> Decimal | None:
+    """Seconds, as `elapsed` of the item."""
+    elapsed = IntelligenceRequest.of(row).elapsed
+    return None if elapsed is None else Decimal(str(elapsed.total_seconds()))
+
+
 def _figures(window: Window) -> dict[str, Any]:
-    counted = queries.counts(window.since)
+    now = datetime.now(UTC)
+    since = now - window.length
+    found = queries.recent(since)
+    counted = [(status, newest.count) for status, newest in found]
     stuck = queries.stuck()
     return {
         "counts": panels.tiles(counted, lambda status: reverse("requests:list") + f"?status={quote(status)}"),
-        "failure_rate": panels.failure_rate(counted),
+        "trends": trends.of(found, since, now, created="created_at", lasted=_lasted),
         "failures": queries.newest_failures(),
         "stuck": stuck,
         "stuck_more": len(stuck) >= queries.MOST_STUCK,

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from opsportal.console import clock
+from opsportal.console.percentiles import LEAST
 from opsportal.console.tones import ATTENTION, SUCCESS
 from opsportal.dynamo.attributes import read_number
-from tracking.figures import LEAST, End, StepFigures
+from tracking.figures import End, StepFigures
 
 # Characters of a number that is looked at.
 MOST_DIGITS = 40

@@ -4,7 +4,7 @@ One bounded reading serves every step for a minute: the newest `SAMPLE` workflow
 a Scan gives first where there is none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.cache import caches
 
+from opsportal.console.percentiles import LEAST, nearest_rank
 from opsportal.console.tones import FAILED, SUCCESS, WAITING
 from opsportal.dynamo import spending
 from opsportal.dynamo.merge import Merge
@@ -23,8 +24,6 @@ from tracking.steps import Step
 SAMPLE = 200
 # Seconds that a reading is kept: it costs as much as four pages of a list.
 SAMPLE_LIFE = 60
-# Rates and percentiles of fewer than so many would be an accident, and are not given.
-LEAST = 5
 NO_INDEX = "This table has no index on overallStatus and createdAt, so a part of it is scanned."
 
 
@@ -82,12 +81,6 @@ class StepFigures:
     @property
     def p95(self) -> Decimal | None:
         return nearest_rank(self.durations, 95) if len(self.durations) >= LEAST else None
-
-
-def nearest_rank(ordered: Sequence[Decimal], percent: int) -> Decimal:
-    """The smallest value that at least `percent` of the values do not exceed. It is one of them, never
-    something between two. IndexError: there are none."""
-    return ordered[max(-(-len(ordered) * percent // 100), 1) - 1]
 
 
 @dataclass(frozen=True)

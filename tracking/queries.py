@@ -11,7 +11,7 @@ from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Page, scan_page
-from opsportal.dynamo.partitions import Count, Partitions, count, partitions
+from opsportal.dynamo.partitions import Newest, Partitions, newest, partitions
 from opsportal.dynamo.tables import Index
 from tracking.models import STATUSES, TERMINAL, Workflow
 
@@ -119,14 +119,18 @@ def workflow(session_id: str) -> Workflow | None:
     return Workflow.read(session_id, consistent=True)
 
 
-def counts(since: datetime) -> list[tuple[str, Count]] | None:
-    """How many workflows of each status were created since then, capped; None without the index."""
+# What the overview is told of each: enough to say when it began and how long it took.
+RECENT = ("createdAt", "lastUpdated", "retryCount")
+
+
+def recent(since: datetime) -> list[tuple[str, Newest]] | None:
+    """The newest workflows of each status that were created since then, capped; None without the index."""
     index = status_index()
     if index is None:
         return None
     span = Span(f"{since:%Y-%m-%dT%H:%M:%S}")
     return [
-        (status, count(Workflow.binding(), index.name, _key(index, status, span)))
+        (status, newest(Workflow.binding(), index.name, _key(index, status, span), RECENT))
         for status in statuses().values
     ]
 

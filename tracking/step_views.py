@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from opsportal.console.access import requires
 from opsportal.console.listing import Region, respond, seen_token
+from opsportal.console.percentiles import LEAST
 from opsportal.console.problems import wants_fragment
 from opsportal.dynamo.errors import DynamoError
 from tracking import figures
@@ -17,7 +18,7 @@ def step(request: HttpRequest, key: str) -> HttpResponse:
     """Figures of a step beside those that the address says are declared (`tracking.declared`).
 
     To htmx a table in trouble is a state of the panel, since it swaps no error."""
-    context: dict[str, Any] = {"key": key, "label": figures.label_of(key), "least": figures.LEAST}
+    context: dict[str, Any] = {"key": key, "label": figures.label_of(key), "least": LEAST}
     try:
         sample = figures.sample()
     except DynamoError as problem:

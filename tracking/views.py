@@ -1,6 +1,7 @@
 """Pages of workflows: the list, one item, and the panel on the overview."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -9,12 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels
+from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.windows import Window
-from opsportal.dynamo.attributes import Malformed, raw_text
+from opsportal.dynamo.attributes import Malformed, raw_text, read_time
 from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.pages import Raw
 from opsportal.operations import feeds
 from opsportal.operations.watching import deletion, watch
 from tracking import action_views, actions, queries
@@ -125,14 +127,24 @@ def panel(request: HttpRequest) -> HttpResponse:
     return panels.panel(request, "panel-workflows", "tracking/panel.html", _figures, place=place)
 
 
+def _lasted(row: Raw) -> Decimal | None:
+    """Seconds from creation to the last update. Of one that was retried they would tell how long it waited."""
+    if "retryCount" in row:
+        return None
+    return trends.between(read_time(row.get("createdAt")), read_time(row.get("lastUpdated")))
+
+
 def _figures(window: Window) -> dict[str, Any]:
-    counted = queries.counts(window.since)
-    if counted is None:
+    now = datetime.now(UTC)
+    since = now - window.length
+    found = queries.recent(since)
+    if found is None:
         return {"counts": None}
+    counted = [(status, newest.count) for status, newest in found]
     stuck = queries.stuck()
     return {
         "counts": panels.tiles(counted, lambda status: reverse("tracking:list") + f"?status={quote(status)}"),
-        "failure_rate": panels.failure_rate(counted),
+        "trends": trends.of(found, since, now, created="createdAt", lasted=_lasted),
         "failures": queries.newest_failures(),
         "stuck": stuck,
         "stuck_more": len(stuck) >= queries.MOST_STUCK,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -88,6 +88,53 @@ def histogram(bars: Iterable[tuple[str, Any, str]], *, label: str, height: int =
         text,
         height,
         rects,
+    )
+
+
+def stacked(
+    bars: Sequence[tuple[str, Sequence[tuple[str, float]]]], *, label: str, height: int = 44
+) -> SafeString:
+    """Bars of parts, each (tone, value) on the one before, with one text for all of a bar. An empty bar keeps a
+    hairline, so that the time it stands for is seen to be empty."""
+    top = max((sum(value for _, value in parts) for _, parts in bars), default=0) or 1
+    width = 100 / (len(bars) or 1)
+
+    def rectangles(
+        place: int, parts: Sequence[tuple[str, float]]
+    ) -> Iterator[tuple[str, str, str, str, str]]:
+        base = float(height)
+        x, across = f"{place * width + width * 0.1:.3f}", f"{width * 0.8:.3f}"
+        for tone, value in parts:
+            if value > 0:
+                # What is there is seen, however little of the whole it is.
+                tall = max(value / top * (height - 2 * len(parts)), 1.5)
+                base -= tall
+                yield tone, x, f"{base:.2f}", across, f"{tall:.2f}"
+        if base == height:
+            yield tones.WAITING, x, f"{height - 1:.2f}", across, "1"
+
+    drawn = format_html_join(
+        "",
+        '<g><title>{}</title><rect class="hit" x="{}%" y="0" width="{}%" height="100%"/>{}</g>',
+        (
+            (
+                visible(title),
+                f"{place * width:.3f}",
+                f"{width:.3f}",
+                format_html_join(
+                    "",
+                    '<rect class="tone-{}" x="{}%" y="{}" width="{}%" height="{}"/>',
+                    rectangles(place, parts),
+                ),
+            )
+            for place, (title, parts) in enumerate(bars)
+        ),
+    )
+    return format_html(
+        '<svg class="histogram" role="img" aria-label="{}" width="100%" height="{}">{}</svg>',
+        visible(label),
+        height,
+        drawn,
     )
 
 

@@ -61,14 +61,3 @@ def tiles(counted: Iterable[tuple[str, Count]], url_of: Callable[[str], str]) ->
         sums[status.lower()] = Count(before.number + number.number, before.more or number.more)
     ordered = sorted(sums, key=lambda status: TONE_ORDER.index(tone_of(status)))
     return [(status, sums[status], url_of(status)) for status in ordered]
-
-
-def failure_rate(counted: Iterable[tuple[str, Count]]) -> str | None:
-    """The share of failures among what ended well or badly, as text; None where nothing ended or a count
-    is capped (a share of a capped count would be a guess)."""
-    ended = [(tone_of(status), number) for status, number in counted if tone_of(status) in (FAILED, SUCCESS)]
-    total = sum(number.number for _, number in ended)
-    if not total or any(number.more for _, number in ended):
-        return None
-    failed = sum(number.number for tone, number in ended if tone == FAILED)
-    return f"{failed * 100 / total:.1f} %"

@@ -1,7 +1,7 @@
 """The window of time that the overview looks at."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest
 
@@ -19,10 +19,14 @@ class Window:
     label: str
 
     @property
-    def since(self) -> datetime:
+    def length(self) -> timedelta:
         length = LENGTHS[self.key][1]
         assert length is not None
-        return datetime.now(UTC) - length
+        return length
+
+    @property
+    def since(self) -> datetime:
+        return datetime.now(UTC) - self.length
 
     @property
     def choices(self) -> list[tuple[str, str, bool]]:

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from opsportal.console.percentiles import nearest_rank
 from tests.factories import MISSING, Typed, ago, put, step, typed, workflow, zulu
 from tests.pages import Page, poll, visit
 from tests.shapes import derived, items, members
 from tests.trouble import refused, trouble
 from tracking import figures
 from tracking.declared import Declared, rows
-from tracking.figures import figures_of, nearest_rank
+from tracking.figures import figures_of
 from tracking.models import Workflow
 
 FRAGMENT = {"HX-Request": "true"}

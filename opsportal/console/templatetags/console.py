@@ -281,9 +281,8 @@ def meter(value: Any, top: Any = 100, label: str = "Progress", tone: str = "") -
 def live(context: Context, region: Any) -> SafeString:
     """The attributes of a region that polls the page's own URL.
 
-    `region` has `.id`, `.seen` (token of what is shown), `.anchor` (first row's position, for "n new"),
-    `.finished`, and `.least` (seconds between polls, 0 for those of one's own interval). A header holds no other characters than Latin-1, so the anchor is quoted. Finished and switched-off regions keep no timer: they still refetch when an action
-    fires `console:refresh`.
+    `region` is a `listing.Region`. A header holds no other characters than Latin-1, so its anchor is quoted.
+    Finished and switched-off regions keep no timer: they still refetch when an action fires `console:refresh`.
     """
     seconds = context["shell"].refresh_seconds
     state = "finished" if region.finished else "on" if seconds else "off"

@@ -1,0 +1,273 @@
+"""How many began, how many failed and how long they took, over the time that the overview looks at.
+
+Made of what its counts read: the newest items of each status, at most so many of one. Where a status has more,
+the charts begin at the oldest of them, since before that a part is not known.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from opsportal.console import clock, figures
+from opsportal.console.percentiles import LEAST, nearest_rank
+from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
+from opsportal.dynamo import partitions
+from opsportal.dynamo.attributes import read_time
+from opsportal.dynamo.pages import Raw
+from opsportal.dynamo.partitions import Newest
+
+# Seconds that a bar may stand for: the smallest that makes at most `MOST_BARS`.
+LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+MOST_BARS = 30
+# From the base line upwards, and what its items are called.
+WORDS = {
+    FAILED: "failed",
+    ATTENTION: "cancelled or halted",
+    UNKNOWN: "of an unknown status",
+    RUNNING: "running",
+    WAITING: "waiting",
+    SUCCESS: "completed",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What was created from `start` on, until the next bar: how many of each tone, and the seconds, sorted,
+    that those took that completed."""
+
+    start: datetime
+    tones: dict[str, int]
+    seconds: tuple[Decimal, ...] = ()
+
+    @property
+    def created(self) -> int:
+        return sum(self.tones.values())
+
+    @property
+    def ended(self) -> int:
+        """Well or badly."""
+        return self.tones[SUCCESS] + self.tones[FAILED]
+
+    @property
+    def failure_rate(self) -> Decimal | None:
+        """Percent of what ended well or badly; None where nothing did."""
+        return Decimal(self.tones[FAILED]) * 100 / self.ended if self.ended else None
+
+    @property
+    def others(self) -> int:
+        """Neither ended well or badly nor under way."""
+        return self.tones[ATTENTION] + self.tones[UNKNOWN]
+
+    @property
+    def open(self) -> int:
+        return self.tones[RUNNING] + self.tones[WAITING]
+
+    @property
+    def p50(self) -> Decimal | None:
+        """None of fewer than `LEAST`."""
+        return nearest_rank(self.seconds, 50) if len(self.seconds) >= LEAST else None
+
+    @property
+    def p95(self) -> Decimal | None:
+        return nearest_rank(self.seconds, 95) if len(self.seconds) >= LEAST else None
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`figure` and `unit` sum it up; `note` tells its scale; `svg` shows the bars."""
+
+    title: str
+    figure: str
+    unit: str
+    note: str
+    tone: str
+    svg: SafeString
+
+
+@dataclass(frozen=True)
+class Trends:
+    """Bars of `length` each, the oldest first and the last one not over yet. `whole`: they are the window;
+    else they go as far back as what was read of each status."""
+
+    bars: tuple[Bar, ...]
+    length: timedelta
+    now: datetime
+    whole: bool
+
+    @property
+    def since(self) -> datetime:
+        return self.bars[0].start
+
+    @property
+    def most(self) -> int:
+        """Items of a status that are read."""
+        return partitions.COUNT_CAP
+
+    @property
+    def total(self) -> Bar:
+        """All bars as one."""
+        tones = {tone: sum(bar.tones[tone] for bar in self.bars) for tone in WORDS}
+        return Bar(self.since, tones, tuple(sorted(value for bar in self.bars for value in bar.seconds)))
+
+    @property
+    def length_text(self) -> str:
+        """`1 h`, `30 min`, `10 s`."""
+        seconds = int(self.length.total_seconds())
+        return next(
+            f"{seconds // size} {unit}"
+            for size, unit in ((3600, "h"), (60, "min"), (1, "s"))
+            if not seconds % size
+        )
+
+    @property
+    def newest_first(self) -> list[Bar]:
+        return [bar for bar in reversed(self.bars) if bar.created]
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Throughput, failure rate, duration. None where nothing was created."""
+        if not self.total.created:
+            return []
+        return [self._throughput(), self._failures(), self._durations()]
+
+    def _throughput(self) -> Chart:
+        figure, unit = _rate(self.total.created, self.now - self.since)
+        note = f"peak {max(bar.created for bar in self.bars)} in {self.length_text}"
+        bars = [
+            (
+                f"{self._start(bar)}: {bar.created} created" + _listed(bar.tones),
+                [(tone, bar.tones[tone]) for tone in WORDS],
+            )
+            for bar in self.bars
+        ]
+        return Chart("Throughput", figure, unit, note, RUNNING, self._drawn("Throughput", note, bars))
+
+    def _failures(self) -> Chart:
+        total, rates = self.total, [bar.failure_rate for bar in self.bars]
+        highest = max((rate for rate in rates if rate is not None), default=Decimal(0))
+        figure = "—" if total.failure_rate is None else f"{total.failure_rate:.1f} %"
+        unit = f"{total.tones[FAILED]} of {total.ended} that ended"
+        note = f"peak {highest:.0f} % in {self.length_text}" if total.ended else "nothing ended"
+        bars = [
+            (
+                f"{self._start(bar)}: {bar.tones[FAILED]} of {bar.ended} that ended failed",
+                [(FAILED, float(rate or 0))],
+            )
+            for bar, rate in zip(self.bars, rates, strict=True)
+        ]
+        tone = FAILED if total.tones[FAILED] else SUCCESS
+        return Chart("Failure rate", figure, unit, note, tone, self._drawn("Failure rate", note, bars))
+
+    def _durations(self) -> Chart:
+        """The median below, and on it what p95 has more. Of few, what the slowest took, in another tone."""
+        total = self.total
+        if total.p50 is None or total.p95 is None:
+            figure, unit = "—", f"{len(total.seconds) or 'none'} measured, fewer than {LEAST}"
+        else:
+            figure, unit = clock.duration(total.p50), f"median · p95 {clock.duration(total.p95)}"
+        slowest = max((bar.seconds[-1] for bar in self.bars if bar.seconds), default=None)
+        note = "" if slowest is None else f"slowest {clock.duration(slowest)}, of {len(total.seconds)}"
+        bars = []
+        for bar in self.bars:
+            start, measured = self._start(bar), len(bar.seconds)
+            if bar.p50 is not None and bar.p95 is not None:
+                said = f"median {clock.duration(bar.p50)}, p95 {clock.duration(bar.p95)} of {measured}"
+                parts = [(RUNNING, float(bar.p50)), (WAITING, float(bar.p95 - bar.p50))]
+            elif measured:
+                said = f"slowest {clock.duration(bar.seconds[-1])} of {measured}"
+                parts = [(WAITING, float(bar.seconds[-1]))]
+            else:
+                said, parts = "none measured", []
+            bars.append((f"{start}: {said}", parts))
+        return Chart("Duration", figure, unit, note, RUNNING, self._drawn("Duration", note, bars))
+
+    def _start(self, bar: Bar) -> str:
+        form = "%H:%M:%S" if self.length < timedelta(minutes=1) else "%H:%M"
+        if self.length > timedelta(hours=1):
+            form = f"%-d %b {form}"
+        return f"{bar.start:{form}} UTC"
+
+    def _drawn(
+        self, title: str, note: str, bars: Sequence[tuple[str, Sequence[tuple[str, float]]]]
+    ) -> SafeString:
+        label = f"{title} in {len(bars)} bars of {self.length_text}, the last one now" + (
+            f": {note}" if note else ""
+        )
+        return figures.stacked(bars, label=label)
+
+
+def _listed(tones: dict[str, int]) -> str:
+    said = [f"{number} {WORDS[tone]}" for tone, number in tones.items() if number]
+    return ": " + ", ".join(said) if said else ""
+
+
+def _rate(number: int, time: timedelta) -> tuple[str, str]:
+    """So many a minute, an hour or a day: the first of which there is at least one."""
+    seconds = max(time.total_seconds(), 1)
+    for size, unit in ((60, "minute"), (3600, "hour"), (86_400, "day")):
+        rate = number * size / seconds
+        if rate >= 1 or unit == "day":
+            break
+    article = "an" if unit == "hour" else "a"
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}", f"created {article} {unit}"
+
+
+def of(
+    found: Iterable[tuple[str, Newest]],
+    since: datetime,
+    now: datetime,
+    *,
+    created: str,
+    lasted: Callable[[Raw], Decimal | None],
+) -> Trends | None:
+    """From the newest items of each status that were created from `since` on, as read at `now`.
+
+    `created`: the attribute that the index sorts by. `lasted`: how many seconds an item took, or None. None
+    where what was read of a status is of one moment. An item whose time can't be read is in no bar.
+    """
+    found = list(found)
+    known = max((_known_since(newest, created, now) for _, newest in found if newest.more), default=since)
+    begin = max(since, known)
+    if (now - begin).total_seconds() < 2 * LENGTHS[0]:
+        return None
+    length = next((one for one in LENGTHS if (now - begin).total_seconds() <= MOST_BARS * one), LENGTHS[-1])
+    # Bars stand on round times, so that they do not shift with each look; the first is a whole one.
+    first = -(-begin.timestamp() // length) * length
+    number = max(int((now.timestamp() - first) // length) + 1, 1)
+    tones = [dict.fromkeys(WORDS, 0) for _ in range(number)]
+    seconds: list[list[Decimal]] = [[] for _ in range(number)]
+    for status, newest in found:
+        tone = tone_of(status)
+        for row in newest.rows:
+            at = read_time(row.get(created))
+            if not isinstance(at, datetime) or at.timestamp() < first:
+                continue
+            # A writer's clock may be ahead of ours.
+            place = min(int((at.timestamp() - first) // length), number - 1)
+            tones[place][tone] += 1
+            if tone == SUCCESS and (took := lasted(row)) is not None:
+                seconds[place].append(took)
+    bars = tuple(
+        Bar(datetime.fromtimestamp(first + place * length, UTC), tones[place], tuple(sorted(seconds[place])))
+        for place in range(number)
+    )
+    return Trends(bars, timedelta(seconds=length), now, whole=known <= since)
+
+
+def _known_since(newest: Newest, created: str, now: datetime) -> datetime:
+    """The oldest time among the rows: all that is newer was read."""
+    for row in reversed(newest.rows):
+        if isinstance(at := read_time(row.get(created)), datetime):
+            return at
+    return now
+
+
+def between(began: Any, ended: Any) -> Decimal | None:
+    """Seconds from one time as read to another; None where one is not there, or the end came first."""
+    if not (isinstance(began, datetime) and isinstance(ended, datetime)) or ended < began:
+        return None
+    return Decimal(str((ended - began).total_seconds()))

@@ -1,0 +1,137 @@
+"""The overview's charts: round bars, whatever the stamps, and nothing said of what is not known."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from opsportal.console import figures, trends
+from opsportal.console.trends import Trends, between
+from opsportal.dynamo.attributes import Malformed
+from opsportal.dynamo.partitions import Newest
+
+NOW = datetime(2026, 11, 20, 14, 2, 11, tzinfo=UTC)
+
+
+def rows(*minutes: float, more: bool = False, took: int = 10) -> Newest:
+    """The newest first, as an index gives them."""
+    stamps = [NOW - timedelta(minutes=one) for one in minutes]
+    made = tuple({"at": {"S": f"{at:%Y-%m-%dT%H:%M:%S}Z"}, "took": {"N": str(took)}} for at in stamps)
+    return Newest(made, more)
+
+
+def trends_of(window: timedelta, **found: Newest) -> Trends | None:
+    return trends.of(
+        found.items(), NOW - window, NOW, created="at", lasted=lambda row: Decimal(row["took"]["N"])
+    )
+
+
+def drawn(window: timedelta = timedelta(hours=1), **found: Newest) -> Trends:
+    made = trends_of(window, **found)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("window", "length", "bars", "first"),
+    [
+        (timedelta(hours=1), "2 min", 30, "13:04"),
+        (timedelta(hours=24), "1 h", 24, "15:00"),
+        (timedelta(days=7), "6 h", 28, "18:00"),
+        (timedelta(seconds=20), "1 s", 21, "14:01"),
+    ],
+)
+def test_bars_stand_on_round_times_and_are_never_many(
+    window: timedelta, length: str, bars: int, first: str
+) -> None:
+    made = drawn(window)
+    assert (made.length_text, len(made.bars), f"{made.since:%H:%M}") == (length, bars, first)
+    assert made.since >= NOW - window  # the first bar is a whole one
+    assert made.bars[-1].start <= NOW < made.bars[-1].start + made.length
+    assert made.charts == []
+
+
+def test_spellings_of_a_status_share_a_tone_and_bars_list_what_they_hold() -> None:
+    made = drawn(completed=rows(3, 4), COMPLETED=rows(3), failed=rows(4), odd=rows(50), cancelled=rows(50))
+    total = made.total
+    assert (total.created, total.ended, total.others, total.open) == (6, 4, 2, 0)
+    throughput, failures, durations = made.charts
+    assert "13:58 UTC: 4 created: 1 failed, 3 completed" in throughput.svg
+    assert "13:12 UTC: 2 created: 1 cancelled or halted, 1 of an unknown status" in throughput.svg
+    assert (failures.figure, failures.unit, failures.tone) == ("25.0 %", "1 of 4 that ended", "failed")
+    # Of three no percentile is given, but what the slowest took is shown.
+    assert (durations.figure, durations.unit) == ("—", "3 measured, fewer than 5")
+    assert "13:58 UTC: slowest 10 s of 3" in durations.svg
+    assert "median" not in durations.svg
+
+
+def test_bars_of_several_hours_say_their_day() -> None:
+    assert "20 Nov 12:00 UTC: 1 created: 1 failed" in drawn(timedelta(days=7), failed=rows(60)).charts[0].svg
+
+
+def test_before_the_oldest_that_was_read_of_a_status_nothing_is_said() -> None:
+    made = drawn(completed=rows(1, 2, 10, more=True), failed=rows(5, 40))
+    assert not made.whole
+    assert NOW - timedelta(minutes=10) <= made.since < NOW - timedelta(minutes=9)
+    assert made.total.tones["failed"] == 1
+    # More than can be read of one moment, and more of which no time can be read.
+    assert trends_of(timedelta(hours=1), completed=rows(0, 0, 0, more=True)) is None
+    assert trends_of(timedelta(hours=1), odd=Newest(({"at": {"S": "not a time"}},), True)) is None
+
+
+def test_a_stamp_that_is_none_is_in_no_bar_and_one_from_the_future_in_the_last() -> None:
+    odd = Newest(
+        (
+            {"at": {"S": "not a time"}, "took": {"N": "1"}},
+            *rows(-600).rows,
+            *rows(61).rows,
+            {"took": {"N": "1"}},
+        )
+    )
+    made = drawn(completed=odd)
+    assert made.total.created == 1
+    assert made.bars[-1].created == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "time", "said"),
+    [
+        (90, timedelta(hours=1), ("1.5", "created a minute")),
+        (59, timedelta(hours=1), ("59", "created an hour")),
+        (1, timedelta(days=1), ("1", "created a day")),
+        (1, timedelta(days=7), ("0.14", "created a day")),
+    ],
+)
+def test_a_rate_is_given_in_the_unit_that_makes_it_readable(
+    number: int, time: timedelta, said: tuple[str, str]
+) -> None:
+    assert trends._rate(number, time) == said
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "seconds"),
+    [
+        (NOW, NOW + timedelta(seconds=1.5), Decimal("1.5")),
+        (NOW, NOW - timedelta(seconds=1), None),
+        (None, NOW, None),
+        (NOW, Malformed({"S": "x"}, "no time"), None),
+    ],
+)
+def test_what_ended_before_it_began_took_no_time(began: Any, ended: Any, seconds: Any) -> None:
+    assert between(began, ended) == seconds
+
+
+def test_stacked_bars_keep_within_their_height_and_escape_their_words() -> None:
+    html = figures.stacked(
+        [("<b>", [("failed", 1), ("success", 10_000)]), ("none", []), ("zero", [("failed", 0)])],
+        label='a "label"',
+    )
+    assert "&lt;b&gt;" in html
+    assert 'aria-label="a &quot;label&quot;"' in html
+    # A failure among ten thousand is seen, and where there was nothing stands a hairline.
+    assert html.count('class="tone-failed"') == 1
+    assert html.count('class="tone-waiting"') == 2
+    assert ' y="-' not in html
+    assert " style=" not in html
+    assert figures.stacked([], label="Nothing")
