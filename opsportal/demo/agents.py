@@ -1,4 +1,5 @@
-"""Demo agents: seed 004's, a fleet with every heartbeat age, and an operational registry's items."""
+"""Demo agents: seed 004's, a fleet with every heartbeat age, and those that work the steps of the workflows,
+most of them as an operational registry describes them."""
 
 import json
 from datetime import datetime, timedelta
@@ -31,60 +32,82 @@ FLEET = (
     ),
     ("Old Benchmarks", "benchmark-agent", "📊", ["benchmark_analysis"], 55, 0.7, "us-west-2"),
 )
-TIERS = {"basic": (50, 2_000, 99.0), "pro": (20, 800, 99.5), "premium": (5, 300, 99.9)}
+Tiers = dict[str, tuple[int, int, float]]  # slots, response in ms, uptime in percent
+TIERS: Tiers = {"basic": (50, 2_000, 99.0), "pro": (20, 800, 99.5), "premium": (5, 300, 99.9)}
+# The one of this form that works a step of the workflows, in about the time that it promises.
+MATCHER = ("Trade Matching", "trade-matching-agent", "⚖", ["trade_matching"], 90, 0.9, "us-east-1")
+MATCHER_TIERS: Tiers = {"basic": (50, 120_000, 99.0), "pro": (20, 60_000, 99.5), "premium": (5, 45_000, 99.9)}
+
+# Of an operational registry, each named like the step that it works: capabilities, and what it declares of
+# itself: the average in ms and the share of errors. The second one's word is not what its step shows.
+EXTRACTION = "trade_extraction"
+WORKERS: dict[str, tuple[list[str], float, float]] = {
+    "pdf_adapter": (["pdf_parsing", "ocr"], 24_000, 0.15),
+    EXTRACTION: (["pdf_parsing", "trade_extraction"], 1_240.5, 0.021),
+    "exception_management": (["exception_routing"], 26_500, 0.15),
+}
 
 
 def live(key: str, now: datetime) -> list[Item]:
-    """The agents that the simulator keeps alive, fresh at ``now``."""
-    agents = []
-    for number, (name, agent, emoji, capabilities, reputation, success, location) in enumerate(FLEET[:4]):
-        listed = number % 2 == 0  # one writer stores lists, the other string sets
-        availability = {
-            tier: {"slots": slots, "slotsFilled": slots * number // 5, "responseSLA": sla, "uptime": uptime}
-            for tier, (slots, sla, uptime) in TIERS.items()
-        }
-        agents.append(
-            {
-                key: agent,
-                "name": name,
-                "emoji": emoji,
-                "description": f"{name}: answers within its tier's time, for people and other agents.",
-                "role": "coach" if number == 0 else "specialist",
-                "endpoint": f"https://{agent}.example.com/agent",
-                "capabilities": capabilities if listed else set(capabilities),
-                "tags": ["health", "core"] if listed else {"health", "specialist"},
-                "status": "active",
-                "type": "core" if number == 0 else "dynamic",
-                "protocol": "a2a/1.0",
-                "reputationScore": reputation,
-                "successRate": success,
-                "location": location,
-                "lastHeartbeat": milliseconds(now),
-                "registeredAt": milliseconds(now - timedelta(days=30 + number)),
-                "updatedAt": zulu(now),
-                "verifiedAt": milliseconds(now - timedelta(days=3)),
-                "pricing": json.dumps({"baseFee": f"0.0{number + 1}", "asset": "USDC", "chain": "base"}),
-                "tieredPricing": json.dumps(
-                    {tier: {"baseFee": f"{slots / 1000:.3f}"} for tier, (slots, *_) in TIERS.items()}
-                ),
-                "serviceAvailability": json.dumps(availability),
-            }
-        )
-    return agents
+    """The agents of seed 004's form that the simulator keeps alive, fresh at ``now``."""
+    fleet = [_profile(key, now, number, member, TIERS) for number, member in enumerate(FLEET[:4])]
+    return [*fleet, _profile(key, now, 4, MATCHER, MATCHER_TIERS)]
 
 
-def operational(key: str, now: datetime, number: int = 1) -> Item:
-    """An agent as an operational registry of the same kind describes it."""
+def _profile(
+    key: str,
+    now: datetime,
+    number: int,
+    member: tuple[str, str, str, list[str], int, float, str],
+    tiers: Tiers,
+) -> Item:
+    name, agent, emoji, capabilities, reputation, success, location = member
+    listed = number % 2 == 0  # one writer stores lists, the other string sets
+    availability = {
+        tier: {"slots": slots, "slotsFilled": slots * number // 5, "responseSLA": sla, "uptime": uptime}
+        for tier, (slots, sla, uptime) in tiers.items()
+    }
+    area = "health" if tiers is TIERS else "trading"
     return {
-        key: f"trade_extraction_agent_{number:02d}",
-        "agent_name": f"Trade extraction {number}",
-        "agent_type": "TRADE_EXTRACTION",
+        key: agent,
+        "name": name,
+        "emoji": emoji,
+        "description": f"{name}: answers within its tier's time, for people and other agents.",
+        "role": "coach" if number == 0 else "specialist",
+        "endpoint": f"https://{agent}.example.com/agent",
+        "capabilities": capabilities if listed else set(capabilities),
+        "tags": [area, "core"] if listed else {area, "specialist"},
+        "status": "active",
+        "type": "core" if number == 0 else "dynamic",
+        "protocol": "a2a/1.0",
+        "reputationScore": reputation,
+        "successRate": success,
+        "location": location,
+        "lastHeartbeat": milliseconds(now),
+        "registeredAt": milliseconds(now - timedelta(days=30 + number)),
+        "updatedAt": zulu(now),
+        "verifiedAt": milliseconds(now - timedelta(days=3)),
+        "pricing": json.dumps({"baseFee": f"0.0{number + 1}", "asset": "USDC", "chain": "base"}),
+        "tieredPricing": json.dumps(
+            {tier: {"baseFee": f"{slots / 1000:.3f}"} for tier, (slots, *_) in tiers.items()}
+        ),
+        "serviceAvailability": json.dumps(availability),
+    }
+
+
+def operational(key: str, now: datetime, step: str = EXTRACTION, number: int = 1) -> Item:
+    """An agent as an operational registry of the same kind describes it."""
+    capabilities, average, errors = WORKERS[step]
+    return {
+        key: f"{step}_agent_{number:02d}",
+        "agent_name": f"{step.replace('_', ' ').capitalize()} {number}",
+        "agent_type": step.upper(),
         "deployment_status": "ACTIVE",
-        "capabilities": ["pdf_parsing", "trade_extraction"],
+        "capabilities": capabilities,
         "last_heartbeat": zulu(now),
-        "avg_latency_ms": 1240.5,
+        "avg_latency_ms": average,
         "throughput_per_hour": 120,
-        "error_rate": 0.021,
+        "error_rate": errors,
         "active_tasks": number,
         "input_tokens": 1_893_220,
         "output_tokens": 402_118,
@@ -92,8 +115,13 @@ def operational(key: str, now: datetime, number: int = 1) -> Item:
     }
 
 
+def alive(key: str, now: datetime) -> list[Item]:
+    """Every agent that the simulator keeps alive, fresh at ``now``."""
+    return [*live(key, now), *(operational(key, now, step) for step in WORKERS)]
+
+
 def build(key: str, now: datetime) -> list[Item]:
-    """Every agent of the demo; those of `live` and `operational` 1 start fresh."""
+    """Every agent of the demo; those of `alive` start fresh."""
     test = {  # seed 004, step 5: what is registered there, and nothing else
         key: "persist-test-001",
         "name": "Persistence Test",
@@ -129,8 +157,8 @@ def build(key: str, now: datetime) -> list[Item]:
         "name": "Silent",
         "lastHeartbeat": milliseconds(now - timedelta(days=2)),
     }
-    drained = operational(key, now - timedelta(hours=3), 2) | {
+    drained = operational(key, now - timedelta(hours=3), number=2) | {
         "deployment_status": "DRAINING",
         "error_rate": 0.34,
     }
-    return [*live(key, now), operational(key, now), test, *stale, says_active, drained]
+    return [*alive(key, now), test, *stale, says_active, drained]

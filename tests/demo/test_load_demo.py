@@ -4,14 +4,17 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from opsportal.demo import agents, malformed, request_logs, requests, workflows
-from opsportal.demo.place import attribute_value, is_loopback
+from opsportal.demo.place import attribute_value, attribute_values, is_loopback
 from opsportal.dynamo.clients import client
 from tests.demo.reading import item_of, items_of
+from tests.factories import put
+from tests.pages import visit
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -86,6 +89,37 @@ def test_the_sample_request_is_the_one_of_the_documents(tables: dict[str, Any]) 
     test_item = item_of(tables["workflows"], "test-session-123")
     assert test_item["expiresAt"] == {"N": "1735123200"}
     assert item_of(tables["agents"], "persist-test-001")["name"] == {"S": "Persistence Test"}
+
+
+@pytest.mark.no_moto  # of pages
+def test_agents_work_the_steps_of_the_workflows_and_one_is_not_what_it_says(
+    tables: dict[str, Any], client_for: Any, settings: Any
+) -> None:
+    now, steps = datetime.now(UTC), settings.WORKFLOW_STEPS
+    put(tables["workflows"], *map(attribute_values, workflows.build("sessionId", steps, now)))
+    put(tables["agents"], *map(attribute_values, agents.alive("agentId", now)))
+    client = client_for("viewer")
+    compared = {}
+    for key, agent in (
+        ("pdfAdapter", "pdf_adapter_agent_01"),
+        ("tradeExtraction", "trade_extraction_agent_01"),
+        ("tradeMatching", "trade-matching-agent"),
+        ("exceptionManagement", "exception_management_agent_01"),
+    ):
+        page = visit(client, f"/agents/{agent}/")
+        url = page.root.one("div", id="guest-step").one("div").attrs["hx-get"]
+        assert url.startswith(f"/workflows/steps/{key}/?")
+        rows = visit(client, url).root.one("table", class_="compare").all("tr")[1:]
+        compared[agent] = {row.one("th").words: row.all("td")[2].words for row in rows}
+    assert compared.pop("trade_extraction_agent_01") == {
+        "Newest run": ANY, "Last success": "—", "Last failure": "—", "Success": "less than declared",
+        "Errors": "more than declared", "Average": "slower than declared", "Response, p95": "—",
+    }  # fmt: skip
+    for found in compared.values():
+        assert not [said for said in found.values() if said.startswith(("less", "more", "slower"))]
+    assert compared["trade-matching-agent"]["Success"] == "no less than declared"
+    assert compared["trade-matching-agent"]["Response, p95"] == "as promised"
+    assert compared["pdf_adapter_agent_01"]["Average"] == "no slower than declared"
 
 
 def test_one_log_is_long_enough_to_need_paging(monkeypatch: pytest.MonkeyPatch) -> None:

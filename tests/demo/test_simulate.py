@@ -111,7 +111,7 @@ def test_a_run_of_so_many_ends_with_all_of_them_finished(
         assert {line["stage"]["S"] for line in lines if line["request_id"]["S"] == key} == set(
             requests.STAGES
         )
-    assert len(items_of(tables["agents"])) == 5
+    assert len(items_of(tables["agents"])) == 8
 
 
 def test_everything_fails_at_a_failure_rate_of_one(
@@ -413,7 +413,8 @@ def test_the_registry_starts_from_what_is_stored(world: World) -> None:
 
 
 def test_an_operational_agent_keeps_its_own_form(world: World) -> None:
-    next(heartbeats.beat(world, heartbeats.count(world) - 1))
+    for number in range(heartbeats.count(world)):
+        next(heartbeats.beat(world, number))
     item = item_of(world.agents, "trade_extraction_agent_01")
     assert item["last_heartbeat"]["S"].endswith("Z")
     assert "lastHeartbeat" not in item

@@ -25,7 +25,7 @@ def beat(world: World, number: int) -> Task:
                 "last_heartbeat": zulu(now),
                 "active_tasks": world.rng.randint(0, 6),
                 "throughput_per_hour": world.rng.randint(90, 150),
-                "avg_latency_ms": round(world.rng.uniform(900, 1600), 1),
+                "avg_latency_ms": round(built["avg_latency_ms"] * world.rng.uniform(0.8, 1.2), 1),
             }
         else:
             fresh = {"lastHeartbeat": milliseconds(now), "updatedAt": zulu(now), "status": "active"}
@@ -37,8 +37,7 @@ def beat(world: World, number: int) -> Task:
 
 
 def _agents(world: World) -> list[Item]:
-    key, now = world.agents.key, world.now()
-    return [*agents.live(key, now), agents.operational(key, now)]
+    return agents.alive(world.agents.key, world.now())
 
 
 def count(world: World) -> int:
