@@ -7,7 +7,8 @@ moto          a second opinion. Its transactions are not atomic under threads an
               API (the modules ``test_*_pages`` of the apps and the console, most of ``tests/api``, and
               whatever is in a browser): it is a second
               opinion on DynamoDB, and what a page reads and writes it is asked by the tests of queries,
-              lists and actions. It takes ten times as long as dynoxide for each call.
+              lists and actions. It takes ten times as long as dynoxide for each call, and its own server
+              three times as long again: tests/moto_server.py is a quicker one.
 arbiter       Amazon's DynamoDB Local, for those who accept its licence: `make test-arbiter`. It listens
               on all interfaces and cannot be told otherwise.
 
@@ -21,6 +22,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +100,7 @@ def _command(kind: str, port: int) -> list[str]:
     if kind == "dynoxide":
         return embedded.start_command(embedded.ensure_binary(ENGINE_HOME), port)
     if kind == "moto":
-        return embedded.moto_command(port)
+        return [sys.executable, str(Path(__file__).with_name("moto_server.py")), str(port)]
     java = shutil.which("java")
     if java is None or not ARBITER_HOME.exists():
         raise RuntimeError("The arbiter is not installed: see `make test-arbiter`.")
