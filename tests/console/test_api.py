@@ -157,6 +157,7 @@ def test_a_derived_start_is_answered_as_the_start(tables: Any, client_for: Any) 
 @each(
     "path", ["a/b", "a%2Fb", "100%25", "x/status", "with%20space", "%F0%9F%9A%80", "x%0Ay", "~", "a%3Fb%23c"]
 )
+@pytest.mark.no_moto
 def test_any_id_is_asked_for_by_its_path(tables: Any, client_for: Any, path: str) -> None:
     client = client_for("viewer")
     assert status(client, path).json()["sessionId"] == unquote(path)
@@ -165,6 +166,7 @@ def test_any_id_is_asked_for_by_its_path(tables: Any, client_for: Any, path: str
     assert (document["sessionId"], document["overallStatus"]) == (unquote(path), "processing")
 
 
+@pytest.mark.no_moto
 def test_the_pages_ids_never_break_the_api(tables: Any, client_for: Any) -> None:
     for key in HARD_KEYS:
         assert status(client_for("viewer"), quote_key(key)).status_code == 200

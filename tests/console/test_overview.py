@@ -40,6 +40,7 @@ def digest(page: Page, title: str) -> list[str]:
     return [line.words for line in nodes[at + 1].all("li")] or [nodes[at + 1].words]
 
 
+@pytest.mark.no_moto
 def test_the_page_reads_nothing_itself_and_names_the_window(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     page = visit(client, "/")
@@ -75,6 +76,7 @@ def test_only_panels_that_one_may_see_are_listed(client_for: Any, django_user_mo
     assert anonymous.headers["HX-Redirect"].startswith("/accounts/login/")
 
 
+@pytest.mark.no_moto
 def test_workflows_are_counted_with_failures_first(
     tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +136,7 @@ def ended(key: str, status: str, minutes: float, seconds: float = 30, **values: 
     )
 
 
+@pytest.mark.no_moto
 def test_the_overview_charts_throughput_failures_and_durations(tables: Any, client_for: Any) -> None:
     put(
         tables["workflows"],
@@ -235,6 +238,7 @@ def test_requests_are_counted_with_failures_first(tables: Any, client_for: Any) 
     assert panel.response.wsgi_request.spending.calls <= 40
 
 
+@pytest.mark.no_moto
 def test_quiet_tables_say_that_all_is_well(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     for name in ("workflows", "requests"):
@@ -294,6 +298,7 @@ def test_the_tables_panel_names_each_table_and_its_state(tables: Any, client_for
     assert "DYNAMODB_AGENTS_TABLE" in gone.words
 
 
+@pytest.mark.no_moto
 def test_a_table_that_is_not_as_configured_names_the_setting_that_mends_it(
     tables: Any, client_for: Any, settings: Any
 ) -> None:
@@ -328,6 +333,7 @@ def test_a_table_that_is_there_under_the_documents_other_spelling_is_suggested(
     assert f"There is a table {other}: set DYNAMODB_REQUESTS_TABLE={other}" in found
 
 
+@pytest.mark.no_moto
 def test_figures_are_shared_for_some_seconds_and_not_between_windows(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     put(tables["requests"], request("r"))

@@ -152,6 +152,7 @@ def deep(levels: int) -> dict[str, Any]:
     return value
 
 
+@pytest.mark.no_moto
 def test_long_deep_and_many_values_are_cut_so_that_the_entry_fits(tables: dict[str, Any]) -> None:
     """An item of DynamoDB's holds 400 KB and 32 levels, whatever an operator may change."""
     for changes in (

@@ -67,6 +67,7 @@ def read(wanted: FeedFilter, limit: int = 50) -> list[str]:
 AGENT = Target("agents", "agent-1")
 
 
+@pytest.mark.no_moto
 def test_days_shards_and_places_are_one_feed_newest_first(tables: dict[str, Any]) -> None:
     written = [
         entry(NOW - timedelta(hours=hours, minutes=minutes), target=target)
@@ -85,6 +86,7 @@ def test_days_shards_and_places_are_one_feed_newest_first(tables: dict[str, Any]
     assert read(within, 4) == wanted_ids
 
 
+@pytest.mark.no_moto
 def test_a_first_page_costs_no_more_days_than_it_needs(tables: dict[str, Any]) -> None:
     write(*(entry(NOW - timedelta(seconds=number)) for number in range(60)))
     with spending.request_budget(None) as account:
@@ -93,6 +95,7 @@ def test_a_first_page_costs_no_more_days_than_it_needs(tables: dict[str, Any]) -
     assert account.calls <= len(places()) * days * feeds.FEED_SHARDS * 2
 
 
+@pytest.mark.no_moto
 def test_what_lies_far_back_is_reached_in_bounded_pages(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_what_fails_at_once_is_left_to_the_worker(
     assert len(places.outbox(table)) == 1
 
 
+@pytest.mark.no_moto
 def test_what_fails_is_put_off_ever_longer_and_blocks_nothing(
     tables: dict[str, Any], handled: list[Message], caplog: pytest.LogCaptureFixture
 ) -> None:

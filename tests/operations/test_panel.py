@@ -49,6 +49,7 @@ def entries_in(page: str) -> list[str]:
     return re.findall(r'href="/audit/([0-9a-f-]{36})/"', page)
 
 
+@pytest.mark.no_moto
 def test_it_shows_the_newest_eight_of_all_places_with_who_what_and_when(
     tables: dict[str, Any], client_for: Callable[[str], Client]
 ) -> None:
@@ -66,6 +67,7 @@ def test_it_shows_the_newest_eight_of_all_places_with_who_what_and_when(
     assert "All of them" in page
 
 
+@pytest.mark.no_moto
 def test_its_window_is_that_of_the_overview(
     tables: dict[str, Any], client_for: Callable[[str], Client]
 ) -> None:
@@ -78,6 +80,7 @@ def test_its_window_is_that_of_the_overview(
 
 
 @pytest.mark.parametrize("window", ["1h", "24h", "7d"])
+@pytest.mark.no_moto
 def test_an_empty_trail_costs_a_bounded_number_of_calls(
     tables: dict[str, Any], client_for: Callable[[str], Client], window: str
 ) -> None:
@@ -110,6 +113,7 @@ def test_what_is_foreign_or_hostile_in_the_trail_is_text(
     assert "/audit/junk/" in page
 
 
+@pytest.mark.no_moto
 def test_a_poll_is_answered_with_nothing_until_something_is_done(
     tables: dict[str, Any], client_for: Callable[[str], Client]
 ) -> None:

@@ -109,6 +109,7 @@ def test_when_one_part_is_refused_nothing_is_written(
 
 
 @pytest.mark.parametrize("moment", ["while it is read", "while it is written"])
+@pytest.mark.no_moto
 def test_a_condition_that_fails_writes_nothing_and_shows_the_item_as_it_is(
     proxied: Proxy, tables: dict[str, Any], moment: str
 ) -> None:
@@ -218,6 +219,7 @@ def test_the_same_action_id_in_many_threads_is_one_effect(tables: dict[str, Any]
     [{"by": OTTO}, {"action": Action.REQUEST_RETRY}, {"target": Target("requests", "req-2")}],
     ids=["actor", "action", "target"],
 )
+@pytest.mark.no_moto
 def test_the_action_id_of_another_intent_is_refused(tables: dict[str, Any], other: dict[str, Any]) -> None:
     put(tables["requests"], request_item())
     put(tables["requests"], request_item("req-2"))
@@ -302,6 +304,7 @@ def test_one_lost_answer_is_made_good_by_the_client_itself(proxied: Proxy, table
     assert len(trail(tables["requests"])) == 1
 
 
+@pytest.mark.no_moto
 def test_without_any_answer_it_is_unknown_and_may_be_repeated(
     proxied: Proxy, tables: dict[str, Any], settings: Any, sent: list[Any]
 ) -> None:
@@ -475,6 +478,7 @@ def test_a_table_that_is_missing_is_named_with_the_others(
     assert trail(tables["requests"]) == []
 
 
+@pytest.mark.no_moto
 def test_a_hindrance_that_hid_a_commit_is_a_success(proxied: Proxy, tables: dict[str, Any]) -> None:
     """A first try that was carried out, and whose repetitions conflict with it."""
     put(tables["requests"], request_item())

@@ -34,6 +34,7 @@ def undone(entry: Entry, by: Actor = OTTO, action_id: str = "") -> Done:
     return undo.undo(entry, by=by, reason="a mistake", action_id=action_id or new_action_id())
 
 
+@pytest.mark.no_moto
 def test_a_purge_is_undone_byte_for_byte(tables: dict[str, Any]) -> None:
     item, entry = purge(tables)
     action_id = new_action_id()
@@ -83,6 +84,7 @@ def test_a_copy_that_may_be_stale_says_so(tables: dict[str, Any]) -> None:
         ({"image": {"S": "junk"}}, "The copy has expired."),
     ],
 )
+@pytest.mark.no_moto
 def test_without_its_copy_it_cannot_be_undone(
     tables: dict[str, Any], break_it: dict[str, Any], sentence: str
 ) -> None:
@@ -111,6 +113,7 @@ def test_other_effects_cannot_be_undone(tables: dict[str, Any], settings: Any) -
     assert "does not read now" in undo.why_not(foreign)
 
 
+@pytest.mark.no_moto
 def test_a_purge_from_a_table_that_was_replaced_is_not_undone_into_another(
     tables: dict[str, Any], settings: Any
 ) -> None:
@@ -175,6 +178,7 @@ def test_an_edit_is_undone_path_by_path(tables: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", ["name", "emoji", "role"])
+@pytest.mark.no_moto
 def test_an_edit_that_was_changed_since_is_not_undone(tables: dict[str, Any], path: str) -> None:
     _, entry = edit(tables)
     put(tables["agents"], {**(get(tables["agents"], "agent-1") or {}), path: text("another's")})
@@ -225,6 +229,7 @@ def watched(tables: dict[str, Any], after: timedelta = timedelta()) -> Seen:
         return Seen(found.observation, found.unsettled, found.token, found.trouble)
 
 
+@pytest.mark.no_moto
 def test_a_change_is_watched_until_a_worker_answers_or_for_a_while(tables: dict[str, Any]) -> None:
     memory = put(tables["requests"], request_item())
     assert watched(tables) == Seen(None, False, ":False", "")

@@ -349,6 +349,7 @@ def test_the_declared_status_is_written_where_and_how_the_item_has_it(
         ("purge", {}, "without a status"),
     ],
 )
+@pytest.mark.no_moto
 def test_what_the_state_forbids_is_refused_and_writes_nothing(
     table: Any, verb: str, item: Any, sentence: str
 ) -> None:

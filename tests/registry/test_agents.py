@@ -38,6 +38,7 @@ OPERATIONAL = dict.fromkeys(
 )  # fmt: skip
 
 
+@pytest.mark.no_moto
 def test_filters_take_whole_capabilities_declared_status_and_derived_health(
     tables: Any, client_for: Any
 ) -> None:
@@ -91,6 +92,7 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
     ("age", "health"),
     [(0, "healthy"), (119, "healthy"), (121, "degraded"), (599, "degraded"), (601, "offline")],
 )
+@pytest.mark.no_moto
 def test_health_follows_the_age_of_the_heartbeat_and_the_settings(
     shown: Any, settings: Any, age: int, health: str
 ) -> None:
@@ -118,6 +120,7 @@ def test_health_follows_the_age_of_the_heartbeat_and_the_settings(
         ({}, ""),
     ],
 )
+@pytest.mark.no_moto
 def test_declared_and_observed_states_that_disagree_are_named(
     shown: Any, client_for: Any, values: Any, sentence: str
 ) -> None:
@@ -128,6 +131,7 @@ def test_declared_and_observed_states_that_disagree_are_named(
     assert (sentence or "Every agent is what it says.") in panel.words
 
 
+@pytest.mark.no_moto
 def test_the_discovery_services_layout_is_shown_with_its_json_in_text(shown: Any) -> None:
     """Point 8, and point 7's milliseconds."""
     item = agent(
@@ -185,6 +189,7 @@ def test_the_operational_layout_is_shown_too(shown: Any, client_for: Any) -> Non
     assert "98.0 %" in visit(client_for("viewer"), "/agents/").rows[0].words
 
 
+@pytest.mark.no_moto
 def test_a_heartbeat_that_undoes_a_deactivation_is_seen(tables: Any, client_for: Any) -> None:
     """Point 13: the writer puts whole items from memory; the page shows what is there at each look."""
     table, client = tables["agents"], client_for("viewer")
@@ -198,6 +203,7 @@ def test_a_heartbeat_that_undoes_a_deactivation_is_seen(tables: Any, client_for:
     assert again.polls
 
 
+@pytest.mark.no_moto
 def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any, client_for: Any) -> None:
     item = agent(
         "bad-types", name=["n"], endpoint={"url": "x"}, capabilities=["fine", {"k": "v"}, None], status=[],

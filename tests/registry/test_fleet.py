@@ -31,6 +31,7 @@ def rows(page: Page, name: str) -> list[str]:
     return [row.words for row in section(page, name).all("tr")[1:]]
 
 
+@pytest.mark.no_moto
 def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client_for: Any) -> None:
     put(
         tables["agents"],
@@ -159,6 +160,7 @@ def test_an_agent_that_is_called_fleet_has_its_own_page(
 
 @hypothesis_settings(few, max_examples=4)
 @given(drawn=st.lists(AGENTS, min_size=1, max_size=4, unique_by=lambda item: item["agentId"]["S"]))
+@pytest.mark.no_moto
 def test_any_shape_of_agent_is_shown(tables: Any, client_for: Any, drawn: Any) -> None:
     from django.core.cache import caches
 

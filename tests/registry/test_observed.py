@@ -82,6 +82,7 @@ def guest(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query)
 
 
+@pytest.mark.no_moto
 def test_the_page_holds_the_panel_of_its_step_and_passes_what_it_declares(
     tables: Any, client_for: Any
 ) -> None:
@@ -122,6 +123,7 @@ def test_of_an_operational_registry_the_error_rate_gives_the_success(tables: Any
     assert observed(page).all("tr")[2].all("td")[0].words == "—"
 
 
+@pytest.mark.no_moto
 def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any, settings: Any) -> None:
     put(
         tables["agents"],
@@ -161,6 +163,7 @@ def test_who_may_not_see_workflows_is_told_and_asks_nothing(
     assert observed(page).all("div", id="guest-step") == []
 
 
+@pytest.mark.no_moto
 def test_a_refresh_passes_what_is_declared_now(tables: Any, client_for: Callable[[str], Client]) -> None:
     table, client = tables["agents"], client_for("viewer")
     put(table, agent("pdf-adapter", successRate=Typed(N="0.9")))
@@ -169,6 +172,7 @@ def test_a_refresh_passes_what_is_declared_now(tables: Any, client_for: Callable
     assert (guest(page)["success"], guest(poll(client, page))["success"]) == (["0.9"], ["0.5"])
 
 
+@pytest.mark.no_moto
 def test_slots_are_bars_and_a_full_tier_stands_out(tables: Any, client_for: Any) -> None:
     put(
         tables["agents"],

@@ -422,6 +422,7 @@ def form_of(page: Page) -> list[Any]:
     return page.root.all("form", action="/agents/a/probe/")
 
 
+@pytest.mark.no_moto
 def test_the_button_is_there_only_where_probing_is_on_and_the_host_is_listed(
     tables: Any, client_for: Any, network: Network, settings: Any
 ) -> None:

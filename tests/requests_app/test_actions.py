@@ -56,6 +56,7 @@ OTHERS = ["completed", "COMPLETED", "archived", "loading", ""]
 @pytest.mark.parametrize(
     ("verb", "allowed"), [("cancel", CANCELLABLE), ("retry", RETRYABLE)], ids=["cancel", "retry"]
 )
+@pytest.mark.no_moto
 def test_the_status_in_any_case_decides(tables: dict[str, Any], verb: str, allowed: list[str]) -> None:
     for number, status in enumerate([*CANCELLABLE, *RETRYABLE, *OTHERS]):
         put(tables["workflows"], {"sessionId": {"S": "bystander"}})
@@ -74,6 +75,7 @@ def test_the_status_in_any_case_decides(tables: dict[str, Any], verb: str, allow
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry", "purge"])
+@pytest.mark.no_moto
 def test_what_is_not_there_is_missing(tables: dict[str, Any], verb: str) -> None:
     before = dump(tables)
     with pytest.raises(Missing, match="no request with this id"):

@@ -24,6 +24,7 @@ def shown(tables: Any, client_for: Any) -> Any:
     return page
 
 
+@pytest.mark.no_moto
 def test_the_documented_item_is_shown_in_all_its_parts(shown: Any, client_for: Any, tables: Any) -> None:
     began = ago(minutes=10)
     item = request(
@@ -91,6 +92,7 @@ def test_the_documented_item_is_shown_in_all_its_parts(shown: Any, client_for: A
     assert "Failed to extract content from URL xyz" in listed.rows[0].words
 
 
+@pytest.mark.no_moto
 def test_sources_are_read_in_both_of_their_forms(shown: Any) -> None:
     """Point 9."""
     sources = [
@@ -135,6 +137,7 @@ def test_sources_are_read_in_both_of_their_forms(shown: Any) -> None:
         ([], 'malformed: {"L": []}', ""),
     ],
 )
+@pytest.mark.no_moto
 def test_percentages_are_shown_whatever_they_are(
     shown: Any, client_for: Any, written: Any, listed: str, finding: str
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_cancel_that_a_worker_overwrites_is_never_shown_as_done(tables: Any, c
     assert visit(client, "/requests/?status=cancelled").ids == []
 
 
+@pytest.mark.no_moto
 def test_stamps_without_a_zone_are_utc_and_kept_as_they_are_written(
     shown: Any, client_for: Any, tables: Any
 ) -> None:
@@ -203,11 +207,13 @@ CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_moto
 def test_contradictions_are_findings(shown: Any) -> None:
     for values, kind, sentence in CONTRADICTIONS:
         assert shown(request("found", **values())).findings[kind] == sentence
 
 
+@pytest.mark.no_moto
 def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any) -> None:
     item = request(
         "bad-types", request_type=["x"], config="none", progress=[], errors="one text, not a list",
@@ -239,6 +245,7 @@ def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any) -> None:
     )
 
 
+@pytest.mark.no_moto
 def test_results_are_shown_in_whatever_form_they_have(shown: Any) -> None:
     for results, text in (
         ({"summary": {"a": Typed(N="1.50")}}, '"a": 1.5'),

@@ -180,6 +180,7 @@ def test_pages_hold_every_request_once_keep_the_filter_and_cost_little(
 
 
 @each("query", ["", "?sort=priority", "?outside=1", "?user=u"])
+@pytest.mark.no_moto
 def test_a_cursor_that_is_not_this_lists_is_a_page_that_says_so(
     tables: Any, client_for: Any, query: str
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_level_shows_all_its_spellings_and_downloads_just_these(
     assert visit(client, page.url + "&level=").url
 
 
+@pytest.mark.no_moto
 def test_a_download_is_streamed_and_holds_more_than_a_page_of_dynamodb(tables: Any, client_for: Any) -> None:
     """Over 1 MB of lines, so that one answer of DynamoDB can't hold them."""
     put(tables["request_logs"], *({**line, "message": {"S": "m" * 12_000 + f" line {n}"}}
@@ -120,6 +121,7 @@ def test_a_download_is_streamed_and_holds_more_than_a_page_of_dynamodb(tables: A
     assert first.startswith(f"{naive(BEGIN)} INFO     initialization mmm")
 
 
+@pytest.mark.no_moto
 def test_a_download_that_breaks_off_says_so_and_trouble_before_it_is_a_page(
     tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +170,7 @@ def test_a_link_to_a_line_shows_it_wherever_it_is(tables: Any, client_for: Any) 
     assert visit(client, "/requests/a~2Fb~23c/logs/?until=" + "9" * 3000).root.all("div", data_log_line=None)
 
 
+@pytest.mark.no_moto
 def test_the_tail_grows_while_the_request_runs_and_ends_with_it(tables: Any, client_for: Any) -> None:
     requests, table, client = tables["requests"], tables["request_logs"], client_for("viewer")
     item = request("r")

@@ -76,6 +76,7 @@ def bring_back(tables: dict[str, Any], purge: str, after: timedelta) -> Any:
     return note
 
 
+@pytest.mark.no_moto
 def test_the_logs_go_in_two_passes_and_are_counted_once(
     tables: dict[str, Any], purged: Callable[..., str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_many_logs_are_deleted_over_many_pages(
     assert left(tables) == 0
 
 
+@pytest.mark.no_moto
 def test_a_handler_that_runs_twice_counts_once(tables: dict[str, Any], purged: Callable[..., str]) -> None:
     """A worker that dies between its work and the deletion of the message leaves it to the next."""
     purged()
@@ -163,6 +165,7 @@ def test_a_request_that_a_worker_put_back_keeps_its_logs(
     assert counts(tables) == []
 
 
+@pytest.mark.no_moto
 def test_purged_again_its_logs_wait_for_the_second_time(
     tables: dict[str, Any], purged: Callable[..., str]
 ) -> None:
@@ -183,6 +186,7 @@ def test_an_undo_after_the_logs_went_says_so(tables: dict[str, Any], purged: Cal
     assert get(tables["requests"], "req-1") is not None
 
 
+@pytest.mark.no_moto
 def test_an_undo_between_the_passes_says_so_too_and_what_went_is_counted(
     tables: dict[str, Any], purged: Callable[..., str]
 ) -> None:

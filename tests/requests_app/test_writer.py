@@ -253,6 +253,7 @@ def test_a_percentage_is_within_its_stage(bench: Bench, stage: str, said: Any, f
         ("thinking", {}),
     ],
 )
+@pytest.mark.no_moto
 def test_a_percentage_outside_of_its_stage_is_a_mistake(bench: Bench, stage: str, said: Any) -> None:
     job = bench.claimed()
     before = bench.item()

@@ -120,6 +120,7 @@ def published(client: Any, table: Binding) -> list[float]:
     return [one["Maximum"] for one in answer["Datapoints"]]
 
 
+@pytest.mark.no_moto
 def test_the_worker_publishes_the_age_of_each_table_once_a_minute(
     tables: dict[str, Binding], cloudwatch: Any
 ) -> None:

@@ -263,6 +263,7 @@ def told(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.no_moto
 def test_the_command_tells_all_three_and_what_it_assumed(tables: dict[str, Binding], settings: Any) -> None:
     said = " ".join(told().split())
     assert (
@@ -293,6 +294,7 @@ def test_the_command_counts_what_it_is_told_to(tables: dict[str, Binding]) -> No
     assert {one["key"] for one in found["used"]} >= {"workflows", "audit-us-east-1", "jobs-eu-north-1"}
 
 
+@pytest.mark.no_moto
 def test_the_command_prices_what_was_consumed(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +314,7 @@ def test_the_command_prices_what_was_consumed(
     assert used["month"]["total"] == 41.25
 
 
+@pytest.mark.no_moto
 def test_a_table_that_is_missing_is_priced_as_far_as_may_be(
     tables: dict[str, Binding], settings: Any
 ) -> None:
@@ -321,6 +324,7 @@ def test_a_table_that_is_missing_is_priced_as_far_as_may_be(
     assert "requests: There is no table missing in us-east-1." in told()
 
 
+@pytest.mark.no_moto
 def test_old_prices_are_told_to_be_old(tables: dict[str, Binding], time_machine: Any) -> None:
     time_machine.move_to("2025-08-01", tick=True)
     assert "days old" not in told()

@@ -107,6 +107,7 @@ def engine_tables(tables: dict[str, Binding]) -> dict[str, Binding]:
 # --- All is well -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_moto
 def test_where_all_is_well_it_says_so_and_changes_nothing(engine_tables: dict[str, Binding]) -> None:
     put(engine_tables["requests"], request_item("req-1"))
     before = dump(engine_tables)

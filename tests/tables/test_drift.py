@@ -124,6 +124,7 @@ def no_range(request: Request) -> None:
     ],
     ids=["wrong key", "key is a number", "sort key", "missing index", "other range", "no range", "keys only", "include", "index key is a number"],
 )  # fmt: skip
+@pytest.mark.no_moto
 def test_what_breaks_the_console_says_so(
     at: Deployments, change: Callable[[Request], object], point: str, declared: str, found: str, mend: str
 ) -> None:
@@ -258,6 +259,7 @@ def optional_keys(request: Request) -> None:
     ],
     ids=["undeclared index", "provisioned", "no encryption", "missing tag", "other tag", "optional index with other keys"],
 )  # fmt: skip
+@pytest.mark.no_moto
 def test_what_breaks_nothing_is_a_note(
     at: Deployments, logical: str, change: Callable[[Request], object], point: str, declared: str, found: str, mend: str
 ) -> None:  # fmt: skip

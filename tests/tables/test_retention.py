@@ -144,6 +144,7 @@ def test_no_setting_leads_out_of_the_calendar(settings: Any) -> None:
 # --- Sweeps --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_moto
 def test_finished_old_requests_expire_after_the_grace_and_all_else_stays(on: dict[str, Binding]) -> None:
     table, logs = on["requests"], on["request_logs"]
     put_all(
@@ -179,6 +180,7 @@ def test_finished_old_requests_expire_after_the_grace_and_all_else_stays(on: dic
     assert get(table, "writers-own") == before["writers-own"]
 
 
+@pytest.mark.no_moto
 def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding], client_for: Any) -> None:
     put_all(on["requests"], *(old_request(f"r{number}") for number in range(3)))
     put_all(on["request_logs"], old_log("l1", "r1"), old_log("l2", "r1"), old_log("orphan", "gone"))
@@ -280,6 +282,7 @@ def test_a_request_that_changes_between_reading_and_stamping_is_left_alone(
     assert {item["request_id"]["S"] for item in scan(table)} == {"retried", "gets-its-own", "same"}
 
 
+@pytest.mark.no_moto
 def test_the_units_of_a_minute_are_kept_and_no_log_is_lost_between(
     on: dict[str, Binding], settings: Any
 ) -> None:
@@ -308,6 +311,7 @@ def test_nothing_is_asked_or_written_while_it_is_off(tables: dict[str, Binding],
 
 
 @pytest.mark.parametrize("days", [(90, 0), (0, 30)])
+@pytest.mark.no_moto
 def test_requests_and_logs_are_switched_on_apart(
     on: dict[str, Binding], settings: Any, days: tuple[int, int]
 ) -> None:
@@ -390,6 +394,7 @@ class Killed(BaseException):
     """The process is gone: nothing of it runs any more."""
 
 
+@pytest.mark.no_moto
 def test_a_worker_that_dies_in_the_middle_loses_nothing(
     on: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,6 +427,7 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing(
     assert len(notes) == 2
 
 
+@pytest.mark.no_moto
 def test_trouble_in_the_middle_is_raised_and_what_was_done_is_kept(on: dict[str, Binding]) -> None:
     put_all(on["requests"], old_request("old"))
     fault = refused("ProvisionedThroughputExceededException", "slower")
@@ -431,6 +437,7 @@ def test_trouble_in_the_middle_is_raised_and_what_was_done_is_kept(on: dict[str,
     assert sweep(on) == 1
 
 
+@pytest.mark.no_moto
 def test_the_worker_does_it(on: dict[str, Binding]) -> None:
     put_all(on["requests"], old_request("old"))
     assert "retention" in worker.CHORES
@@ -443,6 +450,7 @@ def iam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Iam]:
     yield from judged(monkeypatch)
 
 
+@pytest.mark.no_moto
 def test_the_policy_of_the_operator_covers_retention(on: dict[str, Binding], iam: Iam) -> None:
     put_all(on["requests"], old_request("old"), old_request("again"))
     put_all(on["request_logs"], old_log("l", "old"), old_log("orphan", "gone"))
@@ -471,6 +479,7 @@ def test_every_rule_names_tables_and_indexes_that_are_declared() -> None:
         assert not rule.finished & rule.unfinished
 
 
+@pytest.mark.no_moto
 def test_an_operator_sees_when_a_request_expires(on: dict[str, Binding], client_for: Any) -> None:
     put_all(
         on["requests"],

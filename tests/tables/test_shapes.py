@@ -102,6 +102,7 @@ def test_the_progress_of_a_request_is_looked_at(tables: dict[str, Binding]) -> N
         ("agents", text(agentId="a") | {"status": {"M": {}}}, []),
     ],
 )  # fmt: skip
+@pytest.mark.no_moto
 def test_values_outside_of_the_documented_are_named(
     tables: dict[str, Binding], logical: str, item: dict[str, Any], undocumented: list[str]
 ) -> None:

@@ -256,6 +256,7 @@ def told(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.no_moto
 def test_tables_at_an_emulator_are_exported_to_be_made_at_aws(tables: dict[str, Binding]) -> None:
     text = told("--table", "workflows", "--table", "agents")
     assert list(resources(text)) == ["workflows", "agents"]

@@ -113,6 +113,7 @@ def test_cancel_stops_whatever_is_not_finished(table: Any, status: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "Cancelled", "COMPLETED"])
+@pytest.mark.no_moto
 def test_cancel_refuses_what_is_finished(table: Any, status: str) -> None:
     dumps.put(table, "s", workflow(status))
     with dumps.nothing_written(table), pytest.raises(Conflict, match="nothing to cancel"):
@@ -193,6 +194,7 @@ def test_an_entry_has_both_sides_of_what_cancel_changed(table: Any) -> None:
     }
 
 
+@pytest.mark.no_moto
 def test_the_same_action_id_cancels_once(table: Any) -> None:
     dumps.put(table, "s", workflow())
     action_id = new_id()
@@ -252,6 +254,7 @@ def test_cancel_loses_to_an_orchestrator_that_was_quicker(
     assert dumps.audit(table) == []
 
 
+@pytest.mark.no_moto
 def test_a_step_that_moved_without_a_stamp_is_not_stopped_unseen(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +310,7 @@ def test_retry_of_the_whole_starts_every_step_afresh(table: Any, commands: Queue
     assert dumps.outbox(table) == []
 
 
+@pytest.mark.no_moto
 def test_retry_from_the_failed_step_keeps_what_came_before_it(table: Any, commands: Queue) -> None:
     before = dumps.put(table, "s", failed())
     retry(from_failed=True)
@@ -345,6 +349,7 @@ def test_what_a_retry_leaves_is_what_the_status_writer_goes_on_from(table: Any, 
         workflow("processing"),  # no update for long: stuck
     ],
 )
+@pytest.mark.no_moto
 def test_retry_is_for_what_ended_badly_or_got_stuck(table: Any, commands: Queue, item: Any) -> None:
     dumps.put(table, "s", item)
     retry()
@@ -352,6 +357,7 @@ def test_retry_is_for_what_ended_badly_or_got_stuck(table: Any, commands: Queue,
 
 
 @pytest.mark.parametrize("status", ["completed", "processing", "odd"])
+@pytest.mark.no_moto
 def test_retry_refuses_what_runs_or_went_well(table: Any, commands: Queue, status: str) -> None:
     now = {"S": values.stamp(datetime.now(UTC))}
     dumps.put(table, "s", workflow(status, lastUpdated=now))
@@ -375,6 +381,7 @@ def test_retry_without_the_queue_names_the_setting(table: Any) -> None:
         retry()
 
 
+@pytest.mark.no_moto
 def test_retry_counts_on_and_mends_a_count_that_is_none(table: Any, commands: Queue) -> None:
     dumps.put(table, "s", failed(retryCount={"N": "4"}))
     dumps.put(table, "t", failed(retryCount={"S": "many"}))
@@ -423,6 +430,7 @@ def test_the_same_action_id_retries_and_tells_once(table: Any, commands: Queue) 
     assert len(dumps.audit(table)) == 1
 
 
+@pytest.mark.no_moto
 def test_a_command_that_could_not_be_sent_is_left_to_the_worker(
     table: Any, commands: Queue, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

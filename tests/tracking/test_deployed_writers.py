@@ -90,6 +90,7 @@ def test_a_finished_step_without_a_start_is_drawn_from_its_duration(shown: Any) 
     assert bar(page, "Exception management") == "derived"
 
 
+@pytest.mark.no_moto
 def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any) -> None:
     """Point 3."""
     zero = {"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}
@@ -130,6 +131,7 @@ CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.no_moto
 def test_a_status_that_contradicts_its_steps_is_a_finding(shown: Any, client_for: Any) -> None:
     """Point 4."""
     client = client_for("viewer")
@@ -145,6 +147,7 @@ def test_a_status_that_contradicts_its_steps_is_a_finding(shown: Any, client_for
 STATUSES = ("loading", "warning", "info", "stopped", "PENDING", "Completed", "success-ish", "\u0130", "完了")
 
 
+@pytest.mark.no_moto
 def test_statuses_that_nobody_documented_are_shown_as_they_are(tables: Any, client_for: Any) -> None:
     """Point 5."""
     items = [
@@ -173,6 +176,7 @@ def test_statuses_that_nobody_documented_are_shown_as_they_are(tables: Any, clie
         assert found.polls == (status.lower() not in ("completed",))
 
 
+@pytest.mark.no_moto
 def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_steps(shown: Any) -> None:
     """Point 6."""
     item = workflow(
@@ -215,6 +219,7 @@ def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_ste
         Typed(N="1766570400"), Typed(N="1766570400000"), "1766570400",
     ],
 )  # fmt: skip
+@pytest.mark.no_moto
 def test_every_form_of_stamp_is_read_as_the_same_time(shown: Any, client_for: Any, written: Any) -> None:
     """Point 7, and the disagreement about ``createdAt``."""
     mistyped = isinstance(written, Typed)  # then it can't be the index's key
@@ -290,6 +295,7 @@ def test_an_expired_item_is_shown_as_awaiting_its_deletion(shown: Any) -> None:
     assert page.fact("Expires").endswith(" d ago") or page.fact("Expires").endswith(" y ago")
 
 
+@pytest.mark.no_moto
 def test_the_ends_of_the_calendar_are_shown_in_every_time_zone(
     shown: Any, viewer: Any, tables: Any, client_for: Any
 ) -> None:

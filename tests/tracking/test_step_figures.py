@@ -68,6 +68,7 @@ def test_a_step_is_counted_timed_and_linked_to_its_newest_ends(tables: Any, clie
     assert "They do not say which agent worked it." in page.words
 
 
+@pytest.mark.no_moto
 def test_what_is_declared_stands_beside_it_and_is_compared(tables: Any, client_for: Any) -> None:
     put(
         tables["workflows"],

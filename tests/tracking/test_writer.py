@@ -377,6 +377,7 @@ def test_nothing_is_raised_into_a_workflow_when_the_engine_is_gone(caplog: pytes
         lambda writer: writer.finish_step("s", "pdfAdapter", 17),
     ],
 )
+@pytest.mark.no_moto
 def test_a_mistake_in_a_call_is_answered_and_writes_nothing(bench: Bench, call: Any) -> None:
     bench.begin()
     before = bench.item()
