@@ -135,7 +135,7 @@ class Run:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+def start(tmp_path: Path, first_start: "FirstStart") -> Iterator[Callable[..., Run]]:
     """``start(data_dir, NAME="value", ...)``: a run of the console, ended with the test.
 
     ``measured=True`` counts it for coverage.
@@ -146,7 +146,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         data_dir: Path, *, command: list[str] | None = None, measured: bool = False, **environ: str
     ) -> Run:
         output = tmp_path / f"output-{len(runs)}"
-        environ = environment(data_dir, measured=measured, **environ)
+        environ = environment(data_dir, measured=measured, **first_start.static, **environ)
         runs.append(Run(environ, output, command or PROGRAM))
         return runs[-1]
 
@@ -169,6 +169,11 @@ class FirstStart:
 
     data_dir: Path
     output: str
+
+    @property
+    def static(self) -> dict[str, str]:
+        """The setting by which others use the static files that it collected: to compress them takes six seconds."""
+        return {"STATIC_ROOT": str(self.data_dir.resolve() / "static")}
 
 
 @pytest.fixture(scope="session")
@@ -202,14 +207,21 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> FirstStart:
 @pytest.fixture
 def data_dir(first_start: FirstStart, tmp_path: Path) -> Path:
     """A data directory of this test's own, as a first start leaves it; a start from it is quick."""
-    return shutil.copytree(first_start.data_dir, tmp_path / "data", symlinks=True)
+    return copied(first_start, tmp_path / "data")
+
+
+def copied(first_start: FirstStart, folder: Path) -> Path:
+    """A copy of all but the static files."""
+    return shutil.copytree(
+        first_start.data_dir, folder, symlinks=True, ignore=shutil.ignore_patterns("static")
+    )
 
 
 @pytest.fixture(scope="session")
 def console(first_start: FirstStart, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Run]]:
     """``console()``: a run that tests share; one that a test has ended is started again."""
     folder = tmp_path_factory.mktemp("console")
-    data_dir = shutil.copytree(first_start.data_dir, folder / "data", symlinks=True)
+    data_dir = copied(first_start, folder / "data")
     runs: list[Run] = []
 
     def running() -> Run:
@@ -219,7 +231,7 @@ def console(first_start: FirstStart, tmp_path_factory: pytest.TempPathFactory) -
             )  # process 1 lives, and is not ours
             environ = environment(
                 data_dir, measured=True, SIMULATE="1", WEB_CONCURRENCY="2", REQUESTS_QUEUE_URL=REAL_QUEUE,
-                DEMO_PASSWORD="chosen by me",
+                DEMO_PASSWORD="chosen by me", **first_start.static,
             )  # fmt: skip
             runs.append(Run(environ, folder / f"output-{len(runs)}", PROGRAM))
         return runs[-1].wait_until_ready()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -101,8 +102,8 @@ def test_closing_its_terminal_stops_every_child(console: Console) -> None:
     run.ends(lambda: run.process.send_signal(signal.SIGHUP), 0)
 
 
-def test_the_end_of_the_queues_stops_the_rest(console: Console) -> None:
-    run = console()
+def test_the_end_of_the_queues_stops_the_rest(start: Start, data_dir: Path) -> None:
+    run = start(data_dir).wait_until_ready()
     run.ends(lambda: kill(run, "opsportal.run.queues"), 1)
     assert "The queues ended with -9; stopping the rest." in run.output
 
@@ -203,7 +204,11 @@ def test_an_engine_that_was_asked_for_by_name_is_not_replaced(
     assert "Set OPSPORTAL_ENGINE=moto to use moto instead." in run.output
 
 
-def test_with_aws_nothing_is_made_and_the_worker_waits_for_its_tables(start: Start, tmp_path: Path) -> None:
+def test_with_aws_nothing_is_made_and_the_worker_waits_for_its_tables(
+    start: Start, first_start: FirstStart, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copy(first_start.data_dir / "static.sha256", tmp_path / "data")
     with running("dynoxide") as amazon:
         local = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "SIMULATE": "1", "DEMO": "1"}
         run = start(tmp_path / "data", measured=True, AWS_ENDPOINT_URL_DYNAMODB=amazon.endpoint, **local)
