@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from opsportal import patterns
+from opsportal.api.documents import ATTRIBUTES, MEMBERS
 from opsportal.api.problems import Invalid, Wrong
 from registry import actions, documents
 from registry.announcements import DECIDED, MOST_NAME, MOST_OTHERS, Announcement
 from registry.forms import MOST_KEY, wrong_with
-from registry.profile import FIELDS, settled
+from registry.profile import FIELDS, MOST_LINES, settled
 
 # Of `profile.FIELDS`, as the items and the agents spell them.
 NAMES = {
@@ -34,29 +36,86 @@ AgentId = Annotated[
     ),
     AfterValidator(_key),
 ]
-Texts = list[Annotated[str, Field(max_length=200, json_schema_extra={"pattern": r"^[^\u0000-\u001f]*$"})]]
+
+
+def _like(pattern: str, otherwise: str = "It must not hold control characters.") -> Any:
+    """Text of that pattern; empty text says nothing, and what is needed is looked for elsewhere."""
+
+    def check(value: str) -> str:
+        if value.strip() and not patterns.whole(pattern, value):
+            raise ValueError(otherwise)
+        return value
+
+    return AfterValidator(check)
+
+
+def _text(name: str, pattern: str = patterns.SIMPLE, **more: Any) -> Any:
+    """The default and the description of one of `profile.FIELDS`, in the bounds of the console's own form."""
+    return Field(
+        "",
+        max_length=FIELDS[name].most,
+        json_schema_extra={"pattern": pattern, **more.pop("extra", {})},
+        **more,
+    )
+
+
+def _document(name: str) -> Any:
+    return Field(
+        None,
+        description=f"At most {FIELDS[name].most:,} characters as JSON.",
+        json_schema_extra={**ATTRIBUTES},
+    )
+
+
+Simple = Annotated[str, _like(patterns.SIMPLE)]
+Endpoint = Annotated[
+    str, _like(patterns.OPEN_ADDRESS, "This is no http or https address: https://agent.example.com/path.")
+]
+Texts = Annotated[
+    list[
+        Annotated[
+            str,
+            Field(max_length=FIELDS["tags"].most, json_schema_extra={"pattern": patterns.SIMPLE}),
+            _like(patterns.SIMPLE),
+        ]
+    ],
+    Field(max_length=MOST_LINES),
+]
+Document = dict[str, Any] | None
 
 
 class ProfileIn(BaseModel):
     """What an agent says of itself. Further members are kept as attributes, but for those that a registry
     decides (status, reputation, stamps ...), which are ignored."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"required": ["id", "endpoint"]})
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "required": ["id", "endpoint"],
+            "propertyNames": {"minLength": 1, "maxLength": MOST_NAME},
+            "additionalProperties": MEMBERS,
+        },
+    )
 
     id: AgentId = ""
-    endpoint: str = Field("", description="http or https.", json_schema_extra={"format": "uri"})
-    name: str = Field("", description="The id, where it is missing.")
+    endpoint: Endpoint = _text(
+        "endpoint",
+        patterns.OPEN_ADDRESS,
+        description="http or https, without user and password.",
+        extra={"minLength": 1},
+    )
+    name: Simple = _text("name", description="The id, where it is missing.")
     capabilities: Texts = []
     tags: Texts = []
-    type: str = Field("", description="core or dynamic.")
-    protocol: str = ""
-    role: str = ""
-    location: str = ""
-    emoji: str = ""
-    description: str = ""
-    pricing: dict[str, Any] | None = None
-    tieredPricing: dict[str, Any] | None = None  # noqa: N815 (as agents spell it)
-    serviceAvailability: dict[str, Any] | None = None  # noqa: N815
+    type: Simple = _text("type", description="core or dynamic.")
+    protocol: Simple = _text("protocol")
+    role: Simple = _text("role")
+    location: Simple = _text("location")
+    emoji: Simple = _text("emoji")
+    description: Annotated[str, _like(patterns.SIMPLE_LINES)] = _text("description", patterns.SIMPLE_LINES)
+    pricing: Document = _document("pricing")
+    tieredPricing: Document = _document("tiered_pricing")  # noqa: N815 (as agents spell it)
+    serviceAvailability: Document = _document("service_availability")  # noqa: N815
 
 
 class RegisterIn(BaseModel):
@@ -114,8 +173,10 @@ def _wrong_others(others: Mapping[str, Any]) -> list[Wrong]:
         ]
     wrong = []
     for name, value in others.items():
-        if not 0 < len(name.encode(errors="replace")) <= MOST_NAME:
-            wrong.append(Wrong("body", ("profile", name[:60]), f"Its name needs 1 to {MOST_NAME} bytes."))
+        if not 0 < len(name) <= MOST_NAME:
+            wrong.append(
+                Wrong("body", ("profile", name[:60]), f"Its name needs 1 to {MOST_NAME} characters.")
+            )
             continue
         try:
             documents.check(value)

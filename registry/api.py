@@ -16,7 +16,7 @@ from opsportal.api import effects
 from opsportal.api.answers import JSON, answer, now_text, time_text, words
 from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
 from opsportal.api.guards import caller_of
-from opsportal.api.lists import FilterText
+from opsportal.api.lists import FilterText, StrictQuery
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
@@ -57,18 +57,19 @@ Bound = Annotated[
     Decimal | None,
     BeforeValidator(_empty_is_none),
     AfterValidator(_finite),
+    # As agents send what they do not ask for: `minReputation=`.
     Field(
-        json_schema_extra=lambda schema: (
-            schema.pop("anyOf", None),
-            schema.update(type="number", minimum=-MOST_BOUND, maximum=MOST_BOUND),
-        )[0]
+        json_schema_extra=lambda schema: schema.update(
+            anyOf=[
+                {"type": "number", "minimum": -MOST_BOUND, "maximum": MOST_BOUND},
+                {"type": "string", "maxLength": 0},
+            ]
+        )
     ),
 ]
 
 
-class DiscoveryQuery(Schema):
-    model_config = ConfigDict(populate_by_name=True)
-
+class DiscoveryQuery(StrictQuery):
     capability: FilterText = Field("", description="Only active agents that offer it.")
     min_reputation: Bound = Field(None, alias="minReputation")
     tier: FilterText = Field("", description="Only agents with a free slot in that tier.")
@@ -114,6 +115,7 @@ class DiscoveryOut(Schema):
 )
 @requires("registry.view_agents")
 def discover_agents(request: HttpRequest, query: Query[DiscoveryQuery]) -> HttpResponse:
+    query.only_known_in(request)
     found = discovery.discover(
         discovery.Wanted(query.capability, query.min_reputation, query.tier, query.max_response_ms)
     )

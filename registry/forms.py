@@ -2,10 +2,10 @@
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 
+from opsportal import patterns
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ActionForm
 from registry import documents, profile
@@ -93,16 +93,11 @@ def wrong_with(field: Field, text: str) -> str:
 def _wrong_address(text: str) -> str:
     if not text:
         return "An agent needs an endpoint."
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port)
-    except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in text):
-        return "This is no http or https address: https://agent.example.com/path."
-    if "@" in parts.netloc:
+    if patterns.whole(patterns.OPEN_ADDRESS, text):
+        return ""
+    if patterns.whole(patterns.ADDRESS, text):
         return "Leave out user and password: everybody here can read the endpoint."
-    return ""
+    return "This is no http or https address: https://agent.example.com/path."
 
 
 class RegisterForm(ProfileForm):

@@ -1,11 +1,14 @@
 """The API of requests: submit, list, read, cancel, retry."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Schema
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from opsportal import patterns
 from opsportal.api import effects
 from opsportal.api.answers import (
     FindingOut,
@@ -17,6 +20,7 @@ from opsportal.api.answers import (
     time_text,
     words,
 )
+from opsportal.api.documents import ATTRIBUTES
 from opsportal.api.effects import NO_REASON, EffectOut, Reason, ReasonIn
 from opsportal.api.lists import FilterText, RangedQuery, page_document
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
@@ -24,9 +28,11 @@ from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.dynamo.errors import DynamoError
 from requests_app import actions, queries, submission
+from requests_app.fields import BatchSize, CustomParams, Retries, Share
 from requests_app.findings import findings
+from requests_app.json_objects import MOST_CHARACTERS, MOST_LEVELS
 from requests_app.models import IntelligenceRequest
-from requests_app.submission import Submission
+from requests_app.submission import Config, Submission
 
 router = Router(tags=["Requests"])
 
@@ -82,9 +88,52 @@ class RequestQuery(RangedQuery):
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
 
 
+def _no_text(value: Any) -> Any:
+    """Forms have text for everything, JSON has numbers and objects."""
+    if isinstance(value, str):
+        raise PydanticCustomError("text", "It must not be a text.")
+    return value
+
+
+def _share(value: Any) -> Any:
+    if isinstance(value, str) and not patterns.whole(patterns.SHARE, value):
+        raise PydanticCustomError("share", "0 to 1, with at most six decimals.")
+    return value
+
+
+NoText = BeforeValidator(_no_text)
+
+
+class ConfigIn(Config):
+    quality_threshold: Annotated[Share, BeforeValidator(_share)]
+    batch_size: Annotated[BatchSize, NoText]
+    max_retries: Annotated[Retries, NoText]
+    custom_params: Annotated[
+        CustomParams,
+        NoText,
+        Field(
+            default_factory=dict,
+            description=f"At most {MOST_CHARACTERS:,} characters and {MOST_LEVELS} levels.",
+            json_schema_extra={**ATTRIBUTES},
+        ),
+    ]
+
+
+def _with_known_types(schema: dict[str, Any]) -> None:
+    if settings.REQUEST_TYPES:
+        known = {
+            "enum": list(settings.REQUEST_TYPES),
+            "description": "Those of recent requests are taken too.",
+        }
+        schema["properties"]["request_type"] |= known
+
+
 class SubmissionIn(Submission):
     """A new request, with the bounds of the console's form."""
 
+    model_config = ConfigDict(json_schema_extra=_with_known_types)
+
+    config: ConfigIn
     reason: Reason = ""
 
 

@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from opsportal import patterns
 from requests_app import json_objects
 from requests_app.models import PRIORITIES, STRATEGIES
 
@@ -18,8 +18,10 @@ EXTRACTION_MODES = ("summary", "full", "metadata")
 # every character four bytes long.
 MOST_KEYWORDS, MOST_SOURCES = 50, 20
 MOST_NAME, MOST_KEYWORD, MOST_ADDRESS = 200, 200, 1_000
+# A share is 0, or no less: what is smaller was not meant, and beyond 1E-130 DynamoDB can't hold it.
+LEAST_SHARE = 0.000001
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS = re.compile(f"[{patterns.CONTROLS}]")
 
 
 def priorities() -> tuple[str, ...]:
@@ -27,20 +29,17 @@ def priorities() -> tuple[str, ...]:
 
 
 def _one_line(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("missing", "This is needed.")
     if _CONTROLS.search(value):
         raise PydanticCustomError("controls", "It must not hold line breaks or control characters.")
-    return value
+    return value.strip()
 
 
 def _address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
-        whole = False
-    if not whole or re.search(r"[\s\\]", value):
+    if not patterns.whole(patterns.ADDRESS, value):
         raise PydanticCustomError("address", "It must be a whole address with http:// or https://.")
-    return value
+    return value.strip()
 
 
 def _among(choices: Callable[[], Iterable[str]]) -> AfterValidator:
@@ -85,6 +84,10 @@ def _no_boolean(value: Any) -> Any:
 
 def _settled(value: Decimal) -> Decimal:
     """One spelling per number, so that the same request is the same whoever writes it."""
+    if 0 < value < Decimal(str(LEAST_SHARE)):
+        raise PydanticCustomError("least", "0, or at least {least}.", {"least": f"{LEAST_SHARE:f}"})
+    if len("".join(map(str, value.as_tuple().digits)).strip("0")) > json_objects.MOST_DIGITS:
+        raise PydanticCustomError("digits", "At most {most} digits.", {"most": json_objects.MOST_DIGITS})
     return Decimal(json_objects.number_text(value))
 
 
@@ -96,33 +99,44 @@ def _object(value: Any) -> Any:
 
 
 # What a validator knows and a type does not say, for the API's description.
+def _as_share(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [
+        {"type": "number", "const": 0},
+        {"type": "number", "minimum": LEAST_SHARE, "maximum": 1},
+        {"type": "string", "pattern": patterns.SHARE},
+    ]
+
+
+def _like(pattern: str) -> dict[str, Any]:
+    return {"minLength": 1, "pattern": pattern}
+
+
 def _described(choices: Callable[[], Iterable[str]]) -> Any:
     return Field(json_schema_extra=lambda schema: schema.update(enum=list(choices())))
 
 
 Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_NAME),
-    AfterValidator(_one_line),
+    str, Field(max_length=MOST_NAME, json_schema_extra=_like(patterns.LINE)), AfterValidator(_one_line)
 ]
 Keyword = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_KEYWORD),
-    AfterValidator(_one_line),
+    str, Field(max_length=MOST_KEYWORD, json_schema_extra=_like(patterns.LINE)), AfterValidator(_one_line)
 ]
 Address = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MOST_ADDRESS),
+    Field(max_length=MOST_ADDRESS, json_schema_extra=_like(patterns.ADDRESS)),
     AfterValidator(_one_line),
     AfterValidator(_address),
 ]
 Share = Annotated[
-    Decimal, BeforeValidator(_no_boolean), Field(ge=0, le=1, decimal_places=6), AfterValidator(_settled)
+    Decimal,
+    Field(ge=0, le=1, json_schema_extra=_as_share),
+    BeforeValidator(_no_boolean),
+    AfterValidator(_settled),
 ]
 RequestType = Annotated[Line, AfterValidator(_known_type)]
 Priority = Annotated[str, _among(priorities), _described(priorities)]
 Strategy = Annotated[str, _among(lambda: STRATEGIES), AfterValidator(_deliverable), _described(deliverable)]
 ExtractionMode = Annotated[str, _among(lambda: EXTRACTION_MODES), _described(lambda: EXTRACTION_MODES)]
-BatchSize = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1, le=20)]
-Retries = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=10)]
+BatchSize = Annotated[int, Field(ge=1, le=20), BeforeValidator(_no_boolean)]
+Retries = Annotated[int, Field(ge=0, le=10), BeforeValidator(_no_boolean)]
 CustomParams = Annotated[dict[str, Any], BeforeValidator(_object)]

@@ -180,7 +180,6 @@ _SENTENCES = {
     "string_unicode": "It must be Unicode text.",
     "greater_than_equal": "At least {ge}.",
     "less_than_equal": "At most {le}.",
-    "decimal_max_places": "At most {decimal_places} decimals.",
     "too_short": "At least one is needed.",
     "too_long": "At most {max_length}; there are {actual_length}.",
     "extra_forbidden": "There is no such field.",

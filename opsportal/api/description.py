@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from opsportal.accounts.scopes import SCOPES, scope_with
+from opsportal.api.documents import ATTRIBUTE, referred
 from opsportal.api.effects import HEADER, REPLAYED
 from opsportal.api.problems import PROBLEM_TYPE, SPOKEN_TO_BY_AGENTS
 
@@ -87,7 +88,8 @@ def finished(document: Any, api: "NinjaAPI") -> Any:
             if operation := item.get(method):
                 _finish(operation, permissions[operation["operationId"]])
     components = document.setdefault("components", {})
-    components.setdefault("schemas", {})["Problem"] = PROBLEM
+    schemas = {**components.get("schemas", {}), "Problem": PROBLEM, "Attribute": ATTRIBUTE}
+    components["schemas"] = referred(schemas)
     components["responses"] = {
         str(status): _problem(status, sentence)
         for status, sentence in sorted({**ALWAYS, **WITH_BODY, **OF_EFFECTS}.items())

@@ -47,14 +47,10 @@ def _utc(value: datetime | None) -> datetime | None:
 Moment = Annotated[datetime | None, BeforeValidator(_iso), AfterValidator(_utc)]
 
 
-class ListQuery(Schema):
-    """What every list takes. Subclasses add its filters."""
+class StrictQuery(Schema):
+    """Query parameters of which there are no others, and each once."""
 
     model_config = ConfigDict(populate_by_name=True)
-
-    cursor: Annotated[str, Field(max_length=MOST_CURSOR)] = Field(
-        "", description="`next` of the page before, with the same filters."
-    )
 
     def only_known_in(self, request: HttpRequest) -> None:
         """Raise Invalid for a parameter that there is not, or is twice: a filter that is passed over lists too much."""
@@ -63,6 +59,14 @@ class ListQuery(Schema):
             raise Invalid(Wrong("query", (name[:60],), "There is no such parameter.") for name in unknown)
         if repeated := sorted(name for name, values in request.GET.lists() if len(values) > 1):
             raise Invalid(Wrong("query", (name,), "It stands there more than once.") for name in repeated)
+
+
+class ListQuery(StrictQuery):
+    """What every list takes. Subclasses add its filters."""
+
+    cursor: Annotated[str, Field(max_length=MOST_CURSOR)] = Field(
+        "", description="`next` of the page before, with the same filters."
+    )
 
     def purpose(self, name: str) -> str:
         """Binds cursors to this list and its filters."""

@@ -135,6 +135,8 @@ def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     schema = _resolved(document, schema)
     if "const" in schema:
         return str(schema["const"]).lower()
+    if "anyOf" in schema:
+        return " | ".join(dict.fromkeys(_type(document, one) for one in schema["anyOf"]))
     if "enum" in schema:
         return " | ".join(str(value) or '""' for value in schema["enum"])
     kind = schema.get("type", "any")

@@ -327,6 +327,14 @@ def test_a_reading_that_grows_old_is_renewed_without_a_caller_waiting(
     assert found(caller) == ["a"]
 
 
+@pytest.mark.parametrize("query", ["minreputation=5", "limit=10", "tier=basic&tier=pro", "0=x"])
+def test_a_filter_that_there_is_not_is_named(caller: Program, query: str) -> None:
+    """Passed over, it would offer agents that do not fit."""
+    answer = caller.get(f"/api/agents?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["in"] == "query"
+
+
 def test_a_reading_is_never_older_than_is_said(caller: Program, table: Any, settings: Any) -> None:
     settings.AGENTS_CACHE_SECONDS = 5
     assert found(caller) == []

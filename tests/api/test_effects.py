@@ -236,6 +236,27 @@ def test_what_is_wrong_with_a_submission_is_said_with_its_path(tables: Any, prog
     assert scan(tables["requests"]) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", "5"),
+        ("max_retries", "0"),
+        ("quality_threshold", "5e-1"),
+        ("quality_threshold", "0.12345678"),
+        ("custom_params", "{}"),
+        ("custom_params", ""),
+        ("custom_params", {"": 1}),
+    ],
+)
+def test_what_a_form_has_as_text_is_of_its_own_type_in_json(
+    tables: Any, program: Any, name: str, value: Any
+) -> None:
+    answer = program().post("/api/requests", data(**{name: value}))
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/config/{name}"]
+    assert scan(tables["requests"]) == []
+
+
 def test_a_type_that_nobody_knows_is_refused_as_in_the_form(tables: Any, program: Any) -> None:
     answer = program().post("/api/requests", data(request_type="unheard_of"))
     assert answer.status_code == 422

@@ -83,8 +83,9 @@ def test_what_is_beyond_is_told_at_its_field(name: str, value: Any, sentence: st
         ("extraction_mode", "deep", "one of: summary, full, metadata"),
         ("quality_threshold", "-0.000001", "At least 0."),
         ("quality_threshold", "1.000001", "At most 1."),
-        ("quality_threshold", "0.1234567", "At most 6 decimals."),
-        ("quality_threshold", "1E-200", "At most 6 decimals."),
+        ("quality_threshold", "0.0000001", "0, or at least 0.000001."),
+        ("quality_threshold", f"0.{'123' * 13}", "At most 38 digits."),
+        ("quality_threshold", "1E-200", "0, or at least 0.000001."),
         ("quality_threshold", "NaN", "A number is needed."),
         ("quality_threshold", "Infinity", "A number is needed."),
         ("quality_threshold", "", "A number is needed."),
@@ -255,7 +256,7 @@ def test_the_largest_request_fits_into_a_message() -> None:
     character = "\U0001f680"
     config = {
         "keywords": [character * 200] * 50,
-        "sources": [{"name": character * 200, "base_url": f"https://{character * 992}", "source_type": character * 200}] * 20,
+        "sources": [{"name": character * 200, "base_url": f"https://x/{character * 990}", "source_type": character * 200}] * 20,
         "custom_params": {"a": character * 9_990},
     }  # fmt: skip
     item = submission.read(data(**config)).item(by=BY, action_id=submission.new_action_id(), now=NOW)
