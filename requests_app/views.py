@@ -63,11 +63,11 @@ def list_(request: HttpRequest) -> HttpResponse:
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
     requests = [IntelligenceRequest.of(raw) for raw in page.items]
     newest = requests[0].raw.get("created_at", {}).get("S", "") if requests else ""
-    region = listing.region(
-        seen_token([raw_text({"M": one.raw}) for one in requests], page.newer),
-        "" if wanted.by_priority else listing.anchor or newest,
-        over=bool(requests) and all(one.is_terminal for one in requests),
-        newest_first=not wanted.by_priority and not listing["outside"],
+    region = Region(
+        id="live",
+        seen=seen_token([raw_text({"M": one.raw}) for one in requests], page.newer),
+        anchor="" if wanted.by_priority else listing.anchor or newest,
+        finished=bool(requests) and all(one.is_terminal for one in requests),
     )
     by = "priority" if wanted.by_priority else "newest"
     context = {

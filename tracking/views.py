@@ -47,22 +47,21 @@ def list_(request: HttpRequest) -> HttpResponse:
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
     workflows = [Workflow.of(raw) for raw in page.items]
     rows = [(workflow, findings(workflow)) for workflow in workflows]
-    indexed = queries.status_index() is not None
-    region = listing.region(
-        seen_token(
+    region = Region(
+        id="live",
+        seen=seen_token(
             [(raw_text({"M": workflow.raw}), [f.kind for f in found]) for workflow, found in rows],
             page.newer,
         ),
-        listing.anchor or _newest(workflows),
-        over=bool(rows) and all(workflow.is_terminal for workflow in workflows),
-        newest_first=indexed and not listing["outside"],
+        anchor=listing.anchor or _newest(workflows),
+        finished=bool(rows) and all(workflow.is_terminal for workflow in workflows),
     )
     context = {
         **listing.context(page, region),
         "rows": rows,
         "tabs": listing.status_tabs(queries.statuses().values),
         "empty": listing.empty(page, "workflows", NOTHING_YET),
-        "has_index": indexed,
+        "has_index": queries.status_index() is not None,
     }
     return respond(request, "tracking/list.html", context, region)
 

@@ -30,20 +30,14 @@ def cut(text: str, most: int) -> str:
     return text.encode(errors="replace")[:most].decode(errors="ignore")
 
 
-# Seconds between polls of a list on which nothing moves any more, and that may still grow.
-IDLE_SECONDS = 30
-
-
 @dataclass(frozen=True)
 class Region:
-    """A part of a page that refreshes itself; see the template tag `live`. `least`: seconds between its polls
-    at least, whatever interval is chosen."""
+    """A part of a page that refreshes itself; see the template tag `live`."""
 
     id: str
     seen: str
     anchor: str = ""
     finished: bool = False
-    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,18 +145,6 @@ class Listing:
             (label, self.url(**{"range": key, "from": None, "to": None}), key == self.time_range.key)
             for key, (label, _) in LENGTHS.items()
         ]
-
-    def region(self, seen: str, anchor: str, *, over: bool, newest_first: bool) -> Region:
-        """The rows. `over`: nothing shown moves any more. Then they are asked for no more, but on the first
-        page of what is newest first, up to now: there a new item appears, and is looked for slowly."""
-        grows = newest_first and not self.cursor and not (self.ranged and self.time_range.end)
-        return Region(
-            "live",
-            seen,
-            anchor,
-            finished=over and not grows,
-            least=IDLE_SECONDS if over and grows else 0,
-        )
 
     @property
     def filtered(self) -> bool:

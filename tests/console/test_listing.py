@@ -1,6 +1,5 @@
 """What every list and item shares: its state in the URL, and the answers to its polls."""
 
-import functools
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,12 +11,10 @@ from django.test import RequestFactory
 
 from opsportal.accounts.models import Preferences, SavedView
 from opsportal.console.listing import Listing, stamp_shown
-from opsportal.dynamo import merge
 from tests.cases import each
 from tests.factories import MISSING, Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
 from tests.pages import poll, visit
 from tests.shapes import HARD_KEYS
-from tracking import queries
 
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
 
@@ -76,8 +73,9 @@ def test_a_poll_gets_nothing_or_the_changed_fragment(
 @each(
     ("url", "logical", "running", "ended"),
     [
+        ("/workflows/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "completed"}}),
         ("/workflows/w/", "workflows", lambda: workflow("w"), {"overallStatus": {"S": "CANCELLED"}}),
-        ("/requests/?sort=priority", "requests", lambda: request("r"), {"status": {"S": "failed"}}),
+        ("/requests/", "requests", lambda: request("r"), {"status": {"S": "failed"}}),
         ("/requests/r/", "requests", lambda: request("r", status="odd"), {"status": {"S": "completed"}}),
         ("/requests/r/logs/", "requests", lambda: request("r"), {"status": {"S": "cancelled"}}),
     ],
@@ -97,58 +95,6 @@ def test_polling_ends_by_itself_when_all_that_is_shown_is_terminal(
     assert over.region.attrs["data-live"] == "finished"
     # An action's event still refreshes it.
     assert "console:refresh from:body" in over.region.attrs["hx-trigger"]
-
-
-@each(
-    ("url", "logical", "made", "over"),
-    [
-        ("/workflows/", "workflows", workflow, {"overallStatus": "completed"}),
-        ("/requests/", "requests", request, {"status": "cancelled"}),
-        ("/requests/?user=test-user-123", "requests", request, {"status": "failed"}),
-    ],
-)
-def test_a_list_on_which_all_is_over_still_looks_for_what_is_new_slowly(
-    tables: Any, client_for: Any, viewer: Any, url: str, logical: str, made: Any, over: Any
-) -> None:
-    client, table = client_for("viewer"), tables[logical]
-    created = {"workflows": "createdAt", "requests": "created_at"}[logical]
-    stamps = [
-        zulu(ago(hours=hours)) if logical == "workflows" else naive(ago(hours=hours)) for hours in (9, 1)
-    ]
-    Preferences.objects.update_or_create(user=viewer, defaults={"refresh_seconds": 2})
-    put(table, made("moves", **{created: stamps[0]}))
-    assert visit(client, url).region.attrs["hx-trigger"].startswith("every 2s, ")
-    delete(table, "moves")
-    put(table, made("old", **over, **{created: stamps[0]}))
-    page = visit(client, url)
-    assert page.ids == ["old"]
-    assert page.region.attrs["hx-trigger"] == "every 30s, console:refresh from:body"
-    assert (page.region.attrs["data-live"], page.region.attrs["data-least"]) == ("on", "30")
-    assert poll(client, page).status == 204
-    put(table, made("fresh", **{created: stamps[1]}))
-    assert "1 new" in poll(client, page).words
-    # Nothing new comes into a time that is over, nor below what a later page shows.
-    until = ago(hours=2).strftime("%Y-%m-%dT%H:%M")
-    ended = visit(client, f"{url}{'&' if '?' in url else '?'}to={until}")
-    assert (ended.ids, ended.polls, ended.region.attrs["data-live"]) == (["old"], False, "finished")
-    delete(table, "old")
-    delete(table, "fresh")
-
-
-def test_a_later_page_of_what_is_over_stands_still(
-    tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "Merge", functools.partial(merge.Merge, limit=2))
-    ended = (workflow(f"w{n}", overallStatus="failed", createdAt=zulu(ago(hours=n + 1))) for n in range(3))
-    put(tables["workflows"], *ended)
-    client = client_for("viewer")
-    first = visit(client, "/workflows/")
-    assert (first.ids, first.polls) == (["w0", "w1"], True)
-    older = next(
-        link.attrs["href"] for link in first.root.all("a") if "cursor=" in link.attrs.get("href", "")
-    )
-    second = visit(client, older)
-    assert (second.ids, second.polls) == (["w2"], False)
 
 
 def test_the_operators_interval_is_the_polls(tables: Any, client_for: Any, viewer: Any) -> None:

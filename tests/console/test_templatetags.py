@@ -293,8 +293,8 @@ def test_nothing_that_is_drawn_needs_inline_style_or_script() -> None:
 # --- Live regions ----------------------------------------------------------------------------------
 
 
-def live(finished: bool, seconds: int, least: int = 0) -> str:
-    region = SimpleNamespace(id="rows", seen="tok'en\"", anchor="", finished=finished, least=least)
+def live(finished: bool, seconds: int) -> str:
+    region = SimpleNamespace(id="rows", seen="tok'en\"", anchor="", finished=finished)
     shell = SimpleNamespace(refresh_seconds=seconds)
     request = RequestFactory().get("/workflows/?q=a&status=b")
     return rendered("<div {% live region %}></div>", region=region, shell=shell, request=request)
@@ -307,15 +307,6 @@ def test_a_live_region_polls_its_own_page_with_what_it_has_seen() -> None:
     assert 'hx-swap="morph:outerHTML"' in html
     assert "&quot;X-Seen&quot;: &quot;tok&#x27;en\\&quot;&quot;" in html
     assert 'data-live="on"' in html
-
-
-def test_a_region_on_which_nothing_moves_is_polled_no_oftener_than_it_says() -> None:
-    assert 'hx-trigger="every 30s, console' in live(finished=False, seconds=2, least=30)
-    assert 'hx-trigger="every 60s, console' in live(finished=False, seconds=60, least=30)
-    # The script that changes the interval in place keeps to it too.
-    assert 'data-least="30"' in live(finished=False, seconds=0, least=30)
-    assert "every" not in live(finished=False, seconds=0, least=30)
-    assert "data-least" not in live(finished=False, seconds=2)
 
 
 @pytest.mark.parametrize(("finished", "seconds", "word"), [(True, 5, "finished"), (False, 0, "off")])

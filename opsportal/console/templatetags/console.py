@@ -286,16 +286,14 @@ def live(context: Context, region: Any) -> SafeString:
     """
     seconds = context["shell"].refresh_seconds
     state = "finished" if region.finished else "on" if seconds else "off"
-    trigger = f"every {max(seconds, region.least)}s, " if state == "on" else ""
-    least = format_html(' data-least="{}"', region.least) if region.least else ""
+    trigger = f"every {seconds}s, " if state == "on" else ""
     return format_html(
         'id="{}" hx-get="{}" hx-trigger="{}console:refresh from:body" hx-swap="morph:outerHTML" '
-        'hx-headers="{}" data-live="{}" data-checked-at="{}"{}',
+        'hx-headers="{}" data-live="{}" data-checked-at="{}"',
         region.id,
         context["request"].get_full_path(),
         trigger,
         json.dumps({"X-Seen": region.seen or "", "X-Anchor": quote(region.anchor or "", safe=":+")}),
         state,
         clocks.iso(timezone.now()),
-        least,
     )

@@ -164,7 +164,7 @@
     for (const region of regions()) {
       if (region.dataset.live === "finished") continue;
       region.dataset.live = seconds ? "on" : "off";
-      const poll = seconds ? `every ${Math.max(seconds, region.dataset.least || 0)}s, ` : "";
+      const poll = seconds ? `every ${seconds}s, ` : "";
       region.setAttribute("hx-trigger", `${poll}console:refresh from:body`);
       htmx.process(region);
     }
