@@ -3,17 +3,23 @@
 Every test here fails on a violation of the content security policy and on an uncaught script error.
 A new context costs a second of a core, a new page half of one, a visit 0.15: the tests of a worker share one
 window. Each finds it blank, and without what another left: cookies, storage, permissions, routes, sizes.
+Nothing moves there (prefers-reduced-motion), or axe would measure colours half-way from one theme to the other.
 """
 
 import os
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.conf import settings as django_settings
-from django.test import Client
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.db import connection
+from django.http import HttpRequest, HttpResponseBase
+from django.test import Client, TransactionTestCase
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect
 
 from scripts.chromium import FLAGS, MISSING, find
@@ -24,19 +30,29 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # A busy machine is slow, not wrong.
 expect.set_options(timeout=15_000)
 
-VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 380, "height": 800}
+# Layout depends on the width and contrast on the theme, so two looks cover both.
+SCREENS: tuple[tuple[Literal["light", "dark"], ViewportSize], ...] = (("light", WIDE), ("dark", NARROW))
 AXE = Path(__file__).parent.parent / "vendor" / "axe.min.js"
 # Without preload: where a stylesheet imports another (the admin's), axe writes the imported one into a
 # style element, which the policy blocks; only an experimental rule reads it. Selectors take a third of the
 # time of a run, so they are made in a second one, of a page that has faults.
-RUN_AXE = """async grave => {
+RUN_AXE = """async ({grave, drawn, within, without}) => {
+    const passing = document.getAnimations().filter(one => one.effect.getComputedTiming().endTime < Infinity);
+    await Promise.allSettled(passing.map(one => one.finished));
     const options = {resultTypes: ['violations'], preload: false, selectors: false, rules: {}};
     const light = axe._audit.rules.filter(rule => ['minor', 'moderate'].includes(rule.impact));
     if (grave) light.forEach(rule => options.rules[rule.id] = {enabled: false});
-    let found = (await axe.run(document, options)).violations;
-    if (found.length) found = (await axe.run(document, {...options, selectors: true})).violations;
+    if (drawn.length) options.runOnly = {type: 'rule', values: drawn};
+    const context = {include: [within], exclude: without};
+    let found = (await axe.run(context, options)).violations;
+    if (found.length) found = (await axe.run(context, {...options, selectors: true})).violations;
     return found.filter(v => !grave || ['serious', 'critical'].includes(v.impact)).map(
         v => v.id + ' (' + v.impact + '): ' + v.nodes.map(n => n.target.join(' ')).slice(0, 5).join(', ')); }"""
+# The rules whose answer depends on how a page is drawn: the others say the same on both screens.
+DRAWN = ("color-contrast", "link-in-text-block", "scrollable-region-focusable")
+SHELL = (".topbar", ".sidebar", ".footer")
 REPORT_VIOLATIONS = """document.addEventListener('securitypolicyviolation',
     event => window.__violation(event.effectiveDirective + ' ' + event.blockedURI))"""
 
@@ -59,7 +75,49 @@ def browser_type_launch_args(
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_context_args, "viewport": VIEWPORT, "locale": "en-GB"}
+    return {**browser_context_args, "viewport": WIDE, "locale": "en-GB", "reduced_motion": "reduce"}
+
+
+@pytest.fixture(scope="session")
+def _styles_and_scripts_are_kept() -> Iterator[None]:
+    """Lets browsers keep static files. Of those that say nothing they keep what is old, for a tenth of its
+    age: after a fresh checkout each page would ask for all of them again."""
+    serve = StaticFilesHandler.serve
+
+    def kept(handler: StaticFilesHandler, request: HttpRequest) -> HttpResponseBase:
+        answer = serve(handler, request)
+        answer["Cache-Control"] = "max-age=3600"
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFilesHandler, "serve", kept)
+        yield
+
+
+@pytest.fixture(scope="session")
+def _database_is_put_back(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Lets a test of a live server leave the database as the first one found it, by a copy. Django empties
+    it, and makes the permissions and roles of each app again, for 0.2 s of a core."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    empty_it = TransactionTestCase._fixture_teardown
+    first = sqlite3.connect(":memory:")
+    with django_db_blocker.unblock():
+        connection.ensure_connection()
+        connection.connection.backup(first)
+
+    def put_it_back(case: TransactionTestCase) -> None:
+        try:
+            first.backup(connection.connection)
+        except sqlite3.Error:  # somebody reads it
+            empty_it(case)
+        ContentType.objects.clear_cache()  # numbers differ
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", put_it_back)
+        yield
+    first.close()
 
 
 @dataclass(frozen=True)
@@ -74,7 +132,13 @@ class Window:
 
 
 @pytest.fixture(scope="session")
-def window(browser: Browser, browser_context_args: dict[str, Any], live_server: Any) -> Iterator[Window]:
+def window(
+    browser: Browser,
+    browser_context_args: dict[str, Any],
+    live_server: Any,
+    _styles_and_scripts_are_kept: None,
+    _database_is_put_back: None,
+) -> Iterator[Window]:
     # The server is asked for so that it outlives the window, whose connections it would else have open.
     context = browser.new_context(**browser_context_args)
     made = Window(context, context.new_page())
@@ -101,8 +165,8 @@ def context(window: Window) -> Iterator[BrowserContext]:
         page.evaluate("localStorage.clear(); sessionStorage.clear()")
     page.goto("about:blank")
     page.mouse.move(0, 0)
-    page.set_viewport_size(VIEWPORT)
-    page.emulate_media(media="null", color_scheme="light", reduced_motion="no-preference")
+    page.set_viewport_size(WIDE)
+    page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
     window.context.clear_cookies()
     window.context.clear_permissions()
     window.violations.clear()
@@ -153,17 +217,54 @@ def sign_in(live: str, context: BrowserContext, client_for: Callable[[str], Clie
 
 
 @pytest.fixture
-def axe() -> Callable[..., list[str]]:
-    """``axe(page)``: axe-core's violations on the page as it is, as "rule (impact): elements".
+def axe(window: Window, context: BrowserContext) -> Iterator[Callable[..., list[str]]]:
+    """``axe(page)``: axe-core's violations on the page once it is loaded, as "rule (impact): elements".
 
-    ``grave=True``: those alone that keep somebody from using the page (serious, critical).
+    ``grave=True``: those alone that keep somebody from using the page (serious, critical). ``drawn``: these
+    rules alone. ``within``, ``without``: selectors of what to look at, and of what not.
     """
+    # The window's pages have it from the start, compiled once: sent to each, it takes 0.05 s a page. A
+    # script element would be blocked by the policy; this adds none.
     source = AXE.read_text()
+    session = window.context.new_cdp_session(window.page)
+    session.send("Page.addScriptToEvaluateOnNewDocument", {"source": source})
 
-    def violations(page: Page, *, grave: bool = False) -> list[str]:
+    def violations(
+        page: Page,
+        *,
+        grave: bool = False,
+        drawn: Sequence[str] = (),
+        within: str = "html",
+        without: Sequence[str] = (),
+    ) -> list[str]:
+        page.wait_for_load_state()
         if not page.evaluate("'axe' in window"):
-            page.evaluate(source)  # a script element would be blocked by the policy; this adds none
-        found: list[str] = page.evaluate(RUN_AXE, grave)
+            page.evaluate(source)
+        what = {"grave": grave, "drawn": drawn, "within": within, "without": without}
+        found: list[str] = page.evaluate(RUN_AXE, what)
         return found
 
-    return violations
+    yield violations
+    session.detach()
+
+
+@pytest.fixture
+def faults(page: Page, axe: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """``faults(name)``: what is wrong with the page as it is, wide and light, narrow and dark: violations of
+    axe's, and what is too wide. Leaves it narrow and dark. Takes what ``axe`` takes.
+    """
+
+    def on_both_screens(name: str, **what: Any) -> list[str]:
+        found = []
+        for theme, size in SCREENS:
+            page.emulate_media(color_scheme=theme)
+            page.set_viewport_size(size)
+            where = f"{name} ({theme}, {size['width']})"
+            drawn = DRAWN if size == NARROW else ()
+            found += [f"{where}: {fault}" for fault in axe(page, drawn=drawn, **what)]
+            overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if overflow > 0:
+                found.append(f"{where}: {overflow} px too wide")
+        return found
+
+    return on_both_screens

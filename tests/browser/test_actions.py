@@ -11,13 +11,13 @@ import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import Browser, Page, Route, expect
 
-from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from opsportal.operations import feeds, outbox
 from opsportal.operations.entries import Actor, Target, new_action_id
 from requests_app import actions
 from tests import factories
-from tests.browser.test_pages import NARROW, SCREENS
+from tests.browser.conftest import NARROW, SHELL, WIDE
+from tests.browser.refreshing import answered, poll_often, refresh, wait_for_three_polls
 from tests.conftest import PASSWORD
 from tests.factories import ago, naive, put, zulu
 
@@ -36,10 +36,6 @@ def act_as(page: Page, live: str, sign_in: Callable[[str], None]) -> Callable[..
         return page
 
     return visit
-
-
-def refresh(page: Page) -> None:
-    page.evaluate("htmx.trigger(document.body, 'console:refresh')")
 
 
 def press(page: Page, action: str) -> Any:
@@ -319,18 +315,13 @@ def test_trouble_that_has_a_name_is_told_in_the_dialog(
 # --- With keys, while the page refreshes itself ---------------------------------------------------------
 
 
-@pytest.fixture
-def every_two_seconds(operator: Any) -> None:
-    Preferences.objects.update_or_create(user=operator, defaults={"refresh_seconds": 2})
-
-
 def focused(page: Page) -> str:
     found: str = page.evaluate("document.activeElement?.dataset?.action || document.activeElement?.tagName")
     return found
 
 
 def test_an_action_by_keys_alone_keeps_its_dialog_and_returns_the_focus(
-    tables: dict[str, Any], act_as: Callable[..., Page], every_two_seconds: None
+    tables: dict[str, Any], act_as: Callable[..., Page]
 ) -> None:
     put(tables["requests"], factories.request(KEY))
     page = act_as("operator", f"/requests/{KEY}/")
@@ -346,7 +337,8 @@ def test_an_action_by_keys_alone_keeps_its_dialog_and_returns_the_focus(
     # A refresh was due, and the item has changed: neither the dialog nor what is beneath it moves.
     put(tables["requests"], factories.request(KEY, status="executing"))
     refresh(page)
-    page.wait_for_timeout(2300)
+    poll_often(page)
+    wait_for_three_polls(page)
     expect(dialog.get_by_label("Reason")).to_have_value("by hand")
     expect(dialog.get_by_label("Reason")).to_be_focused()
     expect(status(page)).to_have_text("processing")
@@ -388,9 +380,8 @@ def test_a_refresh_under_way_does_not_slip_past_a_dialog_that_opens(
     refresh(page)
     dialog = press(page, "request:cancel")
     assert len(held) == 1
-    with page.expect_response(f"**/requests/{KEY}/"):
+    with answered(page):
         held[0].continue_()
-    page.wait_for_timeout(100)
     expect(status(page)).to_have_text("processing")
     expect(dialog.get_by_label("Reason")).to_be_focused()
     page.unroute(f"**/requests/{KEY}/")
@@ -594,7 +585,7 @@ def test_every_action_works_without_scripts(
         factories.workflow("w-1", overallStatus="failed", tradeExtraction=factories.step("error")),
     )
     put(tables["agents"], factories.agent("a-1"))
-    context = browser.new_context(java_script_enabled=False, viewport=NARROW)  # type: ignore[arg-type]
+    context = browser.new_context(java_script_enabled=False, viewport=NARROW)
     cookie = client_for("operator").cookies[django_settings.SESSION_COOKIE_NAME]
     context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live}])
     try:
@@ -634,30 +625,16 @@ def test_every_action_works_without_scripts(
 # --- How it looks ---------------------------------------------------------------------------------------
 
 
-def faults(page: Page, axe: Callable[..., list[str]], name: str) -> list[str]:
-    found = []
-    for scheme, size in SCREENS:
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        where = f"{name} ({scheme}, {size['width']})"
-        found += [f"{where}: {fault}" for fault in axe(page, grave=True)]
-        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if overflow > 0:
-            found.append(f"{where}: {overflow} px too wide")
-        outside = page.evaluate(
-            """() => [...document.querySelectorAll('dialog[open]')].filter(one => {
-                const box = one.getBoundingClientRect(); return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight; }).length"""
-        )
-        if outside:
-            found.append(f"{where}: the dialog is cut off")
-    return found
+CUT_OFF = """[...document.querySelectorAll('dialog[open]')].some(one => {
+    const box = one.getBoundingClientRect();
+    return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight; })"""
 
 
 def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_narrow(
     live: str,
     tables: dict[str, Any],
     act_as: Callable[..., Page],
-    axe: Callable[..., list[str]],
+    faults: Callable[..., list[str]],
     commands: list[Any],
 ) -> None:
     done = naive(ago(minutes=1))
@@ -671,11 +648,18 @@ def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_n
     found: list[str] = []
 
     def look(name: str) -> None:
-        found.extend(faults(page, axe, name))
+        found.extend(faults(name, grave=True, without=SHELL))
+
+    def look_at_dialog(name: str) -> None:
+        found.extend(faults(name, grave=True, within=DIALOG))
+        for size in (NARROW, WIDE):
+            page.set_viewport_size(size)
+            if page.evaluate(CUT_OFF):
+                found.append(f"{name}: the dialog is cut off at {size['width']} px")
 
     page = act_as("operator", f"/requests/{KEY}/")
     press(page, "request:cancel")
-    look("cancel dialog")
+    look_at_dialog("cancel dialog")
     confirm(
         page,
         "Cancel the request",
@@ -693,7 +677,7 @@ def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_n
     dialog = press(page, "request:purge")
     dialog.get_by_role("button", name="Purge the request").click()
     expect(dialog.get_by_text("This is not its id")).to_be_visible()
-    look("purge dialog with an error")
+    look_at_dialog("purge dialog with an error")
     confirm(page, "Purge the request", key="req_b")
     expect(page.locator(".banner")).to_contain_text("Purged by")
     look("gone")
@@ -702,7 +686,7 @@ def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_n
     for path, action in (("/workflows/w-1/", "workflow:retry"), ("/agents/a-1/", "agent:edit")):
         page.goto(live + path)
         press(page, action)
-        look(f"dialog of {action}")
+        look_at_dialog(f"dialog of {action}")
     page.locator(DIALOG).get_by_label("Description").fill("A new description.\nOn two lines.")
     confirm(page, "Edit the agent")
     assert actions_on("agents", "a-1") == ["agent:edit"]

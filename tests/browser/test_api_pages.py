@@ -1,7 +1,6 @@
 """API tokens and the API's reference in a real browser: made, shown, revoked; no finding of axe's; nothing too
 wide for its screen."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,26 +8,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from opsportal.accounts import tokens
-
-# (theme, width): layout depends on the one and contrast on the other.
-SCREENS = (("light", 1440), ("dark", 380))
-PICTURES = os.environ.get("PICTURES", "")
+from tests.browser.conftest import SHELL
 
 
 @pytest.fixture
-def clean(page: Page, axe: Callable[[Page], list[str]]) -> Callable[[str], None]:
-    """``clean(name)``: the page as it is, on both screens."""
+def clean(faults: Callable[..., list[str]]) -> Callable[[str], None]:
+    """``clean(name)``: asserts that the page as it is is so, on both screens."""
 
     def look(name: str) -> None:
-        # Without motion, or axe would measure colours half-way from one theme to the other.
-        page.emulate_media(reduced_motion="reduce")
-        for theme, width in SCREENS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate("theme => document.documentElement.dataset.bsTheme = theme", theme)
-            if PICTURES:
-                page.screenshot(path=f"{PICTURES}/{name}-{theme}-{width}.png", full_page=True)
-            assert axe(page) == [], (name, theme)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+        assert faults(name, without=SHELL) == []
 
     return look
 

@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import caches
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from opsportal.dynamo.tables import Binding
+from opsportal.operations import watching
 from tests import factories
 from tests.browser import stock
+from tests.browser.refreshing import is_poll, poll_often, polls_of, refresh, wait_for_three_polls
 from tests.conftest import PASSWORD
 from tests.trouble import refused, trouble
 from tracking.writer import StatusWriter
@@ -44,22 +46,6 @@ def viewing(live: str, page: Page, sign_in: Any) -> Callable[[str], Page]:
     return visit
 
 
-def refresh(page: Page) -> None:
-    """What an action's answer does: ask the live regions to bring themselves up to date."""
-    page.evaluate("htmx.trigger(document.body, 'console:refresh')")
-
-
-def polls_of(page: Page) -> list[str]:
-    asked: list[str] = []
-
-    def note(request: Request) -> None:
-        if request.headers.get("hx-request"):
-            asked.append(request.url)
-
-    page.on("request", note)
-    return asked
-
-
 def writer_of(table: Binding) -> StatusWriter:
     client = clients.client(*table.place, patient=True)
     return StatusWriter(table.name, key=table.key, client=client, raise_errors=True)
@@ -71,8 +57,14 @@ def shows_rows(page: Page, keys: list[str]) -> None:
 
 
 def test_a_workflow_is_watched_to_its_end_without_a_reload(
-    live: str, tables: dict[str, Any], viewing: Any, prefer: Any, context: BrowserContext
+    live: str,
+    tables: dict[str, Any],
+    viewing: Any,
+    prefer: Any,
+    context: BrowserContext,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(watching, "LAG", timedelta(seconds=1))
     prefer("viewer", refresh_seconds=2)
     writer = writer_of(tables["workflows"])
     writer.initialize("sess-1", correlation_id="corr-1", document_id="trade.pdf", source_type="BANK")
@@ -96,12 +88,12 @@ def test_a_workflow_is_watched_to_its_end_without_a_reload(
     writer.finalize("sess-1", "failed")
     refresh(page)
     expect(page.get_by_role("heading", name="Trade matching failed")).to_be_visible(timeout=15_000)
+    poll_often(page)
     # A moment after the last write: until then an operator's change may not be in the index yet.
     expect(page.locator("#live-state")).to_contain_text("finished", timeout=15_000)
     assert page.evaluate("window.sameDocument")
-    asked = polls_of(page)
-    page.wait_for_timeout(2600)
-    assert asked == [], "nothing is asked once all is over"
+    # Nothing is asked once all is over.
+    expect(page.locator("[data-live]")).not_to_have_attribute("hx-trigger", re.compile("every"))
 
 
 def test_new_rows_are_announced_and_wait_to_be_asked_for(tables: dict[str, Any], viewing: Any) -> None:
@@ -198,11 +190,13 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_when_it_is_seen(
     page = viewing("/workflows/sess-1/")
     show = """hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
         document.dispatchEvent(new Event('visibilitychange')); }"""
+    poll_often(page)
+    with page.expect_request(is_poll):
+        pass  # it does ask, as long as it is seen
     page.evaluate(show, True)
-    page.wait_for_timeout(300)  # a poll that was under way may end
     asked = polls_of(page)
     factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="info"))
-    page.wait_for_timeout(2600)
+    wait_for_three_polls(page)
     assert asked == []
     page.evaluate(show, False)
     expect(page.locator(".summary")).to_contain_text("info")
@@ -251,7 +245,7 @@ def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any]
     page = viewing("/")
     failed = page.locator("#panel-requests .tile", has_text="failed")
     expect(failed.locator(".figure")).to_have_text("2")
-    expect(page.locator("#panel-requests")).to_contain_text("66.7 % of those that ended have failed")
+    expect(page.locator("#panel-requests")).to_contain_text("66.7 % 2 of 3 that ended")
     factories.put(tables["requests"], factories.request("req_new", status="failed", errors=["It broke"]))
     caches["process"].clear()  # figures may be ten seconds old
     refresh(page)

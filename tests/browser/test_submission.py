@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import dumps
+from tests.browser.conftest import SHELL
 from tests.factories import put, request
 
 CONFIG = {
@@ -178,28 +179,18 @@ def test_the_whole_form_is_worked_by_keys(form: Page) -> None:
     expect(form.get_by_label("Project", exact=True)).to_have_value("jkxr/?")
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 380)])
 def test_the_form_passes_axe_and_fits_in_every_state(
-    form: Page, live: str, tables: dict[str, Any], axe: Callable[[Page], list[str]], theme: str, width: int
+    form: Page, live: str, tables: dict[str, Any], faults: Callable[..., list[str]]
 ) -> None:
     put(tables["requests"], request("old", config=CONFIG))
-    form.set_viewport_size({"width": width, "height": 900})
-    found = []
-
-    def look(state: str) -> None:
-        form.evaluate("theme => { document.documentElement.dataset.bsTheme = theme }", theme)
-        form.wait_for_timeout(350)  # colours fade over
-        found.extend(f"{state}: {violation}" for violation in axe(form))
-        overflow = form.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if overflow > 0:
-            found.append(f"{state}: {overflow} px too wide")
-
-    look("empty")
+    found = faults("empty")
     press_submit(form)
-    look("wrong")
+    expect(form.locator("#errors")).to_be_visible()
+    found += faults("wrong", without=SHELL)
     form.goto(f"{live}/requests/new/?like=old")
-    look("like")
+    expect(form.locator("table.differences")).to_be_visible()
+    found += faults("like", without=SHELL)
     press_preview(form)
     expect(form.locator("#preview pre")).to_be_visible()
-    look("preview")
+    found += faults("preview", without=SHELL)
     assert found == []

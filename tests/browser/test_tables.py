@@ -5,25 +5,23 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import SHELL
+
 
 def test_parts_of_the_tables_pages_arrive_and_are_clean(
-    page: Page, live: str, sign_in: Callable[[str], None], axe: Callable[[Page], list[str]], tables: Any
+    page: Page, live: str, sign_in: Callable[[str], None], faults: Callable[..., list[str]], tables: Any
 ) -> None:
     sign_in("operator")
-    page.emulate_media(reduced_motion="reduce")
     page.goto(f"{live}/tables/")
     expect(page.locator("tr[data-live]")).to_have_count(page.locator("tbody tr").count())
     expect(page.locator("td[id^=glance-][data-live]")).to_have_count(
         page.locator("tr:has(td[id^=glance-])").count()
     )
-    assert [fault for fault in axe(page) if "serious" in fault or "critical" in fault] == []
-    page.set_viewport_size({"width": 380, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert faults("the tables", grave=True) == []
     page.get_by_role("link", name="Market intelligence requests").click()
     expect(page.locator("main [data-live]")).to_have_count(4)
     page.get_by_role("button", name="Probe now").click()
     # On an emulator recovery is the one that can't be told.
     expect(page.get_by_text("could not be told")).to_be_visible()
     expect(page.locator("main [data-live]")).to_have_count(4)
-    assert [fault for fault in axe(page) if "serious" in fault or "critical" in fault] == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert faults("a table", grave=True, without=SHELL) == []
