@@ -128,7 +128,7 @@ def list_page(request: HttpRequest) -> HttpResponse:
     return _render(
         request,
         REGION if fragment else LIST,
-        region=SimpleNamespace(id="rows", seen=str(state["version"]), anchor="a", finished=state["finished"], least=0),
+        region=SimpleNamespace(id="rows", seen=str(state["version"]), anchor="a", finished=state["finished"]),
         rows=_rows(),
         version=state["version"],
         tabs=[("All", "?", True, None), ("Failed", "?s=f", False, "12"), ("Processing", "?s=p", False, "500+"), ("Completed", "?s=c", False, "500+")],
