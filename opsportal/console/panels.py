@@ -7,6 +7,7 @@ from typing import Any
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from opsportal.console.listing import Region, seen_token
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
@@ -14,6 +15,15 @@ from opsportal.console.windows import Window, window_of
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.partitions import Count
 
+# (URL name of the panel, the permission it asks for or "" for any staff, its title, the list it leads to).
+PANELS = (
+    ("panel-workflows", "tracking.view_workflows", "Workflows", "tracking:list"),
+    ("panel-requests", "requests_app.view_requests", "Requests", "requests:list"),
+    ("panel-agents", "registry.view_agents", "Agents", "registry:list"),
+    ("panel-audit", "operations.view_audit", "Last actions", "operations:feed"),
+    ("panel-tables", "", "Tables", ""),
+)
+TITLES = {name: title for name, _, title, _ in PANELS}
 # Seconds. A count reads and bills what it counts, so not every poll of everybody repeats it.
 FIGURES_LIFE = 10
 
@@ -40,7 +50,9 @@ def panel(
             figures = {**figures_of(window), "as_of": datetime.now(UTC)}
             cache.set(key, figures, FIGURES_LIFE)
         except DynamoError as problem:
-            context["problem"] = problem
+            # To try again is to load the overview: by itself a panel is no page.
+            again_url = f"{reverse('overview')}{window.query}"
+            context |= {"problem": problem, "title": TITLES[name], "again_url": again_url}
     context.update(figures or {})
     seen = seen_token({name: repr(value) for name, value in context.items() if name not in ("window",)})
     context["region"] = Region(name, seen=seen)

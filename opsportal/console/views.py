@@ -10,22 +10,13 @@ from opsportal.console.conditions import condition
 from opsportal.console.windows import window_of
 from opsportal.dynamo.tables import bindings
 
-# (URL name of the panel, the permission it asks for or "" for any staff, its title, the list it leads to).
-PANELS = (
-    ("panel-workflows", "tracking.view_workflows", "Workflows", "tracking:list"),
-    ("panel-requests", "requests_app.view_requests", "Requests", "requests:list"),
-    ("panel-agents", "registry.view_agents", "Agents", "registry:list"),
-    ("panel-audit", "operations.view_audit", "Last actions", "operations:feed"),
-    ("panel-tables", "", "Tables", ""),
-)
-
 
 @staff
 def overview(request: HttpRequest) -> HttpResponse:
     """Is anything wrong? Reads nothing itself."""
     window = window_of(request)
     shown = []
-    for name, permission, title, list_name in PANELS:
+    for name, permission, title, list_name in panels.PANELS:
         if permission and not request.user.has_perm(permission):
             continue
         url = f"{reverse(name)}?window={window.key}"

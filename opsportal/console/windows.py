@@ -29,6 +29,10 @@ class Window:
         return datetime.now(UTC) - self.length
 
     @property
+    def query(self) -> str:
+        return f"?window={self.key}"
+
+    @property
     def choices(self) -> list[tuple[str, str, bool]]:
         return [(LENGTHS[key][0], f"?window={key}", key == self.key) for key in WINDOWS]
 

@@ -260,6 +260,7 @@ def test_without_its_index_the_workflow_table_is_not_counted(
 
 def test_a_panel_in_trouble_says_so_and_goes_on_looking(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
+    tried: list[str] = []
     for name, logical in (("workflows", "workflows"), ("requests", "requests"), ("agents", "agents")):
         table = tables[logical]
         for kind, (fault, words) in kinds(table).items():
@@ -268,6 +269,11 @@ def test_a_panel_in_trouble_says_so_and_goes_on_looking(tables: Any, client_for:
                 panel = visit(client, f"/panels/{name}/")
                 if (name, kind) != ("workflows", "access_denied"):  # describing is not allowed: not counted
                     assert panel.problem.attrs["data-problem"] == kind
+                    assert panel.root.one("h2").words.lower() == name
+                    # A panel by itself is no page to come to.
+                    again = [link.attrs["href"] for link in panel.problem.all("a")]
+                    assert set(again) <= {"/?window=24h"}
+                    tried += again
                     assert words in panel.words
                 assert panel.polls
                 assert poll(client, panel).status == 204 or name == "workflows"
@@ -281,6 +287,7 @@ def test_a_panel_in_trouble_says_so_and_goes_on_looking(tables: Any, client_for:
         assert gone.problem.attrs["data-problem"] == "table_missing"
         assert table.name in gone.words
         assert gone.polls
+    assert tried
     # The others are as they were: trouble with one table stays in its panel.
     assert "Query" not in visit(client, "/").words
 
