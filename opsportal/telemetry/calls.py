@@ -6,6 +6,7 @@ from django.conf import settings
 
 from opsportal.dynamo import calls
 from opsportal.dynamo.calls import Call
+from opsportal.dynamo.errors import UNKNOWN_OPERATION
 from opsportal.dynamo.tables import bindings
 from opsportal.telemetry import figures
 
@@ -34,8 +35,9 @@ def count(call: Call) -> None:
 
 
 def log(call: Call) -> None:
-    """A warning with AWS's request id. A condition that did not hold is an answer, not a failure."""
-    failed = call.outcome not in ("ok", "condition")
+    """A warning with AWS's request id. A condition that did not hold is an answer, not a failure; and so is it that
+    an emulator does not know an operation, which the pages say."""
+    failed = call.outcome not in ("ok", "condition") and call.error not in UNKNOWN_OPERATION
     if not failed and call.seconds < settings.SLOW_CALL_SECONDS:
         return
     ms = round(call.seconds * 1000)

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from opsportal.dynamo import calls as dynamo_calls
 from opsportal.dynamo import clients, spending
 from opsportal.dynamo.calls import Call, tables_of
-from opsportal.dynamo.errors import DynamoError, translated
+from opsportal.dynamo.errors import DynamoError, OperationUnknown, translated
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.telemetry import calls
 from opsportal.telemetry.logs import JsonFormatter
@@ -125,6 +125,17 @@ def test_a_condition_that_does_not_hold_is_no_failure(
     with pytest.raises(client.exceptions.ConditionalCheckFailedException):
         client.delete_item(TableName=table.name, Key={table.key: {"S": "x"}}, ConditionExpression="a = b")
     assert (seen[0].outcome, seen[0].kind) == ("condition", "write")
+    assert caplog.records == []
+
+
+def test_what_an_emulator_does_not_know_is_no_failure(
+    aws: FakeDynamo, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Or each look at the page of the tables would leave warnings in the log of `make run`."""
+    aws.says(Answer({"__type": "x#UnknownOperationException", "message": "unknown"}, status=400))
+    table = binding("requests")
+    with pytest.raises(OperationUnknown), translated(table):
+        clients.client(*table.place).describe_continuous_backups(TableName=table.name)
     assert caplog.records == []
 
 
