@@ -150,7 +150,7 @@ class Trends:
         total, rates = self.total, [bar.failure_rate for bar in self.bars]
         highest = max((rate for rate in rates if rate is not None), default=Decimal(0))
         figure = "—" if total.failure_rate is None else f"{total.failure_rate:.1f} %"
-        unit = f"{total.tones[FAILED]} of {total.ended} that ended"
+        unit = f"{total.tones[FAILED]} of {total.ended} ended"
         note = f"peak {highest:.0f} % in {self.length_text}" if total.ended else "nothing ended"
         bars = [
             (
@@ -168,7 +168,7 @@ class Trends:
         if total.p50 is None or total.p95 is None:
             figure, unit = "—", f"{len(total.seconds) or 'none'} measured, fewer than {LEAST}"
         else:
-            figure, unit = clock.duration(total.p50), f"median · p95 {clock.duration(total.p95)}"
+            figure, unit = clock.duration(total.p50), f"p95 {clock.duration(total.p95)}"
         slowest = max((bar.seconds[-1] for bar in self.bars if bar.seconds), default=None)
         note = "" if slowest is None else f"slowest {clock.duration(slowest)}, of {len(total.seconds)}"
         bars = []
@@ -183,7 +183,7 @@ class Trends:
             else:
                 said, parts = "none measured", []
             bars.append((f"{start}: {said}", parts))
-        return Chart("Duration", figure, unit, note, RUNNING, self._drawn("Duration", note, bars))
+        return Chart("Median duration", figure, unit, note, RUNNING, self._drawn("Duration", note, bars))
 
     def _start(self, bar: Bar) -> str:
         form = "%H:%M:%S" if self.length < timedelta(minutes=1) else "%H:%M"

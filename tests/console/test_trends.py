@@ -59,7 +59,7 @@ def test_spellings_of_a_status_share_a_tone_and_bars_list_what_they_hold() -> No
     throughput, failures, durations = made.charts
     assert "13:58 UTC: 4 created: 1 failed, 3 completed" in throughput.svg
     assert "13:12 UTC: 2 created: 1 cancelled or halted, 1 of an unknown status" in throughput.svg
-    assert (failures.figure, failures.unit, failures.tone) == ("25.0 %", "1 of 4 that ended", "failed")
+    assert (failures.figure, failures.unit, failures.tone) == ("25.0 %", "1 of 4 ended", "failed")
     # Of three no percentile is given, but what the slowest took is shown.
     assert (durations.figure, durations.unit) == ("—", "3 measured, fewer than 5")
     assert "13:58 UTC: slowest 10 s of 3" in durations.svg
