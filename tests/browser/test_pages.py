@@ -14,7 +14,7 @@ from opsportal.console.converters import quote_key
 from opsportal.demo.malformed import HARD_KEYS
 from tests import factories
 from tests.browser import stock
-from tests.browser.conftest import NARROW, SHELL, WIDE
+from tests.browser.conftest import NARROW, SHELL, WIDE, too_wide
 from tests.trouble import denied, refused, trouble
 
 # A first visit may transfer so much, compressed, with everything that its page asks for.
@@ -47,33 +47,43 @@ def noise(context: BrowserContext, live: str) -> Iterator[list[str]]:
 
 
 @pytest.fixture
+def visit(page: Page, live: str, noise: list[str]) -> Callable[[str], list[str]]:
+    """``visit(path)``: what is wrong with the page there without axe: the policy's and the console's
+    complaints are asserted at the end of each test."""
+
+    def go(path: str) -> list[str]:
+        response = page.goto(live + path)
+        assert response is not None
+        assert response.status < 500 or "trouble" in path, f"{path}: {response.status}"
+        headings = page.locator("h1").count()
+        return [f"{path}: {headings} first headings"] if headings != 1 else []
+
+    return go
+
+
+@pytest.fixture
 def look(
-    page: Page, live: str, faults: Callable[..., list[str]], noise: list[str]
+    page: Page, visit: Callable[[str], list[str]], faults: Callable[..., list[str]]
 ) -> Callable[..., list[str]]:
-    """``look(path)``: visit it and return what is wrong. ``prepare(page)`` is done to it before that; of what
-    is opened, ``opening`` is how to, and nothing but that is looked at once more.
+    """``look(path)``: visit it and return what is wrong, on both screens. ``prepare(page)`` is done to it
+    before that; of what is opened, ``opening`` is how to, and only that is looked at.
 
     The shell is the same on all pages of an app, and looked at on the first one.
     """
     seen: set[str] = set()
 
-    def visit(
+    def look_at(
         path: str,
         *,
         prepare: Callable[[Page], None] | None = None,
         opening: Mapping[str, Callable[[Page], None]] | None = None,
     ) -> list[str]:
-        page.set_viewport_size(WIDE)
-        response = page.goto(live + path)
-        assert response is not None
-        assert response.status < 500 or "trouble" in path, f"{path}: {response.status}"
+        found = visit(path)
         if prepare:
             prepare(page)
-        shown = path.split("/")[1]
-        found = faults(path, grave=True, without=SHELL if shown in seen else ())
-        seen.add(shown)
-        if page.locator("h1").count() != 1:
-            found.append(f"{path}: {page.locator('h1').count()} first headings")
+        app = path.split("/")[1]
+        found += faults(path, grave=True, without=SHELL if app in seen else ())
+        seen.add(app)
         for what, open_it in (opening or {}).items():
             page.set_viewport_size(WIDE)
             open_it(page)
@@ -81,7 +91,7 @@ def look(
             found += faults(f"{path} {what}", grave=True, within=what)
         return found
 
-    return visit
+    return look_at
 
 
 def press(selector: str) -> Callable[[Page], None]:
@@ -104,20 +114,15 @@ def test_every_page_of_every_kind_of_item_is_clean(
     running = f"/requests/{stock.RUNNING}/"
     found = look("/", prepare=lambda page: expect(page.locator(".panels [data-live]")).to_have_count(5))
     for path in (
-        "/workflows/", "/workflows/?outside=1", "/workflows/?q=nothing-has-this", "/workflows/demo-stuck-47-minutes/",
-        "/workflows/demo-unlisted-steps/", "/workflows/bad-types/", "/workflows/bad-text/?tab=raw",
-        "/workflows/bad-text/", "/workflows/nothing-but-a-key/", "/workflows/never-was/",
-        "/requests/?sort=priority", "/requests/?from=2020-01-01T00:00",
-        running, f"{running}?tab=config", f"{running}?tab=history", f"{running}?tab=raw",
-        f"{running}logs/", f"{running}logs/?level=ERROR", f"{running}logs/?level=CRITICAL", "/requests/never-was/logs/",
-        "/requests/bad-types/", "/requests/bad-text/?tab=results", "/requests/bad-config/?tab=config",
-        "/requests/bad-history/?tab=history", "/requests/never-was/",
-        "/agents/", "/agents/?health=offline", "/agents/fitness-core-agent/", "/agents/bad-types/", "/agents/bad-text/",
-        "/agents/never-was/", "/agents/fleet/", "/workflows/steps/pdfAdapter/?success=0.98&fastest_ms=300&slowest_ms=2000",
-        "/accounts/views/", "/requests/?cursor=broken",
+        "/workflows/", "/workflows/?outside=1", "/workflows/?q=nothing-has-this", "/workflows/demo-unlisted-steps/",
+        "/workflows/bad-types/", "/workflows/bad-text/?tab=raw", "/workflows/never-was/",
+        "/requests/?sort=priority", running, f"{running}logs/", f"{running}logs/?level=CRITICAL", "/requests/bad-types/",
+        "/requests/bad-text/?tab=results", "/requests/bad-config/?tab=config", "/requests/bad-history/?tab=history",
+        "/requests/never-was/logs/", "/requests/?cursor=broken",
+        "/agents/", "/agents/fitness-core-agent/", "/agents/bad-types/", "/agents/fleet/",
+        "/workflows/steps/pdfAdapter/?success=0.98&fastest_ms=300&slowest_ms=2000", "/accounts/views/",
     ):  # fmt: skip
         found += look(path)
-    found += [fault for key in HARD_KEYS[-2:] for fault in look(f"/workflows/{quote_key(key)}/")]
     # What opens, over lists without rows.
     opening = {
         "details.saved-views": press("details.saved-views summary"),
@@ -130,6 +135,29 @@ def test_every_page_of_every_kind_of_item_is_clean(
         "dialog[open]": lambda page: page.keyboard.press("?"),
     }
     found += look("/workflows/?range=30d&source=nobody", opening=opening)
+    assert found == [], "\n".join(found)
+
+
+def test_pages_of_every_item_fit(
+    tables: dict[str, Any], sign_in: Any, visit: Callable[[str], list[str]], page: Page
+) -> None:
+    """Others of the kinds above, for axe the same: what is in them is not too wide and breaks nothing."""
+    stock.every_kind(tables)
+    sign_in("administrator")
+    running = f"/requests/{stock.RUNNING}/"
+    found = []
+    page.set_viewport_size(NARROW)
+    for path in (
+        "/workflows/demo-stuck-47-minutes/", "/workflows/bad-text/", "/workflows/nothing-but-a-key/",
+        *(f"/workflows/{quote_key(key)}/" for key in HARD_KEYS[-2:]),
+        "/requests/?from=2020-01-01T00:00", f"{running}?tab=config", f"{running}?tab=history", f"{running}?tab=raw",
+        f"{running}logs/?level=ERROR", "/requests/never-was/", "/requests/bad-text/", "/requests/bad-config/",
+        "/agents/?health=offline", "/agents/bad-text/", "/agents/never-was/",
+    ):  # fmt: skip
+        found += visit(path)
+        for size in (NARROW, WIDE) if page.viewport_size == NARROW else (WIDE, NARROW):
+            page.set_viewport_size(size)
+            found += [f"{path} ({size['width']}): {fault}" for fault in too_wide(page)]
     assert found == [], "\n".join(found)
 
 

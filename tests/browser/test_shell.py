@@ -17,7 +17,7 @@ from tests.conftest import PASSWORD
 pytestmark = pytest.mark.urls("tests.browser.gallery")
 
 PAGES = (
-    "/", "/item/sess-0001-a08ac7ad/", "/states/", "/nothing/here/", "/accounts/preferences/", "/accounts/views/",
+    "/", "/item/sess-0001-a08ac7ad/", "/states/", "/nothing/here/", "/accounts/preferences/",
     "/accounts/password/change/", "/accounts/2fa/", "/accounts/logout/", "/admin/", "/admin/auth/user/", "/admin/auth/user/add/",
 )  # fmt: skip
 
