@@ -95,7 +95,9 @@ def main(arguments: list[str]) -> int:
     with cluster(folder) as url:
         # `make test ENGINE=moto` is for where there is no other.
         engine = "moto" if os.environ.get("ENGINE") == "moto" else "dynoxide"
-        command = [sys.executable, "-m", "pytest", "-q", "--engine", engine, *(arguments or TESTS)]
+        # Two processes, each with a database of its own: more would take longer to migrate than they save.
+        parallel = ["--numprocesses", "2", "--dist", "worksteal"]
+        command = [sys.executable, "-m", "pytest", "-q", *parallel, "--engine", engine, *(arguments or TESTS)]
         return subprocess.run(command, cwd=ROOT, env=os.environ | {"TEST_DATABASE_URL": url}).returncode
 
 
