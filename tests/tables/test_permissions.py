@@ -10,7 +10,7 @@ from opsportal.tables.grants import PLACEHOLDER, Feature, places_of, queue_arn
 from opsportal.tables.permissions import FEATURES, ROLES, features
 
 READS = {
-    "GetItem", "Query", "Scan", "DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups",
+    "GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable", "DescribeTimeToLive", "DescribeContinuousBackups",
     "ListTagsOfResource", "ListBackups", "GetMetricData",
 }  # fmt: skip
 
