@@ -5,10 +5,11 @@ moto          a second opinion. Its transactions are not atomic under threads an
               request token, and each query reads the whole table: tests of concurrency, of replayed
               transactions and of large tables are marked ``no_moto``. So are tests of pages and of the
               API (the modules ``test_*_pages`` of the apps and the console, most of ``tests/api``, and
-              whatever is in a browser): it is a second
-              opinion on DynamoDB, and what a page reads and writes it is asked by the tests of queries,
-              lists and actions. It takes ten times as long as dynoxide for each call, and its own server
-              three times as long again: tests/moto_server.py is a quicker one.
+              whatever is in a browser), and tests that send nothing but what others send: it is a second
+              opinion on DynamoDB, and each shape of call (operation, table, index, expressions, options,
+              and how it ends) that the console sends is asked of it by some test of what is beneath.
+              It takes several times as long as dynoxide for each call, and its own server three times as
+              long again: tests/moto_server.py is a quicker one.
 arbiter       Amazon's DynamoDB Local, for those who accept its licence: `make test-arbiter`. It listens
               on all interfaces and cannot be told otherwise.
 
