@@ -6,6 +6,7 @@ them. Outside development the console refuses to start with an insecure value (s
 
 import importlib.util
 import ipaddress
+import json
 import os
 import re
 from pathlib import Path
@@ -18,7 +19,20 @@ from django.core.exceptions import ImproperlyConfigured
 from opsportal.telemetry.logs import FORMATTERS, format_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+
+
+class _Env(environ.Env):  # type: ignore[misc]
+    """Refuses what cannot be read as what it should be with the variable's name, rather than a traceback."""
+
+    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **more: Any) -> Any:
+        try:
+            return super().get_value(var, cast=cast, default=default, **more)
+        except ValueError as error:
+            kind = {int: "a whole number", float: "a number", json.loads: "JSON"}.get(cast, "as it should be")
+            raise ImproperlyConfigured(f"{var} is {self.ENVIRON.get(var)!r}, which is not {kind}.") from error
+
+
+env = _Env()
 
 # --- Which deployment this is ------------------------------------------------------------------
 
@@ -446,12 +460,26 @@ def _refuse_unusable() -> None:
         )
 
 
+_STEP_NAMES = ("key", "label", "waiting")
+
+
 def _refuse_senseless() -> None:
     """Raise ImproperlyConfigured, with the mend, where JSON of another shape would break pages later."""
     texts = isinstance(AGENT_STEPS, dict) and all(isinstance(key, str) for key in AGENT_STEPS.values())
     if not texts:
         raise ImproperlyConfigured(
             'AGENT_STEPS must be a JSON object of agent ids and step keys: {"pdf-agent-7": "pdfAdapter"}.'
+        )
+    steps = WORKFLOW_STEPS if isinstance(WORKFLOW_STEPS, list) else [None]
+    whole = [
+        step["key"]
+        for step in steps
+        if isinstance(step, dict) and all(isinstance(step.get(name), str) for name in _STEP_NAMES)
+    ]
+    if len(set(whole) - {""}) != len(steps):
+        raise ImproperlyConfigured(
+            "WORKFLOW_STEPS must be a JSON list of steps, each with a key of its own: "
+            '[{"key": "intake", "label": "Intake", "waiting": "Waiting for a document"}].'
         )
 
 

@@ -4,8 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from opsportal import settings as settings_module
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "k4mQ9zX1vB7nL2wE8rT5yU3iO6pA0sDfGhJcVbNqWzRxYtSuKe_-"
@@ -46,6 +50,10 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'; it must be"),
         ({"METRICS_ALLOW": "10.0.0.1/8"}, "METRICS_ALLOW: 10.0.0.1/8 has host bits set"),
         ({"METRICS_TOKEN": "secret"}, "METRICS_TOKEN is too short"),
+        ({"WORKFLOW_STUCK_MINUTES": "soon"}, "WORKFLOW_STUCK_MINUTES is 'soon', which is not a whole number"),
+        ({"SLOW_CALL_SECONDS": "soon"}, "SLOW_CALL_SECONDS is 'soon', which is not a number"),
+        ({"WORKFLOW_STEPS": "[{"}, "WORKFLOW_STEPS is '[{', which is not JSON"),
+        ({"WORKFLOW_STEPS": '[{"key": "intake"}]'}, "WORKFLOW_STEPS must be a JSON list"),
     ],
 )  # fmt: skip
 def test_insecure_or_impossible_settings_are_refused_with_the_mend(
@@ -54,6 +62,31 @@ def test_insecure_or_impossible_settings_are_refused_with_the_mend(
     done = start(**environment)
     assert done.returncode != 0
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"key": "intake"},
+        ["intake"],
+        [{"key": "intake", "label": "Intake"}],
+        [{"key": "intake", "label": 1, "waiting": ""}],
+        [{"key": "", "label": "Intake", "waiting": ""}],
+        [{"key": "intake", "label": label, "waiting": ""} for label in ("One", "Two")],
+    ],
+)
+def test_a_step_list_that_pages_could_not_show_is_refused(monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
+    monkeypatch.setattr(settings_module, "WORKFLOW_STEPS", odd)
+    with pytest.raises(ImproperlyConfigured, match=r'WORKFLOW_STEPS must .*"key": "intake"'):
+        settings_module._refuse_senseless()
+
+
+@pytest.mark.parametrize("fine", [[], [{"key": "intake", "label": "Intake", "waiting": ""}]])
+def test_a_step_list_may_be_empty_and_a_step_without_a_waiting_text(
+    monkeypatch: pytest.MonkeyPatch, fine: Any
+) -> None:
+    monkeypatch.setattr(settings_module, "WORKFLOW_STEPS", fine)
+    settings_module._refuse_senseless()
 
 
 @pytest.mark.parametrize("environment", [{}, PRODUCTION, PRODUCTION | {"OPSPORTAL_ENV": "staging"}])
