@@ -245,7 +245,7 @@ def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any]
     page = viewing("/")
     failed = page.locator("#panel-requests .tile", has_text="failed")
     expect(failed.locator(".figure")).to_have_text("2")
-    expect(page.locator("#panel-requests")).to_contain_text("66.7 % 2 of 3 that ended")
+    expect(page.locator("#panel-requests")).to_contain_text("66.7 % 2 of 3 ended")
     factories.put(tables["requests"], factories.request("req_new", status="failed", errors=["It broke"]))
     caches["process"].clear()  # figures may be ten seconds old
     refresh(page)
