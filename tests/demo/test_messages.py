@@ -278,8 +278,18 @@ def test_the_steps_of_another_orchestrator_are_run_too(failed: World, commands: 
 
 
 def test_a_run_reads_its_queues(
-    tables: dict[str, Any], requests_queue: Queue, queue: Callable[[str], Queue]
+    tables: dict[str, Any],
+    requests_queue: Queue,
+    queue: Callable[[str], Queue],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # All that is simulated draws from one source, in an order that the machine's load decides.
+    chosen, choices = itertools.cycle((["table"], ["sqs"])), random.Random.choices
+
+    def alternately(rng: random.Random, among: Any, *weights: Any) -> Any:
+        return next(chosen) if among == ("table", "sqs") else choices(rng, among, *weights)
+
+    monkeypatch.setattr(random.Random, "choices", alternately)
     commands = queue("WORKFLOW_COMMANDS_QUEUE_URL")
     put(tables["workflows"], {tables["workflows"].key: "s", "overallStatus": "initializing"})
     send(commands, {"action": "retry", "sessionId": "s", "fromStep": None, "action_id": "a-3"})
