@@ -33,7 +33,7 @@ from .workflow_update import WorkflowUpdate
 
 logger = logging.getLogger("tracking.writer")
 
-ERROR_BYTES, ACTIVITY_BYTES = 32_000, 2_000
+ERROR_BYTES, ACTIVITY_BYTES, FACT_BYTES = 32_000, 2_000, 4_000
 # What a progress that was not written yet adds to the end of its step.
 _TOLD = ("activity", "tokenUsage")
 
@@ -94,11 +94,11 @@ class StatusWriter(TableWriter):
     def initialize(
         self, session_id: str, *, correlation_id: str, document_id: str, source_type: str
     ) -> WriteResult:
-        """Create the item: steps pending, totals zero, ``overallStatus`` initializing, 90 days to live.
-
-        One that exists is left as it is (``unchanged``): a message delivered twice resets nothing."""
-        texts = {"correlationId": correlation_id, "documentId": document_id, "sourceType": source_type}
-        self.sessions.correlate(session_id, correlation_id)
+        """Create the item: steps pending, totals zero, ``overallStatus`` initializing, 90 days to live. One that
+        exists is left as it is (``unchanged``): a message delivered twice resets nothing. None is left out."""
+        facts = {"correlationId": correlation_id, "documentId": document_id, "sourceType": source_type}
+        texts = {name: values.cut(str(fact), FACT_BYTES) for name, fact in facts.items() if fact is not None}
+        self.sessions.correlate(session_id, texts.get("correlationId", ""))
         return self._call("initialize", session_id, lambda: {"texts": texts})
 
     def start_step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> WriteResult:

@@ -75,6 +75,16 @@ def test_initialize_makes_the_item_of_the_documents(bench: Bench) -> None:
     }
 
 
+@pytest.mark.no_moto
+def test_a_fact_that_is_missing_or_no_text_does_not_cost_the_workflow(bench: Bench) -> None:
+    facts: Any = {"correlation_id": None, "document_id": "scan-\udce4.pdf", "source_type": 7}
+    assert bench.writer.initialize("s", **facts)
+    item = bench.item()
+    assert "correlationId" not in item
+    assert (item["documentId"], item["sourceType"]) == ({"S": "scan-?.pdf"}, {"S": "7"})
+    assert bench.writer.start_step("s", "pdfAdapter", "Reading")
+
+
 def test_initialize_again_resets_nothing(bench: Bench) -> None:
     bench.begin()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
