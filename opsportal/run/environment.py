@@ -9,17 +9,21 @@ from opsportal.run.kept import kept_secret
 from opsportal.run.options import Options, RefusalError
 from opsportal.run.queues import queue_urls
 
+ABOUT_OUR_ENGINE = ("OPSPORTAL_DEMO_DATABASE", "OPSPORTAL_ENGINE_IS_VOLATILE")
 # An engine on loopback takes any credentials, and must not be sent real ones.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
 def common(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
-    """For every child: where data is, and a secret key that outlives a restart."""
+    """For every child: where data is, and a secret key that outlives a restart.
+
+    What `with_engine` says of our own engine is not taken from outside: it has tables made and users too.
+    """
     secret = environ.get("SECRET_KEY") or kept_secret(
         options.data_dir / "secret_key", lambda: secrets.token_urlsafe(50)
     )
     return {
-        **environ,
+        **{name: value for name, value in environ.items() if name not in ABOUT_OUR_ENGINE},
         "DATA_DIR": str(options.data_dir),
         "SECRET_KEY": secret,
         "DJANGO_SETTINGS_MODULE": "opsportal.settings",

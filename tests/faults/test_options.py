@@ -59,6 +59,12 @@ def test_the_engines_children_get_no_way_to_amazon() -> None:
     assert given["OPSPORTAL_ENGINE_IS_VOLATILE"] == "0"
 
 
+def test_tables_are_not_made_elsewhere_because_the_shell_says_that_the_engine_is_ours(tmp_path: Path) -> None:
+    said = {"OPSPORTAL_DEMO_DATABASE": "", "OPSPORTAL_ENGINE_IS_VOLATILE": "1", "SECRET_KEY": "k" * 50}
+    options = Options.read({"OPSPORTAL_ENGINE": "aws", "DATA_DIR": str(tmp_path)})
+    assert not environment.common(options, said).keys() & set(said) - {"SECRET_KEY"}
+
+
 def test_a_table_with_an_endpoint_of_its_own_is_not_filled_with_demo_data() -> None:
     with pytest.raises(RefusalError, match="DYNAMODB_AGENTS_ENDPOINT_URL is set"):
         environment.with_engine({"DYNAMODB_AGENTS_ENDPOINT_URL": "https://x"}, "http://127.0.0.1:1", None)
