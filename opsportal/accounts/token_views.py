@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from opsportal.accounts.token_forms import TokenForm
 from opsportal.accounts.tokens import ApiToken
@@ -36,13 +36,17 @@ def tokens(request: HttpRequest) -> HttpResponseBase:
 
 
 @staff
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Revoke a token: one's own, or as an administrator any."""
+    """Ask for it, and revoke a token: one's own, or as an administrator any."""
     user = _user(request)
     token = ApiToken.objects.visible_to(user).filter(pk=pk).first()
     if token is None:
         raise Http404("There is no such token.")
+    if request.method != "POST":
+        if token.state != "live":
+            return redirect("accounts:tokens")
+        return _page(request, TokenForm(maker=user), revoking=token)
     token.revoke(user)
     logger.info("token %r (%s) revoked by %r", token.actor_name, token.prefix, user.get_username())
     messages.success(request, f"The token “{token.name}” is revoked: nothing can be done with it any more.")
@@ -50,13 +54,20 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _page(
-    request: HttpRequest, form: TokenForm, *, made: ApiToken | None = None, text: str = "", status: int = 200
+    request: HttpRequest,
+    form: TokenForm,
+    *,
+    made: ApiToken | None = None,
+    text: str = "",
+    revoking: ApiToken | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "tokens": ApiToken.objects.visible_to(_user(request)),
         "form": form,
         "made": made,
         "text": text,
+        "revoking": revoking,
         "origin": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "accounts/tokens.html", context, status=status)

@@ -248,8 +248,14 @@ def test_administrators_see_and_revoke_every_token_others_their_own(
     assert client_for("administrator").post(f"{URL}{token.pk}/revoke/")["Location"] == URL
     assert ApiToken.objects.get().state == "revoked"
     mine, _ = made(viewer, name="mine")
+    page = client_for("viewer").get(f"{URL}{mine.pk}/revoke/").content.decode()
+    assert "Revoke “mine”" in page
+    assert ApiToken.objects.get(pk=mine.pk).state == "live"  # asked only
+    assert client_for("operator").get(f"{URL}{mine.pk}/revoke/").status_code == 404
+    assert client_for("viewer").get(f"{URL}{token.pk}/revoke/").status_code == 404
     client_for("viewer").post(f"{URL}{mine.pk}/revoke/")
     assert ApiToken.objects.get(pk=mine.pk).state == "revoked"
+    assert client_for("viewer").get(f"{URL}{mine.pk}/revoke/")["Location"] == URL
 
 
 def test_a_services_token_outlives_its_makers_account_and_administrators_see_it(
@@ -270,7 +276,7 @@ def test_revoking_needs_post_and_the_forms_token(operator: Any, client_for: Any)
     client = Client(enforce_csrf_checks=True)
     client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post(f"{URL}{token.pk}/revoke/").status_code == 403
-    assert client_for("operator").get(f"{URL}{token.pk}/revoke/").status_code == 405
+    assert client_for("operator").get(f"{URL}{token.pk}/revoke/").status_code == 200
     assert ApiToken.objects.get().state == "live"
 
 
