@@ -45,7 +45,7 @@ class Look:
     @property
     def answered(self) -> bool:
         """Whether anything answered at all; without credentials nobody is asked."""
-        return self.found is not None or hasattr(self.error and self.error.__cause__, "response")
+        return self.found is not None or bool(self.error and _answer_of(self.error))
 
     @property
     def reached(self) -> bool:
@@ -59,8 +59,7 @@ def look_at(table: Binding) -> Look:
             said = clients.client(*table.place).describe_table(TableName=table.name)
         return Look(table, describe(table, fresh=True), skew=_skew(said))
     except DynamoError as error:
-        # The answer that botocore raised, if there was one.
-        answer = getattr(error.__cause__, "response", {})
+        answer = _answer_of(error)
         # Without an error of its own there is only the HTTP status: a proxy's page, or another server.
         if answer.get("Error", {}).get("Code", "").isdecimal():
             status = answer["Error"]["Code"]
@@ -69,6 +68,11 @@ def look_at(table: Binding) -> Look:
                 "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY).",
             )
         return Look(table, error=error, skew=_skew(answer))
+
+
+def _answer_of(error: DynamoError) -> dict[str, Any]:
+    """The answer that botocore raised. Empty if there was none: that of a broken connection is None."""
+    return getattr(error.__cause__, "response", None) or {}
 
 
 def late(table: Binding) -> Look:
