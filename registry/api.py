@@ -289,13 +289,14 @@ def get_agent(request: HttpRequest, agent_id: str) -> HttpResponse:
 )
 @requires("registry.activate_agents")
 def deactivate_agent(request: HttpRequest, agent_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    done = effects.carry_out(
+    return effects.answered(
         request,
         lambda by, action_id: actions.deactivate(agent_id, by=by, reason=body.reason, action_id=action_id),
+        kind="agents",
+        url=url_of(agent_id),
         reason=body.reason,
         state=STATE,
     )
-    return answer(effects.effect(done, "agents", url_of(agent_id)), headers=effects.headers_of(done))
 
 
 def url_of(agent_id: str) -> str:

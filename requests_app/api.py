@@ -235,13 +235,14 @@ def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
 )
 @requires("requests_app.cancel_requests")
 def cancel_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    done = effects.carry_out(
+    return effects.answered(
         request,
         lambda by, action_id: actions.cancel(request_id, by=by, reason=body.reason, action_id=action_id),
+        kind="requests",
+        url=url_of(request_id),
         reason=body.reason,
         state=STATE,
     )
-    return answer(effects.effect(done, "requests", url_of(request_id)), headers=effects.headers_of(done))
 
 
 @router.post(
@@ -252,13 +253,14 @@ def cancel_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] =
 )
 @requires("requests_app.retry_requests")
 def retry_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    done = effects.carry_out(
+    return effects.answered(
         request,
         lambda by, action_id: actions.retry(request_id, by=by, reason=body.reason, action_id=action_id),
+        kind="requests",
+        url=url_of(request_id),
         reason=body.reason,
         state=STATE,
     )
-    return answer(effects.effect(done, "requests", url_of(request_id)), headers=effects.headers_of(done))
 
 
 def url_of(request_id: str) -> str:

@@ -126,13 +126,14 @@ def get_workflow(request: HttpRequest, session_id: str) -> HttpResponse:
 )
 @requires("tracking.cancel_workflows")
 def cancel_workflow(request: HttpRequest, session_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    done = effects.carry_out(
+    return effects.answered(
         request,
         lambda by, action_id: actions.cancel(session_id, by=by, reason=body.reason, action_id=action_id),
+        kind="workflows",
+        url=url_of(session_id),
         reason=body.reason,
         state=STATE,
     )
-    return answer(effects.effect(done, "workflows", url_of(session_id)), headers=effects.headers_of(done))
 
 
 @router.post(
@@ -143,17 +144,18 @@ def cancel_workflow(request: HttpRequest, session_id: str, body: Body[ReasonIn] 
 )
 @requires("tracking.retry_workflows")
 def retry_workflow(request: HttpRequest, session_id: str, body: Body[RetryIn] = WHOLE) -> HttpResponse:
-    done = effects.carry_out(
+    return effects.answered(
         request,
         lambda by, action_id: actions.retry(
             session_id, by=by, reason=body.reason, action_id=action_id, from_failed=body.from_failed
         ),
+        kind="workflows",
+        url=url_of(session_id),
         reason=body.reason,
         state=STATE,
         # A retry from a step says so in its note.
         same=lambda entry: bool(entry.note) == body.from_failed,
     )
-    return answer(effects.effect(done, "workflows", url_of(session_id)), headers=effects.headers_of(done))
 
 
 def url_of(session_id: str) -> str:

@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from opsportal.api.answers import words
+from opsportal.api.answers import answer, words
 from opsportal.api.guards import caller_of
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.dynamo.attributes import plain, read_text
@@ -152,6 +152,21 @@ def effect(done: Done, kind: str, url: str) -> dict[str, Any]:
         "reason": entry.reason,
         "url": url,
     }
+
+
+def answered(
+    request: HttpRequest,
+    run: Run,
+    *,
+    kind: str,
+    url: str,
+    reason: str,
+    state: State,
+    same: Callable[[Entry], bool] = lambda entry: True,
+) -> HttpResponse:
+    """Carry out one action on the item at `url`, as `carry_out` does, and answer an `EffectOut`."""
+    done = carry_out(request, run, reason=reason, state=state, same=same)
+    return answer(effect(done, kind, url), headers=headers_of(done))
 
 
 def current_of(*names: str) -> State:
