@@ -23,6 +23,8 @@ from tracking.writer import StatusWriter
 
 STEPS = ("pdfAdapter", "tradeExtraction", "tradeMatching", "exceptionManagement")
 THROTTLED = refused("ThrottlingException", "Rate exceeded")
+SHOW = """hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
+    document.dispatchEvent(new Event('visibilitychange')); }"""
 
 
 @pytest.fixture
@@ -188,18 +190,33 @@ def test_a_hidden_tab_asks_nothing_and_catches_up_when_it_is_seen(
     prefer("viewer", refresh_seconds=2)
     factories.put(tables["workflows"], factories.workflow("sess-1"))
     page = viewing("/workflows/sess-1/")
-    show = """hidden => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => hidden});
-        document.dispatchEvent(new Event('visibilitychange')); }"""
     poll_often(page)
     with page.expect_request(is_poll):
         pass  # it does ask, as long as it is seen
-    page.evaluate(show, True)
+    page.evaluate(SHOW, True)
     asked = polls_of(page)
     factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="info"))
     wait_for_three_polls(page)
     assert asked == []
-    page.evaluate(show, False)
+    page.evaluate(SHOW, False)
     expect(page.locator(".summary")).to_contain_text("info")
+
+
+def test_a_finished_list_asks_once_when_somebody_comes_back_to_it(
+    tables: dict[str, Any], viewing: Any, prefer: Any
+) -> None:
+    prefer("viewer", refresh_seconds=2)
+    factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="completed"))
+    page = viewing("/workflows/")
+    expect(page.locator("#live-state")).to_contain_text("finished")
+    asked = polls_of(page)
+    factories.put(tables["workflows"], factories.workflow("sess-2", overallStatus="completed"))
+    page.evaluate("Date.now = (now => () => now() + 10_000)(Date.now)")
+    page.evaluate(SHOW, True)
+    page.evaluate(SHOW, False)
+    expect(page.get_by_text("1 new")).to_be_visible()
+    assert len(asked) == 1
+    expect(page.locator("#live-state")).to_contain_text("finished")
 
 
 def test_refreshing_can_be_off_and_asked_for(tables: dict[str, Any], viewing: Any, prefer: Any) -> None:

@@ -151,8 +151,9 @@
     if (document.hidden) return;
     render();
     for (const region of regions()) {
-      // Whoever comes back to the page wants it as it is now, not in thirty seconds.
-      if (region.dataset.live === "on" && Date.now() - stateOf(region).checkedAt > 2000) return refreshNow();
+      // Whoever comes back to the page wants it as it is now, not in thirty seconds; and a list on which all is
+      // finished, which asks no more by itself, may have got new items.
+      if (region.dataset.live !== "off" && Date.now() - stateOf(region).checkedAt > 2000) return refreshNow();
     }
   });
   for (const name of ["selectionchange", "change", "close", "toggle"]) {
