@@ -7,8 +7,10 @@ The item keeps the layout of deployed registries, so that their other readers go
 import hashlib
 import json
 import secrets
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,8 +44,13 @@ DECIDED = frozenset(
 MOST_OTHERS, MOST_NAME = 50, 255
 # Writes of others in between that one announcement bears.
 ATTEMPTS = 8
-# Seconds, times the attempt, and by chance up to as much again: so that they do not meet again.
-PAUSE = 0.005
+# Seconds at most before the second try, and twice as many before each that follows, by chance anything below that:
+# so many as want to write at once come through, the last alone.
+PAUSE = 0.01
+# Within a process they take turns, so that only processes meet; whoever has waited so many seconds tries anyway,
+# since what is written is decided by conditions.
+TURN = 1.0
+_turns = tuple(threading.Lock() for _ in range(64))
 
 
 @dataclass(frozen=True)
@@ -70,14 +77,15 @@ def register(announced: Announcement, *, by: Actor, reason: str, action_id: str)
     Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
     for attempt in range(ATTEMPTS):
         try:
-            return act(
-                Action.AGENT_REGISTER,
-                actions.target(announced.agent_id),
-                lambda raw, now: _new(announced, now) if raw is None else _again(announced, raw, now),
-                by=by,
-                reason=reason,
-                action_id=action_id,
-            )
+            with _turn(announced.agent_id):
+                return act(
+                    Action.AGENT_REGISTER,
+                    actions.target(announced.agent_id),
+                    lambda raw, now: _new(announced, now) if raw is None else _again(announced, raw, now),
+                    by=by,
+                    reason=reason,
+                    action_id=action_id,
+                )
         except Conflict:
             # A heartbeat or a registration of the same agent was quicker; neither forbids this one.
             if attempt + 1 == ATTEMPTS:
@@ -86,9 +94,20 @@ def register(announced: Announcement, *, by: Actor, reason: str, action_id: str)
     raise AssertionError("the last attempt returns or raises")
 
 
+@contextmanager
+def _turn(agent_id: str) -> Iterator[None]:
+    lock = _turns[hash(agent_id) % len(_turns)]
+    mine = lock.acquire(timeout=TURN)
+    try:
+        yield
+    finally:
+        if mine:
+            lock.release()
+
+
 def pause(attempt: int) -> None:
     """Before a write is tried again, after the `attempt`-th that others came before."""
-    time.sleep(PAUSE * (attempt + 1) * (1 + secrets.randbelow(100) / 100))
+    time.sleep(PAUSE * 2**attempt * secrets.randbelow(1000) / 1000)
 
 
 def _new(announced: Announcement, now: datetime) -> Plan:

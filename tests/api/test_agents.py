@@ -535,6 +535,17 @@ def test_many_who_register_one_agent_at_once_all_succeed(caller: Program, table:
         assert set(pool.map(register, range(24))) == {""}
 
 
+def test_a_turn_that_does_not_come_keeps_nobody_from_registering(
+    table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "TURN", 0.01)
+    with announcements._turn("a"):
+        announced = announcements.Announcement("a", {"endpoint": "https://x.example"})
+        announcements.register(announced, by=BY, reason="", action_id=new_id())
+    assert get(table, "a") is not None
+    assert not announcements._turns[hash("a") % len(announcements._turns)].locked()
+
+
 def test_a_registration_that_others_keep_from_being_written_says_when_to_try_again(
     caller: Program, table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
