@@ -145,9 +145,12 @@ def make(
     owner: User | None = None,
     role: str = "",
 ) -> tuple[ApiToken, str]:
-    """A new token and its text, which is kept nowhere. Raises IntegrityError where one of that name lives."""
+    """A new token and its text, which is kept nowhere. Raises IntegrityError where one of that name lives; one
+    that expired gives its name up, and is revoked."""
     text = MARK + secrets.token_urlsafe(SECRET_BYTES)
     now = timezone.now()
+    expired = ApiToken.objects.filter(owner=owner, name=name, revoked_at=None, expires_at__lte=now)
+    expired.update(revoked_at=now, revoked_by=made_by)
     values: dict[str, Any] = {"owner": owner, "role": "" if owner else role, "made_by": made_by}
     token = ApiToken.objects.create(
         name=name,

@@ -224,6 +224,21 @@ def test_a_name_that_lives_is_refused(client_for: Any) -> None:
     assert ApiToken.objects.count() == 1
 
 
+def test_the_name_of_an_expired_token_can_be_given_again(client_for: Any, operator: Any, viewer: Any) -> None:
+    mine, _ = made(operator)
+    others, _ = made(viewer)
+    service, _ = made(operator, owner=None, role="viewer")
+    ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert client_for("operator").post(URL, form()).status_code == 200
+    assert ApiToken.objects.get(pk=mine.pk).state == "revoked"
+    assert {token.pk for token in ApiToken.objects.filter(revoked_at=None, expires_at__lt=timezone.now())} == {
+        others.pk, service.pk,
+    }  # fmt: skip
+    assert client_for("administrator").post(URL, form(whose="service", role="viewer")).status_code == 200
+    assert ApiToken.objects.get(pk=service.pk).state == "revoked"
+    assert ApiToken.objects.get(pk=others.pk).state == "expired"
+
+
 def test_only_administrators_make_tokens_of_services(client_for: Any) -> None:
     wish = form(whose="service", role="operator")
     client_for("operator").post(URL, wish)
