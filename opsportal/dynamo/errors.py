@@ -143,6 +143,15 @@ _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on res
 _NO_START = re.compile("provided starting key|exclusive start key", re.IGNORECASE)
 
 
+def key_mismatch(table: "Binding", detail: str = "") -> KeyMismatch:
+    """Of a table whose key is not the one that its settings, or for one of the console's own its declaration, say."""
+    mend = f"Set DYNAMODB_{table.logical.upper()}_KEY to the table's partition key (python manage.py dynamo verify --table {table.logical} names it)."
+    if table.logical not in settings.DYNAMO_TABLES:
+        mend = "It is another program's under the name of one of the console's own: move it away, then run python manage.py dynamo migrate."
+    where = f"{table.name} in {table.region}"
+    return KeyMismatch(f"{where} does not have the partition key {table.key!r}.", mend, detail=detail)
+
+
 @contextmanager
 def translated(table: "Binding") -> Iterator[None]:
     """Raise a `DynamoError` in place of botocore's and PynamoDB's errors about `table`.
@@ -190,10 +199,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
-        mend = (
-            f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; "
-            "to create it in development: python manage.py dynamo migrate"
-        )
+        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it in development: python manage.py dynamo migrate"
         if table.logical not in settings.DYNAMO_TABLES:
             mend = "It is one of the console's own, which python manage.py dynamo migrate creates."
         return TableMissing(f"There is no table {where}.", mend, detail=message)
@@ -225,12 +231,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code == "ValidationException" and "key element does not match" in message:
-        return KeyMismatch(
-            f"{where} does not have the partition key {table.key!r}.",
-            f"Set {variable}_KEY to the table's partition key "
-            f"(python manage.py dynamo verify --table {table.logical} names it).",
-            detail=message,
-        )
+        return key_mismatch(table, message)
     logger.error("unexpected answer about %s", table.name, exc_info=error)
     return DynamoError(f"{error.operation_name} on {where}: {code}: {message}", detail=message)
 
@@ -259,12 +260,11 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
 
 
 def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
-    found = _without_answer(error, *table.place)
-    if found is None:
-        # Nothing that this console should meet: the log gets all of it.
-        logger.error("unexpected error about %s", table.name, exc_info=error)
-        return DynamoError(f"{table.name}: {error}")
-    return found
+    if found := _without_answer(error, *table.place):
+        return found
+    # Nothing that this console should meet: the log gets all of it.
+    logger.error("unexpected error about %s", table.name, exc_info=error)
+    return DynamoError(f"{table.name}: {error}")
 
 
 def unusable(error: Exception, region: str, endpoint: str) -> DynamoError:

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.creation import create
-from opsportal.dynamo.errors import DynamoError, TableMissing, translated
+from opsportal.dynamo.errors import DynamoError, TableMissing, key_mismatch, translated
 from opsportal.dynamo.tables import Binding, TableSpec, own_table
 
 LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name", source="the console's own")
@@ -189,12 +189,16 @@ class Entry:
 
 
 def entries(table: Binding, *, patient: bool = True) -> dict[str, dict[str, Any]]:
-    """The items of the ledger beside `table`, by their key. Raises TableMissing where there is none yet."""
+    """The items of the ledger beside `table`, by their key. Raises TableMissing where there is none yet, and KeyMismatch
+    where another program's table has its name."""
     ledger = ledger_of(table)
     with translated(ledger):
         paginator = clients.client(*ledger.place, patient=patient).get_paginator("scan")
         pages = paginator.paginate(TableName=ledger.name, ConsistentRead=True)
-        return {item["name"]["S"]: item for page in pages for item in page["Items"]}
+        items = [item for page in pages for item in page["Items"]]
+    if any("S" not in item.get(ledger.key, {}) for item in items):
+        raise key_mismatch(ledger)
+    return {item[ledger.key]["S"]: item for item in items}
 
 
 def entry_of(migration: str, app: str, table: Binding, items: dict[str, dict[str, Any]]) -> Entry:

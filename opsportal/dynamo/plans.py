@@ -34,6 +34,11 @@ class Planned:
     def table(self) -> Binding:
         return self.entry.table
 
+    @property
+    def title(self) -> str:
+        """Which migration, and where: one of the console's own tables has the same name in every region."""
+        return f"{self.migration.app}: {self.migration.name}, {place_text(self.table)}"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -50,7 +55,7 @@ class Plan:
         """For people: each migration, its table and place, and what it will do."""
         lines = []
         for one in self.planned:
-            lines.append(f"{one.migration.app}: {one.migration.name}, {place_text(one.table)}")
+            lines.append(one.title)
             lines += [f"  {line}" for line in one.outlook.lines]
         for table, setting in self.lacking:
             lines.append(f"{table.name}, {place_text(table)}: turn on {setting.text}, which it lacks")
@@ -77,9 +82,10 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
     planned: list[Planned] = []
     lacking: list[tuple[Binding, Setting]] = []
     for one, entry in entries_of(chosen):
+        where = f"{entry.table.name} in {entry.table.region}"
         if entry.removing:
             notes.append(
-                f"{one.name}: its rollback on {entry.table.name}, begun {entry.when('removing')}, did not end. "
+                f"{one.name}: its rollback on {where}, begun {entry.when('removing')}, did not end. "
                 f"Finish it: python manage.py dynamo rollback --target {one.name}"
             )
         elif not entry.applied:
@@ -90,7 +96,7 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
                 found = deployed(entry.table)
             except TableMissing:
                 notes.append(
-                    f"{one.name} was applied {entry.when('applied')}, but {entry.table.name} is not there any more. "
+                    f"{one.name} was applied {entry.when('applied')}, but {where} is not there any more. "
                     f"python manage.py dynamo rollback --target {one.name} notes that; then migrate creates it anew."
                 )
             else:
@@ -98,7 +104,7 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
                     lacking += [(entry.table, one) for one in creation.settings_lacking(entry.table, found)]
                 else:
                     notes.append(
-                        f"{one.name} was applied {entry.when('applied')}, but {entry.table.name} was created again since: "
+                        f"{one.name} was applied {entry.when('applied')}, but {where} was created again since: "
                         "it is left as it is. python manage.py dynamo verify says where it differs."
                     )
     return Plan(tuple(planned), tuple(lacking), tuple(notes))
@@ -143,7 +149,7 @@ def carry_out(todo: Plan, say: Say, *, accept_index_rejects: bool = False) -> in
     count = sum(_apply(one, say, done) for one in todo.planned)
     for table, setting in todo.lacking:
         if creation.apply(setting, table):
-            say(f"{table.name}: turned on {setting.text}")
+            say(f"{table.name}, {place_text(table)}: turned on {setting.text}")
     if count:
         say(f"{count} table migrations applied." if count > 1 else "1 table migration applied.")
     elif not todo.planned:
@@ -158,7 +164,7 @@ def _apply(one: Planned, say: Say, done: set[tuple[str, str]]) -> bool:
     key = (entry.key, entry.table.endpoint)
     if entry.applied and key in done:
         return False  # an emulator that knows no regions: the table of both places is one
-    say(f"{one.migration.app}: {one.migration.name}")
+    say(one.title)
     if not entry.applied and entry.finish(one.migration.step.apply(entry.table, entry, say)):
         done.add(key)
         return True

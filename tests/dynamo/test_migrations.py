@@ -41,12 +41,13 @@ def test_a_fresh_place_gets_all_tables_as_declared(place: dict[str, Binding], en
     said: list[str] = []
     assert migrate(said.append) == 5
     all_as_declared(place, engine.kind)
+    here, north = f"us-east-1 at {engine.endpoint}", f"eu-north-1 at {engine.endpoint}"
     assert [line for line in said if not line.startswith("  ")] == [
-        f"requests_app: {NAMES[0]}",
-        f"requests_app: {NAMES[1]}",
-        f"registry: {NAMES[2]}",
-        f"tracking: {NAMES[3]}",
-        f"tracking: {NAMES[4]}",
+        f"requests_app: {NAMES[0]}, {here}",
+        f"requests_app: {NAMES[1]}, {here}",
+        f"registry: {NAMES[2]}, {north}",
+        f"tracking: {NAMES[3]}, {here}",
+        f"tracking: {NAMES[4]}, {here}",
         "5 table migrations applied.",
     ]
     assert f"  created {place['requests'].name}" in said
@@ -271,9 +272,9 @@ def test_the_command_says_what_it_did(place: dict[str, Binding]) -> None:
         f"  create {logs.name}: key log_id; PAY_PER_REQUEST; indexes request-logs-index; TTL on ttl",
         f"registry: {NAMES[2]}, eu-north-1 at {logs.endpoint}",
         f"  create {agents.name}: key agentId; PAY_PER_REQUEST",
-        f"requests_app: {NAMES[1]}",
+        f"requests_app: {NAMES[1]}, {where}",
         f"  created {logs.name}",
-        f"registry: {NAMES[2]}",
+        f"registry: {NAMES[2]}, eu-north-1 at {logs.endpoint}",
         f"  created {agents.name}",
         "2 table migrations applied.",
         "Verified: 2 tables as declared.",

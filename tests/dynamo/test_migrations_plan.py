@@ -1,6 +1,7 @@
 """The plan says what will happen before it does, where, to what, and what it leaves; then somebody says yes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from io import StringIO
 from types import SimpleNamespace
@@ -78,7 +79,8 @@ def test_make_run_migrates_unasked_and_once_where_regions_are_one(
     monkeypatch.setenv("DEMO", "0")
     assert prepare.main() == 0
     said = capsys.readouterr().out.splitlines()
-    assert [line.partition(": ")[2] for line in said if ": migration_" in line] == [*NAMES, *OWN]
+    done = [line.partition(", ")[0].partition(": ")[2] for line in said if ": migration_" in line]
+    assert done == [*NAMES, *OWN]
     assert said[-1] == "7 table migrations applied."
     assert prepare.main() == 0
     assert capsys.readouterr().out == ""
@@ -251,9 +253,9 @@ def test_a_table_that_is_there_and_differs_is_said_point_by_point_with_the_comma
     clients.client(*table.place).create_table(**request)
     said, _ = run(plan=True, table=["requests"], app="requests_app")
     assert f"  {table.name} exists already (0 items, 0 bytes) and is left as it is" in said
-    differing = [line for line in said if line.startswith(f"{table.name}, ")]
+    differing = [line for line in said if line.startswith(f"{table.name} in us-east-1, ")]
     assert any("strategy-index" in line for line in differing)
-    assert any(line.startswith(f"{table.name}, TTL") for line in differing)
+    assert any(line.startswith(f"{table.name} in us-east-1, TTL") for line in differing)
     after = said.index(next(line for line in differing if "strategy-index" in line)) + 1
     assert "update-table" in said[after]
     assert f"--table-name {table.name}" in said[after]
@@ -288,7 +290,7 @@ def test_what_a_table_of_ours_lacks_is_turned_on_again(place: dict[str, Binding]
         wanted.insert(1, "point-in-time recovery")
     said, asked = run("yes", app="tracking")
     assert [line for line in said if ": turned on " in line] == [
-        f"{table.name}: turned on {one}" for one in wanted
+        f"{table.name}, us-east-1 at {table.endpoint}: turned on {one}" for one in wanted
     ]
     assert asked
     assert ttl(table) == "expiresAt"
@@ -315,7 +317,7 @@ def test_a_table_that_is_gone_or_another_one_is_noted_and_not_touched(place: dic
     client = clients.client(*table.place)
     client.delete_table(TableName=table.name)
     (note,) = plan(app="requests_app").notes
-    assert f"but {table.name} is not there any more" in note
+    assert f"but {table.name} in us-east-1 is not there any more" in note
     assert f"rollback --target {NAMES[1]}" in note
     client.create_table(**table.create_request())
     item = ledger_item(table, NAMES[1])
@@ -327,7 +329,9 @@ def test_a_table_that_is_gone_or_another_one_is_noted_and_not_touched(place: dic
     )
     again = plan(app="requests_app")
     assert not again
-    assert [f"but {table.name} was created again since" in note for note in again.notes] == [True]
+    assert [f"but {table.name} in us-east-1 was created again since" in note for note in again.notes] == [
+        True
+    ]
 
 
 # --- The ledger ------------------------------------------------------------------------------------------
@@ -509,6 +513,32 @@ def test_a_ledger_that_may_not_be_read_is_a_state_of_its_own(fake: FakeDynamo) -
     assert not any(state.pending for state in found)
     assert isinstance(found[0].trouble, AccessDenied)
     assert len(fake.asked) == 2  # one per place
+
+
+@pytest.mark.parametrize("holds", [[], [{"name": {"N": "7"}}, {}]], ids=["empty", "items"])
+def test_another_programs_table_of_the_ledgers_name_is_said_and_left(
+    place: dict[str, Binding], holds: list[dict[str, Any]]
+) -> None:
+    theirs = replace(ledger_of(place["requests"]), key="id")
+    create(theirs)
+    client = clients.client(*theirs.place)
+    for number, item in enumerate(holds):
+        client.put_item(TableName=theirs.name, Item={"id": {"S": str(number)}, **item})
+    mend = "another program's under the name of one of the console's own"
+    with pytest.raises(CommandError, match=f"{theirs.name} in us-east-1 does not have .* key 'name'.*{mend}"):
+        call_command("dynamo", "migrate", "--yes", "--app", "requests_app", stdout=StringIO())
+    assert not exists(place["requests"])
+    said = StringIO()
+    if not holds:
+        return
+    with pytest.raises(SystemExit):
+        call_command("dynamo", "status", stdout=said)
+    line = said.getvalue().splitlines()[1]
+    assert line.startswith(f"  unknown: {theirs.name} in us-east-1 does not have the partition key")
+    assert "another program's" in line
+    assert "DYNAMODB_MIGRATIONS_KEY" not in line
+    with pytest.raises(CommandError, match="partition key"):
+        call_command("dynamo", "rollback", stdout=StringIO())
 
 
 @pytest.mark.no_moto

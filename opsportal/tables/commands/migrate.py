@@ -86,7 +86,8 @@ def _verify(console: Console, tables: list[Binding]) -> None:
             untold += one.unknown
             if not one.unknown:
                 unlike += 1
-                console.say(f"{table.name}, {one.point}: declared {one.declared}, deployed {one.deployed}")
+                where = f"{table.name} in {table.region}"
+                console.say(f"{where}, {one.point}: declared {one.declared}, deployed {one.deployed}")
                 if one.mend:
                     console.say(f"  {one.mend}")
     if unique and not unlike:
