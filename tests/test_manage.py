@@ -1,0 +1,28 @@
+"""``manage.py`` itself, before it knows which command is meant."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.engines import BASE_DIR
+
+
+@pytest.mark.parametrize(
+    ("arguments", "traced"), [(["dynamo", "status"], False), (["dynamo", "status", "--traceback"], True)]
+)
+def test_what_the_settings_refuse_is_one_sentence(arguments: list[str], traced: bool) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE_DIR,
+        env={"PATH": os.environ["PATH"], "DYNAMODB_REQUESTS_TABLE": "a/b"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    said = "DYNAMODB_REQUESTS_TABLE is 'a/b'; a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and .\n"
+    assert ended.stderr.endswith(said)
+    assert ("Traceback" in ended.stderr) is traced
+    assert traced or ended.stderr == said
