@@ -81,7 +81,8 @@ def _key(table: Binding, found: Deployed) -> Iterator[Point]:
     if found.key != table.key:
         variable = setting(table, "KEY")
         told = f"The deployed key is {found.key}: {assign(variable, found.key)}"
-        mend = told if variable else anew(table)
+        fits = found.attribute_types.get(found.key, "S") == "S" and found.range_key == table.spec.range_key
+        mend = told if variable and fits else anew(table)
         yield Difference("partition key", table.key, found.key, breaks=True, mend=mend)
     else:
         yield Agreement("partition key", found.key)

@@ -430,6 +430,32 @@ def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
 
 
 @pytest.mark.parametrize(
+    ("keys", "kind", "said"),
+    [
+        (["sessionId"], "N", "its key is sessionId (N), not sessionId"),
+        (["sessionId", "createdAt"], "S", "its key is sessionId, createdAt, not sessionId"),
+        (["processing_id"], "N", "its key is processing_id (N), not sessionId"),
+    ],
+)
+def test_a_key_that_no_setting_mends_is_left_to_verify(
+    dynamo: FakeDynamo, keys: list[str], kind: str, said: str
+) -> None:
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if operation == "DescribeTable" and "processing-status" in arguments["TableName"]:
+            schema = [
+                {"AttributeName": key, "KeyType": "RANGE" if at else "HASH"} for at, key in enumerate(keys)
+            ]
+            types = [{"AttributeName": key, "AttributeType": kind} for key in keys]
+            return described(arguments, KeySchema=schema, AttributeDefinitions=types)
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    wrong = one("tables", examine("writer"), FAIL)
+    assert said in wrong.what
+    assert "DYNAMODB_WORKFLOWS_KEY" not in wrong.mend
+
+
+@pytest.mark.parametrize(
     ("state", "level"),
     [("INACCESSIBLE_ENCRYPTION_CREDENTIALS", FAIL), ("ARCHIVED", FAIL), ("CREATING", FAIL), ("UPDATING", OK)],
 )

@@ -144,6 +144,19 @@ def test_the_deployed_key_is_named_with_the_setting(at: Deployments) -> None:
     assert told(at.configure("workflows", key="processing_id")) == []
 
 
+@pytest.mark.no_moto
+def test_a_key_that_is_wrong_by_its_type_too_is_not_one_to_be_set(at: Deployments) -> None:
+    def another_programs(request: Request) -> None:
+        rename_key(request, "id")
+        retype(request, "id")
+
+    table = binding("workflows")
+    at.deploy(table, another_programs)
+    differences = told(table)
+    assert [difference.point for difference in differences] == ["type of id", "partition key"]
+    assert not any("DYNAMODB_WORKFLOWS_KEY" in difference.mend for difference in differences)
+
+
 def test_a_key_that_a_shell_would_read_is_quoted(at: Deployments) -> None:
     table = binding("agents")
     at.deploy(table, lambda request: rename_key(request, "id; rm -rf ~"))

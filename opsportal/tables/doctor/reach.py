@@ -169,14 +169,21 @@ def _absence(table: Binding, error: DynamoError, sighting: Sighting, *, needed: 
     return FAIL if needed else NOTE, why, mend
 
 
+def _typed(name: str, found: Description) -> str:
+    """A key attribute, with its type where that is not the string that every document has."""
+    kind = found.attribute_types.get(name, "S")
+    return name if kind == "S" else f"{name} ({kind})"
+
+
 def _found(table: Binding, found: Description) -> Finding:
-    if found.key != table.key or found.range_key != table.spec.range_key:
+    keys = ", ".join(_typed(name, found) for name in (found.key, found.range_key) if name)
+    wanted = ", ".join(filter(None, (table.key, table.spec.range_key)))
+    if keys != wanted:
         variable = setting(table, "KEY")
-        keys = f"{found.key}, {found.range_key}" if found.range_key else found.key
         mend = "manage.py dynamo verify says more."
-        if variable and not found.range_key:
+        if variable and keys == found.key:
             mend = f"If it is this table: {assign(variable, found.key)}"
-        return Finding("tables", FAIL, f"{_named(table)}: its key is {keys}, not {table.key}", "", mend)
+        return Finding("tables", FAIL, f"{_named(table)}: its key is {keys}, not {wanted}", "", mend)
     if found.state == "INACCESSIBLE_ENCRYPTION_CREDENTIALS":
         return Finding(
             "tables", FAIL, f"{_named(table)}: {found.state}", f"DynamoDB can't use the KMS key {found.kms_key}.",
