@@ -175,7 +175,11 @@ def _current() -> Snapshot:
         blocking=False
     ):
         # In time, so that whoever comes next need not wait for it.
-        threading.Thread(target=_read_ahead, args=(place, now_version), daemon=True).start()
+        try:
+            threading.Thread(target=_read_ahead, args=(place, now_version), daemon=True).start()
+        except RuntimeError as error:  # the machine gives no more threads
+            _reading.release()
+            logger.warning("the registry could not be read ahead: %s", error)
     return found
 
 

@@ -398,6 +398,24 @@ def test_trouble_while_reading_ahead_is_in_the_log_and_nobodys_answer(
         discovery._read_ahead("some place", versions.current())
     assert "could not be read ahead" in caplog.text
     assert not discovery._reading.locked()
+
+
+def test_where_no_thread_can_be_had_what_is_in_memory_is_answered(
+    caller: Program, table: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.AGENTS_CACHE_SECONDS = 60
+    put(table, agent(agentId={"S": "a"}))
+    assert found(caller) == ["a"]
+    (place,) = [place for place, held in discovery._held.items() if held.version == versions.current()]
+    discovery._held[place] = replace(discovery._held[place], taken=time.monotonic() - 31)
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        assert found(caller) == ["a"]
+    assert not discovery._reading.locked()
     assert found(caller) == []
 
 
