@@ -398,6 +398,7 @@ def test_trouble_while_reading_ahead_is_in_the_log_and_nobodys_answer(
         discovery._read_ahead("some place", versions.current())
     assert "could not be read ahead" in caplog.text
     assert not discovery._reading.locked()
+    assert found(caller) == []
 
 
 def test_where_no_thread_can_be_had_what_is_in_memory_is_answered(
@@ -416,7 +417,6 @@ def test_where_no_thread_can_be_had_what_is_in_memory_is_answered(
         patched.setattr(threading.Thread, "start", refused)
         assert found(caller) == ["a"]
     assert not discovery._reading.locked()
-    assert found(caller) == []
 
 
 @pytest.mark.parametrize("change", ["register", "heartbeat", "edit", "deactivate", "purge and undo"])
