@@ -6,12 +6,13 @@ from django.conf import settings
 
 from opsportal.dynamo import creation, ledger
 from opsportal.dynamo.creation import Say, Setting
-from opsportal.dynamo.deployed import deployed
+from opsportal.dynamo.deployed import Deployed, deployed
+from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import Entry
 from opsportal.dynamo.migrations import Migration, entries_of, named, of, place_text
 from opsportal.dynamo.steps import AddIndex, Outlook, same_table
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, Index
 
 
 class RejectsFound(DynamoError):
@@ -82,32 +83,53 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
     planned: list[Planned] = []
     lacking: list[tuple[Binding, Setting]] = []
     for one, entry in entries_of(chosen):
-        where = f"{entry.table.name} in {entry.table.region}"
         if entry.removing:
             notes.append(
-                f"{one.name}: its rollback on {where}, begun {entry.when('removing')}, did not end. "
+                f"{one.name}: its rollback on {entry.table.name} in {entry.table.region}, begun {entry.when('removing')}, did not end. "
                 f"Finish it: python manage.py dynamo rollback --target {one.name}"
             )
         elif not entry.applied:
             coming = any(other.table == entry.table and not other.outlook.found for other in planned)
             planned.append(Planned(one, entry, one.step.outlook(entry.table, entry, coming=coming)))
-        elif entry.made and not isinstance(one.step, AddIndex):
-            try:
-                found = deployed(entry.table)
-            except TableMissing:
-                notes.append(
-                    f"{one.name} was applied {entry.when('applied')}, but {where} is not there any more. "
-                    f"python manage.py dynamo rollback --target {one.name} notes that; then migrate creates it anew."
-                )
-            else:
-                if same_table(entry.made, found):
-                    lacking += [(entry.table, one) for one in creation.settings_lacking(entry.table, found)]
-                else:
-                    notes.append(
-                        f"{one.name} was applied {entry.when('applied')}, but {where} was created again since: "
-                        "it is left as it is. python manage.py dynamo verify says where it differs."
-                    )
+        else:
+            lacking += [(entry.table, setting) for setting in _what_lacks(one, entry, notes)]
     return Plan(tuple(planned), tuple(lacking), tuple(notes))
+
+
+def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]:
+    """The settings that the table lacks that this migration made. What is not there any more, whosever it was,
+    goes into `notes`, and so does another table in its place."""
+    table = entry.table
+    index = one.step.index if isinstance(one.step, AddIndex) else ""
+    was = f"{one.name} was applied {entry.when('applied')}, but {table.name} in {table.region}"
+    environment = "" if settings.OPSPORTAL_ENV == "dev" else f" --environment {settings.OPSPORTAL_ENV}"
+    noted = f"python manage.py dynamo rollback --target {one.name}{environment} notes that"
+    if one.step.own:
+        noted += " (where it asks for the name of another region's table, type nothing)"
+    try:
+        found = deployed(table) if entry.made and not index else describe(table, fresh=True, patient=True)
+    except TableMissing:
+        if not index:  # which goes with its table
+            notes.append(f"{was} is not there any more. {noted}; then migrate creates it anew.")
+        return []
+    if index and not _has_like(found, table.spec.index(index)):
+        notes.append(f"{was} has no index {index} any more. {noted}; then migrate adds it anew.")
+    if not isinstance(found, Deployed):
+        return []
+    if not same_table(entry.made, found):
+        notes.append(
+            f"{was} was created again since: it is left as it is. python manage.py dynamo verify says where it differs."
+        )
+        return []
+    return creation.settings_lacking(table, found)
+
+
+def _has_like(found: Description, index: Index) -> bool:
+    """Whether it has that index, or one of other people's on the same keys."""
+    keys = (index.hash_key, index.range_key)
+    return any(
+        there.name == index.name or (there.hash_key, there.range_key) == keys for there in found.indexes
+    )
 
 
 # --- Doing it ----------------------------------------------------------------------------------------------

@@ -150,6 +150,8 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
         # Their ledger is one too.
         if removal.found is None or not twins.of(removal.table, removal.found):
             found.append(removal)
+    # What is gone already is but noted, whatever becomes of the questions about the rest.
+    found.sort(key=lambda removal: removal.found is not None)
     return Rollback(tuple(found), tuple(kept))
 
 

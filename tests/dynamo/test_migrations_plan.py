@@ -16,8 +16,9 @@ from opsportal.dynamo.deployed import Recovery, deployed
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.ledger import Entry, RolledBackMeanwhile, ledger_of
 from opsportal.dynamo.plans import carry_out, migrate, plan
-from opsportal.dynamo.tables import Binding, bindings
+from opsportal.dynamo.tables import Binding, bindings, own_table
 from opsportal.management.commands import load_demo
+from opsportal.operations.tables import AUDIT
 from opsportal.run import prepare
 from opsportal.tables.commands import Console
 from opsportal.tables.commands import migrate as migrate_command
@@ -332,6 +333,36 @@ def test_a_table_that_is_gone_or_another_one_is_noted_and_not_touched(place: dic
     assert [f"but {table.name} in us-east-1 was created again since" in note for note in again.notes] == [
         True
     ]
+
+
+@pytest.mark.no_moto
+def test_what_was_found_and_is_gone_is_noted_too(place: dict[str, Binding]) -> None:
+    table = place["workflows"]
+    create(table, optional_indexes=True)
+    migrate(silently, app="tracking")
+    indexes.remove(table, INDEX, silently)
+    (note,) = plan(app="tracking").notes
+    assert f"but {table.name} in us-east-1 has no index {INDEX} any more. " in note
+    assert f"rollback --target {NAMES[4]} notes that; then migrate adds it anew" in note
+    clients.client(*table.place).delete_table(TableName=table.name)
+    (note,) = plan(app="tracking").notes
+    assert f"but {table.name} in us-east-1 is not there any more. " in note
+    assert f"rollback --target {NAMES[3]} notes that; then migrate creates it anew" in note
+
+
+@pytest.mark.no_moto
+def test_the_way_back_to_a_table_of_the_consoles_own_names_what_production_asks_for(
+    place: dict[str, Binding], settings: Any
+) -> None:
+    settings.OPSPORTAL_ENV = "prod"
+    audit = own_table(AUDIT, place["agents"])
+    create(audit)
+    migrate(silently)
+    clients.client(*audit.place).delete_table(TableName=audit.name)
+    note = plan().notes[-1]
+    assert f"but {audit.name} in eu-north-1 is not there any more. " in note
+    assert f"rollback --target {OWN[0]} --environment prod notes that" in note
+    assert "(where it asks for the name of another region's table, type nothing)" in note
 
 
 # --- The ledger ------------------------------------------------------------------------------------------

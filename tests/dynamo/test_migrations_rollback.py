@@ -407,6 +407,19 @@ def test_a_table_that_is_gone_already_leaves_only_the_ledger_to_write(place: dic
 
 
 @pytest.mark.no_moto
+def test_what_is_gone_already_is_noted_before_anything_is_asked(place: dict[str, Binding]) -> None:
+    """Or a table of the console's own in one region would have to be deleted for that of another to be made again."""
+    migrate(silently, app="requests_app")
+    gone, stays = place["requests"], place["request_logs"]
+    clients.client(*gone.place).delete_table(TableName=gone.name)
+    with pytest.raises(CommandError, match=f"{stays.name} is kept"):
+        Person(place, typed="").runs(app="requests_app")
+    assert ledger_item(gone, NAMES[0])["rolled_back_at"]
+    assert exists(stays)
+    assert migrate(silently, app="requests_app") == 1
+
+
+@pytest.mark.no_moto
 def test_an_index_that_is_gone_already_leaves_only_the_ledger_to_write(place: dict[str, Binding]) -> None:
     migrate(silently, app="tracking")
     indexes.remove(place["workflows"], INDEX, silently)
