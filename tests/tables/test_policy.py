@@ -113,6 +113,8 @@ def test_wrong_arguments_are_refused_in_a_sentence() -> None:
         printed("--account", "12-34", "--offline")
     with pytest.raises(CommandError, match="--part is 1 to"):
         printed("--role", "writer", "--part", "9", "--offline")
+    with pytest.raises(CommandError, match="--part is 1 to"):
+        printed("--role", "writer", "--part", "0", "--offline")
     with pytest.raises(CommandError, match="--table is for --role migrator"):
         printed("--role", "writer", "--table", "agents", "--offline")
 

@@ -32,7 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="for a migrator outside development: another program's table that it may create and change too",
     )
     parser.add_argument(
-        "--part", type=int, default=0, help="only the n-th of the policies that keep to IAM's size"
+        "--part", type=int, default=None, help="only the n-th of the policies that keep to IAM's size"
     )
     parser.add_argument(
         "--offline", action="store_true", help="ask AWS nothing: the tables as they are declared"
@@ -53,7 +53,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
         role, account or known.account or PLACEHOLDER, known.found, known.keys, tuple(options["table"])
     )
     divided = parts(allowed)
-    if options["part"]:
+    if options["part"] is not None:
         if not 1 <= options["part"] <= len(divided):
             raise CommandError(f"--part is 1 to {len(divided)}.")
         allowed = divided[options["part"] - 1]
