@@ -195,7 +195,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
-            "python manage.py dynamo migrate creates it in development; elsewhere ask the table's owner.",
+            f"python manage.py dynamo verify --table {table.logical} has the command that adds it.",
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):

@@ -46,7 +46,10 @@ def differences(table: Binding, found: Deployed) -> list[Difference]:
 def points(table: Binding, found: Deployed) -> Iterator[Point]:
     """Every point that was compared."""
     yield _state(found)
-    yield from _key(table, found)
+    keys = list(_key(table, found))
+    yield from keys
+    if not setting(table, "KEY") and any(isinstance(point, Difference) for point in keys):
+        return  # another program's, under a name of the console's own: what else it lacks is not ours to add
     for index in table.spec.indexes:
         yield from _index(table, found, index)
     yield from _undeclared(table, found)

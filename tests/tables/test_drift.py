@@ -176,6 +176,22 @@ def test_a_command_names_an_endpoint_only_where_there_is_one(settings: Any) -> N
     )
 
 
+@pytest.mark.no_moto
+def test_another_programs_table_of_an_own_ones_name_is_told_nothing_else_to_change(at: Deployments) -> None:
+    table = audit_beside(binding("requests"))
+
+    def another_programs(request: Request) -> None:
+        rename_key(request, "id")
+        request["GlobalSecondaryIndexes"].clear()
+        keep_used(request)
+        del request["GlobalSecondaryIndexes"], request["SSESpecification"]
+
+    at.deploy(table, another_programs)
+    difference = only(table)
+    assert difference.point == "partition key"
+    assert "move what has this name away" in difference.mend
+
+
 def test_an_own_table_with_a_wrong_key_has_no_setting(at: Deployments) -> None:
     table = audit_beside(binding("requests"))
     at.deploy(table, lambda request: rename_key(request, "id"))
