@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.descriptions import DeployedIndex, Description, describe
-from opsportal.dynamo.errors import AccessDenied, DynamoError, OperationUnknown, translated
+from opsportal.dynamo.errors import AccessDenied, DynamoError, OperationUnknown, TableMissing, translated
 from opsportal.dynamo.tables import Binding
 
 __all__ = ["UNKNOWN_HERE", "Deployed", "DeployedIndex", "Recovery", "Ttl", "Unknown", "deployed", "told"]
@@ -84,7 +84,8 @@ T = TypeVar("T")
 
 
 def told(table: Binding, ask: Callable[[], T]) -> T | Unknown:
-    """What `ask` returns of the table, or `Unknown` where its call is not known, not allowed or failed."""
+    """What `ask` returns of the table, which DescribeTable told of, or `Unknown` where its call is not known, not
+    allowed or failed."""
     try:
         with translated(table):
             return ask()
@@ -92,6 +93,8 @@ def told(table: Binding, ask: Callable[[], T]) -> T | Unknown:
         return Unknown()
     except AccessDenied as denied:
         return Unknown(denied.sentence, denied=True, statement=denied.statement)
+    except TableMissing:
+        return Unknown("the table is being created or deleted")
     except DynamoError as trouble:
         return Unknown(trouble.sentence)
 

@@ -124,6 +124,18 @@ def test_a_refused_part_is_unknown_and_says_which_permission_tells_it(
     assert not any(isinstance(getattr(found, other), Unknown) for other in others)
 
 
+def test_what_a_table_that_is_described_does_not_tell_of_yet_is_not_said_to_be_missing(
+    fake: FakeDynamo,
+) -> None:
+    """DynamoDB describes a table that is CREATING, and does not find it for anything else."""
+    missing = error("ResourceNotFoundException", "Requested resource not found")
+    fake.answer = lambda asked, _: Answer(TABLE) if asked == "DescribeTable" else missing
+    found = deployed(binding("workflows"))
+    assert [str(part) for part in (found.ttl, found.recovery, found.tags)] == [
+        "the table is being created or deleted"
+    ] * 3
+
+
 def test_a_part_that_fails_is_unknown_with_the_reason(fake: FakeDynamo) -> None:
     fake.answer = lambda asked, _: (
         Answer(TABLE)
