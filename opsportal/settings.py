@@ -135,7 +135,16 @@ TEMPLATES = [
 
 # --- The relational database: accounts, sessions, preferences; none of the data ------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}")}
+try:
+    DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}")}
+except ValueError:  # of the port, where a password has a "/"
+    DATABASES = {"default": {}}
+if not DATABASES["default"].get("ENGINE"):
+    # Without what stands there, and without the error that quotes it: it may hold a password.
+    raise ImproperlyConfigured(
+        "DATABASE_URL is no URL of a database, such as postgres://user:password@host/name. A character of the "
+        "password that a URL does not take is written as % and two digits."
+    ) from None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Many gunicorn threads write sessions and rate limits: without all three, SQLite answers
     # "database is locked" at the first contention.
@@ -458,6 +467,15 @@ def _refuse_unusable() -> None:
             "SENTRY_DSN is set, and the package sentry-sdk is not installed: install "
             "requirements/production.txt, or unset it."
         )
+    if SENTRY_DSN:
+        from sentry_sdk.utils import BadDsn, Dsn
+
+        try:
+            Dsn(SENTRY_DSN)
+        except BadDsn as error:
+            raise ImproperlyConfigured(
+                f"SENTRY_DSN is no DSN: {error}. Copy it from Sentry's project."
+            ) from error
 
 
 _STEP_NAMES = ("key", "label", "waiting")
