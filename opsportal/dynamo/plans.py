@@ -10,7 +10,7 @@ from opsportal.dynamo.deployed import Deployed, deployed
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import Entry
-from opsportal.dynamo.migrations import Migration, entries_of, named, of, place_text
+from opsportal.dynamo.migrations import Migration, NotFound, entries_of, named, of, place_text
 from opsportal.dynamo.steps import AddIndex, Outlook, same_table
 from opsportal.dynamo.tables import Binding, Index
 
@@ -70,6 +70,8 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
     programs: outside development only the logical ones named in `tables`. Raises `DynamoError` and NotFound.
     """
     chosen = of(app, tables)
+    if not chosen:
+        raise NotFound(f"No migration of {app} is one of {' or '.join(tables)}.")
     if target:
         last = named(target).name
         chosen = [one for one in chosen if one.name <= last]

@@ -335,6 +335,14 @@ def test_a_table_that_is_gone_or_another_one_is_noted_and_not_touched(place: dic
     ]
 
 
+def test_an_app_and_a_table_that_is_not_its_own_are_refused(fake: FakeDynamo) -> None:
+    with pytest.raises(CommandError, match=r"No migration of requests_app is one of agents or workflows\."):
+        call_command(
+            "dynamo", "migrate", "--app", "requests_app", "--table", "agents", "--table", "workflows"
+        )
+    assert fake.asked == []
+
+
 @pytest.mark.no_moto
 def test_what_was_found_and_is_gone_is_noted_too(place: dict[str, Binding]) -> None:
     table = place["workflows"]
