@@ -59,9 +59,14 @@ def check(arguments: Sequence[str]) -> int:
 def health(arguments: Sequence[str]) -> int:
     """For a container's health check: whether /healthz of this machine answers 200."""
     if arguments and arguments[0] == "worker":
-        host, port = os.environ.get("METRICS_WORKER_HOST", ""), os.environ.get("METRICS_WORKER_PORT", "0")
+        name, given = "METRICS_WORKER_PORT", os.environ.get("METRICS_WORKER_PORT", "0")
+        host, port = os.environ.get("METRICS_WORKER_HOST", ""), given
     else:
-        host, _, port = os.environ.get("WEB_BIND", "127.0.0.1:8000").rpartition(":")
+        name, given = "WEB_BIND", os.environ.get("WEB_BIND", "127.0.0.1:8000")
+        host, _, port = given.rpartition(":")
+    if not (port.isascii() and port.isdecimal()):
+        print(f"{name} is {given!r}, which names no port to ask.", file=sys.stderr)
+        return 1
     host = host.strip("[]")
     # What listens on every address is asked on loopback.
     connection = http.client.HTTPConnection(

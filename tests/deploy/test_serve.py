@@ -143,6 +143,22 @@ def test_health_is_1_where_nobody_answers(
     assert "/healthz on port" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "command"),
+    [("WEB_BIND", "unix:/run/web.sock", ["health"]), ("METRICS_WORKER_PORT", "", ["health", "worker"])],
+)
+def test_health_says_where_no_port_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    command: list[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert serve.main(command) == 1
+    assert capsys.readouterr().err == f"{name} is {value!r}, which names no port to ask.\n"
+
+
 def test_an_unknown_command_is_told_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve.main([]) == serve.main(["serve"]) == 2
     assert "web|worker|migrate|check|health|manage" in capsys.readouterr().err
