@@ -482,7 +482,11 @@ _STEP_NAMES = ("key", "label", "waiting")
 
 
 def _refuse_senseless() -> None:
-    """Raise ImproperlyConfigured, with the mend, where JSON of another shape would break pages later."""
+    """Raise ImproperlyConfigured, with the mend, where JSON of another shape would break pages later, or the audit
+    trail would be deleted as it is written."""
+    for name, days in (("AUDIT_ENTRY_DAYS", AUDIT_ENTRY_DAYS), ("AUDIT_IMAGE_DAYS", AUDIT_IMAGE_DAYS)):
+        if days < 1:
+            raise ImproperlyConfigured(f"{name} is {days}: at least 1, so that the audit trail can be read.")
     texts = isinstance(AGENT_STEPS, dict) and all(isinstance(key, str) for key in AGENT_STEPS.values())
     if not texts:
         raise ImproperlyConfigured(

@@ -84,6 +84,16 @@ def test_a_step_list_that_pages_could_not_show_is_refused(monkeypatch: pytest.Mo
         settings_module._refuse_senseless()
 
 
+@pytest.mark.parametrize("name", ["AUDIT_ENTRY_DAYS", "AUDIT_IMAGE_DAYS"])
+@pytest.mark.parametrize("days", [0, -1])
+def test_an_audit_trail_that_is_deleted_as_it_is_written_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, days: int
+) -> None:
+    monkeypatch.setattr(settings_module, name, days)
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is {days}: at least 1"):
+        settings_module._refuse_senseless()
+
+
 @pytest.mark.parametrize("fine", [[], [{"key": "intake", "label": "Intake", "waiting": ""}]])
 def test_a_step_list_may_be_empty_and_a_step_without_a_waiting_text(
     monkeypatch: pytest.MonkeyPatch, fine: Any
