@@ -60,7 +60,9 @@ class Receiver:
 def receiver_server(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(length := int(self.headers["Content-Length"]))
+            if len(body) < length:
+                return  # its sender was killed over it: nothing was received
             got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             receiver.got.append(got)
             says = receiver.answer(got)
