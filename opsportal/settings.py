@@ -29,6 +29,8 @@ class _Env(environ.Env):  # type: ignore[misc]
             return super().get_value(var, cast=cast, default=default, **more)
         except ValueError as error:
             kind = {int: "a whole number", float: "a number", json.loads: "JSON"}.get(cast, "as it should be")
+            if kind == "JSON":  # which may hold a secret, as SOCIALACCOUNT_PROVIDERS does
+                raise ImproperlyConfigured(f"{var} is not JSON: {error}.") from None
             raise ImproperlyConfigured(f"{var} is {self.ENVIRON.get(var)!r}, which is not {kind}.") from error
 
 

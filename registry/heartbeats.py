@@ -43,12 +43,16 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
     entry = _entry_of_day(agent_id, by, now)
     known = caches["process"]
     if not known.get(f"heartbeats:{entry}"):
-        before = _beat_with_entry(
-            agent_id,
-            by,
-            entry,
-            f"The first of {now:%Y-%m-%d} (UTC) under this name. It stands for those that follow on that day.",
-        )
+        try:
+            before = _beat_with_entry(
+                agent_id,
+                by,
+                entry,
+                f"The first of {now:%Y-%m-%d} (UTC) under this name. It stands for those that follow on that day.",
+            )
+        except _SoAlready as already:
+            # Nothing was written, no entry either: the next one is the first.
+            return Agent.of(already.item or {})
         known.set(f"heartbeats:{entry}", True, REMEMBERED)
         if before is not None:
             return Agent.of(before)
@@ -66,7 +70,8 @@ def _change(raw: Raw, now: datetime) -> Change:
 
 
 def _beat_with_entry(agent_id: str, by: Actor, action_id: str, note: str) -> Raw | None:
-    """The item as it was before; None where the entry was there already, and nothing was written."""
+    """The item as it was before; None where the entry was there already, and nothing was written. Raises
+    _SoAlready, which nothing was written for either."""
     seen: list[Raw] = []
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
@@ -90,7 +95,7 @@ def _beat_with_entry(agent_id: str, by: Actor, action_id: str, note: str) -> Raw
             )
             return None if done.repeated else seen[-1]
         except _SoAlready:
-            return seen[-1]
+            raise
         except Conflict:
             if attempt + 1 == ATTEMPTS:
                 raise
@@ -133,10 +138,11 @@ def _beat_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
         if found is None:
             raise Missing(actions.GONE)
         if found.health != HEALTHY:
-            return (
-                _beat_with_entry(agent_id, by, new_action_id(), f"Its health was {found.health} before.")
-                or found.raw
-            )
+            try:
+                note = f"Its health was {found.health} before."
+                return _beat_with_entry(agent_id, by, new_action_id(), note) or found.raw
+            except _SoAlready as already:
+                return already.item or found.raw
         change = _change(found.raw, now)
         if not change.changed:
             return found.raw

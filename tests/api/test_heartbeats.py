@@ -13,6 +13,7 @@ import time_machine
 from django.core.cache import caches
 from django.db import connection
 
+from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Conflict, Unknown
 from registry import announcements, heartbeats
 from tests.api.conftest import Program
@@ -194,6 +195,19 @@ def test_two_heartbeats_of_one_second_are_one(table: Any) -> None:
     item = get(table, "a")
     assert item is not None
     assert item["lastHeartbeat"] == {"N": "1795168800"}
+
+
+def test_who_came_in_the_same_second_as_another_has_an_entry_of_the_next(table: Any) -> None:
+    """What changed nothing has none; under that name the day has not begun."""
+    other = Actor("service other", "operator")
+    with time_machine.travel("2026-11-20T10:00:00Z", tick=False) as clock:
+        put(table, agent(agentId={"S": "a"}, lastHeartbeat={"N": "1795168790"}))
+        heartbeats.heartbeat("a", by=BY)
+        assert heartbeats.heartbeat("a", by=other).id == "a"
+        assert [entry["actor"]["S"] for entry in trail(table)] == [BY.name]
+        clock.shift(1)
+        heartbeats.heartbeat("a", by=other)
+    assert [entry["actor"]["S"] for entry in trail(table)] == [BY.name, other.name]
 
 
 def listed_in(page: str) -> list[str]:

@@ -55,7 +55,7 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         ({"SENTRY_DSN": "sentry.example.com"}, "SENTRY_DSN is no DSN"),
         ({"WORKFLOW_STUCK_MINUTES": "soon"}, "WORKFLOW_STUCK_MINUTES is 'soon', which is not a whole number"),
         ({"SLOW_CALL_SECONDS": "soon"}, "SLOW_CALL_SECONDS is 'soon', which is not a number"),
-        ({"WORKFLOW_STEPS": "[{"}, "WORKFLOW_STEPS is '[{', which is not JSON"),
+        ({"WORKFLOW_STEPS": "[{"}, "WORKFLOW_STEPS is not JSON: Expecting"),
         ({"WORKFLOW_STEPS": '[{"key": "intake"}]'}, "WORKFLOW_STEPS must be a JSON list"),
     ],
 )  # fmt: skip
@@ -82,6 +82,12 @@ def test_a_step_list_that_pages_could_not_show_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(settings_module, "WORKFLOW_STEPS", odd)
     with pytest.raises(ImproperlyConfigured, match=r'WORKFLOW_STEPS must .*"key": "intake"'):
         settings_module._refuse_senseless()
+
+
+def test_what_is_refused_as_no_json_is_not_shown() -> None:
+    done = start("import opsportal.settings", SOCIALACCOUNT_PROVIDERS='{"secret": "hunter2",')
+    assert "SOCIALACCOUNT_PROVIDERS is not JSON" in done.stderr
+    assert "hunter2" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["AUDIT_ENTRY_DAYS", "AUDIT_IMAGE_DAYS"])
