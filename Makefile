@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-arbiter lint format lock screenshots venv-demo venv-dev
+.PHONY: help run test test-long test-arbiter lint format lock screenshots venv-demo venv-dev
 
 # The system's Python that .venv is made with; any of 3.11 or later.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -22,19 +22,24 @@ run: venv-demo ## The console with its engine, demo data and simulator (PORT, DA
 	@$(PY) -m opsportal.run
 
 # The tests start some sixty processes, each of which would otherwise compile the console again.
-test test-arbiter: export PYTHONDONTWRITEBYTECODE :=
+test test-long test-arbiter: export PYTHONDONTWRITEBYTECODE :=
 
-test: venv-dev ## Every test, in parallel (ARGS="-k name" for some, COVERAGE=1 to measure what they reach)
+test: venv-dev ## Every test but the long forms, in parallel (ARGS="-k name" for some, COVERAGE=1 to measure what they reach)
 	@$(PY) scripts/chromium.py
 	@$(PY) -m opsportal.dynamo.embedded .data || { echo 'Without it: make test ENGINE=moto' >&2; exit 1; }
 ifeq ($(COVERAGE)$(ENGINE)$(ARGS),1both)
 	@# Tracing costs half as much time again: not for what the first pass has covered.
-	@$(PYTEST) -m "not browser and not moto" --cov --cov-report=term
-	@$(PYTEST) -m "browser or moto"
+	@$(PYTEST) -m "not long and not browser and not moto" --cov --cov-report=term
+	@$(PYTEST) -m "not long and (browser or moto)"
 else
-	@$(PYTEST) --engine $(ENGINE) $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=0) $(ARGS)
+	@$(PYTEST) --engine $(ENGINE) $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=0) -m "not long" $(ARGS)
 endif
 	@$(if $(ARGS),,$(PY) scripts/postgres.py)
+
+# One after the other: they look at what time and load do.
+test-long: venv-dev ## The long forms: kills, soaks, wide matrices (ARGS="-k name" for some)
+	@$(PY) -m opsportal.dynamo.embedded .data
+	@$(PY) -m pytest --engine dynoxide -m long $(ARGS)
 
 test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
 	@$(PY) scripts/arbiter.py

@@ -97,7 +97,18 @@ def main(arguments: list[str]) -> int:
         engine = "moto" if os.environ.get("ENGINE") == "moto" else "dynoxide"
         # Two processes, each with a database of its own: more would take longer to migrate than they save.
         parallel = ["--numprocesses", "2", "--dist", "worksteal"]
-        command = [sys.executable, "-m", "pytest", "-q", *parallel, "--engine", engine, *(arguments or TESTS)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "not long",
+            *parallel,
+            "--engine",
+            engine,
+            *(arguments or TESTS),
+        ]
         return subprocess.run(command, cwd=ROOT, env=os.environ | {"TEST_DATABASE_URL": url}).returncode
 
 
