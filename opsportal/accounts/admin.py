@@ -3,6 +3,7 @@
 Administrators are not superusers: they can neither make nor touch one, nor hand out single permissions.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -12,10 +13,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
+from django.urls import URLPattern, URLResolver
 
+from opsportal.accounts.admin_lists import ShownOnly
 from opsportal.accounts.roles import GRANTS, ROLES, permissions_of, role_of
 from opsportal.accounts.users import set_role
 from opsportal.console.access import local_path
@@ -27,6 +31,22 @@ class AccountsSite(admin.AdminSite):
     site_header = site_title = "Ops Portal accounts"
     index_title = "Accounts and roles"
     site_url = "/"
+
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: "type[admin.ModelAdmin[Any]] | None" = None,
+        **options: Any,
+    ) -> None:
+        if admin_class is None or not issubclass(admin_class, ShownOnly):
+            raise ImproperlyConfigured(f"{admin_class} of {model_or_iterable} must be a ShownOnly.")
+        super().register(model_or_iterable, admin_class, **options)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Without two addresses that no page here uses, and that take any object of any model: its address, in which
+        a private saved view has its filters, and a search."""
+        unused = ("view_on_site", "autocomplete")
+        return [url for url in super().get_urls() if getattr(url, "name", "") not in unused]
 
     def has_permission(self, request: HttpRequest) -> bool:
         return super().has_permission(request) and request.user.has_perm("auth.view_user")
@@ -78,11 +98,12 @@ class AccountForm(RoleMixin, UserChangeForm):  # type: ignore[type-arg]
 
 
 @admin.register(User, site=site)
-class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+class AccountAdmin(ShownOnly, UserAdmin):  # type: ignore[type-arg]
     form = AccountForm
     add_form = NewAccountForm
     list_display = ("username", "email", "role", "is_active", "last_login")
     list_filter = ("is_active", "groups")
+    search_fields = ("username", "email")
     list_select_related = True
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
@@ -139,7 +160,7 @@ def _may_touch(request: HttpRequest, account: User | None) -> bool:
 
 
 @admin.register(Group, site=site)
-class RoleAdmin(GroupAdmin):
+class RoleAdmin(ShownOnly, GroupAdmin):
     """For looking: what each role may do is declared in code and reset by every `migrate`."""
 
     list_display = ("name", "permission_count")
@@ -168,13 +189,18 @@ class RoleAdmin(GroupAdmin):
 
 
 @admin.register(Authenticator, site=site)
-class SecondFactorAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SecondFactorAdmin(ShownOnly):
     """Who has a second factor; deleting it lets someone who lost theirs sign in. Its secret is not shown."""
 
-    list_display = ("user", "type", "created_at", "last_used_at")
+    list_display = ("person", "type", "created_at", "last_used_at")
     list_filter = ("type",)
+    list_select_related = ("user",)
     search_fields = ("user__username",)
     fields = readonly_fields = ("user", "type", "created_at", "last_used_at")
+
+    @admin.display(description="user", ordering="user__username")
+    def person(self, factor: Authenticator) -> str:
+        return str(factor.user.get_username())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
