@@ -49,6 +49,8 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
 INSECURE_SECRET_KEY = "insecure-only-for-development-on-loopback"  # noqa: S105 (refused below)
 SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
+# Keys before the present one: what was signed, derived or encrypted with them still holds. The newest first.
+SECRET_KEY_FALLBACKS = [key.strip() for key in env.list("SECRET_KEY_FALLBACKS", default=[]) if key.strip()]
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -510,18 +512,33 @@ def _refuse_senseless() -> None:
 _refuse_senseless()
 
 
+def _is_weak(key: str) -> bool:
+    return len(key) < 50 or len(set(key)) < 5
+
+
 def _refuse_insecure() -> None:
     """Raise ImproperlyConfigured, with the mend, rather than start open to strangers."""
     only_loopback = set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
-    if SECRET_KEY == INSECURE_SECRET_KEY and (OPSPORTAL_ENV != "dev" or not only_loopback):
-        raise ImproperlyConfigured(
-            "SECRET_KEY is the built-in one, which anyone can read. Set SECRET_KEY to the output of: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        )
+    if OPSPORTAL_ENV != "dev" or not only_loopback:
+        if SECRET_KEY == INSECURE_SECRET_KEY:
+            raise ImproperlyConfigured(
+                "SECRET_KEY is the built-in one, which anyone can read. Set SECRET_KEY to the output of: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+            )
+        if INSECURE_SECRET_KEY in SECRET_KEY_FALLBACKS:
+            raise ImproperlyConfigured(
+                "SECRET_KEY_FALLBACKS has the built-in key, which anyone can read: take it out."
+            )
     if OPSPORTAL_ENV == "dev":
         return
-    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+    if _is_weak(SECRET_KEY):
         raise ImproperlyConfigured("SECRET_KEY is too short: use at least 50 random characters.")
+    if any(map(_is_weak, SECRET_KEY_FALLBACKS)):
+        # Without the key: it may be a piece of a good one that has a comma in it.
+        raise ImproperlyConfigured(
+            "SECRET_KEY_FALLBACKS has a key that is too short: each is one that SECRET_KEY had, of at least 50 "
+            "random characters, and commas separate them."
+        )
     if DEBUG:
         raise ImproperlyConfigured(
             f"DEBUG is on in {OPSPORTAL_ENV}: it shows settings to anyone. Unset DEBUG."

@@ -8,7 +8,15 @@ from pathlib import Path
 for name in list(os.environ):
     if name.startswith(("AWS_", "DYNAMODB_", "DYNAMO_", "OPSPORTAL_", "WORKFLOW_", "REQUEST_", "AGENT_")):
         del os.environ[name]
-for name in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "SECURE_SSL_REDIRECT"):
+for name in (
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "DATABASE_URL",
+    "HTTPS",
+    "SECURE_SSL_REDIRECT",
+):
     os.environ.pop(name, None)
 for name in ("LOG_FORMAT", "ACCESS_LOG", "SENTRY_DSN", "PROMETHEUS_MULTIPROC_DIR"):
     os.environ.pop(name, None)

@@ -92,6 +92,39 @@ def test_every_variable_in_the_readme_is_read() -> None:
     assert set(documented()) - set(settings_read()) - quoted == set()
 
 
+# Names in the documents that look like settings, and who reads them in place of the settings.
+READ_BY_OTHERS = {
+    "AWS_ACCESS_KEY_ID": "the AWS chain", "SSL_CERT_FILE": "OpenSSL", "OAUTH_PKCE_ENABLED": "allauth, in its JSON",
+    "POSTGRES_PASSWORD": "compose.yaml", "BASE": "Dockerfile", "ACCEPT_DYNAMODB_LOCAL_LICENSE": "scripts/arbiter.py",
+    "ARGS": "Makefile", "COVERAGE": "Makefile", "ENGINE": "Makefile", "PYTHON": "Makefile",
+    "CONSOLE": "the example itself", "TOKEN": "the example itself",
+}  # fmt: skip
+NO_SETTINGS = {
+    "AF_INET",
+    "AF_INET6",
+    "AF_UNIX",
+    "REQUEST_LOGS",
+    "REQUEST_PROMOTE",
+    "DYNAMO_TABLES",
+    "INSTALLED_APPS",
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_setting_that_a_document_names_is_read(document: Path) -> None:
+    code = re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", document.read_text(), re.DOTALL)
+    text = "\n".join(block or span for block, span in code)
+    named = set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", text))
+    named |= set(re.findall(r"(?:^|\s)([A-Z][A-Z0-9_]+)=", text, re.MULTILINE))
+    of_a_table = {
+        name for name in named if re.fullmatch(r"DYNAMODB_\w+_(TABLE|REGION|ENDPOINT_URL|KEY)", name)
+    }
+    assert named - of_a_table - set(documented()) - set(READ_BY_OTHERS) - NO_SETTINGS == set()
+    for name in named & set(READ_BY_OTHERS):
+        if (place := ROOT / READ_BY_OTHERS[name]).is_file():
+            assert name in place.read_text()
+
+
 def test_defaults_in_the_readme_are_those_of_the_settings() -> None:
     said = documented()
     literal = {

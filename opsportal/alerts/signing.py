@@ -40,7 +40,10 @@ def recovered(nonce: str, digest: str) -> str:
         found = secret_of(nonce, key)
         if hmac.compare_digest(digest_of(found), digest):
             return found
-    raise SecretLost("SECRET_KEY was changed since this webhook's secret was made: give it a new secret.")
+    raise SecretLost(
+        "SECRET_KEY was changed since this webhook's secret was made: add the old key to SECRET_KEY_FALLBACKS, or "
+        "give it a new secret."
+    )
 
 
 def signature(body: bytes, at: int, with_secrets: Iterable[str]) -> str:

@@ -77,3 +77,8 @@ class Webhook(models.Model):
             with contextlib.suppress(signing.SecretLost):  # the new one is what counts
                 valid.append(signing.recovered(self.old_nonce, self.old_digest))
         return valid
+
+    @property
+    def needs_old_key(self) -> bool:
+        """Whether its secret comes from a key in SECRET_KEY_FALLBACKS. Raises `SecretLost`."""
+        return signing.recovered(self.nonce, self.digest) != signing.secret_of(self.nonce)

@@ -208,6 +208,19 @@ def test_without_its_secret_nothing_is_sent_and_the_log_says_why(
     assert Delivery.objects.get().state == "pending"
 
 
+def test_after_a_change_of_secret_key_a_fallback_signs_as_before(
+    webhook: Webhook, receiver: Receiver, settings: Any
+) -> None:
+    secret = webhook.secret  # type: ignore[attr-defined]
+    telling.test(webhook, timezone.now(), "olga")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
+    deliver_due()
+    got = receiver.got[0]
+    stamp, signed = (part.partition("=")[2] for part in got.headers["x-opsportal-signature"].split(","))
+    message = stamp.encode() + b"." + got.body
+    assert signed == hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+
+
 def test_a_claim_that_ended_while_it_was_sent_decides_nothing(
     fired: Firing, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,3 +50,20 @@ def test_another_secret_key_is_noticed_and_a_fallback_serves(webhook: Webhook, s
     settings.SECRET_KEY_FALLBACKS = []
     new = webhook.new_secret()
     assert webhook.secrets(timezone.now()) == [new]  # the old one is lost, which stops nothing
+
+
+def test_a_new_secret_comes_from_the_present_key_and_the_old_one_serves_its_day(
+    webhook: Webhook, settings: Any
+) -> None:
+    old, before, now = webhook.secret, settings.SECRET_KEY, timezone.now()  # type: ignore[attr-defined]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [before]
+    assert webhook.needs_old_key
+    new = webhook.new_secret(now)
+    assert webhook.secrets(now) == [new, old]
+    assert not webhook.needs_old_key
+    settings.SECRET_KEY_FALLBACKS = ["a third", before]
+    assert webhook.secrets(now) == [new, old]
+    # A second change: what is between is found among several.
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "newest", ["another", before]
+    assert webhook.secrets(now) == [new, old]
+    assert webhook.needs_old_key

@@ -1,5 +1,6 @@
 """The console refuses to start open to strangers, and says what to do."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from opsportal import settings as settings_module
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "k4mQ9zX1vB7nL2wE8rT5yU3iO6pA0sDfGhJcVbNqWzRxYtSuKe_-"
+BUILT_IN = settings_module.INSECURE_SECRET_KEY
 PRODUCTION = {"OPSPORTAL_ENV": "prod", "SECRET_KEY": KEY, "ALLOWED_HOSTS": "ops.example.com"}
 
 
@@ -37,6 +39,12 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         ({"ALLOWED_HOSTS": "ops.example.com"}, "SECRET_KEY is the built-in one"),
         ({"ALLOWED_HOSTS": "localhost,*"}, "SECRET_KEY is the built-in one"),
         (PRODUCTION | {"SECRET_KEY": "short"}, "SECRET_KEY is too short"),
+        (PRODUCTION | {"SECRET_KEY_FALLBACKS": "short"}, "SECRET_KEY_FALLBACKS has a key that is too short"),
+        (PRODUCTION | {"SECRET_KEY_FALLBACKS": f"{KEY},{'ab' * 30}"}, "SECRET_KEY_FALLBACKS has a key that is too short"),
+        (PRODUCTION | {"OPSPORTAL_ENV": "staging", "SECRET_KEY_FALLBACKS": f"short, {KEY}"}, "SECRET_KEY_FALLBACKS has a"),
+        (PRODUCTION | {"SECRET_KEY_FALLBACKS": BUILT_IN}, "SECRET_KEY_FALLBACKS has the built-in key"),
+        ({"SECRET_KEY": KEY, "SECRET_KEY_FALLBACKS": f"{KEY} ,{BUILT_IN} ", "ALLOWED_HOSTS": "ops.example.com"},
+         "SECRET_KEY_FALLBACKS has the built-in key"),
         (PRODUCTION | {"DEBUG": "1"}, "DEBUG is on in prod"),
         (PRODUCTION | {"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS has a wildcard"),
         (PRODUCTION | {"ALLOWED_HOSTS": "*.example.com"}, "ALLOWED_HOSTS has a wildcard"),
@@ -112,6 +120,41 @@ def test_a_step_list_may_be_empty_and_a_step_without_a_waiting_text(
 def test_secure_settings_are_accepted(environment: dict[str, str]) -> None:
     done = start("import opsportal.settings as s; print(s.DEBUG, s.SESSION_COOKIE_SECURE)", **environment)
     assert done.stdout.split() == ["False", str(bool(environment))]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({}, []),
+        ({"SECRET_KEY_FALLBACKS": ""}, []),
+        ({"SECRET_KEY_FALLBACKS": " ,, "}, []),
+        ({"SECRET_KEY_FALLBACKS": KEY[::-1]}, [KEY[::-1]]),
+        ({"SECRET_KEY_FALLBACKS": f" {KEY[::-1]} ,,\t{KEY * 2},"}, [KEY[::-1], KEY * 2]),
+    ],
+)
+def test_keys_before_the_present_one_are_read_from_the_environment(
+    given: dict[str, str], read: list[str]
+) -> None:
+    done = start(
+        "import json, opsportal.settings as s; print(json.dumps(s.SECRET_KEY_FALLBACKS))",
+        **PRODUCTION,
+        **given,
+    )
+    assert json.loads(done.stdout) == read, done.stderr
+
+
+def test_in_development_a_fallback_may_be_short_or_the_built_in_key() -> None:
+    keys = f"short,{BUILT_IN}"
+    done = start("import opsportal.settings as s; print(*s.SECRET_KEY_FALLBACKS)", SECRET_KEY_FALLBACKS=keys)
+    assert done.stdout.split() == keys.split(",")
+
+
+@pytest.mark.parametrize("keys", ["hunter2hunter2", f"{KEY},hunter2hunter2"])
+def test_a_refused_key_is_not_shown(keys: str) -> None:
+    done = start(**PRODUCTION, SECRET_KEY_FALLBACKS=keys)
+    assert done.returncode != 0
+    assert "hunter2" not in done.stderr
+    assert KEY not in done.stderr
 
 
 def test_djangos_deployment_check_has_nothing_to_say(tmp_path: Path) -> None:

@@ -269,6 +269,15 @@ def test_a_cursor_keeps_what_it_was_given() -> None:
     assert cursors.load(text, purpose="x") == position
 
 
+def test_a_cursor_outlives_a_change_of_secret_key_as_long_as_the_old_one_is_a_fallback(settings: Any) -> None:
+    text = cursors.dump({"key": "x"}, purpose="x")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
+    assert cursors.load(text, purpose="x") == {"key": "x"}
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(MalformedCursor):
+        cursors.load(text, purpose="x")
+
+
 def test_a_cursor_from_before_the_key_was_renamed_is_malformed(
     fake: FakeDynamo, requests_table: Binding
 ) -> None:
