@@ -8,8 +8,10 @@ from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
 from django.db.models import Field, JSONField, Model
 from django.test import Client
+from django.test.utils import isolate_apps
 
 from opsportal.accounts.admin import AccountsSite, site
 from opsportal.accounts.admin_lists import ShownOnly, path_of
@@ -242,3 +244,21 @@ def test_history_and_deletion_show_no_secret(client_for: Any, factor: Authentica
 )  # fmt: skip
 def test_the_path_of_a_lookup(lookup: str, path: str) -> None:
     assert path_of(User, lookup) == path
+
+
+@isolate_apps("opsportal.accounts")
+def test_a_relation_whose_key_is_a_relation_itself_leads_no_further() -> None:
+    class Profile(models.Model):
+        user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
+
+        class Meta:
+            app_label = "accounts"
+
+    class Badge(models.Model):
+        profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "accounts"
+
+    assert path_of(Badge, "profile__user__password__startswith") == "profile__user__password"
+    assert path_of(Badge, "profile__pk__in") == "profile"
