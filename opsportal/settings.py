@@ -350,6 +350,12 @@ SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = env.json("SOCIALACCOUNT_PROVIDERS", default={})
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Ops Portal"
+MFA_ADAPTER = "opsportal.accounts.adapter.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "opsportal.accounts.factor_forms.SignInForm",
+    "reauthenticate": "opsportal.accounts.factor_forms.ConfirmForm",
+    "activate_totp": "opsportal.accounts.factor_forms.EnrolForm",
+}
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {

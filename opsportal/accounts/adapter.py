@@ -1,15 +1,18 @@
-"""django-allauth's two adapters: nobody signs up, only staff sign in, and nobody is led elsewhere."""
+"""django-allauth's adapters: nobody signs up, only staff sign in, nobody is led elsewhere, and the secrets of second
+factors are encrypted."""
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from opsportal.accounts import encryption
 from opsportal.console.access import is_local_path
 
 NOT_STAFF = (
@@ -48,3 +51,12 @@ class StaffSocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[mi
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return False
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    def encrypt(self, text: str) -> str:
+        return encryption.encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Raises `Undecryptable`: ask `factors.is_readable` first."""
+        return encryption.decrypt(encrypted_text)

@@ -2,11 +2,13 @@
 sign-up, no password reset by e-mail, no e-mail confirmation to find."""
 
 from allauth.account import views as account
+from allauth.mfa.base import views as mfa
+from allauth.mfa.totp import views as totp
 from allauth.socialaccount import views as social
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from opsportal.accounts import token_views, views
+from opsportal.accounts import factor_views, token_views, views
 
 own = [
     path("preferences/", views.preferences, name="preferences"),
@@ -25,7 +27,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", views.no_password, name="account_set_password"),
-    path("2fa/", include("allauth.mfa.urls")),
+    path("2fa/", factor_views.index, name="mfa_index"),
+    path("2fa/authenticate/", mfa.authenticate, name="mfa_authenticate"),
+    path("2fa/reauthenticate/", mfa.reauthenticate, name="mfa_reauthenticate"),
+    path("2fa/totp/activate/", totp.activate_totp, name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("2fa/recovery-codes/", factor_views.shown, name="mfa_view_recovery_codes"),
+    path("2fa/recovery-codes/generate/", factor_views.generate, name="mfa_generate_recovery_codes"),
+    path("2fa/recovery-codes/download/", factor_views.download, name="mfa_download_recovery_codes"),
 ]
 
 if settings.SOCIALACCOUNT_PROVIDERS:

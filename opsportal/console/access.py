@@ -78,13 +78,9 @@ THIRD_PARTY: dict[str, Access] = {
     "account_reauthenticate": STAFF,
     # The second factor is asked for before anyone is signed in.
     "mfa_authenticate": PUBLIC,
-    "mfa_index": STAFF,
     "mfa_reauthenticate": STAFF,
     "mfa_activate_totp": STAFF,
     "mfa_deactivate_totp": STAFF,
-    "mfa_view_recovery_codes": STAFF,
-    "mfa_generate_recovery_codes": STAFF,
-    "mfa_download_recovery_codes": STAFF,
     "openid_connect_login": PUBLIC,
     "openid_connect_callback": PUBLIC,
     "socialaccount_login_cancelled": PUBLIC,

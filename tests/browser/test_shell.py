@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from opsportal.accounts.encryption import encrypt
 from opsportal.accounts.models import Preferences
 from tests.browser import gallery
 from tests.browser.conftest import NARROW
@@ -105,6 +107,41 @@ def test_the_way_through_the_second_factor_passes_axe(
     seen("/accounts/2fa/authenticate/")
     page.get_by_role("button", name="Use another account").click()
     page.wait_for_url("**/accounts/login/")
+
+
+def test_the_pages_of_an_unreadable_second_factor_pass_axe(
+    live: str, page: Page, operator: Any, faults: Callable[..., list[str]]
+) -> None:
+    """With the app unreadable alone, then with the recovery codes too."""
+    Authenticator.objects.create(user=operator, type="totp", data={"secret": "JBSWY3DPEHPK3PXP"})
+    codes = Authenticator.objects.create(
+        user=operator, type="recovery_codes", data={"seed": encrypt("5eed" * 20), "used_mask": 0}
+    )
+    code = codes.wrap().get_unused_codes()[0]
+    page.goto(live + "/accounts/login/")
+    page.get_by_label("User name or e-mail").fill("operator")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/accounts/2fa/authenticate/*")
+    expect(page.get_by_role("alert")).to_contain_text("A recovery code still works.")
+    assert faults("second factor, app unreadable") == []
+    codes.data = {}
+    codes.save()
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("Your second factor can't be checked")
+    expect(page.get_by_label("Code")).to_have_count(0)
+    assert faults("second factor, both unreadable") == []
+    codes.data = {"seed": encrypt("5eed" * 20), "used_mask": 0}
+    codes.save()
+    page.reload()
+    page.get_by_label("Code").fill(code)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(live + "/")
+    page.goto(live + "/accounts/2fa/")
+    expect(page.get_by_role("alert")).to_contain_text("You can deactivate it below")
+    assert faults("second factors, app unreadable") == []
+    page.goto(live + "/accounts/2fa/reauthenticate/")
+    assert faults("confirm, app unreadable") == []
 
 
 def code_now(secret: str) -> str:
