@@ -248,13 +248,13 @@ def test_the_path_of_a_lookup(lookup: str, path: str) -> None:
 
 @isolate_apps("opsportal.accounts")
 def test_a_relation_whose_key_is_a_relation_itself_leads_no_further() -> None:
-    class Profile(models.Model):
+    class Profile(models.Model):  # noqa: DJ008
         user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
 
         class Meta:
             app_label = "accounts"
 
-    class Badge(models.Model):
+    class Badge(models.Model):  # noqa: DJ008
         profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+")
 
         class Meta:
