@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from allauth.core import context
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
 from allauth.mfa.base.internal.flows import check_rate_limit
 from allauth.mfa.totp.forms import ActivateTOTPForm
@@ -48,7 +49,11 @@ class CodeForm(BaseAuthenticateForm):  # type: ignore[misc]
                 clear_rate_limit()
                 return code
         self._emit_authentication_failed(self._unreadable[0])
-        raise forms.ValidationError("Incorrect code." if self.possible else self.unreadable)
+        raise (
+            get_adapter().validation_error("incorrect_code")
+            if self.possible
+            else forms.ValidationError(self.unreadable)
+        )
 
 
 class SignInForm(CodeForm, AuthenticateForm):  # type: ignore[misc]

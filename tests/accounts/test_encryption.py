@@ -378,7 +378,10 @@ def test_the_command_names_what_no_key_opens_and_changes_nothing_of_it(viewer: U
     text, done = said()
     assert not done
     assert "2 can't be decrypted" in text
-    assert "'totp' of 'viewer': remove it under Accounts > Authenticators" in text
+    assert (
+        "'totp' of 'viewer': add its key to SECRET_KEY_FALLBACKS, or remove it under Accounts > Authenticators"
+        in text
+    )
     assert SECRET not in text
     assert "plain" not in text
     assert rows() == {"recovery_codes": data, "totp": {"secret": SECRET}}

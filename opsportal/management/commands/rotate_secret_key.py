@@ -29,7 +29,8 @@ class Command(BaseCommand):
         )
         for factor in unreadable:
             self.stdout.write(
-                f"  {factor.type!r} of {factor.user.get_username()!r}: remove it under Accounts > Authenticators, or restore its key."
+                f"  {factor.type!r} of {factor.user.get_username()!r}: add its key to SECRET_KEY_FALLBACKS, or remove "
+                "it under Accounts > Authenticators."
             )
         old, lost = self._webhooks()
         self.stdout.write(
@@ -38,7 +39,9 @@ class Command(BaseCommand):
         for name in [*old, *lost]:
             self.stdout.write(f"  {name!r}: give it a new secret on its page, and its receiver too.")
         if unreadable or old or lost:
-            raise CommandError("Keep SECRET_KEY_FALLBACKS until nothing is listed here.")
+            raise CommandError(
+                "What is listed needs more than SECRET_KEY: keep SECRET_KEY_FALLBACKS until nothing is."
+            )
         self.stdout.write(
             "Nothing listed needs SECRET_KEY_FALLBACKS any more. Sessions may (SESSION_COOKIE_AGE), and the old secrets "
             "of webhooks (24 hours)."
