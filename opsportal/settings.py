@@ -108,6 +108,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "opsportal.console.middleware.StaffRequiredMiddleware",
+    # Inside of what puts headers on every answer, and before anything that reads a form or a query.
+    "opsportal.console.utf8.Utf8Middleware",
     "opsportal.console.middleware.DynamoMiddleware",
 ]
 

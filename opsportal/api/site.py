@@ -6,7 +6,9 @@ An operation without `@requires` answers nobody.
 import logging
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.operation import Operation
@@ -98,6 +100,16 @@ def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(Http404)
 def not_there(request: HttpRequest, error: Http404) -> HttpResponse:
     return answered(ApiProblem(404, "Not found", str(error) or "There is nothing at this address."))
+
+
+@api.exception_handler(BadRequest)
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(SuspiciousOperation)
+@api.exception_handler(UnreadablePostError)
+def refused_by_django(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What Django refuses to read, such as a query of more than DATA_UPLOAD_MAX_NUMBER_FIELDS parameters."""
+    status = 413 if isinstance(error, RequestDataTooBig) else 400
+    return answered(ApiProblem(status, "The request can't be read", "It is too large, or not well-formed."))
 
 
 @api.exception_handler(Exception)
