@@ -10,5 +10,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.accounts.roles import sync_after_migrate
+        from opsportal.accounts.sequences import lead_past
 
         post_migrate.connect(sync_after_migrate, dispatch_uid="opsportal.accounts.roles")
+        post_migrate.connect(lead_past, sender=self, dispatch_uid="opsportal.accounts.sequences")

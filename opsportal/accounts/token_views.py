@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.token_forms import TokenForm
 from opsportal.accounts.tokens import ApiToken
 from opsportal.console.access import staff
@@ -29,8 +30,9 @@ def tokens(request: HttpRequest) -> HttpResponseBase:
         return _page(request, form, status=422)
     token, text = made
     logger.info(
-        "token %r (%s) made by %r: %s, until %s",
-        token.actor_name, token.prefix, maker.get_username(), " ".join(token.scope_names), token.expires_at,
+        "token %r (%s, %s) made by %r (%s): %s, until %s",
+        token.actor_name, token_id(token), token.prefix, maker.get_username(), user_id(maker),
+        " ".join(token.scope_names), token.expires_at,
     )  # fmt: skip
     return _page(request, TokenForm(maker=maker), made=token, text=text)
 
@@ -48,7 +50,10 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
             return redirect("accounts:tokens")
         return _page(request, TokenForm(maker=user), revoking=token)
     token.revoke(user)
-    logger.info("token %r (%s) revoked by %r", token.actor_name, token.prefix, user.get_username())
+    logger.info(
+        "token %r (%s, %s) revoked by %r (%s)",
+        token.actor_name, token_id(token), token.prefix, user.get_username(), user_id(user),
+    )  # fmt: skip
     messages.success(request, f"The token “{token.name}” is revoked: nothing can be done with it any more.")
     return redirect("accounts:tokens")
 

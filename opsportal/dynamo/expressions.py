@@ -10,13 +10,13 @@ from opsportal.dynamo.attributes import Typed
 
 @dataclass(frozen=True)
 class Clause:
-    """One comparison of an attribute with text values.
+    """One comparison of an attribute, or of what lies below one (a path of names), with text values.
 
     `operator`: ``=``, ``<>``, ``<=``, ``>=``, ``>``, ``between`` (two values), ``in``, ``contains``, or
     ``not text`` (missing, or of another type than S, which is what keeps an item out of an index).
     """
 
-    attribute: str
+    attribute: str | tuple[str, ...]
     operator: str
     values: tuple[str, ...] = ()
 
@@ -61,7 +61,8 @@ class Expressions:
     def render(self, clause: Clause | AnyOf) -> str:
         if isinstance(clause, AnyOf):
             return "(" + " OR ".join(self.render(part) for part in clause.clauses) + ")"
-        name = self.name(clause.attribute)
+        path = (clause.attribute,) if isinstance(clause.attribute, str) else clause.attribute
+        name = ".".join(map(self.name, path))
         match clause.operator:
             case "between":
                 low, high = clause.values
