@@ -59,7 +59,7 @@ def register() -> None:
     profile = {"endpoint": f"https://{time.time_ns()}.example.com", "capabilities": "capability_7"}
     announcements.register(
         Announcement("agent-0007", profile),
-        by=Actor("bench", "operator"),
+        by=Actor("bench", "operator", "command"),
         reason="",
         action_id=new_action_id(),
     )

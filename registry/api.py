@@ -179,6 +179,7 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
         done = effects.carry_out(
             request,
             lambda by, action_id: announcements.register(announced, by=by, reason="", action_id=action_id),
+            kind="agents",
             reason="",
             state=STATE,
             same=announced.is_of,

@@ -1,7 +1,7 @@
 """What agents say every minute: that they are still there.
 
 Each heartbeat is in the audit trail, but not each has an entry, of which a fleet would write a million a day. An
-entry is written, in the transaction of the heartbeat, by the first of an agent, a name and a day (UTC), and stands
+entry is written, in the transaction of the heartbeat, by the first of an agent, a sender and a day (UTC), and stands
 for those that follow; and by each that changes what the console says of the agent's health.
 """
 
@@ -48,7 +48,7 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
                 agent_id,
                 by,
                 entry,
-                f"The first of {now:%Y-%m-%d} (UTC) under this name. It stands for those that follow on that day.",
+                f"The first of {now:%Y-%m-%d} (UTC) from this sender. It stands for those that follow on that day.",
             )
         except _SoAlready as already:
             # Nothing was written, no entry either: the next one is the first.
@@ -60,7 +60,7 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
 
 
 def _entry_of_day(agent_id: str, by: Actor, now: datetime) -> str:
-    told = "\n".join((Agent.binding().fingerprint, by.name, f"{now:%Y-%m-%d}", agent_id))
+    told = "\n".join((Agent.binding().fingerprint, by.id, f"{now:%Y-%m-%d}", agent_id))
     return str(uuid.uuid5(_NAMESPACE, told))
 
 

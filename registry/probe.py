@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from django.conf import settings
 
 from opsportal import addresses
+from opsportal.operations.entries import Actor
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ def is_public(address: str) -> bool:
     return addresses.unwrapped(found) == [found] and addresses.is_public(found)
 
 
-def probe(endpoint: object, *, by: str, agent_id: str) -> Answer:
+def probe(endpoint: object, *, by: Actor, agent_id: str) -> Answer:
     """Ask the endpoint once, with GET. Raises `Refused`; whatever the network does is in the answer.
 
     Logged, with who asked: it changes nothing that the audit trail is about."""
@@ -150,8 +151,8 @@ def probe(endpoint: object, *, by: str, agent_id: str) -> Answer:
     threading.Thread(target=attempt.run, name="probe", daemon=True).start()
     answer = attempt.wait()
     logger.info(
-        "probe of agent %r by %r: %s %s -> %s",
-        agent_id, by, target.authority, answer.address or "unresolved", answer.status or answer.trouble,
+        "probe of agent %r by %r (%s): %s %s -> %s",
+        agent_id, by.name, by.id, target.authority, answer.address or "unresolved", answer.status or answer.trouble,
     )  # fmt: skip
     return answer
 

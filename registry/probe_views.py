@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from opsportal.console.access import requires
 from opsportal.console.problems import wants_fragment
+from opsportal.operations.pages import actor_of
 from registry import probe, queries
 from registry.models import Agent
 
@@ -52,7 +53,7 @@ def probe_(request: HttpRequest, agent_id: str) -> HttpResponse:
         context["refused"], status = f"It was asked less than {PAUSE} s ago.", 409
     else:
         try:
-            context["answer"] = probe.probe(agent.endpoint, by=request.user.get_username(), agent_id=agent.id)
+            context["answer"] = probe.probe(agent.endpoint, by=actor_of(request), agent_id=agent.id)
         except probe.Refused as refused:
             context["refused"], status = refused.sentence, 409
     if wants_fragment(request):

@@ -14,7 +14,7 @@ from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.partitions import Count
-from opsportal.operations import feeds
+from opsportal.operations import actors, feeds
 from opsportal.operations.watching import deletion, watch
 from registry import action_views, actions, probe_views, profile, queries
 from registry.declared import declared_by
@@ -89,7 +89,7 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
     if tab == "raw":
         context["raw"] = pretty(agent.raw)
     elif tab == "audit":
-        context["entries"] = feeds.of_target(actions.target(agent_id))
+        context["entries"] = actors.named(feeds.of_target(actions.target(agent_id)))
     else:
         context |= {
             "declared": declared_by(agent),

@@ -203,7 +203,7 @@ def purge(
 
 def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime) -> Message:
     """Due when the undo of the logs ends. The second pass follows the first, since the index lags."""
-    body = {"request_id": request_id, "by": by.name, "role": by.role, "purge": action_id}
+    body = {"request_id": request_id, "by": by.name, "by_id": by.id, "role": by.role, "purge": action_id}
     return Message(
         "requests.purge_logs",
         body,

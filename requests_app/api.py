@@ -164,6 +164,7 @@ def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpRespon
     done = effects.carry_out(
         request,
         lambda by, action_id: actions.submit_once(asked, by=by, reason=body.reason, action_id=action_id),
+        kind="requests",
         reason=body.reason,
         state=STATE,
     )

@@ -53,7 +53,8 @@ def purge_logs(message: Message, table: Binding) -> None:
             table,
         )
         return
-    by = Actor(str(message.body["by"]), str(message.body["role"]))
+    # A message from before there were ids has none.
+    by = Actor(*(str(message.body.get(name, "")) for name in ("by", "role", "by_id")))
     record(
         Action.REQUEST_PURGE_LOGS,
         Target("requests", request_id),

@@ -19,7 +19,7 @@ from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text, read_time
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page, Raw
-from opsportal.operations import feeds
+from opsportal.operations import actors, feeds
 from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
 from requests_app.findings import findings
@@ -142,7 +142,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     if tab == "raw":
         context["raw"] = pretty(found.raw)
     if tab == "audit":
-        context["entries"] = feeds.of_target(actions.target(request_id))
+        context["entries"] = actors.named(feeds.of_target(actions.target(request_id)))
     return respond(request, "requests_app/item.html", context, region)
 
 

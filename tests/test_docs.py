@@ -296,7 +296,7 @@ def test_the_action_of_the_docs_can_be_added_as_they_say(
     exec(compile(function, "docs/adding.md", "exec"), action)
     put(tables["requests"], request_item("req-1", status="pending", priority={"S": "low"}))
     put(tables["requests"], request_item("req-2", status="failed"))
-    who = {"by": Actor("olga", "operator"), "reason": "urgent"}
+    who = {"by": Actor("olga", "operator", "user:1001"), "reason": "urgent"}
     done = action["promote"]("req-1", action_id=new_action_id(), **who)
     item = get(tables["requests"], "req-1")
     assert item is not None

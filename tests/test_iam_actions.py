@@ -25,7 +25,7 @@ from tests.operations.places import outbox as outbox_of
 from tests.queues import Queue
 from tracking import actions as workflows
 
-OLGA = Actor("olga", "operator")
+OLGA = Actor("olga", "operator", "user:1001")
 
 
 @pytest.fixture

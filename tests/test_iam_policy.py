@@ -25,7 +25,7 @@ from tests.operations.places import put
 from tests.test_docs import README
 from tracking import actions as workflow_actions
 
-OLGA = Actor("olga", "operator")
+OLGA = Actor("olga", "operator", "user:1001")
 
 # Every address that reads, and every way it reads; "x" exists nowhere, "here" in each table.
 READS = (

@@ -17,7 +17,7 @@ from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import Malformed, raw_text, read_time
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Raw
-from opsportal.operations import feeds
+from opsportal.operations import actors, feeds
 from opsportal.operations.watching import deletion, watch
 from tracking import action_views, actions, queries
 from tracking.findings import findings
@@ -110,7 +110,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     if tab == "raw":
         context["raw"] = pretty(workflow.raw)
     elif tab == "audit":
-        context["entries"] = feeds.of_target(actions.target(session_id))
+        context["entries"] = actors.named(feeds.of_target(actions.target(session_id)))
     else:
         context["timeline"] = timeline(workflow, now)
         context["malformed"] = {

@@ -10,16 +10,17 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.utils import timezone
 
+from opsportal.accounts.actors import WORKER, user_id
 from opsportal.accounts.roles import role_of
-
-WORKER = "worker"
 
 
 class Change(models.Model):
-    """Never edited. Names as they were, since rules, webhooks and accounts go; `changed`: path to [old, new]."""
+    """Never edited. Names as they were, since rules, webhooks and accounts go; `actor_id` is whose name it was, ""
+    where it was recorded before there were ids; `changed`: path to [old, new]."""
 
     at = models.DateTimeField(default=timezone.now)
     actor = models.CharField(max_length=200)
+    actor_id = models.CharField(max_length=40, blank=True, default="", db_default="")
     role = models.CharField(max_length=40, blank=True)
     verb = models.CharField(max_length=40)
     target = models.TextField()
@@ -39,6 +40,7 @@ def record(by: User | None, verb: str, target: Any, changed: dict[str, list[Any]
     """Tell of a change, in its transaction. `verb` as "rule:edit"; None as actor is the worker."""
     return Change.objects.create(
         actor=by.get_username() if by else WORKER,
+        actor_id=user_id(by) if by else WORKER,
         role=role_of(by) if by else WORKER,
         verb=verb,
         target=str(target)[:500],

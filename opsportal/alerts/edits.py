@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from opsportal.accounts.actors import user_id
 from opsportal.alerts import outgoing, telling
 from opsportal.alerts.changes import record
 from opsportal.alerts.deliveries import Delivery
@@ -134,7 +135,8 @@ def renew_secret(webhook: Webhook, by: User) -> str:
 def switch_webhook(webhook: Webhook, enabled: bool, by: User) -> None:
     with transaction.atomic():
         changed = Webhook.objects.filter(pk=webhook.pk, enabled=not enabled).update(
-            enabled=enabled, why_disabled="" if enabled else f"{by.get_username()} disabled it."
+            enabled=enabled,
+            why_disabled="" if enabled else f"{by.get_username()} ({user_id(by)}) disabled it.",
         )
         if not changed:
             return
@@ -153,7 +155,7 @@ def delete_webhook(webhook: Webhook, by: User) -> None:
 
 def test_webhook(webhook: Webhook, by: User) -> Delivery:
     with transaction.atomic():
-        delivery = telling.test(webhook, timezone.now(), by.get_username())
+        delivery = telling.test(webhook, timezone.now(), by)
         record(by, "webhook:test", webhook, {"delivery": [None, str(delivery.pk)]})
     return delivery
 
@@ -172,7 +174,8 @@ def acknowledge(firing: Firing, by: User, now: datetime) -> bool:
     """Somebody looks after it: it is not said again. False where it is over, or somebody did already."""
     with transaction.atomic():
         mine = Firing.objects.filter(pk=firing.pk, state__in=OPEN, acknowledged_at=None)
-        done = bool(mine.update(acknowledged_at=now, acknowledged_by=by.get_username()))
+        who = {"acknowledged_by": by.get_username(), "acknowledged_by_id": user_id(by)}
+        done = bool(mine.update(acknowledged_at=now, **who))
         if done:
             record(by, "alert:acknowledge", firing)
     return done
@@ -183,7 +186,8 @@ def snooze(firing: Firing, hours: int, by: User, now: datetime) -> bool:
     until = now + timedelta(hours=hours) if hours else None
     with transaction.atomic():
         mine = Firing.objects.filter(pk=firing.pk, state__in=OPEN)
-        done = bool(mine.update(snoozed_until=until, snoozed_by=by.get_username() if hours else ""))
+        name, whose = (by.get_username(), user_id(by)) if hours else ("", "")
+        done = bool(mine.update(snoozed_until=until, snoozed_by=name, snoozed_by_id=whose))
         if done:
             record(by, "alert:snooze", firing, {"hours": [None, hours]})
     return done

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from opsportal.accounts.actors import sayings
 from opsportal.alerts import edits
 from opsportal.alerts.changes import Change
 from opsportal.alerts.deliveries import PENDING, TONES, Delivery
@@ -67,8 +68,10 @@ def again(request: HttpRequest, pk: str) -> HttpResponseBase:
 def changes(request: HttpRequest) -> HttpResponse:
     """Who changed which rule or webhook, and who acknowledged what, newest first."""
     shown, pager = page(request, Change.objects.all(), "at")
+    said = sayings((one.actor_id, one.actor) for one in shown)
     listed = [
-        (one, [(name, _short(old), _short(new)) for name, (old, new) in one.changed.items()]) for one in shown
+        (one, since, [(name, _short(old), _short(new)) for name, (old, new) in one.changed.items()])
+        for one, since in zip(shown, said, strict=True)
     ]
     return render(
         request, "alerts/changes.html", {"tabs": tabs("alerts:changes"), "changes": listed, "page": pager}

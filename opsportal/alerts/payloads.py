@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 
+from opsportal.accounts.actors import user_id
 from opsportal.alerts.rules import MANY, Firing, Rule
 
 VERSION = 1
@@ -68,10 +70,9 @@ def of_firing(firing: Firing, event: str, event_id: str, at: datetime) -> str:
     return spell(body)
 
 
-def of_test(webhook_name: str, event_id: str, at: datetime, by: str) -> str:
-    return spell(
-        {**_head(TEST, event_id, at), "title": f"A test of the webhook {webhook_name}, sent by {by}."}
-    )
+def of_test(webhook_name: str, event_id: str, at: datetime, by: User) -> str:
+    title = f"A test of the webhook {webhook_name}, sent by {by.get_username()}."
+    return spell({**_head(TEST, event_id, at), "title": title, "actor_id": user_id(by)})
 
 
 def rule_part(rule: Rule) -> dict[str, Any]:

@@ -168,9 +168,12 @@ class Firing(models.Model):
     reminders = models.PositiveIntegerField(default=0)
     reminded_at = models.DateTimeField(null=True)
     acknowledged_at = models.DateTimeField(null=True)
+    # The names then, and whose they were; no id before there were any.
     acknowledged_by = models.CharField(max_length=200, blank=True)
+    acknowledged_by_id = models.CharField(max_length=40, blank=True, default="", db_default="")
     snoozed_until = models.DateTimeField(null=True)
     snoozed_by = models.CharField(max_length=200, blank=True)
+    snoozed_by_id = models.CharField(max_length=40, blank=True, default="", db_default="")
 
     objects = FiringQuerySet.as_manager()
 

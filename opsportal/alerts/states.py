@@ -77,6 +77,7 @@ class Round:
             firing.flaps = before.flaps + 1
             if before.snoozed_until and before.snoozed_until > self.now:
                 firing.snoozed_until, firing.snoozed_by = before.snoozed_until, before.snoozed_by
+                firing.snoozed_by_id = before.snoozed_by_id
         self._describe(firing, fact)
         if not self._hold:
             self._fire(firing)

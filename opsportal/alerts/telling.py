@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.contrib.auth.models import User
+
 from opsportal.alerts import payloads
 from opsportal.alerts.deliveries import Delivery
 from opsportal.alerts.rules import Firing
@@ -42,7 +44,7 @@ def _put(
     return bool(made)
 
 
-def test(webhook: Webhook, now: datetime, by: str) -> Delivery:
+def test(webhook: Webhook, now: datetime, by: User) -> Delivery:
     """A test for one webhook, sent like all else, and tried once only."""
     delivery = Delivery(webhook=webhook, event=payloads.TEST, made_at=now, next_at=now)
     delivery.event_id = f"{delivery.pk}.test"

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from opsportal.accounts.actors import sayings
 from opsportal.alerts import edits
 from opsportal.alerts.forms import SNOOZES, SnoozeForm
 from opsportal.alerts.pages import page, person, tabs
@@ -62,8 +63,13 @@ def firing(request: HttpRequest, pk: str) -> HttpResponse:
         ),
         finished=found.state == RESOLVED and not any(one.state == "pending" for one in deliveries),
     )  # fmt: skip
+    acknowledged, snoozed = sayings(
+        [(found.acknowledged_by_id, found.acknowledged_by), (found.snoozed_by_id, found.snoozed_by)]
+    )
     context = {
         "firing": found,
+        "acknowledged_since": acknowledged,
+        "snoozed_since": snoozed,
         "deliveries": deliveries,
         "may_acknowledge": request.user.has_perm("alerts.acknowledge_alerts"),
         "snoozes": [(key, label) for key, (label, _) in SNOOZES.items()],

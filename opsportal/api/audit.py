@@ -10,7 +10,7 @@ from opsportal.api.answers import PageOut, answer
 from opsportal.api.lists import FilterText, Length, RangedQuery, page_document
 from opsportal.console.access import requires
 from opsportal.dynamo.attributes import Typed, plain
-from opsportal.operations import entries, feeds
+from opsportal.operations import actors, entries, feeds
 from opsportal.operations.entries import Entry
 from opsportal.operations.views import find
 
@@ -30,7 +30,11 @@ class EntryOut(Schema):
     url: str
     at: str
     action: str
-    actor: str
+    actor: str = Field(description="The name at that time: an account's, or a token's.")
+    actor_id: str | None = Field(
+        description="Who it was: `user:7`, `token:3`, `worker` or `command`. It never goes to another, as a name may. "
+        "Null in an older entry, which was recorded by the name only."
+    )
     role: str
     target: EntryTargetOut
     reason: str
@@ -58,7 +62,10 @@ class EntryPageOut(PageOut):
 class AuditQuery(RangedQuery):
     length: Length = Field("24h", alias="range", description="A length of time up to now.")
     actor: FilterText = Field(
-        "", description="A person's name, or a token's: `olga via token ci`, `service ci`."
+        "",
+        description="The name that a person has now, or a token (`olga via token ci`, `service ci`): their entries, "
+        "whatever the name was then, and older ones without an id under that name. Or an `actor_id`. A name that nobody "
+        "has now stands for what was recorded under it. `notes` say which it was.",
     )
     action: FilterText = Field("", description="Such as `request:cancel`.")
     target: FilterText = Field("", description="The item's id.")
@@ -85,9 +92,9 @@ class AuditQuery(RangedQuery):
 @requires("operations.view_audit")
 def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
     query.only_known_in(request)
-    span = query.time_range()
+    span, found = query.time_range(), actors.find(query.actor)
     wanted = feeds.FeedFilter(
-        actor=query.actor,
+        actor=found.sought,
         action=query.action,
         target=query.target,
         logical=query.kind,
@@ -95,6 +102,7 @@ def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
         end=span.end,
     )
     page = feeds.page(wanted, purpose=query.purpose("audit"), cursor=query.cursor)
+    page.notes += found.notes
     return answer(page_document(page, [_row(entries.of(raw)) for raw in page.items]))
 
 
@@ -121,6 +129,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "at": entry.at,
         "action": entry.action.value,
         "actor": entry.actor.name,
+        "actor_id": entry.actor.id or None,
         "role": entry.actor.role,
         "target": {"kind": entry.target.logical, "id": entry.target.key, "table": entry.table},
         "reason": entry.reason,

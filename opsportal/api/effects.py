@@ -13,6 +13,8 @@ from opsportal.api.answers import answer, words
 from opsportal.api.guards import caller_of
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.dynamo.attributes import plain, read_text
+from opsportal.dynamo.tables import binding
+from opsportal.operations import entries
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import MOST_REASON, Actor, Entry, is_action_id, new_action_id
 from opsportal.operations.outcomes import Done, OtherIntent, Refused, Unknown
@@ -74,14 +76,16 @@ class EffectOut(Schema):
     action: str
     target: TargetOut
     status: str | None = Field(description="The status that was written.")
-    by: str
+    by: str = Field(description="The caller's name at that time.")
+    actor_id: str | None = Field(description="The caller's id, as in the audit trail.")
     at: str
     reason: str
     url: str = Field(description="Where the item is.")
 
 
-def action_id_of(request: HttpRequest, actor: Actor) -> tuple[str, bool]:
-    """The id that the effect is known by, and whether the caller chose it. Raises Invalid."""
+def action_id_of(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, bool]:
+    """The id that the effect is known by, and whether the caller chose it. `kind`: the logical table that it is
+    on. Raises Invalid, `DynamoError`."""
     key = request.headers.get(HEADER)
     if key is None:
         return new_action_id(), False
@@ -89,7 +93,15 @@ def action_id_of(request: HttpRequest, actor: Actor) -> tuple[str, bool]:
         raise Invalid([Wrong("header", (HEADER,), f"1 to {MOST_KEY} visible ASCII characters.")])
     if is_action_id(key.lower()):
         return key.lower(), True
-    return str(uuid.uuid5(NAMESPACE, f"{actor.name}\n{key}")), True
+    # What was done before there were ids is found by the name, and is only taken for that.
+    former = entries.read_entry(_named(actor.name, key), binding(kind))
+    if former and not former.actor.id:
+        return former.action_id, True
+    return _named(actor.id, key), True
+
+
+def _named(sender: str, key: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, f"{sender}\n{key}"))
 
 
 Run = Callable[[Actor, str], Done]
@@ -100,14 +112,15 @@ def carry_out(
     request: HttpRequest,
     run: Run,
     *,
+    kind: str,
     reason: str,
     state: State,
     same: Callable[[Entry], bool] = lambda entry: True,
 ) -> Done:
-    """Run one action under the caller's name. `same`: whether a replayed entry is of the same content, beyond
+    """Run one action under the caller's name, on an item of the logical table `kind`. `same`: whether a replayed entry is of the same content, beyond
     the reason; `state`: what a refusal says of the item as it is now. Raises ApiProblem, `DynamoError`."""
     actor = caller_of(request).actor
-    action_id, given = action_id_of(request, actor)
+    action_id, given = action_id_of(request, actor, kind)
     try:
         done = run(actor, action_id)
     except OtherIntent:
@@ -148,6 +161,7 @@ def effect(done: Done, kind: str, url: str) -> dict[str, Any]:
         "target": {"kind": kind, "id": entry.target.key},
         "status": words(read_text(status) if status else None),
         "by": entry.actor.name,
+        "actor_id": entry.actor.id or None,
         "at": entry.at,
         "reason": entry.reason,
         "url": url,
@@ -165,7 +179,7 @@ def answered(
     same: Callable[[Entry], bool] = lambda entry: True,
 ) -> HttpResponse:
     """Carry out one action on the item at `url`, as `carry_out` does, and answer an `EffectOut`."""
-    done = carry_out(request, run, reason=reason, state=state, same=same)
+    done = carry_out(request, run, kind=kind, reason=reason, state=state, same=same)
     return answer(effect(done, kind, url), headers=headers_of(done))
 
 

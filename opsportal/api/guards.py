@@ -17,6 +17,7 @@ from django.utils import timezone
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
+from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.roles import role_of
 from opsportal.accounts.scopes import scope_with
 from opsportal.accounts.tokens import MARK, ApiToken
@@ -43,9 +44,9 @@ class Caller:
     def actor(self) -> Actor:
         """As the audit trail names them."""
         if self.token:
-            return Actor(self.token.actor_name, self.token.acting_role)
+            return Actor(self.token.actor_name, self.token.acting_role, token_id(self.token))
         assert self.user
-        return Actor(self.user.get_username(), role_of(self.user))
+        return Actor(self.user.get_username(), role_of(self.user), user_id(self.user))
 
     @property
     def limit_key(self) -> str:

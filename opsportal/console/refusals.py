@@ -4,11 +4,13 @@ import logging
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.views.defaults import page_not_found
 
+from opsportal.accounts.actors import user_id
 from opsportal.console.access import Refusal, path_on_this_host
 from opsportal.console.problems import is_api, problem_json, problem_response
 
@@ -48,10 +50,11 @@ def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
     """403 in the form that the request asks for. A writing one is logged, under its action_id if it has one."""
     if request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
         logger.warning(
-            "refused %s %r to %r (action_id %r): %s",
+            "refused %s %r to %r (%s, action_id %r): %s",
             request.method,
             request.path,
             request.user.get_username(),
+            user_id(request.user) if isinstance(request.user, User) else "not signed in",
             request.POST.get("action_id", "")[:36],
             found.sentence,
         )

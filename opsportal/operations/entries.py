@@ -40,10 +40,49 @@ MOST_DEPTH = 26
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts. `name` is the account's (or the token's, or "worker"), `role` the role it acted in."""
+    """Who acts. `name` is the account's or the token's at that time, `role` the role it acted in.
+
+    `id` never goes to another (`opsportal.accounts.actors`); it is "" in entries from before there were ids.
+    `since`: what became of the name, see `actors.named`.
+    """
 
     name: str
     role: str
+    id: str
+    since: str = field(default="", compare=False)
+
+    def is_same(self, other: "Actor") -> bool:
+        """By the ids. By the names only where one of the two has none: an older entry, or a message from then."""
+        return self.id == other.id if self.id and other.id else self.name == other.name
+
+    @property
+    def sought_as(self) -> str:
+        """What the trail's filter finds its entries by."""
+        return self.id or self.name
+
+    @property
+    def described(self) -> str:
+        """For a sentence: "olga (now otto)"."""
+        return f"{self.name} ({self.since})" if self.since else self.name
+
+    def stored(self) -> Raw:
+        """As an entry stores it. `actor` holds both since the indexes project it, and what came later they do
+        not: DynamoDB can't change what an index projects."""
+        if not self.id:
+            return {"actor": text(self.name), "actor_key": text(self.name)}
+        return {
+            "actor": {"M": {"id": text(self.id), "name": text(self.name)}},
+            "actor_id": text(self.id),
+            "actor_key": text(self.id),
+        }
+
+    @classmethod
+    def of(cls, raw: Raw) -> "Actor":
+        """Of an entry, whole or as an index projects it."""
+        role, stored = str(read_text(raw.get("role")) or ""), raw.get("actor")
+        members = _map(stored)
+        name = members.get("name") if members else stored
+        return cls(str(read_text(name) or ""), role, str(read_text(members.get("id")) or ""))
 
 
 @dataclass(frozen=True)
@@ -104,7 +143,7 @@ class Entry:
 
     def same_intent(self, action: Action, actor: Actor, target: Target) -> bool:
         """Whether this is what a repeated call meant."""
-        return (self.action, self.actor.name, self.target) == (action, actor.name, target)
+        return (self.action, self.target) == (action, target) and self.actor.is_same(actor)
 
     def item(self) -> Raw:
         """As it is stored."""
@@ -113,8 +152,7 @@ class Entry:
             "action_id": text(self.action_id),
             "at": text(self.at),
             "action": text(self.action.value),
-            "actor": text(self.actor.name),
-            "actor_key": text(self.actor.name),
+            **self.actor.stored(),
             "role": text(self.actor.role or "none"),
             "logical": text(self.target.logical),
             "table": text(self.table or self.target.table.name),
@@ -202,7 +240,7 @@ def of(raw: Raw) -> Entry:
     return Entry(
         action_id=read("action_id"),
         action=read_action(read("action")),
-        actor=Actor(read("actor"), read("role")),
+        actor=Actor.of(raw),
         target=Target(read("logical"), read("target")),
         at=read("at"),
         reason=read("reason"),

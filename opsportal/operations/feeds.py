@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from opsportal.dynamo import cursors
-from opsportal.dynamo.expressions import Clause, Filter
+from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw
 from opsportal.dynamo.tables import Binding, Index
@@ -41,11 +41,41 @@ def latest(target: Target) -> Entry | None:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Whose entries: those of `ids`, and older ones, without an id, that carry one of `names`. Or in place of both
+    all that was recorded under the name `recorded`, by whomever: no index serves that."""
+
+    ids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    recorded: str = ""
+
+    @property
+    def partitions(self) -> list[str]:
+        """Of `actor-index`, whose key is the id, and of older entries the name."""
+        return [*self.ids, *self.names]
+
+    @property
+    def clause(self) -> AnyOf | None:
+        """Also what tells an id from an older entry by somebody who was called so."""
+        recorded = (self.recorded,) if self.recorded else ()
+        wanted = (
+            Clause(("actor", "id"), "in", self.ids),
+            Clause(("actor", "name"), "in", recorded),
+            Clause("actor", "in", self.names or recorded),
+        )
+        clauses = tuple(clause for clause in wanted if clause.values)
+        return AnyOf(clauses) if clauses else None
+
+
+ANYONE = Sought()
+
+
+@dataclass(frozen=True)
 class FeedFilter:
     """`start` and `end` are aware; None is open. `actor` and `target` choose an index. `routine`: whether what
     programs do by the clock is listed without being asked for by `action`."""
 
-    actor: str = ""
+    actor: Sought = ANYONE
     action: str = ""
     target: str = ""
     logical: str = ""
@@ -54,9 +84,10 @@ class FeedFilter:
     routine: bool = True
 
     def clauses(self) -> Filter:
-        wanted = {"action": self.action, "target": self.target, "logical": self.logical, "actor": self.actor}
+        wanted = {"action": self.action, "target": self.target, "logical": self.logical}
         left_out = () if self.routine or self.action else (NO_ROUTINE,)
-        return *(Clause(name, "=", (value,)) for name, value in wanted.items() if value), *left_out
+        by = (self.actor.clause,) if self.actor.clause else ()
+        return *(Clause(name, "=", (value,)) for name, value in wanted.items() if value), *by, *left_out
 
     @property
     def span(self) -> Span:
@@ -66,7 +97,8 @@ class FeedFilter:
 
     @property
     def index(self) -> Index:
-        return AUDIT.index("target-index" if self.target else "actor-index" if self.actor else "feed-index")
+        by_actor = "actor-index" if self.actor.partitions else "feed-index"
+        return AUDIT.index("target-index" if self.target else by_actor)
 
     def merge(self, audit: Binding, limit: int, until: str = "", since: str = "") -> Merge:
         """`until`: the stamp at which a page goes on; later days are not read again. `since`: the oldest
@@ -75,8 +107,8 @@ class FeedFilter:
         if self.target:
             logicals = [one for one in settings.DYNAMO_TABLES if self.logical in ("", one)]
             partitions = [Target(logical, self.target).hash for logical in logicals]
-        elif self.actor:
-            partitions = [self.actor]
+        elif self.actor.partitions:
+            partitions = self.actor.partitions
         else:
             days = [f"{day:%Y-%m-%d}" for day in self._days()]
             ceilings = {

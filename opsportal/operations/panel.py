@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from opsportal.console import panels
 from opsportal.console.access import requires
 from opsportal.console.windows import Window
-from opsportal.operations import entries, feeds
+from opsportal.operations import actors, entries, feeds
 from opsportal.operations.tables import audit_beside, places
 from opsportal.operations.views import item_url
 
@@ -24,5 +24,5 @@ def panel(request: HttpRequest) -> HttpResponse:
 def _figures(window: Window) -> dict[str, Any]:
     # A window's start bounds how many days are looked through: an empty trail has no newest entry.
     page = feeds.page(feeds.FeedFilter(start=window.since, routine=False), purpose="panel", limit=SHOWN)
-    shown = [entries.of(raw) for raw in page.items]
+    shown = actors.named([entries.of(raw) for raw in page.items])
     return {"entries": [(entry, item_url(entry)) for entry in shown], "more": bool(page.cursor)}

@@ -14,7 +14,7 @@ from opsportal.console.refusals import forbidden
 from opsportal.console.streams import in_time, streamed
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page
-from opsportal.operations import entries, exports, feeds, subjects, undo
+from opsportal.operations import actors, entries, exports, feeds, subjects, undo
 from opsportal.operations.entries import Entry
 from opsportal.operations.outcomes import Conflict
 from opsportal.operations.pages import Button, Offer, action_page, button
@@ -32,12 +32,14 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     listing = Listing(request, "audit", FILTERS, default_range="24h")
     if request.GET.get("format") in exports.FORMATS:
         return _export(request, listing, request.GET["format"])
-    page = feeds.page(_filter(listing), purpose=listing.purpose, cursor=listing.cursor)
-    shown = [entries.of(raw) for raw in page.items]
-    region = Region("live", seen=seen_token([entry.action_id for entry in shown]))
+    found = actors.find(listing["actor"])
+    page = feeds.page(_filter(listing, found.sought), purpose=listing.purpose, cursor=listing.cursor)
+    shown = actors.named([entries.of(raw) for raw in page.items])
+    region = Region("live", seen=seen_token([(entry.action_id, entry.actor.since) for entry in shown]))
     context = {
         **listing.context(page, region),
         "entries": [(entry, item_url(entry)) for entry in shown],
+        "who": found.notes,
         "empty": listing.empty(page, "entries", NOTHING_YET),
         "actions": [action.value for action in Action],
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
@@ -47,10 +49,10 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     return respond(request, "operations/feed.html", context, region)
 
 
-def _filter(listing: Listing) -> feeds.FeedFilter:
+def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
     span = listing.time_range
     return feeds.FeedFilter(
-        actor=listing["actor"],
+        actor=actor,
         action=listing["action"],
         target=listing["target"],
         logical=listing["kind"],
@@ -67,7 +69,7 @@ def item_url(entry: Entry) -> str:
 
 def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBase:
     """All that the filters show, page by page: the list's own query, streamed."""
-    wanted = _filter(listing)
+    wanted = _filter(listing, actors.find(listing["actor"]).sought)
     first = feeds.page(wanted, purpose="export")
 
     def pages() -> Iterator[Page]:
@@ -99,7 +101,7 @@ def find(action_id: str) -> Entry:
 def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
     """One effect: who, when, why, what it changed, and the copy it kept."""
     entry = find(action_id)
-    related = feeds.of_target(entry.target) if entry.is_ours else [entry]
+    entry, *related = actors.named([entry, *(feeds.of_target(entry.target) if entry.is_ours else [entry])])
     undone = undo.undone_by(entry, related)
     image = ""
     if entry.has_image and entry.is_ours and request.user.has_perm("operations.view_images"):

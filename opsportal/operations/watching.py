@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.errors import DynamoError
-from opsportal.operations import feeds, subjects, undo
+from opsportal.operations import actors, feeds, subjects, undo
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Entry, Target
 from opsportal.operations.observation import Fate, Keeps, Observation, observe
@@ -51,6 +51,7 @@ def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
     lately = _lately(raw, stamp)
     if entry is None or entry.age > TELL:
         return Watched(lately=lately)
+    (entry,) = actors.named([entry])
     if entry.action.verb == "purge":
         # Deleted, and there again without an undo: a worker has put back its memory.
         return Watched(Observation(Fate.OVERWRITTEN, entry), lately=lately)
@@ -79,6 +80,7 @@ def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
         purge = next((entry for entry in trail if entry.action.verb == "purge"), None)
         if purge is None or undo.undone_by(purge, trail):
             return None
+        (purge,) = actors.named([purge])
         may = user.has_perm(subjects.subject(purge.action.subject).permission_to_undo("purge"))
         return Deletion(purge, may and not undo.why_not(purge))
     except DynamoError:

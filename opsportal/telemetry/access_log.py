@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 
+from opsportal.accounts.actors import user_id
 from opsportal.dynamo.spending import Spending
 from opsportal.telemetry import figures
 from opsportal.telemetry.addresses import peer_of
@@ -62,7 +64,7 @@ def _tell(request: HttpRequest, response: HttpResponseBase, seconds: float) -> N
     if request.path in PROBES and response.status_code < 400:
         return
     spending: Spending = getattr(request, "spending", None) or Spending()
-    user, ms = user_of(request), round(seconds * 1000)
+    (user, actor_id), ms = who_asked(request), round(seconds * 1000)
     peer = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT) or request.META.get("REMOTE_ADDR", "")
     logger.info(
         "%s %s %d %d ms %s",
@@ -75,6 +77,7 @@ def _tell(request: HttpRequest, response: HttpResponseBase, seconds: float) -> N
             # Its id; that of the request under way is another one, or none, once a download is sent.
             "request": request,
             "user": user,
+            "actor_id": actor_id,
             "peer": peer,
             "method": request.method,
             # Without the query, which may hold what somebody searched for, or a provider's code.
@@ -97,11 +100,11 @@ def route_of(request: HttpRequest) -> str:
     return "static" if request.path.startswith(settings.STATIC_URL) else "none"
 
 
-def user_of(request: HttpRequest) -> str:
-    """Who asked, where the view's guards have found out: an account's name, or a token's."""
+def who_asked(request: HttpRequest) -> tuple[str, str]:
+    """Name and id of who asked, where the view's guards have found out: an account's, or a token's."""
     caller = getattr(request, "auth", None)  # set by django-ninja to what the API's guard returned
     if actor := getattr(caller, "actor", None):
-        return str(actor.name)
+        return actor.name, actor.id
     # Not `request.user`, which would read the session for answers that need none.
     user = getattr(request, "_cached_user", None)
-    return user.get_username() if user is not None else ""
+    return (user.get_username(), user_id(user)) if isinstance(user, User) else ("", "")

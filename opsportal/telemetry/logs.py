@@ -13,7 +13,7 @@ from typing import Any
 # Beside time, level, logger and message, a line has these where the record does (`extra=`), and no others:
 # what a library hangs on its records may be a whole request.
 FIELDS = (
-    "request_id", "user", "peer", "method", "path", "route", "status", "ms", "bytes",
+    "request_id", "user", "actor_id", "peer", "method", "path", "route", "status", "ms", "bytes",
     "calls", "read_units", "write_units", "service", "operation", "table", "attempts", "error",
     "aws_request_id", "aws_request_ids", "action", "action_id", "outcome", "target",
 )  # fmt: skip

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from opsportal.alerts import outgoing, payloads, signing, watches
@@ -64,7 +65,7 @@ def test_every_condition_has_its_row() -> None:
 def test_every_header_and_event_is_named(webhook: Webhook, receiver: Receiver) -> None:
     from opsportal.alerts import telling
 
-    telling.test(webhook, timezone.now(), "olga")
+    telling.test(webhook, timezone.now(), User(pk=7, username="olga"))
     deliver_due()
     sent = {name for name in receiver.got[0].headers if name.startswith("x-")}
     assert sent == {name.lower() for name in re.findall(r"^\| `(X-[\w-]+)`", TEXT, re.M)}

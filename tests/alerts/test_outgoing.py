@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from opsportal.alerts import edits, outgoing, payloads, telling
@@ -121,7 +122,7 @@ def test_a_receiver_may_ask_for_more_time(status: int, wait: float, least: int, 
 
 def test_gone_disables_the_webhook_and_says_so(fired: Firing, receiver: Receiver, webhook: Webhook) -> None:
     receiver.says(Says(410))
-    telling.test(webhook, timezone.now() + timedelta(minutes=1), "olga")
+    telling.test(webhook, timezone.now() + timedelta(minutes=1), User(pk=7, username="olga"))
     deliver_due()
     webhook.refresh_from_db()
     assert (webhook.enabled, webhook.why_disabled) == (False, "It answered 410 Gone.")
@@ -153,7 +154,7 @@ def test_a_webhook_that_hangs_does_not_hold_up_the_others(
         other.new_secret()
         other.save()
     for one in (webhook, webhook, webhook, *others):
-        telling.test(one, timezone.now(), "olga")
+        telling.test(one, timezone.now(), User(pk=7, username="olga"))
     barrier = threading.Barrier(5, timeout=5)
 
     def together(_got: Any) -> Says:
@@ -190,7 +191,7 @@ def test_sent_again_it_is_the_same_event(fired: Firing, receiver: Receiver, admi
 def test_while_a_secret_changes_both_sign(webhook: Webhook, receiver: Receiver, administrator: Any) -> None:
     old = webhook.secret  # type: ignore[attr-defined]
     new = edits.renew_secret(webhook, administrator)
-    telling.test(webhook, timezone.now(), "olga")
+    telling.test(webhook, timezone.now(), User(pk=7, username="olga"))
     deliver_due()
     got = receiver.got[0]
     stamp, *signed = (part.partition("=")[2] for part in got.headers["x-opsportal-signature"].split(","))
@@ -246,7 +247,7 @@ def test_old_lines_are_forgotten_and_open_ones_kept(
         rule=fired.rule, subject="x", subject_digest="x", title="x", state="resolved", since=long_ago,
         first_seen_at=long_ago, seen_at=long_ago, resolved_at=long_ago,
     )  # fmt: skip
-    waiting = telling.test(webhook, long_ago, "olga")
+    waiting = telling.test(webhook, long_ago, User(pk=7, username="olga"))
     Delivery.objects.filter(state="sent").update(made_at=long_ago)
     Firing.objects.filter(pk=fired.pk).update(first_seen_at=long_ago)
     Change.objects.create(actor="a", verb="v", target="t", target_id="1", at=long_ago)

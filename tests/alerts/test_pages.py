@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from opsportal.accounts.actors import user_id
 from opsportal.alerts import edits, telling
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.models import Change, Delivery, Firing, Rule, Webhook
@@ -290,11 +292,12 @@ def test_a_webhook_is_edited_tested_disabled_enabled_and_deleted(
     deliver_due()
     assert receiver.got[0].path == "/hook/2"
     assert "thanks" in page(client, delivery.get_absolute_url())
-    waiting = telling.test(webhook, timezone.now(), "x")
+    waiting = telling.test(webhook, timezone.now(), User(pk=7, username="olga"))
     client.post(f"{url}switch/")
     waiting.refresh_from_db()
     assert (waiting.state, Webhook.objects.get().enabled) == ("cancelled", False)
-    assert "administrator disabled it." in page(client, url)
+    whose = user_id(User.objects.get(username="administrator"))
+    assert f"administrator ({whose}) disabled it." in page(client, url)
     for path in (f"{url}test/", f"{delivery.get_absolute_url()}again/"):
         client.post(path)  # refused, in words
     assert Delivery.objects.count() == 2
@@ -318,14 +321,19 @@ def test_a_lost_secret_is_told(webhook: Webhook, client_for: ClientFor, settings
 
 def test_lists_are_paged_by_position(webhook: Webhook, client_for: ClientFor) -> None:
     now = timezone.now()
-    made = [telling.test(webhook, now - timedelta(seconds=number // 2), "x") for number in range(120)]
+    made = [
+        telling.test(webhook, now - timedelta(seconds=number // 2), User(pk=7, username="olga"))
+        for number in range(120)
+    ]
     client, url, shown = client_for("operator"), "/alerts/deliveries/", []
     while url:
         html = page(client, url)
         shown += re.findall(r'id="row-([\w-]+)"', html)
         following = re.search(r'href="([^"]+)" rel="next"', html)
         url = following[1].replace("&amp;", "&") if following else ""
-        telling.test(webhook, timezone.now(), "x")  # what comes in between shifts nothing
+        telling.test(
+            webhook, timezone.now(), User(pk=7, username="olga")
+        )  # what comes in between shifts nothing
     assert sorted(shown) == sorted(str(one.pk) for one in made)
 
 

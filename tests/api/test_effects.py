@@ -10,7 +10,7 @@ import pytest
 from botocore import exceptions as boto
 
 from tests.api.conftest import Program
-from tests.operations.places import dump, get, outbox, put, request_item, scan, trail
+from tests.operations.places import actor, dump, get, outbox, put, request_item, scan, trail
 from tests.requests_app.submitting import data
 from tests.trouble import trouble
 
@@ -43,6 +43,7 @@ def test_a_cancel_says_what_was_written_and_where_the_item_is(table: Any, progra
         "target": {"kind": "requests", "id": "req-1"},
         "status": "cancelled",
         "by": "operator via token ci",
+        "actor_id": actor(entry)[1],
         "at": entry["at"]["S"],
         "reason": "wrong keywords",
         "url": "/api/requests/req-1",
@@ -202,7 +203,9 @@ def test_the_same_submission_sent_at_once_is_one_request(tables: Any, operator: 
     def submit() -> None:
         try:
             ends.append(
-                actions.submit_once(asked, by=Actor("service ci", "operator"), reason="", action_id=action_id)
+                actions.submit_once(
+                    asked, by=Actor("service ci", "operator", "token:7"), reason="", action_id=action_id
+                )
             )
         except Exception as error:
             ends.append(error)

@@ -18,7 +18,7 @@ from opsportal.operations.outcomes import Conflict, Unknown
 from registry import announcements, heartbeats
 from tests.api.conftest import Program
 from tests.dynamo.calls import calls_on
-from tests.operations.places import dump, get, put, trail
+from tests.operations.places import actor, dump, get, put, trail
 from tests.registry.test_actions import BY, agent, operational
 from tests.trouble import denied, trouble
 
@@ -61,9 +61,8 @@ def test_a_heartbeat_renews_the_heartbeat_in_its_form_and_nothing_else(
     assert tag == form[0]
     assert value.endswith("Z") if form == "SZ" else len(value) == int(form[1:])
     (entry,) = trail(table)
-    assert (entry["action"], entry["actor"], entry["target"]) == tuple(
-        {"S": text} for text in ("agent:heartbeat", "operator via token ci", "a")
-    )
+    assert (entry["action"], entry["target"]) == ({"S": "agent:heartbeat"}, {"S": "a"})
+    assert actor(entry) == ("operator via token ci", f"token:{caller.token.pk}")
     (changed,) = entry["changes"]["L"]
     assert changed["M"]["path"] == {"L": [{"S": name}]}
 
@@ -97,13 +96,13 @@ def test_each_name_and_each_day_and_each_agent_has_an_entry(
     ours, theirs = program(name="ci"), program("operator", name="nightly", service=True)
     for caller, agent_id in itertools.product((ours, theirs, ours), "ab"):
         assert caller.post(HEARTBEAT, {"id": agent_id}).status_code == 200
-    told = {(entry["actor"]["S"], entry["target"]["S"]) for entry in trail(table)}
+    told = {(actor(entry)[0], entry["target"]["S"]) for entry in trail(table)}
     assert told == set(itertools.product(("operator via token ci", "service nightly"), "ab"))
     assert len(trail(table)) == 4
     with time_machine.travel(datetime.now(UTC) + timedelta(days=1)):
         heartbeats.heartbeat("a", by=BY)
         heartbeats.heartbeat("a", by=BY)
-    assert [entry["actor"]["S"] for entry in trail(table)[4:]] == [BY.name]
+    assert [actor(entry) for entry in trail(table)[4:]] == [(BY.name, BY.id)]
 
 
 def test_processes_that_know_nothing_of_each_other_write_one_entry(table: Any) -> None:
@@ -199,15 +198,15 @@ def test_two_heartbeats_of_one_second_are_one(table: Any) -> None:
 
 def test_who_came_in_the_same_second_as_another_has_an_entry_of_the_next(table: Any) -> None:
     """What changed nothing has none; under that name the day has not begun."""
-    other = Actor("service other", "operator")
+    other = Actor("service other", "operator", "token:1005")
     with time_machine.travel("2026-11-20T10:00:00Z", tick=False) as clock:
         put(table, agent(agentId={"S": "a"}, lastHeartbeat={"N": "1795168790"}))
         heartbeats.heartbeat("a", by=BY)
         assert heartbeats.heartbeat("a", by=other).id == "a"
-        assert [entry["actor"]["S"] for entry in trail(table)] == [BY.name]
+        assert [actor(entry)[0] for entry in trail(table)] == [BY.name]
         clock.shift(1)
         heartbeats.heartbeat("a", by=other)
-    assert [entry["actor"]["S"] for entry in trail(table)] == [BY.name, other.name]
+    assert [actor(entry)[0] for entry in trail(table)] == [BY.name, other.name]
 
 
 def listed_in(page: str) -> list[str]:

@@ -243,7 +243,7 @@ def test_who_comes_second_gets_a_sentence_and_the_item_as_it_is_now(
     put(tables["requests"], factories.request(KEY))
     page = act_as("operator", f"/requests/{KEY}/")
     dialog = press(page, "request:cancel")
-    first = Actor("another", "operator")
+    first = Actor("another", "operator", "user:1004")
     actions.cancel(KEY, by=first, reason="I was quicker", action_id=new_action_id())
     dialog.get_by_role("button", name="Cancel the request").click()
     sentence = dialog.get_by_text("It is cancelled: there is nothing to cancel.")

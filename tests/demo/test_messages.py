@@ -25,7 +25,7 @@ from tracking import actions as workflow_actions
 
 pytestmark = pytest.mark.no_moto
 
-OLGA = Actor("olga", "operator")
+OLGA = Actor("olga", "operator", "user:1001")
 _numbers = itertools.count()
 
 

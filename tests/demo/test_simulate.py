@@ -323,7 +323,7 @@ def test_a_forgetful_worker_overwrites_a_cancel_and_so_the_console_says(world: W
     answer_of(job.claim())
     task = job.process()
     next(task)
-    who = Actor("olga", "operator")
+    who = Actor("olga", "operator", "user:1001")
     done = actions.cancel("r", by=who, reason="", action_id=entries.new_action_id())
     assert observe(done.entry, item_of(world.requests, "r"), "updated_at", actions.keeps).fate == "requested"
     next(task)

@@ -45,7 +45,7 @@ from opsportal.operations.entries import Actor
 from requests_app import actions
 """
 RETRY = """
-actions.retry("req-1", by=Actor("olga", "operator"), reason="", action_id=given["action_id"])
+actions.retry("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=given["action_id"])
 """
 DIES = f"""
 outbox.send_soon = lambda message, table: os._exit(9)
@@ -209,7 +209,7 @@ def test_a_process_killed_between_commit_and_send_loses_no_message(
     assert outbox(tables["requests"]) == []
 
     # Whoever sends the form again is told of success, and nothing is sent again.
-    actions.retry("req-1", by=Actor("olga", "operator"), reason="", action_id=action_id)
+    actions.retry("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=action_id)
     assert queue.take() == []
     assert len(trail(tables["requests"])) == 1
 

@@ -69,6 +69,13 @@ def trail(table: Binding) -> list[Raw]:
     return sorted(entries, key=lambda item: str(item["at"]["S"]))
 
 
+def actor(entry: Raw) -> tuple[str, str]:
+    """Name and id of who an audit entry says acted, as it is stored."""
+    stored = entry["actor"]["M"]
+    assert entry["actor_key"] == entry["actor_id"] == stored["id"]
+    return stored["name"]["S"], stored["id"]["S"]
+
+
 def images(table: Binding) -> list[Raw]:
     return [item for item in scan(audit_beside(table)) if "image" in item]
 

@@ -52,13 +52,13 @@ def write(*written: Entry) -> list[Entry]:
 
 
 def many(count: int = 120, **more: Any) -> list[Entry]:
-    otto = Actor("otto", "administrator")
+    otto = Actor("otto", "administrator", "user:1002")
     return write(
         *(
             entry(
                 NOW - timedelta(minutes=9 * number),
                 **{
-                    "actor": otto if number % 3 else Actor("olga", "operator"),
+                    "actor": otto if number % 3 else Actor("olga", "operator", "user:1001"),
                     "action": Action.REQUEST_RETRY if number % 2 else Action.AGENT_EDIT,
                     "target": Target("requests" if number % 2 else "agents", f"item {number % 5}"),
                     "reason": f"reason {number}",
@@ -137,6 +137,7 @@ def test_an_export_holds_what_an_entry_says(tables: dict[str, Any], viewer: Clie
         "at": one.at,
         "action": "request:cancel",
         "actor": "olga",
+        "actor_id": "user:1001",
         "role": "operator",
         "kind": "requests",
         "table": tables["requests"].name,
@@ -160,7 +161,7 @@ def test_no_cell_is_a_formula_and_no_text_is_markup(tables: dict[str, Any], clie
             entry(
                 NOW - timedelta(seconds=number),
                 action=UnknownAction(f"request:{attack}"),
-                actor=Actor(key, attack),
+                actor=Actor(key, attack, attack),
                 undo_of=attack,
                 target=Target("requests", key),
                 reason=attack,
@@ -240,7 +241,7 @@ def test_a_copy_is_no_entry_and_is_shown_to_whom_may(
     secret = {"S": "the secret of the item"}
     put(tables["requests"], request_item(status="failed", secret=secret, **FOREIGN))
     action_id = new_action_id()
-    actions.purge("req-1", by=Actor("olga", "operator"), reason="old", action_id=action_id)
+    actions.purge("req-1", by=Actor("olga", "operator", "user:1001"), reason="old", action_id=action_id)
     operator, viewer = client_for("operator"), client_for("viewer")
     shown = visit(operator, url_of(action_id))
     assert "the secret of the item" in shown.html
@@ -255,10 +256,12 @@ def test_a_copy_is_no_entry_and_is_shown_to_whom_may(
 def test_an_entry_tells_all_of_it(tables: dict[str, Any], viewer: Client) -> None:
     put(tables["requests"], request_item(**FOREIGN))
     action_id = new_action_id()
-    actions.cancel("req-1", by=Actor("olga", "operator"), reason="wrong project", action_id=action_id)
+    actions.cancel(
+        "req-1", by=Actor("olga", "operator", "user:1001"), reason="wrong project", action_id=action_id
+    )
     page = visit(viewer, url_of(action_id))
     assert page.fact("Reason") == "wrong project"
-    assert page.fact("Who") == "olga"
+    assert page.fact("Who") == "olga (account deleted)"
     assert page.fact("Role") == "operator"
     assert page.fact("Condition").startswith("status as read")
     assert tables["requests"].name in page.fact("Table")
@@ -272,7 +275,7 @@ def test_an_entry_tells_all_of_it(tables: dict[str, Any], viewer: Client) -> Non
 def test_an_undo_from_the_entry(tables: dict[str, Any], client_for: Callable[[str], Client]) -> None:
     before = put(tables["requests"], request_item(status="failed", **FOREIGN))
     action_id = new_action_id()
-    actions.purge("req-1", by=Actor("olga", "operator"), reason="", action_id=action_id)
+    actions.purge("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=action_id)
     operator, viewer = client_for("operator"), client_for("viewer")
     url = reverse("operations:undo", args=[action_id])
     assert "Your role (viewer) may not do this." in visit(viewer, url_of(action_id)).words
@@ -307,7 +310,13 @@ def test_an_edit_is_undone_by_whom_may_edit(
     agent = {"agentId": {"S": "agent-1"}, "name": {"S": "Anna"}, "status": {"S": "active"}}
     put(tables["agents"], agent)
     action_id = new_action_id()
-    agents.edit("agent-1", {"name": "Berta"}, by=Actor("olga", "operator"), reason="", action_id=action_id)
+    agents.edit(
+        "agent-1",
+        {"name": "Berta"},
+        by=Actor("olga", "operator", "user:1001"),
+        reason="",
+        action_id=action_id,
+    )
     url = reverse("operations:undo", args=[action_id])
     assert client_for("viewer").post(url, {"action_id": new_action_id()}).status_code == 403
     assert client_for("operator").post(url, {"action_id": new_action_id()}).status_code == 302

@@ -15,7 +15,7 @@ from opsportal.operations.tags import Action
 from requests_app import actions
 from tests.operations.places import put, request_item
 
-OLGA = Actor("olga", "operator")
+OLGA = Actor("olga", "operator", "user:1001")
 
 
 def count(outcome: str) -> float:
@@ -70,4 +70,6 @@ def test_every_other_end_is_a_warning(
     assert count(outcome) - before == 1
     (line,) = caplog.records
     assert line.levelno == logging.WARNING
-    assert line.getMessage().startswith(f"{outcome} request:cancel on requests 'r' by olga (action_id a-1): ")
+    assert line.getMessage().startswith(
+        f"{outcome} request:cancel on requests 'r' by olga (user:1001, action_id a-1): "
+    )

@@ -12,7 +12,7 @@ from opsportal.dynamo import spending
 from opsportal.dynamo.errors import MalformedCursor
 from opsportal.operations import entries, feeds
 from opsportal.operations.entries import Actor, Entry, Target
-from opsportal.operations.feeds import FEED_CALLS, FeedFilter
+from opsportal.operations.feeds import FEED_CALLS, FeedFilter, Sought
 from opsportal.operations.tables import audit_beside, places
 from opsportal.operations.tags import Action
 from tests.operations.places import put
@@ -31,7 +31,7 @@ def entry(at: datetime, **more: Any) -> Entry:
     given = {
         "action_id": str(uuid.UUID(int=CHANCE.getrandbits(128), version=4)),
         "action": Action.REQUEST_CANCEL,
-        "actor": Actor("olga", "operator"),
+        "actor": Actor("olga", "operator", "user:1001"),
         "target": Target("requests", "req-1"),
         "at": entries.stamp(at),
         **more,
@@ -127,11 +127,11 @@ def test_a_bound_where_the_calendar_begins_shows_nothing(tables: dict[str, Any],
 
 @pytest.mark.no_moto
 def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
-    otto = Actor("otto", "administrator")
+    otto = Actor("otto", "administrator", "user:1002")
     written = [
         entry(
             NOW - timedelta(days=number),
-            actor=otto if number % 2 else Actor("olga", "operator"),
+            actor=otto if number % 2 else Actor("olga", "operator", "user:1001"),
             action=Action.REQUEST_RETRY if number % 3 else Action.REQUEST_CANCEL,
             target=Target("requests", f"req-{number % 4}") if number % 5 else AGENT,
         )
@@ -145,28 +145,28 @@ def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
         return [
             one
             for one in expected
-            if wanted["actor"] in ("", by_id[one].actor.name)
+            if (not wanted["actor"] or by_id[one].actor.id in wanted["actor"].ids)
             and wanted["action"] in ("", by_id[one].action.value)
             and wanted["target"] in ("", by_id[one].target.key)
             and wanted["logical"] in ("", by_id[one].target.logical)
         ]
 
     for given in (
-        {"actor": "otto"},
+        {"actor": Sought((otto.id,))},
         {"action": "request:retry"},
         {"target": "req-1"},
         {"target": "agent-1"},
         {"logical": "agents"},
-        {"actor": "otto", "action": "request:cancel"},
-        {"actor": "olga", "target": "req-2"},
-        {"actor": "otto", "target": "req-1", "logical": "requests"},
+        {"actor": Sought((otto.id,)), "action": "request:cancel"},
+        {"actor": Sought(("user:1001",)), "target": "req-2"},
+        {"actor": Sought((otto.id,)), "target": "req-1", "logical": "requests"},
         {"target": "req-1", "logical": "agents"},
-        {"actor": "nobody"},
+        {"actor": Sought(("user:9",))},
         {"target": "'; DROP"},
     ):
         assert read(FeedFilter(**given), 3) == those(**given), given
     # An item's entries, and an actor's, are an index's, however long ago.
-    for given in ({"target": "req-1"}, {"actor": "otto"}):
+    for given in ({"target": "req-1"}, {"actor": Sought((otto.id,))}):
         with spending.request_budget(None) as account:
             feeds.page(FeedFilter(**given), purpose="test")
         assert account.calls <= 8 * len(places())

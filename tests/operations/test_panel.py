@@ -31,7 +31,7 @@ def entry(
     made = Entry(
         new_action_id(),
         action,
-        Actor(actor, "operator"),
+        Actor(actor, "operator", ""),
         target,
         entries.stamp(datetime.now(UTC) - timedelta(minutes=minutes)),
     )

@@ -26,10 +26,10 @@ from opsportal.operations.transactions import (
 )
 from tests.dynamo.fake_aws import Answer, error
 from tests.operations import places
-from tests.operations.places import dump, get, put, request_item, trail
+from tests.operations.places import actor, dump, get, put, request_item, trail
 from tests.operations.proxy import LOST, Proxy, lost_after_commit
 
-OLGA, OTTO = Actor("olga", "operator"), Actor("otto", "operator")
+OLGA, OTTO = Actor("olga", "operator", "user:1001"), Actor("otto", "operator", "user:1002")
 TARGET = Target("requests", "req-1")
 TRANSACTION = "TransactWriteItems"
 
@@ -279,7 +279,7 @@ def test_of_two_operators_at_once_one_wins_and_the_other_sees_the_fresh_item(
         == {"S": f"of {won.entry.actor.name}"}
         == get(tables["requests"], "req-1")["status"]
     )  # type: ignore[index]
-    assert [entry["actor"]["S"] for entry in trail(tables["requests"])] == [won.entry.actor.name]
+    assert [actor(entry)[1] for entry in trail(tables["requests"])] == [won.entry.actor.id]
 
 
 # --- Answers that are lost, and trouble ------------------------------------------------------------------

@@ -20,7 +20,10 @@ from opsportal.operations.watching import deletion, watch
 from requests_app import actions
 from tests.operations.places import FOREIGN, client, dump, get, put, request_item, trail
 
-OLGA, OTTO = Actor("olga", "operator"), Actor("otto", "operator")
+# The account of who acted is looked up for what a page says.
+pytestmark = pytest.mark.django_db
+
+OLGA, OTTO = Actor("olga", "operator", "user:1001"), Actor("otto", "operator", "user:1002")
 TARGET = Target("requests", "req-1")
 
 

@@ -17,7 +17,10 @@ from registry import actions, profile, stamps
 from tests import dumps
 from tests.dynamo.typed import EVERY_TYPE
 
-BY = Actor("olga", "operator")
+# The account of who acted is looked up for what a page says.
+pytestmark = pytest.mark.django_db
+
+BY = Actor("olga", "operator", "user:1001")
 MS = "1763600000000"
 
 
@@ -132,7 +135,7 @@ def test_a_repeated_registration_is_one(table: Any) -> None:
     with pytest.raises(OtherIntent):
         register("b", action_id=action_id)
     with pytest.raises(OtherIntent):
-        register(action_id=action_id, by=Actor("otto", "operator"))
+        register(action_id=action_id, by=Actor("otto", "operator", "user:1002"))
     assert dumps.item(table, "b") is None
 
 

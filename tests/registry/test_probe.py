@@ -18,6 +18,7 @@ from django.test import Client
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from opsportal.operations.entries import Actor
 from registry import probe
 from tests.factories import MISSING, agent, put
 from tests.pages import Page, visit
@@ -109,7 +110,7 @@ def network(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Network:
 
 
 def ask(endpoint: str = "http://agents.example.com/run?x=1") -> probe.Answer:
-    return probe.probe(endpoint, by="olga", agent_id="a")
+    return probe.probe(endpoint, by=Actor("olga", "operator", "user:1001"), agent_id="a")
 
 
 # --- What is asked, and how ---------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def test_an_endpoint_is_asked_once_without_anything_of_the_console(network: Netw
         "User-Agent: ops-portal-probe",
     ]  # fmt: skip
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line == f"probe of agent 'a' by 'olga': agents.example.com {PUBLIC} -> 200"
+    assert line == f"probe of agent 'a' by 'olga' (user:1001): agents.example.com {PUBLIC} -> 200"
 
 
 def test_it_connects_to_the_address_that_was_checked_whatever_the_name_says_later(network: Network) -> None:
@@ -384,7 +385,7 @@ def test_other_endpoints_are_not_asked_and_the_reason_is_said(
 ) -> None:
     assert reason in probe.why_not(endpoint)
     with pytest.raises(probe.Refused):
-        probe.probe(endpoint, by="olga", agent_id="a")
+        probe.probe(endpoint, by=Actor("olga", "operator", "user:1001"), agent_id="a")
     assert (network.looked_up, network.connected) == ([], [])
 
 

@@ -26,7 +26,7 @@ from tests.operations.places import (
     trail,
 )
 
-OLGA = Actor("olga", "operator")
+OLGA = Actor("olga", "operator", "user:1001")
 NULL = {"NULL": True}
 NAIVE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
@@ -410,7 +410,8 @@ def test_a_purge_deletes_the_item_and_keeps_a_copy(tables: dict[str, Any], setti
     (message,) = outbox(tables["requests"])
     found = outgoing.of(message)
     assert (found.kind, found.action_id, found.part) == ("requests.purge_logs", action_id, "logs")
-    assert found.body == {"request_id": "req-1", "by": "olga", "role": "operator", "purge": action_id}
+    who = {"by": "olga", "by_id": OLGA.id, "role": "operator"}
+    assert found.body == {"request_id": "req-1", "purge": action_id, **who}
 
 
 @pytest.mark.parametrize("attribute", ["status", "updated_at", "errors", "foreign binaries", "exact"])

@@ -11,10 +11,10 @@ from opsportal.operations import outbox, records, undo
 from opsportal.operations.entries import Actor, Target, new_action_id, read_entry
 from opsportal.operations.tags import Action
 from requests_app import actions, outgoing
-from tests.operations.places import FOREIGN, client, get, put, request_item, scan, trail
+from tests.operations.places import FOREIGN, actor, client, get, put, request_item, scan, trail
 from tests.operations.places import outbox as messages
 
-OLGA = Actor("olga", "operator")
+OLGA = Actor("olga", "operator", "user:1001")
 DUE = timedelta(minutes=10, seconds=1)
 AFTER = DUE + timedelta(seconds=61)
 
@@ -93,7 +93,11 @@ def test_the_logs_go_in_two_passes_and_are_counted_once(
     assert (left(tables), left(tables, "another")) == (0, 3)
     assert counts(tables) == [34]
     entry = trail(tables["requests"])[-1]
-    assert (entry["actor"]["S"], entry["role"]["S"], entry["target"]["S"]) == ("olga", "operator", "req-1")
+    assert (actor(entry), entry["role"]["S"], entry["target"]["S"]) == (
+        (OLGA.name, OLGA.id),
+        "operator",
+        "req-1",
+    )
     assert purge in entry["note"]["S"]
     assert messages(tables["requests"]) == []
     assert work(tables, AFTER * 2) == 0

@@ -17,7 +17,7 @@ from requests_app.models import IntelligenceRequest
 from requests_app.submission import Problem
 from tests.requests_app.submitting import DATA, data
 
-BY = Actor("olga", "operator")
+BY = Actor("olga", "operator", "user:1001")
 NOW = datetime(2026, 11, 20, 10, 0, 0, 250_000, tzinfo=UTC)
 
 

@@ -32,7 +32,7 @@ from requests_app.writer import (
 )
 from tests.writing import START, Clock, Heard, Line, looped, refusal
 
-WHO = Actor("olga", "operator")
+WHO = Actor("olga", "operator", "user:1001")
 
 
 class Bench:

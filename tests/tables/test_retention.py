@@ -23,7 +23,7 @@ from opsportal.tables.retention.keeping import keep
 from opsportal.tables.retention.rules import MARK, Lives, Verdict, bound, judge, judge_log, rules
 from requests_app.retention import RULE
 from tests.iam import Iam, judged, table_names
-from tests.operations.places import dump, get, naive, scan, trail
+from tests.operations.places import actor, dump, get, naive, scan, trail
 from tests.pages import visit
 from tests.tables.retained import (
     ago,
@@ -37,7 +37,7 @@ from tests.tables.retained import (
 )
 from tests.trouble import refused, trouble
 
-EVE = Actor("eve", "operator")
+EVE = Actor("eve", "operator", "user:1003")
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding], client_for
     put_all(on["request_logs"], old_log("l1", "r1"), old_log("l2", "r1"), old_log("orphan", "gone"))
     assert sweep(on) == 6
     by_requests, by_logs = trail(on["requests"])
-    assert by_requests["actor"] == {"S": "retention"}
+    assert actor(by_requests) == ("retention", "worker")
     assert by_requests["count"] == {"N": "5"}
     assert by_requests["note"]["S"] == "3 requests stamped; 2 request_logs stamped"
     assert by_logs["note"]["S"] == "1 request_logs stamped"

@@ -22,7 +22,10 @@ from tracking import actions
 from tracking.models import Workflow
 from tracking.writer import StatusWriter, values
 
-BY = Actor("olga", "operator")
+# The account of who acted is looked up for what a page says.
+pytestmark = pytest.mark.django_db
+
+BY = Actor("olga", "operator", "user:1001")
 OLD = "2025-12-24T10:00:00+00:00Z"
 
 
@@ -207,7 +210,7 @@ def test_the_same_action_id_cancels_once(table: Any) -> None:
     with dumps.nothing_written(table), pytest.raises(OtherIntent):
         actions.purge("s", by=BY, reason="", action_id=action_id)
     with dumps.nothing_written(table), pytest.raises(OtherIntent):
-        cancel(by=Actor("otto", "operator"), action_id=action_id)
+        cancel(by=Actor("otto", "operator", "user:1002"), action_id=action_id)
 
 
 @pytest.mark.no_moto
@@ -219,7 +222,7 @@ def test_of_two_operators_at_once_one_cancels_and_the_other_sees_it(table: Any) 
     def go(name: str) -> None:
         gate.wait()
         try:
-            results.append(cancel(by=Actor(name, "operator")))
+            results.append(cancel(by=Actor(name, "operator", f"user:{len(name)}")))
         except Conflict as conflict:
             results.append(conflict)
 

@@ -321,7 +321,7 @@ def test_a_retry_in_the_console_makes_what_was_spooled_before_old(bench: Bench, 
     bench.clock.forward(1)
     bench.writer.fail_step("s", "pdfAdapter", "the old error")
     bench.writer.finalize("s", "failed")
-    who = Actor("olga", "operator")
+    who = Actor("olga", "operator", "user:1001")
     actions.retry("s", by=who, reason="stuck", action_id=entries.new_action_id())
     before = bench.item()
     bench.line.mend()

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from opsportal.accounts.actors import COMMAND
 from opsportal.console.templatetags.lists import ident_text
 from opsportal.dynamo.ledger import who
 from opsportal.operations.entries import Actor
@@ -118,7 +119,7 @@ def _apply(console: Console, sweep: Sweep, lives: Lives) -> None:
 def _keep(console: Console, key: str, reason: str) -> int:
     for rule in rules():
         try:
-            done, logs = keep(rule, key, by=Actor(who(), "command line"), reason=reason)
+            done, logs = keep(rule, key, by=Actor(who(), "command line", COMMAND), reason=reason)
         except (Refused, Unknown) as refused:
             raise CommandError(f"{ident_text(key)}: {refused.sentence}") from refused
         console.say(f"{ident_text(key)} is kept, with {logs} logs; entry {done.entry.action_id}.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.core.cache import caches
 
+from opsportal.accounts.actors import WORKER
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import DynamoError, translated
 from opsportal.dynamo.spending import request_budget
@@ -30,7 +31,7 @@ from opsportal.tables.retention.sweeps import Step, Sweep, moment, sweeps
 
 logger = logging.getLogger(__name__)
 
-ACTOR = Actor("retention", "worker")
+ACTOR = Actor("retention", "worker", WORKER)
 # Seconds that one step may take, since messages wait meanwhile; and until its effects are told in the trail,
 # if the sweep is not over before.
 STEP, RUN = 2.0, 600.0

@@ -1,0 +1,64 @@
+"""The actors of entries as people know them: what became of who is recorded, and whose entries a filter means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from opsportal.accounts import actors
+from opsportal.operations.entries import Entry
+from opsportal.operations.feeds import ANYONE, Sought
+
+# What the worker was called in entries from before there were ids.
+FORMER_WORKER = "retention"
+
+
+def named(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries with what became of each actor (`Actor.since`), for at most two queries of the database."""
+    said = actors.sayings((entry.actor.id, entry.actor.name) for entry in entries)
+    return [
+        replace(entry, actor=replace(entry.actor, since=since))
+        for entry, since in zip(entries, said, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the text of a filter stands for, and the sentences that say so."""
+
+    sought: Sought = ANYONE
+    notes: tuple[str, ...] = ()
+
+
+def find(text: str) -> Found:
+    """Whose entries `text` means: those of an id; or of who has that name now, under whatever name they acted.
+    A name that is nobody's now stands for what was recorded under it."""
+    if not text:
+        return Found()
+    holders = actors.holders(text)
+    if actors.is_id(text):
+        names = tuple(actors.names_now([text]).values())
+        notes = [_of(names, text)]
+        if text == actors.WORKER:
+            names = (FORMER_WORKER,)
+        if holders:  # an account may be called "worker"
+            notes.append(f"An account has the name {text} too: its entries are those of {holders[0]}.")
+        return Found(Sought((text,), names), tuple(notes))
+    if holders:
+        return Found(Sought(tuple(holders), (text,)), (_of((text,), *holders),))
+    return Found(
+        Sought(recorded=text),
+        (
+            f"No account or token has the name {text} now. These are the entries recorded under it; the id of each "
+            "says by whom.",
+        ),
+    )
+
+
+def _of(names: tuple[str, ...], *ids: str) -> str:
+    if ids[0] in actors.PROGRAMS:
+        return f"Entries of the {ids[0]}, which has no account."
+    if not names:
+        return f"There is no account or token {ids[0]} any more. Entries without an id are found by the name only."
+    return (
+        f"Entries of {names[0]} ({', '.join(ids)}), whatever the name was then. Older ones have no id: those that "
+        f"carry the name {names[0]} are shown too, and say so."
+    )
