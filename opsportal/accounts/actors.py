@@ -15,7 +15,7 @@ from opsportal.accounts.tokens import ApiToken
 WORKER, COMMAND = "worker", "command"
 PROGRAMS = (WORKER, COMMAND)
 # More digits are no key of ours, and more than a database can compare.
-_ID = re.compile(r"(user|token):([1-9][0-9]{0,8})")
+_ID = re.compile(r"(user|token):([1-9][0-9]{0,9})")
 _VIA_TOKEN = re.compile(r"(\S+) via token (\S+)")
 _SERVICE = re.compile(r"service (\S+)")
 # Tokens of one name that a search by that name takes, the newest.
@@ -52,15 +52,19 @@ def names_now(ids: Iterable[str]) -> dict[str, str]:
 
 
 def since(actor_id: str, name: str, now: Mapping[str, str]) -> str:
-    """What became of who is recorded as `name`: "now otto", "account deleted", "recorded by name only", or "".
-    `now`: see `names_now`."""
+    """What became of who is recorded as `name`: "now otto", "owner now otto" of a token, "account deleted",
+    "recorded by name only", or "". `now`: see `names_now`."""
     if not actor_id:
         return "recorded by name only"
     if not _ID.fullmatch(actor_id):
         return ""
     if actor_id not in now:
         return "account deleted"  # a token goes with its owner's account, and not before
-    return "" if now[actor_id] == name else f"now {now[actor_id]}"
+    if now[actor_id] == name:
+        return ""
+    # A token keeps its own name; that of its owner changes.
+    owner = _VIA_TOKEN.fullmatch(now[actor_id])
+    return f"owner now {owner[1]}" if owner else f"now {now[actor_id]}"
 
 
 def sayings(recorded: Iterable[tuple[str, str]]) -> list[str]:

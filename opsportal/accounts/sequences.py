@@ -2,8 +2,8 @@
 
 A database does not give a key out again by itself, as long as it is the same database. One that was made anew or
 restored from a backup begins where it was, and Django on SQLite forgets the highest key where a migration copies a
-table. So each `migrate` leads the sequences past the minutes since `EPOCH`: whatever number was reached before,
-by one account a minute at most, it is behind.
+table. So each `migrate` leads the sequences past the seconds since `EPOCH`: whatever number was reached before,
+by one account a second at most, it is behind.
 """
 
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def lead_past(sender: AppConfig, using: str, **kwargs: Any) -> None:
     """After `migrate`: no key that any database of this console has given out is given out again."""
     connection = connections[using]
     there = connection.introspection.table_names()
-    least = int((datetime.now(UTC) - EPOCH).total_seconds() // 60)
+    least = int((datetime.now(UTC) - EPOCH).total_seconds())
     with connection.cursor() as cursor:
         for table in {User._meta.db_table, ApiToken._meta.db_table}.intersection(there):
             for statement in _SQLITE if connection.vendor == "sqlite" else _POSTGRESQL:

@@ -59,6 +59,6 @@ def _of(names: tuple[str, ...], *ids: str) -> str:
     if not names:
         return f"There is no account or token {ids[0]} any more. Entries without an id are found by the name only."
     return (
-        f"Entries of {names[0]} ({', '.join(ids)}), whatever the name was then. Older ones have no id: those that "
-        f"carry the name {names[0]} are shown too, and say so."
+        f"Entries of {names[0]} ({', '.join(ids)}), under every name. Older entries have no id: those under the name "
+        f"{names[0]} are included, and marked."
     )
