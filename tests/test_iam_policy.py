@@ -36,12 +36,12 @@ READS = (
     "/workflows/steps/x/", "/agents/fleet/",
     "/agents/", "/agents/?capability=x", "/agents/x/", "/api/workflow/x/status", "/readyz",
     "/workflows/here/", "/requests/here/", "/agents/here/",
-    "/audit/", "/audit/?actor=x", "/audit/?target=x", f"/audit/{uuid.UUID(int=4)}/",
+    "/audit/", "/audit/?actor=worker", "/audit/?target=x", f"/audit/{uuid.UUID(int=4)}/",
     "/api/workflows", "/api/workflows?q=x", "/api/workflows?outside=true", "/api/workflows/here",
     "/api/requests", "/api/requests?user=x", "/api/requests?sort=priority", "/api/requests?outside=true",
     "/api/requests/here", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
     "/api/requests/here/logs?outside=true", "/api/agents", "/api/agents?capability=x", "/api/agents/here",
-    "/api/audit", "/api/audit?actor=x", "/api/audit?target=x", f"/api/audit/{uuid.UUID(int=4)}", "/api/docs",
+    "/api/audit", "/api/audit?actor=worker", "/api/audit?target=x", f"/api/audit/{uuid.UUID(int=4)}", "/api/docs",
     "/api/openapi.json", "/accounts/tokens/", "/requests/here/logs/?outside=1", "/audit/?format=jsonl",
 )  # fmt: skip
 # What only the pages of the tables need, which operators see.
@@ -172,8 +172,8 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
     ),
     "ListAuditEntries": (
         {
-            "/panels/audit/", "/audit/", "/audit/?actor=x", "/audit/?target=x", "/audit/?format=jsonl",
-            "/api/audit", "/api/audit?actor=x", "/api/audit?target=x",
+            "/panels/audit/", "/audit/", "/audit/?actor=worker", "/audit/?target=x", "/audit/?format=jsonl",
+            "/api/audit", "/api/audit?actor=worker", "/api/audit?target=x",
         },
         {"/workflows/here/", "/requests/here/", "/agents/here/"},
     ),

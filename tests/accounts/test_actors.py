@@ -1,6 +1,6 @@
 """Keys of accounts and tokens, by which the trail names who acted, are given out once."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Max
 
 from opsportal.accounts import actors, tokens
+from opsportal.accounts.sequences import EPOCH
 from opsportal.accounts.tokens import ApiToken
 from tests.conftest import PASSWORD
 
@@ -48,7 +49,7 @@ def test_migrate_leads_past_the_keys_of_a_database_that_was_lost(model: Any) -> 
     highest = model.objects.aggregate(Max("pk"))["pk__max"]
     lost.delete()
     begin_anew(model._meta.db_table)
-    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=1)):
+    with time_machine.travel(EPOCH + timedelta(seconds=highest + 60)):
         call_command("migrate", verbosity=0)
     new = User.objects.create_user("anna", password=PASSWORD)
     assert (new if model is User else token(new)).pk > highest
