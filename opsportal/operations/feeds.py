@@ -139,6 +139,8 @@ class FeedFilter:
 
 def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAGE_SIZE) -> Page:
     """One page over all places, merged by time. Items are the index's summaries. Raises `DynamoError`."""
+    # A name may mean another account by the next page: its cursor is of another list then.
+    purpose = f"{purpose}:{','.join(wanted.actor.ids)}"
     position = cursors.load(cursor, purpose=purpose) if cursor else {}
     pages: list[Page] = []
     merged: list[Raw] = []

@@ -4,7 +4,7 @@ from django.conf import settings
 
 from opsportal.dynamo.tables import Binding, Index, TableSpec, bindings, own_table
 
-# What a row of a feed shows; the whole entry is one GetItem away.
+# What a row of a feed shows; the whole entry is one GetItem away. `actor` is a map of id and name.
 SUMMARY = (
     "action", "actor", "role", "logical", "table", "target", "reason", "undo_of", "has_image", "count", "note",
 )  # fmt: skip

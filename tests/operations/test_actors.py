@@ -288,6 +288,21 @@ def test_a_name_whose_former_holder_is_another_pages_over_its_own_entries(
     assert len(listed(admin, user_id(former))) == 30
 
 
+def test_a_list_by_a_name_does_not_go_on_with_who_took_the_name_meanwhile(
+    tables: Any, admin: Client, operator: User
+) -> None:
+    mine = Actor("operator", "operator", user_id(operator))
+    expected = write(*(entry(NOW - timedelta(minutes=number), actor=mine) for number in range(60)))
+    by_name, by_id = (feed(admin, f"?actor={quote(who)}").next_url for who in ("operator", user_id(operator)))
+    rename(admin, operator, "otto")
+    make(admin, "operator")
+    refused = admin.get(by_name if by_name.startswith("/") else f"/audit/{by_name}")
+    assert refused.status_code == 400
+    assert "Start again from the first page." in refused.content.decode()
+    rest = visit(admin, by_id if by_id.startswith("/") else f"/audit/{by_id}")
+    assert [row.attrs["id"].removeprefix("row-") for row in rest.rows] == expected[50:]
+
+
 def test_the_names_of_a_page_cost_two_queries_however_many(
     tables: Any, admin: Client, operator: User
 ) -> None:
