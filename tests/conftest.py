@@ -102,6 +102,16 @@ def _fresh_caches() -> Iterator[None]:
         discovery._held.clear()  # the agents of tables that the next test may get
 
 
+@pytest.fixture(autouse=True)
+def _same_watchers() -> Iterator[None]:
+    """What a process that serves does with its calls (a line of the log for those that failed) stays its own."""
+    from opsportal.dynamo import calls
+
+    before = list(calls._watchers)
+    yield
+    calls._watchers[:] = before
+
+
 @pytest.fixture
 def user_of(db: None) -> Callable[[str], Any]:
     """``user_of(role)``: the persona of that name and role, made on first use."""

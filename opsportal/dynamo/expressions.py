@@ -10,22 +10,22 @@ from opsportal.dynamo.attributes import Typed
 
 @dataclass(frozen=True)
 class Clause:
-    """One comparison of an attribute, or of what lies below one (a path of names), with text values.
+    """One comparison of an attribute with text values.
 
     `operator`: ``=``, ``<>``, ``<=``, ``>=``, ``>``, ``between`` (two values), ``in``, ``contains``, or
     ``not text`` (missing, or of another type than S, which is what keeps an item out of an index).
     """
 
-    attribute: str | tuple[str, ...]
+    attribute: str
     operator: str
     values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class AnyOf:
-    """True when one of its clauses is."""
+    """True when one of its clauses is; of several together in a tuple, when all of them are."""
 
-    clauses: tuple[Clause, ...]
+    clauses: tuple[Clause | tuple[Clause, ...], ...]
 
 
 Filter = tuple[Clause | AnyOf, ...]
@@ -60,9 +60,9 @@ class Expressions:
 
     def render(self, clause: Clause | AnyOf) -> str:
         if isinstance(clause, AnyOf):
-            return "(" + " OR ".join(self.render(part) for part in clause.clauses) + ")"
-        path = (clause.attribute,) if isinstance(clause.attribute, str) else clause.attribute
-        name = ".".join(map(self.name, path))
+            parts = (part if isinstance(part, tuple) else (part,) for part in clause.clauses)
+            return "(" + " OR ".join(map(self.all_of, parts)) + ")"
+        name = self.name(clause.attribute)
         match clause.operator:
             case "between":
                 low, high = clause.values

@@ -66,23 +66,16 @@ class Actor:
         return f"{self.name} ({self.since})" if self.since else self.name
 
     def stored(self) -> Raw:
-        """As an entry stores it. `actor` holds both since the indexes project it, and what came later they do
-        not: DynamoDB can't change what an index projects."""
+        """As an entry stores it. `actor_key` is the key of an index."""
         if not self.id:
             return {"actor": text(self.name), "actor_key": text(self.name)}
-        return {
-            "actor": {"M": {"id": text(self.id), "name": text(self.name)}},
-            "actor_id": text(self.id),
-            "actor_key": text(self.id),
-        }
+        return {"actor": text(self.name), "actor_id": text(self.id), "actor_key": text(self.id)}
 
     @classmethod
     def of(cls, raw: Raw) -> "Actor":
         """Of an entry, whole or as an index projects it."""
-        role, stored = str(read_text(raw.get("role")) or ""), raw.get("actor")
-        members = _map(stored)
-        name = members.get("name") if members else stored
-        return cls(str(read_text(name) or ""), role, str(read_text(members.get("id")) or ""))
+        name, role, id_ = (str(read_text(raw.get(name)) or "") for name in ("actor", "role", "actor_id"))
+        return cls(name, role, id_)
 
 
 @dataclass(frozen=True)

@@ -57,14 +57,14 @@ class Sought:
     @property
     def clause(self) -> AnyOf | None:
         """Also what tells an id from an older entry by somebody who was called so."""
-        recorded = (self.recorded,) if self.recorded else ()
-        wanted = (
-            Clause(("actor", "id"), "in", self.ids),
-            Clause(("actor", "name"), "in", recorded),
-            Clause("actor", "in", self.names or recorded),
-        )
-        clauses = tuple(clause for clause in wanted if clause.values)
-        return AnyOf(clauses) if clauses else None
+        if self.recorded:
+            return AnyOf((Clause("actor", "=", (self.recorded,)),))
+        wanted: list[Clause | tuple[Clause, ...]] = []
+        if self.ids:
+            wanted.append(Clause("actor_id", "in", self.ids))
+        if self.names:
+            wanted.append((Clause("actor_id", "not text"), Clause("actor", "in", self.names)))
+        return AnyOf(tuple(wanted)) if wanted else None
 
 
 ANYONE = Sought()

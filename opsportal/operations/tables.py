@@ -4,9 +4,9 @@ from django.conf import settings
 
 from opsportal.dynamo.tables import Binding, Index, TableSpec, bindings, own_table
 
-# What a row of a feed shows; the whole entry is one GetItem away. `actor` is a map of id and name.
+# What a row of a feed shows; the whole entry is one GetItem away.
 SUMMARY = (
-    "action", "actor", "role", "logical", "table", "target", "reason", "undo_of", "has_image", "count", "note",
+    "action", "actor", "actor_id", "role", "logical", "table", "target", "reason", "undo_of", "has_image", "count", "note",
 )  # fmt: skip
 
 AUDIT = TableSpec(

@@ -210,10 +210,10 @@ def test_without_its_secret_nothing_is_sent_and_the_log_says_why(
 
 
 def test_after_a_change_of_secret_key_a_fallback_signs_as_before(
-    webhook: Webhook, receiver: Receiver, settings: Any
+    webhook: Webhook, receiver: Receiver, administrator: Any, settings: Any
 ) -> None:
     secret = webhook.secret  # type: ignore[attr-defined]
-    telling.test(webhook, timezone.now(), "olga")
+    telling.test(webhook, timezone.now(), administrator)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
     deliver_due()
     got = receiver.got[0]

@@ -12,8 +12,6 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from opsportal.wsgi import application
-
 pytestmark = [pytest.mark.django_db]
 
 CODECS = (
@@ -60,6 +58,8 @@ def ask(method: str, path: str, content_type: str, body: bytes = b"", **more: st
         "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body), "wsgi.url_scheme": "http",
         "wsgi.errors": io.StringIO(), **more,
     }  # fmt: skip
+    from opsportal.wsgi import application  # not above: it begins to watch the calls of its process
+
     chunks = application(environ, start_response)
     try:
         return Answer(got["status"], got["headers"], b"".join(chunks))

@@ -71,9 +71,8 @@ def trail(table: Binding) -> list[Raw]:
 
 def actor(entry: Raw) -> tuple[str, str]:
     """Name and id of who an audit entry says acted, as it is stored."""
-    stored = entry["actor"]["M"]
-    assert entry["actor_key"] == entry["actor_id"] == stored["id"]
-    return stored["name"]["S"], stored["id"]["S"]
+    assert entry["actor_key"] == entry["actor_id"]
+    return entry["actor"]["S"], entry["actor_id"]["S"]
 
 
 def images(table: Binding) -> list[Raw]:
