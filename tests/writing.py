@@ -54,6 +54,7 @@ class Line:
 
     def __init__(self, client: Any) -> None:
         self.client, self.exceptions, self.meta = client, client.exceptions, client.meta
+        self._endpoint = client._endpoint
         self.down: Exception | None = None
         self.loses = 0
         self.calls: list[str] = []

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from . import forks, values
+from .answers import ask
 from .request_plans import naive
 from .results import Contended, OnTrouble, RequestWriteError, WriteResult, kind_of
 from .spool import Record
@@ -134,8 +135,8 @@ class LogWriter(TableWriter):
 
     def _put(self, asked: list[Item]) -> None:
         for attempt in range(ROUNDS):
-            answer = self.client.batch_write_item(RequestItems={self.table_name: asked})
-            asked = answer.get("UnprocessedItems", {}).get(self.table_name, [])
+            answer = ask(self.client, "batch_write_item", RequestItems={self.table_name: asked})
+            asked = [left for puts in answer.get("UnprocessedItems", {}).values() for left in puts]
             if not asked:
                 return
             time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
@@ -146,7 +147,7 @@ class LogWriter(TableWriter):
         refused: ClientError | None = None
         for line in lines:
             try:
-                self.client.put_item(TableName=self.table_name, Item=line)
+                ask(self.client, "put_item", TableName=self.table_name, Item=line)
             except ClientError as error:
                 if kind_of(error):
                     raise

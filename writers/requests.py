@@ -28,12 +28,14 @@ from datetime import datetime
 from typing import Any
 
 from . import request_plans, values
+from .answers import ask, read
 from .jobs import Job
 from .logs import LogWriter
 from .request_plans import PLANS, RequestUpdate, done_already, not_mine
-from .results import Contended, OnTrouble, RequestWriteError, WriteResult
+from .results import ConditionFailed, Contended, OnTrouble, RequestWriteError, WriteResult
+from .sessions import remember
 from .spool import Record
-from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, make_client, utc_now
+from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, client_of, utc_now
 from .values import Item
 
 logger = logging.getLogger("requests_app.writer")
@@ -74,8 +76,9 @@ class RequestWriter(TableWriter):
     ) -> None:
         self.table_name, self.key, self.worker_id = table_name, key, worker_id
         self.raise_errors, self.clock = raise_errors, clock
-        self.client: Any = client or make_client(region, endpoint_url)
+        self.client: Any = client_of(client, region, endpoint_url)
         self._stopped: dict[str, WriteResult] = {}
+        self._unanswered: dict[str, str] = {}  # claims, by request: the started_at that may have been written
         shared: dict[str, Any] = {
             "spool_dir": spool_dir,
             "spool_bytes": spool_bytes,
@@ -111,33 +114,41 @@ class RequestWriter(TableWriter):
             found = [
                 item for item in self._waiting() if strategy in (None, _text(item, "processing_strategy"))
             ]
-        ranks = {priority: rank for rank, priority in enumerate(PRIORITIES)}
-        found.sort(
-            key=lambda item: (ranks.get(_text(item, "priority"), len(ranks)), _text(item, "created_at"))
-        )
-        return [values.text(item[self.key]) for item in found[:limit]]
+            ranks = {priority: rank for rank, priority in enumerate(PRIORITIES)}
+            found.sort(
+                key=lambda item: (ranks.get(_text(item, "priority"), len(ranks)), _text(item, "created_at"))
+            )
+            return [values.text(item[self.key]) for item in found[:limit]]
 
     def claim(self, request_id: str) -> Job | None:
-        """Take a request that is pending: it is processing then, and nobody else's. None when it is not to be
-        had: another worker or an operator was quicker. Raises RequestWriteError: without DynamoDB nobody can
-        be sure to be the only one."""
-        started = ""
-        with self._raising(f"claim {request_id}"):
-            for attempt in range(ATTEMPTS):
-                update = RequestUpdate(self._read(request_id), self.clock())
-                if started and self._has(update.item, started):
-                    break  # the answer to our write was lost
-                if not update.item or (reason := request_plans.claim(update, self.worker_id)):
-                    logger.info("[%r] not claimed: %s", request_id, reason if update.item else "it is gone")
-                    return None
-                started = update.written(update.now)
-                try:
-                    self.client.update_item(**update.request(self.table_name, self.key, request_id))
-                    break
-                except self.client.exceptions.ConditionalCheckFailedException:
-                    _wait(attempt)
-            else:
-                raise Contended(f"other writers changed the item {ATTEMPTS} times in a row")
+        """Take a request that is pending: it is processing then, and no other worker's. None when it is not to
+        be had: another worker or an operator was quicker. Raises RequestWriteError: without DynamoDB no worker
+        can be sure to be the only one. Then call it again: a claim that was written all the same is found."""
+        started = self._unanswered.pop(request_id, "")
+        try:
+            with self._raising(f"claim {request_id}"):
+                for attempt in range(ATTEMPTS):
+                    update = RequestUpdate(self._read(request_id), self.clock())
+                    if started and self._has(update.item, started):
+                        break  # the answer to our write was lost
+                    if not update.item or (reason := request_plans.claim(update, self.worker_id)):
+                        logger.info(
+                            "[%r] not claimed: %s", request_id, reason if update.item else "it is gone"
+                        )
+                        return None
+                    started = update.written(update.now)
+                    try:
+                        call = update.request(self.table_name, self.key, request_id)
+                        ask(self.client, "update_item", **call)
+                        break
+                    except ConditionFailed:
+                        _wait(attempt)
+                else:
+                    raise Contended(f"other writers changed the item {ATTEMPTS} times in a row")
+        except RequestWriteError:
+            if started:
+                remember(self._unanswered, request_id, started)
+            raise
         self._stopped.pop(request_id, None)
         return Job(self, request_id, update.item, started)
 
@@ -213,8 +224,8 @@ class RequestWriter(TableWriter):
             if reason := PLANS[record.op](update, record.args):
                 return WriteResult("superseded", reason)
             try:
-                self.client.update_item(**update.request(self.table_name, self.key, record.item))
-            except self.client.exceptions.ConditionalCheckFailedException:
+                ask(self.client, "update_item", **update.request(self.table_name, self.key, record.item))
+            except ConditionFailed:
                 _wait(attempt)
             else:
                 return WriteResult("written")
@@ -226,9 +237,7 @@ class RequestWriter(TableWriter):
         if not reason:
             return None
         result = WriteResult("refused", reason, request_plans.status_of(item) == "cancelled")
-        self._stopped[request_id] = result
-        for oldest in list(self._stopped)[:-10_000]:
-            self._stopped.pop(oldest, None)
+        remember(self._stopped, request_id, result)
         return result
 
     def _has(self, item: Item, started: str) -> bool:
@@ -237,10 +246,7 @@ class RequestWriter(TableWriter):
         return (by, values.text(item.get("started_at"))) == (self.worker_id, started)
 
     def _read(self, request_id: str) -> Item:
-        key = {self.key: {"S": request_id}}
-        answer = self.client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
-        item: Item = answer.get("Item", {})
-        return item
+        return read(self.client, self.table_name, self.key, request_id)
 
     def _waiting(self) -> Iterator[Item]:
         call: dict[str, Any] = {
@@ -253,7 +259,7 @@ class RequestWriter(TableWriter):
         }
         left = LOOKED_AT
         while left > 0:
-            page = self.client.query(**call, Limit=left)
+            page = ask(self.client, "query", **call, Limit=left)
             yield from page["Items"]
             left -= len(page["Items"])
             if "LastEvaluatedKey" not in page:

@@ -6,28 +6,18 @@ from typing import Literal
 
 from botocore import exceptions
 
-# Away: DynamoDB or the way to it. The same call succeeds later.
-_AWAY_CODES = frozenset(
+# Refused for good: DynamoDB's own words for a call that can never succeed. Any other error passes, or someone has to
+# fix what is in the way, so that no record is given up for what a proxy or another service says.
+_REFUSED_CODES = frozenset(
     {
-        "InternalFailure",
-        "InternalServerError",
-        "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "ReplicatedWriteConflictException",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
+        "ConditionalCheckFailedException",
+        "ItemCollectionSizeLimitExceededException",
+        "SerializationException",
+        "ValidationError",
+        "ValidationException",
     }
 )
-# Denied: credentials, rights, or a table that is not there. Someone has to mend it; then the call succeeds.
+# Denied: credentials, rights, or a table that is not there. Someone has to fix it; then the call succeeds.
 _DENIED_CODES = frozenset(
     {
         "AccessDenied",
@@ -73,6 +63,14 @@ class RequestWriteError(WriteError):
 
 class Contended(WriteError):
     """Other writers changed the item too many times in a row; it passes."""
+
+
+class NoAnswer(WriteError):
+    """DynamoDB has not answered, whatever else has; it passes."""
+
+
+class ConditionFailed(Exception):
+    """DynamoDB has found a write's condition not met."""
 
 
 class StillAway(Exception):
@@ -142,14 +140,13 @@ OnTrouble = Callable[[Trouble], None]
 def kind_of(error: BaseException) -> Literal["away", "denied", ""]:
     """Whether the same call can succeed later: ``away``, ``denied``, or "" for a mistake in the call."""
     if isinstance(error, exceptions.ClientError):
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = error.response.get("Error", {}).get("Code")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         if code in _DENIED_CODES:
             return "denied"
-        return "away" if code in _AWAY_CODES or status >= 500 or status == 429 else ""
+        return "" if code in _REFUSED_CODES and status < 500 else "away"
     if isinstance(error, _DENIED_ERRORS):
         return "denied"
-    if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError, Contended)):
-        return "away"
-    # What a proxy answers in place of DynamoDB.
-    return "away" if type(error).__name__ in ("ResponseParserError", "IncompleteReadError") else ""
+    if isinstance(error, exceptions.ParamValidationError):
+        return ""
+    return "away" if isinstance(error, (exceptions.BotoCoreError, NoAnswer, Contended)) else ""

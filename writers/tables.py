@@ -9,6 +9,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from . import answers
 from .buffer import Merge
 from .delivery import Apply, Delivery
 from .results import OnTrouble, SpoolFull, Trouble, kind_of
@@ -23,7 +24,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_client(region: str | None, endpoint_url: str | None) -> Any:
+def client_of(given: Any, region: str | None, endpoint_url: str | None) -> Any:
+    """The client that a writer was given, or one of its own. What they are answered in the calls of writers is
+    looked at; the program's other calls with its client stay as they are.
+    """
+    client = given or _make_client(region, endpoint_url)
+    answers.watch(client)
+    return client
+
+
+def _make_client(region: str | None, endpoint_url: str | None) -> Any:
     """A DynamoDB client with a short budget, since the work waits for it."""
     budget = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
     region = region or os.environ.get("AWS_REGION")  # which botocore ignores

@@ -22,11 +22,12 @@ from decimal import Decimal
 from typing import Any
 
 from . import values
-from .results import Contended, OnTrouble, StatusWriteError, WriteResult
+from .answers import ask, read
+from .results import ConditionFailed, Contended, OnTrouble, StatusWriteError, WriteResult
 from .sessions import Sessions
 from .spool import Record
 from .steps import RunningStep, RunningWorkflow
-from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, make_client, utc_now
+from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, client_of, utc_now
 from .values import RESERVED, STEPS, Item
 from .workflow_plans import PLANS, TERMINAL, superseded
 from .workflow_update import WorkflowUpdate
@@ -69,7 +70,7 @@ class StatusWriter(TableWriter):
         self.table_name, self.key, self.steps = table_name, key, tuple(steps)
         self.raise_errors, self.ttl_days, self.clock = raise_errors, ttl_days, clock
         self.sessions = Sessions()
-        self.client: Any = client or make_client(region, endpoint_url)
+        self.client: Any = client_of(client, region, endpoint_url)
         self.delivery = self._deliver(
             self._apply,
             table_name,
@@ -256,8 +257,8 @@ class StatusWriter(TableWriter):
             if not update:
                 return WriteResult("unchanged", cancelled=cancelled)
             try:
-                self.client.update_item(**update.request(self.table_name, self.key, record.item))
-            except self.client.exceptions.ConditionalCheckFailedException:
+                ask(self.client, "update_item", **update.request(self.table_name, self.key, record.item))
+            except ConditionFailed:
                 time.sleep(random.uniform(0, 0.01 * 2 ** min(attempt, 5)))  # noqa: S311
             else:
                 return WriteResult("written", cancelled=cancelled)
@@ -265,8 +266,10 @@ class StatusWriter(TableWriter):
 
     def _create(self, record: Record, at: datetime) -> WriteResult:
         texts = {self.key: record.item, **record.args["texts"]}
-        with contextlib.suppress(self.client.exceptions.ConditionalCheckFailedException):
-            self.client.put_item(
+        with contextlib.suppress(ConditionFailed):
+            ask(
+                self.client,
+                "put_item",
                 TableName=self.table_name,
                 Item=values.new_item(texts, self.steps, at, self.ttl_days),
                 ConditionExpression="attribute_not_exists(#k)",
@@ -293,8 +296,6 @@ class StatusWriter(TableWriter):
         return result
 
     def _read(self, session_id: str) -> Item:
-        key = {self.key: {"S": session_id}}
-        answer = self.client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
-        item: Item = answer.get("Item", {})
+        item = read(self.client, self.table_name, self.key, session_id)
         self.sessions.seen(session_id, item)
         return item

@@ -63,6 +63,7 @@ def proxy() -> Iterator[Proxy]:
     """A proxy on loopback for the time of the block."""
 
     class Handler(BaseHTTPRequestHandler):
+        disable_nagle_algorithm = True  # it would hold each body back for 40 ms
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:

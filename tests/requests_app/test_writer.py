@@ -680,12 +680,13 @@ def test_what_dynamodb_leaves_unprocessed_is_written_too(
     left = [2]
 
     class Leaving(Line):
-        def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
+        def batch_write_item(self, RequestItems: dict[str, list[Any]], **more: Any) -> dict[str, Any]:  # noqa: N803
             ((name, asked),) = RequestItems.items()
             rest = asked[1:] if left[0] else []
             left[0] -= bool(rest)
-            self.client.batch_write_item(RequestItems={name: asked[: len(asked) - len(rest)]})
-            return {"UnprocessedItems": {name: rest} if rest else {}}
+            some = {name: asked[: len(asked) - len(rest)]}
+            answer: dict[str, Any] = self.client.batch_write_item(RequestItems=some, **more)
+            return answer | {"UnprocessedItems": {name: rest} if rest else {}}
 
     writer = bench.another("w-2", Leaving(bench.client), spool_dir=None)
     bench.put()
@@ -702,8 +703,8 @@ def test_lines_that_stay_unprocessed_go_to_the_spool(bench: Bench, monkeypatch: 
     monkeypatch.setattr("writers.logs.time.sleep", lambda _: None)
 
     class Never(Line):
-        def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
-            return {"UnprocessedItems": RequestItems}
+        def batch_write_item(self, RequestItems: dict[str, list[Any]], **_: Any) -> dict[str, Any]:  # noqa: N803
+            return {"UnprocessedItems": RequestItems, "ConsumedCapacity": []}
 
     job = bench.claimed()
     assert bench.writer.logs is not None
