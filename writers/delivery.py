@@ -103,26 +103,34 @@ class Delivery:
 
     def settle(self, item: str) -> None:
         """Write every progress of that item that waits."""
+        self._settle(item)
+
+    def _settle(self, item: str) -> bool:
+        """As `settle`; whether all of it is written or kept."""
         with self.lock(item):
+            kept = True
             for place, slot in self._buffer.places():
                 if place == item and (record := self._buffer.take(item, slot)):
-                    self._quietly(record, slot)
+                    kept = self._quietly(record, slot) and kept
+            return kept
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Write what waits and replay what this process and ended ones spooled; whether nothing is left."""
+        """Write what waits and replay what this process and ended ones spooled; whether nothing is left, and
+        nothing of it was lost. It looks at the time between two calls of DynamoDB."""
         deadline = time.monotonic() + timeout
+        kept = True
         for item, _ in self._buffer.places():
-            self.settle(item)
+            kept = self._settle(item) and kept
         self._retry_at = self._look_at = 0.0
         self._look_for_orphans()
         while self._spool is not None and len(self._spool):
             if time.monotonic() >= self._retry_at:
                 self.replay()
-            elif time.monotonic() + 0.05 >= deadline:
-                return False
             else:
-                time.sleep(min(0.05, max(0.0, deadline - time.monotonic())))
-        return True
+                time.sleep(0.01)
+            if len(self._spool) and time.monotonic() >= deadline:
+                return False
+        return kept
 
     def close(self, timeout: float = 10.0) -> bool:
         """``flush``, and end the thread. What is left stays on disk for whoever uses the folder next."""
@@ -170,19 +178,21 @@ class Delivery:
             spool.replayed(segment, offset, payload, whole)
             return
         with self.lock(record.item):
-            try:
-                result = self._apply(record, True)
-            except Exception as error:
-                if self._passes(error):
-                    raise StillAway from error
-                self._put_aside(spool, payload, record.item, error)
-            else:
-                if result.outcome == "missing":
-                    self._put_aside(spool, payload, record.item, ValueError(result.reason))
-                elif not result:
-                    facts = (record.item, record.op, record.at, result.outcome, result.reason)
-                    self._logger.info("[%r] %s of %s is %s: %s", *facts)
-            spool.replayed(segment, offset, payload, whole)
+            pass  # what was sent before the spool held the item is over now
+        # Its callers do not wait for what follows: until it is dealt with, what they say goes to the spool.
+        try:
+            result = self._apply(record, True)
+        except Exception as error:
+            if self._passes(error):
+                raise StillAway from error
+            self._put_aside(spool, payload, record.item, error)
+        else:
+            if result.outcome == "missing":
+                self._put_aside(spool, payload, record.item, ValueError(result.reason))
+            elif not result:
+                facts = (record.item, record.op, record.at, result.outcome, result.reason)
+                self._logger.info("[%r] %s of %s is %s: %s", *facts)
+        spool.replayed(segment, offset, payload, whole)
 
     def _put_aside(self, spool: Spool, payload: bytes, item: str, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
@@ -289,12 +299,14 @@ class Delivery:
         self._buffer.sent(record.item, slot)
         return self.send(record)
 
-    def _quietly(self, record: Record, slot: str) -> None:
-        """Send a progress that nobody waits for: what goes wrong is logged and surfaced. It is of this moment
-        then, lest it seems older than what was written while it waited."""
+    def _quietly(self, record: Record, slot: str) -> bool:
+        """Send a progress that no caller waits for: what goes wrong is logged and surfaced, and False. It is of
+        this moment then, so that it does not seem older than what was written while it waited."""
         try:
             self._send_progress(replace(record, at=self._now()), slot)
+            return True
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             self._logger.warning("[%r] %s: failed: %s", record.item, record.op, reason)
             self.surface(Trouble(kind_of(error) or "mistake", reason, record.item))
+            return False

@@ -79,7 +79,8 @@ class TableWriter:
         return self.delivery.trouble
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Write what is buffered and replay what is spooled; whether nothing is left. ``timeout``: seconds."""
+        """Write what is buffered and replay what is spooled; whether nothing is left and nothing of it was lost.
+        ``timeout``: seconds, looked at between two calls of DynamoDB."""
         return self.delivery.flush(timeout)
 
     def close(self, timeout: float = 10.0) -> bool:

@@ -1,0 +1,91 @@
+"""A caller waits for its own call alone, and hears of what is lost when it flushes. No engine is needed."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from writers import RequestWriter, StatusWriter
+
+FACTS = {"correlation_id": "corr", "document_id": "doc.pdf", "source_type": "BANK"}
+
+
+class Hanging:
+    """A client whose every call fails, or waits, once `hangs`, until the test ends."""
+
+    def __init__(self) -> None:
+        self.hangs, self.asked, self.over = False, threading.Event(), threading.Event()
+
+    def _call(self, **_: Any) -> Any:
+        if self.hangs:
+            self.asked.set()
+            self.over.wait(30)
+        raise EndpointConnectionError(endpoint_url="http://engine")
+
+    get_item = put_item = update_item = batch_write_item = _call
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    client = Hanging()
+    yield client
+    client.over.set()
+
+
+def soon(call: Callable[[], Any]) -> Any:
+    """What the call returns, long before `Hanging` lets go of one."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(call()), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert answers, "it waits"
+    return answers[0]
+
+
+def test_a_call_about_an_item_does_not_wait_for_its_replay(hanging: Hanging, tmp_path: Path) -> None:
+    writer = StatusWriter("t", client=hanging, spool_dir=tmp_path, progress_interval=0)
+    assert writer.initialize("s", **FACTS).outcome == "spooled"
+    hanging.hangs = True
+    threading.Thread(target=writer.flush, daemon=True).start()
+    assert hanging.asked.wait(10)
+    assert soon(lambda: writer.start_step("s", "pdfAdapter", "Reading")).outcome == "spooled"
+    assert soon(lambda: writer.progress("s", "pdfAdapter", "Page 1")).outcome == "spooled"
+
+
+def test_a_flush_ends_in_its_time_while_another_thread_replays(hanging: Hanging, tmp_path: Path) -> None:
+    writer = StatusWriter("t", client=hanging, spool_dir=tmp_path)
+    assert writer.initialize("s", **FACTS).outcome == "spooled"
+    hanging.hangs = True
+    threading.Thread(target=writer.flush, daemon=True).start()
+    assert hanging.asked.wait(10)
+    assert soon(lambda: writer.flush(0.2)) is False
+
+
+def test_a_flush_says_that_what_waited_is_lost(hanging: Hanging) -> None:
+    writer = StatusWriter("t", client=hanging, progress_interval=60)
+    assert writer.progress("s", "pdfAdapter", "Page 1").outcome == "failed"
+    for end in (writer.flush, writer.close):
+        assert writer.progress("s", "pdfAdapter", "Page 2").outcome == "buffered"
+        assert end() is False
+    assert writer.flush() is True  # nothing waits any more
+
+
+def test_a_worker_that_closes_says_that_lines_of_its_log_are_lost(hanging: Hanging) -> None:
+    worker = RequestWriter("t", worker_id="w", logs_table="l", client=hanging, log_interval=60)
+    assert worker.logs is not None
+    assert worker.logs.add("r", "INFO", "lost", "s", {}).outcome == "failed"
+    assert worker.logs.add("r", "INFO", "lost too", "s", {}).outcome == "buffered"
+    assert worker.close() is False
+
+
+def test_what_is_kept_is_not_lost(hanging: Hanging, tmp_path: Path) -> None:
+    """It is left, which is why `close` is False all the same; the next writer has it."""
+    writer = StatusWriter("t", client=hanging, spool_dir=tmp_path, progress_interval=60)
+    writer.progress("s", "pdfAdapter", "Page 1")
+    assert writer.progress("s", "pdfAdapter", "Page 2").outcome == "buffered"
+    assert writer.close(0) is False
+    (file,) = tmp_path.rglob("*.spool")
+    assert [page in file.read_text() for page in ("Page 1", "Page 2")] == [True, True]
