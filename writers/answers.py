@@ -15,6 +15,7 @@ from typing import Any
 from botocore.client import ClientMeta
 from botocore.exceptions import BotoCoreError, ClientError
 
+from . import deadlines
 from .results import ConditionFailed, NoAnswer
 from .values import Item
 
@@ -32,12 +33,14 @@ _call = _Call()
 
 
 def watch(client: Any) -> None:
-    """Look at what that client is answered in the calls of `ask`, and in no others."""
+    """Look at what that client is answered, and for how long, in the calls of `ask` and in no others."""
     if not isinstance(getattr(client, "meta", None), ClientMeta):
         return  # a stand-in of a program's tests, whose answers `ask` looks at all the same
-    events = client.meta.events
+    events, seconds = client.meta.events, deadlines.seconds_of(client)
+    events.register("before-send.dynamodb", partial(_begin, seconds), unique_id="writers-begin")
     events.register("before-parse.dynamodb", _judge, unique_id="writers-judge")
     events.register_first("needs-retry.dynamodb", _take_status, unique_id="writers-take-status")
+    deadlines.bound(client)
 
 
 def ask(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
@@ -57,6 +60,7 @@ def ask(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
         raise NoAnswer(f"{operation} has no answer: {type(error).__name__}: {error}") from error
     finally:
         _call.asks = False
+        deadlines.begin(None)
     # `_judge` has seen to it, but not with a botocore before 1.35.20, nor with another protocol than JSON.
     if "ConsumedCapacity" not in (answer or {}):
         raise NoAnswer(_NOT_DYNAMODB.format(f"{operation} without the consumed capacity"))
@@ -71,6 +75,12 @@ def read(client: Any, table_name: str, key: str, ident: str) -> Item:
     if item.get(key) != wanted[key]:
         raise NoAnswer(_NOT_DYNAMODB.format("the item is another than was asked for"))
     return item if "Item" in answer else {}
+
+
+def _begin(seconds: float | None, **_: Any) -> None:
+    """An attempt is sent."""
+    if _call.asks:
+        deadlines.begin(seconds)
 
 
 def _judge(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

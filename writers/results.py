@@ -104,7 +104,7 @@ Outcome = Literal["written", "unchanged", "buffered", "spooled", "superseded", "
 class WriteResult:
     """What became of a call; true when the item says what the call wanted it to say, or will.
 
-    ``written``, ``unchanged``: it says so now. ``buffered``: a progress that is written with the next one.
+    ``written``, ``unchanged``: it says so now, by DynamoDB's own answer. ``buffered``: a progress that is written with the next one.
     ``spooled``: kept on disk until DynamoDB is back. ``superseded``: only when replayed, what the item says
     is newer. ``refused``: the workflow is finished, or the work was taken away. ``missing``: no such item.
     ``failed``: see ``reason``. ``cancelled``: it was found cancelled, whatever the outcome.
@@ -122,7 +122,7 @@ class WriteResult:
 class Trouble:
     """Something that someone should know of.
 
-    ``kind``: ``away`` (DynamoDB, or the way to it), ``denied`` (credentials, rights, no such table: mend it),
+    ``kind``: ``away`` (DynamoDB, or the way to it; another answers in its place), ``denied`` (credentials, rights, no such table: mend it),
     ``poison`` (a spooled record that can't be written, now in the quarantine file), ``full`` (the spool's
     bound is reached), ``disk`` (the spool itself fails) or ``mistake`` (DynamoDB refuses the call, or we do).
     Of the last three, and of ``away`` and ``denied`` without a spool, the record is lost.

@@ -26,7 +26,7 @@ def utc_now() -> datetime:
 
 def client_of(given: Any, region: str | None, endpoint_url: str | None) -> Any:
     """The client that a writer was given, or one of its own. What they are answered in the calls of writers is
-    looked at; the program's other calls with its client stay as they are.
+    looked at, and how long an attempt takes is bounded; the program's other calls with its client stay as they are.
     """
     client = given or _make_client(region, endpoint_url)
     answers.watch(client)

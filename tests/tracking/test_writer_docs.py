@@ -12,6 +12,7 @@ from tests.test_docs import ROOT, blocks
 from tests.writing import apart
 from writers import delivery, logs, tables
 from writers.results import Trouble
+from writers.workflows import StatusWriter
 
 pytestmark = pytest.mark.no_moto
 
@@ -78,3 +79,6 @@ def test_the_figures_that_are_told_are_the_codes() -> None:
     assert f"up to {delivery.LONGEST_PAUSE:.0f} s" in TEXT
     assert f"`spool_bytes` ({tables.SPOOL_BYTES >> 20} MiB per table)" in TEXT
     assert f"batches of up to {logs.BATCH} " in TEXT
+    config = StatusWriter("t", region="us-east-1").client.meta.config
+    assert f"{config.connect_timeout} s to connect and {config.read_timeout} s between two bytes" in TEXT
+    assert f"with {config.connect_timeout + config.read_timeout} s in all" in TEXT
