@@ -18,6 +18,11 @@ class Hanging:
 
     def __init__(self) -> None:
         self.hangs, self.asked, self.over = False, threading.Event(), threading.Event()
+        self.writers: list[StatusWriter] = []
+
+    def writer(self, **options: Any) -> StatusWriter:
+        self.writers.append(StatusWriter("t", client=self, **options))
+        return self.writers[-1]
 
     def _call(self, **_: Any) -> Any:
         if self.hangs:
@@ -33,6 +38,8 @@ def hanging() -> Iterator[Hanging]:
     client = Hanging()
     yield client
     client.over.set()
+    for writer in client.writers:
+        writer.close(0)
 
 
 def soon(call: Callable[[], Any]) -> Any:
@@ -46,7 +53,7 @@ def soon(call: Callable[[], Any]) -> Any:
 
 
 def test_a_call_about_an_item_does_not_wait_for_its_replay(hanging: Hanging, tmp_path: Path) -> None:
-    writer = StatusWriter("t", client=hanging, spool_dir=tmp_path, progress_interval=0)
+    writer = hanging.writer(spool_dir=tmp_path, progress_interval=0)
     assert writer.initialize("s", **FACTS).outcome == "spooled"
     hanging.hangs = True
     threading.Thread(target=writer.flush, daemon=True).start()
@@ -56,7 +63,7 @@ def test_a_call_about_an_item_does_not_wait_for_its_replay(hanging: Hanging, tmp
 
 
 def test_a_flush_ends_in_its_time_while_another_thread_replays(hanging: Hanging, tmp_path: Path) -> None:
-    writer = StatusWriter("t", client=hanging, spool_dir=tmp_path)
+    writer = hanging.writer(spool_dir=tmp_path)
     assert writer.initialize("s", **FACTS).outcome == "spooled"
     hanging.hangs = True
     threading.Thread(target=writer.flush, daemon=True).start()
@@ -65,7 +72,7 @@ def test_a_flush_ends_in_its_time_while_another_thread_replays(hanging: Hanging,
 
 
 def test_a_flush_says_that_what_waited_is_lost(hanging: Hanging) -> None:
-    writer = StatusWriter("t", client=hanging, progress_interval=60)
+    writer = hanging.writer(progress_interval=60)
     assert writer.progress("s", "pdfAdapter", "Page 1").outcome == "failed"
     for end in (writer.flush, writer.close):
         assert writer.progress("s", "pdfAdapter", "Page 2").outcome == "buffered"
@@ -83,7 +90,7 @@ def test_a_worker_that_closes_says_that_lines_of_its_log_are_lost(hanging: Hangi
 
 def test_what_is_kept_is_not_lost(hanging: Hanging, tmp_path: Path) -> None:
     """It is left, which is why `close` is False all the same; the next writer has it."""
-    writer = StatusWriter("t", client=hanging, spool_dir=tmp_path, progress_interval=60)
+    writer = hanging.writer(spool_dir=tmp_path, progress_interval=60)
     writer.progress("s", "pdfAdapter", "Page 1")
     assert writer.progress("s", "pdfAdapter", "Page 2").outcome == "buffered"
     assert writer.close(0) is False
