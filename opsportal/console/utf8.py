@@ -9,8 +9,10 @@ UTF-8 is answered 415 before it is read.
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
+from django.core.exceptions import TooManyFieldsSent
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponseBase, UnreadablePostError, multipartparser
 from django.utils.http import parse_header_parameters
@@ -22,8 +24,11 @@ from opsportal.console.problems import problem_response
 MAX_CONTENT_TYPE = 1_000
 UTF8 = frozenset({"utf-8", "utf8"})
 _CHARSET = re.compile(r"charset\s*=([^;]*)", re.IGNORECASE)
-# RFC 2231: name*=, and name*0=, name*0*= of a value in pieces.
-_EXTENDED = re.compile(r"\*[\d*\s]*=")
+# RFC 2231: name*=, and name*0=, name*0*= of a value in pieces. By the last star alone: linear in the length.
+_EXTENDED = re.compile(r"\*[\d\s]*=")
+# Headers of a form's parts and their parameters, together: each costs microseconds, and 2 MB hold a million.
+MAX_PART_PARAMETERS = 5_000
+_part_parameters_left: ContextVar[int] = ContextVar("part_parameters_left")
 
 
 class OtherEncoding(Exception):
@@ -66,6 +71,10 @@ class Utf8Request(WSGIRequest):
 
 
 def _part_parameters(line: str) -> tuple[str, dict[str, str]]:
+    left = _part_parameters_left.get(MAX_PART_PARAMETERS) - 1 - line.count(";")
+    _part_parameters_left.set(left)
+    if left < 0:
+        raise TooManyFieldsSent(f"The parts of the form have more than {MAX_PART_PARAMETERS:,} parameters.")
     check_header(line, "A part of the form")
     return parse_header_parameters(line)
 
@@ -94,9 +103,10 @@ class Utf8Middleware:
 def _parse(request: HttpRequest) -> None:
     with suppress(UnreadablePostError):  # the sender has gone; views find an empty form
         _ = request.body  # first, so that a view may still read it
+        _part_parameters_left.set(MAX_PART_PARAMETERS)
         try:
             _ = request.POST
-        except OtherEncoding:
+        except (OtherEncoding, TooManyFieldsSent):
             request._mark_post_parse_error()  # type: ignore[attr-defined]
             raise
 

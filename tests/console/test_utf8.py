@@ -269,6 +269,43 @@ def test_the_time_of_a_refusal_does_not_grow_with_what_was_sent(header: str, bod
     assert time.process_time() - began < 5  # of the 39 s that it took; it takes milliseconds
 
 
+FILE = 'name="x"; filename="y"'
+
+
+@pytest.mark.parametrize(
+    "more", ["; " + "*" * 940, "; " + "* " * 470, "; " + "*1" * 470, ";" * 940, '";' * 470]
+)
+@pytest.mark.parametrize("disposition", ['filename="y"', FILE, 'name="x"'])
+def test_headers_of_parts_cost_little_together(disposition: str, more: str) -> None:
+    """A part without a name counts for none of Django's limits, so a form holds thousands of them."""
+    line = f"Content-Disposition: form-data; {disposition}{more}"
+    body = f"--limit\r\n{line}\r\n\r\n\r\n".encode() * 2_300 + b"--limit--"
+    began = time.process_time()
+    answer = ask("POST", "/accounts/login/", "multipart/form-data; boundary=limit", body)
+    assert answer.status in (400, 403, 415)
+    assert time.process_time() - began < 2  # of up to 10 s that it took
+
+
+def test_many_short_headers_of_parts_cost_little_together() -> None:
+    lines = "\r\nX;" * 240
+    part = f'--limit\r\nContent-Disposition: form-data; filename="y"{lines}\r\n\r\n\r\n'
+    began = time.process_time()
+    answer = ask("POST", "/accounts/login/", "multipart/form-data; boundary=limit", part.encode() * 2_300)
+    assert answer.status == 400
+    assert time.process_time() - began < 2
+
+
+def test_a_form_in_parts_may_have_as_many_fields_as_any(signed_in: dict[str, str]) -> None:
+    good = [(f'name="{name}"', "", value) for name, value in FIELDS.items()]
+    many = [(f'name="x{number}"', "Content-Type: text/plain; charset=utf-8", "y") for number in range(990)]
+    for _ in range(2):  # each form has the whole allowance
+        body = parts(*many, *good)
+        answer = ask(
+            "POST", "/accounts/preferences/", "multipart/form-data; boundary=limit", body, **signed_in
+        )
+        assert answer.status == 302
+
+
 @pytest.mark.parametrize("path", ["/api/requests", "/api/agents", "/requests/", "/accounts/login/"])
 def test_a_query_of_thousands_of_parameters_is_refused(path: str, signed_in: dict[str, str]) -> None:
     answer = ask("GET", path + "?" + "a=b&" * 1_900, "", **signed_in)
