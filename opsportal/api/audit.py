@@ -102,7 +102,8 @@ def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
         end=span.end,
     )
     page = feeds.page(wanted, purpose=query.purpose("audit"), cursor=query.cursor)
-    page.notes += found.notes
+    if page.items:  # else they would name accounts and tokens that the trail does not
+        page.notes += found.notes
     return answer(page_document(page, [_row(entries.of(raw)) for raw in page.items]))
 
 

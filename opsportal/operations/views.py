@@ -39,7 +39,8 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     context = {
         **listing.context(page, region),
         "entries": [(entry, item_url(entry)) for entry in shown],
-        "who": found.notes,
+        # Beside entries only: who may read the trail may not see each account and token by its id.
+        "who": found.notes if shown else (),
         "empty": listing.empty(page, "entries", NOTHING_YET),
         "actions": [action.value for action in Action],
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
