@@ -53,11 +53,13 @@ def names_now(ids: Iterable[str]) -> dict[str, str]:
 
 def since(actor_id: str, name: str, now: Mapping[str, str]) -> str:
     """What became of who is recorded as `name`: "now otto", "owner now otto" of a token, "account deleted",
-    "recorded by name only", or "". `now`: see `names_now`."""
+    "recorded by name only", "unknown id", or "". `now`: see `names_now`."""
     if not actor_id:
         return "recorded by name only"
-    if not _ID.fullmatch(actor_id):
+    if actor_id in PROGRAMS:
         return ""
+    if not _ID.fullmatch(actor_id):
+        return "unknown id"  # no console of this version wrote it
     if actor_id not in now:
         return "account deleted"  # a token goes with its owner's account, and not before
     if now[actor_id] == name:

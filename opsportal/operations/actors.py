@@ -43,7 +43,12 @@ def find(text: str) -> Found:
             notes.append(f"An account has the name {text} too: its entries are those of {holders[0]}.")
         return Found(Sought((text,), names), tuple(notes))
     if holders:
-        return Found(Sought(tuple(holders), (text,)), (_of((text,), *holders),))
+        notes = [_of((text,), *holders)]
+        if len(holders) == actors.MAX_HOLDERS:
+            notes.append(
+                f"These are the newest {len(holders)} tokens of that name. An older one is found by its id."
+            )
+        return Found(Sought(tuple(holders), (text,)), tuple(notes))
     return Found(
         Sought(recorded=text),
         (
@@ -57,7 +62,7 @@ def _of(names: tuple[str, ...], *ids: str) -> str:
     if ids[0] in actors.PROGRAMS:
         return f"Entries of the {ids[0]}, which has no account."
     if not names:
-        return f"There is no account or token {ids[0]} any more. Entries without an id are found by the name only."
+        return f"There is no account or token {ids[0]} now. Entries without an id are found by the name only."
     return (
         f"Entries of {names[0]} ({', '.join(ids)}), under every name. Older entries have no id: those under the name "
         f"{names[0]} are included, and marked."

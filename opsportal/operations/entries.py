@@ -34,6 +34,8 @@ FEED_SHARDS = 4
 # the whole.
 MOST_VALUE, MOST_VALUES = 4_000, 80_000
 MOST_REASON = 2_000
+# More than any id of an actor has. A row of a feed has it four times, and whoever writes to the table may put 400 KB.
+MAX_ACTOR_ID = 40
 # An AWS limit is 32 levels of an item; an entry puts four above each value.
 MOST_DEPTH = 26
 
@@ -75,7 +77,7 @@ class Actor:
     def of(cls, raw: Raw) -> "Actor":
         """Of an entry, whole or as an index projects it."""
         name, role, id_ = (str(read_text(raw.get(name)) or "") for name in ("actor", "role", "actor_id"))
-        return cls(name, role, id_)
+        return cls(name, role, id_[:MAX_ACTOR_ID])
 
 
 @dataclass(frozen=True)

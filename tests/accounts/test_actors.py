@@ -73,9 +73,9 @@ def test_what_became_of_a_name() -> None:
     recorded = [
         (actors.user_id(olga), "olga"), (actors.token_id(mine), "olga via token ci"),
         (actors.token_id(service), "service ci"), (actors.WORKER, "retention"), ("", "olga"), ("user:7", "otto"),
-        ("x", "y"),
+        ("x", "y"), ("user:007", "olga"), ("USER:1", "olga"), ("rule:5", "olga"), ("user:1\n", "olga"), ("worker", "x"),
     ]  # fmt: skip
-    marked = ["recorded by name only", "account deleted", ""]
+    marked = ["recorded by name only", "account deleted", *["unknown id"] * 5, ""]
     assert actors.sayings(recorded) == ["", "", "", "", *marked]
     olga.username = "anna"
     olga.save()

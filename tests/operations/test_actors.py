@@ -251,6 +251,63 @@ def test_older_entries_are_found_by_the_name_of_now_and_marked(
 
 
 @pytest.mark.no_moto
+def test_the_filter_names_no_account_or_token_that_did_nothing(
+    table: Any, client_for: Callable[[str], Client], administrator: User, operator: User
+) -> None:
+    """Who may read the trail may not read the lists of accounts and of tokens, number by number."""
+    token, _ = tokens.make("nightly", ["audit:read"], made_by=administrator, days=1, owner=administrator)
+    viewer = client_for("viewer")
+    for who in (
+        user_id(administrator),
+        f"token:{token.pk}",
+        "user:1",
+        "nobody-of-this-name",
+        "administrator",
+    ):
+        said = feed(viewer, f"?actor={quote(who)}").words.replace(who, "")
+        assert "administrator" not in said
+        assert "nightly" not in said
+        assert "account or token" not in said
+        assert viewer.get("/api/audit", {"actor": who}).json()["notes"] == []
+    # Who did something is named, as the entry itself names them.
+    cancel(signed_in(operator))
+    assert "Entries of operator" in feed(viewer, f"?actor={user_id(operator)}").words
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize("forged", ["user:007", "rule:5", "user:1\n", "x" * 300_000, "user:" + "9" * 5_000])
+def test_an_id_that_no_console_wrote_is_marked_and_bounded(
+    table: Any, client_for: Callable[[str], Client], forged: str
+) -> None:
+    one = entry(NOW, actor=Actor("operator", "operator", ""))
+    put(audit_beside(one.target.table), one.item() | {"actor_id": {"S": forged}})
+    viewer = client_for("viewer")
+    page = feed(viewer)
+    assert "(unknown id)" in cell(page, one.action_id)
+    assert forged[:4] in cell(page, one.action_id)
+    assert "(unknown id)" in visit(viewer, reverse("operations:entry", args=[one.action_id])).fact("Who")
+    for url in ("/audit/", reverse("operations:entry", args=[one.action_id]), "/api/audit"):
+        assert len(viewer.get(url).content) < 100_000
+
+
+@pytest.mark.no_moto
+def test_a_search_by_the_name_of_many_tokens_says_that_it_takes_the_newest(
+    table: Any, client_for: Callable[[str], Client], administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsportal.accounts.actors.MAX_HOLDERS", 2)
+    made = []
+    for _ in range(3):
+        token, _ = tokens.make("ci", ["audit:read"], made_by=administrator, days=1, role="operator")
+        token.revoke(administrator)
+        made.append(entry(NOW, actor=Actor("service ci", "operator", f"token:{token.pk}")))
+    write(*made)
+    viewer = client_for("viewer")
+    assert set(listed(viewer, "service ci")) == {one.action_id for one in made[1:]}
+    assert "the newest 2 tokens of that name" in feed(viewer, "?actor=service+ci").words
+    assert "the newest" not in feed(viewer, f"?actor={made[0].actor.id}").words
+
+
+@pytest.mark.no_moto
 def test_a_name_whose_former_holder_is_another_pages_over_its_own_entries(
     tables: Any, admin: Client, operator: User, viewer: User
 ) -> None:
