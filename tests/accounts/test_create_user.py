@@ -90,6 +90,8 @@ def test_the_command_makes_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
         (["ada", "--role", "viewer", "--password-stdin"], "short\n", "too short"),
         (["ada", "--role", "viewer", "--password-stdin"], "password123\n", "too common"),
         (["ada lovelace", "--role", "viewer", "--password-stdin"], PASSWORD, "valid username"),
+        # Its compatible form, in which names are stored, has spaces.
+        (["ada\ufdfa", "--role", "viewer", "--password-stdin"], PASSWORD, "valid username"),
         (["ada", "--role", "viewer", "--email", "nonsense", "--password-stdin"], PASSWORD, "valid email"),
         (["taken", "--role", "viewer", "--password-stdin"], PASSWORD, "--update changes it"),
         (["ada", "--role", "viewer"], PASSWORD, "use --password-stdin"),

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         username, email = options["username"], options["email"]
         account = User(username=username, email=email)
         try:
-            User.username_validator(username)
+            User.username_validator(User.normalize_username(username))
             if email:
                 validate_email(email)
             exists = User.objects.filter(username=User.normalize_username(username)).exists()
