@@ -9,6 +9,7 @@ from allauth.mfa.totp.internal.auth import generate_totp_secret
 from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import connection
 from django.db.models import JSONField, Value
 from django.test import Client
 
@@ -321,6 +322,18 @@ def test_an_administrator_removes_it_and_the_person_signs_in(
     assert not Authenticator.objects.exists()
     assert sign_in(client, "viewer")["Location"] == "/"
     assert signed_in(client)
+
+
+def test_the_admin_removes_a_row_that_python_cannot_read(client_for: Any, viewer: User) -> None:
+    factor = Authenticator.objects.create(user=viewer, type="totp", data={})
+    with connection.cursor() as cursor:
+        json = '{"secret": ' + "9" * 5_000 + "}"
+        cursor.execute("UPDATE mfa_authenticator SET data = %s WHERE id = %s", [json, factor.pk])
+    admin, url = client_for("administrator"), "/admin/mfa/authenticator/"
+    for page in ("", f"{factor.pk}/change/", f"{factor.pk}/history/", f"{factor.pk}/delete/"):
+        assert admin.get(url + page).status_code == 200
+    assert admin.post(f"{url}{factor.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Authenticator.objects.exists()
 
 
 def test_the_admin_says_where_the_way_out_is(client_for: Any) -> None:
