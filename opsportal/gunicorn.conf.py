@@ -1,12 +1,13 @@
 """gunicorn's settings, in development and in production: gunicorn -c opsportal/gunicorn.conf.py opsportal.wsgi
 
-Set by environment: WEB_BIND, WEB_CONCURRENCY (workers), WEB_THREADS, WEB_KEEPALIVE, LOG_FORMAT. ``--bind`` and every
-other option can be given on the command line. The access log is written by the console itself, which knows who
+Set by environment: WEB_BIND, WEB_CONCURRENCY (workers), WEB_THREADS, WEB_KEEPALIVE, WEB_REQUEST_SECONDS,
+WEB_STALL_SECONDS, LOG_FORMAT. ``--bind`` and every other option can be given on the command line. The access log is written by the console itself, which knows who
 asked and what it cost (opsportal.telemetry.access_log).
 """
 
 import logging
 import os
+import resource
 import signal
 import socket
 import struct
@@ -16,11 +17,29 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from opsportal.server.connection import Socket
+from opsportal.server.environment import whole_number
 from opsportal.supervisor import signal_on_parent_death
 from opsportal.telemetry.logs import FORMATTERS, format_of
 from opsportal.telemetry.shared_files import SharedFiles
 
-STALLED_SECONDS = 20
+
+def _number(name: str, text: str, low: int, high: int) -> int:
+    """`text`, or the end of the start with a sentence."""
+    try:
+        return whole_number(name, text, low, high)
+    except ValueError as error:
+        sys.exit(str(error))
+
+
+# Seconds that a request's head may take; each 100 KB of its body gives it one more.
+REQUEST_SECONDS = _number("WEB_REQUEST_SECONDS", os.environ.get("WEB_REQUEST_SECONDS", "10"), 1, 600)
+# Seconds in which a peer takes nothing of its answer before it is given up.
+STALL_SECONDS = _number("WEB_STALL_SECONDS", os.environ.get("WEB_STALL_SECONDS", "20"), 1, 600)
+# Bytes of an answer that the kernel keeps for a slow reader, twice over; more than Linux's default it does not
+# give. Every static file and nearly every page fits, so that its thread is free before it is read.
+SEND_BUFFER = 212_992
+OPEN_FILES = 4096
 
 
 class ConsoleLogger(Logger):  # type: ignore[misc]
@@ -34,7 +53,7 @@ class ConsoleLogger(Logger):  # type: ignore[misc]
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """A reader that went to sleep is no defect of ours, and its trace tells nothing."""
         if isinstance(sys.exception(), BlockingIOError):
-            self.warning("A connection stalled for %d s, and was closed.", STALLED_SECONDS)
+            self.warning("A connection stalled for %d s, and was closed.", STALL_SECONDS)
         else:
             super().exception(msg, *args, **kwargs)
 
@@ -43,6 +62,11 @@ shared_files = SharedFiles()
 
 
 def on_starting(server: Any) -> None:
+    """A unit of systemd may open 1,024 files unless it says otherwise; a process keeps up to 1,000 connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     shared_files.prepare()
 
 
@@ -54,12 +78,18 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """A connection that neither sends nor takes anything any more must not hold a thread for ever. gunicorn's threads
-    know no such limit; Linux gives a listener's to what it accepts."""
-    if sys.platform == "linux":
-        for listener in worker.sockets:
+    """How long a worker waits for slow peers, and for how much of an answer the kernel has room. The limits of the
+    listener count where gunicorn itself ends TLS; Linux gives them to what it accepts."""
+    from django.conf import settings
+
+    worker.request_seconds = REQUEST_SECONDS
+    worker.max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    Socket.stall_seconds = STALL_SECONDS
+    for listener in worker.sockets:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if sys.platform == "linux":
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALLED_SECONDS, 0))
+                listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
 
 
 def child_exit(server: Any, worker: Any) -> None:
@@ -71,15 +101,17 @@ def on_exit(server: Any) -> None:
 
 
 bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
-worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "8"))
+worker_class = "opsportal.server.worker.Worker"
+workers = _number("WEB_CONCURRENCY", os.environ.get("WEB_CONCURRENCY", "2"), 1, 64)
+threads = _number("WEB_THREADS", os.environ.get("WEB_THREADS", "8"), 1, 200)
 # Each worker listens by itself and the kernel spreads the connections. With one shared socket, all
 # keep-alive connections may land on one worker.
 reuse_port = sys.platform == "linux"
 # Longer than a load balancer keeps an idle connection (60 s by default), or it sends a request into one that is
 # being closed, and answers 502. An idle connection holds no thread.
-keepalive = int(os.environ.get("WEB_KEEPALIVE", "75"))
+keepalive = _number("WEB_KEEPALIVE", os.environ.get("WEB_KEEPALIVE", "75"), 1, 3600)
+# Python's way of sending a file by the kernel waits without a limit for a reader that stalls.
+sendfile = False
 # Longest: a page's DynamoDB deadline (5 s) and its rendering.
 graceful_timeout = 10
 # Keys may be 2,048 bytes, percent-encoded in the path; 8190 is the most that gunicorn takes.

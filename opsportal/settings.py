@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from opsportal.server.environment import whole_number
 from opsportal.telemetry.logs import FORMATTERS, format_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -230,7 +231,10 @@ DYNAMO_REQUEST_DEADLINE = env.float("DYNAMO_REQUEST_DEADLINE", default=5.0)
 DYNAMO_MAX_POOL_CONNECTIONS = env.int("DYNAMO_MAX_POOL_CONNECTIONS", default=32)
 
 # Downloads that a process sends at once: each holds one of gunicorn's threads for as long as its reader takes.
-STREAMS_AT_ONCE = max(1, env.int("WEB_THREADS", default=8) // 2)
+try:
+    STREAMS_AT_ONCE = whole_number("STREAMS_AT_ONCE", env.str("STREAMS_AT_ONCE", default="2"), 1, 100)
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from None
 
 # True on the in-process fallback of `make run`: the banner says that data ends with the process.
 ENGINE_IS_VOLATILE = env.bool("OPSPORTAL_ENGINE_IS_VOLATILE", default=False)
@@ -302,6 +306,9 @@ API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
 API_FAILED_LIMIT = env.int("API_FAILED_LIMIT", default=60)
 # Bytes of a body.
 API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
+# Bytes of the largest body that is read of anybody; the server refuses a larger one by its length (2.5 MB is
+# Django's own limit for a form).
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MOST_BODY)
 # Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
 AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
 

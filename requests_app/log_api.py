@@ -12,7 +12,7 @@ from opsportal.api.lists import FilterText, ListQuery, page_document
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.listing import cut
-from opsportal.console.streams import in_time, streamed
+from opsportal.console.streams import streamed
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
@@ -78,7 +78,7 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
 
 def _stream(request: HttpRequest, wanted: logs.LogFilter) -> HttpResponseBase:
     """The first page is read now, so that trouble has its status."""
-    lines = in_time(logs.all_lines(wanted))
+    lines = logs.all_lines(wanted)
     first = next(lines, None)
     if first is None and queries.request(wanted.request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, cut, respond, seen_token
-from opsportal.console.streams import in_time, streamed
+from opsportal.console.streams import streamed
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.documents import as_json
@@ -102,7 +102,7 @@ DOWNLOADS = {
 def _download(request: HttpRequest, request_id: str, wanted: logs.LogFilter, kind: str) -> HttpResponseBase:
     """Exactly what the filter shows, streamed: the first page is read now, so that trouble is a page."""
     _, content_type, render_line = DOWNLOADS[kind]
-    lines = in_time(logs.all_lines(wanted))
+    lines = logs.all_lines(wanted)
     first = next(lines, None)
 
     def body() -> Iterator[str]:

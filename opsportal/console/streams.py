@@ -1,25 +1,20 @@
-"""Answers that are streamed: a few at once in a process, and none without end.
+"""Answers that are streamed: a few at once in a process.
 
 As long as one is sent it holds a thread of the server. Were all held by readers who take their time, nobody else
-would be answered.
+would be answered. None is cut for its length; the server ends one whose reader takes nothing any more
+(`opsportal.server.connection.Socket`).
 """
 
 import threading
-import time
 import weakref
 from collections.abc import Iterator
-from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from opsportal.console.access import Refusal
 from opsportal.console.problems import problem_response
-from opsportal.dynamo.errors import DynamoError
 
-Part = TypeVar("Part")
-
-MOST_SECONDS = 600
 BUSY = Refusal(
     "As many downloads as this console sends at once are under way.",
     "Try again when one of them is through.",
@@ -28,28 +23,6 @@ BUSY = Refusal(
     status=503,
     retry=True,
 )
-
-
-class TookTooLong(DynamoError):
-    """Raised into a stream, which ends with what it says where DynamoDB cuts it short."""
-
-    kind = "stream_too_long"
-    title = "This took too long"
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"it was given up after {MOST_SECONDS // 60} minutes.",
-            "Narrow the filters, or read it page by page.",
-        )
-
-
-def in_time(parts: Iterator[Part]) -> Iterator[Part]:
-    """The parts, until `MOST_SECONDS` after the first was asked for. Raises TookTooLong."""
-    end = time.monotonic() + MOST_SECONDS
-    for part in parts:
-        if time.monotonic() > end:
-            raise TookTooLong
-        yield part
 
 
 class _Place:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from opsportal.console.access import lacking, requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
-from opsportal.console.streams import in_time, streamed
+from opsportal.console.streams import streamed
 from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, entries, exports, feeds, subjects, undo
@@ -81,7 +81,7 @@ def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBa
                 return
             page = feeds.page(wanted, purpose="export", cursor=page.cursor)
 
-    summaries = in_time(entries.of(raw) for page in pages() for raw in page.items)
+    summaries = (entries.of(raw) for page in pages() for raw in page.items)
     response = streamed(request, exports.lines(kind, summaries), exports.TYPES[kind])
     if not response.streaming:
         return response

@@ -1,0 +1,205 @@
+"""One connection of the web server: what has come of its next request, and whether that is whole.
+
+The request is parsed by gunicorn alone, from the bytes that are held here. So nothing that gunicorn refuses can pass
+for whole, and there is one opinion of where a request ends.
+"""
+
+import re
+import select
+import socket
+import sys
+import time
+from typing import Any, NamedTuple
+
+from gunicorn.http.body import Body, ChunkedReader, EOFReader, LengthReader
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import Unreader
+from gunicorn.workers.gthread import TConn
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+# Bytes. A head may be as long as a load balancer passes one on.
+MAX_HEAD = 65_536
+# A body that is longer counts among the large ones, of which a process holds few.
+LARGE = 65_536
+PROBE = "/healthz"
+BYTES_PER_SECOND = 100_000
+END_OF_HEAD = b"\r\n\r\n"
+# gunicorn refuses it at once; it must not be waited on.
+BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+
+
+class Refusal(NamedTuple):
+    status: int
+    reason: str
+    sentence: str
+    headers: str = ""
+
+    def answer(self) -> bytes:
+        body = f"{self.sentence}\n"
+        head = f"HTTP/1.1 {self.status} {self.reason}\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+        return f"{head}{self.headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+TOO_SLOW = Refusal(408, "Request Timeout", "The request did not arrive whole within its time. Send it again.")
+NO_LENGTH = Refusal(
+    411, "Length Required", "Send the body with a Content-Length; this server reads no chunks."
+)
+TOO_LARGE = Refusal(413, "Content Too Large", "The body is larger than anything this server reads.")
+LONG_HEAD = Refusal(431, "Request Header Fields Too Large", f"A head may have {MAX_HEAD:,} bytes.")
+BUSY = Refusal(
+    503, "Service Unavailable", "The server is busy. Try again in a few seconds.", "Retry-After: 5\r\n"
+)
+
+
+class Socket(socket.socket):
+    """A socket whose `sendall` waits as long as its peer takes anything, and raises BlockingIOError where it takes
+    nothing for `stall_seconds`. The kernel's own limit would also end one that takes a little: it wakes a sender
+    only when a third of its buffer is free."""
+
+    stall_seconds = 20.0
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        rest, left, since = memoryview(data), sys.maxsize, 0.0
+        while rest:
+            try:
+                rest = rest[self.send(rest, flags | socket.MSG_DONTWAIT) :]
+                left = sys.maxsize
+                continue
+            except BlockingIOError:
+                if self.gettimeout() == 0:
+                    raise
+                before, left = left, self.unread()
+                if left < before:
+                    since = time.monotonic()
+                elif time.monotonic() - since >= self.stall_seconds:
+                    raise
+            waiting = select.poll()
+            waiting.register(self, select.POLLOUT)
+            waiting.poll(self.stall_seconds * 1000 / 20)
+
+    def unread(self) -> int:
+        """Bytes that were sent and that the peer's machine has not taken; 0 where that can't be known."""
+        if sys.platform != "linux":
+            return 0
+        return int.from_bytes(fcntl.ioctl(self, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
+class Held(Unreader):  # type: ignore[misc]
+    """What has come and was not parsed yet. No thread reads more of it: a request is parsed when it is whole."""
+
+    def add(self, data: bytes) -> None:
+        self.buf.seek(0, 2)
+        self.buf.write(data)
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        return b""
+
+    def __len__(self) -> int:
+        return int(self.buf.getbuffer().nbytes)
+
+
+class HeldRequest(Request):  # type: ignore[misc]
+    """A request without a length has no body; gunicorn would read on to the end of the connection."""
+
+    body: Any
+
+    def set_body_reader(self) -> None:
+        super().set_body_reader()
+        if isinstance(self.body.reader, EOFReader):
+            self.body = Body(LengthReader(self.unreader, 0))
+
+
+class HeldParser(RequestParser):  # type: ignore[misc]
+    """Parses in the main thread, by `look`; the thread that answers gets what came of it, which may be an error."""
+
+    mesg_class = HeldRequest
+
+    def __init__(self, cfg: Any, client: Any) -> None:
+        super().__init__(cfg, (), client)
+        self.unreader = Held()
+        self.found: Any = None
+
+    def look(self) -> None:
+        try:
+            self.found = super().__next__()
+        except Exception as error:
+            self.found = error
+
+    def __next__(self) -> Any:
+        found, self.found = self.found, None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """`deadline`: when what it waits for must have come, by the monotonic clock."""
+
+    def __init__(self, cfg: Any, sock: Socket, client: Any, server: Any) -> None:
+        super().__init__(cfg, sock, client, server)
+        self.parser = HeldParser(cfg, client)
+        # What TConn.init would do in the thread, TLS and HTTP/2 aside, is done.
+        self.initialized = True
+        self.polled = False
+        self.begin(0.0, 0.0)
+
+    def begin(self, now: float, seconds: float) -> None:
+        """Wait for the next request; its head has `seconds`."""
+        self.deadline = now + seconds
+        self.searched = 0
+        self.length = 0
+        self.request: Any = None
+
+    def judge(self, max_body: int) -> Refusal | bool:
+        """Whether the request is whole (also where it is none, which the thread that answers will say), or why it
+        is refused without one."""
+        held: Held = self.parser.unreader
+        if self.request is None:
+            come = held.buf.getvalue()
+            if come.find(END_OF_HEAD, max(0, self.searched - 3)) < 0 and not BARE_LINE_FEED.search(
+                come, self.searched
+            ):
+                self.searched = len(come)
+                return LONG_HEAD if len(come) > MAX_HEAD else False
+            self.parser.look()
+            if isinstance(self.parser.found, Exception):
+                return True
+            self.request = self.parser.found
+            if isinstance(self.request.body.reader, ChunkedReader):
+                return NO_LENGTH
+            self.length = self.request.body.reader.length
+            if self.length > max_body:
+                return TOO_LARGE
+            self.deadline += self.length / BYTES_PER_SECOND
+        return len(held) >= self.length
+
+    def awaits_continue(self) -> bool:
+        """Whether its peer sends the body only after it was asked to; true once."""
+        awaits = self.request is not None and self.request._expected_100_continue
+        if awaits:
+            self.request._expected_100_continue = False
+        return bool(awaits)
+
+    @property
+    def is_large(self) -> bool:
+        return self.length > LARGE
+
+    @property
+    def is_probe(self) -> bool:
+        """Exactly what the route of the probe has. A proxy's SCRIPT_NAME would make another path of it."""
+        request = self.request
+        return (
+            request is not None
+            and request.path == PROBE
+            and request.method in ("GET", "HEAD")
+            and not any(name == "SCRIPT_NAME" for name, _ in request.headers)
+        )
+
+    @property
+    def has_come(self) -> bool:
+        """Whether anything of its next request is there."""
+        return self.request is not None or len(self.parser.unreader) > 0

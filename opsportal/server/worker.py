@@ -1,0 +1,315 @@
+"""gunicorn's threaded worker, with three differences.
+
+- A thread gets a request once it is whole. Until then its bytes are held by the main loop, for a bounded time and in
+  bounded memory, so that no number of slow senders holds a thread.
+- ``/healthz`` has a thread of its own, which answers whatever the others do.
+- A connection that ends is waited for by the main loop without standing still. gunicorn's own would wait up to two
+  seconds for each.
+
+Where gunicorn itself ends TLS, or speaks anything but plain HTTP/1, it works as gunicorn's does.
+"""
+
+import contextlib
+import errno
+import selectors
+import socket
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+
+from opsportal.server.connection import BUSY, TOO_SLOW, Connection, Refusal, Socket
+
+READ = 65_536
+# Bodies over LARGE that a process holds at once, those that threads work on among them.
+MAX_LARGE = 16
+# Bytes of earlier answers that a peer may not have taken yet when its next request gets a thread. Whatever is
+# answered then fits, more often than not, in what the kernel still holds.
+MAX_UNREAD = 65_536
+# What is read of a peer that was refused, so that it gets to read why.
+LINGER_SECONDS = 2.0
+MAX_DRAINED = 4_194_304
+TICK = 0.2
+LOG_SECONDS = 60.0
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    # gunicorn.conf.py sets them.
+    request_seconds = 10.0
+    max_body = 2_621_440
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cfg = self.cfg
+        self.plain = not cfg.is_ssl and cfg.proxy_protocol == "off" and cfg.protocol == "http"
+        self.plain &= cfg.http2_cleartext == "off"
+        self.probes = ThreadPoolExecutor(max_workers=1)
+        # Oldest first: whose request is not whole, who must read earlier answers before, and who ends.
+        self.arriving: dict[Connection, None] = {}
+        self.unread: dict[Connection, int] = {}
+        self.ending: dict[Connection, int] = {}
+        self.large: dict[Connection, None] = {}
+        self.working: set[Connection] = set()
+        # Half of the connections: the others may go on asking for the probe.
+        self.max_working = max(1, self.worker_connections // 2)
+        self.refused: Counter[str] = Counter()
+        self.last_refused = ""
+        self.next_tick = self.next_line = 0.0
+
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self.probes.shutdown(wait=False)
+            self._log_refused()
+
+    # --- A request comes ------------------------------------------------------------------------
+
+    def accept(self, listener: Any) -> None:
+        if not self.plain:
+            super().accept(listener)
+            return
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                if not self._make_room():
+                    time.sleep(0.01)
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
+        sock = Socket(accepted.family, accepted.type, accepted.proto, accepted.detach())
+        self.nr_conns += 1
+        self._await(Connection(self.cfg, sock, client, listener.getsockname()))
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+
+    def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
+        """A connection that was kept gets its next request, or its end."""
+        if not self.plain:
+            super().on_client_socket_readable(conn, client)
+        elif client.fileno() >= 0:
+            self.poller.unregister(client)
+            self.keepalived_conns.remove(conn)
+            self._await(conn)
+
+    def _await(self, conn: Connection) -> None:
+        conn.begin(time.monotonic(), self.request_seconds)
+        self.arriving[conn] = None
+        if conn.has_come:
+            self._judge(conn)
+        else:
+            self._read(conn)
+
+    def _read(self, conn: Connection, _: Any = None) -> None:
+        if conn not in self.arriving:  # ended by another event of this turn
+            return
+        try:
+            data = conn.sock.recv(READ)
+        except BlockingIOError:
+            self._poll(conn, self._read)
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(conn)
+            return
+        conn.parser.unreader.add(data)
+        self._judge(conn)
+
+    def _judge(self, conn: Connection) -> None:
+        verdict = conn.judge(self.max_body)
+        if isinstance(verdict, Refusal):
+            self._refuse(conn, verdict)
+        elif conn.is_large and not self._has_place_for(conn):
+            self._refuse(conn, BUSY)
+        elif verdict:
+            self._hand_over(conn)
+        else:
+            if conn.awaits_continue():
+                with contextlib.suppress(OSError):
+                    conn.sock.send(CONTINUE)
+            self._poll(conn, self._read)
+
+    def _has_place_for(self, conn: Connection) -> bool:
+        """Among the large ones. The oldest that is still coming makes room: who sends fast is through by then."""
+        if conn not in self.large and len(self.large) >= MAX_LARGE:
+            oldest = next((other for other in self.large if other in self.arriving), None)
+            if oldest is None:
+                return False
+            self._refuse(oldest, BUSY)
+        self.large[conn] = None
+        return True
+
+    def _poll(self, conn: Connection, callback: Any) -> None:
+        if not conn.polled:
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(callback, conn))
+            conn.polled = True
+
+    # --- A thread answers it ----------------------------------------------------------------------
+
+    def _hand_over(self, conn: Connection) -> None:
+        """To a thread, or where its peer has yet to read earlier answers to `unread`."""
+        if conn.parser.req_count > 1 and (left := conn.sock.unread()) > MAX_UNREAD:
+            if conn not in self.unread:
+                self._forget(conn, keep_large=True)
+                conn.deadline = time.monotonic() + Socket.stall_seconds
+                self.unread[conn] = left
+            return
+        if conn.is_probe:
+            pool = self.probes
+        elif len(self.working) >= self.max_working:
+            self._refuse(conn, BUSY)
+            return
+        else:
+            pool = self.tpool
+            self.working.add(conn)
+        self._forget(conn, keep_large=True)
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def finish_request(self, conn: Connection, future: "Future[Any]") -> None:
+        if not self.plain:
+            super().finish_request(conn, future)
+            return
+        self.working.discard(conn)
+        conn.request = None
+        self.large.pop(conn, None)
+        if future.cancelled() or future.exception() or conn.sock.fileno() < 0:
+            self._close(conn)
+            return
+        conn.sock.setblocking(False)
+        if not future.result():
+            self._end(conn)
+        elif len(conn.parser.unreader):
+            self._await(conn)
+        else:
+            conn.set_timeout()
+            if not self.alive:
+                conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+            self.keepalived_conns.append(conn)
+            self.poller.register(
+                conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
+            )
+
+    # --- A connection ends --------------------------------------------------------------------------
+
+    def _refuse(self, conn: Connection, refusal: Refusal) -> None:
+        now = time.monotonic()
+        if not self.refused:
+            self.next_line = max(self.next_line, now + 1)
+        self.refused[f"{refusal.status} {refusal.reason}"] += 1
+        self.last_refused = conn.client[0] if isinstance(conn.client, tuple) else "a local peer"
+        with contextlib.suppress(OSError):
+            conn.sock.send(refusal.answer())
+        self._end(conn)
+
+    def _end(self, conn: Connection) -> None:
+        """Say that there is no more, and let the peer read what there was."""
+        self._forget(conn)
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+            return
+        conn.deadline = time.monotonic() + LINGER_SECONDS
+        self.ending[conn] = 0
+        self._drain(conn)
+
+    def _drain(self, conn: Connection, _: Any = None) -> None:
+        if conn not in self.ending:
+            return
+        try:
+            data = conn.sock.recv(READ)
+        except BlockingIOError:
+            self._poll(conn, self._drain)
+            return
+        except OSError:
+            data = b""
+        self.ending[conn] += len(data)
+        if not data or self.ending[conn] > MAX_DRAINED:
+            self._close(conn)
+        else:
+            self._poll(conn, self._drain)
+
+    def _forget(self, conn: Connection, *, keep_large: bool = False) -> None:
+        for places in (self.arriving, self.unread, self.ending):
+            places.pop(conn, None)
+        if not keep_large:
+            self.large.pop(conn, None)
+        if conn.polled:
+            conn.polled = False
+            self.poller.unregister(conn.sock)
+
+    def _close(self, conn: Connection) -> None:
+        self._forget(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _make_room(self) -> bool:
+        """Close whoever has ended, waited for a request, or been kept for the longest. False where all work."""
+        for places in (self.ending, self.arriving, self.unread):
+            if places:
+                self._close(next(iter(places)))
+                return True
+        if self.keepalived_conns:
+            conn = self.keepalived_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._close(conn)
+            return True
+        return False
+
+    # --- Time passes ------------------------------------------------------------------------------
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        if self.arriving or self.unread or self.ending or self.refused:
+            timeout = min(timeout, TICK)
+        super().wait_for_and_dispatch_events(timeout)
+
+    def murder_pending(self) -> None:
+        """gunicorn calls it in each turn of the main loop."""
+        super().murder_pending()
+        now = time.monotonic()
+        if now < self.next_tick:
+            return
+        self.next_tick = now + TICK
+        for conn in [conn for conn in self.arriving if conn.deadline <= now]:
+            # Nothing is said to who has said nothing, such as a browser that connected ahead.
+            if conn.has_come:
+                self._refuse(conn, TOO_SLOW)
+            else:
+                self._close(conn)
+        for conn, before in list(self.unread.items()):
+            if (left := conn.sock.unread()) < before:
+                self.unread[conn] = left
+                conn.deadline = now + Socket.stall_seconds
+                self._hand_over(conn)
+            elif conn.deadline <= now:
+                self._close(conn)
+        for conn in [conn for conn in self.ending if conn.deadline <= now]:
+            self._close(conn)
+        if self.refused and now >= self.next_line:
+            self._log_refused()
+            self.next_line = now + LOG_SECONDS
+
+    def _log_refused(self) -> None:
+        """However many there were: one line, at most one a minute."""
+        if self.refused:
+            counts = ", ".join(f"{count} x {reason}" for reason, count in sorted(self.refused.items()))
+            self.log.warning(
+                "Requests ended before a thread had them: %s. The last was from %s.",
+                counts,
+                self.last_refused,
+            )
+            self.refused.clear()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """gunicorn calls it when it begins to stop: who is in the middle of a request has as long as who may be
+        about to send one."""
+        super()._cap_keepalive(deadline)
+        for conn in self.arriving:
+            conn.deadline = min(conn.deadline, deadline)
