@@ -36,9 +36,6 @@ def _number(name: str, text: str, low: int, high: int) -> int:
 REQUEST_SECONDS = _number("WEB_REQUEST_SECONDS", os.environ.get("WEB_REQUEST_SECONDS", "10"), 1, 600)
 # Seconds in which a peer takes nothing of its answer before it is given up.
 STALL_SECONDS = _number("WEB_STALL_SECONDS", os.environ.get("WEB_STALL_SECONDS", "20"), 1, 600)
-# Bytes of an answer that the kernel keeps for a slow reader, twice over; more than Linux's default it does not
-# give. Every static file and nearly every page fits, so that its thread is free before it is read.
-SEND_BUFFER = 212_992
 OPEN_FILES = 4096
 
 
@@ -78,16 +75,15 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """How long a worker waits for slow peers, and for how much of an answer the kernel has room. The limits of the
-    listener count where gunicorn itself ends TLS; Linux gives them to what it accepts."""
+    """How long a worker waits for slow peers. The limits of the listener count where gunicorn itself ends TLS; Linux
+    gives them to what it accepts."""
     from django.conf import settings
 
     worker.request_seconds = REQUEST_SECONDS
     worker.max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     Socket.stall_seconds = STALL_SECONDS
-    for listener in worker.sockets:
-        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        if sys.platform == "linux":
+    if sys.platform == "linux":
+        for listener in worker.sockets:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
 

@@ -4,6 +4,7 @@ The request is parsed by gunicorn alone, from the bytes that are held here. So n
 for whole, and there is one opinion of where a request ends.
 """
 
+import contextlib
 import re
 import select
 import socket
@@ -25,6 +26,8 @@ if sys.platform == "linux":
 MAX_HEAD = 65_536
 # A body that is longer counts among the large ones, of which a process holds few.
 LARGE = 65_536
+# Of an answer, for a reader who is slow: more than any static file and nearly every page has.
+MAX_REST = 1_048_576
 PROBE = "/healthz"
 BYTES_PER_SECOND = 100_000
 END_OF_HEAD = b"\r\n\r\n"
@@ -56,33 +59,53 @@ BUSY = Refusal(
 
 
 class Socket(socket.socket):
-    """A socket whose `sendall` waits as long as its peer takes anything, and raises BlockingIOError where it takes
-    nothing for `stall_seconds`. The kernel's own limit would also end one that takes a little: it wakes a sender
-    only when a third of its buffer is free."""
+    """A socket that keeps what its peer does not take yet, so that the thread that answers is free before a slow
+    reader has read. `sendall` waits only where `rest` is over MAX_REST, and raises BlockingIOError where the peer
+    takes nothing for `stall_seconds`."""
 
     stall_seconds = 20.0
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        super().setblocking(False)
+        self.rest = bytearray()
+
+    def setblocking(self, flag: bool) -> None:
+        """It never blocks, whatever gunicorn asks for: `sendall` waits by itself, and no thread reads."""
+
     def sendall(self, data: Any, flags: int = 0) -> None:
-        rest, left, since = memoryview(data), sys.maxsize, 0.0
-        while rest:
-            try:
-                rest = rest[self.send(rest, flags | socket.MSG_DONTWAIT) :]
-                left = sys.maxsize
-                continue
-            except BlockingIOError:
-                if self.gettimeout() == 0:
-                    raise
-                before, left = left, self.unread()
-                if left < before:
-                    since = time.monotonic()
-                elif time.monotonic() - since >= self.stall_seconds:
-                    raise
+        if not self.rest:
+            with contextlib.suppress(BlockingIOError):
+                data = memoryview(data)[self.send(data) :]
+            if not data:
+                return
+        self.rest += data
+        self.send_rest()
+        left, since = sys.maxsize, 0.0
+        while len(self.rest) > MAX_REST:
+            before, left = left, self.left()
+            if left < before:
+                since = time.monotonic()
+            elif time.monotonic() - since >= self.stall_seconds:
+                raise BlockingIOError(f"its peer took nothing for {self.stall_seconds:g} s")
             waiting = select.poll()
             waiting.register(self, select.POLLOUT)
             waiting.poll(self.stall_seconds * 1000 / 20)
+            self.send_rest()
+
+    def send_rest(self) -> None:
+        """As much as the kernel takes."""
+        with contextlib.suppress(BlockingIOError):
+            while self.rest:
+                del self.rest[: self.send(self.rest)]
+
+    def left(self) -> int:
+        """Bytes that its peer's machine has not taken. The kernel alone would call a peer stalled that takes a
+        little: it has room for more only once a third of its buffer is free."""
+        return len(self.rest) + self.unread()
 
     def unread(self) -> int:
-        """Bytes that were sent and that the peer's machine has not taken; 0 where that can't be known."""
+        """Those of them that the kernel has; 0 where that can't be known."""
         if sys.platform != "linux":
             return 0
         return int.from_bytes(fcntl.ioctl(self, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
@@ -144,7 +167,8 @@ class Connection(TConn):  # type: ignore[misc]
         self.parser = HeldParser(cfg, client)
         # What TConn.init would do in the thread, TLS and HTTP/2 aside, is done.
         self.initialized = True
-        self.polled = False
+        # Whether the main loop looks at it; whether it goes on after this answer.
+        self.polled = self.kept = False
         self.begin(0.0, 0.0)
 
     def begin(self, now: float, seconds: float) -> None:

@@ -26,9 +26,8 @@ from opsportal.server.connection import BUSY, TOO_SLOW, Connection, Refusal, Soc
 READ = 65_536
 # Bodies over LARGE that a process holds at once, those that threads work on among them.
 MAX_LARGE = 16
-# Bytes of earlier answers that a peer may not have taken yet when its next request gets a thread. Whatever is
-# answered then fits, more often than not, in what the kernel still holds.
-MAX_UNREAD = 65_536
+# Bytes of answers that a process keeps for slow readers, all together; past that the oldest is let go.
+MAX_REST_OF_ALL = 33_554_432
 # What is read of a peer that was refused, so that it gets to read why.
 LINGER_SECONDS = 2.0
 MAX_DRAINED = 4_194_304
@@ -48,9 +47,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.plain = not cfg.is_ssl and cfg.proxy_protocol == "off" and cfg.protocol == "http"
         self.plain &= cfg.http2_cleartext == "off"
         self.probes = ThreadPoolExecutor(max_workers=1)
-        # Oldest first: whose request is not whole, who must read earlier answers before, and who ends.
+        # Oldest first: whose request is not whole, who has yet to read (and of how much), who ends (and what it
+        # sent since), and whose request is large.
         self.arriving: dict[Connection, None] = {}
-        self.unread: dict[Connection, int] = {}
+        self.reading: dict[Connection, int] = {}
         self.ending: dict[Connection, int] = {}
         self.large: dict[Connection, None] = {}
         self.working: set[Connection] = set()
@@ -145,21 +145,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.large[conn] = None
         return True
 
-    def _poll(self, conn: Connection, callback: Any) -> None:
+    def _poll(self, conn: Connection, callback: Any, event: int = selectors.EVENT_READ) -> None:
         if not conn.polled:
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(callback, conn))
+            self.poller.register(conn.sock, event, partial(callback, conn))
             conn.polled = True
 
     # --- A thread answers it ----------------------------------------------------------------------
 
     def _hand_over(self, conn: Connection) -> None:
-        """To a thread, or where its peer has yet to read earlier answers to `unread`."""
-        if conn.parser.req_count > 1 and (left := conn.sock.unread()) > MAX_UNREAD:
-            if conn not in self.unread:
-                self._forget(conn, keep_large=True)
-                conn.deadline = time.monotonic() + Socket.stall_seconds
-                self.unread[conn] = left
-            return
+        """To a thread, unless as many wait for one as may."""
         if conn.is_probe:
             pool = self.probes
         elif len(self.working) >= self.max_working:
@@ -182,8 +176,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if future.cancelled() or future.exception() or conn.sock.fileno() < 0:
             self._close(conn)
             return
-        conn.sock.setblocking(False)
-        if not future.result():
+        conn.kept = bool(future.result())
+        self._send_rest(conn)
+
+    def _send_rest(self, conn: Connection) -> None:
+        """What the thread left of the answer, at the pace of its reader; then the connection's next request."""
+        try:
+            conn.sock.send_rest()
+        except OSError:
+            self._close(conn)
+            return
+        if conn.sock.rest:
+            if conn not in self.reading:
+                self._note_progress(conn)
+                self._poll(conn, self._on_writable, selectors.EVENT_WRITE)
+                while sum(len(other.sock.rest) for other in self.reading) > MAX_REST_OF_ALL:
+                    self._close(next(iter(self.reading)))
+            return
+        self._forget(conn)
+        if not conn.kept:
             self._end(conn)
         elif len(conn.parser.unreader):
             self._await(conn)
@@ -195,6 +206,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.poller.register(
                 conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn)
             )
+
+    def _on_writable(self, conn: Connection, _: Any) -> None:
+        if conn in self.reading:
+            self._send_rest(conn)
+
+    def _note_progress(self, conn: Connection) -> None:
+        """Its reader has as long as before to take more."""
+        self.reading[conn] = conn.sock.left()
+        conn.deadline = time.monotonic() + conn.sock.stall_seconds
 
     # --- A connection ends --------------------------------------------------------------------------
 
@@ -237,7 +257,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._poll(conn, self._drain)
 
     def _forget(self, conn: Connection, *, keep_large: bool = False) -> None:
-        for places in (self.arriving, self.unread, self.ending):
+        for places in (self.arriving, self.reading, self.ending):
             places.pop(conn, None)
         if not keep_large:
             self.large.pop(conn, None)
@@ -251,8 +271,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.close()
 
     def _make_room(self) -> bool:
-        """Close whoever has ended, waited for a request, or been kept for the longest. False where all work."""
-        for places in (self.ending, self.arriving, self.unread):
+        """Close whoever has ended, sent, read or been kept for the longest. False where all work."""
+        for places in (self.ending, self.arriving, self.reading):
             if places:
                 self._close(next(iter(places)))
                 return True
@@ -266,7 +286,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     # --- Time passes ------------------------------------------------------------------------------
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        if self.arriving or self.unread or self.ending or self.refused:
+        if self.arriving or self.reading or self.ending or self.refused:
             timeout = min(timeout, TICK)
         super().wait_for_and_dispatch_events(timeout)
 
@@ -283,11 +303,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._refuse(conn, TOO_SLOW)
             else:
                 self._close(conn)
-        for conn, before in list(self.unread.items()):
-            if (left := conn.sock.unread()) < before:
-                self.unread[conn] = left
-                conn.deadline = now + Socket.stall_seconds
-                self._hand_over(conn)
+        for conn, before in list(self.reading.items()):
+            if conn.sock.left() < before:
+                self._note_progress(conn)
             elif conn.deadline <= now:
                 self._close(conn)
         for conn in [conn for conn in self.ending if conn.deadline <= now]:

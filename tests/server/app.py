@@ -1,0 +1,26 @@
+"""What the tests of the server serve: no console, so that nothing else has a share in what they see."""
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """/echo: the body's length and method. /sleep?seconds=. /big?bytes=. /healthz: ok, and the thread's name."""
+    query = {name: float(values[0]) for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    match environ["PATH_INFO"]:
+        case "/sleep":
+            time.sleep(query["seconds"])
+            body = b"slept"
+        case "/big":
+            body = b"x" * int(query["bytes"])
+        case "/deaf":
+            body = b"nothing was read"
+        case "/healthz":
+            body = threading.current_thread().name.encode()
+        case _:
+            body = f"{environ['REQUEST_METHOD']} {len(environ['wsgi.input'].read())}".encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
