@@ -1,5 +1,6 @@
 """What the tests of the server serve: no console, so that nothing else has a share in what they see."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -9,13 +10,15 @@ from urllib.parse import parse_qs
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """/echo: the body's length and method. /sleep?seconds=. /big?bytes=. /healthz: ok, and the thread's name."""
-    query = {name: float(values[0]) for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    query = parse_qs(environ["QUERY_STRING"])
     match environ["PATH_INFO"]:
         case "/sleep":
-            time.sleep(query["seconds"])
+            time.sleep(float(query["seconds"][0]))
             body = b"slept"
         case "/big":
-            body = b"x" * int(query["bytes"])
+            # What the kernel keeps is another at each machine.
+            environ["gunicorn.socket"].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+            body = b"x" * int(query["bytes"][0])
         case "/deaf":
             body = b"nothing was read"
         case "/healthz":
