@@ -1,7 +1,7 @@
 """gunicorn's settings, in development and in production: gunicorn -c opsportal/gunicorn.conf.py opsportal.wsgi
 
 Set by environment: WEB_BIND, WEB_CONCURRENCY (workers), WEB_THREADS, WEB_KEEPALIVE, WEB_REQUEST_SECONDS,
-WEB_STALL_SECONDS, LOG_FORMAT. ``--bind`` and every other option can be given on the command line. The access log is written by the console itself, which knows who
+WEB_STALL_SECONDS (opsportal.server.environment), LOG_FORMAT. ``--bind`` and every other option can be given on the command line. The access log is written by the console itself, which knows who
 asked and what it cost (opsportal.telemetry.access_log).
 """
 
@@ -18,24 +18,15 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from opsportal.server.connection import Socket
-from opsportal.server.environment import whole_number
+from opsportal.server.environment import Numbers
 from opsportal.supervisor import signal_on_parent_death
 from opsportal.telemetry.logs import FORMATTERS, format_of
 from opsportal.telemetry.shared_files import SharedFiles
 
-
-def _number(name: str, text: str, low: int, high: int) -> int:
-    """`text`, or the end of the start with a sentence."""
-    try:
-        return whole_number(name, text, low, high)
-    except ValueError as error:
-        sys.exit(str(error))
-
-
-# Seconds that a request's head may take; each 100 KB of its body gives it one more.
-REQUEST_SECONDS = _number("WEB_REQUEST_SECONDS", os.environ.get("WEB_REQUEST_SECONDS", "10"), 1, 600)
-# Seconds in which a peer takes nothing of its answer before it is given up.
-STALL_SECONDS = _number("WEB_STALL_SECONDS", os.environ.get("WEB_STALL_SECONDS", "20"), 1, 600)
+try:
+    numbers = Numbers.read(os.environ)
+except ValueError as error:
+    sys.exit(str(error))
 OPEN_FILES = 4096
 
 
@@ -50,7 +41,7 @@ class ConsoleLogger(Logger):  # type: ignore[misc]
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """A reader that went to sleep is no defect of ours, and its trace tells nothing."""
         if isinstance(sys.exception(), BlockingIOError):
-            self.warning("A connection stalled for %d s, and was closed.", STALL_SECONDS)
+            self.warning("A connection stalled for %d s, and was closed.", numbers.stall_seconds)
         else:
             super().exception(msg, *args, **kwargs)
 
@@ -79,13 +70,15 @@ def post_worker_init(worker: Any) -> None:
     gives them to what it accepts."""
     from django.conf import settings
 
-    worker.request_seconds = REQUEST_SECONDS
+    worker.request_seconds = numbers.request_seconds
     worker.max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    Socket.stall_seconds = STALL_SECONDS
+    Socket.stall_seconds = numbers.stall_seconds
     if sys.platform == "linux":
         for listener in worker.sockets:
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                listener.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STALL_SECONDS, 0))
+                listener.sock.setsockopt(
+                    socket.SOL_SOCKET, option, struct.pack("@ll", numbers.stall_seconds, 0)
+                )
 
 
 def child_exit(server: Any, worker: Any) -> None:
@@ -98,14 +91,14 @@ def on_exit(server: Any) -> None:
 
 bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
 worker_class = "opsportal.server.worker.Worker"
-workers = _number("WEB_CONCURRENCY", os.environ.get("WEB_CONCURRENCY", "2"), 1, 64)
-threads = _number("WEB_THREADS", os.environ.get("WEB_THREADS", "8"), 1, 200)
+workers = numbers.concurrency
+threads = numbers.threads
 # Each worker listens by itself and the kernel spreads the connections. With one shared socket, all
-# keep-alive connections may land on one worker.
-reuse_port = sys.platform == "linux"
+# keep-alive connections may land on one worker. Sockets in the file system know no such thing.
+reuse_port = sys.platform == "linux" and not bind.startswith("unix:")
 # Longer than a load balancer keeps an idle connection (60 s by default), or it sends a request into one that is
 # being closed, and answers 502. An idle connection holds no thread.
-keepalive = _number("WEB_KEEPALIVE", os.environ.get("WEB_KEEPALIVE", "75"), 1, 3600)
+keepalive = numbers.keepalive
 # Python's way of sending a file by the kernel waits without a limit for a reader that stalls.
 sendfile = False
 # Longest: a page's DynamoDB deadline (5 s) and its rendering.

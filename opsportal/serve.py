@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from opsportal.server.environment import Numbers
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Seconds.
 PROBE_TIMEOUT = 4
@@ -27,7 +29,9 @@ def web(arguments: Sequence[str]) -> int:
 
     try:
         import opsportal.settings  # noqa: F401
-    except ImproperlyConfigured as error:
+
+        Numbers.read(os.environ)
+    except (ImproperlyConfigured, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     config = Path(__file__).with_name("gunicorn.conf.py")

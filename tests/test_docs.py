@@ -77,7 +77,8 @@ def test_every_setting_is_in_the_readme() -> None:
 
 
 def test_every_variable_of_make_run_and_of_the_web_server_is_in_the_readme() -> None:
-    places = ["opsportal/gunicorn.conf.py", *(f"opsportal/run/{name}.py" for name in ("options", "prepare"))]
+    places = ["opsportal/gunicorn.conf.py", "opsportal/server/environment.py"]
+    places += [*(f"opsportal/run/{name}.py" for name in ("options", "prepare"))]
     text = "".join((ROOT / place).read_text() for place in places)
     read = set(re.findall(r'environ(?:\.get\(|, |\[)"([A-Z][A-Z_]+)"', text))
     assert {"PORT", "SIMULATE", "DEMO_PASSWORD", "WEB_THREADS"} <= read
@@ -87,6 +88,7 @@ def test_every_variable_of_make_run_and_of_the_web_server_is_in_the_readme() -> 
 
 def test_every_variable_in_the_readme_is_read() -> None:
     places = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn.conf.py"]
+    places += [ROOT / "opsportal/server/environment.py"]
     places += [ROOT / "opsportal/dynamo/tables.py", ROOT / "opsportal/telemetry/shared_files.py"]
     quoted = set(re.findall(r'"([A-Z][A-Z_]+)"', "".join(place.read_text() for place in places)))
     assert set(documented()) - set(settings_read()) - quoted == set()

@@ -15,6 +15,7 @@ from opsportal.run import environment, queues
 from opsportal.run.claims import address_of, hold_port, only_run
 from opsportal.run.options import BASE_DIR, Options, RefusalError
 from opsportal.run.prepare import PASSWORD_FILE, ROLES
+from opsportal.server.environment import Numbers
 from opsportal.supervisor import (
     NotListeningError,
     StoppedError,
@@ -149,6 +150,10 @@ def wait_until_up(process: subprocess.Popen[bytes], port: int, name: str, log: P
 
 def start_web(supervisor: Supervisor, options: Options, environ: dict[str, str], port: socket.socket) -> None:
     """Start gunicorn and return once it has answered. Raises RefusalError."""
+    try:
+        Numbers.read(environ)  # gunicorn itself would say it with a trace
+    except ValueError as error:
+        raise RefusalError(str(error)) from None
     if sys.platform != "linux":
         port.close()  # elsewhere gunicorn cannot share it
     command = [sys.executable, "-m", "gunicorn", "--config", str(BASE_DIR / "opsportal" / "gunicorn.conf.py")]

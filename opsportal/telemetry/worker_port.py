@@ -1,7 +1,10 @@
 """The worker's own port: /healthz for its supervisor, /metrics under the same guard as the console's."""
 
+import contextlib
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +14,53 @@ from opsportal.telemetry.scrapes import exposition, judge
 
 # Seconds within which the worker must have begun something, or it is stuck. A message is claimed for 60.
 STUCK_AFTER = 300.0
+# Seconds from a connection to the end of its answer, and how many are open at once: whoever takes longer is cut off,
+# and so is the oldest where there would be more.
+MAX_SECONDS = 10.0
+MAX_OPEN = 32
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, of which few are open and none for long, however slow its peer is."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        # Oldest first: when each began.
+        self._open: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            if len(self._open) >= MAX_OPEN:
+                self._cut(next(iter(self._open)))
+            self._open[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Called several times a second."""
+        with self._lock:
+            for request, began in list(self._open.items()):
+                if time.monotonic() - began > MAX_SECONDS:
+                    self._cut(request)
+
+    def _cut(self, request: socket.socket) -> None:
+        """Its thread finds the end of the connection, and closes it."""
+        del self._open[request]
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Of a peer that left or was cut off there is nothing to say."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class WorkerPort:
@@ -19,8 +69,6 @@ class WorkerPort:
 
     def __init__(self, host: str, port: int, idle_seconds: Callable[[], float]) -> None:
         class Handler(BaseHTTPRequestHandler):
-            # A peer that sends nothing does not hold its thread for long.
-            timeout = 10
             server_version, sys_version = "opsportal", ""
 
             def do_GET(self) -> None:
@@ -49,11 +97,7 @@ class WorkerPort:
             def log_message(self, *_: Any) -> None:
                 """Probes come every few seconds."""
 
-        class Server(ThreadingHTTPServer):
-            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-
-        self.server = Server((host, port), Handler)
-        self.server.daemon_threads = True
+        self.server = _Server((host, port), Handler)
         self.port: int = self.server.server_address[1]
         self._thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True

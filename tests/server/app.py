@@ -1,5 +1,6 @@
 """What the tests of the server serve: no console, so that nothing else has a share in what they see."""
 
+import os
 import socket
 import threading
 import time
@@ -19,6 +20,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
             # What the kernel keeps is another at each machine.
             environ["gunicorn.socket"].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
             body = b"x" * int(query["bytes"][0])
+        case "/pid":
+            body = str(os.getpid()).encode()
         case "/deaf":
             body = b"nothing was read"
         case "/healthz":

@@ -91,10 +91,10 @@ def statuses(answer: bytes) -> list[int]:
 
 @contextlib.contextmanager
 def server(
-    tmp: Path, *options: str, bind: str = "", app: str = "tests.server.app", **environ: str
+    tmp: Path, *options: str, bind: str = "", port: int = 0, ready: bool = True, **environ: str
 ) -> Iterator[Server]:
     """One process with two threads unless `environ` says otherwise."""
-    port = free_port()
+    port = port or free_port()
     output = tmp / f"server-{port}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WEB_", "DATA_DIR"))}
     small = {"WEB_CONCURRENCY": "1", "WEB_THREADS": "2", "DJANGO_SETTINGS_MODULE": "tests.settings"}
@@ -107,7 +107,8 @@ def server(
         "--chdir",
         str(ROOT),
     ]
-    command += ["--bind", bind or f"127.0.0.1:{port}", *options, f"{app}:application"]
+    environ["WEB_BIND"] = bind or f"127.0.0.1:{port}"
+    command += [*options, "tests.server.app:application"]
     with output.open("wb") as file:
         process = subprocess.Popen(
             command, cwd=ROOT, env=kept | small | environ, stdout=file, stderr=subprocess.STDOUT
@@ -116,7 +117,8 @@ def server(
     if bind:
         made.address = bind.removeprefix("unix:") if bind.startswith("unix:") else ("::1", port)
     try:
-        assert eventually(lambda: made.ask("/healthz")[0] == 200 or process.poll() is not None, 30)
+        if ready:
+            assert eventually(lambda: made.ask("/healthz")[0] == 200 or process.poll() is not None, 30)
         assert process.poll() is None, made.said
         yield made
     finally:
