@@ -7,15 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from django.contrib.staticfiles.storage import staticfiles_storage
-from django.core.management import call_command
 
 from opsportal import serve
 from opsportal.supervisor import free_port
-from tests.deploy.machine import ROOT, Machine, ask, machine
+from tests.deploy.machine import ROOT, Machine, ask, collect, machine
 from tests.dynamo.fake_aws import Answer, fake_dynamo
 from tests.processes import descendants, eventually
 
@@ -40,15 +37,8 @@ def dynamodb() -> Iterator[str]:
         yield fake.endpoint
 
 
-def test_an_ordinary_user_serves_from_a_read_only_tree(here: Machine, dynamodb: str, settings: Any) -> None:
-    # As the image's build does it, but for the compression, which takes 6 s.
-    settings.STATIC_ROOT = str(here.home / "static")
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"}
-    }
-    call_command("collectstatic", verbosity=0, interactive=False)
-    staticfiles_storage._wrapped = None  # type: ignore[attr-defined]
-
+def test_an_ordinary_user_serves_from_a_read_only_tree(here: Machine, dynamodb: str) -> None:
+    collect(here)
     assert here.run("migrate").returncode == 0
     done = here.run("check")
     assert done.returncode == 0, done.stdout + done.stderr

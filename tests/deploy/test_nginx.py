@@ -1,0 +1,265 @@
+"""The nginx of docs/deploy.md, in front of a console as it is deployed. What can't be had on loopback are its ports and
+its certificate."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from boto3.dynamodb.types import TypeSerializer
+
+from opsportal.supervisor import free_port
+from tests.deploy.machine import Machine, collect, machine
+from tests.deploy.test_single_sign_on import DEPLOY
+from tests.dynamo.fake_aws import Answer, fake_dynamo
+from tests.factories import log
+from tests.processes import eventually
+from tests.test_docs import blocks
+
+NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin")
+pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx here (Debian: nginx-light)")
+
+HOST = "ops.example.com"
+PASSWORD = "correct horse battery"
+LINES = 3000
+
+
+@dataclass
+class Site:
+    """What a browser sees: TLS at `port`, and the console behind it at `console`."""
+
+    port: int
+    plain: int
+    console: int
+    here: Machine
+    context: ssl.SSLContext
+
+    def connect(self) -> ssl.SSLSocket:
+        return self.context.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 30))
+
+    def ask(
+        self, method: str, path: str, body: str = "", **headers: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self.context)
+        if method == "POST":
+            headers |= {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"https://{HOST}/"}
+        connection.request(method, path, body or None, {"Host": HOST, **headers})
+        answer = connection.getresponse()
+        try:
+            return answer, answer.read()
+        finally:
+            connection.close()
+
+    def log_in(self) -> str:
+        """The cookies of a session."""
+        answer, page = self.ask("GET", "/accounts/login/")
+        (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.decode()))
+        form = urlencode({"login": "vera", "password": PASSWORD, "csrfmiddlewaretoken": token})
+        answer, page = self.ask("POST", "/accounts/login/", form, Cookie=cookies(answer))
+        assert answer.status == 302, page
+        return cookies(answer)
+
+
+def cookies(answer: http.client.HTTPResponse) -> str:
+    return "; ".join(value.partition(";")[0] for value in answer.headers.get_all("Set-Cookie") or [])
+
+
+def example() -> str:
+    (found,) = blocks(DEPLOY, "nginx")
+    return found
+
+
+def configuration(folder: Path, site: Site) -> str:
+    """The example, at these ports, with what Debian's nginx.conf has around it."""
+    text = example()
+    changes = {
+        "listen 80;": f"listen 127.0.0.1:{site.plain};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{site.port} ssl;",
+        "127.0.0.1:8000": f"127.0.0.1:{site.console}",
+        "/etc/ssl/certs/ops.example.com.pem": str(folder / "certificate.pem"),
+        "/etc/ssl/private/ops.example.com.key": str(folder / "key.pem"),
+    }
+    for old, new in changes.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    places = "".join(
+        f"{name}_temp_path {folder}/{name};\n"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "" if os.getuid() else "user root;\n"  # pytest's folders are closed to others
+    return (
+        f"{user}daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;\n"
+        f"events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{places}{text}\n}}\n"
+    )
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, site: Site) -> Iterator[None]:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={HOST}", "-days", "2",
+         "-keyout", folder / "key.pem", "-out", folder / "certificate.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (folder / "nginx.conf").write_text(configuration(folder, site))
+    command = [
+        str(NGINX),
+        "-p",
+        str(folder),
+        "-e",
+        str(folder / "error.log"),
+        "-c",
+        str(folder / "nginx.conf"),
+    ]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def engine(operation: str, arguments: dict[str, Any]) -> Answer:
+    """The logs of one request, in one page, and nothing else."""
+    items: list[dict[str, Any]] = []
+    if operation == "Query" and "request_processing_logs" in arguments.get("TableName", ""):
+        serialize = TypeSerializer().serialize
+        items = [
+            {name: serialize(value) for name, value in log("r", log_id=f"log_{number:06}").items()}
+            for number in range(LINES)
+        ]
+    return Answer({"Items": items, "Count": len(items), "ScannedCount": len(items)})
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("nginx")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with machine() as here, fake_dynamo() as fake:
+        fake.answer = engine
+        collect(here)
+        made = Site(free_port(), free_port(), free_port(), here, context)
+        environ = {
+            "WEB_BIND": f"127.0.0.1:{made.console}",
+            "TRUSTED_PROXY_COUNT": "1",
+            "AWS_ENDPOINT_URL_DYNAMODB": fake.endpoint,
+        }
+        assert here.run("migrate").returncode == 0
+        done = here.run(
+            "manage", "create_user", "vera", "--role", "viewer", "--password-stdin", said=PASSWORD, **environ
+        )
+        assert done.returncode == 0, done.stderr
+        here.start("web", **environ)
+        here.until_answered("web", made.console)
+        with nginx(folder, made):
+            assert eventually(lambda: answers(made), 20)
+            yield made
+
+
+def answers(site: Site) -> bool:
+    try:
+        return site.ask("GET", "/healthz")[0].status == 200
+    except OSError:
+        return False
+
+
+def test_pages_static_files_and_the_way_to_tls(site: Site) -> None:
+    answer, page = site.ask("GET", "/accounts/login/")
+    assert (answer.status, b"Sign in" in page) == (200, True)
+    (style,) = re.findall(r'href="(/static/console/console[^"]*\.css)"', page.decode())
+    answer, _ = site.ask("GET", style)
+    assert answer.status == 200
+    connection = http.client.HTTPConnection("127.0.0.1", site.plain, timeout=10)
+    connection.request("GET", "/accounts/login/?a=b", headers={"Host": HOST})
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (301, f"https://{HOST}/accounts/login/?a=b")
+    connection.close()
+
+
+def test_a_login_by_which_address_and_a_download(site: Site) -> None:
+    session = site.log_in()
+    answer, text = site.ask(
+        "GET", "/requests/r/logs/?format=txt", Cookie=session, **{"X-Forwarded-For": "8.8.8.8"}
+    )
+    assert answer.status == 200
+    assert len(text.splitlines()) == LINES
+    # What the proxy saw, not what the caller claims.
+    lines = [line for line in site.here.lines("web", "out") if line["path"] == "/requests/r/logs/"]
+    assert {line["peer"] for line in lines} == {"127.0.0.1"}
+
+
+def test_a_download_that_is_read_slowly_holds_nothing_of_the_console(site: Site) -> None:
+    session = site.log_in()
+    request = (
+        f"GET /requests/r/logs/?format=txt HTTP/1.1\r\nHost: {HOST}\r\nCookie: {session}\r\n\r\n".encode()
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(2 * 2 + 1):  # more than both processes send at once
+            sock = stack.enter_context(site.connect())
+            sock.sendall(request)
+            assert sock.recv(12) == b"HTTP/1.1 200"
+            time.sleep(0.5)
+
+
+def test_a_body_over_the_limit_is_nginxs_to_refuse(site: Site) -> None:
+    assert site.ask("POST", "/accounts/login/", "x" * 2_621_441)[0].status == 413
+    assert site.ask("POST", "/accounts/login/", "x" * 2_621_440)[0].status == 403  # no form of ours
+
+
+@pytest.mark.parametrize("opening", [
+    f"POST /accounts/login/ HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5000\r\n\r\n",
+    f"GET /accounts/login/ HTTP/1.1\r\nHost: {HOST}\r\nX: ",
+    f"POST /accounts/login/ HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n",
+])  # fmt: skip
+def test_24_that_drip_stop_nobody(site: Site, opening: str) -> None:
+    over = threading.Event()
+
+    def drip() -> None:
+        with site.connect() as sock, contextlib.suppress(OSError):
+            sock.sendall(opening.encode())
+            while not over.wait(0.3):
+                sock.sendall(b"x")
+
+    threads = [threading.Thread(target=drip) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            assert site.ask("GET", "/accounts/login/")[0].status == 200
+            assert site.ask("GET", "/healthz")[0].status == 200
+            time.sleep(0.3)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_chunks_reach_the_console_with_a_length(site: Site) -> None:
+    connection = http.client.HTTPSConnection("127.0.0.1", site.port, timeout=30, context=site.context)
+    connection.request(
+        "POST", "/accounts/login/", iter([b"login=", b"vera"]), {"Host": HOST}, encode_chunked=True
+    )
+    assert connection.getresponse().status == 403  # the form's guard, and not 411
+    connection.close()
+
+
+def test_nginx_keeps_its_connections_for_less_long_than_the_console() -> None:
+    kept = re.search(r"keepalive_timeout (\d+)s", example())
+    assert kept
+    assert int(kept[1]) < 75
+    assert json.loads(re.search(r"client_max_body_size (\d+)k", example())[1]) * 1024 == 2_621_440  # type: ignore[index]
