@@ -22,10 +22,11 @@ if sys.platform == "linux":
     import fcntl
     import termios
 
-# Bytes. A head may be as long as a load balancer passes one on.
-MAX_HEAD = 65_536
-# A body that is longer counts among the large ones, of which a process holds few.
-LARGE = 65_536
+# Bytes. A head may be as long as nginx takes one.
+MAX_HEAD = 32_768
+# A body that is longer counts among the large ones, of which a process holds few: all together stay below 100 MB,
+# whatever is sent to 1,000 connections.
+LARGE = 16_384
 # Of an answer, for a reader who is slow: more than any static file and nearly every page has.
 MAX_REST = 1_048_576
 PROBE = "/healthz"

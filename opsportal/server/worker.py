@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from opsportal.server.connection import BUSY, TOO_SLOW, Connection, Refusal, Socket
 
-READ = 65_536
+READ = 16_384
 # Bodies over LARGE that a process holds at once, those that threads work on among them.
 MAX_LARGE = 16
 # Bytes of answers that a process keeps for slow readers, all together; past that the oldest is let go.

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.management import call_command
 from django.test import override_settings
 
@@ -139,7 +138,6 @@ def collect(here: Machine) -> None:
         STATIC_ROOT=str(here.home / "static"), STORAGES=settings.STORAGES | {"staticfiles": plain}
     ):
         call_command("collectstatic", verbosity=0, interactive=False)
-    staticfiles_storage._wrapped = None  # type: ignore[attr-defined]
 
 
 def as_nobody(*command: str) -> list[str]:

@@ -4,9 +4,22 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
+
+STREAMS: list[object] = []
+
+
+def stream() -> Iterator[bytes]:
+    """Without an end; among STREAMS until it is closed."""
+    mark = object()
+    STREAMS.append(mark)
+    try:
+        while True:
+            yield b"x" * 1000
+    finally:
+        STREAMS.remove(mark)
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -22,6 +35,11 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
             body = b"x" * int(query["bytes"][0])
         case "/pid":
             body = str(os.getpid()).encode()
+        case "/stream":
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return stream()
+        case "/streams":
+            body = str(len(STREAMS)).encode()
         case "/deaf":
             body = b"nothing was read"
         case "/healthz":

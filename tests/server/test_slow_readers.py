@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,27 @@ def test_very_large_answers_hold_a_thread_until_their_readers_stall(at: Server) 
         assert eventually(lambda: at.ask("/echo", seconds=1)[0] == 200, 30)
         assert eventually(lambda: f"stalled for {STALL} s" in at.said, 10)
     assert "Traceback" not in at.said
+
+
+@pytest.mark.parametrize("how", ["stalls", "leaves", "resets"])
+def test_a_stream_ends_with_its_reader(at: Server, how: str) -> None:
+    with at.connect(window=2048) as sock:
+        sock.sendall(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 200"
+        assert at.ask("/streams") == (200, "1")
+        if how == "resets":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if how != "stalls":
+            sock.close()
+        assert eventually(lambda: at.ask("/streams") == (200, "0"), 30)
+
+
+def test_a_stream_goes_on_for_longer_than_a_stall(at: Server) -> None:
+    with at.connect() as sock:
+        sock.sendall(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        end = time.monotonic() + 2 * STALL
+        while time.monotonic() < end:
+            assert sock.recv(65536)
 
 
 @pytest.mark.parametrize("size", [600_000, 6_000_000])

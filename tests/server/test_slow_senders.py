@@ -64,8 +64,11 @@ def test_who_says_nothing_is_let_go_without_a_word(at: Server) -> None:
 def test_a_connection_that_was_kept_may_be_silent_for_longer(at: Server) -> None:
     with at.connect() as sock:
         for _ in range(2):
+            sock.settimeout(15)
             sock.sendall(GET)
-            assert statuses(sock.recv(65536)) == [200]
+            answer = b""
+            while not answer.endswith(b"GET 0"):
+                answer += sock.recv(65536)
             sock.settimeout(SECONDS + 1)
             with pytest.raises(TimeoutError):
                 sock.recv(1)
@@ -75,7 +78,7 @@ def many(at: Server, count: int, seconds: float) -> None:
     """`count` of each kind that drips for long, at once."""
     with contextlib.ExitStack() as stack:
         kinds = [KINDS[name] for name in ("heads", "headers", "bodies", "bodies that were asked for")]
-        kinds.append((POST + b"Content-Length: 100000\r\n\r\n" + bytes(70_000), b"x", [408]))
+        kinds.append((POST + b"Content-Length: 100000\r\n\r\n" + bytes(20_000), b"x", [408]))
         every = [stack.enter_context(Drips(at, count, opening, drops)) for opening, drops, _ in kinds]
         for _ in range(3):
             assert at.ask("/healthz")[0] == 200
@@ -92,7 +95,7 @@ def many(at: Server, count: int, seconds: float) -> None:
 def test_200_that_drip_are_one_line_of_the_log(tmp_path: Path) -> None:
     with server(tmp_path, WEB_REQUEST_SECONDS="1") as at:
         many(at, 40, 30)
-        assert eventually(lambda: "408 Request Timeout" in at.said, 10)
+        assert eventually(lambda: "Requests ended" in at.said, 10)
         assert len(at.said.splitlines()) <= 2  # one when the first ended, one a minute later or at the end
         assert "Traceback" not in at.said
 
@@ -137,6 +140,6 @@ def test_the_real_times(tmp_path: Path, kind: str, count: int) -> None:
 def test_1000_that_drip(tmp_path: Path) -> None:
     with server(tmp_path) as at:
         many(at, 200, 60)
-        assert eventually(lambda: "408 Request Timeout" in at.said, 10)
+        assert eventually(lambda: "Requests ended" in at.said, 10)
         assert len(at.said.splitlines()) <= 2
         assert "Traceback" not in at.said
