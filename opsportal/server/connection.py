@@ -5,10 +5,12 @@ for whole, and there is one opinion of where a request ends.
 """
 
 import contextlib
+import fcntl
 import re
 import select
 import socket
 import sys
+import termios
 import time
 from typing import Any, NamedTuple
 
@@ -17,10 +19,6 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn
-
-if sys.platform == "linux":
-    import fcntl
-    import termios
 
 # Bytes. A head may be as long as nginx takes one.
 MAX_HEAD = 32_768
@@ -76,10 +74,13 @@ class Socket(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         if not self.rest:
-            with contextlib.suppress(BlockingIOError):
-                data = memoryview(data)[self.send(data) :]
-            if not data:
+            try:
+                sent = self.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
                 return
+            data = memoryview(data)[sent:]
         self.rest += data
         self.send_rest()
         left, since = sys.maxsize, 0.0
@@ -107,23 +108,32 @@ class Socket(socket.socket):
 
     def unread(self) -> int:
         """Those of them that the kernel has; 0 where that can't be known."""
-        if sys.platform != "linux":
-            return 0
-        return int.from_bytes(fcntl.ioctl(self, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return self._ask_kernel(termios.TIOCOUTQ) if sys.platform == "linux" else 0
+
+    def has_more(self) -> bool:
+        """Whether its peer has sent what nobody has read."""
+        return self._ask_kernel(termios.FIONREAD) > 0
+
+    def _ask_kernel(self, question: int) -> int:
+        return int.from_bytes(fcntl.ioctl(self, question, bytes(4)), sys.byteorder)
 
 
 class Held(Unreader):  # type: ignore[misc]
-    """What has come and was not parsed yet. No thread reads more of it: a request is parsed when it is whole."""
+    """What has come: of the next head in `head`, and in `buf` of what follows a head that was parsed. No thread reads
+    more of it: a request is parsed when its head is whole, and answered when all of it is."""
+
+    head = b""
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        head, self.head = self.head, b""
+        return head
 
     def add(self, data: bytes) -> None:
         self.buf.seek(0, 2)
         self.buf.write(data)
 
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        return b""
-
     def __len__(self) -> int:
-        return int(self.buf.getbuffer().nbytes)
+        return len(self.head) + int(self.buf.getbuffer().nbytes)
 
 
 class HeldRequest(Request):  # type: ignore[misc]
@@ -161,7 +171,7 @@ class HeldParser(RequestParser):  # type: ignore[misc]
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """`deadline`: when what it waits for must have come, by the monotonic clock."""
+    """By the monotonic clock, `since`: when it began to wait, `deadline`: when what it waits for must have come."""
 
     def __init__(self, cfg: Any, sock: Socket, client: Any, server: Any) -> None:
         super().__init__(cfg, sock, client, server)
@@ -173,18 +183,21 @@ class Connection(TConn):  # type: ignore[misc]
         self.begin(0.0, 0.0)
 
     def begin(self, now: float, seconds: float) -> None:
-        """Wait for the next request; its head has `seconds`."""
-        self.deadline = now + seconds
+        """Wait for the next request, of which a part may be there; its head has `seconds`."""
+        self.parser.unreader.head = self.parser.unreader.take_buffered()
+        self.since, self.deadline = now, now + seconds
         self.searched = 0
         self.length = 0
         self.request: Any = None
 
-    def judge(self, max_body: int) -> Refusal | bool:
-        """Whether the request is whole (also where it is none, which the thread that answers will say), or why it
-        is refused without one."""
+    def judge(self, data: bytes, max_body: int) -> Refusal | bool:
+        """Whether the request is whole with this (also where it is none, which the thread that answers will say), or
+        why it is refused without one."""
         held: Held = self.parser.unreader
-        if self.request is None:
-            come = held.buf.getvalue()
+        if self.request is not None:
+            held.add(data)
+        else:
+            come = held.head = held.head + data
             if come.find(END_OF_HEAD, max(0, self.searched - 3)) < 0 and not BARE_LINE_FEED.search(
                 come, self.searched
             ):
@@ -200,7 +213,7 @@ class Connection(TConn):  # type: ignore[misc]
             if self.length > max_body:
                 return TOO_LARGE
             self.deadline += self.length / BYTES_PER_SECOND
-        return len(held) >= self.length
+        return not self.length or len(held) >= self.length
 
     def awaits_continue(self) -> bool:
         """Whether its peer sends the body only after it was asked to; true once."""
@@ -208,10 +221,6 @@ class Connection(TConn):  # type: ignore[misc]
         if awaits:
             self.request._expected_100_continue = False
         return bool(awaits)
-
-    @property
-    def is_large(self) -> bool:
-        return self.length > LARGE
 
     @property
     def is_probe(self) -> bool:
@@ -223,6 +232,11 @@ class Connection(TConn):  # type: ignore[misc]
             and request.method in ("GET", "HEAD")
             and not any(name == "SCRIPT_NAME" for name, _ in request.headers)
         )
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether all that came of it was a request that a thread has answered."""
+        return self.request is not None and not self.parser.found and not len(self.parser.unreader)
 
     @property
     def has_come(self) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from opsportal.server.connection import BUSY, TOO_SLOW, Connection, Refusal, Socket
+from opsportal.server.connection import BUSY, LARGE, TOO_SLOW, Connection, Refusal, Socket
 
 READ = 16_384
 # Bodies over LARGE that a process holds at once, those that threads work on among them.
@@ -83,10 +83,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 raise
             return
         sock = Socket(accepted.family, accepted.type, accepted.proto, accepted.detach())
-        self.nr_conns += 1
-        self._await(Connection(self.cfg, sock, client, listener.getsockname()))
-        if self.nr_conns >= self.worker_connections:
+        if self.nr_conns >= self.worker_connections - 1:
             self._make_room()
+        self.nr_conns += 1
+        conn = Connection(self.cfg, sock, client, listener.getsockname())
+        conn.begin(time.monotonic(), self.request_seconds)
+        self._wait_for_more(conn)
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
         """A connection that was kept gets its next request, or its end."""
@@ -95,37 +97,35 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif client.fileno() >= 0:
             self.poller.unregister(client)
             self.keepalived_conns.remove(conn)
-            self._await(conn)
-
-    def _await(self, conn: Connection) -> None:
-        conn.begin(time.monotonic(), self.request_seconds)
-        self.arriving[conn] = None
-        if conn.has_come:
-            self._judge(conn)
-        else:
+            conn.begin(time.monotonic(), self.request_seconds)
             self._read(conn)
 
-    def _read(self, conn: Connection, _: Any = None) -> None:
-        if conn not in self.arriving:  # ended by another event of this turn
-            return
+    def _wait_for_more(self, conn: Connection) -> None:
+        self.arriving[conn] = None
+        self._poll(conn, self._on_more)
+
+    def _on_more(self, conn: Connection, _: Any) -> None:
+        if conn in self.arriving:  # and was not ended by another event of this turn
+            self._read(conn)
+
+    def _read(self, conn: Connection) -> None:
         try:
             data = conn.sock.recv(READ)
         except BlockingIOError:
-            self._poll(conn, self._read)
+            self._wait_for_more(conn)
             return
         except OSError:
             data = b""
-        if not data:
+        if data:
+            self._judge(conn, data)
+        else:
             self._close(conn)
-            return
-        conn.parser.unreader.add(data)
-        self._judge(conn)
 
-    def _judge(self, conn: Connection) -> None:
-        verdict = conn.judge(self.max_body)
+    def _judge(self, conn: Connection, data: bytes) -> None:
+        verdict = conn.judge(data, self.max_body)
         if isinstance(verdict, Refusal):
             self._refuse(conn, verdict)
-        elif conn.is_large and not self._has_place_for(conn):
+        elif conn.length > LARGE and not self._has_place_for(conn):
             self._refuse(conn, BUSY)
         elif verdict:
             self._hand_over(conn)
@@ -133,7 +133,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if conn.awaits_continue():
                 with contextlib.suppress(OSError):
                     conn.sock.send(CONTINUE)
-            self._poll(conn, self._read)
+            self._wait_for_more(conn)
 
     def _has_place_for(self, conn: Connection) -> bool:
         """Among the large ones. The oldest that is still coming makes room: who sends fast is through by then."""
@@ -162,7 +162,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         else:
             pool = self.tpool
             self.working.add(conn)
-        self._forget(conn, keep_large=True)
+        self.arriving.pop(conn, None)
+        self._unpoll(conn)
         future = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
@@ -171,12 +172,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, future)
             return
         self.working.discard(conn)
-        conn.request = None
         self.large.pop(conn, None)
-        if future.cancelled() or future.exception() or conn.sock.fileno() < 0:
+        try:
+            conn.kept = bool(future.result())
+        except Exception:
             self._close(conn)
             return
-        conn.kept = bool(future.result())
         self._send_rest(conn)
 
     def _send_rest(self, conn: Connection) -> None:
@@ -196,9 +197,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._forget(conn)
         if not conn.kept:
             self._end(conn)
-        elif len(conn.parser.unreader):
-            self._await(conn)
+            return
+        conn.request = None
+        if len(conn.parser.unreader):
+            conn.begin(time.monotonic(), self.request_seconds)
+            self._judge(conn, b"")
         else:
+            conn.since = time.monotonic()
             conn.set_timeout()
             if not self.alive:
                 conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
@@ -229,38 +234,40 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._end(conn)
 
     def _end(self, conn: Connection) -> None:
-        """Say that there is no more, and let the peer read what there was."""
+        """Close it, where its peer has more to say once it has read what there was: the kernel would drop what was
+        not read if it were closed at once."""
         self._forget(conn)
         try:
+            if conn.is_answered and not conn.sock.has_more():
+                self._close(conn)
+                return
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._close(conn)
             return
         conn.deadline = time.monotonic() + LINGER_SECONDS
         self.ending[conn] = 0
-        self._drain(conn)
+        self._poll(conn, self._drain)
 
-    def _drain(self, conn: Connection, _: Any = None) -> None:
+    def _drain(self, conn: Connection, _: Any) -> None:
         if conn not in self.ending:
             return
         try:
             data = conn.sock.recv(READ)
         except BlockingIOError:
-            self._poll(conn, self._drain)
             return
         except OSError:
             data = b""
         self.ending[conn] += len(data)
         if not data or self.ending[conn] > MAX_DRAINED:
             self._close(conn)
-        else:
-            self._poll(conn, self._drain)
 
-    def _forget(self, conn: Connection, *, keep_large: bool = False) -> None:
-        for places in (self.arriving, self.reading, self.ending):
+    def _forget(self, conn: Connection) -> None:
+        for places in (self.arriving, self.reading, self.ending, self.large):
             places.pop(conn, None)
-        if not keep_large:
-            self.large.pop(conn, None)
+        self._unpoll(conn)
+
+    def _unpoll(self, conn: Connection) -> None:
         if conn.polled:
             conn.polled = False
             self.poller.unregister(conn.sock)
@@ -271,17 +278,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.close()
 
     def _make_room(self) -> bool:
-        """Close whoever has ended, sent, read or been kept for the longest. False where all work."""
-        for places in (self.ending, self.arriving, self.reading):
-            if places:
-                self._close(next(iter(places)))
-                return True
+        """Close whoever has ended, or else has waited the longest. False where all work."""
+        waiting = [next(iter(places)) for places in (self.arriving, self.reading) if places]
         if self.keepalived_conns:
-            conn = self.keepalived_conns.popleft()
-            self.poller.unregister(conn.sock)
-            self._close(conn)
-            return True
-        return False
+            waiting.append(self.keepalived_conns[0])
+        if self.ending:
+            waiting = [next(iter(self.ending))]
+        if not waiting:
+            return False
+        oldest = min(waiting, key=lambda conn: conn.since)
+        if self.keepalived_conns and oldest is self.keepalived_conns[0]:
+            self.keepalived_conns.popleft()
+            self.poller.unregister(oldest.sock)
+        self._close(oldest)
+        return True
 
     # --- Time passes ------------------------------------------------------------------------------
 

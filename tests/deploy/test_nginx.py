@@ -198,9 +198,12 @@ def test_a_login_by_which_address_and_a_download(site: Site) -> None:
     )
     assert answer.status == 200
     assert len(text.splitlines()) == LINES
-    # What the proxy saw, not what the caller claims.
-    lines = [line for line in site.here.lines("web", "out") if line["path"] == "/requests/r/logs/"]
-    assert {line["peer"] for line in lines} == {"127.0.0.1"}
+    # What the proxy saw, not what the caller claims. A download is logged when all of it was sent.
+    assert eventually(lambda: peers_of(site, "/requests/r/logs/") == {"127.0.0.1"}, 10)
+
+
+def peers_of(site: Site, path: str) -> set[str]:
+    return {line["peer"] for line in site.here.lines("web", "out") if line["path"] == path}
 
 
 def test_a_download_that_is_read_slowly_holds_nothing_of_the_console(site: Site) -> None:
