@@ -88,7 +88,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, client, listener.getsockname())
         conn.begin(time.monotonic(), self.request_seconds)
-        self._wait_for_more(conn)
+        self._read(conn)
 
     def on_client_socket_readable(self, conn: Connection, client: Any) -> None:
         """A connection that was kept gets its next request, or its end."""
