@@ -40,8 +40,17 @@ def handlers(port: WorkerPort) -> Callable[[], int]:
     return lambda: len({*threading.enumerate()} - before)
 
 
-@pytest.mark.parametrize("drop", [b"", b"G", b"X: y\r\n", b"\r\n"])
-@pytest.mark.parametrize("count", [1, 3 * MAX_OPEN])
+DROPS = (b"", b"G", b"X: y\r\n", b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("count", "drop"),
+    [
+        *((1, drop) for drop in DROPS),
+        (MAX_OPEN + 8, b"G"),
+        *(pytest.param(3 * MAX_OPEN, drop, marks=pytest.mark.long) for drop in DROPS),
+    ],
+)
 def test_peers_that_drip_or_are_silent_are_cut_off(
     port: WorkerPort,
     handlers: Callable[[], int],
