@@ -1,6 +1,7 @@
 """AWS services beside DynamoDB: clients of any of them, and the message queues."""
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -15,9 +16,9 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
-from opsportal.dynamo import calls
+from opsportal.dynamo import clients
+from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
 from opsportal.dynamo.tables import Binding, aws_region
@@ -32,8 +33,8 @@ _lock = threading.Lock()
 def service(name: str, region: str) -> Any:
     """The shared client of an AWS service ("sts", "cloudwatch", "sqs", ...) in `region`.
 
-    At ``AWS_ENDPOINT_URL_<SERVICE>``, else ``AWS_ENDPOINT_URL``, else Amazon's. A call takes at most about 8 s:
-    two attempts of 1 s to connect and 3 s to be answered. Raises botocore's BotoCoreError, or ValueError where
+    At ``AWS_ENDPOINT_URL_<SERVICE>``, else ``AWS_ENDPOINT_URL``, else Amazon's. A call takes at most about 10 s:
+    two attempts of 1 s to connect, 1 s to send and 3 s to be answered, and no longer than the page has. Raises botocore's BotoCoreError, or ValueError where
     the endpoint is no URL; calls raise BotoCoreError and ClientError.
     """
     variables = (f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE")
@@ -51,10 +52,7 @@ def _make(name: str, region: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": 2},
         user_agent_extra="opsportal",
     )
-    made = botocore.session.Session().create_client(name, region_name=region, config=config)
-    calls.register(made.meta.events, name)
-    _ = made.exceptions  # see opsportal.dynamo.clients
-    return made
+    return clients.make(name, region, config)
 
 
 def forget() -> None:
@@ -155,6 +153,8 @@ def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
         code, message = details.get("Code", "Unknown"), details.get("Message", "")
         if code in UNKNOWN_OPERATION:
             raise ServiceTrouble(UNKNOWN_HERE) from error
+        if code.isdecimal():  # no error of AWS's: see opsportal.dynamo.parsing
+            raise ServiceTrouble(f"{action} in {region}: what answers is not AWS (HTTP {code})") from error
         if code in ("AccessDenied", "AccessDeniedException"):
             explicit = "explicit deny" in message
             statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
@@ -166,7 +166,7 @@ def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
             ) from error
         said = CREDENTIALS.get(code) or f"{action} in {region}: {code}: {message}".rstrip(": ")
         raise ServiceTrouble(said) from error
-    except ResponseParserError as error:
+    except NotItsAnswer as error:
         raise ServiceTrouble(UNKNOWN_HERE) from error
     except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
         raise ServiceTrouble(f"{action} in {region}: {error}") from error
@@ -190,6 +190,9 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
         answer = service("sqs", queue_region(queue_url)).send_message(**arguments)
     except (BotoCoreError, ClientError) as error:
         raise QueueTrouble(f"{queue_url}: {error}") from error
+    digest = hashlib.md5(arguments["MessageBody"].encode(), usedforsecurity=False).hexdigest()
+    if answer["MD5OfMessageBody"] != digest:
+        raise QueueTrouble(f"{queue_url}: what was taken is not what was sent, by SQS's checksum of it")
     return str(answer["MessageId"])
 
 

@@ -1,13 +1,15 @@
 """AWS beside DynamoDB: which endpoint is asked, the region of a queue, what is sent, what is said of failures."""
 
+import hashlib
 import json
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from opsportal import aws
@@ -21,7 +23,11 @@ from opsportal.aws import (
     queue_region,
     send_message,
 )
+from opsportal.dynamo.answers import NotItsAnswer
+from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, binding
+from tests.dripping import Dripping, bytewise, dripping, http, whole
+from tests.false_answers import FALSE, as_http
 
 
 @pytest.mark.parametrize(
@@ -51,11 +57,18 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield stub
 
 
+def taken(body: str) -> dict[str, str]:
+    """SQS's answer to a message."""
+    return {"MessageId": "m", "MD5OfMessageBody": hashlib.md5(body.encode()).hexdigest()}
+
+
 def test_a_message_is_ascii_json(sqs: Stubber) -> None:
     """SQS refuses U+FFFF and the like, which foreign text may hold."""
     url = "https://sqs.us-east-1.amazonaws.com/123456789012/requests"
     body = {"text": "naïve ☃ \uffff \x00", "action_id": "a"}
-    sqs.add_response("send_message", {"MessageId": "m"}, {"QueueUrl": url, "MessageBody": json.dumps(body)})
+    sqs.add_response(
+        "send_message", taken(json.dumps(body)), {"QueueUrl": url, "MessageBody": json.dumps(body)}
+    )
     assert send_message(url, body) == "m"
 
 
@@ -63,7 +76,7 @@ def test_a_fifo_queue_drops_repetitions(sqs: Stubber) -> None:
     url = "https://sqs.us-east-1.amazonaws.com/123456789012/requests.fifo"
     sqs.add_response(
         "send_message",
-        {"MessageId": "m"},
+        taken('{"action_id": "a"}'),
         {
             "QueueUrl": url,
             "MessageBody": '{"action_id": "a"}',
@@ -158,7 +171,7 @@ def refusal(code: str, message: str = "") -> Exception:
     ("error", "why"),
     [
         (refusal("UnknownOperationException"), "unknown here"),
-        (ResponseParserError("a web page"), "unknown here"),
+        (NotItsAnswer("a web page"), "unknown here"),
         (refusal("ExpiredToken", "gone"), "The session token has expired."),
         (
             refusal("Throttling", "Rate exceeded"),
@@ -204,3 +217,80 @@ def test_a_service_that_is_denied_explicitly_gets_no_statement() -> None:
     ):
         raise refusal("AccessDenied", "with an explicit deny in a service control policy")
     assert found.value.statement == ""
+
+
+# --- What is not the service's answer --------------------------------------------------------------------
+
+ASKED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "sts:GetCallerIdentity": ("sts", lambda client: client.get_caller_identity()),
+    "kms:DescribeKey": ("kms", lambda client: client.describe_key(KeyId="k")),
+    "cloudwatch:GetMetricData": (
+        "cloudwatch",
+        lambda client: client.get_metric_data(MetricDataQueries=[], StartTime=1, EndTime=2),
+    ),
+    "cloudwatch:DescribeAlarms": ("cloudwatch", lambda client: client.describe_alarms()),
+    "cloudwatch:PutMetricData": (
+        "cloudwatch",
+        lambda client: client.put_metric_data(Namespace="n", MetricData=[]),
+    ),
+    "cloudwatch:PutMetricAlarm": (
+        "cloudwatch",
+        lambda client: client.put_metric_alarm(
+            AlarmName="a", EvaluationPeriods=1, ComparisonOperator="LessThanThreshold"
+        ),
+    ),
+    "cloudwatch:DeleteAlarms": ("cloudwatch", lambda client: client.delete_alarms(AlarmNames=["a"])),
+}
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dripping]:
+    """One server that all services are asked at."""
+    with dripping(whole(b"")) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield server
+        aws.forget()
+
+
+@pytest.mark.parametrize("action", ASKED)
+def test_no_service_is_taken_to_have_said_what_another_server_did(served: Dripping, action: str) -> None:
+    name, ask = ASKED[action]
+    for answer in FALSE.values():
+        served.answers = [as_http(answer)]
+        with pytest.raises(ServiceTrouble) as raised, asking(action, "us-east-1"):
+            ask(aws.service(name, "us-east-1"))
+        assert (raised.value.denied, raised.value.statement) == (False, "")
+        assert "<html" not in raised.value.why
+
+
+URL = "https://sqs.us-east-1.amazonaws.com/123456789012/requests"
+
+
+def test_a_message_is_sent_when_sqs_says_so(served: Dripping) -> None:
+    body = {"action_id": "a"}
+    for answer in FALSE.values():
+        served.answers = [as_http(answer)]
+        with pytest.raises(QueueTrouble) as raised:
+            send_message(URL, body)
+        assert "<html" not in str(raised.value)
+    digest = hashlib.md5(json.dumps(body).encode()).hexdigest()
+    for wrong in (
+        {"MessageId": "m"},
+        {"MD5OfMessageBody": digest},
+        {"MessageId": None, "MD5OfMessageBody": digest},
+        {"MessageId": 5, "MD5OfMessageBody": digest},
+        {"MessageId": "m", "MD5OfMessageBody": hashlib.md5(b"another").hexdigest()},
+    ):
+        served.answers = [whole(http(json.dumps(wrong).encode()))]
+        with pytest.raises(QueueTrouble):
+            send_message(URL, body)
+    served.answers = [whole(http(json.dumps({"MessageId": "m", "MD5OfMessageBody": digest}).encode()))]
+    assert send_message(URL, body) == "m"
+
+
+def test_a_queue_that_drips_is_given_up(served: Dripping, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.answers = [bytewise(http(b"{}", "A: " + "b" * 400))]
+    began = time.monotonic()
+    with request_budget(0.5), pytest.raises(QueueTrouble):
+        send_message(URL, {"action_id": "a"})
+    assert time.monotonic() - began < 6

@@ -116,4 +116,7 @@ def refused_by_django(request: HttpRequest, error: Exception) -> HttpResponse:
 def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
     """500 that tells the caller nothing of the inside; the log has it all."""
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return answered(ApiProblem(500, "Internal error", "The console failed to answer; its log says why."))
+    sentence = "The console failed to answer; its log says why."
+    if request.method not in ("GET", "HEAD"):
+        sentence += " It is not known whether this was done: the audit trail (GET /api/audit) shows what was."
+    return answered(ApiProblem(500, "Internal error", sentence))

@@ -1,8 +1,8 @@
 """Shared DynamoDB clients: one per region, endpoint and patience, each with a bounded time budget.
 
 A client costs about 50 ms to make and is safe to share between threads. Pages use an impatient one
-(two attempts, 1.5 s to read an answer, and the deadline of `spending.request_budget`), since a person
-waits; workers and commands a patient one.
+(two attempts, 1.5 s for an answer, and the deadline of `spending.request_budget`), since a person
+waits; workers and commands a patient one. `deadlines` makes of the times that they are over the whole.
 """
 
 import threading
@@ -13,9 +13,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from django.conf import settings
 
-from opsportal.dynamo import calls, spending
-from opsportal.dynamo.errors import DeadlineExceeded, Unreachable, unusable
-from opsportal.dynamo.parsing import FastParserFactory
+from opsportal.dynamo import answers, calls, deadlines, spending
+from opsportal.dynamo.answers import REPORTS_CAPACITY
+from opsportal.dynamo.errors import DeadlineExceeded, unusable
+from opsportal.dynamo.parsing import ParserFactory
 
 _clients: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()
@@ -50,9 +51,23 @@ def read_timeout() -> float:
     return min(settings.DYNAMO_READ_TIMEOUT, settings.DYNAMO_REQUEST_DEADLINE / 2)
 
 
-def _make(region: str, endpoint: str, *, patient: bool) -> Any:
+def make(service: str, region: str, config: Config, endpoint: str = "") -> Any:
+    """A client of any AWS service whose time is bounded, whose answers are checked, and whose calls are watched.
+    Raises BotoCoreError, or ValueError where the endpoint is no URL."""
+    deadlines.install()
     session = botocore.session.Session()
-    session.register_component("response_parser_factory", FastParserFactory())
+    session.register_component("response_parser_factory", ParserFactory())
+    # For the clients too by which the session gets credentials (STS, SSO).
+    session.set_default_client_config(config)
+    made = session.create_client(service, region_name=region, endpoint_url=endpoint or None)
+    calls.register(made.meta.events, service)
+    # Its classes of errors are made on first use, and threads that are first at once would make two sets: what one
+    # thread catches is then not what another was raised.
+    _ = made.exceptions
+    return made
+
+
+def _make(region: str, endpoint: str, *, patient: bool) -> Any:
     config = Config(
         connect_timeout=5 if patient else settings.DYNAMO_CONNECT_TIMEOUT,
         read_timeout=20 if patient else read_timeout(),
@@ -60,38 +75,23 @@ def _make(region: str, endpoint: str, *, patient: bool) -> Any:
         max_pool_connections=settings.DYNAMO_MAX_POOL_CONNECTIONS,
         user_agent_extra="opsportal",
     )
-    made = session.create_client("dynamodb", region_name=region, endpoint_url=endpoint or None, config=config)
+    made = make("dynamodb", region, config, endpoint)
     events = made.meta.events
-    calls.register(events, "dynamodb")
-    events.register("provide-client-params.dynamodb", _ask_for_capacity)
+    events.register("provide-client-params.dynamodb", _ask)
     events.register("before-send.dynamodb", _keep_the_deadline)
     events.register_first("needs-retry.dynamodb", _do_not_oversleep)
-    events.register("after-call.dynamodb", _book)
-    # Its classes of errors are made on first use, and threads that are first at once would make two sets: what one
-    # thread catches is then not what another was raised.
-    _ = made.exceptions
+    # Before it is counted as an answer.
+    events.register_first("after-call.dynamodb", _book)
     return made
 
 
-REPORTS_CAPACITY = frozenset(
-    {
-        "BatchGetItem",
-        "BatchWriteItem",
-        "DeleteItem",
-        "GetItem",
-        "PutItem",
-        "Query",
-        "Scan",
-        "TransactGetItems",
-        "TransactWriteItems",
-        "UpdateItem",
-    }
-)
+_WANTED = "opsportal_wanted"
 
 
-def _ask_for_capacity(params: dict[str, Any], model: Any, **_: Any) -> None:
+def _ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
     if model.name in REPORTS_CAPACITY:
         params.setdefault("ReturnConsumedCapacity", "TOTAL")
+        context[_WANTED] = answers.wanted(model.name, params)
 
 
 def _keep_the_deadline(request: Any, **_: Any) -> None:
@@ -115,19 +115,10 @@ def _do_not_oversleep(response: Any, attempts: int, **_: Any) -> Any:
     return False if account.seconds_left - pause < read_timeout() else None
 
 
-# Of these DynamoDB's answer always has one: a web server that is no DynamoDB answers 200 without them.
-ALWAYS_ANSWERED = {"DescribeTable": {"Table"}, "Query": {"Count", "Items"}, "Scan": {"Count", "Items"}}
-
-
-def _book(parsed: dict[str, Any], model: Any, **_: Any) -> None:
+def _book(parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+    answers.check_last(model.name, parsed, context.get(_WANTED, ""))
     if account := spending.current():
         account.book(model.name, parsed)
-    expected = ALWAYS_ANSWERED.get(model.name)
-    if expected and "Error" not in parsed and expected.isdisjoint(parsed):
-        raise Unreachable(
-            "Something answers at the endpoint, but not as DynamoDB does.",
-            "Check the endpoint setting: another server may listen there.",
-        )
 
 
 def forget() -> None:

@@ -98,7 +98,7 @@ def apply(setting: Setting, table: Binding) -> bool:
                 code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
                 if code in UNKNOWN_OPERATION:
                     return False
-                if "already" in message.lower():
+                if code == "ValidationException" and "already" in message.lower():
                     return True  # the second of two migrators; TTL says so in words
                 if code != NOT_YET:
                     raise

@@ -15,6 +15,8 @@ from botocore import exceptions as boto
 from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
+from opsportal.dynamo.answers import NotItsAnswer
+
 if TYPE_CHECKING:
     from opsportal.dynamo.tables import Binding
 
@@ -71,6 +73,13 @@ class Throttled(DynamoError):
 class Unreachable(DynamoError):
     kind = "unreachable"
     title = "DynamoDB can't be reached"
+
+
+class TooSlow(Unreachable):
+    """It is there, and its answer did not come, or not all of it, in time."""
+
+    kind = "deadline"
+    title = "DynamoDB is too slow right now"
 
 
 class CredentialsRefused(DynamoError):
@@ -192,6 +201,8 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
     code, message = details.get("Code", "Unknown"), details.get("Message", "")
     variable = f"DYNAMODB_{table.logical.upper()}"
     where = f"{table.name} in {table.region}"
+    if code.isdecimal():  # no error of AWS's has its HTTP status for a code: see `parsing`
+        return _not_dynamodb(f"HTTP {code}", message)
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
@@ -291,6 +302,14 @@ def _without_answer(error: boto.BotoCoreError, region: str, endpoint: str) -> Dy
             "Give the console's process credentials by the usual AWS chain: a role, a profile "
             "(AWS_PROFILE), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
+    if isinstance(error, NotItsAnswer):
+        return _not_dynamodb("HTTP 200", str(error))
+    if isinstance(error, boto.ReadTimeoutError):
+        return TooSlow(
+            f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
+            "Try again in a moment; the console tries again at the next refresh.",
+            detail=str(error),
+        )
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return Unreachable(
             f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
@@ -298,3 +317,11 @@ def _without_answer(error: boto.BotoCoreError, region: str, endpoint: str) -> Dy
             detail=str(error),
         )
     return None
+
+
+def _not_dynamodb(status: str, reason: str) -> Unreachable:
+    logger.warning("an answer that is not DynamoDB's: %s, %.200r", status, reason)
+    return Unreachable(
+        f"Something answers at the endpoint, but not as DynamoDB does: {status}.",
+        "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY): another server may answer there.",
+    )

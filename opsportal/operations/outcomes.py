@@ -44,6 +44,6 @@ class Unknown(Exception):
 
     status = 503
     sentence = (
-        "DynamoDB did not answer in time, so it is not known whether this was done. "
+        "DynamoDB did not confirm it, so it is not known whether this was done. "
         "Do it again: what was done already is not done twice."
     )

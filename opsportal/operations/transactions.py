@@ -80,8 +80,14 @@ def _act(
 ) -> Done:
     for attempt in range(ATTEMPTS):
         # In this order: an item that shows the effect of this same action_id has its entry already.
-        item = _read(target, patient=patient)
-        if done := _earlier(action, target, by, action_id, patient=patient):
+        try:
+            item = _read(target, patient=patient)
+            done = _earlier(action, target, by, action_id, patient=patient)
+        except DynamoError as error:
+            if attempt:  # it was sent before, and what was answered then was not the last word
+                raise Unknown from error
+            raise
+        if done:
             return done
         now = datetime.now(UTC)
         try:
@@ -96,12 +102,12 @@ def _act(
             if attempt + 1 < ATTEMPTS:
                 time.sleep(PAUSE * (attempt + secrets.randbelow(100) / 100))
                 continue
-            if done := _earlier(action, target, by, action_id, patient=patient):
+            if done := _sent(action, target, by, action_id, patient=patient):
                 return done
             _still_hindered(hindered, item)
         except ConditionFailed:
             # By the entry, when the same action_id was quicker; else by the item.
-            if done := _earlier(action, target, by, action_id, patient=patient):
+            if done := _sent(action, target, by, action_id, patient=patient):
                 return done
             _lost(decide, _read(target, patient=patient))
         except Unanswered as unanswered:
@@ -159,6 +165,14 @@ def _earlier(
     if not entry.same_intent(action, by, target):
         raise OtherIntent("This form was used for another action already. Reload the page and do it again.")
     return Done(entry, repeated=True)
+
+
+def _sent(action: Action, target: Target, by: Actor, action_id: str, *, patient: bool) -> Done | None:
+    """As `_earlier`, once it was sent: without an answer it is not known."""
+    try:
+        return _earlier(action, target, by, action_id, patient=patient)
+    except DynamoError as error:
+        raise Unknown from error
 
 
 def _settled(action: Action, target: Target, by: Actor, action_id: str) -> Done | None:

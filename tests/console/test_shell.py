@@ -138,6 +138,7 @@ def test_an_unknown_address_has_the_shell_too(client_for: Any) -> None:
 def test_the_error_page_needs_nothing_that_may_be_broken() -> None:
     html = render_to_string("500.html")
     assert "Something broke" in html
+    assert 'href="/audit/"' in html
 
 
 # --- Partials ------------------------------------------------------------------------------------------

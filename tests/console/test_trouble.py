@@ -1,5 +1,6 @@
 """Trouble with a table, on every kind of page: in words, with the mend, and never a 500."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.cache import caches
 from opsportal.dynamo import clients
 from tests.cases import each
 from tests.factories import log, put, request, workflow
+from tests.operations.places import trail
 from tests.pages import Page, poll, visit
 from tests.trouble import denied, kinds, refused, trouble
 
@@ -207,3 +209,31 @@ def test_a_bug_is_a_500_that_tells_nothing_of_the_inside(populated: Any, client_
         answer = client.get("/api/workflow/w/status")
         assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
         assert b"inside" not in answer.content
+
+
+@pytest.mark.parametrize(
+    "where", ["opsportal.operations.subjects.of_logical", "opsportal.operations.outbox.send_soon"]
+)
+def test_a_bug_after_the_commit_does_not_say_that_nothing_was_changed(
+    tables: Any, client_for: Any, program: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It can't know, and says where to look."""
+    settings.REQUESTS_QUEUE_URL = "http://127.0.0.1:9/123456789012/requests"
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr(where, broken)
+    client, caller = client_for("operator"), program("operator")
+    client.raise_request_exception = caller.client.raise_request_exception = False
+    put(tables["requests"], request("r", status="failed", processing_strategy="sqs"))
+    put(tables["requests"], request("s", status="failed", processing_strategy="sqs"))
+    page = client.post("/requests/r/purge/", {"action_id": str(uuid.uuid4()), "reason": "", "confirm": "r"})
+    assert page.status_code == 500
+    assert "it is not known whether it was done" in Page(page, "/").words
+    assert "nothing was" not in Page(page, "/").words
+    assert len(trail(tables["requests"])) == 1
+    answer = caller.post("/api/requests/s/retry")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
+    assert "not known whether this was done" in answer.json()["detail"]
+    assert "inside" not in answer.content.decode()

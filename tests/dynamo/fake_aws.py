@@ -5,19 +5,22 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer. `hang`: seconds without one, while the connection stays open."""
+    """One HTTP answer. `hang`: seconds without one, while the connection stays open; `drip` (of the
+    proxy's): seconds between its parts, of which there are forty. A dict with status 200 gets
+    what DynamoDB's answers always have; text is sent as it is."""
 
-    body: dict[str, Any] | str = ""
+    body: dict[str, Any] | str | bytes = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     hang: float = 0
+    drip: float = 0
 
 
 def error(code: str, message: str = "", status: int = 400, **fields: Any) -> Answer:
@@ -25,6 +28,33 @@ def error(code: str, message: str = "", status: int = 400, **fields: Any) -> Ans
     return Answer(
         {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message, **fields}, status
     )
+
+
+def always(operation: str, arguments: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """`body` with what DynamoDB's answer to that operation always has beside."""
+    name = arguments.get("TableName", "a table")
+    if "ReturnConsumedCapacity" in arguments:
+        units = {"TableName": name, "CapacityUnits": 0.5}
+        body = {"ConsumedCapacity": units if "TableName" in arguments else [units]} | body
+    if operation in ("BatchGetItem", "TransactGetItems"):
+        return {"Responses": {} if operation == "BatchGetItem" else []} | body
+    if operation in ("CreateTable", "DeleteTable", "UpdateTable"):
+        return {"TableDescription": {"TableName": name}} | body
+    if arguments.get("ReturnValues") in ("ALL_NEW", "UPDATED_NEW"):
+        return {"Attributes": {}} | body
+    if "Items" in body:
+        return {"Count": len(body["Items"])} | body
+    if operation == "DescribeTable" and "Table" in body:
+        return body | {"Table": {"TableName": name, "TableStatus": "ACTIVE", "KeySchema": []} | body["Table"]}
+    if operation == "UpdateTimeToLive":
+        return {"TimeToLiveSpecification": arguments["TimeToLiveSpecification"]} | body
+    if operation == "DescribeTimeToLive":
+        return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}} | body
+    if operation == "ListTagsOfResource":
+        return {"Tags": []} | body
+    if operation in ("DescribeContinuousBackups", "UpdateContinuousBackups"):
+        return {"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED"}} | body
+    return body
 
 
 @dataclass
@@ -35,11 +65,12 @@ class FakeDynamo:
     answer: Callable[[str, dict[str, Any]], Answer] = lambda _operation, _arguments: Answer({})
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+    names_requests: bool = True
 
     def reset(self) -> None:
         """Forget the test before, and let go of the answers that still hang."""
         self.over.set()
-        self.over, self.asked = threading.Event(), []
+        self.over, self.asked, self.names_requests = threading.Event(), [], True
         self.says(Answer({}))
 
     def says(self, *answers: Answer) -> None:
@@ -70,13 +101,17 @@ def fake_dynamo() -> Iterator[FakeDynamo]:
                 self.close_connection = True
                 return
             is_json = isinstance(answer.body, dict)
-            body = (json.dumps(answer.body) if is_json else str(answer.body)).encode()
+            if isinstance(answer.body, dict) and answer.status == 200:
+                answer = replace(answer, body=always(operation, arguments, answer.body))
+            text = json.dumps(answer.body) if is_json else answer.body
+            body = text if isinstance(text, bytes) else str(text).encode()
             if "Date" in answer.headers:
                 self.send_response_only(answer.status)
             else:
                 self.send_response(answer.status)
             self.send_header("Content-Type", "application/x-amz-json-1.0" if is_json else "text/html")
-            self.send_header("x-amzn-RequestId", f"REQUEST{len(fake.asked)}")
+            if fake.names_requests:
+                self.send_header("x-amzn-RequestId", f"REQUEST{len(fake.asked)}")
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))

@@ -207,11 +207,9 @@ def test_a_missing_table_whose_name_speaks_of_an_index_is_a_missing_table(
     [
         (error("InternalServerError", "Internal server error", 500), "InternalServerError: Internal server error"),
         (error("ServiceUnavailable", "Service is not available", 503), "ServiceUnavailable"),
-        (Answer(PROXY_PAGE, 503), "503"),
-        (Answer("", 500), "500"),
         (error("ValidationException", "Value for type S is too long"), "Value for type S is too long"),
     ],
-    ids=["500", "503", "html", "empty", "validation"],
+    ids=["500", "503", "validation"],
 )  # fmt: skip
 def test_what_has_no_name_is_shown_with_dynamodbs_own_words_and_logged(
     fake: FakeDynamo,
@@ -231,11 +229,20 @@ def test_what_has_no_name_is_shown_with_dynamodbs_own_words_and_logged(
     assert len(fake.asked) == (2 if answer.status >= 500 else 1)
 
 
-def test_a_server_that_is_no_dynamodb_is_told_from_one(fake: FakeDynamo, requests_table: Binding) -> None:
-    fake.says(Answer("<html><body>It works!</body></html>"))
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 413, 429, 500, 502, 503])
+@pytest.mark.parametrize("body", [PROXY_PAGE, "", "null", '{"message": "Forbidden"}', '{"__type": 5}'])
+def test_an_error_that_is_not_dynamodbs_is_told_from_its_own(
+    fake: FakeDynamo, requests_table: Binding, status: int, body: str
+) -> None:
+    """Nor is its text shown as DynamoDB's own words."""
+    fake.says(Answer(body, status, {"Location": "https://login.example/"}))
     found = failure(requests_table)
     assert type(found) is Unreachable
-    assert "not as DynamoDB does" in found.sentence
+    assert found.sentence == f"Something answers at the endpoint, but not as DynamoDB does: HTTP {status}."
+    assert found.detail == found.sentence
+    # What may pass is tried once more.
+    assert len(fake.asked) == (2 if status in (429, 500, 502, 503) else 1)
+    clients.forget()  # botocore tries no more again with a client that has failed often
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])

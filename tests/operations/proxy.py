@@ -4,8 +4,9 @@ import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -53,6 +54,28 @@ class Proxy:
         self.interfere = interfere
 
 
+def instead(answer: Answer, *, of: Container[str] = (), after: bool = False) -> Interfere:
+    """This answer in place of the engine's, to these operations or to all; `after` the engine did what was asked."""
+
+    def interfere(operation: str, _arguments: dict[str, Any], forward: Forward) -> Answer:
+        if of and operation not in of:
+            return forward()
+        if after:
+            forward()
+        return answer
+
+    return interfere
+
+
+def dripping(pause: float, of: Container[str] = ()) -> Interfere:
+    """The engine's answers in forty parts, `pause` seconds apart."""
+
+    def interfere(operation: str, _arguments: dict[str, Any], forward: Forward) -> Answer:
+        return forward() if of and operation not in of else replace(forward(), drip=pause)
+
+    return interfere
+
+
 def lost_after_commit(_operation: str, _arguments: dict[str, Any], forward: Forward) -> None:
     """The engine does it; its answer is lost."""
     forward()
@@ -91,16 +114,25 @@ def proxy() -> Iterator[Proxy]:
             if answer is LOST:
                 self.close_connection = True
                 return
-            text = json.dumps(answer.body) if isinstance(answer.body, dict) else answer.body
+            content = json.dumps(answer.body) if isinstance(answer.body, dict) else answer.body
+            body = content if isinstance(content, bytes) else content.encode()
             self.send_response(answer.status)
             sent = {"Content-Type": "application/x-amz-json-1.0", **answer.headers}
             sent.setdefault("x-amzn-RequestId", f"REQUEST{len(through.asked)}")
             for name, value in sent.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
+            self.send_header("Content-Length", str(len(body)))
             with contextlib.suppress(ConnectionError):
-                self.wfile.write(text.encode())
+                if not answer.drip:
+                    self.end_headers()
+                    self.wfile.write(body)
+                    return
+                whole = b"".join(self._headers_buffer) + b"\r\n" + body  # type: ignore[attr-defined]
+                self._headers_buffer = []
+                size = len(whole) // 40 + 1
+                for at in range(0, len(whole), size):
+                    self.wfile.write(whole[at : at + size])
+                    time.sleep(answer.drip)
 
         def log_message(self, *_: Any) -> None:
             pass

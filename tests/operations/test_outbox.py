@@ -10,11 +10,14 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from opsportal.dynamo.errors import Unreachable
+from opsportal.dynamo.tables import binding
 from opsportal.operations import outbox, worker
 from opsportal.operations.entries import new_action_id
 from opsportal.operations.outbox import CLAIM, PAUSE, Message, deliver, deliver_due, due, send_soon
 from opsportal.operations.tables import jobs_beside
+from tests.false_answers import FALSE
 from tests.operations import places
+from tests.operations.proxy import Proxy, instead
 
 
 @pytest.fixture
@@ -229,3 +232,32 @@ def test_the_command_does_what_is_due_and_only_what_was_asked_for(
     assert capsys.readouterr().out == "1 done.\n"
     with pytest.raises(CommandError, match="choose from"):
         call_command("worker", "--only", "nothing")
+
+
+@pytest.mark.parametrize("kind", ["a page", "null", "403"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("operation", ["UpdateItem", "DeleteItem"])
+def test_a_message_is_gone_when_dynamodb_says_so(
+    proxied: Proxy, tables: dict[str, Any], handled: list[Message], kind: str, after: bool, operation: str
+) -> None:
+    """Its claim and its deletion, answered by something else: what was done of it, is done again."""
+    table = tables["requests"]
+    message = put(table)
+    through = binding("requests")
+    proxied.interfere = instead(FALSE[kind], of={operation}, after=after)
+    assert deliver_due(through) == 0
+    sent, gone = operation == "DeleteItem", operation == "DeleteItem" and after
+    assert handled == [message] * sent
+    assert len(places.outbox(table)) == (0 if gone else 1)
+    proxied.reset(proxied.engine)
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=CLAIM + 1)):
+        assert deliver_due(through) == (0 if gone else 1)
+    assert handled == [message] * (1 if gone else 1 + sent)
+    assert places.outbox(table) == []
+
+
+def test_what_is_due_is_not_taken_for_nothing(proxied: Proxy, tables: dict[str, Any]) -> None:
+    put(tables["requests"])
+    proxied.interfere = instead(FALSE["{}"])
+    with pytest.raises(Unreachable):
+        deliver_due(binding("requests"))

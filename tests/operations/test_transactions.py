@@ -341,6 +341,31 @@ def test_it_is_unknown_too_when_the_trail_cannot_be_read_after_it(
     assert mark(action_id).repeated
 
 
+@pytest.mark.no_moto
+@pytest.mark.parametrize("code", ["ConditionalCheckFailed", "TransactionConflict"])
+def test_it_is_unknown_too_where_a_refusal_may_hide_a_commit_and_the_trail_cannot_be_read(
+    proxied: Proxy, tables: dict[str, Any], code: str
+) -> None:
+    """botocore sends it again after a lost answer, and what is refused then may be there from the first time."""
+    put(tables["requests"], request_item())
+    action_id = new_action_id()
+    over: list[Any] = []
+    refusal = error("TransactionCanceledException", "no", CancellationReasons=[{"Code": code}])
+
+    def hides(operation: str, _arguments: Any, forward: Any) -> Answer | None:
+        if operation == TRANSACTION:
+            over.append(forward())
+            return refusal
+        return LOST if over else forward()  # type: ignore[no-any-return]
+
+    proxied.interfere = hides
+    with pytest.raises(Unknown):
+        mark(action_id)
+    proxied.reset(proxied.engine)
+    assert mark(action_id).repeated
+    assert len(trail(tables["requests"])) == 1
+
+
 def test_an_error_of_the_server_is_unknown_and_not_a_refusal(
     proxied: Proxy, tables: dict[str, Any], settings: Any
 ) -> None:

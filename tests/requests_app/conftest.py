@@ -1,11 +1,14 @@
-"""The queue of the `sqs` workers."""
+"""The queue of the `sqs` workers, and the proxy before the engine."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.operations.conftest import proxied, proxy_server
 from tests.queues import Queue
+
+__all__ = ["proxied", "proxy_server", "requests_queue"]
 
 
 @pytest.fixture

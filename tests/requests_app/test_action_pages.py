@@ -14,7 +14,6 @@ from django.urls import reverse
 from opsportal.operations import transactions
 from tests.dynamo.fake_aws import error
 from tests.engines import Engine
-from tests.operations.conftest import proxied, proxy_server  # noqa: F401
 from tests.operations.places import FOREIGN, actor, dump, get, images, outbox, put, request_item, trail
 from tests.operations.proxy import LOST, Proxy
 from tests.pages import Page, poll, visit
@@ -198,7 +197,7 @@ def test_the_form_of_another_action_is_refused(tables: dict[str, Any], client: C
 
 
 @pytest.fixture
-def through(tables: dict[str, Any], engine: Engine, proxied: Proxy) -> Proxy:  # noqa: F811
+def through(tables: dict[str, Any], engine: Engine, proxied: Proxy) -> Proxy:
     return proxied
 
 

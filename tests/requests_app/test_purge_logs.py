@@ -1,5 +1,6 @@
 """The logs of a purged request: kept while they may come back, then deleted in two passes, and counted once."""
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import pytest
 import time_machine
 
+from opsportal.dynamo.errors import Unreachable
+from opsportal.dynamo.tables import binding
 from opsportal.operations import outbox, records, undo
 from opsportal.operations.entries import Actor, Target, new_action_id, read_entry
 from opsportal.operations.tags import Action
 from requests_app import actions, outgoing
+from tests.false_answers import FALSE
 from tests.operations.places import FOREIGN, actor, client, get, put, request_item, scan, trail
 from tests.operations.places import outbox as messages
+from tests.operations.proxy import Proxy, instead
 
 OLGA = Actor("olga", "operator", "user:1001")
 DUE = timedelta(minutes=10, seconds=1)
@@ -221,3 +226,37 @@ def test_an_effect_of_a_worker_is_recorded_once(
     )
     assert record(9) == first
     assert len(trail(tables["requests"])) == 1
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize("operation", ["GetItem", "Query", "BatchWriteItem", "PutItem"])
+def test_what_is_not_dynamodbs_answer_deletes_no_logs_of_a_request_that_is_back(
+    tables: dict[str, Any], purged: Callable[..., str], proxied: Proxy, operation: str
+) -> None:
+    """ "There is no such request" has to be DynamoDB's word; and what came of a message, told by nobody, is done again."""
+    action_id = purged()
+    bring_back(tables, action_id, timedelta())
+    proxied.interfere = instead(FALSE["null"], of={operation})
+    with time_machine.travel(datetime.now(UTC) + AFTER):
+        for _ in range(2):
+            with contextlib.suppress(Unreachable):
+                outbox.deliver_due(binding("requests"))
+    assert left(tables) == 30
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_logs_count_as_deleted_when_dynamodb_says_so(
+    tables: dict[str, Any], purged: Callable[..., str], proxied: Proxy, after: bool
+) -> None:
+    purged()
+    proxied.interfere = instead(FALSE["{}"], of={"BatchWriteItem"}, after=after)
+    with time_machine.travel(datetime.now(UTC) + DUE):
+        outbox.deliver_due(binding("requests"))
+    assert counts(tables) == []
+    assert len(messages(tables["requests"])) == 1
+    assert left(tables) == (30 if not after else 5)
+    proxied.reset(proxied.engine)
+    with time_machine.travel(datetime.now(UTC) + 3 * AFTER):
+        outbox.deliver_due(binding("requests"))
+    assert left(tables) == 0

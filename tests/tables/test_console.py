@@ -16,6 +16,7 @@ from opsportal.dynamo.tables import Binding, binding
 from opsportal.tables import terraform
 from opsportal.tables.commands import Console, status
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
+from tests.false_answers import FALSE
 from tests.tables.deployments import deployments, rename_key
 
 EVIL = "\x1b]0;title\x07\x1b[31mred\u202eright\u200b\x9b31m\nforged line"
@@ -146,3 +147,25 @@ def test_a_profile_that_is_not_there_is_a_sentence(
     finally:
         clients.forget()
         aws.forget()
+
+
+@pytest.mark.parametrize("kind", ["a page", "null", "403"])
+def test_what_is_not_dynamodb_is_no_success_of_any_command(fake: FakeDynamo, db: None, kind: str) -> None:
+    for words in (
+        "status",
+        "migrate --plan",
+        "migrate --yes",
+        "verify",
+        "verify --write",
+        "backup list",
+        "backup create --table requests",
+        "doctor",
+        "doctor --role migrator",
+    ):
+        fake.says(FALSE[kind])
+        out = io.StringIO()
+        with pytest.raises((SystemExit, CommandError)) as ended:
+            call_command("dynamo", *words.split(), stdout=out, no_color=True)
+        said = f"{out.getvalue()}{ended.value}"
+        assert "not as DynamoDB does" in said, words
+        assert isinstance(ended.value, CommandError) or ended.value.code == 1, words

@@ -1,5 +1,6 @@
 """What is finished and old gets an expiry, and nothing else does; many workers do it once."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,8 @@ import time_machine
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import raw_text
-from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.errors import DynamoError, Unreachable
+from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations import worker
 from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Conflict, Missing
@@ -22,8 +23,10 @@ from opsportal.tables.retention import progress, stamping
 from opsportal.tables.retention.keeping import keep
 from opsportal.tables.retention.rules import MARK, Lives, Verdict, bound, judge, judge_log, rules
 from requests_app.retention import RULE
+from tests.false_answers import FALSE
 from tests.iam import Iam, judged, table_names
 from tests.operations.places import actor, dump, get, naive, scan, trail
+from tests.operations.proxy import Proxy, instead
 from tests.pages import visit
 from tests.tables.retained import (
     ago,
@@ -435,6 +438,29 @@ def test_trouble_in_the_middle_is_raised_and_what_was_done_is_kept(on: dict[str,
         sweep(on)
     assert progress.read(on["requests"]).owner == ""
     assert sweep(on) == 1
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("operation", ["GetItem", "Query", "Scan", "BatchGetItem", "UpdateItem", "PutItem"])
+def test_what_is_not_dynamodbs_answer_takes_no_lease_and_stamps_nothing_more(
+    on: dict[str, Binding], proxied: Proxy, operation: str, after: bool
+) -> None:
+    """Nothing is absent, and no request is finished, unless DynamoDB said so; what was done is done once."""
+    put_all(on["requests"], old_request("old"), old_request("alive", status="processing"))
+    put_all(on["request_logs"], old_log("of old", "old"), old_log("of alive", "alive"))
+    proxied.interfere = instead(FALSE["{}"], of={operation}, after=after)
+    through = {name: binding(name) for name in on}
+    for _ in range(2):
+        with contextlib.suppress(Unreachable):
+            sweep(through)
+    assert operation in proxied.operations()
+    assert stamped(on["requests"]) <= {"old"}
+    assert stamped(on["request_logs"]) <= {"of old"}
+    proxied.reset(proxied.engine)
+    sweep(through)
+    assert (stamped(on["requests"]), stamped(on["request_logs"])) == ({"old"}, {"of old"})
+    assert progress.read(through["requests"]).owner == ""
 
 
 @pytest.mark.no_moto

@@ -507,7 +507,7 @@ def test_a_programs_own_calls_with_its_client_stay_as_they_are() -> None:
     with fake_dynamo() as fake:
         mine = boto3.client("dynamodb", "us-east-1", endpoint_url=fake.endpoint)
         key = {"sessionId": {"S": "s"}}
-        fake.says(Answer({}))
+        fake.says(Answer("{}"))
         before_it = mine.get_item(TableName="t", Key=key)
         writers = [StatusWriter("t", client=mine), StatusWriter("u", client=mine)]
         fake.asked.clear()

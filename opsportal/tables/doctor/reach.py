@@ -59,15 +59,7 @@ def look_at(table: Binding) -> Look:
             said = clients.client(*table.place).describe_table(TableName=table.name)
         return Look(table, describe(table, fresh=True), skew=_skew(said))
     except DynamoError as error:
-        answer = _answer_of(error)
-        # Without an error of its own there is only the HTTP status: a proxy's page, or another server.
-        if answer.get("Error", {}).get("Code", "").isdecimal():
-            status = answer["Error"]["Code"]
-            error = Unreachable(
-                f"Something answers at the endpoint, but not as DynamoDB does: HTTP {status}.",
-                "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY).",
-            )
-        return Look(table, error=error, skew=_skew(answer))
+        return Look(table, error=error, skew=_skew(_answer_of(error)))
 
 
 def _answer_of(error: DynamoError) -> dict[str, Any]:

@@ -7,7 +7,7 @@
   const title = document.getElementById("dialog-title");
   const announce = document.getElementById("live-announce");
   const NO_ANSWER = "No answer came, so it is not known whether it was done. Send it again: it is done only once.";
-  const NOT_DONE = "The console could not answer. Send it again: it is done only once.";
+  const FAILED = "The console could not answer, so it is not known whether it was done. Send it again: it is done only once.";
   const NOT_OPENED = "The form could not be had. Close this and try again.";
 
   // --- Where the focus was ------------------------------------------------------------------------
@@ -105,7 +105,7 @@
     }
     const banner = document.createElement("p");
     banner.className = "banner tone-failed";
-    banner.textContent = link ? NOT_OPENED : answer?.status ? NOT_DONE : NO_ANSWER;
+    banner.textContent = link ? NOT_OPENED : answer?.status ? FAILED : NO_ANSWER;
     return complain(banner, link);
   }
 
