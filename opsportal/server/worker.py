@@ -234,8 +234,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._end(conn)
 
     def _end(self, conn: Connection) -> None:
-        """Close it, where its peer has more to say once it has read what there was: the kernel would drop what was
-        not read if it were closed at once."""
+        """Close it. Where its peer has more to say, let it read what there was before: closed at once, the kernel would
+        throw away what is on its way to it."""
         self._forget(conn)
         try:
             if conn.is_answered and not conn.sock.has_more():
