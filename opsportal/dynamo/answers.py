@@ -38,9 +38,12 @@ REPORTS_CAPACITY = frozenset(
 )
 # What is always there in an answer; with a dot, inside of it.
 _ALWAYS = {
+    "AssumeRole": ("Credentials",),
+    "AssumeRoleWithWebIdentity": ("Credentials",),
     "BatchGetItem": ("Responses",),
     "CreateBackup": ("BackupDetails.BackupArn",),
     "CreateTable": ("TableDescription.TableName",),
+    "CreateToken": ("accessToken",),
     "DeleteTable": ("TableDescription.TableName",),
     "DescribeAlarms": ("MetricAlarms",),
     "DescribeBackup": ("BackupDescription.BackupDetails",),
@@ -50,6 +53,7 @@ _ALWAYS = {
     "DescribeTimeToLive": ("TimeToLiveDescription.TimeToLiveStatus",),
     "GetCallerIdentity": ("Account", "Arn"),
     "GetMetricData": ("MetricDataResults",),
+    "GetRoleCredentials": ("roleCredentials",),
     "ListBackups": ("BackupSummaries",),
     "ListTagsOfResource": ("Tags",),
     "Query": ("Count",),
@@ -60,8 +64,8 @@ _ALWAYS = {
     "UpdateTable": ("TableDescription.TableName",),
     "UpdateTimeToLive": ("TimeToLiveSpecification.AttributeName",),
 }
-# An answer that has nothing to say has at least an id.
-_NOTHING_TO_SAY = (("ResponseMetadata", "RequestId"),)
+# Any other has at least an id: TagResource, say, is answered with nothing else.
+_AT_LEAST = (("ResponseMetadata", "RequestId"),)
 _EXPECTED = {
     name: tuple(path.split(".") for path in paths)
     for name, paths in (
@@ -74,7 +78,7 @@ CHANGED = "opsportal_changed"
 
 def check(operation: str, parsed: dict[str, Any]) -> None:
     """Raise `NotItsAnswer` where the answer without error lacks what is always there."""
-    for path in _EXPECTED.get(operation, _NOTHING_TO_SAY):
+    for path in _EXPECTED.get(operation, _AT_LEAST):
         found: Any = parsed
         for name in path:
             if name not in found:
@@ -89,9 +93,9 @@ def wanted(operation: str, params: Mapping[str, Any]) -> str:
     return "Attributes" if params.get("ReturnValues") in ("ALL_NEW", "UPDATED_NEW") else ""
 
 
-def check_last(operation: str, parsed: dict[str, Any], wanted: str) -> None:
-    """Raise `NotItsAnswer` where an answer that was not asked for again lacks what was `wanted`, or was changed."""
+def check_last(operation: str, parsed: dict[str, Any], also: str) -> None:
+    """Raise `NotItsAnswer` where an answer that is not asked for again was changed, or lacks what is `wanted`."""
     if CHANGED in parsed:
         raise NotItsAnswer(f"{operation} was answered with what does not fit its checksum")
-    if wanted and wanted not in parsed and "Error" not in parsed:
-        raise NotItsAnswer(f"{operation} was answered without {wanted}")
+    if also and also not in parsed and "Error" not in parsed:
+        raise NotItsAnswer(f"{operation} was answered without {also}")

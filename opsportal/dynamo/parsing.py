@@ -135,9 +135,8 @@ class _Checked:
                 return {CHANGED: True}
         try:
             parsed = self._parser.parse(response, shape)
-        except (
-            Exception
-        ) as error:  # of any kind: by what stands where botocore takes another type for granted
+        except Exception as error:
+            # Of any kind, by what stands where botocore takes another type for granted.
             if status <= 300:
                 raise NotItsAnswer(f"{type(error).__name__}: {error}"[:MAX_REASON]) from error
             headers = {name.lower(): value for name, value in response["headers"].items()}

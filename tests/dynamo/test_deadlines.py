@@ -304,8 +304,9 @@ def test_metadata_services_that_drip_are_given_up() -> None:
             container.retrieve_full_uri(server.url)
 
 
-def test_a_role_that_is_assumed_has_the_clients_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of STS's own client botocore would wait for minutes."""
+@pytest.fixture
+def assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients sign with the credentials of a role, which STS gives."""
     config = tmp_path / "config"
     config.write_text(
         "[profile console]\nrole_arn = arn:aws:iam::123456789012:role/console\nsource_profile = keys\n"
@@ -314,6 +315,10 @@ def test_a_role_that_is_assumed_has_the_clients_time(tmp_path: Path, monkeypatch
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_PROFILE", "console")
+
+
+def test_a_role_that_is_assumed_has_the_clients_time(assumed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of STS's own client botocore would wait for minutes."""
     with dripping(bytewise(http(b" " * 400), 10)) as sts, dripping(whole(GOOD)) as dynamo:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
         client = client_at(dynamo.url, attempts=2)
@@ -321,6 +326,16 @@ def test_a_role_that_is_assumed_has_the_clients_time(tmp_path: Path, monkeypatch
             get(client)
         assert len(sts.requests) == 2
         assert dynamo.requests == []
+
+
+def test_a_role_is_assumed_when_sts_says_so(assumed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else botocore fails at what it takes for granted in the answer."""
+    empty = b"<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>"
+    for body in (b"{}", b"null", b"<html><body>Sign in</body></html>", empty):
+        with dripping(whole(http(body))) as sts:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+            with contextlib.closing(client_at("http://127.0.0.1:9")) as client, pytest.raises(BotoCoreError):
+                get(client)
 
 
 # --- What this rests on ----------------------------------------------------------------------------------
