@@ -4,13 +4,24 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from opsportal.dynamo.tables import Binding, is_loopback
 
+ENVIRONMENTS = ("dev", "local")
 Item = dict[str, Any]  # plain Python values; `attribute_values` makes the low-level form
 
 
 class RefusedError(Exception):
     """Made-up data was about to go where real data may be."""
+
+
+def refuse_strict_environment(command: str) -> None:
+    """Raise RefusedError where made-up data has no place."""
+    if settings.OPSPORTAL_ENV not in ENVIRONMENTS:
+        raise RefusedError(
+            f"{command} is for {' and '.join(ENVIRONMENTS)}; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}."
+        )
 
 
 def refuse_real_tables(tables: Iterable[Binding], command: str) -> None:
