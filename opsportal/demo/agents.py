@@ -47,7 +47,7 @@ PROFILES = (
     Profile(
         "serp-discovery-agent",
         "SERP Discovery",
-        "🔎",
+        "⌕",
         "Finds the pages worth reading for the keywords of a brief, and drops duplicates.",
         ("serp_discovery", "web_search"),
         "intelligence",
@@ -61,7 +61,7 @@ PROFILES = (
     Profile(
         "content-extraction-agent",
         "Content Extraction",
-        "📄",
+        "☷",
         "Reads pages and PDF documents and returns their text with its structure.",
         ("content_extraction", "html_parsing", "pdf_parsing"),
         "intelligence",
@@ -75,7 +75,7 @@ PROFILES = (
     Profile(
         "aggregation-agent",
         "Aggregation",
-        "📊",
+        "∑",
         "Merges what was extracted into findings, with a confidence for each.",
         ("aggregation", "summarization"),
         "intelligence",
@@ -89,7 +89,7 @@ PROFILES = (
     Profile(
         "report-writer-agent",
         "Report Writer",
-        "📝",
+        "✎",
         "Writes the brief from the findings, in the wording of the project.",
         ("report_writing",),
         "intelligence",
@@ -107,7 +107,7 @@ LATE_BY = timedelta(seconds=260)
 SILENT = Profile(
     "serp-discovery-agent-02",
     "SERP Discovery 2",
-    "🔎",
+    "⌕",
     "Second instance, for the peak hours.",
     ("serp_discovery", "web_search"),
     "intelligence",
@@ -125,7 +125,7 @@ SILENT_FOR = timedelta(hours=3, minutes=12)
 EXTRACTION = "trade_extraction"
 WORKERS: dict[str, tuple[list[str], float, float]] = {
     "pdf_adapter": (["pdf_parsing", "ocr"], 12_400, 0.05),
-    EXTRACTION: (["trade_extraction", "schema_validation"], 23_100.5, 0.008),
+    EXTRACTION: (["trade_extraction", "schema_validation"], 25_600, 0.008),
     "exception_management": (["exception_routing", "desk_notification"], 7_100, 0.05),
 }
 # The registry's oldest entry, from which the time of the whole set can be read again.

@@ -3,6 +3,7 @@
 An action is made once: its id is made of the set's time and its name, and the trail knows it.
 """
 
+import logging
 import random
 import uuid
 from collections.abc import Callable, Iterator
@@ -45,8 +46,15 @@ def make(now: datetime) -> str:
             people = {name: _person(name, role) for name, role in PEOPLE.items()}
     except DatabaseError:
         return NO_ACCOUNTS
-    made = _Past(now, people).act()
-    rules.make(now, people)
+    # Each action is logged as it is made, which is of no interest here.
+    log = logging.getLogger("opsportal.operations.endings")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        made = _Past(now, people).act()
+        rules.make(now, people)
+    finally:
+        log.setLevel(level)
     return f"Audit trail: {made} actions of {len(people)} people"
 
 
@@ -79,29 +87,29 @@ class _Past:
         return made
 
     def _all(self) -> Iterator[Done]:
-        yield from self._purged_and_restored()
-        yield self._do("edit", "chen.wei", 31.2, partial(
+        yield self._do("edit", "chen.wei", 21.9, partial(
             agent_actions.edit, "report-writer-agent",
             {"description": "Writes the brief from the findings, in the wording that the project has agreed on."},
         ), "As agreed with the brief team")  # fmt: skip
         yield from self._retried_and_done()
+        yield self._cancelled_workflow(
+            "duplicate", "maria.lindqvist", 16.2, "Duplicate of a confirmation that came by mail"
+        )
         yield self._do(
             "rollout",
             "chen.wei",
-            26.1,
+            14.6,
             partial(agent_actions.deactivate, "report-writer-agent"),
             "New model is being rolled out",
         )
         yield self._do(
             "rolled out",
             "chen.wei",
-            25.4,
+            13.9,
             partial(agent_actions.activate, "report-writer-agent"),
             "Rollout done",
         )
-        yield self._cancelled_workflow(
-            "duplicate", "maria.lindqvist", 20.2, "Duplicate of a confirmation that came by mail"
-        )
+        yield from self._purged_and_restored()
         yield self._cancelled_request(
             "superseded", "maria.lindqvist", 9.1, "Superseded by the brief of the oncology desk"
         )
@@ -114,12 +122,12 @@ class _Past:
     # --- Scenes --------------------------------------------------------------------------------------
 
     def _purged_and_restored(self) -> Iterator[Done]:
-        session = self._workflow("purged", self._ago(53.4), "completed")
+        session = self._workflow("purged", self._ago(12.9), "completed")
         purged = self._do(
-            "purge", "chen.wei", 50.3, partial(workflow_actions.purge, session), "Clean-up of the pilot"
+            "purge", "chen.wei", 11.3, partial(workflow_actions.purge, session), "Clean-up of the pilot"
         )
         yield purged
-        yield self._do("undo", "chen.wei", 50.2, partial(undo.undo, purged.entry), "Was not of the pilot")
+        yield self._do("undo", "chen.wei", 11.2, partial(undo.undo, purged.entry), "Was not of the pilot")
 
     def _cancelled_workflow(self, name: str, who: str, hours: float, reason: str) -> Done:
         session = self._workflow(name, self._ago(hours) - timedelta(seconds=34), "processing")
@@ -131,13 +139,13 @@ class _Past:
 
     def _retried_and_done(self) -> Iterator[Done]:
         """The model's answer was no JSON; the second time it was."""
-        ident = self._request("second try", self._ago(29.3), research.FAILURES[2])
+        ident = self._request("second try", self._ago(19.3), research.FAILURES[2])
         done = self._do(
-            "second try", "j.okafor", 28.8, partial(request_actions.retry, ident), "The model answers again"
+            "second try", "j.okafor", 18.8, partial(request_actions.retry, ident), "The model answers again"
         )
         yield done
         if not done.repeated:
-            self._work(ident, self._ago(28.8) + timedelta(seconds=3), None)
+            self._work(ident, self._ago(18.8) + timedelta(seconds=3), None)
 
     def _retried_and_denied(self) -> Iterator[Done]:
         """The source still denied access."""
@@ -197,6 +205,7 @@ class _Past:
     ) -> str:
         """The id of one that stands as a worker left it at ``until``, with its log."""
         rng, key = random.Random(f"{name} {self.now.isoformat()}"), self.requests.key
+        created -= timedelta(seconds=rng.uniform(0, 9))
         item = requests.submitted(key, requests.request_id(created, rng), created, rng, strategy="table")
         if failure and failure.source and failure.source not in item["config"]["sources"]:
             item["config"]["sources"].append(failure.source)

@@ -1,4 +1,4 @@
-"""The lines of the demo's requests, as items: kept for two days, and for longer of what failed."""
+"""The lines of the demo's requests, as items: kept for a day, and for longer of what failed."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from opsportal.demo.place import Item
 from opsportal.demo.requests import Made
 from opsportal.demo.stamps import naive
 
-KEPT = timedelta(hours=48)
+KEPT = timedelta(hours=26)
 
 
 def entry(

@@ -11,7 +11,7 @@ from opsportal.demo.place import Item
 from opsportal.demo.research import STAGES, Tick
 from opsportal.demo.stamps import naive
 
-PER_HOUR = 6.0  # at the busiest
+PER_HOUR = 5.0  # at the busiest
 FAILURE_RATE = 0.035
 # Minutes ago at which requests were submitted that the same source refused.
 DENIED_AT = (134, 129, 127.5, 122, 118)
@@ -46,7 +46,9 @@ def build(key: str, now: datetime, seed: int = 2) -> list[Made]:
     for created in traffic.arrivals(now, PER_HOUR, rng):
         failure = rng.choice(research.FAILURES) if rng.random() < FAILURE_RATE else None
         made.append(_one(key, created, rng, now, failure))
-    made += [_one(key, now - timedelta(minutes=ago), rng, now, research.DENIED) for ago in DENIED_AT]
+    for minutes in DENIED_AT:
+        created = now - timedelta(minutes=minutes, seconds=rng.uniform(0, 40))
+        made.append(_one(key, created, rng, now, research.DENIED))
     return [*made, _hanging(key, now, rng)]
 
 

@@ -155,10 +155,10 @@ class _Course:
                 continue
             failure = self.failure if self.failure and self.failure.stage == stage else None
             lines = list(step())
-            if failure:
-                lines = lines[: (len(lines) + 1) // 2]
-            for number, (seconds, level, message, counts) in enumerate(lines, 1):
-                percentage = round(low + (high - low) * number / (len(lines) + (failure is not None)), 1)
+            # What fails does so before its last line.
+            kept = lines[: self.rng.randint(1, max(len(lines) - 1, 1))] if failure else lines
+            for number, (seconds, level, message, counts) in enumerate(kept, 1):
+                percentage = round(low + (high - low) * number / len(lines), 1)
                 if percentage > self.reached.percentage:
                     made.append(Tick(seconds, stage, percentage, *counts, level, message))
             if failure:

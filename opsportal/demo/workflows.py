@@ -9,7 +9,7 @@ from opsportal.demo.place import Item
 from opsportal.demo.stamps import zulu
 from opsportal.demo.trades import Work
 
-PER_HOUR = 20.0  # at the busiest
+PER_HOUR = 16.0  # at the busiest
 FAILURE_RATE = 0.022
 LIFE = timedelta(days=90)
 # Minutes ago: a model that was out of its quota for twelve minutes.
@@ -45,7 +45,11 @@ class WorkflowBuilder:
         """The same failure, many times within minutes, at the second step."""
         return [
             self.workflow(
-                "failed", self.ago(minutes=minutes), min(1, len(self.names) - 1), "error", trades.THROTTLING
+                "failed",
+                self.ago(minutes=minutes, seconds=self.rng.uniform(0, 40)),
+                min(1, len(self.names) - 1),
+                "error",
+                trades.THROTTLING,
             )
             for minutes in THROTTLED_AT
         ]
@@ -55,7 +59,10 @@ class WorkflowBuilder:
         made = []
         for minutes, ended in zip(HANGING_SINCE, HANG_AFTER, strict=True):
             item = self.workflow(
-                "processing", self.ago(minutes=minutes + 1), min(ended, len(self.names) - 1), "in-progress"
+                "processing",
+                self.ago(minutes=minutes + 1, seconds=self.rng.uniform(0, 20)),
+                min(ended, len(self.names) - 1),
+                "in-progress",
             )
             made.append(item)
         return made
