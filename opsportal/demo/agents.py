@@ -124,9 +124,9 @@ SILENT_FOR = timedelta(hours=3, minutes=12)
 # itself: the average in ms and the share of errors.
 EXTRACTION = "trade_extraction"
 WORKERS: dict[str, tuple[list[str], float, float]] = {
-    "pdf_adapter": (["pdf_parsing", "ocr"], 12_400, 0.05),
-    EXTRACTION: (["trade_extraction", "schema_validation"], 25_600, 0.008),
-    "exception_management": (["exception_routing", "desk_notification"], 7_100, 0.05),
+    "pdf_adapter": (["pdf_parsing", "ocr"], 14_800, 0.05),
+    EXTRACTION: (["trade_extraction", "schema_validation"], 26_800, 0.008),
+    "exception_management": (["exception_routing", "desk_notification"], 7_600, 0.05),
 }
 # The registry's oldest entry, from which the time of the whole set can be read again.
 FIRST, FIRST_DAYS = PROFILES[0].id, 187

@@ -51,14 +51,17 @@ def load(now: datetime, *, with_hostile: bool = False) -> Iterator[Loaded]:
 
 
 def moment_of(default: datetime) -> datetime:
-    """The ``now`` of the set that was loaded into these tables, or `default`. Raises DynamoError."""
+    """The ``now`` of the set that was loaded into these tables, or `default`; whole milliseconds, as its ids have
+    them. Raises DynamoError."""
     table = binding("agents")
     client = clients.client(table.region, table.endpoint, patient=True)
     with translated(table):
         found = client.get_item(
             TableName=table.name, Key={table.key: {"S": agents.FIRST}}, ConsistentRead=True
         ).get("Item")
-    return agents.anchor(found) if found and "N" in found.get("registeredAt", {}) else default
+    if found and "N" in found.get("registeredAt", {}):
+        return agents.anchor(found)
+    return default.replace(microsecond=default.microsecond // 1000 * 1000)
 
 
 def _company(key: dict[str, str], now: datetime) -> dict[str, list[Item]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from opsportal.demo import trades
 from opsportal.demo.agents import live, operational
 from opsportal.demo.place import Item
 from opsportal.demo.request_logs import entry
@@ -58,7 +59,7 @@ class Oddities(WorkflowBuilder):
         )
         yield (
             "demo-step-failed-but-processing",
-            self.workflow("processing", self.ago(minutes=9), middle, "error"),
+            self.workflow("processing", self.ago(minutes=9), middle, "error", trades.THROTTLING),
         )
         expired = self.workflow("completed", self.ago(days=9.5), count)
         yield "demo-expired", expired | {"expiresAt": int(self.ago(hours=5).timestamp())}

@@ -26,11 +26,16 @@ class Command(BaseCommand):
             help="also items as careless, broken or hostile writers leave them: markup, control characters, "
             "wrong types, odd spellings",
         )
+        parser.add_argument(
+            "--check", action="store_true", help="say whether it may be loaded here, load nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            refuse_strict_environment("load_demo")
+            refuse_strict_environment("Sample data")
             refuse_real_tables(bindings(), "load_demo")
+            if options["check"]:
+                return
             now = moment_of(datetime.now(UTC))
             for loaded in load(now, with_hostile=options["hostile"]):
                 self.stdout.write(

@@ -10,7 +10,7 @@ from opsportal.dynamo.migrations import NotFound
 from opsportal.dynamo.plans import Plan, carry_out, plan
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.commands import Console
+from opsportal.tables.commands import Console, seed
 from opsportal.tables.drift import differences
 
 HELP = "apply the pending table migrations: show the plan, ask, create and change, verify"
@@ -28,6 +28,11 @@ def add_arguments(parser: CommandParser) -> None:
         action="store_true",
         help="add an index although DynamoDB will refuse later writes of the items that the plan names",
     )
+    parser.add_argument(
+        "--sample-data",
+        action="store_true",
+        help="in development: then load sample data, without a question (what is there is left alone)",
+    )
 
 
 def add_selection(parser: CommandParser) -> None:
@@ -44,6 +49,9 @@ def add_selection(parser: CommandParser) -> None:
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
+    sample_data = options.get("sample_data") and not options["plan"]
+    if options.get("sample_data"):
+        seed.refuse()
     try:
         todo = plan(target=options["target"], app=options["app"], tables=tuple(options["table"]))
     except NotFound as error:
@@ -55,7 +63,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     existing = [one.table for one in todo.planned if one.outlook.found]
     if options["plan"] or not todo:
         _verify(console, existing)
-        return 0
+        return seed.run(console, options) if sample_data else 0
     accepts = options["accept_index_rejects"]
     if not options["yes"] and (accepts or not _rejects(todo)):
         answer = console.ask("Do this? [yes/no] ").strip().lower()
@@ -63,6 +71,10 @@ def run(console: Console, options: dict[str, Any]) -> int:
             raise CommandError("Nothing was changed: nobody said yes. Where nobody can answer, use --yes.")
     carry_out(todo, console.say, accept_index_rejects=accepts)
     _verify(console, [*(one.table for one in todo.planned), *(table for table, _ in todo.lacking)])
+    if sample_data:
+        return seed.run(console, options)
+    if not options["yes"] and any(not (one.outlook.found or one.migration.step.own) for one in todo.planned):
+        seed.offer(console)
     return 0
 
 
