@@ -107,7 +107,12 @@ def _carried(world: World, session: str, steps: Sequence[str]) -> Any:
         result = yield from world.record(lambda: writer.start_step(session, work.key, work.doing))  # noqa: B023
         if not result:
             return "cancelled" if result.cancelled else "given up"
+        began = world.now()
         if (yield from world.wait(work.seconds, is_over)):
+            if world.has_turn(session, turn):
+                took = round((world.now() - began).total_seconds(), 3)
+                # So that the console can say that the cancel was seen.
+                yield from world.record(lambda: writer.stop_step(session, work.key, duration=took))  # noqa: B023
             return "cancelled"
         if work.error:
             yield from world.record(
