@@ -1,5 +1,6 @@
 """The demo's requests: a week of briefs, one source that denied access for a while, and one that hangs."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from opsportal.demo.place import Item
 from opsportal.demo.research import STAGES, Tick
 from opsportal.demo.stamps import naive
 
-PER_HOUR = 5.0  # at the busiest
+PER_HOUR = 3.0  # at the busiest
 FAILURE_RATE = 0.035
 # Minutes ago at which requests were submitted that the same source refused.
 DENIED_AT = (134, 129, 127.5, 122, 118)
@@ -42,9 +43,10 @@ class Made:
 def build(key: str, now: datetime, seed: int = 2) -> list[Made]:
     """The requests of the week before `now`, the oldest first; the newest are still at work."""
     rng = random.Random(seed)
+    failures = itertools.cycle(rng.sample(research.FAILURES, len(research.FAILURES)))
     made = []
     for created in traffic.arrivals(now, PER_HOUR, rng):
-        failure = rng.choice(research.FAILURES) if rng.random() < FAILURE_RATE else None
+        failure = next(failures) if rng.random() < FAILURE_RATE else None
         made.append(_one(key, created, rng, now, failure))
     for minutes in DENIED_AT:
         created = now - timedelta(minutes=minutes, seconds=rng.uniform(0, 40))

@@ -84,6 +84,10 @@ OTHER = Kind(
 )
 
 
+def kind_of(key: str) -> Kind:
+    return KINDS.get(key, OTHER)
+
+
 @dataclass(frozen=True)
 class Work:
     """One step of one workflow. `error` "": it succeeds. `pause`: seconds until the next step."""
@@ -114,7 +118,7 @@ def course(
     }
     made = []
     for number, key in enumerate(steps):
-        kind = KINDS.get(key, OTHER)
+        kind = kind_of(key)
         low, high = kind.seconds
         seconds, error, spends = rng.triangular(low, high, low + (high - low) / 3), "", True
         if number == fails_at:

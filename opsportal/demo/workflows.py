@@ -1,5 +1,6 @@
 """The demo's workflows: a week of documents, one batch of failures with one cause, and two that hang."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,11 +10,12 @@ from opsportal.demo.place import Item
 from opsportal.demo.stamps import zulu
 from opsportal.demo.trades import Work
 
-PER_HOUR = 16.0  # at the busiest
+# At the busiest; few enough that the overview reads all that completed in the week.
+PER_HOUR = 3.8
 FAILURE_RATE = 0.022
 LIFE = timedelta(days=90)
-# Minutes ago: a model that was out of its quota for twelve minutes.
-THROTTLED_AT = (52, 51.2, 49.6, 48.9, 46.1, 43.5, 41)
+# Minutes ago: a model that was out of its quota for ten minutes.
+THROTTLED_AT = (52, 49.6, 48.9, 46.1, 43.5, 41)
 # Minutes ago at which each of the two wrote for the last time; of how many steps they had ended, `HANG_AFTER`.
 HANGING_SINCE, HANG_AFTER = (47, 133), (2, 3)
 
@@ -34,12 +36,19 @@ class WorkflowBuilder:
         self.names = [step["key"] for step in steps]
 
     def week(self) -> list[Item]:
+        failures = itertools.cycle(self._failures())
         made = []
         for created in traffic.arrivals(self.now, PER_HOUR, self.rng):
-            fails = self.rng.random() < FAILURE_RATE
-            fails_at = self.rng.randrange(len(self.names)) if fails else None
-            made.append(self.at_work(created, trades.course(self.names, self.rng, fails_at=fails_at)))
+            fails_at, failure = next(failures) if self.rng.random() < FAILURE_RATE else (None, None)
+            works = trades.course(self.names, self.rng, fails_at=fails_at, failure=failure)
+            made.append(self.at_work(created, works))
         return made
+
+    def _failures(self) -> list[tuple[int, trades.Failure]]:
+        """Each way in which each step fails, in an order by chance: what fails apart from one another does so in
+        different ways."""
+        ways = [(at, way) for at, name in enumerate(self.names) for way in trades.kind_of(name).failures]
+        return self.rng.sample(ways, len(ways))
 
     def throttled(self) -> list[Item]:
         """The same failure, many times within minutes, at the second step."""

@@ -53,9 +53,9 @@ def test_each_range_has_its_share_of_a_week_with_days_nights_and_a_weekend(week:
             sum(age < span for age in ages)
             for span in (timedelta(hours=1), timedelta(days=1), timedelta(days=8))
         )
-        assert 3 <= hour < day / 5
+        assert 2 <= hour < day / 4
         assert day < seven / 6  # a Sunday is no seventh of the week
-        assert seven == len(items) > 400
+        assert seven == len(items) > 300
         by_hour = Counter((created(one).date(), created(one).hour) for one in items)
         working = [
             number for (date, at), number in by_hour.items() if date.weekday() < 5 and at in traffic.DAY_HOURS
@@ -84,7 +84,7 @@ def test_two_failures_come_in_clusters_close_in_time(week: Any) -> None:
         if (step.key, step.error) == ("tradeExtraction", trades.THROTTLED)
     ]
     denied = [one for one in requests_of(week[1]) if research.FORBIDDEN in str(one.first_error_text)]
-    for cluster, least in ((throttled, 6), (denied, 5)):
+    for cluster, least in ((throttled, 5), (denied, 5)):
         times = sorted(created(one) for one in cluster)
         assert len(times) >= least
         assert times[-1] - times[0] < timedelta(minutes=20)
@@ -161,6 +161,8 @@ def test_figures_add_up_and_rows_do_not_repeat(week: Any) -> None:
             )
             assert result["summary"]["total_sources"] == len(item["config"]["sources"])
         assert item["project_id"] == BRIEFS[item["request_type"]].project
+    # The overview reads 500 of a status at most: the whole week is in its figures.
+    assert Counter(str(one.overall_status) for one in week[0])["completed"] < 500
     rows = Counter((one.document_id, one.overall_status, one.total_duration) for one in week[0])
     assert rows.most_common(1)[0][1] == 1
 
