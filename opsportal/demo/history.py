@@ -7,7 +7,7 @@ import logging
 import random
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -46,16 +46,24 @@ def make(now: datetime) -> str:
             people = {name: _person(name, role) for name, role in PEOPLE.items()}
     except DatabaseError:
         return NO_ACCOUNTS
-    # Each action is logged as it is made, which is of no interest here.
-    log = logging.getLogger("opsportal.operations.endings")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
+    with _in_silence():
         made = _Past(now, people).act()
         rules.make(now, people)
-    finally:
-        log.setLevel(level)
     return f"Audit trail: {made} actions of {len(people)} people"
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Without the log's line for each action, and where other processes, of which none may run, could not be notified."""
+    logs = [logging.getLogger(name) for name in ("opsportal.operations.endings", "registry.versions")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _person(name: str, role: str) -> User:
@@ -228,21 +236,24 @@ class _Past:
         if job is None:
             return
         job.log("INFO", "Started processing")
-        for tick in research.course(job.config, self.rng, failure):
+        *before, last = research.course(job.config, self.rng, failure)
+        for tick in [*before, last]:
             if tick.stage == "content_extraction" and job.status == "processing":
                 job.executing()
             clock[0] += timedelta(seconds=tick.seconds)
-            if tick.error:
-                job.fail(tick.message)
-                break
-            job.log(tick.level, tick.message, stage=tick.stage)
-            job.progress(
-                tick.stage, tick.percentage, urls_found=tick.found, content_extracted=tick.extracted,
-                processing_errors=tick.failed,
-            )  # fmt: skip
+            if not tick.error:
+                job.log(tick.level, tick.message, stage=tick.stage)
+        # Of what a worker says of its progress only the last stays.
+        job.progress(
+            last.stage, last.percentage, urls_found=last.found, content_extracted=last.extracted,
+            processing_errors=last.failed,
+        )  # fmt: skip
+        if last.error:
+            job.fail(last.message)
         else:
             kind, seconds = str(job.item.get("request_type")), (clock[0] - moment).total_seconds()
-            job.complete(requests.results(ident, kind, self.rng, tick.found, tick.extracted, seconds))
+            number = len(job.config.get("sources") or ())
+            job.complete(requests.results(ident, kind, self.rng, last.found, last.extracted, seconds, number))
         writer.close()
 
     def _put_absent(self, table: Binding, item: Item) -> bool:
