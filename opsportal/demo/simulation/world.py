@@ -29,7 +29,7 @@ class Pace:
     its memory; ``foreign_rate`` the share of workflows that another program writes, in its own way."""
 
     speed: float = 1.0
-    rate: float = 1.2
+    rate: float = 1.5
     failure_rate: float = 0.06
     overwrite_rate: float = 0.0
     foreign_rate: float = 0.0
