@@ -19,9 +19,9 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from opsportal import accounts, aws
 from opsportal.dynamo import clients, ledger
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, bindings
 from opsportal.operations import outbox
-from opsportal.operations.tables import places
+from opsportal.operations.tables import AUDIT, JOBS, places
 from opsportal.tables.doctor import FAIL, NOTE, OK, UNKNOWN, Finding, examine
 from opsportal.tables.doctor.findings import AREAS, lines, summary
 from opsportal.tables.doctor.surroundings import database
@@ -58,7 +58,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def described(arguments: dict[str, Any], **more: Any) -> Answer:
-    """A table with the key that is configured."""
+    """A table with the key that is configured, and the declared indexes."""
     name = arguments.get("TableName", "")
     own = {"audit": ["action_id"], "jobs": ["pk", "sk"], "migrations": ["name"]}
     keys = next((keys for part, keys in own.items() if name.endswith(f"opsportal_{part}")), None) or [
@@ -76,7 +76,11 @@ def described(arguments: dict[str, Any], **more: Any) -> Answer:
     schema = [
         {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
     ]
+    specs = (AUDIT, JOBS, *(table.spec for table in bindings()))
+    spec = next((spec for spec in specs if spec.key == keys[0]), None)
     table = {"TableName": name, "TableStatus": "ACTIVE", "KeySchema": schema, "TableArn": "arn:x"}
+    if spec and spec.indexes:
+        table["GlobalSecondaryIndexes"] = [index.definition() for index in spec.indexes]
     return Answer({"Table": table | more})
 
 
@@ -425,16 +429,23 @@ def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
 
     dynamo.answer = answer
     wrong = one("tables", examine("writer"), FAIL)
-    assert "its key is processing_id, not sessionId" in wrong.what
+    assert (
+        "has the partition key 'processing_id', but the console is configured for 'sessionId'." in wrong.what
+    )
+    assert "Every page of one item" in wrong.why
     assert "DYNAMODB_WORKFLOWS_KEY=processing_id" in wrong.mend
 
 
 @pytest.mark.parametrize(
     ("keys", "kind", "said"),
     [
-        (["sessionId"], "N", "its key is sessionId (N), not sessionId"),
-        (["sessionId", "createdAt"], "S", "its key is sessionId, createdAt, not sessionId"),
-        (["processing_id"], "N", "its key is processing_id (N), not sessionId"),
+        (
+            ["sessionId"],
+            "N",
+            "The key attribute 'sessionId' of the table trade-matching-system-processing-status",
+        ),
+        (["sessionId", "createdAt"], "S", "has a sort key 'createdAt', which the console does not support."),
+        (["processing_id"], "N", "is of type N, and the console asks with a text (S)."),
     ],
 )
 def test_a_key_that_no_setting_mends_is_left_to_verify(
