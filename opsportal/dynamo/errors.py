@@ -174,7 +174,7 @@ def key_mismatch(table: "Binding", detail: str = "", *, asked: str = "") -> KeyM
             flaws = structure.key_flaws(table, describe(table))
     if flaws:
         kind = SortKey if flaws[0].point == "sort key" else KeyMismatch
-        return kind(flaws[0].sentence, flaws[0].fix, detail=detail)
+        return kind(flaws[0].sentence, flaws[0].fix)  # DynamoDB's own words say less
     mend = f"Set DYNAMODB_{table.logical.upper()}_KEY to the table's partition key (python manage.py dynamo verify --table {table.logical} names it); the console does not support a table with a sort key."
     if table.logical not in settings.DYNAMO_TABLES:
         mend = "It is another program's under the name of one of the console's own: move it away, then run python manage.py dynamo migrate."
