@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore import exceptions as boto
@@ -149,41 +149,11 @@ CREDENTIALS = {
 }
 # What an emulator answers that does not know an operation.
 UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
-# DynamoDB's words for a key of other attributes or types than the table's, asked for or put.
-_OTHER_KEY = re.compile(
-    r"key element does not match|number of conditions on the keys is invalid|[Mm]issing the key |Type mismatch for key "
-)
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
 _NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
 _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
 # AWS's words for a start key of another list, another key, or another query.
 _NO_START = re.compile("provided starting key|exclusive start key", re.IGNORECASE)
-
-
-def key_mismatch(table: "Binding", detail: str = "", *, asked: str = "") -> KeyMismatch:
-    """Of a table whose primary key is not the one that its settings, or for one of the console's own its
-    declaration, say: what it is instead, where the console may describe the table. `asked`: the operation."""
-    # Late: these raise this module's errors.
-    from opsportal.dynamo import structure
-    from opsportal.dynamo.descriptions import describe
-
-    flaws: list[structure.Flaw] = []
-    # DescribeTable can't be of another key, whatever answers says so.
-    if asked != "DescribeTable" and table.logical in settings.DYNAMO_TABLES:
-        with suppress(DynamoError):
-            flaws = structure.key_flaws(table, describe(table))
-    if flaws:
-        kind = SortKey if flaws[0].point == "sort key" else KeyMismatch
-        return kind(flaws[0].sentence, flaws[0].fix)  # DynamoDB's own words say less
-    mend = f"Set DYNAMODB_{table.logical.upper()}_KEY to the table's partition key (python manage.py dynamo verify --table {table.logical} names it); the console does not support a table with a sort key."
-    if table.logical not in settings.DYNAMO_TABLES:
-        mend = "It is another program's under the name of one of the console's own: move it away, then run python manage.py dynamo migrate."
-    sort_key = f" and the sort key {table.spec.range_key!r}" if table.spec.range_key else " alone"
-    return KeyMismatch(
-        f"{table.name} in {table.region} does not have the partition key {table.key!r}{sort_key} as its primary key.",
-        mend,
-        detail=detail,
-    )
 
 
 @contextmanager
@@ -222,6 +192,8 @@ PASSED_ON = frozenset(
 
 
 def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError:
+    from opsportal.dynamo import keys  # late: it raises this module's errors
+
     details: Any = error.response.get("Error", {})
     code, message = details.get("Code", "Unknown"), details.get("Message", "")
     variable = f"DYNAMODB_{table.logical.upper()}"
@@ -231,7 +203,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
-            _adds_it(table),
+            keys.adds_index(table),
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
@@ -260,27 +232,21 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             "and restart it.",
             detail=message,
         )
+    # An engine has many words for a key that is not the table's, so the table is asked; DescribeTable takes no key.
+    if code == "ValidationException" and error.operation_name != "DescribeTable":
+        mismatch = keys.described_mismatch(table)
+        if mismatch and (isinstance(mismatch, SortKey) or not _NO_START.search(message)):
+            return mismatch
     if code == "ValidationException" and _NO_START.search(message):
-        mismatch = key_mismatch(table, message, asked=error.operation_name)
-        if isinstance(mismatch, SortKey):
-            return mismatch  # no list of such a table goes on after a filter
         return MalformedCursor(
             "The position in this address is not one of this list's.",
             "Start again from the first page.",
             detail=message,
         )
-    if code == "ValidationException" and _OTHER_KEY.search(message):
-        return key_mismatch(table, message, asked=error.operation_name)
+    if code == "ValidationException" and "key element does not match" in message:
+        return keys.key_mismatch(table, message)
     logger.error("unexpected answer about %s", table.name, exc_info=error)
     return DynamoError(f"{error.operation_name} on {where}: {code}: {message}", detail=message)
-
-
-def _adds_it(table: "Binding") -> str:
-    from opsportal.dynamo import fixes  # late: it knows tables as deployed, by way of this module
-
-    if table.logical in settings.DYNAMO_TABLES:
-        return f"To add it: {fixes.add_indexes(table)}"
-    return f"python manage.py dynamo verify --table {table.logical} has the command that adds it."
 
 
 def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDenied:

@@ -23,8 +23,9 @@ from botocore.exceptions import ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.creation import create
-from opsportal.dynamo.errors import DynamoError, TableMissing, key_mismatch, translated
+from opsportal.dynamo.errors import DynamoError, TableMissing, translated
 from opsportal.dynamo.fixes import drop_index
+from opsportal.dynamo.keys import key_mismatch
 from opsportal.dynamo.tables import Binding, TableSpec, own_table
 
 LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name", source="the console's own")

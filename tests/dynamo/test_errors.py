@@ -224,9 +224,10 @@ def test_what_has_no_name_is_shown_with_dynamodbs_own_words_and_logged(
     assert found.kind == "server_fault"
     assert said in found.sentence
     assert "Query on dev-market_intelligence_requests in us-east-1" in found.sentence
-    assert [record.name for record in caplog.records] == ["opsportal.dynamo.errors"]
+    assert {record.name for record in caplog.records} == {"opsportal.dynamo.errors"}
     # A server's own fault is tried once more; a refusal is not.
-    assert len(fake.asked) == (2 if answer.status >= 500 else 1)
+    queries = [name for name in fake.operations if name != "DescribeTable"]  # whose key it is
+    assert len(queries) == (2 if answer.status >= 500 else 1)
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 404, 413, 429, 500, 502, 503])

@@ -339,7 +339,6 @@ SORTED = [
 
 
 @pytest.mark.django_db
-@pytest.mark.no_moto
 def test_a_table_with_a_sort_key_is_said_to_have_one(
     place: dict[str, Binding],
     operator_: Operator,
