@@ -58,8 +58,8 @@ def without(table: Binding, index: Index) -> str:
     if not setting(table, "TABLE"):  # one of the console's own, which nothing but the index finds items of
         return f"{_first_upper(index.serves)} fail."
     return (
-        f"Without it {index.serves} read the table by a bounded scan, which is slower, costs more read units "
-        "and says so on the page."
+        f"Without it the console reads the table by a bounded scan for {index.serves}, which is slower, costs more "
+        "read units and is said on the page."
     )
 
 

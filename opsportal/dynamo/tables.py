@@ -27,7 +27,7 @@ class Index:
     `include` the keys and those only.
 
     `optional` marks one that the documents do not have: it is used where a deployment has it. `serves`: what is
-    read by it, as the subject of a sentence in the plural.
+    read by it, in the plural.
     """
 
     name: str

@@ -135,6 +135,10 @@ def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
     assert "request-logs-index" in operator_.finding("FAIL", "request_logs: ")[0]
     unknown = [line for line in operator_.said if line.startswith("  unknown")]
     assert not any("ListByIndex" in line or "index" in line.lower() for line in unknown)
+    assert operator_.runs("status") == 0
+    assert operator_.has(
+        f"problem: The table {requests.name} in us-east-1 lacks the index status-index on (status"
+    )
     assert operator_.runs("verify --table requests") == 1
     assert sum(line.strip().startswith("BREAKS") for line in operator_.said) == 4
     assert operator_.has(adds)
@@ -144,7 +148,7 @@ def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
     assert operator_.has("1 of 3 sampled items (33 %) has no created_at and would not be in the index")
     assert operator_.has("status-index: the backfill writes ")
     assert operator_.has(
-        "To take status-index back: python manage.py dynamo migrate --table requests --drop-index status-index"
+        "To take an index back: python manage.py dynamo migrate --table requests --drop-index NAME"
     )
     with pytest.raises(UnlistedFound, match="has no created_at and would not be in the index") as refused:
         operator_.runs("migrate --yes --table requests --add-indexes")
@@ -173,10 +177,14 @@ def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
     assert operator_.has("applied  add_index_status-index (requests_app, ")
     assert operator_.runs("migrate --yes --table request_logs --add-indexes") == 0
     assert operator_.runs("doctor") == 0
+    assert operator_.runs("status") == 0
+    assert not operator_.has("problem: ")
 
     # And back.
     assert operator_.runs("migrate --table requests --drop-index status-index") == 0
-    assert operator_.has("no item is lost. Without it lists of requests, newest first, their counts")
+    assert operator_.has(
+        "no item is lost. Without it the console reads the table by a bounded scan for lists of requests, newest first"
+    )
     assert operator_.has(f"To add it again: {adds}")
     assert sorted(indexes_of(requests)) == sorted(set(INDEXES) - {"status-index"})
     assert "rolled_back_at" in ledger_item(requests, "add_index_status-index")
@@ -261,6 +269,14 @@ def test_only_what_is_declared_and_was_added_is_dropped(
     assert operator_.runs("migrate --yes --table workflows") == 0
     assert operator_.runs(f"migrate --table workflows --drop-index {INDEX}") == 0
     assert indexes_of(workflows) == []
+    logs = writer_b["request_logs"]
+    clients.client(*logs.place).delete_table(TableName=logs.name)
+    assert operator_.runs("migrate --yes --table request_logs --add-indexes") == 0
+    assert ledger_item(logs, "add_index_request-logs-index") == {}
+    assert operator_.runs("migrate --table request_logs --drop-index request-logs-index") == 0
+    assert "rolled_back_at" in ledger_item(logs, "add_index_request-logs-index")
+    assert operator_.runs("migrate --yes --table request_logs --add-indexes") == 0
+    assert indexes_of(logs) == ["request-logs-index"]
     clients.client(*requests.place).delete_table(TableName=requests.name)
     with pytest.raises(DynamoError, match="There is no table"):
         operator_.runs("migrate --yes --table requests --drop-index status-index")
@@ -319,12 +335,14 @@ def test_the_plan_of_writer_as_table_says_how_many_would_not_be_in_the_index(
         assert operator_.has(said)
         assert said in refused.value.sentence
         assert "--accept-unlisted" in refused.value.mend
-        assert operator_.has(" 3 write units, of about 3 items, <$0.01 on demand in us-east-1.")
+        assert operator_.has(" 3 write units, of about 3 items, <$0.01 on demand in us-east-1")
         assert indexes_of(workflows) == []
     assert operator_.runs("migrate --yes --table workflows --accept-unlisted") == 0
     assert indexes_of(workflows) == [INDEX]
     assert operator_.runs(f"migrate --table workflows --drop-index {INDEX}") == 0
-    assert operator_.has("Without it lists of workflows, newest first, their counts")
+    assert operator_.has(
+        "Without it the console reads the table by a bounded scan for lists of workflows, newest first"
+    )
     assert indexes_of(workflows) == []
 
 

@@ -79,7 +79,7 @@ def test_a_workflow_table_without_the_optional_index_is_right(at: Deployments) -
     at.deploy(table, as_documented)
     assert told(table) == []
     (index,) = [point for point in points(table, deployed(table)) if point.point.startswith("index ")]
-    assert "read the table by a bounded scan" in index.deployed
+    assert "reads the table by a bounded scan" in index.deployed
     assert index.deployed.endswith("python manage.py dynamo migrate --table workflows --add-indexes")
 
 

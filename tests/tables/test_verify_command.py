@@ -211,7 +211,9 @@ def test_json_tells_the_same(at: Deployments) -> None:
     (missing,) = [point for point in requests["points"] if point["outcome"] == "breaks"]
     assert (missing["point"], missing["deployed"]) == ("index user-index", "none")
     assert missing["mend"] == "python manage.py dynamo migrate --table requests --add-indexes"
-    assert missing["consequence"].startswith("Without it requests of a user read the table by a bounded scan")
+    assert missing["consequence"].startswith(
+        "Without it the console reads the table by a bounded scan for requests of a user"
+    )
     assert requests["sample"]["undocumented"] == [{"what": "status is 'done'", "example": "r", "count": 1}]
     assert requests["sample"]["read_units"] > 0
     assert requests["write_test"]["passed"] is True

@@ -12,6 +12,7 @@ from opsportal.dynamo.ledger import ADDED_INDEX
 from opsportal.dynamo.migrations import NotFound
 from opsportal.dynamo.plans import Plan, Planned
 from opsportal.dynamo.rollback import index_removal, remove
+from opsportal.dynamo.steps import Backfill
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console
 from opsportal.tables.costs import MILLION, money
@@ -20,35 +21,45 @@ from opsportal.tables.prices import price_list, without_price
 
 def index_lines(todo: Plan) -> list[str]:
     """What the indexes of the plan cost, whose the tables are, and how an index is taken back."""
-    added = [one for one in todo.planned if one.index]
-    lines = [line for one in added for line in _cost_lines(one)]
-    for name in dict.fromkeys(one.table.name for one in added if one.foreign):
+    lines: list[str] = []
+    for members in _by_table(one for one in todo.planned if one.index):
+        table = members[0].table
         lines += [
-            f"{name} is another program's table: the ledger does not say that migrate created it. Once an index is "
-            "there, DynamoDB refuses mistyped writes of that program too."
+            f"{one.index.name}: the backfill writes {_units(table, [one.outlook.backfill])}"
+            for one in members
+            if one.index and one.outlook.backfill
         ]
-    return lines + [
-        f"To take {one.index.name} back: {drop_index(one.table, one.index.name)}"
-        for one in added
-        if one.index
-    ]
+        if len(members) > 1:
+            lines.append(f"together: {_units(table, [one.outlook.backfill for one in members])}")
+        lines.append("From then on each write that changes an item is a write of each index that it is in.")
+        if members[0].foreign:
+            lines.append(
+                f"{table.name} is another program's table: the ledger does not say that migrate created it. Once an "
+                "index is there, DynamoDB refuses mistyped writes of that program too."
+            )
+        lines.append(f"To take an index back: {drop_index(table, 'NAME')}")
+    return lines
 
 
-def _cost_lines(one: Planned) -> list[str]:
-    index, backfill = one.index, one.outlook.backfill
-    if index is None or backfill is None:
-        return []
-    about = "at least" if backfill.least else "about"
-    said = f"{index.name}: the backfill writes {about} {backfill.units:,} write units, of about {backfill.items:,} items"
-    if backfill.capacity:
-        seconds = backfill.units / backfill.capacity
-        said += (
-            f", in the index's own capacity of {backfill.capacity:,} write units a second: {seconds / 60:,.0f} min "
-            "or longer"
-        )
-    else:
-        said += f", {_price(one.table, backfill.units)}"
-    return [f"{said}. From then on each write that changes an item is a write of this index too."]
+def _by_table(planned: Iterable[Planned]) -> list[list[Planned]]:
+    tables: dict[str, list[Planned]] = {}
+    for one in planned:
+        tables.setdefault(one.table.fingerprint, []).append(one)
+    return list(tables.values())
+
+
+def _units(table: Binding, backfills: Iterable[Backfill | None]) -> str:
+    """``about 3,000 write units, of about 3,000 items, $0.01 on demand in us-east-1``."""
+    known = [backfill for backfill in backfills if backfill]
+    units = sum(backfill.units for backfill in known)
+    about = "at least" if any(backfill.least for backfill in known) else "about"
+    said = f"{about} {units:,} write unit{'s' * (units != 1)}"
+    if len(known) == 1:
+        said += f", of about {known[0].items:,} item{'s' * (known[0].items != 1)}"
+    if capacity := known[0].capacity:
+        minutes = units / capacity / 60
+        return f"{said}, in the index's own capacity of {capacity:,} write units a second: {minutes:,.0f} min or longer"
+    return f"{said}, {_price(table, units)}"
 
 
 def _price(table: Binding, units: int) -> str:
