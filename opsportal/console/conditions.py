@@ -38,11 +38,13 @@ def condition(table: Binding) -> Condition:
     if flaws := [flaw for flaw in index_flaws(table, found) if flaw.breaks]:
         missing = [flaw.index.name for flaw in flaws if flaw.missing and flaw.index]
         first = flaws[0]
-        sentence, consequence = first.sentence, first.consequence
+        sentence, consequence, fix = first.sentence, first.consequence, first.fix
         if len(missing) > 1:
             sentence = f"The table {table.name} in {table.region} lacks the indexes {', '.join(missing)}."
             consequence = "What reads them reads the table by a bounded scan, which is slower and says so."
-        return Condition(table, found.state.lower(), tones.ATTENTION, f"{sentence} {consequence}", first.fix)
+        if first.missing:
+            fix = f"To add what is missing: {fix}"
+        return Condition(table, found.state.lower(), tones.ATTENTION, f"{sentence} {consequence}", fix)
     return Condition(
         table, found.state.lower(), tones.SUCCESS if found.state == "ACTIVE" else tones.ATTENTION
     )

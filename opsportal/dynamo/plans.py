@@ -9,9 +9,9 @@ from opsportal.dynamo.creation import Say, Setting
 from opsportal.dynamo.deployed import Deployed, deployed
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
+from opsportal.dynamo.index_samples import Samples
 from opsportal.dynamo.ledger import ADDED_INDEX, Entry
 from opsportal.dynamo.migrations import Migration, NotFound, entries_of, named, of, of_indexes, place_text
-from opsportal.dynamo.samples import Samples
 from opsportal.dynamo.steps import AddIndex, Outlook, same_table
 from opsportal.dynamo.structure import index_flaws
 from opsportal.dynamo.tables import Binding, Index

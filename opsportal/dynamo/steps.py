@@ -6,12 +6,12 @@ from datetime import datetime
 from math import ceil
 from typing import Protocol
 
-from opsportal.dynamo import creation, indexes, samples
+from opsportal.dynamo import creation, index_samples, indexes
 from opsportal.dynamo.creation import Say, create
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import TableMissing
+from opsportal.dynamo.index_samples import Sample, Samples
 from opsportal.dynamo.ledger import Entry
-from opsportal.dynamo.samples import Sample, Samples
 from opsportal.dynamo.structure import used_for
 from opsportal.dynamo.tables import Binding, Index, TableSpec, binding, bindings, own_table
 
@@ -199,8 +199,8 @@ class AddIndex:
 
 def _bounds(index: Index) -> str:
     """``status at most 2,048 bytes, created_at 1,024``."""
-    text = f"{index.hash_key} at most {samples.HASH_BYTES:,} bytes"
-    return f"{text}, {index.range_key} {samples.RANGE_BYTES:,}" if index.range_key else text
+    text = f"{index.hash_key} at most {index_samples.HASH_BYTES:,} bytes"
+    return f"{text}, {index.range_key} {index_samples.RANGE_BYTES:,}" if index.range_key else text
 
 
 def _sample_lines(sample: Sample, found: Description) -> list[str]:

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from opsportal.console.text import excerpt, one_line
 from opsportal.dynamo.deployed import Unknown
-from opsportal.dynamo.samples import share
+from opsportal.dynamo.index_samples import share
 from opsportal.dynamo.structure import NONE
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.drift import Agreement, Difference, Point

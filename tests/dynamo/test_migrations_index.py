@@ -9,7 +9,7 @@ import pytest
 from django.core.cache import caches
 from django.core.management import CommandError
 
-from opsportal.dynamo import clients, indexes, samples
+from opsportal.dynamo import clients, index_samples, indexes
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.plans import RejectsFound, UnlistedFound, migrate, plan
@@ -111,9 +111,9 @@ def test_the_command_does_not_even_ask_before_the_rejects_are_accepted(workflows
 def test_a_sample_is_bounded_and_says_of_how_many(
     workflows: Binding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "SAMPLE_PAGE_ITEMS", 2)
-    monkeypatch.setattr(samples, "SAMPLE_PAGES", 2)
-    monkeypatch.setattr(samples, "SAMPLE_NAMED", 1)
+    monkeypatch.setattr(index_samples, "SAMPLE_PAGE_ITEMS", 2)
+    monkeypatch.setattr(index_samples, "SAMPLE_PAGES", 2)
+    monkeypatch.setattr(index_samples, "SAMPLE_NAMED", 1)
     put_raw(workflows, *({**REJECTED[0], "sessionId": {"S": str(number)}} for number in range(7)))
     (planned,) = plan(**ONLY_INDEX).planned
     rejects = planned.outlook.rejects

@@ -38,7 +38,7 @@ def test_the_backfill_is_priced_where_the_regions_prices_are_known(settings: Any
     settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
         "requests": settings.DYNAMO_TABLES["requests"] | {"region": "xx-nowhere-1"}
     }
-    assert "price unknown (No prices for xx-nowhere-1: add it to a price file of your own" in lines(two[0])[0]
+    assert "price unknown (No prices for xx-nowhere-1" in lines(two[0])[0]
     broken = tmp_path / "prices.toml"
     broken.write_text("?")
     settings.DYNAMO_PRICES_FILE = str(broken)

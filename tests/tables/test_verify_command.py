@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from opsportal.dynamo import clients
-from opsportal.dynamo.samples import share
+from opsportal.dynamo.index_samples import share
 from opsportal.dynamo.tables import Binding, binding, own_table
 from opsportal.operations.tables import AUDIT, places
 from opsportal.tables import verification_report

@@ -64,12 +64,12 @@ def _units(table: Binding, backfills: Iterable[Backfill | None]) -> str:
 
 def _price(table: Binding, units: int) -> str:
     try:
-        prices = price_list().of(table.region)
+        price = getattr(price_list().of(table.region), "write_million", None)
     except ImproperlyConfigured as error:
         return f"price unknown ({error})"
-    if prices is None:
+    if price is None:
         return f"price unknown ({without_price(table.region).rstrip('.')})"
-    return f"{money(units * prices.write_million / MILLION)} on demand in {table.region}"
+    return f"{money(units * price / MILLION)} on demand in {table.region}"
 
 
 def confirm_names(console: Console, tables: Iterable[Binding], what: str, options: dict[str, Any]) -> None:
