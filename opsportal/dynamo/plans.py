@@ -110,7 +110,11 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = (), add_i
         )
     if add_indexes:
         known = {one.name for one in chosen}
-        chosen += [one for logical in tables for one in of_indexes(logical) if one.name not in known]
+        for logical in tables:
+            indexes = of_indexes(logical) if logical in settings.DYNAMO_TABLES else []
+            chosen += [one for one in indexes if one.name not in known]
+            if not indexes:
+                notes.append(f"{logical} has no declared index that could be added.")
     planned: list[Planned] = []
     lacking: list[tuple[Binding, Setting]] = []
     sampled = Samples()
@@ -120,7 +124,7 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = (), add_i
                 f"{one.name}: its rollback on {entry.table.name} in {entry.table.region}, begun {entry.when('removing')}, did not end. "
                 f"Finish it: {entry.undo_command}"
             )
-        elif not entry.applied:
+        elif not entry.applied or (add_indexes and _is_lost(one, entry)):
             coming = any(other.table == entry.table and not other.outlook.found for other in planned)
             if one.name.startswith(ADDED_INDEX) and not _is_wanted(one, entry, notes, coming=coming):
                 continue
@@ -147,6 +151,18 @@ def _is_wanted(one: Migration, entry: Entry, notes: list[str], *, coming: bool) 
     if not flaws:
         notes.append(f"{table.name} in {table.region} has the index {one.step.index} already.")
     return False
+
+
+def _is_lost(one: Migration, entry: Entry) -> bool:
+    """Whether the table is there without the index that the ledger says was added: its program made it again, or
+    somebody deleted the index."""
+    if not isinstance(one.step, AddIndex):
+        return False
+    try:
+        flaws = index_flaws(entry.table, describe(entry.table, fresh=True, patient=True))
+    except TableMissing:
+        return False
+    return any(flaw.missing and flaw.index and flaw.index.name == one.step.index for flaw in flaws)
 
 
 def created_by_us(table: Binding) -> bool:
@@ -270,6 +286,9 @@ def _apply(one: Planned, say: Say, done: set[tuple[str, str]]) -> bool:
     if entry.applied and key in done:
         return False  # an emulator that knows no regions: the table of both places is one
     say(one.title)
+    if entry.applied and _is_lost(one.migration, entry):
+        entry.begin_removal()
+        entry.finish_removal()
     if not entry.applied and entry.finish(one.migration.step.apply(entry.table, entry, say)):
         done.add(key)
         return True

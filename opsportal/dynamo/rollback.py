@@ -188,8 +188,13 @@ def index_removal(logical: str, name: str) -> Removal:
             f"{name!r} is no declared index of {logical}, so it is not ours to drop; declared: {those}."
         )
     ((one, entry),) = entries_of([declared[name]])
-    found = deployed(entry.table)
-    if not any(index.name == name for index in found.indexes):
+    try:
+        found: Deployed | None = deployed(entry.table)
+    except TableMissing:
+        if not entry.said:
+            raise
+        found = None
+    if found is None or not any(index.name == name for index in found.indexes):
         if not entry.said or entry.at("rolled_back"):
             raise NotFound(f"{entry.table.name} in {entry.table.region} has no index {name}.")
         return Removal(one, (entry,), None)

@@ -222,7 +222,7 @@ def _sample_lines(sample: Sample, found: Description) -> list[str]:
 
 def _backfill(found: Description, sample: Sample) -> Backfill:
     """By the sample where that is the whole table: its count is not six hours old."""
-    items = sample.read if sample.whole else found.items
+    items = sample.read if sample.whole else max(found.items, sample.read)
     inside = sample.read - sample.found - sample.unlisted
     if sample.read:
         items = ceil(items * inside / sample.read)

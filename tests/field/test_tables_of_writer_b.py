@@ -217,6 +217,7 @@ def test_outside_development_the_tables_name_is_asked_for_too(
     assert [question[:10] for question in operator_.asked] == ["Do this? [", "Type the t"]
     assert operator_.has(f"{requests.name} is another program's table")
     assert operator_.has("DynamoDB refuses mistyped writes of that program too")
+    assert operator_.has("If Terraform or CloudFormation manages it")
     for words in (f"{adding} --yes", f"{adding} --yes --confirm-name {writer_b['request_logs'].name}"):
         with pytest.raises(CommandError, match=f"use --yes --confirm-name {requests.name}"):
             operator_.runs(words)
@@ -277,9 +278,21 @@ def test_only_what_is_declared_and_was_added_is_dropped(
     assert "rolled_back_at" in ledger_item(logs, "add_index_request-logs-index")
     assert operator_.runs("migrate --yes --table request_logs --add-indexes") == 0
     assert indexes_of(logs) == ["request-logs-index"]
-    clients.client(*requests.place).delete_table(TableName=requests.name)
+    with pytest.raises(CommandError, match="--table"):
+        operator_.runs("migrate --yes --add-indexes")
+    assert operator_.runs("migrate --yes --table agents --add-indexes") == 0
+    assert operator_.has("agents has no declared index that could be added.")
+    # Its program makes the table again: the ledger is set right by the next command, whichever it is.
+    client = clients.client(*requests.place)
+    client.delete_table(TableName=requests.name)
+    assert operator_.runs("migrate --yes --table requests --drop-index status-index") == 0
+    assert operator_.has("is gone already; the ledger will say so of add_index_status-index")
     with pytest.raises(DynamoError, match="There is no table"):
-        operator_.runs("migrate --yes --table requests --drop-index status-index")
+        operator_.runs("migrate --yes --table requests --drop-index user-index")
+    create(requests, "request_id")
+    assert operator_.runs("migrate --yes --table requests --add-indexes") == 0
+    assert sorted(indexes_of(requests)) == sorted(INDEXES)
+    assert operator_.runs("migrate --table requests --drop-index strategy-index") == 0
 
 
 def test_a_run_that_is_interrupted_is_taken_up_where_it_was(

@@ -35,7 +35,8 @@ def index_lines(todo: Plan) -> list[str]:
         if members[0].foreign:
             lines.append(
                 f"{table.name} is another program's table: the ledger does not say that migrate created it. Once an "
-                "index is there, DynamoDB refuses mistyped writes of that program too."
+                "index is there, DynamoDB refuses mistyped writes of that program too. If Terraform or CloudFormation "
+                "manages it, declare the indexes there too, or its next run takes them away."
             )
         lines.append(f"To take an index back: {drop_index(table, 'NAME')}")
     return lines
