@@ -198,7 +198,8 @@ def index_removal(logical: str, name: str) -> Removal:
         if not entry.said or entry.at("rolled_back"):
             raise NotFound(f"{entry.table.name} in {entry.table.region} has no index {name}.")
         return Removal(one, (entry,), None)
-    with_table = not entry.said and created_by_us(entry.table)
+    own_entry = entry.applied or entry.begun or entry.removing
+    with_table = not own_entry and created_by_us(entry.table)
     if not with_table:
         refuse_what_is_not_ours(one, entry, found)
     return Removal(one, (entry,), found, with_table=with_table)

@@ -278,6 +278,12 @@ def test_only_what_is_declared_and_was_added_is_dropped(
     assert "rolled_back_at" in ledger_item(logs, "add_index_request-logs-index")
     assert operator_.runs("migrate --yes --table request_logs --add-indexes") == 0
     assert indexes_of(logs) == ["request-logs-index"]
+    # It goes with its table, comes back with it, and may be dropped again.
+    operator_.answer = lambda question: logs.name if "name" in question else "no"
+    assert operator_.runs("rollback --table request_logs") == 0
+    operator_.answer = lambda question: "yes"
+    assert operator_.runs("migrate --yes --table request_logs") == 0
+    assert operator_.runs("migrate --table request_logs --drop-index request-logs-index") == 0
     with pytest.raises(CommandError, match="--table"):
         operator_.runs("migrate --yes --add-indexes")
     assert operator_.runs("migrate --yes --table agents --add-indexes") == 0
