@@ -108,6 +108,10 @@ class Binding:
         return hashlib.sha256("\n".join((self.name, *self.place)).encode()).hexdigest()[:16]
 
     def create_request(self, *, optional_indexes: bool = False) -> dict[str, Any]:
+    @property
+    def tags(self) -> dict[str, str]:
+        return {key: value.format(env=settings.OPSPORTAL_ENV) for key, value in self.spec.tags.items()}
+
         """The arguments of CreateTable: keys, indexes, billing, encryption and tags.
 
         TTL and point-in-time recovery have calls of their own, once the table is ACTIVE.
@@ -128,8 +132,8 @@ class Binding:
             request["GlobalSecondaryIndexes"] = [index.definition() for index in indexes]
         if self.spec.encryption:
             request["SSESpecification"] = {"Enabled": True, "SSEType": self.spec.encryption}
-        if self.spec.tags:
-            request["Tags"] = [{"Key": key, "Value": value} for key, value in self.spec.tags.items()]
+        if self.tags:
+            request["Tags"] = [{"Key": key, "Value": value} for key, value in self.tags.items()]
         return request
 
 

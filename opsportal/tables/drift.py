@@ -8,8 +8,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, DeployedIndex, Ttl, Unknown
 from opsportal.dynamo.tables import Binding, Index
+from opsportal.environments import is_live
 from opsportal.tables.mends import anew, assign, aws, create_index, delete_index, setting
 
 NONE = "none"
@@ -250,15 +253,17 @@ def _encryption(table: Binding, found: Deployed) -> Point:
 
 
 def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
-    if not table.spec.tags:
+    if not table.tags:
         return
     if isinstance(found.tags, Unknown):
-        yield _unknown("tags", ", ".join(table.spec.tags), found.tags)
+        yield _unknown("tags", ", ".join(table.tags), found.tags)
         return
-    for key, value in table.spec.tags.items():
-        deployed = found.tags.get(key)
-        if deployed == value:
-            yield Agreement(f"tag {key}", value)
+    for key, value in table.tags.items():
+        deployed = found.tags.get(key, NONE)
+        # Seed 000 tags the table of its one environment so, whatever that is called here.
+        documented = deployed == "production" and key == "Environment" and is_live(settings.OPSPORTAL_ENV)
+        if deployed == value or documented:
+            yield Agreement(f"tag {key}", deployed)
             continue
         tag = json.dumps([{"Key": key, "Value": value}])
         mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)

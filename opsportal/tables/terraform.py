@@ -113,7 +113,8 @@ def _resource(one: Exported) -> Block:
         key = {"kms_key_arn": quoted(found.kms_key)} if found and found.kms_key else {}
         blocks.append(Block("server_side_encryption", {"enabled": word(True), **key}))
     deployed_tags = found.tags if found and isinstance(found.tags, Mapping) else {}
-    if tags := {**dict(sorted(deployed_tags.items())), **spec.tags}:
+    # A tag of another value is somebody's choice.
+    if tags := {**table.tags, **dict(sorted(deployed_tags.items()))}:
         blocks.append(mapping("tags", tags))
     blocks.append(Block("lifecycle", {"prevent_destroy": word(True)}))
     head = f'resource "aws_dynamodb_table" "{one.label}"'

@@ -64,7 +64,7 @@ def test_the_workflow_table_is_as_its_document_says(environment: pytest.MonkeyPa
         "Tags": [
             {"Key": "Name", "Value": "Orchestrator Processing Status"},
             {"Key": "Component", "Value": "AgentCore"},
-            {"Key": "Environment", "Value": "production"},
+            {"Key": "Environment", "Value": "dev"},
             {"Key": "Purpose", "Value": "Real-time workflow status tracking"},
         ],
     }

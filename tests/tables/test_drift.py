@@ -283,7 +283,7 @@ def optional_keys(request: Request) -> None:
         ("requests", provision, "billing", "PAY_PER_REQUEST", "PROVISIONED", "--billing-mode PAY_PER_REQUEST"),
         ("workflows", lambda r: r.pop("SSESpecification"), "encryption", "KMS", "by the key that AWS owns", "Enabled=true,SSEType=KMS"),
         ("workflows", no_tag, "tag Component", "AgentCore", "none", "tag-resource"),
-        ("workflows", other_tag, "tag Environment", "production", "staging 'one'", '"Value": "production"'),
+        ("workflows", other_tag, "tag Environment", "dev", "staging 'one'", '"Value": "dev"'),
         ("workflows", optional_keys, "keys of overallStatus-createdAt-index", "overallStatus, createdAt", "overallStatus", "Delete"),
     ],
     ids=["undeclared index", "provisioned", "no encryption", "missing tag", "other tag", "optional index with other keys"],
@@ -298,6 +298,20 @@ def test_what_breaks_nothing_is_a_note(
     assert (difference.point, difference.declared, difference.deployed) == (point, declared, found)
     assert not difference.breaks
     assert mend in difference.mend
+
+
+@pytest.mark.no_moto
+def test_the_documents_tag_is_as_declared_where_the_environments_name_says_production(
+    at: Deployments,
+) -> None:
+    at.settings.OPSPORTAL_ENV = "eu-prod"
+    table = binding("workflows")
+    assert table.tags["Environment"] == "eu-prod"
+    at.deploy(table, lambda request: request["Tags"][2].update(Value="production"))
+    assert told(table) == []
+    at.settings.OPSPORTAL_ENV = "qa"
+    difference = only(table)
+    assert (difference.declared, difference.deployed, difference.breaks) == ("qa", "production", False)
 
 
 def test_ttl_that_is_off_or_on_another_attribute_is_a_note(at: Deployments) -> None:

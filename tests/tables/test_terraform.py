@@ -185,6 +185,16 @@ def test_what_only_the_deployment_has_is_kept() -> None:
     assert resource["tags"] == {"team": "ops"}
 
 
+def test_tags_are_the_environments_and_those_of_the_deployment_stay(settings: Any) -> None:
+    settings.OPSPORTAL_ENV = "qa"
+    table = binding("workflows")
+    (new,) = resources(terraform([Exported("workflows", table)])).values()
+    assert new["tags"] == {**table.spec.tags, "Environment": "qa"}
+    found = deployed(table, tags={"Environment": "production", "team": "ops"})
+    (theirs,) = resources(terraform([Exported("workflows", table, found)])).values()
+    assert theirs["tags"] == {**table.tags, "Environment": "production", "team": "ops"}
+
+
 def test_an_optional_index_is_exported_where_it_is_deployed() -> None:
     table = binding("workflows")
     index = DeployedIndex("overallStatus-createdAt-index", "overallStatus", "createdAt", "ALL", usable=True)
