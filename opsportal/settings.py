@@ -213,10 +213,25 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
 # fmt: off
 DYNAMO_TABLES: dict[str, dict[str, str]] = {
     "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),
-    "requests": _table("requests", "requests_app.tables.REQUESTS", name=f"{OPSPORTAL_ENV}-market_intelligence_requests", region="us-east-1", key="request_id", ttl="ttl"),
-    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=f"{OPSPORTAL_ENV}-request_processing_logs", region="us-east-1", key="log_id", ttl="ttl"),
+    "requests": _table("requests", "requests_app.tables.REQUESTS", name=_request_tables["requests"], region="us-east-1", key="request_id", ttl="ttl"),
+    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=_request_tables["request_logs"], region="us-east-1", key="log_id", ttl="ttl"),
     "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),
 }
+# Seed 001 spells the names of the requests' tables with underscores, seed 002 with hyphens.
+REQUEST_TABLES_SPELLING = env.str("REQUEST_TABLES_SPELLING", default="underscore")
+REQUEST_TABLE_NAMES = {
+    spelling: {
+        "requests": f"{OPSPORTAL_ENV}-market{mark}intelligence{mark}requests",
+        "request_logs": f"{OPSPORTAL_ENV}-request{mark}processing{mark}logs",
+    }
+    for spelling, mark in (("underscore", "_"), ("hyphen", "-"))
+}
+if REQUEST_TABLES_SPELLING not in REQUEST_TABLE_NAMES:
+    raise ImproperlyConfigured(
+        f"REQUEST_TABLES_SPELLING is {REQUEST_TABLES_SPELLING!r}; it must be {' or '.join(REQUEST_TABLE_NAMES)}."
+    )
+_request_tables = REQUEST_TABLE_NAMES[REQUEST_TABLES_SPELLING]
+
 # fmt: on
 
 # The console's own tables, in every place that holds one of these.
