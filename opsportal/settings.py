@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from opsportal.environments import COLOURS, NAME, is_strict
 from opsportal.server.environment import whole_number
 from opsportal.telemetry.logs import FORMATTERS, format_of
 
@@ -40,10 +41,16 @@ env = _Env()
 # --- Which deployment this is ------------------------------------------------------------------
 
 OPSPORTAL_ENV = env.str("OPSPORTAL_ENV", default="dev")
-if OPSPORTAL_ENV not in ("dev", "staging", "prod"):
+if not NAME.fullmatch(OPSPORTAL_ENV):
     raise ImproperlyConfigured(
-        f"OPSPORTAL_ENV is {OPSPORTAL_ENV!r}; it is the prefix of the table names and must be "
-        "dev, staging or prod."
+        f"OPSPORTAL_ENV is {OPSPORTAL_ENV!r}; it is the prefix of the table names: 1 to 20 of a-z, 0-9 and -, and "
+        "no - at its start, such as dev, qa or prod."
+    )
+# Of the stripe and the badge on every page; "" is by the name.
+ENVIRONMENT_COLOUR = env.str("ENVIRONMENT_COLOUR", default="")
+if ENVIRONMENT_COLOUR not in ("", *COLOURS):
+    raise ImproperlyConfigured(
+        f"ENVIRONMENT_COLOUR is {ENVIRONMENT_COLOUR!r}; it must be {', '.join(COLOURS[:-1])} or {COLOURS[-1]}."
     )
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 
@@ -210,13 +217,6 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
     }
 
 
-# fmt: off
-DYNAMO_TABLES: dict[str, dict[str, str]] = {
-    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),
-    "requests": _table("requests", "requests_app.tables.REQUESTS", name=_request_tables["requests"], region="us-east-1", key="request_id", ttl="ttl"),
-    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=_request_tables["request_logs"], region="us-east-1", key="log_id", ttl="ttl"),
-    "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),
-}
 # Seed 001 spells the names of the requests' tables with underscores, seed 002 with hyphens.
 REQUEST_TABLES_SPELLING = env.str("REQUEST_TABLES_SPELLING", default="underscore")
 REQUEST_TABLE_NAMES = {
@@ -232,6 +232,13 @@ if REQUEST_TABLES_SPELLING not in REQUEST_TABLE_NAMES:
     )
 _request_tables = REQUEST_TABLE_NAMES[REQUEST_TABLES_SPELLING]
 
+# fmt: off
+DYNAMO_TABLES: dict[str, dict[str, str]] = {
+    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),
+    "requests": _table("requests", "requests_app.tables.REQUESTS", name=_request_tables["requests"], region="us-east-1", key="request_id", ttl="ttl"),
+    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=_request_tables["request_logs"], region="us-east-1", key="log_id", ttl="ttl"),
+    "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),
+}
 # fmt: on
 
 # The console's own tables, in every place that holds one of these.
@@ -409,7 +416,7 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "opsportal.console.refusals.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 # Seed ids and cursors travel in URLs; the session must not travel without TLS outside development.
-HTTPS = OPSPORTAL_ENV != "dev" or env.bool("HTTPS", default=False)
+HTTPS = is_strict(OPSPORTAL_ENV) or env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
@@ -549,7 +556,7 @@ def _is_weak(key: str) -> bool:
 def _refuse_insecure() -> None:
     """Raise ImproperlyConfigured, with the mend, rather than start open to strangers."""
     only_loopback = set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
-    if OPSPORTAL_ENV != "dev" or not only_loopback:
+    if is_strict(OPSPORTAL_ENV) or not only_loopback:
         if SECRET_KEY == INSECURE_SECRET_KEY:
             raise ImproperlyConfigured(
                 "SECRET_KEY is the built-in one, which anyone can read. Set SECRET_KEY to the output of: "
@@ -559,7 +566,7 @@ def _refuse_insecure() -> None:
             raise ImproperlyConfigured(
                 "SECRET_KEY_FALLBACKS has the built-in key, which anyone can read: take it out."
             )
-    if OPSPORTAL_ENV == "dev":
+    if not is_strict(OPSPORTAL_ENV):
         return
     if _is_weak(SECRET_KEY):
         raise ImproperlyConfigured("SECRET_KEY is too short: use at least 50 random characters.")

@@ -19,6 +19,7 @@ from tracking.status_api import router as status_api
 
 handler403 = "opsportal.console.refusals.permission_denied"
 handler404 = "opsportal.console.refusals.not_found"
+handler500 = "opsportal.console.refusals.broken"
 
 urlpatterns = [
     path("", include("opsportal.console.urls")),

@@ -267,7 +267,7 @@ def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
             continue
         tag = json.dumps([{"Key": key, "Value": value}])
         mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
-        yield Difference(f"tag {key}", value, NONE if deployed is None else deployed, mend=mend)
+        yield Difference(f"tag {key}", value, deployed, mend=mend)
 
 
 def _unknown(point: str, declared: str, unknown: Unknown) -> Difference:

@@ -14,6 +14,7 @@ from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding, Index
+from opsportal.environments import is_strict
 from opsportal.tables.drift import differences
 from opsportal.tables.hcl import Block, document, mapping, quoted, texts, word
 from opsportal.tables.overview import Shown
@@ -102,7 +103,7 @@ def _resource(one: Exported) -> Block:
     if spec.range_key:
         arguments["range_key"] = quoted(spec.range_key)
     # In development `manage.py dynamo rollback` shall be able to delete what it made.
-    protected = found.deletion_protection if found else settings.OPSPORTAL_ENV != "dev"
+    protected = found.deletion_protection if found else is_strict(settings.OPSPORTAL_ENV)
     arguments["deletion_protection_enabled"] = word(protected)
     blocks = [*_attributes(one), *_indexes(one), *_ttl(one)]
     recovery = found is not None and isinstance(found.recovery, Recovery) and found.recovery.enabled

@@ -129,7 +129,7 @@ def test_the_same_tables_give_the_same_file() -> None:
     assert exported() == exported()
 
 
-@pytest.mark.parametrize(("environment", "protected"), [("dev", False), ("prod", True)])
+@pytest.mark.parametrize(("environment", "protected"), [("local", False), ("uat", True)])
 def test_tables_outside_development_are_protected_from_deletion(
     settings: Any, environment: str, protected: bool
 ) -> None:
