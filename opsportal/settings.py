@@ -17,6 +17,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from opsportal.environments import COLOURS, NAME, is_strict
+from opsportal.origins import origin_of
 from opsportal.server.environment import whole_number
 from opsportal.telemetry.logs import FORMATTERS, format_of
 
@@ -100,6 +101,8 @@ MIDDLEWARE = [
     "opsportal.console.request_ids.RequestIdMiddleware",
     "opsportal.telemetry.access_log.AccessLogMiddleware",
     "opsportal.telemetry.access_log.ProbeHostMiddleware",
+    # Outside of whatever may refuse a request: a page can read why only with these headers on the refusal.
+    "opsportal.api.cors.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
@@ -331,6 +334,30 @@ API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
 # Bytes of the largest body that is read of anybody; the server refuses a larger one by its length (2.5 MB is
 # Django's own limit for a form).
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MOST_BODY)
+# Origins of the web pages that may call the API with a token; none: no page of another origin may.
+CORS_ALLOWED_ORIGINS: list[str] = []
+for _origin in filter(None, map(str.strip, env.list("CORS_ALLOWED_ORIGINS", default=[]))):
+    try:
+        CORS_ALLOWED_ORIGINS.append(origin_of(_origin))
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"CORS_ALLOWED_ORIGINS has {_origin!r}, which is no origin: write scheme://host[:port] of each, such as "
+            "https://app.example.com, separated by commas, without path or wildcard."
+        ) from None
+CORS_URLS_REGEX = r"/api/|/workflow/(?s:.+)/status\Z"
+# No page of another origin may use the console's session: such pages send a token.
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-type", "idempotency-key", "if-none-match", "x-correlation-id",
+    "x-request-id",
+]  # fmt: skip
+CORS_EXPOSE_HEADERS = [
+    "Age", "Allow", "Idempotency-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Correlation-ID",
+    "X-Request-ID",
+]  # fmt: skip
+# Seconds; a browser asks again that much later at most once an origin is taken away.
+CORS_PREFLIGHT_MAX_AGE = 600
 # Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
 AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
 

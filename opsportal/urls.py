@@ -1,6 +1,8 @@
 """Every address of the console. A view without an access mark answers nobody (`opsportal.console.access`)."""
 
-from django.urls import include, path
+from typing import Any
+
+from django.urls import URLPattern, include, path
 
 from opsportal.accounts.admin import site
 from opsportal.api.audit import router as audit_api
@@ -52,6 +54,8 @@ for _router in (
     api.add_router("", _router)
 _operations, _app, _namespace = api.urls
 # Seed 003's own address of the status document: the same view, under the same name in metrics and logs.
-_status = next(one.callback for one in _operations if one.name == "workflow_status")
-_at_root = path("workflow/<text:session_id>/status", _status, name="workflow_status")
+_views: dict[str, Any] = {
+    one.name: one.callback for one in _operations if isinstance(one, URLPattern) and one.name
+}
+_at_root = path("workflow/<text:session_id>/status", _views["workflow_status"], name="workflow_status")
 urlpatterns.append(path("", include(([_at_root, path("api/", include(_operations))], _app), _namespace)))
