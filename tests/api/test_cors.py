@@ -216,7 +216,10 @@ def test_a_page_acts_with_its_token_and_never_with_a_session(
     assert CREDENTIALS not in answer.headers
     # The token acts, and as itself, whoever's cookie comes along.
     answer = session.post(
-        path, "{}", content_type="application/json", headers=cross | {"Authorization": f"Bearer {caller.text}"}
+        path,
+        "{}",
+        content_type="application/json",
+        headers=cross | {"Authorization": f"Bearer {caller.text}"},
     )
     assert (answer.status_code, answer.json()["by"]) == (200, caller.token.actor_name)
 
