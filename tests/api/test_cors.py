@@ -201,6 +201,13 @@ def test_a_page_acts_with_its_token_and_never_with_a_session(
         ):
             answer = session.post(path, headers=headers | {"Sec-Fetch-Site": site})
             assert (answer.status_code, answer.json()["title"]) == (403, "Refused: sent by another site")
+    # A browser that sends no Sec-Fetch-Site is held off by Django's check of tokens and origins.
+    old = Client(enforce_csrf_checks=True)
+    old.cookies = session.cookies
+    for headers in ({"Origin": PAGE}, {"Origin": PAGE, "X-CSRFToken": csrf}):
+        answer = old.post(path, headers=headers)
+        assert (answer.status_code, answer.json()["title"]) == (403, "The CSRF token is missing or wrong")
+    assert old.post(path, headers={"X-CSRFToken": csrf}).status_code == 415  # let in, and then read
     # Beside an Authorization that is no token, the cookie counts for nothing.
     for text in ("", "Bearer", "Bearer nothing", "Basic b2xnYTpvcHNw"):
         answer = session.post(path, headers=cross | {"Authorization": text, "X-CSRFToken": csrf})
