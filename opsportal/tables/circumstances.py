@@ -108,6 +108,6 @@ def key_manager(key: str, region: str) -> str:
         return trouble.why
 
 
-def has_default_key(table: Binding, key: str) -> bool:
-    """Whether the key that encrypts a table is known to be AWS's own for DynamoDB, ``aws/dynamodb``."""
-    return bool(key) and not is_emulated(table, "kms") and key_manager(key, table.region) == "AWS"
+def manager_of(table: Binding, key: str) -> str:
+    """As `key_manager`, of the key that encrypts a table; "" without one, or at an emulator."""
+    return key_manager(key, table.region) if key and not is_emulated(table, "kms") else ""

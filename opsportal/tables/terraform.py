@@ -13,7 +13,7 @@ from opsportal.dynamo.deployed import Deployed, deployed
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.circumstances import has_default_key
+from opsportal.tables.circumstances import manager_of
 from opsportal.tables.hcl import Block, document, quoted
 from opsportal.tables.overview import Shown
 from opsportal.tables.terraform_table import Exported, alias, resource
@@ -50,7 +50,7 @@ def _look(key: str, table: Binding, silence: Silence, offline: bool) -> Exported
     except (DynamoError, ServiceTrouble) as trouble:
         return Exported(key, table, note=f"If it exists, import it. It could not be looked for: {trouble}")
     replicas = {one.region: _replica(replace(table, region=one.region), silence) for one in found.replicas}
-    return Exported(key, table, found, replicas=replicas, default_key=has_default_key(table, found.kms_key))
+    return Exported(key, table, found, replicas=replicas, manager=manager_of(table, found.kms_key))
 
 
 def _replica(table: Binding, silence: Silence) -> Deployed | str:

@@ -4,6 +4,7 @@ Of a table that exists each setting is as deployed; what is declared and not dep
 encryption, a tag) is added, and a comment says so.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -25,8 +26,8 @@ WARM = Units(12_000, 4_000)
 class Exported:
     """A table to be exported. `found`: as deployed at AWS; `note`: why that is not known, or "".
 
-    `replicas`: region -> the replica as deployed there, or why that is not known. `default_key`: whether its KMS
-    key is AWS's own for DynamoDB, which Terraform must not be given.
+    `replicas`: region -> the replica as deployed there, or why that is not known. `manager` of its KMS key: CUSTOMER;
+    AWS for DynamoDB's default key, which Terraform must not be given; or why that is not known.
     """
 
     key: str
@@ -34,12 +35,12 @@ class Exported:
     found: Deployed | None = None
     note: str = ""
     replicas: Mapping[str, Deployed | str] = field(default_factory=dict)
-    default_key: bool = False
+    manager: str = ""
 
     @property
     def label(self) -> str:
         """Its name among Terraform's resources."""
-        return self.key.replace("-", "_").replace(".", "_")
+        return _identifier(self.key)
 
     @property
     def name(self) -> str:
@@ -54,7 +55,12 @@ class Exported:
 
 def alias(region: str) -> str:
     """The name of a region's provider."""
-    return region.replace("-", "_")
+    return _identifier(region)
+
+
+def _identifier(text: str) -> str:
+    """A name of Terraform's, which stands without quotes."""
+    return re.sub(r"\W", "_", text)
 
 
 def resource(one: Exported) -> Block:
@@ -237,7 +243,7 @@ def _encryption(one: Exported) -> Iterator[Block]:
     """Without a key of one's own, KMS is AWS's key for DynamoDB, which must not be named."""
     found = one.found
     if one.table.spec.encryption or (found and found.encryption):
-        named = found is not None and found.encryption and found.kms_key and not one.default_key
+        named = found is not None and found.encryption and found.kms_key and one.manager != "AWS"
         key = {"kms_key_arn": quoted(found.kms_key)} if found and named else {}
         yield Block("server_side_encryption", {"enabled": word(True), **key})
 
@@ -272,6 +278,8 @@ def _comments(one: Exported) -> Iterator[str]:
                 f"As deployed it differs in {difference.point}: {difference.deployed}, declared "
                 f"{difference.declared}."
             )
+    if one.found.kms_key and one.manager not in ("", "AWS", "CUSTOMER"):
+        yield f"If its key is aws/dynamodb, take kms_key_arn out: whose it is could not be told. {one.manager}"
     if one.found.billing_mode == PROVISIONED:
         yield (
             "Where auto scaling sets the capacity, add read_capacity and write_capacity to lifecycle's ignore_changes."

@@ -274,6 +274,7 @@ def test_every_large_region_has_prices_with_their_source_and_date() -> None:
             found = prices.of(region, table_class)
             figures = [getattr(found, figure) for figure in FIGURES]
             assert all(figure is not None and figure > 0 for figure in figures), region
+    assert len({region for region, _ in prices.classes}) == 34, "as the README and docs/tables.md say"
     assert prices.source.startswith("https://aws.amazon.com/dynamodb/pricing")
     registry = prices.of("eu-north-1")
     assert [getattr(registry, figure) for figure in FIGURES] == [

@@ -185,6 +185,18 @@ def test_what_only_the_deployment_has_is_kept() -> None:
     assert resource["tags"] == {"team": "ops"}
 
 
+def test_dynamodbs_default_key_is_not_named_and_one_that_may_be_it_is_said_to_be() -> None:
+    """UpdateTable refuses aws/dynamodb by its ARN; KMS says whose a key is, to those that it lets ask."""
+    table = binding("agents")
+    found = deployed(table, encryption="KMS", kms_key="arn:aws:kms:eu-north-1:1:key/k")
+    for manager, named in (("AWS", False), ("CUSTOMER", True), ("", True), ("KMS did not say.", True)):
+        text = terraform([Exported("agents", table, found, manager=manager)])
+        (resource,) = resources(text).values()
+        key = {"kms_key_arn": found.kms_key} if named else {}
+        assert resource["server_side_encryption"] == [{"enabled": True, **key}]
+        assert ("take kms_key_arn out" in text) is (manager == "KMS did not say.")
+
+
 def test_an_optional_index_is_exported_where_it_is_deployed() -> None:
     table = binding("workflows")
     index = DeployedIndex("overallStatus-createdAt-index", "overallStatus", "createdAt", "ALL", usable=True)
@@ -272,8 +284,10 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 
 def test_a_comment_stays_a_comment() -> None:
     table = binding("agents")
-    spec = replace(table.spec, title='x\nresource "evil" "y" {}')
-    assert list(resources(terraform([Exported("agents", replace(table, spec=spec))]))) == ["agents"]
+    spec = replace(table.spec, title='x\nresource "evil" "y" {}\r\u2028z {}')
+    found = deployed(table, indexes=(DeployedIndex("i", "a\nb {}", "", "ALL", usable=True),))
+    bad = replace(table, spec=spec, region='eu"\n{')
+    assert list(resources(terraform([Exported("agents", bad, found)]))) == ["agents"]
 
 
 # --- The command -------------------------------------------------------------------------------------------
