@@ -24,9 +24,15 @@ def _read(request_id: str) -> Raw | None:
 
 def _retried(raw: Raw | None) -> str:
     sent = " and sends its message to the queue" if raw is not None and actions.uses_queue(raw) else ""
+    alive = (
+        " It has stopped moving. If its worker is still alive, two may work on it at once, or that one may "
+        "overwrite the retry: the page shows which."
+        if raw is not None and actions.has_stopped(raw)
+        else ""
+    )
     return (
         f"Sets it to pending with its progress at zero{sent}. Its errors are kept, its results too until a "
-        "worker replaces them."
+        f"worker replaces them.{alive}"
     )
 
 
@@ -82,7 +88,10 @@ def buttons(request: HttpRequest, item: IntelligenceRequest) -> list[Button]:
     """What the item's page offers."""
     like = f"{reverse('requests:new')}?{urlencode({'like': item.id})}"
     return [
-        *(PAGES.button(request, item.id, item.raw, one) for one in (RETRY, CANCEL, _purge(request))),
+        *(
+            PAGES.button(request, item.id, item.raw, one)
+            for one in (RETRY, CANCEL, _purge(request))
+        ),
         _submit_button(request, "Start like this one", like, "copy"),
     ]
 

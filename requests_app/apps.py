@@ -11,8 +11,8 @@ class RequestsConfig(AppConfig):
         from opsportal.tables import ages
         from opsportal.tables.retention import rules
         from requests_app import outgoing, queries, watches
-        from requests_app.models import TERMINAL
         from requests_app.retention import RULE
+        from requests_app.statuses import terminal_statuses
         from requests_app.tables import REQUESTS
 
         register(
@@ -29,5 +29,7 @@ class RequestsConfig(AppConfig):
         watches.register_all()
         rules.register(RULE)
         ages.register(
-            ages.Watched("requests", lambda: REQUESTS.index("status-index"), queries.statuses, TERMINAL)
+            ages.Watched(
+                "requests", lambda: REQUESTS.index("status-index"), queries.statuses, terminal_statuses()
+            )
         )

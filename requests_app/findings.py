@@ -9,18 +9,28 @@ from opsportal.console.findings import Finding, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED
 from requests_app.models import IntelligenceRequest
+from requests_app.statuses import lower
+
+
+def minutes_still(request: IntelligenceRequest, now: datetime) -> int:
+    """Whole minutes since its newest stamp; 0 where it has none."""
+    touched = request.touched_at
+    return int((now - touched).total_seconds() // 60) if touched else 0
+
+
+def is_stuck(request: IntelligenceRequest, now: datetime) -> bool:
+    """Whether it should move on and has not for longer than is normal."""
+    return request.is_open and minutes_still(request, now) >= settings.REQUEST_STUCK_MINUTES
 
 
 def findings(request: IntelligenceRequest, now: datetime | None = None) -> list[Finding]:
     """Every finding of a whole item."""
     now = now or datetime.now(UTC)
     found = []
-    status = str(request.status or "").lower()
-    touched = request.touched_at
-    minutes = int((now - touched).total_seconds() // 60) if touched else 0
-    if not request.is_terminal and minutes >= settings.REQUEST_STUCK_MINUTES:
+    status = lower(request.status)
+    if is_stuck(request, now):
         who = "No worker has taken it for" if status == "pending" else "No update for"
-        found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes)}."))
+        found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}."))
     if status == "completed" and request.results is None:
         found.append(Finding("no_results", ATTENTION, "Completed, but it holds no results."))
     if status == "failed" and not request.messages["errors"]:

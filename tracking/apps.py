@@ -15,7 +15,7 @@ class TrackingConfig(AppConfig):
             queries,
             watches,
         )
-        from tracking.models import TERMINAL
+        from tracking.statuses import terminal_statuses
 
         register(
             Subject(
@@ -29,4 +29,4 @@ class TrackingConfig(AppConfig):
             )
         )
         watches.register_all()
-        ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, TERMINAL))
+        ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, terminal_statuses()))

@@ -10,11 +10,8 @@ from django.db import models
 
 from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
+from tracking.statuses import STATUSES, lower, terminal_statuses
 from tracking.steps import STEP_STATUSES, Step, Tokens, read_tokens, steps_of
-
-# Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
-STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
 class StepError(NamedTuple):
@@ -81,8 +78,8 @@ class Workflow(DynamoModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Compared without case; a status that is not documented is not terminal (it may go on)."""
-        return str(self.overall_status or "").strip().lower() in TERMINAL
+        """Compared without case; a status that nobody names is not terminal (it may go on)."""
+        return lower(self.overall_status) in terminal_statuses()
 
     @property
     def updated_at(self) -> datetime | None:

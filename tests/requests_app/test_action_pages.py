@@ -147,8 +147,8 @@ def test_a_wrong_form_comes_back_with_what_was_typed(
     ("verb", "status", "sentence"),
     [
         ("cancel", "completed", "It is completed: there is nothing to cancel."),
-        ("cancel", "archived", "It is archived"),
-        ("retry", "processing", "It is processing; only what failed or was cancelled can be retried."),
+        ("cancel", "Cancelled", "It is cancelled: there is nothing to cancel."),
+        ("retry", "processing", "It is processing; only what failed, was cancelled or is stuck can be retried."),
         (
             "purge",
             "processing",
@@ -453,7 +453,7 @@ def test_buttons_are_there_and_say_why_they_are_not_to_be_had(
     assert all("Your role (viewer) may not do this." in viewer[verb][1] for verb in VERBS)
     operator = buttons("operator")
     assert {verb: operator[verb][0] for verb in VERBS} == {"cancel": True, "retry": False, "purge": False}
-    assert "only what failed or was cancelled" in operator["retry"][1]
+    assert "only what failed, was cancelled or is stuck" in operator["retry"][1]
     assert buttons("administrator")["purge"][0]
     failed = buttons("operator", status="FAILED")
     assert {verb: failed[verb][0] for verb in VERBS} == {"cancel": False, "retry": True, "purge": True}
