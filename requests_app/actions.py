@@ -87,7 +87,7 @@ def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         change = _change(raw)
         moment = text(written(now, raw.get("updated_at")))
         change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
-        _record(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
+        record_status(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
         return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
 
     return act(Action.REQUEST_CANCEL, target(request_id), decide, by=by, reason=reason, action_id=action_id)
@@ -119,7 +119,7 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
             change.set(("processing_metadata", "retry_count"), number(retries))
             watch["processing_metadata.retry_count"] = number(retries)
         change.remove(ttl_name())
-        _record(change, raw, moment, "pending", reason or f"Retried by {by.name}")
+        record_status(change, raw, moment, "pending", reason or f"Retried by {by.name}")
         messages: tuple[Message, ...] = ()
         if uses_queue(raw):
             messages = (Message("requests.sqs", queue_body(raw, request_id, now, retries), action_id, now),)
@@ -232,6 +232,8 @@ def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime
 
 def keeps(entry: Entry, raw: Raw) -> bool:
     """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
+    if entry.undo_of:
+        return True  # whatever follows goes on from what came back
     wrote, status = str(read_text(entry.watch.get("status")) or ""), status_of(raw)
     if wrote != "pending":
         return status == wrote
@@ -306,7 +308,7 @@ def _has_metadata(raw: Raw) -> bool:
     return "M" in metadata or "NULL" in metadata
 
 
-def _record(change: Change, raw: Raw, moment: Typed, new_status: str, message: str) -> None:
+def record_status(change: Change, raw: Raw, moment: Typed, new_status: str, message: str) -> None:
     """Append to `processing_metadata.status_history`, as every change of status does."""
     entry: Typed = {
         "M": {

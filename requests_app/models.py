@@ -258,6 +258,8 @@ class RequestPermissions(models.Model):
             ("submit_requests", "Can submit requests"),
             ("cancel_requests", "Can cancel requests"),
             ("retry_requests", "Can retry requests"),
+            ("fail_requests", "Can mark requests failed, and undo it"),
+            ("complete_requests", "Can mark requests completed, and undo it"),
             ("purge_requests", "Can purge finished requests, and undo it"),
             ("purge_unfinished_requests", "Can purge requests that are not finished"),
         ]

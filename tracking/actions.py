@@ -32,6 +32,8 @@ MOST_STEPS = 60
 # Statuses of a step that has ended, beside those that mean success or failure.
 ENDED = frozenset({"cancelled", "canceled", "stopped", "skipped", "expired", "timeout", "warning"})
 WAITING_TEXT = "Waiting"
+# What ends by hand leave in the item, and a retry clears.
+ENDS = ("cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt", "completedBy", "error")
 TOKENS = ("inputTokens", "outputTokens", "totalTokens")
 
 
@@ -132,7 +134,7 @@ def retry(session_id: str, *, by: Actor, reason: str, action_id: str, from_faile
         change = _change(raw)
         change.set("overallStatus", text("initializing")).set("lastUpdated", moment)
         change.set("retryCount", retries)
-        for name in ("cancelledAt", "cancelledBy"):
+        for name in ENDS:
             if name in raw:
                 change.set(name, NULL)
         _renew(change, now)
@@ -219,6 +221,8 @@ def note_of_undo(purge_id: str, session_id: str) -> str:
 
 def keeps(entry: Entry, raw: Raw) -> bool:
     """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
+    if entry.undo_of:
+        return True  # whatever follows goes on from what came back
     if "retryCount" in entry.watch:
         # An orchestrator that put back its old copy has forgotten that retry.
         wanted = read_number(entry.watch["retryCount"])

@@ -11,7 +11,7 @@ from django.db import models
 from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
 from tracking.statuses import STATUSES, lower, terminal_statuses
-from tracking.steps import STEP_STATUSES, Step, Tokens, read_tokens, steps_of
+from tracking.steps import STEP_STATUSES, Step, Tokens, read_error, read_tokens, steps_of
 
 
 class StepError(NamedTuple):
@@ -45,6 +45,10 @@ class Workflow(DynamoModel):
     # What the console's own actions write.
     cancelled_at = TimeAttribute(attr_name="cancelledAt")
     cancelled_by = TextAttribute(attr_name="cancelledBy")
+    failed_at = TimeAttribute(attr_name="failedAt")
+    failed_by = TextAttribute(attr_name="failedBy")
+    completed_at = TimeAttribute(attr_name="completedAt")
+    completed_by = TextAttribute(attr_name="completedBy")
     retry_count = NumberAttribute(attr_name="retryCount")
 
     @cached_property
@@ -53,7 +57,7 @@ class Workflow(DynamoModel):
 
     @property
     def known(self) -> frozenset[str]:
-        return super().known | {step.key for step in self.steps}
+        return super().known | {"error"} | {step.key for step in self.steps}
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -102,8 +106,8 @@ class Workflow(DynamoModel):
         if not self.is_terminal:
             return None
         ends = [step.completed_at for step in self.steps if isinstance(step.completed_at, datetime)]
-        if isinstance(self.cancelled_at, datetime):
-            ends.append(self.cancelled_at)
+        by_hand = (self.cancelled_at, self.failed_at, self.completed_at)
+        ends += [stamp for stamp in by_hand if isinstance(stamp, datetime)]
         return max(ends, default=None) or self.updated_at
 
     @property
@@ -138,6 +142,8 @@ class Workflow(DynamoModel):
         for step in self.steps:
             if step.failed:
                 return StepError(step.label, step.activity or "failed without an error text", True)
+        if (error := read_error(self.raw.get("error"))) is not None:
+            return StepError("Workflow", error, lower(self.overall_status) == "failed")
         return None
 
     @property
@@ -156,6 +162,8 @@ class WorkflowPermissions(models.Model):
             ("view_workflows", "Can see workflows"),
             ("cancel_workflows", "Can cancel workflows"),
             ("retry_workflows", "Can retry workflows"),
+            ("fail_workflows", "Can mark workflows failed, and undo it"),
+            ("complete_workflows", "Can mark workflows completed, and undo it"),
             ("purge_workflows", "Can purge finished or expired workflows, and undo it"),
         ]
 

@@ -81,7 +81,7 @@ def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
         if purge is None or undo.undone_by(purge, trail):
             return None
         (purge,) = actors.named([purge])
-        may = user.has_perm(subjects.subject(purge.action.subject).permission_to_undo("purge"))
+        may = user.has_perm(subjects.subject(purge.action.subject).undo_permissions["purge"])
         return Deletion(purge, may and not undo.why_not(purge))
     except DynamoError:
         # The page says that the item is gone in any case; only by whom is not known.
