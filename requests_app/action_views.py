@@ -1,6 +1,7 @@
 """Pages of the actions on requests, each with its own permission. What is decided is in `actions`."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -8,12 +9,14 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from opsportal.console.access import requires
+from opsportal.console.findings import spoken_minutes
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction, ItemPages
 from opsportal.operations.pages import Button, button
 from opsportal.operations.tags import Action
 from requests_app import actions, marking, queries
+from requests_app.findings import minutes_still
 from requests_app.models import IntelligenceRequest
 
 UNFINISHED = "requests_app.purge_unfinished_requests"
@@ -26,12 +29,13 @@ def _read(request_id: str) -> Raw | None:
 
 def _retried(raw: Raw | None) -> str:
     sent = " and sends its message to the queue" if raw is not None and actions.uses_queue(raw) else ""
-    alive = (
-        " It has stopped moving. If its worker is still alive, two may work on it at once, or that one may "
-        "overwrite the retry: the page shows which."
-        if raw is not None and actions.has_stopped(raw)
-        else ""
-    )
+    alive = ""
+    if raw is not None and actions.has_stopped(raw):
+        minutes = minutes_still(IntelligenceRequest.of(raw), datetime.now(UTC))
+        alive = (
+            f" It has not moved for {spoken_minutes(minutes)}. If its worker is still alive, two may work on it at "
+            "once, or that one may overwrite the retry: the page shows which."
+        )
     return (
         f"Sets it to pending with its progress at zero{sent}. Its errors are kept, its results too until a "
         f"worker replaces them.{alive}"

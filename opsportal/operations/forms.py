@@ -69,6 +69,7 @@ class ReasonedForm(ActionForm):
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = True
         self.fields["reason"].help_text = "Becomes its error. Recorded in the audit trail."
+        self.fields["reason"].error_messages["required"] = "Say why: it becomes the error of the item."
 
 
 def _typed(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from tests.engines import Engine
 from tests.operations.places import FOREIGN, actor, dump, get, images, outbox, put, request_item, trail
 from tests.operations.proxy import LOST, Proxy
 from tests.pages import Page, poll, visit
+from tests.requests_app.test_actions import LONG_AGO
 
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
 
@@ -217,6 +219,21 @@ def test_the_form_of_another_action_is_refused(tables: dict[str, Any], client: C
     assert page.status == 409
     assert "used for another action already" in page.words
     assert get(tables["requests"], "req-1")["status"] == {"S": "cancelled"}  # type: ignore[index]
+
+
+def test_the_dialog_of_a_stuck_request_says_what_if_its_worker_is_alive(
+    tables: dict[str, Any], client: Client
+) -> None:
+    put(tables["requests"], request_item(status="failed", **LONG_AGO))
+    assert "still alive" not in visit(client, url_of("retry")).words
+    put(tables["requests"], request_item(status="executing", **LONG_AGO))
+    words = visit(client, url_of("retry")).words
+    assert re.search(
+        r"It has not moved for \d+ d \d+ h\. If its worker is still alive, two may work on it", words
+    )
+    assert "overwrite the retry: the page shows which." in words
+    assert send(client, "retry", data("retry")).status == 302
+    assert get(tables["requests"], "req-1")["status"] == {"S": "pending"}  # type: ignore[index]
 
 
 # --- Trouble --------------------------------------------------------------------------------------------

@@ -196,7 +196,7 @@ def test_the_page_of_a_mark(tables: dict[str, Any], client_for: Callable[[str], 
     before = dump(tables)
     refused = send(operator, "fail", data("fail", reason="  "))
     assert refused.status == 422
-    assert "This field is required." in refused.words
+    assert "Say why: it becomes the error of the item." in refused.words
     assert dump(tables) == before
     assert send(operator, "fail", data("fail", reason="no <b>worker</b>")).status == 302
     page = visit(operator, url)
