@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.console.text import excerpt
-from opsportal.console.tones import ATTENTION, FAILED, tone_of
 from opsportal.dynamo.attributes import Typed, plain, read_number, read_text
 from opsportal.operations import entries
 from opsportal.operations.changes import NULL, Change, Raw, at, number, text
@@ -24,7 +23,7 @@ from opsportal.operations.transactions import Conflict, Done, Missing, OtherInte
 from requests_app.findings import is_stuck
 from requests_app.models import IntelligenceRequest
 from requests_app.stamps import written
-from requests_app.statuses import terminal_statuses
+from requests_app.statuses import ended_badly, terminal_statuses
 from requests_app.submission import Submission, fresh_progress
 
 GONE = "There is no request with this id any more."
@@ -47,11 +46,6 @@ def may_cancel(raw: Raw) -> str:
     if status_of(raw) not in terminal_statuses():
         return ""
     return f"It is {said(raw)}: there is nothing to cancel."
-
-
-def ended_badly(status: str) -> bool:
-    """Failed, cancelled, or what settings name as an end and is no success."""
-    return status in terminal_statuses() and tone_of(status) in (FAILED, ATTENTION)
 
 
 def may_retry(raw: Raw, now: datetime | None = None) -> str:

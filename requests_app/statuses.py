@@ -2,6 +2,8 @@
 
 from django.conf import settings
 
+from opsportal.console.tones import ATTENTION, FAILED, tone_of
+
 # Seed 002.
 STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
 _ENDS = frozenset({"completed", "failed", "cancelled"})
@@ -20,6 +22,11 @@ def terminal_statuses() -> frozenset[str]:
 def open_statuses() -> frozenset[str]:
     """The statuses that should move on, in lower case. One that nobody names may be an end, and is none of them."""
     return frozenset(map(lower, (*STATUSES, *settings.REQUEST_EXTRA_STATUSES))) - terminal_statuses()
+
+
+def ended_badly(status: str) -> bool:
+    """Failed, cancelled, or what settings name as an end and is no success."""
+    return lower(status) in terminal_statuses() and tone_of(status) in (FAILED, ATTENTION)
 
 
 def is_known(status: str) -> bool:

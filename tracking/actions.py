@@ -22,6 +22,7 @@ from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 from tracking.findings import is_stuck
 from tracking.models import Workflow
+from tracking.statuses import ended_badly
 from tracking.steps import Step
 
 GONE = "There is no workflow with this id any more."
@@ -59,8 +60,8 @@ def may_cancel(raw: Raw) -> str:
 
 def may_retry(raw: Raw, now: datetime | None = None) -> str:
     workflow = Workflow.of(raw)
-    ended_badly = status_of(raw) in ("failed", "cancelled") or first_failed(workflow) is not None
-    if not ended_badly and not is_stuck(workflow, now or datetime.now(UTC)):
+    went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
+    if not went_wrong and not is_stuck(workflow, now or datetime.now(UTC)):
         return (
             f"It is {_said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
             "can be retried."

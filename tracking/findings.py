@@ -72,7 +72,9 @@ def _marked(workflow: Workflow) -> list[Finding]:
     if not isinstance(by, str):
         return []
     when = f" ({absolute(at, ZoneInfo('UTC'))})" if isinstance(at, datetime) else ""
-    return [Finding("marked", ATTENTION, f"Marked {status} by {_short(by)}{when}.")]
+    error = workflow.own_error if status == "failed" else None
+    why = f": {_short(error)}" if isinstance(error, str) else ""
+    return [Finding("marked", ATTENTION, f"Marked {status} by {_short(by)}{why}{when}.")]
 
 
 def is_stuck(workflow: Workflow, now: datetime) -> bool:

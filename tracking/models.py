@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 from django.db import models
 
-from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
+from opsportal.dynamo.attributes import Malformed, MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
 from tracking.statuses import STATUSES, lower, terminal_statuses
 from tracking.steps import STEP_STATUSES, Step, Tokens, read_error, read_tokens, steps_of
@@ -135,16 +135,21 @@ class Workflow(DynamoModel):
 
     @property
     def first_error(self) -> StepError | None:
-        """Of the first step that has one, or that failed without one."""
+        """Of the first step that has one, the workflow's own, or of the first step that failed without one."""
         for step in self.steps:
             if step.error is not None:
                 return StepError(step.label, step.error, step.failed)
+        if self.own_error is not None:
+            return StepError("Workflow", self.own_error, lower(self.overall_status) == "failed")
         for step in self.steps:
             if step.failed:
                 return StepError(step.label, step.activity or "failed without an error text", True)
-        if (error := read_error(self.raw.get("error"))) is not None:
-            return StepError("Workflow", error, lower(self.overall_status) == "failed")
         return None
+
+    @property
+    def own_error(self) -> str | Malformed | None:
+        """The error that is no step's: undocumented, and what a mark writes where no step can take it."""
+        return read_error(self.raw.get("error"))
 
     @property
     def is_expired(self) -> bool:

@@ -2,6 +2,8 @@
 
 from django.conf import settings
 
+from opsportal.console.tones import ATTENTION, FAILED, tone_of
+
 # Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
 STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
 _ENDS = frozenset({"completed", "failed", "cancelled"})
@@ -15,6 +17,11 @@ def lower(status: object) -> str:
 def terminal_statuses() -> frozenset[str]:
     """The statuses that nothing follows, in lower case."""
     return _ENDS | set(map(lower, settings.WORKFLOW_TERMINAL_STATUSES))
+
+
+def ended_badly(status: str) -> bool:
+    """Failed, cancelled, or what settings name as an end and is no success."""
+    return lower(status) in terminal_statuses() and tone_of(status) in (FAILED, ATTENTION)
 
 
 def is_known(status: str) -> bool:

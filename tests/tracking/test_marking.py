@@ -18,6 +18,7 @@ from tests.pages import Page, visit
 from tests.tracking.conftest import Queue
 from tests.tracking.test_actions import BY, OLD, new_id, spent, step, workflow
 from tracking import actions, marking
+from tracking.findings import findings
 from tracking.models import Workflow
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,7 @@ FAILURES: list[tuple[dict[str, Any], set[str]]] = [
     # Nothing is left to fail, or something did: it is the workflow's own error.
     ({"alpha": ENDED, "beta": step("skipped")}, set()),
     ({"alpha": step("error", error={"S": "no match"}), "beta": step("pending")}, set()),
+    ({"alpha": step("error"), "beta": step("pending")}, set()),
     # A step that runs is told all the same.
     ({"alpha": step("error"), "beta": step("in-progress")}, {"beta"}),
     # A change can hold only so many.
@@ -113,6 +115,10 @@ def test_a_failure_is_where_the_readers_of_the_table_look_for_it(table: Any) -> 
         first = Workflow.of(after).first_error
         assert first is not None
         assert first.failed
+        (found,) = [one for one in findings(Workflow.of(after)) if one.kind == "marked"]
+        assert ("by olga: it hangs" in found.sentence) == (not failing)
+        recorded = steps.get("alpha", {}).get("M", {}).get("error", {"S": reason})
+        assert first.error == recorded["S"]
         # Also where the entry holds no more than the beginning of each reason.
         entry = entries.read_entry(done.entry.action_id, table)
         assert entry is not None
@@ -122,7 +128,7 @@ def test_a_failure_is_where_the_readers_of_the_table_look_for_it(table: Any) -> 
 
 @pytest.mark.no_moto
 def test_only_what_is_no_end_can_be_marked(table: Any, settings: Any) -> None:
-    settings.WORKFLOW_TERMINAL_STATUSES = ["Succeeded "]
+    settings.WORKFLOW_TERMINAL_STATUSES = ["Succeeded ", "timeout"]
     for status in ("initializing", "PENDING", "processing", "queued", ""):
         item = workflow(status)
         if not status:
@@ -139,6 +145,9 @@ def test_only_what_is_no_end_can_be_marked(table: Any, settings: Any) -> None:
                 do(verb)
     with dumps.nothing_written(table), pytest.raises(Conflict, match="nothing to cancel"):
         actions.cancel("s", by=BY, reason="", action_id=new_id())
+    # An end that is no success can be tried again, as a failure can.
+    assert "only what failed" in actions.may_retry(workflow("succeeded"))
+    assert "only what failed" not in actions.may_retry(workflow("TIMEOUT"))
 
 
 @pytest.mark.no_moto
