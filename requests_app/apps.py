@@ -37,6 +37,6 @@ class RequestsConfig(AppConfig):
         rules.register(RULE)
         ages.register(
             ages.Watched(
-                "requests", lambda: REQUESTS.index("status-index"), queries.statuses, terminal_statuses()
+                "requests", lambda: REQUESTS.index("status-index"), queries.statuses, terminal_statuses
             )
         )

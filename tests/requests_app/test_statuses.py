@@ -1,5 +1,6 @@
 """Statuses that no document names: what settings say of them, and what is not known."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 
-from requests_app import actions, queries
+from requests_app import actions, queries, retention
 from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from requests_app.statuses import terminal_statuses
@@ -74,6 +75,20 @@ def test_what_settings_name_an_end_is_treated_as_one(settings: Any) -> None:
     assert "only what failed" in actions.may_retry(raw("archived"))
     assert not actions.may_retry(raw("TIMEOUT"))
     assert IntelligenceRequest.of(raw("timeout")).is_terminal
+
+
+def test_what_settings_name_an_end_may_expire(settings: Any) -> None:
+    settings.REQUEST_TERMINAL_STATUSES = ["Archived", "processing"]
+    try:
+        rule = importlib.reload(retention).RULE
+    finally:
+        settings.REQUEST_TERMINAL_STATUSES = []
+        importlib.reload(retention)
+    found = {
+        status: rule.is_finished(request(status=status)) for status in ("ARCHIVED", "Completed", "queued")
+    }
+    assert found == {"ARCHIVED": True, "Completed": True, "queued": False}
+    assert rule.unfinished == {"pending", "executing"}
 
 
 def test_a_configured_status_is_listed_where_iam_does_not_allow_looking(
