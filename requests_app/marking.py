@@ -6,7 +6,7 @@ Each keeps the item as it was, so that it can be undone; a worker that is alive 
 from collections.abc import Callable
 from datetime import datetime
 
-from opsportal.dynamo.attributes import read_text
+from opsportal.dynamo.attributes import Typed, read_text
 from opsportal.operations.changes import NULL, Change, Raw, text
 from opsportal.operations.entries import Actor
 from opsportal.operations.tags import Action
@@ -46,12 +46,13 @@ def fail(request_id: str, *, by: Actor, reason: str, action_id: str, without_ima
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         change = _begun(raw, may_fail)
-        stamp = written(now, change.raw.get("updated_at"))
+        moment = _moment(change.raw, now)
         if {"L", "NULL"} & change.raw.get("errors", NULL).keys():
+            (stamp,) = moment.values()
             change.append("errors", text(f"{stamp}: {reason}"))
         else:  # it is no list, and left as it is
             change.set("status_message", text(reason))
-        return _ended(change, "failed", f"{mark('failed', by.name)}: {reason}", stamp, without_image)
+        return _ended(change, "failed", f"{mark('failed', by.name)}: {reason}", moment, without_image)
 
     return act(Action.REQUEST_FAIL, target(request_id), decide, by=by, reason=reason, action_id=action_id)
 
@@ -61,9 +62,8 @@ def complete(request_id: str, *, by: Actor, reason: str, action_id: str, without
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         change = _begun(raw, may_complete)
-        stamp = written(now, change.raw.get("updated_at"))
         message = f"{mark('completed', by.name)}{f': {reason}' if reason else ''}"
-        return _ended(change, "completed", message, stamp, without_image)
+        return _ended(change, "completed", message, _moment(change.raw, now), without_image)
 
     return act(Action.REQUEST_COMPLETE, target(request_id), decide, by=by, reason=reason, action_id=action_id)
 
@@ -76,8 +76,7 @@ def _begun(raw: Raw | None, may: Callable[[Raw], str]) -> Change:
     return Change(raw).guard("status", "updated_at")
 
 
-def _ended(change: Change, status: str, message: str, stamp: str, without_image: bool) -> Plan:
-    moment = text(stamp)
+def _ended(change: Change, status: str, message: str, moment: Typed, without_image: bool) -> Plan:
     change.set("status", text(status)).set("completed_at", moment).set("updated_at", moment)
     record_status(change, change.raw, moment, status, message)
     watch = {"status": text(status), "updated_at": moment}
@@ -87,10 +86,13 @@ def _ended(change: Change, status: str, message: str, stamp: str, without_image:
 def record_undo(change: Change, image: Raw, by: Actor, now: datetime) -> None:
     """The line of status history that an undo adds. `image`: the item as it will be again."""
     status = str(read_text(image.get("status")) or "")
-    moment = text(written(now, change.raw.get("updated_at")))
-    record_status(change, change.raw, moment, status, f"Undone by {by.name}")
+    record_status(change, change.raw, _moment(change.raw, now), status, f"Undone by {by.name}")
 
 
 def renewed(raw: Raw, now: datetime) -> Raw:
     """The stamps that an undo renews."""
-    return {"updated_at": text(written(now, raw.get("updated_at")))}
+    return {"updated_at": _moment(raw, now)}
+
+
+def _moment(raw: Raw, now: datetime) -> Typed:
+    return text(written(now, raw.get("updated_at")))
