@@ -281,6 +281,9 @@ WORKFLOW_STEPS: list[dict[str, str]] = env.json(
 WORKFLOW_EXTRA_STATUSES = env.list("WORKFLOW_EXTRA_STATUSES", default=[])
 REQUEST_EXTRA_STATUSES = env.list("REQUEST_EXTRA_STATUSES", default=[])
 REQUEST_EXTRA_PRIORITIES = env.list("REQUEST_EXTRA_PRIORITIES", default=[])
+# Statuses that nothing follows, beside completed, failed and cancelled; compared without case.
+WORKFLOW_TERMINAL_STATUSES = env.list("WORKFLOW_TERMINAL_STATUSES", default=[])
+REQUEST_TERMINAL_STATUSES = env.list("REQUEST_TERMINAL_STATUSES", default=[])
 # What may be submitted, beside the types of recent requests.
 REQUEST_TYPES = env.list("REQUEST_TYPES", default=["semaglutide_intelligence"])
 # Minutes without an update after which something that is not finished is called stuck.

@@ -15,8 +15,10 @@ from registry.api import router as registry_api
 from requests_app import views as requests
 from requests_app.api import router as requests_api
 from requests_app.log_api import router as request_logs_api
+from requests_app.marking_api import router as request_marks_api
 from tracking import views as tracking
 from tracking.api import router as tracking_api
+from tracking.marking_api import router as workflow_marks_api
 from tracking.status_api import router as status_api
 
 handler403 = "opsportal.console.refusals.permission_denied"
@@ -45,8 +47,10 @@ urlpatterns = [
 for _router in (
     status_api,
     tracking_api,
+    workflow_marks_api,
     requests_api,
     request_logs_api,
+    request_marks_api,
     registry_api,
     audit_api,
     reference_api,

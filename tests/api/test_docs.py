@@ -57,7 +57,7 @@ def test_the_examples_run_as_they_stand(tables: Any, program: Any) -> None:
     for words in found:
         answer = call(caller.client, caller.text, words)
         assert answer.status_code in (200, 201), (words[-1], answer.content)
-    assert len(caller.get("/api/audit").json()["items"]) == 7
+    assert len(caller.get("/api/audit").json()["items"]) == 8
 
 
 def test_the_headers_of_pages_of_other_origins_are_those_of_the_settings(settings: Any) -> None:
