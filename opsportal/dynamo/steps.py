@@ -28,6 +28,7 @@ class Backfill:
     units: int
     least: bool
     capacity: int
+    table_class: str = "STANDARD"
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,9 @@ def _backfill(found: Description, sample: Sample) -> Backfill:
         items = ceil(items * inside / sample.read)
     each = max(ceil(found.size / found.items / KB), 1) if found.items else 1
     capacity = found.write_capacity if found.billing_mode == "PROVISIONED" else 0
-    return Backfill(items, items * each, least=not found.size, capacity=capacity)
+    return Backfill(
+        items, items * each, least=not found.size, capacity=capacity, table_class=found.table_class
+    )
 
 
 def begun_by_a_migration(entry: Entry) -> bool:

@@ -53,6 +53,13 @@ def used_for(found: Description, index: Index) -> DeployedIndex | None:
     return found.index_on(index.hash_key, index.range_key) if index.optional else None
 
 
+def keys_of(index: DeployedIndex) -> str:
+    """Of an index as deployed, which may have several attributes of a kind, for people."""
+    return ", ".join(name for name, _ in index.keys) or ", ".join(
+        filter(None, (index.hash_key, index.range_key))
+    )
+
+
 def without(table: Binding, index: Index) -> str:
     """What the absence of a declared index means."""
     if not setting(table, "TABLE"):  # one of the console's own, which nothing but the index finds items of
@@ -152,7 +159,7 @@ def _index(table: Binding, found: Description, index: Index) -> Iterator[Flaw]:
         return
     again = _again(table, deployed)
     has = f"The index {deployed.name} of the table {_where(table)}"
-    keys = ", ".join(filter(None, (deployed.hash_key, deployed.range_key)))
+    keys = keys_of(deployed)
     if keys != index.keys:
         sentence = f"{has} is on ({keys}), not on ({index.keys})."
         yield Flaw(f"keys of {index.name}", index.keys, keys, sentence, consequence, again, breaks, index)

@@ -8,10 +8,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, Ttl, Unknown
 from opsportal.dynamo.fixes import assign, aws, setting
-from opsportal.dynamo.structure import NONE, Flaw, index_flaws, key_flaws, used_for
+from opsportal.dynamo.structure import NONE, Flaw, index_flaws, key_flaws, keys_of, used_for
 from opsportal.dynamo.tables import Binding
+from opsportal.environments import is_live
+
+NO_MAXIMUM = "MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1"
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def points(table: Binding, found: Deployed) -> Iterator[Point]:
     yield from _indexes(table, found)
     yield from _undeclared(table, found)
     yield _billing(table, found)
+    yield from _maximum(table, found)
+    yield _table_class(table, found)
     yield _ttl(table, found)
     yield _recovery(table, found)
     yield _encryption(table, found)
@@ -117,9 +124,13 @@ def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
     used = {deployed.name for index in table.spec.indexes if (deployed := used_for(found, index))}
     for index in found.indexes:
         if index.name not in used:
-            keys = ", ".join(filter(None, (index.hash_key, index.range_key)))
             mend = "The console does not read it; each write to the table pays for it."
-            yield Difference(f"index {index.name}", NONE, f"{keys} ({index.projection})", mend=mend)
+            yield Difference(f"index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend)
+    for index in found.local_indexes:
+        mend = "The console does not read it; each write to the table pays for it, and it goes only with the table."
+        yield Difference(
+            f"local index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend
+        )
 
 
 # --- What does not break anything ------------------------------------------------------------------------
@@ -129,7 +140,32 @@ def _billing(table: Binding, found: Deployed) -> Point:
     if found.billing_mode == table.spec.billing_mode:
         return Agreement("billing", found.billing_mode)
     mend = aws(table, "update-table", "--billing-mode", table.spec.billing_mode)
-    return Difference("billing", table.spec.billing_mode, found.billing_mode, mend=mend)
+    capacity = f" ({found.read_capacity:,} RCU, {found.write_capacity:,} WCU)"
+    deployed = found.billing_mode + (capacity if found.billing_mode == "PROVISIONED" else "")
+    return Difference("billing", table.spec.billing_mode, deployed, mend=mend)
+
+
+def _maximum(table: Binding, found: Deployed) -> Iterator[Point]:
+    """Caps of throughput, which no document asks for; an index has its own."""
+    for part, units in (("", found.maximum), *((f" of {one.name}", one.maximum) for one in found.indexes)):
+        named = (("read", units.reads), ("write", units.writes))
+        if caps := [f"{value:,} {kind} units/s" for kind, value in named if value]:
+            mend = (
+                "What goes beyond it is throttled, the console's own calls too. To take it away: "
+                + aws(table, "update-table", "--on-demand-throughput", NO_MAXIMUM)
+                if not part
+                else "What goes beyond it is throttled, the console's own calls too."
+            )
+            yield Difference(f"maximum throughput{part}", NONE, ", ".join(caps), mend=mend)
+
+
+def _table_class(table: Binding, found: Deployed) -> Point:
+    if found.table_class == "STANDARD":
+        return Agreement("table class", "STANDARD")
+    mend = "Its storage costs less and its reads and writes more. " + aws(
+        table, "update-table", "--table-class", "STANDARD"
+    )
+    return Difference("table class", "STANDARD", found.table_class, mend=mend)
 
 
 def _ttl(table: Binding, found: Deployed) -> Point:
@@ -185,19 +221,21 @@ def _encryption(table: Binding, found: Deployed) -> Point:
 
 
 def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
-    if not table.spec.tags:
+    if not table.tags:
         return
     if isinstance(found.tags, Unknown):
-        yield _unknown("tags", ", ".join(table.spec.tags), found.tags)
+        yield _unknown("tags", ", ".join(table.tags), found.tags)
         return
-    for key, value in table.spec.tags.items():
-        deployed = found.tags.get(key)
-        if deployed == value:
-            yield Agreement(f"tag {key}", value)
+    for key, value in table.tags.items():
+        deployed = found.tags.get(key, NONE)
+        # Seed 000 tags the table of its one environment so, whatever that is called here.
+        documented = deployed == "production" and key == "Environment" and is_live(settings.OPSPORTAL_ENV)
+        if deployed == value or documented:
+            yield Agreement(f"tag {key}", deployed)
             continue
         tag = json.dumps([{"Key": key, "Value": value}])
         mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
-        yield Difference(f"tag {key}", value, NONE if deployed is None else deployed, mend=mend)
+        yield Difference(f"tag {key}", value, deployed, mend=mend)
 
 
 def _unknown(point: str, declared: str, unknown: Unknown) -> Difference:

@@ -14,6 +14,7 @@ from opsportal.dynamo.plans import Plan, Planned
 from opsportal.dynamo.rollback import index_removal, remove
 from opsportal.dynamo.steps import Backfill
 from opsportal.dynamo.tables import Binding
+from opsportal.environments import is_strict
 from opsportal.tables.commands import Console
 from opsportal.tables.costs import MILLION, money
 from opsportal.tables.prices import price_list, without_price
@@ -60,16 +61,16 @@ def _units(table: Binding, backfills: Iterable[Backfill | None]) -> str:
     if capacity := known[0].capacity:
         minutes = units / capacity / 60
         return f"{said}, in the index's own capacity of {capacity:,} write units a second: {minutes:,.0f} min or longer"
-    return f"{said}, {_price(table, units)}"
+    return f"{said}, {_price(table, units, known[0].table_class)}"
 
 
-def _price(table: Binding, units: int) -> str:
+def _price(table: Binding, units: int, table_class: str) -> str:
     try:
-        price = getattr(price_list().of(table.region), "write_million", None)
+        price = price_list().of(table.region, table_class).write_million
     except ImproperlyConfigured as error:
         return f"price unknown ({error})"
     if price is None:
-        return f"price unknown ({without_price(table.region).rstrip('.')})"
+        return f"price unknown ({without_price(table.region, table_class=table_class).rstrip('.')})"
     return f"{money(units * price / MILLION)} on demand in {table.region}"
 
 
@@ -78,7 +79,7 @@ def confirm_names(console: Console, tables: Iterable[Binding], what: str, option
 
     Raises CommandError where it is not.
     """
-    if settings.OPSPORTAL_ENV == "dev":
+    if not is_strict(settings.OPSPORTAL_ENV):
         return
     for name in dict.fromkeys(table.name for table in tables):
         if name in options["confirm_name"]:
