@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.dynamo.tables import Binding, is_loopback
+from opsportal.environments import is_strict
 
-ENVIRONMENTS = ("dev", "local")
 Item = dict[str, Any]  # plain Python values; `attribute_values` makes the low-level form
 
 
@@ -18,10 +18,8 @@ class RefusedError(Exception):
 
 def refuse_strict_environment(command: str) -> None:
     """Raise RefusedError where made-up data has no place."""
-    if settings.OPSPORTAL_ENV not in ENVIRONMENTS:
-        raise RefusedError(
-            f"{command} is for {' and '.join(ENVIRONMENTS)}; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}."
-        )
+    if is_strict(settings.OPSPORTAL_ENV):
+        raise RefusedError(f"{command} is for dev and local; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}.")
 
 
 def refuse_real_tables(tables: Iterable[Binding], command: str) -> None:

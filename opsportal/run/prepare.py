@@ -102,8 +102,8 @@ def main() -> int:
             from opsportal.dynamo.plans import migrate
 
             said: list[str] = []
-            # The hostile demo data holds items that an index rejects, on purpose.
-            if migrate(said.append, accept_index_rejects=True):
+            # The hostile demo data holds items that an index rejects, or that are in none, on purpose.
+            if migrate(said.append, accept_index_rejects=True, accept_unlisted=True):
                 say("\n".join(said))
             make_demo_users(settings.DATA_DIR, os.environ.get("DEMO_PASSWORD", ""))
             demo = os.environ.get("DEMO") or "1"

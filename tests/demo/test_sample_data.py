@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.no_moto]
 
 OPTIONS = {
     "target": "", "app": "", "table": [], "plan": False, "yes": False, "accept_index_rejects": False,
-    "sample_data": False,
+    "accept_unlisted": False, "add_indexes": False, "drop_index": "", "confirm_name": [], "sample_data": False,
 }  # fmt: skip
 
 

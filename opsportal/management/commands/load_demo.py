@@ -15,7 +15,7 @@ from opsportal.dynamo.tables import bindings
 class Command(BaseCommand):
     help = (
         "Put demo data into the tables: a company's week of workflows, requests with logs, agents, actions of its "
-        "people and alert rules. Items that exist are left alone. Only for an engine on this machine, in dev."
+        "people and alert rules. Items that exist are left alone. Only for an engine on this machine, in dev and local."
     )
     requires_system_checks: list[str] = []
 
