@@ -207,7 +207,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
-        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it in development: python manage.py dynamo migrate"
+        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it: python manage.py dynamo migrate --table {table.logical}"
         if table.logical not in settings.DYNAMO_TABLES:
             mend = "It is one of the console's own, which python manage.py dynamo migrate creates."
         return TableMissing(f"There is no table {where}.", mend, detail=message)
