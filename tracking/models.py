@@ -85,11 +85,15 @@ class Workflow(DynamoModel):
         return str(self.overall_status or "").strip().lower() in TERMINAL
 
     @property
+    def cancelled_from_here(self) -> bool:
+        """Whether it stands cancelled by the console's own action; what was cancelled once may run again."""
+        is_cancelled = str(self.overall_status or "").strip().lower() in ("cancelled", "canceled")
+        return is_cancelled and self.cancelled_at is not None
+
+    @property
     def updated_at(self) -> datetime | None:
         """The newest stamp that says the workflow moved: its own, a step's, or its creation."""
-        stamps = [self.last_updated, self.created_at]
-        for step in self.steps:
-            stamps += [step.started_at, step.completed_at, step.last_updated]
+        stamps = [self.last_updated, self.created_at, *(step.touched_at for step in self.steps)]
         return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
 
     @property
@@ -105,7 +109,7 @@ class Workflow(DynamoModel):
         if not self.is_terminal:
             return None
         ends = [step.completed_at for step in self.steps if isinstance(step.completed_at, datetime)]
-        if isinstance(self.cancelled_at, datetime):
+        if self.cancelled_from_here and isinstance(self.cancelled_at, datetime):
             ends.append(self.cancelled_at)
         return max(ends, default=None) or self.updated_at
 

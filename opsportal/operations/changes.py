@@ -1,8 +1,9 @@
 """One conditional UpdateItem in the making: what it sets and removes, what it was based on, and both sides
 of every path it changes, for the audit entry."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -64,6 +65,15 @@ class Changed:
     path: Path
     old: Typed | None
     new: Typed | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of many alike: `path` is set to `value`, provided that `guard` is as read."""
+
+    path: Path
+    value: Typed
+    guard: Path
 
 
 @dataclass
@@ -134,6 +144,35 @@ class Change:
         members = old.get("L", []) if old else []
         return self.set(path, {"L": [*members, entry]}).guard(path)
 
+    # --- what one change can hold -------------------------------------------------------------------
+
+    def set_as_many(self, parts: Sequence[Part]) -> int:
+        """Set the first of `parts`, as many as one change holds; returns how many that are."""
+        count = bisect_left(
+            range(1, len(parts) + 1), True, key=lambda most: not self._with(parts[:most]).fits
+        )
+        whole = self._with(parts[:count])
+        self.changed, self._sets, self._guards = whole.changed, whole._sets, whole._guards
+        return count
+
+    def _with(self, parts: Sequence[Part]) -> "Change":
+        trial = replace(self, changed=[*self.changed], _sets=[*self._sets], _guards=[*self._guards])
+        for part in parts:
+            trial.guard(part.guard).set(part.path, part.value)
+        return trial
+
+    @property
+    def fits(self) -> bool:
+        """Whether each of its expressions is one that DynamoDB takes, and its entry an item that it stores."""
+        request = self.request("", {"key": text("")})
+        condition = request["ConditionExpression"]
+        conditions = (
+            condition.count(" AND ") + 1
+        )  # each with an operator or a function, and an AND between two
+        longest = max(len(request["UpdateExpression"]), len(condition))
+        names = sum(len(name.encode()) for one in self.changed for name in one.path)
+        return 2 * conditions <= MAX_OPERATORS and longest <= MAX_EXPRESSION and names <= MAX_NAMES
+
     # --- rendering ----------------------------------------------------------------------------------
 
     def request(self, table_name: str, key: Raw) -> dict[str, Any]:
@@ -159,8 +198,14 @@ class Change:
 
     @property
     def condition(self) -> str:
-        """The condition in words that a person can read, for the entry."""
-        return " and ".join(f"{'.'.join(path)} as read" for path in dict.fromkeys(self._guards)) or "exists"
+        """The condition in words that a person can read, for the entry; of many and of long names the first."""
+        guards = [f"{'.'.join(path)} as read" for path in dict.fromkeys(self._guards)]
+        if sum(map(len, guards)) <= MAX_CONDITION:
+            return " and ".join(guards) or "exists"
+        first = [
+            guard for guard in guards[:MAX_GUARDS_NAMED] if len(guard) <= MAX_CONDITION // MAX_GUARDS_NAMED
+        ]
+        return " and ".join([*first, f"{len(guards) - len(first)} more as read"])
 
 
 def _merged(one: Raw, other: Raw) -> Raw:
@@ -173,9 +218,14 @@ def _merged(one: Raw, other: Raw) -> Raw:
     return merged
 
 
-# AWS limits of one expression, with room for what is beside the guards.
-MOST_OPERATORS = 280
-MOST_EXPRESSION = 3_900
+# AWS limits of one expression (4 KB, 300 operators), with room for what an action sets once it knows how many of
+# its parts fit.
+MAX_OPERATORS = 280
+MAX_EXPRESSION = 3_900
+# Bytes of the names in the paths of one change, which its audit entry holds too. A name is at most 64 KB long.
+MAX_NAMES = 70_000
+# Characters of a condition in words, and how many guards are named of a longer one.
+MAX_CONDITION, MAX_GUARDS_NAMED = 2_000, 10
 
 
 def delete_request(
@@ -190,7 +240,7 @@ def delete_request(
     guarded: list[Path] = []
     for name in names:
         length += 24 + len(str(len(guarded)))
-        if name not in first and (2 * len(guarded) >= MOST_OPERATORS or length > MOST_EXPRESSION):
+        if name not in first and (2 * len(guarded) >= MAX_OPERATORS or length > MAX_EXPRESSION):
             whole = False
             break
         guarded.append((name,))

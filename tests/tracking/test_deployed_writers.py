@@ -126,7 +126,7 @@ CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
      "stuck", "No update for 3 d 4 h."),
     (lambda: {"overallStatus": "failed"}, "no_failed_step", "The workflow failed, but no step says so."),
     (lambda: {"overallStatus": "completed", "pdfAdapter": step("in-progress")}, "still_running",
-     "The workflow says completed, but PDF adapter still says in progress."),
+     "The workflow says completed, but PDF adapter still says in-progress."),
     (lambda: {"overallStatus": MISSING}, "no_status", "The item has no overallStatus."),
 ]  # fmt: skip
 
