@@ -41,7 +41,8 @@ def status_of(raw: Raw) -> str:
 
 
 def _said(raw: Raw) -> str:
-    return status_of(raw) or "without a status"
+    """The status as it is written."""
+    return excerpt(str(read_text(raw.get("overallStatus")) or "").strip(), 60) or "without a status"
 
 
 def may_cancel(raw: Raw) -> str:

@@ -10,11 +10,12 @@ from django.test import Client
 from tests import dumps
 from tests.demo.reading import item_of
 from tests.engines import Engine, fresh_tables
-from tests.field import resource_table
-from tests.field.writer_a import STEPS, Orchestrator, StatusWriter, stamp
+from tests.factories import ago, put, step, workflow, zulu
+from tests.field.writer_a import STEPS, Orchestrator, StatusWriter, resource_table, stamp
 from tests.pages import Node, Page, visit
 from tests.queues import Queue
 from tests.tracking.conftest import commands
+from tests.tracking.test_deployed_writers import step_row
 
 __all__ = ["commands"]
 
@@ -61,8 +62,8 @@ def test_the_status_writer_never_writes_when_it_began(tables: Any) -> None:
     assert set(item) == {"sessionId", "overallStatus", "lastUpdated", "pdfAdapter"}
     assert "startedAt" not in item["pdfAdapter"]["M"]
     lossy = StatusWriter(resource_table(tables["workflows"]), float_durations=True)
-    for step in STEPS:
-        lossy.succeed("s-2", step)
+    for name in STEPS:
+        lossy.succeed("s-2", name)
     assert item_of(tables["workflows"], "s-2") == {}
 
 
@@ -89,10 +90,10 @@ def test_a_retry_that_the_orchestrator_takes_up_by_a_whole_new_item_is_seen(
     orchestrator.take_up(command)
     assert "retryCount" not in item_of(tracked, "s")
     seen("initializing")
-    for step in STEPS:
-        orchestrator.status.begin("s", step)
+    for name in STEPS:
+        orchestrator.status.begin("s", name)
         seen("processing")
-        orchestrator.status.succeed("s", step)
+        orchestrator.status.succeed("s", name)
         seen("processing")
     orchestrator.status.complete("s")
     seen("completed")
@@ -138,3 +139,25 @@ def test_a_cancel_is_no_headline_of_what_runs_again(tables: Any, client_for: Any
     writer.complete("s")
     assert "Cancelled" not in headline()
     assert "workflow:cancel" in visit(operator, "/workflows/s/?tab=audit").words
+
+
+def test_a_status_is_shown_as_it_is_written(tables: Any, client_for: Any) -> None:
+    """Spellings share a tab and a tile: those of the index before the documented, and as most items write it."""
+    table, client = tables["workflows"], client_for("operator")
+    now = zulu(ago(seconds=5))
+    for number, status in enumerate(("InProgress", "inprogress", "InProgress", "PENDING")):
+        steps = {"pdfAdapter": step("Errored")} if not number else {}
+        put(table, workflow(f"s{number}", overallStatus=status, createdAt=now, lastUpdated=now, **steps))
+    page = visit(client, "/workflows/")
+    assert [tab for tab in page.tabs if tab.lower() in ("inprogress", "pending")] == ["PENDING", "InProgress"]
+    for status in ("InProgress", "inprogress", "INPROGRESS"):
+        found = visit(client, f"/workflows/?status={status}")
+        assert (sorted(found.ids), found.current_tab) == (["s0", "s1", "s2"], "InProgress")
+    panel = visit(client, "/panels/workflows/").root
+    tiles = {link.words for link in panel.one("ul", class_="tiles").all("a")}
+    assert any(tile.startswith(("3 InProgress", "InProgress 3")) for tile in tiles), tiles
+    assert not any("inprogress" in tile for tile in tiles)
+    item = visit(client, "/workflows/s0/")
+    assert (item.fact("Status"), item.findings["step_failed"].split()[-1]) == ("InProgress", "InProgress.")
+    assert "It is InProgress; only" in visit(client, "/workflows/s2/").words
+    assert step_row(item, "PDF adapter")[0] == "Errored"
