@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Schema
-from pydantic import Field, StrictBool, model_validator
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from opsportal.api import effects
 from opsportal.api.answers import (
@@ -84,6 +84,15 @@ class WorkflowQuery(RangedQuery):
 
 
 class RetryIn(ReasonIn):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"from_step": {"const": ""}}},
+                {"properties": {"from_failed": {"const": False}}},
+            ]
+        }
+    )
+
     from_step: Annotated[
         str,
         Field(
