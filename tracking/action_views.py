@@ -67,8 +67,8 @@ RETRY = ItemAction(
     effect=_effect(
         "retry",
         "Sets it to initializing, and the chosen step and those after it to pending, and sends the command to the "
-        "orchestrators. What those steps had recorded is cleared; earlier ones stay as they are, and the totals are "
-        "theirs.",
+        "orchestrators. What those steps had recorded is cleared. Earlier steps stay as they are, and the totals become "
+        "those of the steps that stay.",
     ),
     done="Retry requested.",
     run=actions.retry,

@@ -197,7 +197,8 @@ def retrying(raw: Raw, first: Step | None, now: datetime) -> tuple[Change, StepS
 def notes_before(raw: Raw, now: datetime) -> dict[str, str]:
     """What a person or a program must know before an action, by its verb: how many steps one change holds."""
     shares = {"cancel": cancelling(raw, "", now)[1], "retry": retrying(raw, None, now)[1]}
-    return {verb: share.sentence for verb, share in shares.items() if share.left}
+    notes = {verb: share.sentence for verb, share in shares.items() if share.left}
+    return notes | ({"retry": f"From the start, {notes['retry']}"} if "retry" in notes else {})
 
 
 def _renew(change: Change, now: datetime) -> None:

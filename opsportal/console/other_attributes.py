@@ -47,6 +47,8 @@ class OtherAttribute:
             return "true" if content else "false"
         if self.tag == "NULL":
             return "null"
+        if self.tag in ("SS", "NS", "BS"):  # which come in any order
+            content = sorted(content)
         return json.dumps(content) if self.tag == "S" else raw_text({self.tag: content})
 
     @property

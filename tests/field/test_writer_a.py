@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -161,3 +162,21 @@ def test_a_status_is_shown_as_it_is_written(tables: Any, client_for: Any) -> Non
     assert (item.fact("Status"), item.findings["step_failed"].split()[-1]) == ("InProgress", "InProgress.")
     assert "It is InProgress; only" in visit(client, "/workflows/s2/").words
     assert step_row(item, "PDF adapter")[0] == "Errored"
+
+
+def test_an_attribute_that_a_later_version_adds_is_on_the_page(tracked: Any, client_for: Any) -> None:
+    """With its type and its digits as stored, whatever its name; the part is not there without one."""
+    table = resource_table(tracked)
+    Orchestrator(table).run({"sessionId": "s"}, fails_at="tradeExtraction")
+    client = client_for("viewer")
+    assert not visit(client, "/workflows/s/").root.all("section", id="other-attributes")
+    added = {"error": "half <b>written</b>", "items": Decimal("12345678901234567890"), "tags": {"b", "a"}}
+    table.put_item(Item={**table.get_item(Key={"processing_id": "s"})["Item"], **added})
+    rows = (
+        visit(client, "/workflows/s/").root.one("section", id="other-attributes").all("tr", data_other=None)
+    )
+    assert [[cell.text for cell in (row.one("th"), row.one("abbr"), row.one("pre"))] for row in rows] == [
+        ["error", "S", "half <b>written</b>"],
+        ["items", "N", "12345678901234567890"],
+        ["tags", "SS", '{"SS": ["a", "b"]}'],
+    ]

@@ -235,7 +235,10 @@ def test_the_dialog_says_how_many_steps_one_change_holds(
     dumps.put(table, KEY, {**plain, **{f"step{number:03}": step("running") for number in range(300)}})
     for verb in ("retry", "cancel"):
         dialog = operator.get(url(verb), headers=HTMX).content.decode()
-        held = re.search(r"300 steps are to change, and one change of DynamoDB holds (\d+) of them", dialog)
+        held = re.search(
+            r"(?:From the start, )?300 steps are to change, and one change of DynamoDB holds (\d+) of them",
+            dialog,
+        )
         assert held
         left = 300 - int(held[1])
         assert f"{left} steps keep what they say" in dialog
@@ -247,6 +250,14 @@ def test_the_dialog_says_how_many_steps_one_change_holds(
         page.findings["still_running"] == f"The workflow says cancelled, but {left} steps still say running."
     )
     assert f"{left} steps keep what they say" in page.words
+    dumps.put(table, KEY, {**plain, **{f"step{number:03}": step("running") for number in range(300)}})
+    operator.post(url("retry"), sent(start="whole"))
+    page = visit(operator, url())
+    left = int(re.findall(r"and (\d+) steps keep what they say", page.words)[0])
+    assert (
+        page.findings["still_running"]
+        == f"The workflow says initializing, but {left} steps still say running."
+    )
     few = {f"step{number:03}": step("running") for number in range(61)}
     dumps.put(table, "t", workflow("processing", **few))
     assert "one change of DynamoDB" not in operator.get(url("cancel", "t")).content.decode()
