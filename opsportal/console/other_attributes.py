@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from opsportal.dynamo.attributes import TYPE_NAMES, Typed, raw_text
 
@@ -38,7 +39,7 @@ class OtherAttribute:
     @property
     def text(self) -> str:
         """The value as it is stored, digits and all; of a map or a list its DynamoDB JSON."""
-        content = self.value.get(self.tag)
+        content: Any = self.value.get(self.tag)
         if (self.tag == "S" and content) or self.tag == "N":
             return str(content)
         if self.tag == "B":
