@@ -10,10 +10,11 @@ from opsportal.console.access import requires
 from opsportal.console.converters import quote_key, unquote_key
 from opsportal.console.text import excerpt
 from opsportal.operations.changes import Raw
+from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction, ItemPages
 from opsportal.operations.pages import Button
 from opsportal.operations.tags import Action
-from tracking import actions, queries
+from tracking import actions, marking, queries
 from tracking.forms import STEP, WHOLE, RetryForm
 from tracking.models import Workflow
 from tracking.steps import Step
@@ -48,11 +49,13 @@ def _chosen(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _effect(verb: str, sentence: str) -> Callable[[Raw | None], str]:
-    """The effect, and how many of the steps one change holds where these are too many for it."""
+    """The effect; before it, that the console does not know the item's status, and after it, how many of the steps one
+    change holds where these are too many for it."""
 
     def effect(raw: Raw | None) -> str:
-        notes = actions.notes_before(raw, datetime.now(UTC)) if raw is not None else {}
-        return f"{sentence} {notes.get(verb, '')}".strip()
+        notes = marking.notes_before(raw, datetime.now(UTC)) if raw is not None else {}
+        unknown = marking.unknown_status(raw) if verb != "retry" else ""
+        return f"{unknown} {sentence} {notes.get(verb, '')}".strip()
 
     return effect
 
@@ -92,6 +95,39 @@ CANCEL = ItemAction(
     run=actions.cancel,
     may=actions.may_cancel,
 )
+FAIL = ItemAction(
+    Action.WORKFLOW_FAIL,
+    "tracking.fail_workflows",
+    label="Mark failed",
+    icon="circle-x",
+    title="Mark the workflow failed",
+    effect=_effect(
+        "fail",
+        "Sets its status to failed, and its running steps to error with the reason. An orchestrator that is still "
+        "alive may overwrite it: the page shows that.",
+    ),
+    done="Mark failed requested.",
+    run=marking.fail,
+    may=marking.may_fail,
+    undone="undone",
+    form_class=ReasonedForm,
+)
+COMPLETE = ItemAction(
+    Action.WORKFLOW_COMPLETE,
+    "tracking.complete_workflows",
+    label="Mark completed",
+    icon="circle-check",
+    title="Mark the workflow completed",
+    effect=_effect(
+        "complete",
+        "Sets its status to completed and leaves steps and totals as they are; the page says who marked it. An "
+        "orchestrator that is still alive may overwrite it: the page shows that.",
+    ),
+    done="Mark completed requested.",
+    run=marking.complete,
+    may=marking.may_complete,
+    undone="undone",
+)
 PURGE = ItemAction(
     Action.WORKFLOW_PURGE,
     "tracking.purge_workflows",
@@ -110,13 +146,28 @@ PURGE = ItemAction(
 
 def buttons(request: HttpRequest, workflow: Workflow) -> list[Button]:
     """What the item's page offers."""
-    return [PAGES.button(request, workflow.id, workflow.raw, one) for one in (RETRY, CANCEL, PURGE)]
+    return [
+        PAGES.button(request, workflow.id, workflow.raw, one)
+        for one in (RETRY, CANCEL, FAIL, COMPLETE, PURGE)
+    ]
 
 
 @requires(CANCEL.permission)
 def cancel(request: HttpRequest, session_id: str) -> HttpResponseBase:
     """Ask for, and carry out, a cancel."""
     return PAGES.page(request, session_id, CANCEL)
+
+
+@requires(FAIL.permission)
+def fail(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, marking it failed."""
+    return PAGES.page(request, session_id, FAIL)
+
+
+@requires(COMPLETE.permission)
+def complete(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, marking it completed."""
+    return PAGES.page(request, session_id, COMPLETE)
 
 
 @requires(RETRY.permission)

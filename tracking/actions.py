@@ -22,12 +22,15 @@ from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, Refused, act
 from tracking.findings import is_stuck
 from tracking.models import Workflow
+from tracking.statuses import ended_badly
 from tracking.step_changes import StepShare, hold, renewing, stopping
 from tracking.steps import Step
 
 GONE = "There is no workflow with this id any more."
 # The life that a retry gives a workflow again; seed 000's.
 LIFE = timedelta(days=90)
+# What ends by hand leave in the item, and a retry clears.
+ENDS = ("cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt", "completedBy", "error")
 TOKENS = ("inputTokens", "outputTokens", "totalTokens")
 
 
@@ -40,22 +43,22 @@ def status_of(raw: Raw) -> str:
     return str(read_text(raw.get("overallStatus")) or "").strip().lower()
 
 
-def _said(raw: Raw) -> str:
+def said(raw: Raw) -> str:
     """The status as it is written."""
     return excerpt(str(read_text(raw.get("overallStatus")) or "").strip(), 60) or "without a status"
 
 
 def may_cancel(raw: Raw) -> str:
     workflow = Workflow.of(raw)
-    return f"It is {_said(raw)}: there is nothing to cancel." if workflow.is_terminal else ""
+    return f"It is {said(raw)}: there is nothing to cancel." if workflow.is_terminal else ""
 
 
 def may_retry(raw: Raw, now: datetime | None = None) -> str:
     workflow = Workflow.of(raw)
-    ended_badly = status_of(raw) in ("failed", "cancelled") or first_failed(workflow) is not None
-    if not ended_badly and not is_stuck(workflow, now or datetime.now(UTC)):
+    went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
+    if not went_wrong and not is_stuck(workflow, now or datetime.now(UTC)):
         return (
-            f"It is {_said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
+            f"It is {said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
             "can be retried."
         )
     if not settings.WORKFLOW_COMMANDS_QUEUE_URL:
@@ -67,7 +70,7 @@ def may_purge(raw: Raw) -> str:
     workflow = Workflow.of(raw)
     if workflow.is_terminal or workflow.is_expired:
         return ""
-    return f"It is {_said(raw)}; only what is finished or expired can be purged."
+    return f"It is {said(raw)}; only what is finished or expired can be purged."
 
 
 def first_failed(workflow: Workflow) -> Step | None:
@@ -183,22 +186,15 @@ def retrying(raw: Raw, first: Step | None, now: datetime) -> tuple[Change, StepS
     workflow = Workflow.of(raw)
     change = _change(raw).set("overallStatus", text("initializing")).set("lastUpdated", text(iso(now)))
     change.set("retryCount", number(retry_count(raw) + 1))
-    for name in ("cancelledAt", "cancelledBy"):
+    for name in ENDS:
         if name in raw:
             change.set(name, NULL)
     _renew(change, now)
     parts = renewing(workflow, first)
     share = hold(change, parts)
-    renewed = {part.path[0] for part in parts[: share.held]}
+    renewed = {part.guard[0] for part in parts[: share.held]}
     _set_totals(change, [step for step in workflow.steps if step.key not in renewed])
     return change, share
-
-
-def notes_before(raw: Raw, now: datetime) -> dict[str, str]:
-    """What a person or a program must know before an action, by its verb: how many steps one change holds."""
-    shares = {"cancel": cancelling(raw, "", now)[1], "retry": retrying(raw, None, now)[1]}
-    notes = {verb: share.sentence for verb, share in shares.items() if share.left}
-    return notes | ({"retry": f"From the start, {notes['retry']}"} if "retry" in notes else {})
 
 
 def _renew(change: Change, now: datetime) -> None:
@@ -255,6 +251,8 @@ def note_of_undo(purge_id: str, session_id: str) -> str:
 
 def keeps(entry: Entry, raw: Raw) -> bool:
     """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
+    if entry.undo_of:
+        return True  # whatever follows goes on from what came back
     if "retryCount" in entry.watch:
         # An orchestrator that put back its old copy has forgotten that retry; one that takes it up may begin with an
         # item of its own, which knows of no retry either.

@@ -25,7 +25,7 @@ from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Done
-from tracking import actions, queries
+from tracking import actions, marking, queries
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.steps import Step
@@ -68,7 +68,7 @@ class WorkflowOut(Schema):
 class WorkflowItemOut(WorkflowOut):
     attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
     action_notes: dict[str, str] = Field(
-        description="By action (`cancel`, `retry`): how many of its steps one change holds, where that is not all."
+        description="By action (`cancel`, `fail`, `retry`): how many of its steps one change holds, where that is not all."
     )
 
 
@@ -143,7 +143,7 @@ def get_workflow(request: HttpRequest, session_id: str) -> HttpResponse:
     workflow = queries.workflow(session_id)
     if workflow is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
-    notes = actions.notes_before(workflow.raw, datetime.now(UTC))
+    notes = marking.notes_before(workflow.raw, datetime.now(UTC))
     return answer({**_row(workflow), "attributes": attributes(workflow.raw), "action_notes": notes})
 
 

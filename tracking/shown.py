@@ -1,7 +1,10 @@
 """What the page of a workflow shows of its item; its part "Other attributes" has all else."""
 
+from datetime import datetime
+
 from opsportal.console.other_attributes import Part, Shown
 from tracking.models import Workflow
+from tracking.statuses import lower
 from tracking.steps import READ, Step
 
 TOKENS: Shown = dict.fromkeys(("inputTokens", "outputTokens", "totalTokens"))
@@ -28,6 +31,15 @@ def shown_of(workflow: Workflow) -> Shown:
         shown["cancelledAt"] = None
         if workflow.cancelled_by:
             shown["cancelledBy"] = None
+    status, error = lower(workflow.overall_status), workflow.first_error
+    for end, by, at in (
+        ("failed", workflow.failed_by, workflow.failed_at),
+        ("completed", workflow.completed_by, workflow.completed_at),
+    ):
+        if status == end and isinstance(by, str):  # a finding says so
+            shown |= {f"{end}By": None} | ({f"{end}At": None} if isinstance(at, datetime) else {})
+    if error and workflow.own_error is not None and error.error == workflow.own_error:
+        shown["error"] = None
     return shown | {step.key: _shown_of_step(workflow, step) for step in workflow.steps}
 
 

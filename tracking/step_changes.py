@@ -68,9 +68,36 @@ def newest_first(steps: Iterable[Step]) -> list[Step]:
 def stopping(workflow: Workflow, status: str = "stopped") -> list[Part]:
     """Every open step gets that status, the newest first."""
     return [
-        Part((step.key, "status"), text(status), guard=(step.key, "status"))
+        Part({(step.key, "status"): text(status)}, guard=(step.key, "status"))
         for step in newest_first(filter(is_open, workflow.steps))
     ]
+
+
+def failing(workflow: Workflow, reason: str, moment: Typed) -> list[Part]:
+    """The steps that a failure is written to get `error` with the reason: those that run, the newest first, or, where
+    no step has failed, the first one that has not ended. Empty: the failure is the workflow's own."""
+    return [
+        Part(
+            {
+                (step.key, "status"): text("error"),
+                (step.key, "error"): text(reason),
+                (step.key, "completedAt"): moment,
+            },
+            guard=(step.key, "status"),
+        )
+        for step in _answerable(workflow)
+    ]
+
+
+def _answerable(workflow: Workflow) -> list[Step]:
+    steps = workflow.steps
+    if running := [step for step in steps if step.running]:
+        return newest_first(running)
+    if any(step.failed for step in steps):
+        return []
+    # The catalogue's steps are those of an orchestrator that has begun one of them, or none at all.
+    ours = all(step.listed for step in steps if step.present)
+    return [step for step in steps if is_open(step) or (ours and not step.present)][:1]
 
 
 def renewing(workflow: Workflow, first: Step | None = None) -> list[Part]:
@@ -84,7 +111,7 @@ def renewing(workflow: Workflow, first: Step | None = None) -> list[Part]:
     chosen = newest_first(steps)
     chosen.sort(key=lambda step: (step != first, not is_open(step)))
     return [
-        Part((step.key,), fresh(step.key), guard=_guard(workflow, step))
+        Part({(step.key,): fresh(step.key)}, guard=_guard(workflow, step))
         for step in chosen
         if not same(workflow.raw.get(step.key), fresh(step.key))
     ]

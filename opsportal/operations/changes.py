@@ -2,12 +2,12 @@
 of every path it changes, for the audit entry."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.attributes import Typed, raw_text
 
 Raw = dict[str, Typed]
 Path = tuple[str, ...]
@@ -60,19 +60,20 @@ def same(one: Typed | None, other: Typed | None) -> bool:
 
 @dataclass(frozen=True)
 class Changed:
-    """One path, before and after; None is absence."""
+    """One path, before and after; None is absence. `cut`: the beginning of the JSON of the new value, where an
+    entry holds no more of it."""
 
     path: Path
     old: Typed | None
     new: Typed | None
+    cut: str = ""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One of many alike: `path` is set to `value`, provided that `guard` is as read."""
+    """One of many alike: these are set together, provided that `guard` is as read."""
 
-    path: Path
-    value: Typed
+    values: Mapping[Path, Typed]
     guard: Path
 
 
@@ -158,12 +159,15 @@ class Change:
     def _with(self, parts: Sequence[Part]) -> "Change":
         trial = replace(self, changed=[*self.changed], _sets=[*self._sets], _guards=[*self._guards])
         for part in parts:
-            trial.guard(part.guard).set(part.path, part.value)
+            trial.guard(part.guard)
+            for path, value in part.values.items():
+                trial.set(path, value)
         return trial
 
     @property
     def fits(self) -> bool:
-        """Whether each of its expressions is one that DynamoDB takes, and its entry an item that it stores."""
+        """Whether each of its expressions is one that DynamoDB takes, as is that of its undo, which guards every path
+        that it changed, and its entry an item that it stores."""
         request = self.request("", {"key": text("")})
         condition = request["ConditionExpression"]
         conditions = (
@@ -171,7 +175,13 @@ class Change:
         )  # each with an operator or a function, and an AND between two
         longest = max(len(request["UpdateExpression"]), len(condition))
         names = sum(len(name.encode()) for one in self.changed for name in one.path)
-        return 2 * conditions <= MAX_OPERATORS and longest <= MAX_EXPRESSION and names <= MAX_NAMES
+        values = sum(len(raw_text(one.new).encode()) for one in self.changed if one.new)
+        return (
+            2 * max(conditions, len(self.changed)) <= MAX_OPERATORS
+            and longest <= MAX_EXPRESSION
+            and names <= MAX_NAMES
+            and values <= MAX_VALUES
+        )
 
     # --- rendering ----------------------------------------------------------------------------------
 
@@ -222,8 +232,9 @@ def _merged(one: Raw, other: Raw) -> Raw:
 # its parts fit.
 MAX_OPERATORS = 280
 MAX_EXPRESSION = 3_900
-# Bytes of the names in the paths of one change, which its audit entry holds too. A name is at most 64 KB long.
-MAX_NAMES = 70_000
+# Bytes of the names in the paths of one change, which its audit entry holds too, and of its new values. A name is at
+# most 64 KB long, an item 400 KB.
+MAX_NAMES, MAX_VALUES = 70_000, 130_000
 # Characters of a condition in words, and how many guards are named of a longer one.
 MAX_CONDITION, MAX_GUARDS_NAMED = 2_000, 10
 

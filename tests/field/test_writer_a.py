@@ -170,13 +170,13 @@ def test_an_attribute_that_a_later_version_adds_is_on_the_page(tracked: Any, cli
     Orchestrator(table).run({"sessionId": "s"}, fails_at="tradeExtraction")
     client = client_for("viewer")
     assert not visit(client, "/workflows/s/").root.all("section", id="other-attributes")
-    added = {"error": "half <b>written</b>", "items": Decimal("12345678901234567890"), "tags": {"b", "a"}}
+    added = {"problem": "half <b>written</b>", "items": Decimal("12345678901234567890"), "tags": {"b", "a"}}
     table.put_item(Item={**table.get_item(Key={"processing_id": "s"})["Item"], **added})
     rows = (
         visit(client, "/workflows/s/").root.one("section", id="other-attributes").all("tr", data_other=None)
     )
     assert [[cell.text for cell in (row.one("th"), row.one("abbr"), row.one("pre"))] for row in rows] == [
-        ["error", "S", "half <b>written</b>"],
         ["items", "N", "12345678901234567890"],
+        ["problem", "S", "half <b>written</b>"],
         ["tags", "SS", '{"SS": ["a", "b"]}'],
     ]
