@@ -14,6 +14,7 @@ from django.urls import reverse
 from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text, read_time
@@ -24,6 +25,7 @@ from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
+from requests_app.shown import shown_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -73,7 +75,7 @@ def list_(request: HttpRequest) -> HttpResponse:
     context = {
         **listing.context(page, region),
         "requests": requests,
-        "tabs": listing.status_tabs(queries.statuses().values),
+        "tabs": listing.status_tabs(queries.statuses()),
         "empty": _empty(request, listing, page),
         "new_request": action_views.new_button(request),
         "priorities": PRIORITIES,
@@ -139,6 +141,8 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
         "message_groups": [group for group in _message_groups(found) if group[3]],
         "tabs": tabs_of(request_id, found, tab),
     }
+    if tab == "overview":
+        context["others"] = other_attributes(found.raw, shown_of(found))
     if tab == "raw":
         context["raw"] = pretty(found.raw)
     if tab == "audit":
@@ -149,7 +153,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
 def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
     """(label, tone, icon, texts), errors first."""
     return [
-        ("Errors", FAILED, ICONS[FAILED], found.messages["errors"]),
+        ("Errors", FAILED, ICONS[FAILED], found.error_messages),
         ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),
     ]
 

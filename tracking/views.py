@@ -13,6 +13,7 @@ from django.urls import reverse
 from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import Malformed, raw_text, read_time
 from opsportal.dynamo.documents import pretty
@@ -22,6 +23,7 @@ from opsportal.operations.watching import deletion, watch
 from tracking import action_views, actions, queries
 from tracking.findings import findings
 from tracking.models import Workflow
+from tracking.shown import shown_of
 from tracking.timeline import timeline
 
 NOTHING_YET = "Workflows appear here as soon as an orchestrator writes its first status."
@@ -59,7 +61,7 @@ def list_(request: HttpRequest) -> HttpResponse:
     context = {
         **listing.context(page, region),
         "rows": rows,
-        "tabs": listing.status_tabs(queries.statuses().values),
+        "tabs": listing.status_tabs(queries.statuses()),
         "empty": listing.empty(page, "workflows", NOTHING_YET),
         "has_index": queries.status_index() is not None,
     }
@@ -112,6 +114,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     elif tab == "audit":
         context["entries"] = actors.named(feeds.of_target(actions.target(session_id)))
     else:
+        context["others"] = other_attributes(workflow.raw, shown_of(workflow))
         context["timeline"] = timeline(workflow, now)
         context["malformed"] = {
             name: value for name, value in workflow.problems.items() if isinstance(value, Malformed)
