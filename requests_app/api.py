@@ -133,11 +133,9 @@ class SourceIn(Schema):
         for documented, short in (("base_url", "url"), ("source_type", "type")):
             sent = self.model_fields_set & {documented, short}
             if len(sent) != 1:
-                kind, name = ("missing", documented) if not sent else ("extra_forbidden", short)
-                # Named where it is, as the other sentences are.
+                wrong = PydanticCustomError("either", f"Send either {documented} or {short}.")
                 raise ValidationError.from_exception_data(
-                    "SourceIn",
-                    [{"type": kind, "loc": (name,), "input": None}],  # type: ignore[typeddict-item]
+                    "SourceIn", [{"type": wrong, "loc": (short if sent else documented,), "input": None}]
                 )
         return self
 

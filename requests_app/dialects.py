@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.dynamo import dialects, timestamp_form
+from opsportal.dynamo import dialects, spending, timestamp_form
 from opsportal.dynamo.attributes import Typed, read_list, read_map, read_text
 from opsportal.dynamo.dialects import Extra, Raw, agreed, learnable
 from opsportal.dynamo.errors import IndexMissing
@@ -160,10 +160,14 @@ def from_file(path: str) -> Dialect:
 def newest() -> list[Raw]:
     """The newest requests that the console did not create, the newest first: by the index where the table has it,
     else of one page of a Scan; of at most 1 MB. Raises `DynamoError`."""
-    table = queries.table()
+    table, account = queries.table(), spending.current()
+    before = account.read_units if account else 0
     try:
         statuses = queries.statuses().values[:MAX_STATUSES]
-        return dialects.newest_by_index(table, REQUESTS.index("status-index"), statuses, _of_others)
+        # What it took to find the statuses, where no list has just found them, is part of the reading.
+        units = account.read_units - before if account else 0
+        left = dialects.MAX_BYTES - int(units * dialects.UNIT_BYTES)
+        return dialects.newest_by_index(table, REQUESTS.index("status-index"), statuses, _of_others, left)
     except IndexMissing:
         return dialects.newest_of_page(table, ("created_at", "updated_at"), _of_others)
 

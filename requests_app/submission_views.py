@@ -42,6 +42,7 @@ class Page:
     original: Original | None = None
     types: Sequence[str] | None = None
     dialect: Dialect | None = None
+    unread: DynamoError | None = None
     previewed: str = ""
     errors: dict[str, list[str]] = field(default_factory=dict)
     focus: str = ""
@@ -64,13 +65,20 @@ def new(request: HttpRequest) -> HttpResponse:
     if (focus := page.draft.rows_changed(wish)) is not None:
         page.focus = focus
         return _answer(request, page)
-    if (asked := _validated(page)) and page.dialect:
+    asked = _validated(page)
+    if page.dialect is None:
+        page.trouble = (
+            "How this table's requests are written could not be read, and what its workers can't read would be in "
+            "their way. REQUEST_DIALECT=documented submits without looking."
+        )
+        page.problem, page.status = page.unread, page.unread.status if page.unread else 503
+    elif asked:
         by = actor_of(request)
-        previewed, page.previewed = page.previewed, page.dialect.fingerprint
         if wish != "submit":
-            page.preview = _preview(asked, by, page.action_id, page.dialect)
-        elif previewed not in ("", page.previewed):
-            page.preview, page.status = _preview(asked, by, page.action_id, page.dialect), 409
+            _draw_preview(page, asked, by, page.dialect)
+        elif page.previewed not in ("", page.dialect.fingerprint):
+            _draw_preview(page, asked, by, page.dialect)
+            page.status = 409
             page.trouble = "This table's requests are written in another way since the preview. Look at it again, then submit."
         elif request_id := _submitted(page, asked, by):
             messages.info(request, "Submitted.")
@@ -125,12 +133,11 @@ def _posted(request: HttpRequest) -> Page:
 
 
 def _read_dialect(page: Page) -> None:
-    """How the table's requests are written; where that can't be read nothing is submitted: what the workers can't
-    read would be in their way."""
+    """How the table's requests are written; where that can't be read the form is shown, but nothing is submitted."""
     try:
         page.dialect = dialects.current()
     except DynamoError as problem:
-        page.problem, page.status = problem, problem.status
+        page.unread = problem
 
 
 def _types() -> Sequence[str] | None:
@@ -169,14 +176,15 @@ def _validated(page: Page) -> Submission | None:
     return asked
 
 
-def _preview(asked: Submission, by: Actor, action_id: str, dialect: Dialect) -> dict[str, str]:
+def _draw_preview(page: Page, asked: Submission, by: Actor, dialect: Dialect) -> None:
     """The item, and for the strategy `sqs` the message, as they would be written now."""
+    action_id, page.previewed = page.action_id, dialect.fingerprint
     now = datetime.now(UTC)
     item = asked.item(by=by, action_id=action_id, now=now, dialect=dialect)
     sent = actions.submit_messages(item, asked.request_id(action_id), action_id, now)
     message = {**sent[0].body, "action_id": action_id} if sent else None
     labels = dict.fromkeys(source.label(dialect) for source in asked.config.sources)
-    return {
+    page.preview = {
         "item": pretty(item),
         "message": json_objects.written(message, "  ") if message else "",
         "dialect": dialect.sentence(filter(None, labels)),

@@ -24,6 +24,8 @@ Fact = TypeVar("Fact", bound=Hashable)
 
 # Items that are looked at, and the bytes that one reading takes at most: those of one page.
 NEWEST, MAX_BYTES = 20, 1_048_576
+# Bytes that a read unit reads, where a read need not be consistent.
+UNIT_BYTES = 8_192
 # An AWS limit.
 MAX_ITEM_BYTES = 409_600
 # Bytes of a value that is learned from, and attributes learned of one table.
@@ -165,11 +167,12 @@ def _spelling(text: str) -> str:
 Keep = Callable[[Raw], bool]
 
 
-def newest_by_index(table: Binding, index: Index, values: Sequence[str], keep: Keep) -> list[Raw]:
+def newest_by_index(
+    table: Binding, index: Index, values: Sequence[str], keep: Keep, left: int = MAX_BYTES
+) -> list[Raw]:
     """The newest items that are kept, at most `NEWEST`, merged over the partitions `values` of an index whose
-    range key is a time. At most 1 MB is read. Raises `DynamoError`, IndexMissing among them."""
-    parts = [_Part(value) for value in values]
-    left, kept = MAX_BYTES, list[Raw]()
+    range key is a time. At most `left` bytes are read. Raises `DynamoError`, IndexMissing among them."""
+    parts, kept = [_Part(value) for value in values], list[Raw]()
 
     def order(raw: Raw) -> str:
         return str(raw.get(index.range_key, {}).get("S", ""))
