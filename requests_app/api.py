@@ -33,6 +33,7 @@ from requests_app.fields import MOST_SOURCES, Address, BatchSize, CustomParams, 
 from requests_app.findings import findings
 from requests_app.json_objects import MOST_CHARACTERS, MOST_LEVELS
 from requests_app.models import IntelligenceRequest
+from requests_app.overtaken import overtakers
 from requests_app.source_shapes import SourceShape
 from requests_app.submission import ConfigPart, Submission, SubmissionPart
 
@@ -294,7 +295,7 @@ def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
     if found is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
     document = _row(found) | {
-        "findings": findings_of(findings(found)),
+        "findings": findings_of(findings(found, overtakers=overtakers(found))),
         "attributes": attributes(found.raw),
     }
     return answer(document)

@@ -10,7 +10,7 @@ class RequestsConfig(AppConfig):
         from opsportal.operations.subjects import Subject, register
         from opsportal.tables import ages
         from opsportal.tables.retention import rules
-        from requests_app import outgoing, queries, watches
+        from requests_app import dialects, outgoing, queries, watches
         from requests_app.models import TERMINAL
         from requests_app.retention import RULE
         from requests_app.tables import REQUESTS
@@ -26,6 +26,7 @@ class RequestsConfig(AppConfig):
                 note_of_undo=outgoing.note_of_undo,
             )
         )
+        dialects.check()
         watches.register_all()
         rules.register(RULE)
         ages.register(

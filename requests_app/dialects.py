@@ -142,6 +142,12 @@ def current() -> Dialect:
     return shared(f"dialect:{queries.table().fingerprint}", lambda _: learned(newest()), fresh=FRESH).value
 
 
+def check() -> None:
+    """Raises ImproperlyConfigured, at start, for a setting that can't be followed."""
+    if settings.REQUEST_DIALECT not in ("auto", "documented"):
+        from_file(settings.REQUEST_DIALECT)
+
+
 def from_file(path: str) -> Dialect:
     """Raises ImproperlyConfigured."""
     facts = dialect_file.read(path)

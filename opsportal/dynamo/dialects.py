@@ -223,7 +223,7 @@ def _query(
     return answer["Items"], answer.get("LastEvaluatedKey")
 
 
-def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep) -> list[Raw]:
+def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int = NEWEST) -> list[Raw]:
     """The newest items that are kept of one page of a Scan, at most 1 MB, by the newest of their `stamps`. Raises
     `DynamoError`."""
     with translated(table):
@@ -233,7 +233,7 @@ def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep) -> list[Ra
         times = [read_time(raw.get(name)) for name in stamps]
         return max((time.timestamp() for time in times if isinstance(time, datetime)), default=0.0)
 
-    return sorted(filter(keep, answer["Items"]), key=order, reverse=True)[:NEWEST]
+    return sorted(filter(keep, answer["Items"]), key=order, reverse=True)[:most]
 
 
 def members_of(values: Sequence[Mapping[str, Typed]]) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from opsportal.dynamo import spending
@@ -435,3 +436,61 @@ def test_learning_reads_one_megabyte_and_once_a_minute(tables: dict[str, Any]) -
         first = account.calls
         dialects.current()
     assert account.calls == first
+
+
+def test_a_request_that_workers_pass_over_says_how_many_they_took(
+    client: Client, writer_b: WriterB, forget: Callable[[], None]
+) -> None:
+    """With the table of writer B, which has no index; of the same strategy; not one that is taken itself."""
+    old = writer_b.submit(created_at="2026-01-01T00:00:00.000000", project_request_id=None)
+    for number in range(3):
+        writer_b.submit(status=("processing", "COMPLETED", "failed")[number])
+    writer_b.submit(status="completed", created_at="2025-12-31T00:00:00.000000")
+    writer_b.submit(status="completed", processing_strategy="sqs")
+    writer_b.submit(status="cancelled")
+    sentence = (
+        "No worker has taken it. 3 newer requests were taken since: a worker may not be able to read it."
+    )
+    assert sentence in visit(client, f"/requests/{old}/").words
+    newer = writer_b.submit()
+    assert "taken since" not in visit(client, f"/requests/{newer}/").words
+    findings = client.get(f"/api/requests/{old}").json()["findings"]
+    assert sentence in json.dumps(findings)
+
+
+def test_with_an_index_a_request_that_was_overtaken_says_so_in_few_calls(
+    client: Client, tables: dict[str, Any]
+) -> None:
+    put(tables["requests"], request("old", status="pending", created_at="2026-01-01T00:00:00.000000"))
+    for number in range(25):
+        put(
+            tables["requests"], request(created_at=f"2026-01-02T00:00:{number:02}.000000", status="completed")
+        )
+    assert "At least 20 newer requests were taken since" in visit(client, "/requests/old/").words
+    put(tables["requests"], request("late", status="pending", created_at="2026-01-02T00:00:24.000000"))
+    assert "taken since" not in visit(client, "/requests/late/").words
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "must be auto, documented, or the path of a TOML file"),
+        ("[sources", "is no TOML"),
+        ("[sources]\nnome = 'x'", "is wrong at sources.nome"),
+        ("timestamps = 'soon'", "is wrong at timestamps: an example of a time is needed"),
+        ("[attributes.x]\nmade = 'copy'", "is wrong at attributes.x.made"),
+    ],
+)
+def test_a_setting_that_can_not_be_followed_stops_the_start(
+    settings: Any, tmp_path: Any, content: str | None, sentence: str
+) -> None:
+    from registry import dialects as agents
+
+    path = tmp_path / "dialect.toml"
+    if content is not None:
+        path.write_text(content)
+    settings.REQUEST_DIALECT = settings.AGENT_DIALECT = str(path)
+    with pytest.raises(ImproperlyConfigured, match=f"REQUEST_DIALECT.*{sentence}"):
+        dialects.check()
+    with pytest.raises(ImproperlyConfigured, match="AGENT_DIALECT"):
+        agents.check()
