@@ -12,7 +12,7 @@ from django.test import Client
 
 from opsportal.dynamo import clients
 from registry import dialects
-from tests.factories import agent, ago, put, raw, zulu
+from tests.factories import MISSING, agent, ago, put, raw, zulu
 from tests.field.registry_c import RegistryC
 from tests.operations.places import get
 from tests.pages import visit

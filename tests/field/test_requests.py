@@ -494,3 +494,16 @@ def test_a_setting_that_can_not_be_followed_stops_the_start(
         dialects.check()
     with pytest.raises(ImproperlyConfigured, match="AGENT_DIALECT"):
         agents.check()
+
+
+def test_the_files_of_the_documentation_can_be_followed(settings: Any, tmp_path: Any) -> None:
+    from registry import dialects as agents
+
+    found = re.findall(r"```toml\n(.*?)```", (settings.BASE_DIR / "docs/data.md").read_text(), re.DOTALL)
+    paths = [tmp_path / f"{number}.toml" for number in range(len(found))]
+    for path, content in zip(paths, found, strict=True):
+        path.write_text(content)
+    requests_dialect, agents_dialect = dialects.from_file(str(paths[0])), agents.from_file(str(paths[1]))
+    assert requests_dialect.shape and requests_dialect.shape.label == "name/type/url"  # noqa: PT018
+    assert requests_dialect.missing([]) == agents_dialect.missing([]) == ["region"]
+    assert agents_dialect.raw["tools"] == {"L": []}
