@@ -21,7 +21,7 @@ from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, OtherIntent, Plan, act
 from requests_app.dialects import DOCUMENTED, Dialect, fresh_progress
 from requests_app.models import TERMINAL
-from requests_app.stamps import written
+from requests_app.stamps import stamp, written
 from requests_app.submission import Submission
 
 CANCELLABLE = ("pending", "processing", "executing")
@@ -73,7 +73,7 @@ def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         raw = _there(raw)
         _only_if(may_cancel(raw))
         change = _change(raw)
-        moment = written(now, raw.get("updated_at"))
+        moment = stamp(now, raw.get("updated_at"))
         change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
         _record(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
         return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
@@ -91,7 +91,7 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         raw = _there(raw)
         _only_if(may_retry(raw))
         change = _change(raw).guard("processing_metadata")
-        moment = written(now, raw.get("updated_at"))
+        moment = stamp(now, raw.get("updated_at"))
         retries = retry_count(raw) + 1
         watch = {"status": text("pending"), "updated_at": moment}
         change.set("status", text("pending")).set("updated_at", moment)
@@ -253,7 +253,7 @@ def queue_body(raw: Raw, request_id: str, now: datetime, retries: int) -> dict[s
         },
         "configuration": _json(plain(config)),
         "metadata": {
-            "submitted_at": read_text(written(now, raw.get("created_at"))),
+            "submitted_at": written(now, raw.get("created_at")),
             "retry_count": retries,
             "max_retries": int(most) if isinstance(most, Decimal) else None,
         },

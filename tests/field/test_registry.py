@@ -63,7 +63,7 @@ def test_each_finds_what_the_other_registered(client: Client, table: Any, regist
     del registry_c.agents["theirs"]
     registry_c.cold_start()
     (_, body) = registry_c.discover("fitness_analysis", 50)
-    assert {one["id"] for one in body["agents"]} == {"theirs", "ours"}
+    assert {one["id"] for one in body["agents"]} == {"theirs", "ours", "old"}
     assert set(ids(client, "capability=fitness_analysis&minReputation=50")) == {"theirs", "ours", "old"}
     assert ids(client, "minReputation=50.1") == []
     (_, body) = registry_c.register({**PROFILE, "id": "again"})
