@@ -10,9 +10,9 @@ class RequestsConfig(AppConfig):
         from opsportal.operations.subjects import Subject, register
         from opsportal.tables import ages
         from opsportal.tables.retention import rules
-        from requests_app import dialects, outgoing, queries, watches
-        from requests_app.models import TERMINAL
+        from requests_app import dialects, marking, outgoing, queries, watches
         from requests_app.retention import RULE
+        from requests_app.statuses import terminal_statuses
         from requests_app.tables import REQUESTS
 
         register(
@@ -21,14 +21,23 @@ class RequestsConfig(AppConfig):
                 logical="requests",
                 title="Request",
                 stamp="updated_at",
-                undo_permission="requests_app.purge_requests",
+                undo_permissions={
+                    "purge": "requests_app.purge_requests",
+                    "fail": "requests_app.fail_requests",
+                    "complete": "requests_app.complete_requests",
+                },
                 item_url=lambda key: reverse("requests:item", args=[key]),
                 note_of_undo=outgoing.note_of_undo,
+                renewed=marking.renewed,
+                history=("processing_metadata", "status_history"),
+                record_undo=marking.record_undo,
             )
         )
         dialects.check()
         watches.register_all()
         rules.register(RULE)
         ages.register(
-            ages.Watched("requests", lambda: REQUESTS.index("status-index"), queries.statuses, TERMINAL)
+            ages.Watched(
+                "requests", lambda: REQUESTS.index("status-index"), queries.statuses, terminal_statuses
+            )
         )

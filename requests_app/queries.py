@@ -14,7 +14,8 @@ from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Page, Part, scan_page, sequence_page
 from opsportal.dynamo.partitions import Newest, Partitions, newest, pairs, partitions
 from opsportal.dynamo.tables import Binding, Index
-from requests_app.models import PRIORITIES, STATUSES, STRATEGIES, TERMINAL, IntelligenceRequest
+from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
+from requests_app.statuses import listed_statuses, lower, open_statuses
 from requests_app.tables import REQUESTS
 
 # What a row shows. Of the errors only the first: a request may hold thousands.
@@ -37,7 +38,7 @@ def _index(name: str) -> Index:
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses."""
-    return partitions(table(), _index("status-index"), (*STATUSES, *settings.REQUEST_EXTRA_STATUSES))
+    return partitions(table(), _index("status-index"), listed_statuses())
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,8 @@ def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
-    open_ones = [status for status in statuses().values if status.lower() not in TERMINAL]
+    going = open_statuses()
+    open_ones = [status for status in statuses().values if lower(status) in going]
     found = Merge(table(), _index("status-index"), open_ones, span=span, projection=ROW).page(purpose="stuck")
     requests = [IntelligenceRequest.of(raw) for raw in found.items]
     return [one for one in requests if one.touched_at and one.touched_at < limit][:MOST_STUCK]

@@ -12,7 +12,8 @@ from opsportal.console.tones import FAILED, SUCCESS, tone_of
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.tables import Index
 from requests_app import queries
-from requests_app.models import TERMINAL, IntelligenceRequest
+from requests_app.models import IntelligenceRequest
+from requests_app.statuses import lower, open_statuses
 from requests_app.tables import REQUESTS
 
 # Days: what is older is past an operator's care, and is not looked for.
@@ -25,7 +26,7 @@ def _tone(request: IntelligenceRequest) -> str:
 
 def _read(question: Question, tones: Sequence[str], span: Span) -> tuple[list[IntelligenceRequest], bool]:
     """At most `MOST_FACTS`, the newest first, and whether that is all; `tones`: of the statuses, () for all that are
-    not terminal. By the index of the user or of the project where the rule names one. Raises `DynamoError`."""
+    open. By the index of the user or of the project where the rule names one. Raises `DynamoError`."""
     filters = question.filters
     wanted = queries.RequestFilter(
         user=filters.get("user", ""),
@@ -33,6 +34,7 @@ def _read(question: Question, tones: Sequence[str], span: Span) -> tuple[list[In
         strategy=filters.get("strategy", ""),
         request_type=filters.get("request_type", ""),
     )
+    going = open_statuses()
     index: Index
     if wanted.user or wanted.project:
         index = REQUESTS.index("user-index" if wanted.user else "project-index")
@@ -42,7 +44,7 @@ def _read(question: Question, tones: Sequence[str], span: Span) -> tuple[list[In
         chosen = [
             status
             for status in queries.statuses().values
-            if (tone_of(status) in tones if tones else status.strip().lower() not in TERMINAL)
+            if (tone_of(status) in tones if tones else lower(status) in going)
         ]
     merge = Merge(
         queries.table(),
@@ -55,7 +57,7 @@ def _read(question: Question, tones: Sequence[str], span: Span) -> tuple[list[In
     )
     page = merge.page(purpose="alerts")
     requests = [IntelligenceRequest.of(raw) for raw in page.items]
-    kept = [one for one in requests if (_tone(one) in tones if tones else not one.is_terminal)]
+    kept = [one for one in requests if (_tone(one) in tones if tones else one.is_open)]
     return kept, not page.cursor
 
 
@@ -131,7 +133,7 @@ def failure_rate(question: Question) -> Reading:
 
 def _stuck(request: IntelligenceRequest, question: Question) -> Fact | None:
     touched, limit = request.touched_at, timedelta(minutes=question.threshold)
-    if request.is_terminal or touched is None or question.now - touched < limit:
+    if not request.is_open or touched is None or question.now - touched < limit:
         return None
     minutes = int((question.now - touched).total_seconds() // 60)
     status = request.status if isinstance(request.status, str) else ""
@@ -192,7 +194,7 @@ def register_all() -> None:
         Watch(
             name="request.stuck",
             label="A request is stuck",
-            explained="Each request that is not finished and that nobody has written for too long.",
+            explained="Each request in an open status that nobody has written for too long.",
             kind="request",
             read=stuck,
             still=still_stuck,

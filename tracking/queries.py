@@ -13,7 +13,8 @@ from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Page, scan_page
 from opsportal.dynamo.partitions import Newest, Partitions, newest, partitions
 from opsportal.dynamo.tables import Index
-from tracking.models import STATUSES, TERMINAL, Workflow
+from tracking.models import Workflow
+from tracking.statuses import listed_statuses, lower, terminal_statuses
 
 SEARCHED = ("correlationId", "documentId")
 
@@ -45,7 +46,7 @@ def why_no_index() -> str:
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index only the first two."""
-    known = (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES)
+    known = listed_statuses()
     index, reason = _look_for_index()
     if index is None:
         return Partitions(known, complete=False, reason=reason)
@@ -154,7 +155,8 @@ def stuck(now: datetime | None = None) -> list[Workflow]:
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
-    open_ones = [status for status in statuses().values if status.lower() not in TERMINAL]
+    ends = terminal_statuses()
+    open_ones = [status for status in statuses().values if lower(status) not in ends]
     found = Merge(Workflow.binding(), index, open_ones, span=span).page(purpose="stuck")
     workflows = [Workflow.of(raw) for raw in found.items]
     return [one for one in workflows if one.updated_at and one.updated_at < limit][:MOST_STUCK]

@@ -14,7 +14,7 @@ WORKFLOWS = TableSpec(
     tags={
         "Name": "Orchestrator Processing Status",
         "Component": "AgentCore",
-        "Environment": "production",
+        "Environment": "{env}",
         "Purpose": "Real-time workflow status tracking",
     },
     names=("trade-matching-system-processing-status", "ai-trade-matching-processing-status"),

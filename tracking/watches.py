@@ -14,7 +14,8 @@ from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Raw, scan_page
 from tracking import queries
-from tracking.models import TERMINAL, Workflow
+from tracking.models import Workflow
+from tracking.statuses import terminal_statuses
 
 # Days: what is older is past an operator's care, and is not looked for.
 MOST_DAYS = 30
@@ -42,9 +43,11 @@ def _filters(question: Question) -> Filter:
 def _read(question: Question, tones: Sequence[str], span: Span) -> _Found:
     """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are not terminal. Raises `DynamoError`."""
 
+    ends = terminal_statuses()
+
     def wanted(status: str) -> bool:
         lower = status.strip().lower()
-        return tone_of(lower) in tones if tones else lower not in TERMINAL
+        return tone_of(lower) in tones if tones else lower not in ends
 
     index = queries.status_index()
     filters = _filters(question)

@@ -1,11 +1,12 @@
 """Is each table as the settings say? In one sentence, with the setting that mends it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from opsportal.console import tones
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError, TableMissing
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, name_setting, other_spellings
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,9 @@ def condition(table: Binding) -> Condition:
 
 
 def _other_spelling(table: Binding) -> str:
-    """The mend where the table exists with hyphens: the documents of the requests' tables spell them both
-    ways (``dev-market_intelligence_requests``, ``dev-market-intelligence-requests``). Else ""."""
-    name = table.name.replace("_", "-")
-    if name == table.name:
-        return ""
-    try:
-        describe(replace(table, name=name))
-    except DynamoError:
-        return ""
-    return f"There is a table {name}: set DYNAMODB_{table.logical.upper()}_TABLE={name}"
+    """The mend where the table exists with hyphens for underscores, or the reverse; else ""."""
+    for name in other_spellings(table):
+        with suppress(DynamoError):
+            describe(replace(table, name=name))
+            return f"There is a table {name}: {name_setting(table, name)}"
+    return ""

@@ -13,6 +13,7 @@ from opsportal.dynamo.ledger import Entry
 from opsportal.dynamo.migrations import Migration, NotFound, entries_of, named, of, place_text
 from opsportal.dynamo.steps import AddIndex, Outlook, same_table
 from opsportal.dynamo.tables import Binding, Index
+from opsportal.environments import is_strict
 
 
 class RejectsFound(DynamoError):
@@ -76,7 +77,7 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
         last = named(target).name
         chosen = [one for one in chosen if one.name <= last]
     notes = []
-    if settings.OPSPORTAL_ENV != "dev" and not tables and not all(one.step.own for one in chosen):
+    if is_strict(settings.OPSPORTAL_ENV) and not tables and not all(one.step.own for one in chosen):
         chosen = [one for one in chosen if one.step.own]
         notes.append(
             f"In {settings.OPSPORTAL_ENV} only the console's own tables are migrated; name the others, "
@@ -104,7 +105,7 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
     table = entry.table
     index = one.step.index if isinstance(one.step, AddIndex) else ""
     was = f"{one.name} was applied {entry.when('applied')}, but {table.name} in {table.region}"
-    environment = "" if settings.OPSPORTAL_ENV == "dev" else f" --environment {settings.OPSPORTAL_ENV}"
+    environment = f" --environment {settings.OPSPORTAL_ENV}" if is_strict(settings.OPSPORTAL_ENV) else ""
     noted = f"python manage.py dynamo rollback --target {one.name}{environment} notes that"
     if one.step.own:
         noted += " (where it asks for the name of another region's table, type nothing)"

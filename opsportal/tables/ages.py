@@ -47,7 +47,7 @@ class Watched:
     logical: str
     index: Callable[[], Index | None]
     statuses: Callable[[], Partitions]
-    finished: frozenset[str]
+    finished: Callable[[], frozenset[str]]
 
     @property
     def table(self) -> Binding:
@@ -73,10 +73,9 @@ def oldest(watched: Watched, now: datetime) -> float | None:
     index = watched.index()
     if index is None:
         return None
+    finished = watched.finished()
     unfinished = [
-        status
-        for status in watched.statuses().values
-        if status and status.strip().lower() not in watched.finished
+        status for status in watched.statuses().values if status and status.strip().lower() not in finished
     ]
     ages = (_age(watched.table, index, status, now) for status in unfinished)
     return max(ages, default=0.0)

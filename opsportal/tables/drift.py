@@ -8,11 +8,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, DeployedIndex, Ttl, Unknown
 from opsportal.dynamo.tables import Binding, Index
+from opsportal.environments import is_live
 from opsportal.tables.mends import anew, assign, aws, create_index, delete_index, setting
 
 NONE = "none"
+NO_MAXIMUM = "MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1"
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ def points(table: Binding, found: Deployed) -> Iterator[Point]:
         yield from _index(table, found, index)
     yield from _undeclared(table, found)
     yield _billing(table, found)
+    yield from _maximum(table, found)
+    yield _table_class(table, found)
     yield _ttl(table, found)
     yield _recovery(table, found)
     yield _encryption(table, found)
@@ -134,7 +140,7 @@ def _index_differences(
         "An index can't be changed. Delete it; once it is gone, verify says how to create it: "
         f"{delete_index(table, deployed)}"
     )
-    keys, found_keys = _keys(index.hash_key, index.range_key), _keys(deployed.hash_key, deployed.range_key)
+    keys, found_keys = _keys(index.hash_key, index.range_key), _keys_of(deployed)
     if found_keys != keys:
         yield Difference(f"keys of {index.name}", keys, found_keys, breaks=breaks, mend=again)
         return
@@ -161,6 +167,11 @@ def _keys(hash_key: str, range_key: str) -> str:
     return ", ".join(filter(None, (hash_key, range_key)))
 
 
+def _keys_of(index: DeployedIndex) -> str:
+    """Of an index as deployed, which may have several attributes of a kind."""
+    return ", ".join(name for name, _ in index.keys) or _keys(index.hash_key, index.range_key)
+
+
 def _less_projected(table: Binding, index: Index, deployed: DeployedIndex) -> str:
     """The deployed projection, where it holds less than the declared one; else ""."""
     if deployed.projection == "ALL":
@@ -182,9 +193,13 @@ def _undeclared(table: Binding, found: Deployed) -> Iterator[Point]:
     used = {deployed.name for index in table.spec.indexes if (deployed := _named(found, index))}
     for index in found.indexes:
         if index.name not in used:
-            keys = f"{_keys(index.hash_key, index.range_key)} ({index.projection})"
+            keys = f"{_keys_of(index)} ({index.projection})"
             mend = "The console does not read it; each write to the table pays for it."
             yield Difference(f"index {index.name}", NONE, keys, mend=mend)
+    for index in found.local_indexes:
+        keys = f"{_keys_of(index)} ({index.projection})"
+        mend = "The console does not read it; each write to the table pays for it, and it goes only with the table."
+        yield Difference(f"local index {index.name}", NONE, keys, mend=mend)
 
 
 # --- What does not break anything ------------------------------------------------------------------------
@@ -194,7 +209,32 @@ def _billing(table: Binding, found: Deployed) -> Point:
     if found.billing_mode == table.spec.billing_mode:
         return Agreement("billing", found.billing_mode)
     mend = aws(table, "update-table", "--billing-mode", table.spec.billing_mode)
-    return Difference("billing", table.spec.billing_mode, found.billing_mode, mend=mend)
+    capacity = f" ({found.read_capacity:,} RCU, {found.write_capacity:,} WCU)"
+    deployed = found.billing_mode + (capacity if found.billing_mode == "PROVISIONED" else "")
+    return Difference("billing", table.spec.billing_mode, deployed, mend=mend)
+
+
+def _maximum(table: Binding, found: Deployed) -> Iterator[Point]:
+    """Caps of throughput, which no document asks for; an index has its own."""
+    for part, units in (("", found.maximum), *((f" of {one.name}", one.maximum) for one in found.indexes)):
+        named = (("read", units.reads), ("write", units.writes))
+        if caps := [f"{value:,} {kind} units/s" for kind, value in named if value]:
+            mend = (
+                "What goes beyond it is throttled, the console's own calls too. To take it away: "
+                + aws(table, "update-table", "--on-demand-throughput", NO_MAXIMUM)
+                if not part
+                else "What goes beyond it is throttled, the console's own calls too."
+            )
+            yield Difference(f"maximum throughput{part}", NONE, ", ".join(caps), mend=mend)
+
+
+def _table_class(table: Binding, found: Deployed) -> Point:
+    if found.table_class == "STANDARD":
+        return Agreement("table class", "STANDARD")
+    mend = "Its storage costs less and its reads and writes more. " + aws(
+        table, "update-table", "--table-class", "STANDARD"
+    )
+    return Difference("table class", "STANDARD", found.table_class, mend=mend)
 
 
 def _ttl(table: Binding, found: Deployed) -> Point:
@@ -250,19 +290,21 @@ def _encryption(table: Binding, found: Deployed) -> Point:
 
 
 def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
-    if not table.spec.tags:
+    if not table.tags:
         return
     if isinstance(found.tags, Unknown):
-        yield _unknown("tags", ", ".join(table.spec.tags), found.tags)
+        yield _unknown("tags", ", ".join(table.tags), found.tags)
         return
-    for key, value in table.spec.tags.items():
-        deployed = found.tags.get(key)
-        if deployed == value:
-            yield Agreement(f"tag {key}", value)
+    for key, value in table.tags.items():
+        deployed = found.tags.get(key, NONE)
+        # Seed 000 tags the table of its one environment so, whatever that is called here.
+        documented = deployed == "production" and key == "Environment" and is_live(settings.OPSPORTAL_ENV)
+        if deployed == value or documented:
+            yield Agreement(f"tag {key}", deployed)
             continue
         tag = json.dumps([{"Key": key, "Value": value}])
         mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
-        yield Difference(f"tag {key}", value, NONE if deployed is None else deployed, mend=mend)
+        yield Difference(f"tag {key}", value, deployed, mend=mend)
 
 
 def _unknown(point: str, declared: str, unknown: Unknown) -> Difference:

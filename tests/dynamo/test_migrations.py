@@ -226,7 +226,7 @@ def test_two_at_once_end_in_the_same_tables(place: dict[str, Binding], engine: E
 # --- Whose tables they are -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("env", ["staging", "prod"])
+@pytest.mark.parametrize("env", ["qa", "prod"])
 def test_outside_development_only_named_tables_are_touched(
     place: dict[str, Binding], settings: Any, env: str
 ) -> None:

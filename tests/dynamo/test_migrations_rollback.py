@@ -179,7 +179,7 @@ def test_nothing_goes_until_the_name_is_typed(place: dict[str, Binding], typed: 
 
 
 @pytest.mark.no_moto
-@pytest.mark.parametrize("environment", ["staging", "prod"])
+@pytest.mark.parametrize("environment", ["qa", "prod"])
 def test_outside_development_the_environment_must_be_named_too(
     place: dict[str, Binding], settings: Any, environment: str
 ) -> None:

@@ -3,11 +3,13 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed
+from opsportal.dynamo.descriptions import DeployedIndex, Units
 from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.tables import AUDIT, audit_beside, jobs_beside
@@ -280,10 +282,10 @@ def optional_keys(request: Request) -> None:
     ("logical", "change", "point", "declared", "found", "mend"),
     [
         ("requests", extra_index, "index theirs", "none", "priority (KEYS_ONLY)", "does not read it"),
-        ("requests", provision, "billing", "PAY_PER_REQUEST", "PROVISIONED", "--billing-mode PAY_PER_REQUEST"),
+        ("requests", provision, "billing", "PAY_PER_REQUEST", "PROVISIONED (5 RCU, 4 WCU)", "--billing-mode PAY_PER_REQUEST"),
         ("workflows", lambda r: r.pop("SSESpecification"), "encryption", "KMS", "by the key that AWS owns", "Enabled=true,SSEType=KMS"),
         ("workflows", no_tag, "tag Component", "AgentCore", "none", "tag-resource"),
-        ("workflows", other_tag, "tag Environment", "production", "staging 'one'", '"Value": "production"'),
+        ("workflows", other_tag, "tag Environment", "dev", "staging 'one'", '"Value": "dev"'),
         ("workflows", optional_keys, "keys of overallStatus-createdAt-index", "overallStatus, createdAt", "overallStatus", "Delete"),
     ],
     ids=["undeclared index", "provisioned", "no encryption", "missing tag", "other tag", "optional index with other keys"],
@@ -298,6 +300,48 @@ def test_what_breaks_nothing_is_a_note(
     assert (difference.point, difference.declared, difference.deployed) == (point, declared, found)
     assert not difference.breaks
     assert mend in difference.mend
+
+
+@pytest.mark.no_moto
+def test_the_documents_tag_is_as_declared_where_the_environments_name_says_production(
+    at: Deployments,
+) -> None:
+    at.settings.OPSPORTAL_ENV = "eu-prod"
+    table = binding("workflows")
+    assert table.tags["Environment"] == "eu-prod"
+    at.deploy(table, lambda request: request["Tags"][2].update(Value="production"))
+    assert told(table) == []
+    at.settings.OPSPORTAL_ENV = "qa"
+    difference = only(table)
+    assert (difference.declared, difference.deployed, difference.breaks) == ("qa", "production", False)
+
+
+def test_caps_table_class_and_local_indexes_are_notes_with_what_they_do(at: Deployments) -> None:
+    """None of the engines has them all: they are put into what an engine said."""
+    table = binding("request_logs")
+    at.deploy(table)
+    found = deployed(table)
+    (index,) = found.indexes
+    keys = (("log_id", "HASH"), ("level", "RANGE"))
+    other = replace(
+        found,
+        table_class="STANDARD_INFREQUENT_ACCESS",
+        maximum=Units(1_500, 0),
+        indexes=(replace(index, maximum=Units(0, 40), keys=(*index.keys, ("level", "RANGE"))),),
+        local_indexes=(DeployedIndex("by-level", "log_id", "level", "ALL", usable=True, keys=keys),),
+    )
+    said = {one.point: one for one in differences(table, other) if not one.unknown}
+    assert {point: one.deployed for point, one in said.items()} == {
+        "keys of request-logs-index": "request_id, timestamp, level",
+        "local index by-level": "log_id, level (ALL)",
+        "maximum throughput": "1,500 read units/s",
+        "maximum throughput of request-logs-index": "40 write units/s",
+        "table class": "STANDARD_INFREQUENT_ACCESS",
+    }
+    assert [point for point, one in said.items() if one.breaks] == ["keys of request-logs-index"]
+    assert "throttled" in said["maximum throughput of request-logs-index"].mend
+    assert "MaxReadRequestUnits=-1" in said["maximum throughput"].mend
+    assert "--table-class STANDARD" in said["table class"].mend
 
 
 def test_ttl_that_is_off_or_on_another_attribute_is_a_note(at: Deployments) -> None:
