@@ -121,6 +121,7 @@ def extras(items: Sequence[Raw], known: Iterable[str]) -> tuple[Extra, ...]:
         if not agrees(count, len(items)):
             continue
         example = next(str(value[kind]) for value in scalars if kind in value)
+        example = example.lower() if kind == "BOOL" else example
         made = _id_form(values)
         found.append(made_as(name, *made, example) if made else Extra(name, kind, example=example))
     return tuple(found[:MAX_EXTRAS])
