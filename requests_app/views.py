@@ -25,6 +25,7 @@ from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
+from requests_app.overtaken import overtakers
 from requests_app.shown import shown_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
@@ -117,7 +118,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
         return respond(request, "requests_app/item.html", gone, region, status=404)
     tab = request.GET.get("tab", "overview")
     tab = tab if tab in dict(TABS) else "overview"
-    noticed = findings(found, datetime.now(UTC))
+    noticed = findings(found, datetime.now(UTC), overtakers(found))
     watched = watch(actions.target(request_id), found.raw, "updated_at", actions.keeps)
     region = Region(
         "live",
