@@ -13,7 +13,6 @@ class RequestsConfig(AppConfig):
         from requests_app import outgoing, queries, watches
         from requests_app.models import TERMINAL
         from requests_app.retention import RULE
-        from requests_app.tables import REQUESTS
 
         register(
             Subject(
@@ -28,6 +27,4 @@ class RequestsConfig(AppConfig):
         )
         watches.register_all()
         rules.register(RULE)
-        ages.register(
-            ages.Watched("requests", lambda: REQUESTS.index("status-index"), queries.statuses, TERMINAL)
-        )
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, TERMINAL))

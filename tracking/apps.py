@@ -29,4 +29,4 @@ class TrackingConfig(AppConfig):
             )
         )
         watches.register_all()
-        ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, TERMINAL))
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, TERMINAL))

@@ -164,6 +164,7 @@ class Listing:
                 len(page.items), page.how, page.partitions, stamp_shown(page.searched_to), page.complete
             ),
             "notes": page.notes,
+            "sample": page.sample,
             "new_rows": f"{page.newer}+" if page.newer_more else page.newer,
             "first_url": self.url(),
             "saved_views": SavedView.objects.visible_to(self.request.user.pk).filter(page=self.name),

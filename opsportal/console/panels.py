@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
@@ -66,10 +67,16 @@ TONE_ORDER = (FAILED, ATTENTION, UNKNOWN, RUNNING, WAITING, SUCCESS)
 
 
 def tiles(counted: Iterable[tuple[str, Count]], url_of: Callable[[str], str]) -> list[tuple[str, Count, str]]:
-    """(status, count, URL of the list) with failures first; spellings of one status are one tile."""
+    """(status, count, URL of the list) with failures first; spellings of one status are one tile. The status ""
+    is of items that have none."""
     sums: dict[str, Count] = {}
     for status, number in counted:
         before = sums.get(status.lower(), Count(0))
         sums[status.lower()] = Count(before.number + number.number, before.more or number.more)
     ordered = sorted(sums, key=lambda status: TONE_ORDER.index(tone_of(status)))
-    return [(status, sums[status], url_of(status)) for status in ordered]
+    return [(status or "no status", sums[status], url_of(status)) for status in ordered]
+
+
+def url_of_status(list_url: str) -> Callable[[str], str]:
+    """For `tiles`. An item without a status is in no index, and its list is of those."""
+    return lambda status: list_url + (f"?status={quote(status)}" if status else "?outside=1")

@@ -1,12 +1,14 @@
 """Which partitions an index has, and the newest items of one and their number, without reading the table."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 
 from django.core.cache import caches
 
 from opsportal.dynamo import clients
-from opsportal.dynamo.attributes import Typed, read_text
+from opsportal.dynamo.attributes import Typed, read_text, read_time
 from opsportal.dynamo.errors import AccessDenied, translated
 from opsportal.dynamo.expressions import Clause, Expressions
 from opsportal.dynamo.tables import Binding, Index
@@ -118,6 +120,31 @@ class Newest:
         return Count(len(self.rows), self.more)
 
 
+@dataclass(frozen=True)
+class Recent:
+    """What was created lately with one status. `moments`: when each was, and the seconds that it took (None while
+    that is not known); `undated`: how many more have no readable time. `more`: there are older ones, and all that is
+    newer than `since` is here (None: nothing is known of the time)."""
+
+    moments: tuple[tuple[datetime, Decimal | None], ...] = ()
+    undated: int = 0
+    more: bool = False
+    since: datetime | None = None
+
+    @property
+    def count(self) -> Count:
+        return Count(len(self.moments) + self.undated, self.more)
+
+    def __add__(self, other: "Recent") -> "Recent":
+        known = [one.since for one in (self, other) if one.more and one.since]
+        return Recent(
+            self.moments + other.moments,
+            self.undated + other.undated,
+            self.more or other.more,
+            max(known, default=None),
+        )
+
+
 def newest(table: Binding, index: str, key: Iterable[Clause], attributes: Iterable[str]) -> Newest:
     """Those attributes of what matches the key condition, in one call. It costs what counting them would:
     a COUNT bills what it reads, and a projection does too."""
@@ -127,3 +154,15 @@ def newest(table: Binding, index: str, key: Iterable[Clause], attributes: Iterab
             TableName=table.name, IndexName=index, ScanIndexForward=False, Limit=COUNT_CAP, **arguments
         )
     return Newest(tuple(answer["Items"]), more="LastEvaluatedKey" in answer)
+
+
+def recent_of(
+    newest: Newest, *, created: str, lasted: Callable[[dict[str, Typed]], Decimal | None]
+) -> Recent:
+    """The newest items of a status by time. `created`: the attribute that the index sorts by; `lasted`: how many
+    seconds an item took, or None."""
+    times = [(at, row) for row in newest.rows if isinstance(at := read_time(row.get(created)), datetime)]
+    moments = tuple((at, lasted(row)) for at, row in times)
+    # All that is newer than the oldest time among them was read.
+    since = times[-1][0] if newest.more and times else None
+    return Recent(moments, len(newest.rows) - len(times), newest.more, since)
