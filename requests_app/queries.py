@@ -181,7 +181,9 @@ def listing(wanted: RequestFilter, status: Wanted | None = None) -> tuple[List, 
             chosen = tuple(spelled(wanted.status, seen.values))
     filters = wanted.clauses(at.index.hash_key) if at.index else wanted.clauses("status")
     own = of_status([wanted.status]) if wanted.status else None
-    return List(SAMPLED, at, chosen, status or own or any_status, filters, wanted.span, ROW), seen
+    served = () if by.index is None else (Clause(by.index.hash_key, "=", chosen),)
+    listed = List(SAMPLED, at, chosen, status or own or any_status, filters, wanted.span, ROW, served=served)
+    return listed, seen
 
 
 def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: str) -> Page:

@@ -18,7 +18,7 @@ from opsportal.console.context import Shell
 from opsportal.console.problems import wants_fragment
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.attributes import parse_time
-from opsportal.dynamo.pages import Page
+from opsportal.dynamo.pages import Page, Sampling
 
 # Longer values of a filter are cut: no key or status is longer (an AWS limit), and a longer one in a key
 # condition would be refused.
@@ -49,6 +49,7 @@ class Reading:
     partitions: Iterable[str] = ()
     searched_to: Any = None
     complete: bool = True
+    sample: Sampling | None = None
 
 
 @dataclass(frozen=True)
@@ -161,10 +162,14 @@ class Listing:
                 "first_url": self.url() if self.cursor else "",
             },
             "reading": Reading(
-                len(page.items), page.how, page.partitions, stamp_shown(page.searched_to), page.complete
+                len(page.items),
+                page.how,
+                page.partitions,
+                stamp_shown(page.searched_to),
+                page.complete,
+                page.sample,
             ),
             "notes": page.notes,
-            "sample": page.sample,
             "new_rows": f"{page.newer}+" if page.newer_more else page.newer,
             "first_url": self.url(),
             "saved_views": SavedView.objects.visible_to(self.request.user.pk).filter(page=self.name),

@@ -42,7 +42,8 @@ class Known:
 @dataclass(frozen=True)
 class List:
     """What is listed. `found`: the index for it, see `lookup`; `partitions`: its hash keys. `status`: whether an
-    item of that status (as it is written, "" for none) is wanted; `filters`: all else that no index serves."""
+    item of that status (as it is written, "" for none) is wanted; `filters`: all else that no index serves; `served`:
+    what its key serves, of the items that it does not hold."""
 
     spec: Sampled
     found: Found
@@ -52,6 +53,7 @@ class List:
     span: Span = field(default_factory=Span)
     projection: Sequence[str] = ()
     limit: int = PAGE_SIZE
+    served: Filter = ()
 
     def page(self, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
         """One page for a person. Raises `DynamoError`."""
@@ -100,7 +102,7 @@ class List:
             for row in sample.outside(self.found.index)
             if (row.undated or bounds[0] <= row.stamp <= bounds[1])
             and self.status(str(read_text(row.item.get(self.spec.status)) or ""))
-            and matches(row.item, self.filters)
+            and matches(row.item, (*self.filters, *self.served))
         ]
 
     def _merged(

@@ -55,7 +55,11 @@ def _answers(table: Binding, index: Index) -> bool:
                     TableName=table.name, IndexName=index.name, Limit=1, **arguments
                 )
             known = True
-        except (IndexMissing, AccessDenied):
+        except IndexMissing:
             known = False
+        except AccessDenied:
+            if not index.optional:
+                raise
+            known = False  # a policy leaves out an optional index that was not there when it was made
         cache.set(key, known, TRIED_LIFE)
     return known

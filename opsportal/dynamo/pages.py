@@ -102,6 +102,22 @@ def scan_page(
     )
 
 
+def scan_part(table: Binding, *, filters: Filter, pages: int) -> tuple[list[Raw], bool]:
+    """What the first pages of a Scan, of at most 1 MB each, hold, and whether there are more. Patient, but for the
+    first page of a request. Raises `DynamoError`."""
+    items: list[Raw] = []
+    arguments = Expressions().arguments(filters=filters)
+    for _ in range(pages):
+        client = clients.client(*table.place, patient=spending.current() is None)
+        with translated(table):
+            answer = client.scan(TableName=table.name, **arguments)
+        items += answer["Items"]
+        if not answer.get("LastEvaluatedKey"):
+            return items, False
+        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return items, True
+
+
 def _with(key: Sequence[str], projection: Sequence[str]) -> Sequence[str]:
     """The projection with what a start key is made of; none stays none, which is every attribute."""
     return (*projection, *key) if projection else ()
