@@ -18,7 +18,6 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opsportal.dynamo import clients
-from tests.engines import Engine
 
 REQUESTS, LOGS = "market_intelligence_requests", "request_processing_logs"
 Item = dict[str, Any]
@@ -256,17 +255,15 @@ def parsed(raw: Item) -> Request:
 
 
 @pytest.fixture
-def writer_b(engine: Engine, tables: dict[str, Any], settings: Any) -> Iterator[WriterB]:
+def writer_b(tables: dict[str, Any], settings: Any) -> Iterator[WriterB]:
     """Writer B with its two tables as its own migrations make them, which the settings name; the others are those
     of `tables`. Import the fixture to use it."""
-    del tables
     names = {"requests": REQUESTS, "request_logs": LOGS}
     settings.DYNAMO_TABLES = {
         logical: {**table, "name": names.get(logical, table["name"])}
         for logical, table in settings.DYNAMO_TABLES.items()
     }
-    region = settings.DYNAMO_TABLES["requests"]["region"]
-    client = clients.client(region, engine.endpoint, patient=True)
+    client = clients.client(*tables["requests"].place, patient=True)
     migrate(client)
     try:
         yield WriterB(client)
