@@ -11,7 +11,6 @@ class RequestsConfig(AppConfig):
         from opsportal.tables import ages
         from opsportal.tables.retention import rules
         from requests_app import outgoing, queries, watches
-        from requests_app.models import TERMINAL
         from requests_app.retention import RULE
 
         register(
@@ -27,4 +26,4 @@ class RequestsConfig(AppConfig):
         )
         watches.register_all()
         rules.register(RULE)
-        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, TERMINAL))
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses))

@@ -67,7 +67,13 @@ def _others() -> tuple[Index, ...]:
     return (index,) if index else ()
 
 
-SAMPLED = Sampled("requests", REQUESTS.index("status-index"), found, _kept, _updated, lasted, _others)
+def is_open(status: str) -> bool:
+    return status.strip().lower() not in TERMINAL
+
+
+SAMPLED = Sampled(
+    "requests", REQUESTS.index("status-index"), found, _kept, _updated, lasted, is_open, "updated_at", _others
+)
 
 
 def statuses() -> Partitions:
@@ -201,7 +207,7 @@ def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: s
         priority_parts(seen.values, strategy=wanted.strategy, priority=wanted.priority),
         purpose=purpose,
         cursor=cursor,
-        filters=(*filters, *wanted.span.clauses("created_at")),
+        filters=(*filters, *SAMPLED.within(wanted.span)),
         projection=(*ROW, table().key),
     )
     page.notes.append(
@@ -267,10 +273,6 @@ def sampled() -> tuple[Sampling, list[str]]:
 
 
 MOST_STUCK = 20
-
-
-def is_open(status: str) -> bool:
-    return status.strip().lower() not in TERMINAL
 
 
 def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:

@@ -15,7 +15,6 @@ class TrackingConfig(AppConfig):
             queries,
             watches,
         )
-        from tracking.models import TERMINAL
 
         register(
             Subject(
@@ -29,4 +28,4 @@ class TrackingConfig(AppConfig):
             )
         )
         watches.register_all()
-        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, TERMINAL))
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses))

@@ -60,7 +60,11 @@ def lasted(item: Raw) -> Decimal | None:
     return between(began, read_time(item.get("lastUpdated")))
 
 
-SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted)
+def is_open(status: str) -> bool:
+    return status.strip().lower() not in TERMINAL
+
+
+SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")
 
 
 def statuses() -> Partitions:
@@ -152,10 +156,8 @@ def stuck(now: datetime | None = None) -> list[Workflow]:
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
-    open_ones = [status for status in statuses().values if status.lower() not in TERMINAL]
-    listed = List(
-        SAMPLED, found(), open_ones, lambda status: status.strip().lower() not in TERMINAL, span=span
-    )
+    open_ones = [status for status in statuses().values if is_open(status)]
+    listed = List(SAMPLED, found(), open_ones, is_open, span=span)
     workflows = [Workflow.of(raw) for raw in listed.known(purpose="stuck").items]
     return [one for one in workflows if one.updated_at and one.updated_at < limit][:MOST_STUCK]
 

@@ -14,7 +14,7 @@ from opsportal.dynamo.expressions import Clause, Filter
 from opsportal.dynamo.lists import Known, List
 from opsportal.dynamo.merge import Span
 from tracking import queries
-from tracking.models import TERMINAL, Workflow
+from tracking.models import Workflow
 
 # Days: what is older is past an operator's care, and is not looked for.
 MOST_DAYS = 30
@@ -44,7 +44,7 @@ def _read(question: Question, tones: Sequence[str], span: Span) -> _Found:
 
     def wanted(status: str) -> bool:
         lower = status.strip().lower()
-        return tone_of(lower) in tones if tones else lower not in TERMINAL
+        return tone_of(lower) in tones if tones else queries.is_open(lower)
 
     chosen = [status for status in queries.statuses().values if wanted(status)]
     listed = List(

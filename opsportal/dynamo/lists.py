@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from opsportal.dynamo import cursors, samples
 from opsportal.dynamo.attributes import read_text
-from opsportal.dynamo.expressions import AnyOf, Clause, Filter, matches
+from opsportal.dynamo.expressions import Filter, matches
 from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, scan_page
@@ -138,10 +138,6 @@ class List:
     def _scanned(self, sample: Sample, *, purpose: str, cursor: str) -> Page:
         if self.span.empty:
             return Page([], how=f"Scan {self.spec.table.name}")
-        clauses = list(self.filters)
-        if within := self.span.clauses(self.spec.created):
-            # What has no stamp to compare is shown in every range rather than in none.
-            clauses.append(AnyOf((Clause(self.spec.created, "not text"), *within)))
 
         def keep(item: Raw) -> bool:
             return self.status(str(read_text(item.get(self.spec.status)) or ""))
@@ -151,7 +147,7 @@ class List:
             purpose=purpose,
             cursor=cursor,
             limit=self.limit,
-            filters=tuple(clauses),
+            filters=(*self.filters, *self.spec.within(self.span)),
             keep=None if self.status is any_status else keep,
             projection=self.projection,
         )

@@ -9,12 +9,14 @@ from django.core.cache import caches
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text, read_time
-from opsportal.dynamo.errors import AccessDenied, translated
+from opsportal.dynamo.errors import AccessDenied, Throttled, translated
 from opsportal.dynamo.expressions import Clause, Expressions
 from opsportal.dynamo.tables import Binding, Index
 
 # Seconds that the partitions found stay known: a new status shows within a minute.
 SEEN_LIFE = 60
+# Seconds until they are looked for again where that was throttled.
+FAILED_LIFE = 10
 # One call each; more distinct statuses than that is not a status.
 MOST_PARTITIONS = 30
 COUNT_CAP = 500
@@ -38,7 +40,7 @@ class Partitions:
 def partitions(table: Binding, index: Index, known: Iterable[str]) -> Partitions:
     """The known hash keys and those found by skip-scan, cached for a minute. Raises `DynamoError`.
 
-    Where IAM does not allow the Scan, the known ones are returned with the reason.
+    Where the Scan is not allowed or throttled, the known ones are returned with the reason.
     """
     seen = _seen(table, index, (index.hash_key,))
     first = tuple(dict.fromkeys(known))
@@ -64,11 +66,13 @@ def _seen(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
     cache, key = caches["process"], f"seen:{table.fingerprint}:{index.name}:{len(prefix)}"
     known: Seen | None = cache.get(key)
     if known is None:
+        life = SEEN_LIFE
         try:
             known = _skip_scan(table, index, prefix)
-        except AccessDenied as denied:
-            known = Seen((), complete=False, reason=f"Others can't be looked for: {denied.sentence}")
-        cache.set(key, known, SEEN_LIFE)
+        except (AccessDenied, Throttled) as problem:
+            known = Seen((), complete=False, reason=f"Others can't be looked for: {problem.sentence}")
+            life = SEEN_LIFE if isinstance(problem, AccessDenied) else FAILED_LIFE
+        cache.set(key, known, life)
     return known
 
 

@@ -18,8 +18,9 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text, read_time
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError, key_mismatch, translated
+from opsportal.dynamo.expressions import AnyOf, Clause
 from opsportal.dynamo.lookup import Found
-from opsportal.dynamo.merge import Merge
+from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.partitions import COUNT_CAP, MOST_PARTITIONS
 from opsportal.dynamo.stamp_forms import MAX_FORMS, form_of
@@ -29,6 +30,10 @@ from opsportal.dynamo.tables import Binding, Index, binding
 FRESH_SECONDS = 60
 # What is kept at most: rows, the newest first, and bytes of all of it, compressed.
 MAX_ROWS, MAX_BYTES = 2_000, 300_000
+MAX_MOMENTS = 4_000
+# Rows of a table of more than one Scan that are read again by their key each minute: those that are not finished, the
+# longest unread first. Their status would be as old as the last pass otherwise.
+RECHECKED = 20
 # Characters of a text, and of any other value together, that are kept of a row.
 MAX_TEXT, MAX_VALUE = 1_000, 4_000
 
@@ -39,7 +44,8 @@ class Sampled:
 
     `index`: the one that lists read, as declared; `found` looks it up as deployed. `others`: further ones whose
     outside is kept too, where they are deployed. `keep`: what a list shows of an item. `updated`: when an item
-    without a readable `created` last moved. `lasted`: the seconds that it took, None while that is not known.
+    without a readable `created` last moved, of which the attribute `touched` is the main part. `lasted`: the seconds that it took, None while that is not known.
+    `is_open`: whether something may follow a status.
     """
 
     logical: str
@@ -48,6 +54,8 @@ class Sampled:
     keep: Callable[[Raw], Raw]
     updated: Callable[[Raw], datetime | None]
     lasted: Callable[[Raw], Decimal | None]
+    is_open: Callable[[str], bool]
+    touched: str
     others: Callable[[], tuple[Index, ...]] = tuple
 
     @property
@@ -61,6 +69,14 @@ class Sampled:
     @property
     def created(self) -> str:
         return self.index.range_key
+
+    def within(self, span: Span) -> tuple[Clause | AnyOf, ...]:
+        """As a filter: what was created in the span, else last moved in it, or has no text for either time."""
+        created, touched = span.clauses(self.created), span.clauses(self.touched)
+        undated = Clause(self.created, "not text")
+        if not created:
+            return ()
+        return (AnyOf((created, (undated, *touched), (undated, Clause(self.touched, "not text")))),)
 
     def moment(self, item: Raw) -> datetime | None:
         """When it was created, else when it last moved; None where neither can be read."""
@@ -172,6 +188,8 @@ def taken(spec: Sampled, before: Kept | None) -> Kept:
         if not found.index:
             moments[digest] = _moment(spec, item, before.number)
     passed = replace(passed, items=passed.items + len(items), outside=outside, forms=dict(forms))
+    if start or before.start:
+        _recheck(spec, rows, found.index, now)
     if not start:
         # What this pass has not found is gone.
         rows = {digest: row for digest, row in rows.items() if row.number == before.number}
@@ -188,6 +206,29 @@ def taken(spec: Sampled, before: Kept | None) -> Kept:
         before.last if start else passed,
         _size(spec.table),
     )
+
+
+def _recheck(spec: Sampled, rows: dict[str, Row], index: Index | None, now: datetime) -> None:
+    """Read some of the rows again, in place. A role that may not do so has them as the Scan found them."""
+    table = spec.table
+    older = [
+        (row.read, digest)
+        for digest, row in rows.items()
+        if row.read < now.timestamp() and spec.is_open(str(read_text(row.item.get(spec.status)) or ""))
+    ]
+    for _, digest in sorted(older)[:RECHECKED]:
+        row = rows[digest]
+        try:
+            with translated(table):
+                answer = clients.client(*table.place).get_item(
+                    TableName=table.name, Key={table.key: row.item[table.key]}
+                )
+        except DynamoError:
+            return
+        del rows[digest]
+        item = answer.get("Item")
+        if item and (index is None or is_outside(item, index)):
+            rows[digest] = _row(spec, digest, item, row.number, now)
 
 
 def is_outside(item: Mapping[str, Typed], index: Index) -> bool:
@@ -258,9 +299,13 @@ def _packed(rows: dict[str, Row], moments: dict[str, Moment], index: Index | Non
 def _newest_of_each(moments: dict[str, Moment]) -> dict[str, Moment]:
     """At most `COUNT_CAP` of each status, as a count by the index would give, and of so many statuses."""
     room: Counter[str] = Counter()
-    kept = {}
+    kept: dict[str, Moment] = {}
     for digest, one in sorted(moments.items(), key=lambda pair: pair[1].at or 0, reverse=True):
-        if room[one.status] < COUNT_CAP and (one.status in room or len(room) < MOST_PARTITIONS):
+        if (
+            len(kept) < MAX_MOMENTS
+            and room[one.status] < COUNT_CAP
+            and (one.status in room or len(room) < MOST_PARTITIONS)
+        ):
             kept[digest] = one
             room[one.status] += 1
     return kept

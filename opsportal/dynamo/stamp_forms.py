@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from opsportal.dynamo.attributes import Malformed, Typed, read_time
+from opsportal.dynamo.attributes import Typed, read_time
 
 _ISO = re.compile(r"\s*\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(?:[.,](\d+))?\s*([Zz]|[+-]\d\d:?\d\d[Zz]?)?\s*")
 # Forms that are told apart; a table that has more is in no order anyway.
@@ -13,7 +13,7 @@ MAX_FORMS = 8
 
 def form_of(value: Typed) -> str:
     """How the time is written: `ISO, 3 decimals, Z`, `digits`, `a number`; "other" where it is no time."""
-    if isinstance(read_time(value), Malformed) or not value:
+    if not isinstance(read_time(value), datetime):
         return "other"
     if "S" not in value:
         return "a number"

@@ -41,13 +41,11 @@ MOST_READ = 5
 class Watched:
     """A table whose items come to an end; the app registers it.
 
-    `statuses`: those that its items have; it may raise `DynamoError`. `finished`: the statuses, in lower case, that
-    nothing follows.
+    `statuses`: those that its items have; it may raise `DynamoError`.
     """
 
     sampled: Sampled
     statuses: Callable[[], Partitions]
-    finished: frozenset[str]
 
     @property
     def logical(self) -> str:
@@ -56,9 +54,6 @@ class Watched:
     @property
     def table(self) -> Binding:
         return self.sampled.table
-
-    def is_open(self, status: str) -> bool:
-        return status.strip().lower() not in self.finished
 
 
 _watched: dict[str, Watched] = {}
@@ -86,10 +81,12 @@ def oldest(watched: Watched, now: datetime) -> float:
         for row in sample.outside(index)
         if not row.undated
         and row.at >= earliest
-        and watched.is_open(str(read_text(row.item.get(watched.sampled.status)) or ""))
+        and watched.sampled.is_open(str(read_text(row.item.get(watched.sampled.status)) or ""))
     ]
     if index:
-        unfinished = [status for status in watched.statuses().values if status and watched.is_open(status)]
+        unfinished = [
+            status for status in watched.statuses().values if status and watched.sampled.is_open(status)
+        ]
         ages += [_age(watched.table, index, status, now) for status in unfinished]
     return max(ages, default=0.0)
 
