@@ -85,12 +85,10 @@ def _fits(request: IntelligenceRequest, question: Question) -> bool:
 # --- Failed ----------------------------------------------------------------------------------------------
 
 
-def _failure(request: IntelligenceRequest, question: Question) -> Fact | None:
-    if _tone(request) != FAILED:
-        return None
+def _failure(request: IntelligenceRequest) -> Fact | None:
     at = request.completed_at if isinstance(request.completed_at, datetime) else request.touched_at
-    # One without any time is in every window.
-    at = at or question.now
+    if at is None or _tone(request) != FAILED:
+        return None
     error = request.first_error_text
     title = f"Request {request.id} failed"
     return Fact(
@@ -101,7 +99,7 @@ def _failure(request: IntelligenceRequest, question: Question) -> Fact | None:
 def failed(question: Question) -> Reading:
     """The requests that failed, of those created in the window."""
     found = _read(question, (FAILED,), Span(_text(question.since)))
-    return found.reading(_failure(one, question) for one in found.requests)
+    return found.reading(_failure(one) for one in found.requests)
 
 
 def still_failed(question: Question, key: str) -> Fact | None:
@@ -111,7 +109,7 @@ def still_failed(question: Question, key: str) -> Fact | None:
     moment = queries.SAMPLED.moment(request.raw)
     if moment and moment < question.since:
         return None
-    return _failure(request, question) if _fits(request, question) else None
+    return _failure(request) if _fits(request, question) else None
 
 
 # --- The rate of failures --------------------------------------------------------------------------------

@@ -73,10 +73,9 @@ def _path(workflow: Workflow) -> str:
 
 def _failure(workflow: Workflow, question: Question) -> Fact | None:
     """The fact of a failed workflow; None where it is not one of those that are asked for."""
-    if tone_of(workflow.overall_status) != FAILED:
+    at = workflow.ended_at or workflow.updated_at
+    if at is None or tone_of(workflow.overall_status) != FAILED:
         return None
-    # One without any time is in every window.
-    at = workflow.ended_at or workflow.updated_at or question.now
     steps = [step.key for step in workflow.steps if step.failed]
     step = question.filters.get("step", "")
     if step and step not in steps:

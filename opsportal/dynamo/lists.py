@@ -79,8 +79,11 @@ class List:
         )
 
     def outside(self, *, purpose: str, cursor: str = "") -> Page:
-        """Only those that the index can't hold. Raises `MalformedCursor`."""
-        return self._merged(samples.of(self.spec), purpose=purpose, cursor=cursor, partitions=())
+        """Only those that the index can't hold. Raises `DynamoError`, also where there never was a sample."""
+        sample = samples.of(self.spec)
+        if sample.failed and not sample.at:
+            raise sample.failed
+        return self._merged(sample, purpose=purpose, cursor=cursor, partitions=())
 
     def after(self, page: Page, *, purpose: str) -> Page:
         """That page of the index in another order, with what is not in the index at its end. Such a list's cursor
@@ -89,7 +92,7 @@ class List:
             return page
         begin = cursors.dump({"at": _LAST}, purpose=purpose)
         room = replace(self, limit=self.limit - len(page.items))
-        rest = room.outside(purpose=purpose, cursor=begin)
+        rest = room._merged(samples.of(self.spec), purpose=purpose, cursor=begin, partitions=())
         page.items, page.cursor, page.sample = [*page.items, *rest.items], rest.cursor, rest.sample
         page.notes += rest.notes
         return page

@@ -128,7 +128,11 @@ class Sample:
         said = f"The minute's sample has read {seen} since {best.began:%H:%M:%S} UTC"
         if index is None:
             yield f"{said}, and goes on with 1 MB a minute."
-        elif best.outside:
+        elif best.outside == 0:
+            # Of so many, were it 1 %, some would have been seen: no need to say it for as long as a large table takes.
+            if best.items < ENOUGH:
+                yield f"{said}, and found none that is in no index; one that it has not read yet is missing here."
+        else:
             share = best.outside / best.items
             size = f" (about {share * self.kept.size:,.0f})" if self.kept.size else ""
             names = f"{index.hash_key} or {index.range_key}"
@@ -156,6 +160,9 @@ class Sample:
 def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.01 else "less than 1 %"
 
+
+# Items of which none is in no index before that is taken to be so.
+ENOUGH = 300
 
 # The rows as this process has read them from the cache, by table: a page must not unpack them each time.
 _read: dict[str, tuple[datetime, tuple[Row, ...], tuple[Moment, ...]]] = {}

@@ -265,25 +265,25 @@ def test_without_the_right_to_describe_the_index_is_tried(
 def test_a_large_table_is_covered_minute_by_minute(tables: Any, client_for: Any) -> None:
     table, client = tables["workflows"], client_for("viewer")
     filler = {"unlistedText": "x" * 50_000}
-    outside = [
-        workflow(f"out-{n:02}", createdAt=MISSING, lastUpdated=zulu(ago(minutes=n + 1)), **filler)
-        for n in range(10)
-    ]
+    # An engine may scan in the order of the keys: they are spread over it.
+    out = [f"{6 * n:02}-out" for n in range(10)]
     put(
         table,
-        *outside,
-        *(workflow(f"in-{n:02}", createdAt=zulu(ago(hours=n + 1)), **filler) for n in range(50)),
+        *(
+            workflow(name, createdAt=MISSING, lastUpdated=zulu(ago(minutes=n + 1)), **filler)
+            for n, name in enumerate(out)
+        ),
+        *(workflow(f"{n:02}-in", createdAt=zulu(ago(hours=n + 1)), **filler) for n in range(60) if n % 6),
     )
 
     first = visit(client, "/workflows/?range=all")
-    listed = {key for key in keys(client, "/workflows/?range=all") if key.startswith("out")}
-    assert len(listed) < 10
-    print(first.words)
+    listed = {key for key in keys(client, "/workflows/?range=all") if key in out}
+    assert 0 < len(listed) < 10
     assert "of the items" in first.words
     assert "have no overallStatus or createdAt and are in no index" in first.words
     assert "those that it has not read yet are missing here" in first.words
     sample = samples.of(queries.SAMPLED)
-    assert sample.calls == 1 + bool(sample.calls - 1)  # and DescribeTable, where that was not known
+    assert sample.calls <= 2  # and DescribeTable, where that was not known
     assert 100 <= sample.units <= 130, "one Scan of 1 MB"
     assert 0.2 < (sample.covered or 0) < 0.6
 
@@ -294,30 +294,28 @@ def test_a_large_table_is_covered_minute_by_minute(tables: Any, client_for: Any)
         assert minutes < 6
     assert minutes == 3, "3 MB"
     page = visit(client, "/workflows/?range=all")
-    assert [key for key in keys(client, "/workflows/?range=all") if key.startswith("out")] == [
-        f"out-{n:02}" for n in range(10)
-    ]
+    assert [key for key in keys(client, "/workflows/?range=all") if key in out] == out
     assert "those that it has not read yet" not in page.words
     assert len(keys(client, "/workflows/?range=all")) == 60
     kept = samples.of(queries.SAMPLED).kept
     assert kept
     assert len(kept.packed) < 20_000
 
-    delete(table, "out-03")
-    put(
-        table,
-        workflow(
-            "out-04", createdAt=MISSING, overallStatus="failed", lastUpdated=zulu(ago(minutes=5)), **filler
-        ),
-    )
-    # It is unfinished, so it is read again by its key before the next pass reaches it.
-    for _ in range(3):
+    # What is not finished is read again by its key each minute, before the Scan comes to it.
+    delete(table, out[3])
+    moved = {"createdAt": MISSING, "overallStatus": "failed", "lastUpdated": zulu(ago(minutes=5)), **filler}
+    put(table, workflow(out[4], **moved))
+    next_minute()
+    assert visit(client, "/workflows/?status=failed").ids == [out[4]]
+    found = keys(client, "/workflows/?range=all")
+    assert out[3] not in found
+    assert found.count(out[4]) == 1
+    # All else goes with the pass that does not find it.
+    delete(table, out[4])
+    for _ in range(6):
         next_minute()
         samples.of(queries.SAMPLED)
-    found = keys(client, "/workflows/?range=all")
-    assert "out-03" not in found
-    assert found.count("out-04") == 1
-    assert "out-04" in visit(client, "/workflows/?status=failed").ids
+    assert visit(client, "/workflows/?status=failed").ids == []
 
 
 def test_what_is_kept_is_bounded_and_nothing_is_lost_for_it(

@@ -170,7 +170,8 @@ def test_pages_hold_every_request_once_keep_the_filter_and_cost_little(
             assert page.cost[0] == spending.calls
             assert float(page.cost[1]) == float(spending.read_units)
             assert (spending.read_units > 0) == (query != "outside=1")
-            assert "the minute's sample: " in page.root.one("div", class_="reading").words
+            if index != "strategy-index":  # at the end of which the others come
+                assert "the minute's sample: " in page.root.one("div", class_="reading").words
         if parameter == "sort=priority":
             ranks = [RANKED.index(PRIORITIES[int(key[1:]) % 4]) for key in keys]
             assert ranks == sorted(ranks)
