@@ -8,7 +8,7 @@ from datetime import datetime
 from django.core.cache import caches
 
 from opsportal.dynamo.attributes import read_time
-from opsportal.dynamo.errors import IndexMissing
+from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Clause, Filter
 from opsportal.dynamo.lookup import Found, find
 from opsportal.dynamo.merge import Merge, Span
@@ -116,14 +116,18 @@ def begun(wanted: LogFilter) -> tuple[ProcessingLog | None, Iterator[ProcessingL
     lines = all_lines(wanted)
     try:
         return next(lines, None), lines
-    except IndexMissing as partly:
+    except PartSearched as partly:
         return None, _Raising(partly)
+
+
+class PartSearched(DynamoError):
+    """Nothing is wrong, but there may be more lines."""
 
 
 class _Raising:
     """An iterator that has nothing and says why."""
 
-    def __init__(self, why: IndexMissing) -> None:
+    def __init__(self, why: PartSearched) -> None:
         self.why = why
 
     def __iter__(self) -> Iterator[ProcessingLog]:
@@ -153,4 +157,4 @@ def _searched(table: Binding, wanted: LogFilter, why: str) -> Iterator[Processin
     for raw in sorted(found, key=_time):
         yield ProcessingLog.of(raw)
     if more:
-        raise IndexMissing(f"{why} Only the first {DOWNLOAD_PAGES} MB of the table were searched.")
+        raise PartSearched(f"{why} Only the first {DOWNLOAD_PAGES} MB of the table were searched.")
