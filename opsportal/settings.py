@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from opsportal.environments import COLOURS, NAME, is_strict
+from opsportal.origins import origin_of
 from opsportal.server.environment import whole_number
 from opsportal.telemetry.logs import FORMATTERS, format_of
 
@@ -40,10 +42,16 @@ env = _Env()
 # --- Which deployment this is ------------------------------------------------------------------
 
 OPSPORTAL_ENV = env.str("OPSPORTAL_ENV", default="dev")
-if OPSPORTAL_ENV not in ("dev", "staging", "prod"):
+if not NAME.fullmatch(OPSPORTAL_ENV):
     raise ImproperlyConfigured(
-        f"OPSPORTAL_ENV is {OPSPORTAL_ENV!r}; it is the prefix of the table names and must be "
-        "dev, staging or prod."
+        f"OPSPORTAL_ENV is {OPSPORTAL_ENV!r}; it is the prefix of the table names: 1 to 20 of a-z, 0-9 and -, and "
+        "no - at its start, such as dev, qa or prod."
+    )
+# Of the stripe and the badge on every page; "" is by the name.
+ENVIRONMENT_COLOUR = env.str("ENVIRONMENT_COLOUR", default="")
+if ENVIRONMENT_COLOUR not in ("", *COLOURS):
+    raise ImproperlyConfigured(
+        f"ENVIRONMENT_COLOUR is {ENVIRONMENT_COLOUR!r}; it must be {', '.join(COLOURS[:-1])} or {COLOURS[-1]}."
     )
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 
@@ -93,6 +101,8 @@ MIDDLEWARE = [
     "opsportal.console.request_ids.RequestIdMiddleware",
     "opsportal.telemetry.access_log.AccessLogMiddleware",
     "opsportal.telemetry.access_log.ProbeHostMiddleware",
+    # Outside of whatever may refuse a request: a page can read why only with these headers on the refusal.
+    "opsportal.api.cors.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
@@ -210,11 +220,26 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
     }
 
 
+# Seed 001 spells the names of the requests' tables with underscores, seed 002 with hyphens.
+REQUEST_TABLES_SPELLING = env.str("REQUEST_TABLES_SPELLING", default="underscore")
+REQUEST_TABLE_NAMES = {
+    spelling: {
+        "requests": f"{OPSPORTAL_ENV}-market{mark}intelligence{mark}requests",
+        "request_logs": f"{OPSPORTAL_ENV}-request{mark}processing{mark}logs",
+    }
+    for spelling, mark in (("underscore", "_"), ("hyphen", "-"))
+}
+if REQUEST_TABLES_SPELLING not in REQUEST_TABLE_NAMES:
+    raise ImproperlyConfigured(
+        f"REQUEST_TABLES_SPELLING is {REQUEST_TABLES_SPELLING!r}; it must be {' or '.join(REQUEST_TABLE_NAMES)}."
+    )
+_request_tables = REQUEST_TABLE_NAMES[REQUEST_TABLES_SPELLING]
+
 # fmt: off
 DYNAMO_TABLES: dict[str, dict[str, str]] = {
     "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),
-    "requests": _table("requests", "requests_app.tables.REQUESTS", name=f"{OPSPORTAL_ENV}-market_intelligence_requests", region="us-east-1", key="request_id", ttl="ttl"),
-    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=f"{OPSPORTAL_ENV}-request_processing_logs", region="us-east-1", key="log_id", ttl="ttl"),
+    "requests": _table("requests", "requests_app.tables.REQUESTS", name=_request_tables["requests"], region="us-east-1", key="request_id", ttl="ttl"),
+    "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=_request_tables["request_logs"], region="us-east-1", key="log_id", ttl="ttl"),
     "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),
 }
 # fmt: on
@@ -256,6 +281,9 @@ WORKFLOW_STEPS: list[dict[str, str]] = env.json(
 WORKFLOW_EXTRA_STATUSES = env.list("WORKFLOW_EXTRA_STATUSES", default=[])
 REQUEST_EXTRA_STATUSES = env.list("REQUEST_EXTRA_STATUSES", default=[])
 REQUEST_EXTRA_PRIORITIES = env.list("REQUEST_EXTRA_PRIORITIES", default=[])
+# Statuses that nothing follows, beside completed, failed and cancelled; compared without case.
+WORKFLOW_TERMINAL_STATUSES = env.list("WORKFLOW_TERMINAL_STATUSES", default=[])
+REQUEST_TERMINAL_STATUSES = env.list("REQUEST_TERMINAL_STATUSES", default=[])
 # What may be submitted, beside the types of recent requests.
 REQUEST_TYPES = env.list("REQUEST_TYPES", default=["semaglutide_intelligence"])
 # Minutes without an update after which something that is not finished is called stuck.
@@ -309,6 +337,30 @@ API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
 # Bytes of the largest body that is read of anybody; the server refuses a larger one by its length (2.5 MB is
 # Django's own limit for a form).
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MOST_BODY)
+# Origins of the web pages that may call the API with a token; none: no page of another origin may.
+CORS_ALLOWED_ORIGINS: list[str] = []
+for _origin in filter(None, map(str.strip, env.list("CORS_ALLOWED_ORIGINS", default=[]))):
+    try:
+        CORS_ALLOWED_ORIGINS.append(origin_of(_origin))
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"CORS_ALLOWED_ORIGINS has {_origin!r}, which is no origin: write scheme://host[:port] of each, such as "
+            "https://app.example.com, separated by commas, without path or wildcard."
+        ) from None
+CORS_URLS_REGEX = r"/api/|/workflow/(?s:.+)/status\Z"
+# No page of another origin may use the console's session: such pages send a token.
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST"]
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-type", "idempotency-key", "if-none-match", "x-correlation-id",
+    "x-request-id",
+]  # fmt: skip
+CORS_EXPOSE_HEADERS = [
+    "Age", "Allow", "Idempotency-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Correlation-ID",
+    "X-Request-ID",
+]  # fmt: skip
+# Seconds; a browser asks again that much later at most once an origin is taken away.
+CORS_PREFLIGHT_MAX_AGE = 600
 # Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
 AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
 
@@ -394,7 +446,7 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "opsportal.console.refusals.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 # Seed ids and cursors travel in URLs; the session must not travel without TLS outside development.
-HTTPS = OPSPORTAL_ENV != "dev" or env.bool("HTTPS", default=False)
+HTTPS = is_strict(OPSPORTAL_ENV) or env.bool("HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
@@ -534,7 +586,7 @@ def _is_weak(key: str) -> bool:
 def _refuse_insecure() -> None:
     """Raise ImproperlyConfigured, with the mend, rather than start open to strangers."""
     only_loopback = set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
-    if OPSPORTAL_ENV != "dev" or not only_loopback:
+    if is_strict(OPSPORTAL_ENV) or not only_loopback:
         if SECRET_KEY == INSECURE_SECRET_KEY:
             raise ImproperlyConfigured(
                 "SECRET_KEY is the built-in one, which anyone can read. Set SECRET_KEY to the output of: "
@@ -544,7 +596,7 @@ def _refuse_insecure() -> None:
             raise ImproperlyConfigured(
                 "SECRET_KEY_FALLBACKS has the built-in key, which anyone can read: take it out."
             )
-    if OPSPORTAL_ENV == "dev":
+    if not is_strict(OPSPORTAL_ENV):
         return
     if _is_weak(SECRET_KEY):
         raise ImproperlyConfigured("SECRET_KEY is too short: use at least 50 random characters.")

@@ -1,5 +1,7 @@
 """Pages of the actions on requests, each with its own permission. What is decided is in `actions`."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -7,11 +9,14 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from opsportal.console.access import requires
+from opsportal.console.findings import spoken_minutes
 from opsportal.operations.changes import Raw
+from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction, ItemPages
 from opsportal.operations.pages import Button, button
 from opsportal.operations.tags import Action
-from requests_app import actions, queries
+from requests_app import actions, marking, queries
+from requests_app.findings import minutes_still
 from requests_app.models import IntelligenceRequest
 
 UNFINISHED = "requests_app.purge_unfinished_requests"
@@ -24,10 +29,22 @@ def _read(request_id: str) -> Raw | None:
 
 def _retried(raw: Raw | None) -> str:
     sent = " and sends its message to the queue" if raw is not None and actions.uses_queue(raw) else ""
+    alive = ""
+    if raw is not None and actions.has_stopped(raw):
+        minutes = minutes_still(IntelligenceRequest.of(raw), datetime.now(UTC))
+        alive = (
+            f" It has not moved for {spoken_minutes(minutes)}. If its worker is still alive, two may work on it at "
+            "once, or that one may overwrite the retry: the page shows which."
+        )
     return (
         f"Sets it to pending with its progress at zero{sent}. Its errors are kept, its results too until a "
-        "worker replaces them."
+        f"worker replaces them.{alive}"
     )
+
+
+def _known(effect: str) -> Callable[[Raw | None], str]:
+    """With a sentence before it where the console does not know the item's status."""
+    return lambda raw: f"{marking.unknown_status(raw)} {effect}".strip()
 
 
 PAGES = ItemPages("requests", _read, actions.GONE)
@@ -48,13 +65,44 @@ CANCEL = ItemAction(
     label="Cancel",
     icon="ban",
     title="Cancel the request",
-    effect=(
+    effect=_known(
         "Sets its status to cancelled. A worker that is busy with it sees that at its next look, or may "
         "overwrite it: the page shows which."
     ),
     done="Cancel requested.",
     run=actions.cancel,
     may=actions.may_cancel,
+)
+FAIL = ItemAction(
+    Action.REQUEST_FAIL,
+    "requests_app.fail_requests",
+    label="Mark failed",
+    icon="circle-x",
+    title="Mark the request failed",
+    effect=_known(
+        "Sets its status to failed, with the reason as its newest error. A worker that is still alive may "
+        "overwrite it: the page shows that."
+    ),
+    done="Mark failed requested.",
+    run=marking.fail,
+    may=marking.may_fail,
+    undone="undone",
+    form_class=ReasonedForm,
+)
+COMPLETE = ItemAction(
+    Action.REQUEST_COMPLETE,
+    "requests_app.complete_requests",
+    label="Mark completed",
+    icon="circle-check",
+    title="Mark the request completed",
+    effect=_known(
+        "Sets its status to completed and leaves progress and results as they are; the page says who marked "
+        "it. A worker that is still alive may overwrite it: the page shows that."
+    ),
+    done="Mark completed requested.",
+    run=marking.complete,
+    may=marking.may_complete,
+    undone="undone",
 )
 
 
@@ -82,7 +130,10 @@ def buttons(request: HttpRequest, item: IntelligenceRequest) -> list[Button]:
     """What the item's page offers."""
     like = f"{reverse('requests:new')}?{urlencode({'like': item.id})}"
     return [
-        *(PAGES.button(request, item.id, item.raw, one) for one in (RETRY, CANCEL, _purge(request))),
+        *(
+            PAGES.button(request, item.id, item.raw, one)
+            for one in (RETRY, CANCEL, FAIL, COMPLETE, _purge(request))
+        ),
         _submit_button(request, "Start like this one", like, "copy"),
     ]
 
@@ -114,6 +165,18 @@ def cancel(request: HttpRequest, request_id: str) -> HttpResponseBase:
 def retry(request: HttpRequest, request_id: str) -> HttpResponseBase:
     """Ask for, and carry out, a retry."""
     return PAGES.page(request, request_id, RETRY)
+
+
+@requires(FAIL.permission)
+def fail(request: HttpRequest, request_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, marking it failed."""
+    return PAGES.page(request, request_id, FAIL)
+
+
+@requires(COMPLETE.permission)
+def complete(request: HttpRequest, request_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, marking it completed."""
+    return PAGES.page(request, request_id, COMPLETE)
 
 
 @requires("requests_app.purge_requests")

@@ -6,12 +6,13 @@ itself asks again on the item as it is in the transaction.
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
+from opsportal.console.text import excerpt
 from opsportal.dynamo.attributes import Typed, plain, read_number, read_text
 from opsportal.operations import entries
 from opsportal.operations.changes import NULL, Change, Raw, at, number, text
@@ -19,12 +20,12 @@ from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.outbox import Message
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, OtherIntent, Plan, act
-from requests_app.models import TERMINAL
+from requests_app.findings import is_stuck
+from requests_app.models import IntelligenceRequest
 from requests_app.stamps import written
+from requests_app.statuses import ended_badly, terminal_statuses
 from requests_app.submission import Submission, fresh_progress
 
-CANCELLABLE = ("pending", "processing", "executing")
-RETRYABLE = ("failed", "cancelled")
 GONE = "There is no request with this id any more."
 
 
@@ -37,28 +38,34 @@ def status_of(raw: Raw) -> str:
     return str(read_text(raw.get("status")) or "").strip().lower()
 
 
+def said(raw: Raw) -> str:
+    return excerpt(status_of(raw), 60) or "without a status"
+
+
 def may_cancel(raw: Raw) -> str:
-    status = status_of(raw)
-    return (
-        "" if status in CANCELLABLE else f"It is {status or 'without a status'}: there is nothing to cancel."
-    )
+    if status_of(raw) not in terminal_statuses():
+        return ""
+    return f"It is {said(raw)}: there is nothing to cancel."
 
 
-def may_retry(raw: Raw) -> str:
-    status = status_of(raw)
-    if status not in RETRYABLE:
-        return f"It is {status or 'without a status'}; only what failed or was cancelled can be retried."
+def may_retry(raw: Raw, now: datetime | None = None) -> str:
+    if not ended_badly(status_of(raw)) and not has_stopped(raw, now):
+        return f"It is {said(raw)}; only what failed, was cancelled or is stuck can be retried."
     if uses_queue(raw) and not settings.REQUESTS_QUEUE_URL:
         return "Its strategy is sqs, and the setting REQUESTS_QUEUE_URL is missing."
     return ""
 
 
+def has_stopped(raw: Raw, now: datetime | None = None) -> bool:
+    """Whether it is stuck in an open status."""
+    return is_stuck(IntelligenceRequest.of(raw), now or datetime.now(UTC))
+
+
 def may_purge(raw: Raw, *, unfinished: bool) -> str:
     """`unfinished`: whether the person may also purge what is not finished."""
-    status = status_of(raw)
-    if status in TERMINAL or unfinished:
+    if status_of(raw) in terminal_statuses() or unfinished:
         return ""
-    return f"It is {status or 'without a status'}; purging what is not finished needs a separate permission."
+    return f"It is {said(raw)}; purging what is not finished needs a separate permission."
 
 
 def uses_queue(raw: Raw) -> bool:
@@ -74,7 +81,7 @@ def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         change = _change(raw)
         moment = text(written(now, raw.get("updated_at")))
         change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
-        _record(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
+        record_status(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
         return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
 
     return act(Action.REQUEST_CANCEL, target(request_id), decide, by=by, reason=reason, action_id=action_id)
@@ -83,13 +90,17 @@ def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
 def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
     """Set `pending` again, with its progress at zero and its errors kept; strategy `sqs` gets a message.
 
-    A retry removes `ttl`, lest the request expires while it runs. Raises as `cancel`.
+    For what ended badly, and for what is stuck in an open status. It removes `ttl`, so that the request does not
+    expire while it runs. Raises as `cancel`.
     """
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         raw = _there(raw)
-        _only_if(may_retry(raw))
+        _only_if(may_retry(raw, now))
         change = _change(raw).guard("processing_metadata")
+        if not ended_badly(status_of(raw)):
+            # A worker that is alive after all may renew no other stamp.
+            change.guard(("progress", "last_updated"), "started_at")
         moment = text(written(now, raw.get("updated_at")))
         retries = retry_count(raw) + 1
         watch = {"status": text("pending"), "updated_at": moment}
@@ -102,7 +113,7 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
             change.set(("processing_metadata", "retry_count"), number(retries))
             watch["processing_metadata.retry_count"] = number(retries)
         change.remove(ttl_name())
-        _record(change, raw, moment, "pending", reason or f"Retried by {by.name}")
+        record_status(change, raw, moment, "pending", reason or f"Retried by {by.name}")
         messages: tuple[Message, ...] = ()
         if uses_queue(raw):
             messages = (Message("requests.sqs", queue_body(raw, request_id, now, retries), action_id, now),)
@@ -215,6 +226,8 @@ def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime
 
 def keeps(entry: Entry, raw: Raw) -> bool:
     """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
+    if entry.undo_of:
+        return True  # whatever follows goes on from what came back
     wrote, status = str(read_text(entry.watch.get("status")) or ""), status_of(raw)
     if wrote != "pending":
         return status == wrote
@@ -222,7 +235,7 @@ def keeps(entry: Entry, raw: Raw) -> bool:
     expected = entry.watch.get("processing_metadata.retry_count")
     wanted = read_number(expected)
     if not isinstance(wanted, Decimal):
-        return status not in RETRYABLE
+        return not ended_badly(status)
     return retry_count(raw) >= wanted
 
 
@@ -289,7 +302,7 @@ def _has_metadata(raw: Raw) -> bool:
     return "M" in metadata or "NULL" in metadata
 
 
-def _record(change: Change, raw: Raw, moment: Typed, new_status: str, message: str) -> None:
+def record_status(change: Change, raw: Raw, moment: Typed, new_status: str, message: str) -> None:
     """Append to `processing_metadata.status_history`, as every change of status does."""
     entry: Typed = {
         "M": {

@@ -140,7 +140,14 @@ class SubmissionIn(Submission):
 def _links(pointer: str) -> dict[str, Any]:
     return {
         name: {"operationId": name, "parameters": {"request_id": pointer}}
-        for name in ("get_request", "list_request_logs", "cancel_request", "retry_request")
+        for name in (
+            "get_request",
+            "list_request_logs",
+            "cancel_request",
+            "retry_request",
+            "fail_request",
+            "complete_request",
+        )
     }
 
 

@@ -2,25 +2,54 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from opsportal.console.clock import absolute
 from opsportal.console.findings import Finding, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED
 from requests_app.models import IntelligenceRequest
+from requests_app.statuses import lower
+
+
+def mark(status: str, name: str) -> str:
+    """How the line of status history begins that setting a status by hand adds (`marking`)."""
+    return f"Marked {status} by {name}"
+
+
+def minutes_still(request: IntelligenceRequest, now: datetime) -> int:
+    """Whole minutes since its newest stamp; 0 where it has none."""
+    touched = request.touched_at
+    return int((now - touched).total_seconds() // 60) if touched else 0
+
+
+def is_stuck(request: IntelligenceRequest, now: datetime) -> bool:
+    """Whether it should move on and has not for longer than is normal."""
+    return request.is_open and minutes_still(request, now) >= settings.REQUEST_STUCK_MINUTES
+
+
+def _marked(request: IntelligenceRequest) -> list[Finding]:
+    """By whom and when its status was set by hand; [] where a worker has set it."""
+    if not (history := request.status_history):
+        return []
+    message, at = history[-1].message, history[-1].at
+    if not isinstance(message, str) or not message.startswith(mark(lower(request.status), "")):
+        return []
+    when = f" ({absolute(at, ZoneInfo('UTC'))})" if isinstance(at, datetime) else ""
+    return [Finding("marked", ATTENTION, f"{excerpt(message, 240)}{when}.")]
 
 
 def findings(request: IntelligenceRequest, now: datetime | None = None) -> list[Finding]:
     """Every finding of a whole item."""
     now = now or datetime.now(UTC)
     found = []
-    status = str(request.status or "").lower()
-    touched = request.touched_at
-    minutes = int((now - touched).total_seconds() // 60) if touched else 0
-    if not request.is_terminal and minutes >= settings.REQUEST_STUCK_MINUTES:
+    status = lower(request.status)
+    if is_stuck(request, now):
         who = "No worker has taken it for" if status == "pending" else "No update for"
-        found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes)}."))
+        found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}."))
+    found += _marked(request)
     if status == "completed" and request.results is None:
         found.append(Finding("no_results", ATTENTION, "Completed, but it holds no results."))
     if status == "failed" and not request.messages["errors"]:

@@ -32,10 +32,9 @@ from requests_app.parts import (
     progress_of,
     source_of,
 )
+from requests_app.statuses import STATUSES, lower, open_statuses, terminal_statuses
 
 # Seed 002.
-STATUSES = ("pending", "processing", "executing", "completed", "failed", "cancelled")
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
 PRIORITIES = ("high", "medium", "low")
 STRATEGIES = ("table", "sqs")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -78,8 +77,13 @@ class IntelligenceRequest(DynamoModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Compared without case; a status that is not documented is not terminal (it may go on)."""
-        return str(self.status or "").strip().lower() in TERMINAL
+        """Compared without case; a status that nobody names is not terminal (it may go on)."""
+        return lower(self.status) in terminal_statuses()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it should move on. Of a status that nobody names that is not known."""
+        return lower(self.status) in open_statuses()
 
     @cached_property
     def progress(self) -> Progress:
@@ -254,6 +258,8 @@ class RequestPermissions(models.Model):
             ("submit_requests", "Can submit requests"),
             ("cancel_requests", "Can cancel requests"),
             ("retry_requests", "Can retry requests"),
+            ("fail_requests", "Can mark requests failed, and undo it"),
+            ("complete_requests", "Can mark requests completed, and undo it"),
             ("purge_requests", "Can purge finished requests, and undo it"),
             ("purge_unfinished_requests", "Can purge requests that are not finished"),
         ]

@@ -21,7 +21,8 @@ from opsportal.dynamo.pages import Page, Part, Raw, Sampling, sequence_page
 from opsportal.dynamo.partitions import Partitions, Recent, pairs, partitions
 from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.tables import Binding, Index
-from requests_app.models import PRIORITIES, STATUSES, STRATEGIES, TERMINAL, IntelligenceRequest
+from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
+from requests_app.statuses import listed_statuses, lower, open_statuses
 from requests_app.tables import REQUESTS
 
 # What a row shows. Of the errors only the first: a request may hold thousands.
@@ -68,7 +69,8 @@ def _others() -> tuple[Index, ...]:
 
 
 def is_open(status: str) -> bool:
-    return status.strip().lower() not in TERMINAL
+    """Whether it should move on."""
+    return lower(status) in open_statuses()
 
 
 SAMPLED = Sampled(
@@ -78,7 +80,7 @@ SAMPLED = Sampled(
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index those that the sample knows."""
-    known = (*STATUSES, *settings.REQUEST_EXTRA_STATUSES)
+    known = listed_statuses()
     at = found()
     if at.index is None:
         seen = tuple(dict.fromkeys((*known, *samples.of(SAMPLED).statuses)))

@@ -3,15 +3,15 @@
 import re
 
 from opsportal.tables.retention.rules import Rule
-from requests_app.models import STATUSES, TERMINAL
+from requests_app.statuses import STATUSES, terminal_statuses
 
-# The documented statuses only: of another nobody knows whether it is an end (DATA.md, point 5). A log's id is
-# log_<epoch ms>_<nnn> (DATA.md, "Request lifecycle").
+# The documented and the configured ends: of another status nobody knows whether it is one (DATA.md, point 5). A
+# log's id is log_<epoch ms>_<nnn> (DATA.md, "Request lifecycle").
 RULE = Rule(
     logical="requests",
     index="status-index",
-    finished=TERMINAL,
-    unfinished=frozenset(STATUSES) - TERMINAL,
+    finished=terminal_statuses(),
+    unfinished=frozenset(STATUSES) - terminal_statuses(),
     stamps=("created_at", "updated_at", "started_at", "completed_at"),
     logs="request_logs",
     logs_index="request-logs-index",

@@ -131,7 +131,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
         "key": request_id,
         "watched": watched,
         "again_url": reverse(f"requests:{observed.entry.action.verb}", args=[request_id])
-        if observed and observed.entry.action.verb in ("cancel", "retry")
+        if observed and observed.entry.action.verb in ("cancel", "retry", "fail", "complete")
         else "",
         "buttons": action_views.buttons(request, found),
         "item": found,

@@ -134,7 +134,7 @@ def failure_rate(question: Question) -> Reading:
 
 def _stuck(request: IntelligenceRequest, question: Question) -> Fact | None:
     touched, limit = request.touched_at, timedelta(minutes=question.threshold)
-    if request.is_terminal or touched is None or question.now - touched < limit:
+    if not request.is_open or touched is None or question.now - touched < limit:
         return None
     minutes = int((question.now - touched).total_seconds() // 60)
     status = request.status if isinstance(request.status, str) else ""
@@ -195,7 +195,7 @@ def register_all() -> None:
         Watch(
             name="request.stuck",
             label="A request is stuck",
-            explained="Each request that is not finished and that nobody has written for too long.",
+            explained="Each request in an open status that nobody has written for too long.",
             kind="request",
             read=stuck,
             still=still_stuck,

@@ -334,7 +334,7 @@ def test_every_action_has_its_row() -> None:
         said |= {f"{subject}:{verb}" for verb in verbs.split(", ")}
     # The worker's own, that of `manage.py dynamo retention --keep`, and what only agents do.
     not_on_pages = {"request:purge_logs", "request:expire", "request:keep", "agent:heartbeat"}
-    tags = {action.value for action in Action if action.verb != "undo"}
+    tags = {f"{action.subject}:{action.spoken}" for action in Action if action.verb != "undo"}
     assert said - {"request:start like this one"} == tags - not_on_pages
 
 

@@ -18,12 +18,14 @@ from registry import announcements, discovery, heartbeats
 from registry.announcements import Announcement
 from registry.models import Agent
 from requests_app import actions as requests
+from requests_app import marking as request_marks
 from requests_app import submission
 from tests.iam import Iam, Permission, declared, judged
 from tests.operations.places import dump, put, request_item
 from tests.operations.places import outbox as outbox_of
 from tests.queues import Queue
 from tracking import actions as workflows
+from tracking import marking as workflow_marks
 
 OLGA = Actor("olga", "operator", "user:1001")
 
@@ -70,7 +72,9 @@ def stock(tables: dict[str, Binding]) -> None:
     put(tables["requests"], request_item("req-2", status="failed"))
     log = {"log_id": {"S": "l-1"}, "request_id": {"S": "req-2"}, "timestamp": {"S": "2026-01-01"}}
     put(tables["request_logs"], log)
-    put(tables["workflows"], {"sessionId": {"S": "s-1"}, "overallStatus": {"S": "processing"}})
+    put(tables["requests"], request_item("req-3"))
+    for key in ("s-1", "s-2"):
+        put(tables["workflows"], {"sessionId": {"S": key}, "overallStatus": {"S": "processing"}})
 
 
 def everything_that_operators_do() -> None:
@@ -91,6 +95,11 @@ def everything_that_operators_do() -> None:
         }
     )  # fmt: skip
     requests.submit(asked, by=OLGA, reason="", action_id=submission.new_action_id())
+
+    for key, marks in (("req-3", request_marks), ("s-2", workflow_marks)):
+        done = marks.fail(key, **told())
+        undone(done.entry.target, done.entry.action_id)
+        marks.complete(key, **told())
 
     workflows.cancel("s-1", **told())
     workflows.retry("s-1", **told())

@@ -34,7 +34,7 @@ READS = (
     "/requests/", "/requests/?q=x", "/requests/?user=x", "/requests/?project=x", "/requests/?sort=priority",
     "/requests/?outside=1", "/requests/x/", "/requests/x/logs/", "/requests/x/logs/?format=txt",
     "/workflows/steps/x/", "/agents/fleet/",
-    "/agents/", "/agents/?capability=x", "/agents/x/", "/api/workflow/x/status", "/readyz",
+    "/agents/", "/agents/?capability=x", "/agents/x/", "/api/workflow/x/status", "/workflow/x/status", "/readyz",
     "/workflows/here/", "/requests/here/", "/agents/here/",
     "/audit/", "/audit/?actor=worker", "/audit/?target=x", f"/audit/{uuid.UUID(int=4)}/",
     "/api/workflows", "/api/workflows?q=x", "/api/workflows?outside=true", "/api/workflows/here",
@@ -128,7 +128,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
     "ReadOneItem": (
         {
             "/workflows/?q=x", "/workflows/x/", "/requests/?q=x", "/requests/x/", "/requests/x/logs/",
-            "/agents/x/", "/api/workflow/x/status", "/workflows/here/", "/requests/here/", "/agents/here/",
+            "/agents/x/", "/api/workflow/x/status", "/workflow/x/status", "/workflows/here/", "/requests/here/", "/agents/here/",
             "/requests/here/logs/?outside=1", "/api/workflows/here", "/api/requests/here",
             "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
             "/api/requests/here/logs?outside=true", "/api/agents/here",

@@ -1,6 +1,6 @@
 """Pages of the actions on workflows, each with its own permission. What is decided is in `actions`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
@@ -8,10 +8,11 @@ from django.http import HttpRequest, HttpResponseBase
 from opsportal.console.access import requires
 from opsportal.console.text import visible
 from opsportal.operations.changes import Raw
+from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction, ItemPages
 from opsportal.operations.pages import Button
 from opsportal.operations.tags import Action
-from tracking import actions, queries
+from tracking import actions, marking, queries
 from tracking.forms import FROM_FAILED, RetryForm
 from tracking.models import Workflow
 
@@ -24,6 +25,11 @@ def _read(session_id: str) -> Raw | None:
 def _failed_step(raw: Raw | None) -> Mapping[str, Any]:
     failed = actions.first_failed(Workflow.of(raw)) if raw is not None else None
     return {"failed": visible(failed.label) if failed else ""}
+
+
+def _known(effect: str) -> Callable[[Raw | None], str]:
+    """With a sentence before it where the console does not know the item's status."""
+    return lambda raw: f"{marking.unknown_status(raw)} {effect}".strip()
 
 
 PAGES = ItemPages("tracking", _read, actions.GONE)
@@ -50,13 +56,44 @@ CANCEL = ItemAction(
     label="Cancel",
     icon="ban",
     title="Cancel the workflow",
-    effect=(
+    effect=_known(
         "Sets its status to cancelled and the steps that have not ended to stopped. An orchestrator that is "
         "busy with it sees that at its next write, or may overwrite it: the page shows which."
     ),
     done="Cancel requested.",
     run=actions.cancel,
     may=actions.may_cancel,
+)
+FAIL = ItemAction(
+    Action.WORKFLOW_FAIL,
+    "tracking.fail_workflows",
+    label="Mark failed",
+    icon="circle-x",
+    title="Mark the workflow failed",
+    effect=_known(
+        "Sets its status to failed, and its running steps to error with the reason. An orchestrator that is still "
+        "alive may overwrite it: the page shows that."
+    ),
+    done="Mark failed requested.",
+    run=marking.fail,
+    may=marking.may_fail,
+    undone="undone",
+    form_class=ReasonedForm,
+)
+COMPLETE = ItemAction(
+    Action.WORKFLOW_COMPLETE,
+    "tracking.complete_workflows",
+    label="Mark completed",
+    icon="circle-check",
+    title="Mark the workflow completed",
+    effect=_known(
+        "Sets its status to completed and leaves steps and totals as they are; the page says who marked it. An "
+        "orchestrator that is still alive may overwrite it: the page shows that."
+    ),
+    done="Mark completed requested.",
+    run=marking.complete,
+    may=marking.may_complete,
+    undone="undone",
 )
 PURGE = ItemAction(
     Action.WORKFLOW_PURGE,
@@ -76,13 +113,28 @@ PURGE = ItemAction(
 
 def buttons(request: HttpRequest, workflow: Workflow) -> list[Button]:
     """What the item's page offers."""
-    return [PAGES.button(request, workflow.id, workflow.raw, one) for one in (RETRY, CANCEL, PURGE)]
+    return [
+        PAGES.button(request, workflow.id, workflow.raw, one)
+        for one in (RETRY, CANCEL, FAIL, COMPLETE, PURGE)
+    ]
 
 
 @requires(CANCEL.permission)
 def cancel(request: HttpRequest, session_id: str) -> HttpResponseBase:
     """Ask for, and carry out, a cancel."""
     return PAGES.page(request, session_id, CANCEL)
+
+
+@requires(FAIL.permission)
+def fail(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, marking it failed."""
+    return PAGES.page(request, session_id, FAIL)
+
+
+@requires(COMPLETE.permission)
+def complete(request: HttpRequest, session_id: str) -> HttpResponseBase:
+    """Ask for, and carry out, marking it completed."""
+    return PAGES.page(request, session_id, COMPLETE)
 
 
 @requires(RETRY.permission)

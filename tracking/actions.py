@@ -22,6 +22,7 @@ from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 from tracking.findings import is_stuck
 from tracking.models import Workflow
+from tracking.statuses import ended_badly
 from tracking.steps import Step
 
 GONE = "There is no workflow with this id any more."
@@ -32,6 +33,8 @@ MOST_STEPS = 60
 # Statuses of a step that has ended, beside those that mean success or failure.
 ENDED = frozenset({"cancelled", "canceled", "stopped", "skipped", "expired", "timeout", "warning"})
 WAITING_TEXT = "Waiting"
+# What ends by hand leave in the item, and a retry clears.
+ENDS = ("cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt", "completedBy", "error")
 TOKENS = ("inputTokens", "outputTokens", "totalTokens")
 
 
@@ -57,8 +60,8 @@ def may_cancel(raw: Raw) -> str:
 
 def may_retry(raw: Raw, now: datetime | None = None) -> str:
     workflow = Workflow.of(raw)
-    ended_badly = status_of(raw) in ("failed", "cancelled") or first_failed(workflow) is not None
-    if not ended_badly and not is_stuck(workflow, now or datetime.now(UTC)):
+    went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
+    if not went_wrong and not is_stuck(workflow, now or datetime.now(UTC)):
         return (
             f"It is {_said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
             "can be retried."
@@ -132,7 +135,7 @@ def retry(session_id: str, *, by: Actor, reason: str, action_id: str, from_faile
         change = _change(raw)
         change.set("overallStatus", text("initializing")).set("lastUpdated", moment)
         change.set("retryCount", retries)
-        for name in ("cancelledAt", "cancelledBy"):
+        for name in ENDS:
             if name in raw:
                 change.set(name, NULL)
         _renew(change, now)
@@ -219,6 +222,8 @@ def note_of_undo(purge_id: str, session_id: str) -> str:
 
 def keeps(entry: Entry, raw: Raw) -> bool:
     """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
+    if entry.undo_of:
+        return True  # whatever follows goes on from what came back
     if "retryCount" in entry.watch:
         # An orchestrator that put back its old copy has forgotten that retry.
         wanted = read_number(entry.watch["retryCount"])

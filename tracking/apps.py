@@ -11,10 +11,12 @@ class TrackingConfig(AppConfig):
         from opsportal.tables import ages
         from tracking import (  # importing registers the outbox's handler
             actions,
+            marking,
             outgoing,  # noqa: F401
             queries,
             watches,
         )
+        from tracking.statuses import terminal_statuses
 
         register(
             Subject(
@@ -22,10 +24,15 @@ class TrackingConfig(AppConfig):
                 logical="workflows",
                 title="Workflow",
                 stamp="lastUpdated",
-                undo_permission="tracking.purge_workflows",
+                undo_permissions={
+                    "purge": "tracking.purge_workflows",
+                    "fail": "tracking.fail_workflows",
+                    "complete": "tracking.complete_workflows",
+                },
                 item_url=lambda key: reverse("tracking:item", args=[key]),
                 note_of_undo=actions.note_of_undo,
+                renewed=marking.renewed,
             )
         )
         watches.register_all()
-        ages.register(ages.Watched(queries.SAMPLED, queries.statuses))
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, terminal_statuses))

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from opsportal.console.clock import absolute
 from opsportal.console.findings import Finding, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
@@ -15,7 +17,13 @@ from tracking.models import Workflow
 def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
     """Every finding, the gravest first."""
     now = now or datetime.now(UTC)
-    found = [*_contradictions(workflow), *_stuck(workflow, now), *_totals(workflow), *_oddities(workflow)]
+    found = [
+        *_contradictions(workflow),
+        *_marked(workflow),
+        *_stuck(workflow, now),
+        *_totals(workflow),
+        *_oddities(workflow),
+    ]
     return sorted(found, key=lambda finding: (FAILED, ATTENTION, UNKNOWN).index(finding.tone))
 
 
@@ -51,6 +59,22 @@ def _contradictions(workflow: Workflow) -> list[Finding]:
             )
         )
     return found
+
+
+def _marked(workflow: Workflow) -> list[Finding]:
+    """By whom and when its status was set by hand (`marking`)."""
+    status = _status(workflow)
+    marks = {
+        "failed": (workflow.failed_by, workflow.failed_at),
+        "completed": (workflow.completed_by, workflow.completed_at),
+    }
+    by, at = marks.get(status, (None, None))
+    if not isinstance(by, str):
+        return []
+    when = f" ({absolute(at, ZoneInfo('UTC'))})" if isinstance(at, datetime) else ""
+    error = workflow.own_error if status == "failed" else None
+    why = f": {_short(error)}" if isinstance(error, str) else ""
+    return [Finding("marked", ATTENTION, f"Marked {status} by {_short(by)}{why}{when}.")]
 
 
 def is_stuck(workflow: Workflow, now: datetime) -> bool:

@@ -8,13 +8,10 @@ from typing import ClassVar, NamedTuple
 
 from django.db import models
 
-from opsportal.dynamo.attributes import MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
+from opsportal.dynamo.attributes import Malformed, MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
-from tracking.steps import STEP_STATUSES, Step, Tokens, read_tokens, steps_of
-
-# Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
-STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
-TERMINAL = frozenset({"completed", "failed", "cancelled"})
+from tracking.statuses import STATUSES, lower, terminal_statuses
+from tracking.steps import STEP_STATUSES, Step, Tokens, read_error, read_tokens, steps_of
 
 
 class StepError(NamedTuple):
@@ -48,6 +45,10 @@ class Workflow(DynamoModel):
     # What the console's own actions write.
     cancelled_at = TimeAttribute(attr_name="cancelledAt")
     cancelled_by = TextAttribute(attr_name="cancelledBy")
+    failed_at = TimeAttribute(attr_name="failedAt")
+    failed_by = TextAttribute(attr_name="failedBy")
+    completed_at = TimeAttribute(attr_name="completedAt")
+    completed_by = TextAttribute(attr_name="completedBy")
     retry_count = NumberAttribute(attr_name="retryCount")
 
     @cached_property
@@ -56,7 +57,7 @@ class Workflow(DynamoModel):
 
     @property
     def known(self) -> frozenset[str]:
-        return super().known | {step.key for step in self.steps}
+        return super().known | {"error"} | {step.key for step in self.steps}
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -81,8 +82,8 @@ class Workflow(DynamoModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Compared without case; a status that is not documented is not terminal (it may go on)."""
-        return str(self.overall_status or "").strip().lower() in TERMINAL
+        """Compared without case; a status that nobody names is not terminal (it may go on)."""
+        return lower(self.overall_status) in terminal_statuses()
 
     @property
     def updated_at(self) -> datetime | None:
@@ -105,8 +106,8 @@ class Workflow(DynamoModel):
         if not self.is_terminal:
             return None
         ends = [step.completed_at for step in self.steps if isinstance(step.completed_at, datetime)]
-        if isinstance(self.cancelled_at, datetime):
-            ends.append(self.cancelled_at)
+        by_hand = (self.cancelled_at, self.failed_at, self.completed_at)
+        ends += [stamp for stamp in by_hand if isinstance(stamp, datetime)]
         return max(ends, default=None) or self.updated_at
 
     @property
@@ -134,14 +135,21 @@ class Workflow(DynamoModel):
 
     @property
     def first_error(self) -> StepError | None:
-        """Of the first step that has one, or that failed without one."""
+        """Of the first step that has one, the workflow's own, or of the first step that failed without one."""
         for step in self.steps:
             if step.error is not None:
                 return StepError(step.label, step.error, step.failed)
+        if self.own_error is not None:
+            return StepError("Workflow", self.own_error, lower(self.overall_status) == "failed")
         for step in self.steps:
             if step.failed:
                 return StepError(step.label, step.activity or "failed without an error text", True)
         return None
+
+    @property
+    def own_error(self) -> str | Malformed | None:
+        """The error that is no step's: undocumented, and what a mark writes where no step can take it."""
+        return read_error(self.raw.get("error"))
 
     @property
     def is_expired(self) -> bool:
@@ -159,6 +167,8 @@ class WorkflowPermissions(models.Model):
             ("view_workflows", "Can see workflows"),
             ("cancel_workflows", "Can cancel workflows"),
             ("retry_workflows", "Can retry workflows"),
+            ("fail_workflows", "Can mark workflows failed, and undo it"),
+            ("complete_workflows", "Can mark workflows completed, and undo it"),
             ("purge_workflows", "Can purge finished or expired workflows, and undo it"),
         ]
 

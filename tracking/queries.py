@@ -19,7 +19,8 @@ from opsportal.dynamo.pages import Page, Raw, Sampling
 from opsportal.dynamo.partitions import Partitions, Recent, partitions
 from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.tables import Index
-from tracking.models import STATUSES, TERMINAL, Workflow
+from tracking.models import Workflow
+from tracking.statuses import listed_statuses, lower, terminal_statuses
 from tracking.steps import summary
 from tracking.tables import WORKFLOWS
 
@@ -61,7 +62,8 @@ def lasted(item: Raw) -> Decimal | None:
 
 
 def is_open(status: str) -> bool:
-    return status.strip().lower() not in TERMINAL
+    """Whether it should move on."""
+    return lower(status) not in terminal_statuses()
 
 
 SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")
@@ -69,7 +71,7 @@ SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index those that the sample knows."""
-    known = (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES)
+    known = listed_statuses()
     at = found()
     if at.index is None:
         seen = tuple(dict.fromkeys((*known, *samples.of(SAMPLED).statuses)))

@@ -42,7 +42,8 @@ class StatusOut(Schema):
 @requires("tracking.view_workflows")
 def workflow_status(request: HttpRequest, session_id: str) -> Any:
     """The status document of a session; the pending one for a session that nobody has written yet. The id
-    stands in the address as it is, percent-encoded."""
+    stands in the address as it is, percent-encoded. `/workflow/{session_id}/status`, without `/api`, is the
+    same."""
     try:
         return answer(document(session_id, queries.workflow(session_id)))
     except DynamoError as error:

@@ -203,13 +203,13 @@ def _step(key: str, label: str, value: Typed, *, listed: bool) -> Step:
         last_updated=read_time(members.get("lastUpdated")),
         duration=read_number(members.get("duration")),
         tokens=read_tokens(members.get("tokenUsage")),
-        error=_error(members.get("error")),
+        error=read_error(members.get("error")),
         retries=int(retries) if isinstance(retries, Decimal) and 0 < retries < 10_000 else 0,
         others={name: plain(member) for name, member in sorted(members.items()) if name not in READ} or None,
     )
 
 
-def _error(value: Typed | None) -> str | Malformed | None:
+def read_error(value: Typed | None) -> str | Malformed | None:
     """Errors are text; some writers store a map, which is shown as it is rather than lost."""
     if value is not None and ("M" in value or "L" in value):
         return raw_text(value)

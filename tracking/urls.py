@@ -11,5 +11,7 @@ urlpatterns = [
     path("<key:session_id>/", views.item, name="item"),
     path("<key:session_id>/cancel/", action_views.cancel, name="cancel"),
     path("<key:session_id>/retry/", action_views.retry, name="retry"),
+    path("<key:session_id>/fail/", action_views.fail, name="fail"),
+    path("<key:session_id>/complete/", action_views.complete, name="complete"),
     path("<key:session_id>/purge/", action_views.purge, name="purge"),
 ]

@@ -101,7 +101,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
         "findings": found,
         "watched": watched,
         "again_url": reverse(f"tracking:{observed.entry.action.verb}", args=[session_id])
-        if observed and observed.entry.action.verb in ("cancel", "retry", "purge")
+        if observed and observed.entry.action.verb in ("cancel", "retry", "fail", "complete", "purge")
         else "",
         "buttons": action_views.buttons(request, workflow),
         "tab": tab,

@@ -26,6 +26,8 @@ SCOPES: dict[str, Scope] = {
             "Cancel and retry workflows",
             ("tracking.cancel_workflows", "tracking.retry_workflows"),
         ),
+        Scope("workflow:fail", "Mark workflows failed", ("tracking.fail_workflows",)),
+        Scope("workflow:complete", "Mark workflows completed", ("tracking.complete_workflows",)),
         Scope("requests:read", "See requests and their logs", ("requests_app.view_requests",)),
         Scope(
             "requests:write",
@@ -36,6 +38,8 @@ SCOPES: dict[str, Scope] = {
                 "requests_app.retry_requests",
             ),
         ),
+        Scope("request:fail", "Mark requests failed", ("requests_app.fail_requests",)),
+        Scope("request:complete", "Mark requests completed", ("requests_app.complete_requests",)),
         Scope("agents:read", "See and discover agents", ("registry.view_agents",)),
         Scope("agents:register", "Register agents and send their heartbeats", ("registry.register_agents",)),
         Scope("agents:act", "Deactivate agents", ("registry.activate_agents",)),

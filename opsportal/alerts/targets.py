@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from opsportal.addresses import Address, is_public, unwrapped
+from opsportal.environments import is_strict
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str, int], list[str]]
@@ -92,7 +93,7 @@ def _literal(host: str) -> Address | None:
 def _may_be_plain(host: str, literal: Address | None) -> bool:
     """In development, to this machine."""
     loopback = host == "localhost" or (literal is not None and literal.is_loopback)
-    return settings.OPSPORTAL_ENV == "dev" and loopback
+    return loopback and not is_strict(settings.OPSPORTAL_ENV)
 
 
 def checked(url: str, resolver: Resolver | None = None) -> Target:
@@ -122,7 +123,7 @@ def why_not(host: str, text: str) -> str:
             continue
         if any(one in network for network in networks if network.version == one.version):
             continue
-        if one.is_loopback and settings.OPSPORTAL_ENV == "dev":
+        if one.is_loopback and not is_strict(settings.OPSPORTAL_ENV):
             continue
         # A name in the list may stand for what is private; for this machine itself, and for the metadata service
         # of a cloud, the address has to be there.

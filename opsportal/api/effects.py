@@ -64,6 +64,32 @@ class ReasonIn(BaseModel):
 NO_REASON = ReasonIn()
 
 
+def _says_something(value: str) -> str:
+    if not value.strip():
+        raise ValueError("It must say why.")
+    return value.strip()
+
+
+class FailIn(BaseModel):
+    """`reason` is written into the item, so there must be one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MOST_REASON,
+            description="Why; it becomes the item's error, and stands in the audit trail.",
+            json_schema_extra={
+                "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u0008\u000b-\u001f\u007f]*$"
+            },
+        ),
+        AfterValidator(_without_controls),
+        AfterValidator(_says_something),
+    ]
+
+
 class TargetOut(Schema):
     kind: str
     id: str

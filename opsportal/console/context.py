@@ -11,11 +11,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 
-ENVIRONMENTS = {
-    "dev": ("dev", "neutral"),
-    "staging": ("staging", "attention"),
-    "prod": ("production", "failed"),
-}
+from opsportal.environments import colour_of
+
 ROLES = ("administrator", "operator", "viewer")
 REFRESH_CHOICES = ((0, "Off"), (2, "2 s"), (5, "5 s"), (30, "30 s"))
 THEMES = (("system", "System", "device-desktop"), ("light", "Light", "sun"), ("dark", "Dark", "moon"))
@@ -55,12 +52,9 @@ class Shell:
         return str(settings.OPSPORTAL_ENV)
 
     @property
-    def env_label(self) -> str:
-        return ENVIRONMENTS[settings.OPSPORTAL_ENV][0]
-
-    @property
-    def env_tone(self) -> str:
-        return ENVIRONMENTS[settings.OPSPORTAL_ENV][1]
+    def env_colour(self) -> str:
+        """Of the stripe and the badge: grey, amber or red."""
+        return settings.ENVIRONMENT_COLOUR or colour_of(settings.OPSPORTAL_ENV)
 
     @property
     def volatile(self) -> bool:

@@ -19,6 +19,7 @@ from opsportal.console.problems import wants_fragment
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.attributes import parse_time
 from opsportal.dynamo.pages import Page, Sampling
+from opsportal.environments import is_strict
 
 # Longer values of a filter are cut: no key or status is longer (an AWS limit), and a longer one in a key
 # condition would be refused.
@@ -218,7 +219,7 @@ class Listing:
                 link_url=self.url(range="all"),
                 link_text="Look at all time",
             )
-        command = "python manage.py load_demo" if settings.OPSPORTAL_ENV == "dev" else ""
+        command = "" if is_strict(settings.OPSPORTAL_ENV) else "python manage.py load_demo"
         return Empty("nothing_yet", f"No {nouns} yet", nothing_yet, command=command)
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from opsportal.console.access import OWN, PUBLIC, Refusal, access_of, refusal
-from opsportal.console.problems import problem_response
+from opsportal.console.problems import is_api, problem_response
 from opsportal.console.refusals import forbidden, unauthenticated
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import request_budget
@@ -86,7 +86,11 @@ def comes_from_another_site(request: HttpRequest) -> bool:
     holds even where a token leaked, or a view is exempt. Clients that are no browsers send no header."""
     if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
         return False
-    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+    if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none"):
+        return False
+    # A page that may call the API does so with a token. Beside one no cookie counts, good or not (`ApiGuard`).
+    allowed = request.headers.get("Origin") in settings.CORS_ALLOWED_ORIGINS
+    return not (allowed and is_api(request) and "Authorization" in request.headers)
 
 
 class DynamoMiddleware:

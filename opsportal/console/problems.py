@@ -1,4 +1,4 @@
-"""Trouble as an answer: a page, a fragment for htmx, or problem+json under /api/."""
+"""Trouble as an answer: a page, a fragment for htmx, or problem+json for programs."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -26,7 +26,8 @@ class Problem(Protocol):
 
 
 def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    """Whether a program asks: problems are JSON. Under /workflow/ is seed 003's own address of the status."""
+    return request.path.startswith(("/api/", "/workflow/"))
 
 
 def wants_fragment(request: HttpRequest) -> bool:

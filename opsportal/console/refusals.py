@@ -1,4 +1,4 @@
-"""The answers to who may not: not signed in, not allowed, not sent by our own page."""
+"""The answers to who may not (not signed in, not allowed, not sent by our own page), and the pages of 404 and 500."""
 
 import logging
 from urllib.parse import quote
@@ -8,10 +8,12 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
+from django.template.loader import render_to_string
 from django.views.defaults import page_not_found
 
 from opsportal.accounts.actors import user_id
 from opsportal.console.access import Refusal, path_on_this_host
+from opsportal.console.context import shell
 from opsportal.console.problems import is_api, problem_json, problem_response
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if is_api(request):
         return problem_json("Not found", 404, "There is nothing at this address.")
     return page_not_found(request, exception)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Django's handler500. Its page needs neither the database nor who asks."""
+    return HttpResponse(render_to_string("500.html", shell(request)), status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:

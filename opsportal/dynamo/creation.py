@@ -78,7 +78,7 @@ def settings_lacking(table: Binding, found: Deployed) -> list[Setting]:
     }
     lacking = [setting for setting in settings_after_creation(table) if off[setting.operation]]
     if isinstance(found.tags, Mapping):
-        missing = {key: value for key, value in table.spec.tags.items() if key not in found.tags}
+        missing = {key: value for key, value in table.tags.items() if key not in found.tags}
         if missing:
             tags = [{"Key": key, "Value": value} for key, value in missing.items()]
             arguments = {"ResourceArn": found.arn, "Tags": tags}

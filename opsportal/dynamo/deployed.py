@@ -51,11 +51,13 @@ class Ttl:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Point-in-time recovery, and between which moments the table can be restored to (None while off)."""
+    """Point-in-time recovery, and between which moments the table can be restored to (None while off). `days`: for
+    how long it keeps, 0 where that is not said."""
 
     enabled: bool
     earliest: datetime | None = None
     latest: datetime | None = None
+    days: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,12 @@ def _ttl(answer: dict[str, Any]) -> Ttl:
 
 def _recovery(answer: dict[str, Any]) -> Recovery:
     description = answer.get("ContinuousBackupsDescription", {}).get("PointInTimeRecoveryDescription", {})
+    enabled = description.get("PointInTimeRecoveryStatus") == "ENABLED"
     return Recovery(
-        enabled=description.get("PointInTimeRecoveryStatus") == "ENABLED",
+        enabled=enabled,
         earliest=_in_utc(description.get("EarliestRestorableDateTime")),
         latest=_in_utc(description.get("LatestRestorableDateTime")),
+        days=description.get("RecoveryPeriodInDays", 0) if enabled else 0,
     )
 
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text, read_time
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import DynamoError, key_mismatch, translated
+from opsportal.dynamo.errors import DynamoError, translated
 from opsportal.dynamo.expressions import AnyOf, Clause
+from opsportal.dynamo.keys import key_mismatch
 from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import Raw

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +26,8 @@ class Index:
     """A global secondary index. It projects every attribute (seed 002: ``ProjectionType: ALL``), or with
     `include` the keys and those only.
 
-    `optional` marks one that the documents do not have: it is used where a deployment has it.
+    `optional` marks one that the documents do not have: it is used where a deployment has it. `serves`: what is
+    read by it, in the plural.
     """
 
     name: str
@@ -34,6 +35,12 @@ class Index:
     range_key: str = ""
     optional: bool = False
     include: tuple[str, ...] = ()
+    serves: str = "lists that read it"
+
+    @property
+    def keys(self) -> str:
+        """``status, created_at``, for people."""
+        return ", ".join(filter(None, (self.hash_key, self.range_key)))
 
     @property
     def key_schema(self) -> list[dict[str, str]]:
@@ -58,6 +65,7 @@ class TableSpec:
     `point_in_time_recovery` and `encryption` (``"KMS"`` or ``""`` for the AWS-owned key) are what the
     documents ask for; an emulator may know neither. `workload` is the traffic that they expect, if any says.
     `names`: what documents call the table, with ``{env}``; where it is missing it is looked for by these.
+    ``{env}`` in the value of a tag is the environment, too.
     """
 
     logical: str
@@ -107,6 +115,10 @@ class Binding:
         """A short digest of the place and name, for cache keys."""
         return hashlib.sha256("\n".join((self.name, *self.place)).encode()).hexdigest()[:16]
 
+    @property
+    def tags(self) -> dict[str, str]:
+        return {key: value.format(env=settings.OPSPORTAL_ENV) for key, value in self.spec.tags.items()}
+
     def create_request(self, *, optional_indexes: bool = False) -> dict[str, Any]:
         """The arguments of CreateTable: keys, indexes, billing, encryption and tags.
 
@@ -128,8 +140,8 @@ class Binding:
             request["GlobalSecondaryIndexes"] = [index.definition() for index in indexes]
         if self.spec.encryption:
             request["SSESpecification"] = {"Enabled": True, "SSEType": self.spec.encryption}
-        if self.spec.tags:
-            request["Tags"] = [{"Key": key, "Value": value} for key, value in self.spec.tags.items()]
+        if self.tags:
+            request["Tags"] = [{"Key": key, "Value": value} for key, value in self.tags.items()]
         return request
 
 
@@ -167,6 +179,26 @@ def own_table(spec: TableSpec, beside: Binding) -> Binding:
         key=spec.key,
         ttl_attribute=spec.ttl_attribute,
     )
+
+
+def other_spellings(table: Binding) -> Iterator[str]:
+    """Its name with hyphens for underscores and the reverse, and never its own: the documents of the requests'
+    tables spell them both ways. The environment at its start keeps its hyphens."""
+    prefix = f"{settings.OPSPORTAL_ENV}-"
+    if not table.name.startswith(prefix):
+        prefix = "".join(table.name.partition("-")[:2])
+    rest = table.name.removeprefix(prefix)
+    names = (table.name.replace("_", "-"), prefix + rest.replace("-", "_"), table.name.replace("-", "_"))
+    yield from dict.fromkeys(name for name in names if name != table.name)
+
+
+def name_setting(table: Binding, name: str) -> str:
+    """What to set so that this table of the settings is looked for under `name`."""
+    own = f"set DYNAMODB_{table.logical.upper()}_TABLE={name}"
+    spelled = {names.get(table.logical): spelling for spelling, names in settings.REQUEST_TABLE_NAMES.items()}
+    if table.name in spelled and name in spelled:
+        return f"set REQUEST_TABLES_SPELLING={spelled[name]}, or for this table alone {own}"
+    return own
 
 
 def bindings() -> list[Binding]:

@@ -59,11 +59,13 @@ def same(one: Typed | None, other: Typed | None) -> bool:
 
 @dataclass(frozen=True)
 class Changed:
-    """One path, before and after; None is absence."""
+    """One path, before and after; None is absence. `cut`: the beginning of the JSON of the new value, where an
+    entry holds no more of it."""
 
     path: Path
     old: Typed | None
     new: Typed | None
+    cut: str = ""
 
 
 @dataclass

@@ -209,9 +209,10 @@ def _list(value: Typed | None) -> list[Typed]:
 
 def _read_change(value: Typed) -> Changed:
     members = _map(value)
-    sides = [_read_side(members.get(name)) for name in ("old", "new")]
     path = _list(members.get("path"))
-    return Changed(tuple(str(read_text(part) or "") for part in path), *sides)
+    cut = read_text(_map(members.get("new")).get("cut"))
+    old, new = (_read_side(members.get(name)) for name in ("old", "new"))
+    return Changed(tuple(str(read_text(part) or "") for part in path), old, new, str(cut or ""))
 
 
 def _read_side(side: Typed | None) -> Typed | None:

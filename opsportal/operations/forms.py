@@ -62,5 +62,15 @@ class ActionForm(forms.Form):
         return given
 
 
+class ReasonedForm(ActionForm):
+    """Where the reason is more than a note: it is written into the item."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = True
+        self.fields["reason"].help_text = "Becomes its error. Recorded in the audit trail."
+        self.fields["reason"].error_messages["required"] = "Say why: it becomes the error of the item."
+
+
 def _typed(text: str) -> str:
     return "".join(text.replace("\x00", "").split())

@@ -1,36 +1,36 @@
 """What the operations need to know of each app's items; the apps register it when they are ready."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from opsportal.operations.changes import Raw
+from opsportal.operations.changes import Change, Path, Raw
+from opsportal.operations.entries import Actor
 
 
 @dataclass(frozen=True)
 class Subject:
     """A kind of item. `name` is the subject of its audit tags, `stamp` the attribute that each write renews.
 
-    `undo_permission`: who may undo a purge; `undo_edit_permission`: an edit, where items can be edited.
+    `undo_permissions`: by verb, the permission that undoing it takes; what is not in it can't be undone.
     `note_of_undo`: what else a person should know, given purge and key. `renewed`: the values, by
-    attribute, that an undo of an edit gives the stamps of the item as read, and those that tell a later
-    write from it. `written` is called with the key after each effect on an item.
+    attribute, that an undo of a change gives the stamps of the item as read, and those that tell a later
+    write from it. `history`: the path of the list of its changes of status, which only grows; `record_undo`
+    adds the line of an undo to it, given the item as it will be again. `written` is called with the key after
+    each effect on an item.
     """
 
     name: str
     logical: str
     title: str
     stamp: str
-    undo_permission: str
+    undo_permissions: Mapping[str, str]
     item_url: Callable[[str], str]
     note_of_undo: Callable[[str, str], str] = lambda action_id, key: ""
-    undo_edit_permission: str = ""
     renewed: Callable[[Raw, datetime], Raw] = lambda raw, now: {}
+    history: Path = ()
+    record_undo: Callable[[Change, Raw, Actor, datetime], None] = lambda change, image, by, now: None
     written: Callable[[str], None] = lambda key: None
-
-    def permission_to_undo(self, verb: str) -> str:
-        """Whose effects of `verb` a person may undo."""
-        return self.undo_edit_permission if verb == "edit" else self.undo_permission
 
 
 _subjects: dict[str, Subject] = {}

@@ -1,24 +1,33 @@
-"""Undo of a purge or an edit, from the image that was kept with its entry."""
+"""Undo of what deleted an item or changed it by hand, from the image that was kept with its entry."""
 
 from datetime import datetime
 
+from opsportal.dynamo.attributes import Typed, raw_text
 from opsportal.operations import entries, images, subjects
-from opsportal.operations.changes import Change, Raw, at, same
+from opsportal.operations.changes import Change, Changed, Raw, at, same
 from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 
-VERBS = ("purge", "edit")
+VERBS = ("purge", "edit", "fail", "complete")
+NEVER = "Only a purge, an edit, and a mark as failed or completed can be undone."
 
 
 def _why_never(entry: Entry) -> str:
     if entry.action.verb not in VERBS:
-        return "Only a purge or an edit can be undone."
+        return NEVER
     if not entry.has_image:
         return "No copy was kept: the item was too large."
-    if not entry.is_ours or not subjects.known(entry.action.subject):
+    if not entry.is_ours or not permission(entry):
         return f"It was done to the table {entry.table}, which this console does not read now."
     return ""
+
+
+def permission(entry: Entry) -> str:
+    """What undoing it takes; "" where nothing of its kind can be undone."""
+    if not subjects.known(entry.action.subject):
+        return ""
+    return subjects.subject(entry.action.subject).undo_permissions.get(entry.action.verb, "")
 
 
 def why_not(entry: Entry) -> str:
@@ -44,24 +53,29 @@ def copy_of(entry: Entry) -> Raw:
 
 
 def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
-    """Bring back what `entry` deleted, provided it is still absent, or what it edited, provided it is still
+    """Bring back what `entry` deleted, provided it is still absent, or what it changed, provided it is still
     as written. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
     if reason_not := _why_never(entry):
         raise Conflict(reason_not)
     image = copy_of(entry)
     subject = subjects.subject(entry.action.subject)
-    decide = _restore if entry.action.verb == "purge" else _revert
+
+    def decide(raw: Raw | None, now: datetime) -> Plan:
+        if entry.action.verb == "purge":
+            return _restore(entry, image, raw, subject)
+        return _revert(entry, image, raw, subject, by, now)
+
     return act(
         Action(f"{entry.action.subject}:undo"),
         entry.target,
-        lambda raw, now: decide(entry, image, raw, subject, now),
+        decide,
         by=by,
         reason=reason,
         action_id=action_id,
     )
 
 
-def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject, now: datetime) -> Plan:
+def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject) -> Plan:
     if raw is not None:
         raise Conflict("There is an item with this id again; it is not overwritten.")
     note = subject.note_of_undo(entry.action_id, entry.target.key)
@@ -70,19 +84,20 @@ def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subjec
     return Plan(put=image, undo_of=entry.action_id, note=note)
 
 
-def _revert(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject, now: datetime) -> Plan:
+def _revert(
+    entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject, by: Actor, now: datetime
+) -> Plan:
     if raw is None:
         raise Missing("The item was deleted since.")
     change, watch = Change(raw), Raw()
     for edited in entry.changes:
-        if edited.path == (subject.stamp,):
+        # The history goes on, also where the change has made it.
+        if edited.path in ((subject.stamp,), subject.history, subject.history[:1]):
             continue
-        # The entry cuts long values; those that are watched it holds whole.
-        written = entry.watch.get(".".join(edited.path), edited.new)
-        if not same(at(raw, edited.path), written):
+        before = at(image, edited.path)
+        if not _as_written(entry, edited, at(raw, edited.path), before):
             raise Conflict(f"{'.'.join(edited.path)} was changed since; this is how it is now.")
         change.guard(edited.path)
-        before = at(image, edited.path)
         if before is None:
             change.remove(edited.path)
         else:
@@ -93,7 +108,21 @@ def _revert(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject
     for name, value in subject.renewed(raw, now).items():
         change.guard(name).set(name, value)
         watch[name] = value
+    subject.record_undo(change, image, by, now)
     return Plan(change=change, undo_of=entry.action_id, watch=watch)
+
+
+def _as_written(entry: Entry, edited: Changed, now: Typed | None, before: Typed | None) -> bool:
+    """Whether a path still holds what the change wrote."""
+    # The entry cuts long values; those that are watched it holds whole.
+    if same(now, entry.watch.get(".".join(edited.path), edited.new)):
+        return True
+    if not edited.cut or now is None:
+        return False
+    # Of a list that was added to, what it held before is in the image.
+    if now.get("L"):
+        return same({"L": now["L"][:-1]}, before or {"L": []})
+    return raw_text(now).startswith(edited.cut)
 
 
 def undone_by(entry: Entry, among: list[Entry]) -> Entry | None:

@@ -121,18 +121,17 @@ def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
 
 
 def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[Button]:
-    if entry.action.verb not in undo.VERBS or not subjects.known(entry.action.subject):
+    if not (permission := undo.permission(entry)):
         return []
-    subject = subjects.subject(entry.action.subject)
     why_not = "It was undone already." if undone else undo.why_not(entry)
     return [
         button(
             request,
-            Action(f"{subject.name}:undo"),
+            Action(f"{entry.action.subject}:undo"),
             "Undo",
             reverse("operations:undo", args=[entry.action_id]),
             "history",
-            permission=subject.permission_to_undo(entry.action.verb),
+            permission=permission,
             why_not=why_not,
         )
     ]
@@ -142,22 +141,23 @@ def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[B
 def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
     """Ask for, and carry out, an undo; the permission is that of what is undone."""
     entry = find(action_id)
-    if entry.action.verb not in undo.VERBS or not subjects.known(entry.action.subject):
-        raise PermissionDenied("Only a purge or an edit can be undone.")
+    if not (permission := undo.permission(entry)):
+        raise PermissionDenied(undo.NEVER)
     subject = subjects.subject(entry.action.subject)
-    permission = subject.permission_to_undo(entry.action.verb)
     if not request.user.has_perm(permission):
         return forbidden(request, lacking(permission))
     purged = entry.action.verb == "purge"
     effect = (
         "Puts the item back as it was, provided that no other has taken its id."
         if purged
-        else "Sets what was edited back to what it was, provided that nobody changed it since."
+        else "Sets what was changed back to what it was, provided that nobody has changed it since."
     )
     note = subject.note_of_undo(entry.action_id, entry.target.key) if purged else ""
     offer = Offer(
         Action(f"{subject.name}:undo"),
-        f"Undo the {entry.action.verb}",
+        f"Undo the {entry.action.spoken}"
+        if entry.action.verb in ("purge", "edit")
+        else f"Undo {entry.action.spoken}",
         f"{effect} {note}".strip(),
         subject.item_url(entry.target.key),
         entry.target.key,

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.errors import DynamoError
-from opsportal.operations import actors, feeds, subjects, undo
+from opsportal.operations import actors, feeds, undo
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Entry, Target
 from opsportal.operations.observation import Fate, Keeps, Observation, observe
@@ -81,7 +81,8 @@ def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
         if purge is None or undo.undone_by(purge, trail):
             return None
         (purge,) = actors.named([purge])
-        may = user.has_perm(subjects.subject(purge.action.subject).permission_to_undo("purge"))
+        permission = undo.permission(purge)
+        may = bool(permission) and user.has_perm(permission)
         return Deletion(purge, may and not undo.why_not(purge))
     except DynamoError:
         # The page says that the item is gone in any case; only by whom is not known.

@@ -41,11 +41,13 @@ MOST_READ = 5
 class Watched:
     """A table whose items come to an end; the app registers it.
 
-    `statuses`: those that its items have; it may raise `DynamoError`.
+    `statuses`: those that its items have; it may raise `DynamoError`. `finished`: the statuses, in lower case, that
+    nothing follows.
     """
 
     sampled: Sampled
     statuses: Callable[[], Partitions]
+    finished: Callable[[], frozenset[str]]
 
     @property
     def logical(self) -> str:
@@ -75,18 +77,20 @@ def oldest(watched: Watched, now: datetime) -> float:
     sample, index = samples.of(watched.sampled), watched.sampled.found().index
     if index is None and sample.failed and not sample.at:
         raise sample.failed
-    earliest = now - timedelta(days=CARE_DAYS)
+    earliest, finished = now - timedelta(days=CARE_DAYS), watched.finished()
+
+    def is_open(status: str) -> bool:
+        return status.strip().lower() not in finished
+
     ages = [
         max((now - row.at).total_seconds(), 0.0)
         for row in sample.outside(index)
         if not row.undated
         and row.at >= earliest
-        and watched.sampled.is_open(str(read_text(row.item.get(watched.sampled.status)) or ""))
+        and is_open(str(read_text(row.item.get(watched.sampled.status)) or ""))
     ]
     if index:
-        unfinished = [
-            status for status in watched.statuses().values if status and watched.sampled.is_open(status)
-        ]
+        unfinished = [status for status in watched.statuses().values if status and is_open(status)]
         ages += [_age(watched.table, index, status, now) for status in unfinished]
     return max(ages, default=0.0)
 

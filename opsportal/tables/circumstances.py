@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from opsportal.aws import ServiceTrouble, asking, is_emulated, service
 from opsportal.dynamo.descriptions import Description, describe
@@ -79,7 +80,9 @@ def _look_at_keys(tables: list[Binding], circumstances: Circumstances) -> None:
         for table in tables
         if (key := _key(table, circumstances.found)) and not is_emulated(table, "kms")
     }
-    managers = together({key: _manager(key, table.region) for key, table in used.items()}, SECONDS)
+    managers = together(
+        {key: partial(key_manager, key, table.region) for key, table in used.items()}, SECONDS
+    )
     for key, table in used.items():
         manager = managers.get(key, "KMS did not answer in time.")
         if manager == "AWS":
@@ -96,12 +99,15 @@ def _key(table: Binding, found: Found) -> str:
     return description.kms_key if description and description.encryption == "KMS" else ""
 
 
-def _manager(key: str, region: str) -> Callable[[], str]:
-    def call() -> str:
-        try:
-            with asking("kms:DescribeKey", region, key):
-                return str(service("kms", region).describe_key(KeyId=key)["KeyMetadata"]["KeyManager"])
-        except ServiceTrouble as trouble:
-            return trouble.why
+def key_manager(key: str, region: str) -> str:
+    """AWS or CUSTOMER, whose key it is; or why that could not be told."""
+    try:
+        with asking("kms:DescribeKey", region, key):
+            return str(service("kms", region).describe_key(KeyId=key)["KeyMetadata"]["KeyManager"])
+    except ServiceTrouble as trouble:
+        return trouble.why
 
-    return call
+
+def manager_of(table: Binding, key: str) -> str:
+    """As `key_manager`, of the key that encrypts a table; "" without one, or at an emulator."""
+    return key_manager(key, table.region) if key and not is_emulated(table, "kms") else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -14,9 +14,19 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables.costs import Cost, consumed, estimate, month_cost, rounded, seed_estimate
-from opsportal.tables.metrics import TableMetrics, table_metrics
+from opsportal.tables.metrics import HOUR, TableMetrics, table_metrics
+from opsportal.tables.modes import (
+    ASSUMED,
+    MEASURED,
+    PEAK_FACTOR,
+    TARGET,
+    Comparison,
+    assumed,
+    compare,
+    measured,
+)
 from opsportal.tables.overview import Shown, shown_tables
-from opsportal.tables.prices import PriceList, price_list
+from opsportal.tables.prices import STANDARD, PriceList, Prices, price_list
 
 SEED = "seed 000"
 SEED_REGION = "us-east-1"
@@ -36,13 +46,15 @@ class Estimated:
 @dataclass(frozen=True)
 class Used:
     """A table's month by its consumption of each of `SPANS`, and by what it holds now; `why` where that is
-    not known. `total` counts the longest span."""
+    not known. `total` counts the longest span. `billing`: as deployed, "" where that is not known."""
 
     key: str
     name: str
     region: str
     spans: Mapping[int, Cost]
     total: Cost | None
+    modes: Comparison
+    billing: str = ""
     why: str = ""
 
 
@@ -53,6 +65,13 @@ class Report:
     estimates: tuple[Estimated, ...]
     used: tuple[Used, ...]
     warning: str
+    peak_factor: int = PEAK_FACTOR
+
+    @property
+    def regions(self) -> list[Prices]:
+        """The prices of every region that a table is in and that has some."""
+        regions = sorted({one.region for one in self.used} | {one.cost.region for one in self.estimates})
+        return [self.prices.of(region) for region in regions if (region, STANDARD) in self.prices.classes]
 
     def gigabytes(self) -> dict[str, Decimal]:
         """Estimated storage per region, which the free tier is counted against."""
@@ -62,20 +81,25 @@ class Report:
         return regions
 
 
-def report(per_day: Mapping[str, int]) -> Report:
+def report(per_day: Mapping[str, int], peak_factor: int = PEAK_FACTOR) -> Report:
     """`per_day`: event of a workload ("workflow", "request") -> how many, in place of the declared number.
+    `peak_factor`: the busiest hour as a multiple of the average one, where CloudWatch does not know it.
 
-    Asks DynamoDB and CloudWatch what they know, and goes on without what they do not tell. Raises
+    Asks DynamoDB and CloudWatch what they know, and goes on without what they do not say. Raises
     ImproperlyConfigured where the price file can't be read.
     """
     prices, silence = price_list(), Silence()
     tables = [table for table in bindings() if table.spec.workload]
+    estimates = tuple(_estimated(table, prices, per_day, silence) for table in tables)
+    used = tuple(_used(prices, silence, estimates, peak_factor))
+    regions = {one.region for one in used} | {one.cost.region for one in estimates}
     return Report(
         prices=prices,
         seed=tuple(_seed(tables, prices, per_day)),
-        estimates=tuple(_estimated(table, prices, per_day, silence) for table in tables),
-        used=tuple(_used(prices, silence)),
-        warning=prices.warning(datetime.now(UTC).date()),
+        estimates=estimates,
+        used=used,
+        warning=prices.warning(datetime.now(UTC).date(), regions),
+        peak_factor=peak_factor,
     )
 
 
@@ -92,8 +116,9 @@ def _seed(
         if table.spec.workload and table.spec.workload.source == SEED:
             number = _per_day(table, per_day)
             yield "at its prices", number, seed_estimate(table, number, prices.seed)
-            if today := prices.of(SEED_REGION):
-                yield f"at those of {prices.dated}", number, seed_estimate(table, number, today)
+            today = prices.of(SEED_REGION)
+            if today.write_million is not None:
+                yield f"at those of {today.dated}", number, seed_estimate(table, number, today)
 
 
 def _estimated(table: Binding, prices: PriceList, per_day: Mapping[str, int], silence: Silence) -> Estimated:
@@ -106,22 +131,58 @@ def _estimated(table: Binding, prices: PriceList, per_day: Mapping[str, int], si
     return Estimated(table, number, cost)
 
 
-def _used(prices: PriceList, silence: Silence) -> Iterator[Used]:
+def _used(
+    prices: PriceList, silence: Silence, estimates: tuple[Estimated, ...], peak_factor: int
+) -> Iterator[Used]:
     shown = shown_tables()
+    workloads = {one.table.fingerprint: one.cost for one in estimates}
     metrics: dict[str, TableMetrics | Unknown] = {}
     for group in _groups(shown):
-        told = table_metrics([one.table for one in group], max(SPANS) * 24, patient=True)
+        told = table_metrics([one.table for one in group], max(SPANS) * 24, patient=True, period=HOUR)
         metrics |= {one.key: told[one.table.logical] for one in group}
     for one in shown:
         table, known = one.table, metrics[one.key]
+        found, why = None, ""
+        try:
+            found = silence.ask(table, deployed)
+        except DynamoError as trouble:
+            why = trouble.sentence
+        table_class = found.table_class if found else STANDARD
         spans: dict[int, Cost] = {}
         if isinstance(known, TableMetrics):
-            spans = {days: consumed(table, known, prices, days) for days in SPANS}
-        try:
-            total = month_cost(table.logical, silence.ask(table, deployed), known)
-            yield Used(one.key, table.name, table.region, spans, total, total.why)
-        except DynamoError as trouble:
-            yield Used(one.key, table.name, table.region, spans, None, trouble.sentence)
+            spans = {days: consumed(table, known, prices, days, table_class) for days in SPANS}
+        total = month_cost(table.logical, found, known) if found else None
+        yield Used(
+            key=one.key,
+            name=table.name,
+            region=table.region,
+            spans=spans,
+            total=total,
+            modes=_modes(
+                prices, table, known, spans, workloads.get(table.fingerprint), peak_factor, table_class
+            ),
+            billing=found.billing_mode if found else "",
+            why=total.why if total else why,
+        )
+
+
+def _modes(
+    prices: PriceList,
+    table: Binding,
+    metrics: TableMetrics | Unknown,
+    spans: Mapping[int, Cost],
+    workload: Cost | None,
+    peak_factor: int,
+    table_class: str,
+) -> Comparison:
+    """Both capacity modes, by what CloudWatch knows, else by the declared workload."""
+    if isinstance(metrics, TableMetrics):
+        loads = measured(spans[max(SPANS)], metrics)
+        return compare(table.region, loads, prices, basis=MEASURED, table_class=table_class)
+    if workload:
+        loads = assumed(workload, peak_factor)
+        return compare(table.region, loads, prices, basis=ASSUMED, table_class=table_class)
+    return Comparison(table.region, why=f"Consumption: {metrics.why}")
 
 
 def _groups(shown: list[Shown]) -> list[list[Shown]]:
@@ -146,12 +207,34 @@ def assumptions(found: Report) -> Iterator[str]:
     yield "An index holds whole items; a write that changes its key is two. Optional indexes count where deployed."
     yield f"Each item has 100 bytes of overhead, in the table and in each index; {SEED} counts neither these nor indexes."
     yield f"{SEED} counts the items of one month, though its TTL keeps them for three."
+    yield from _mode_assumptions(found)
+    sources: dict[tuple[date, str], list[str]] = {}
+    for prices in found.regions:
+        sources.setdefault((prices.dated, prices.source), []).append(prices.region)
+    for (dated, source), regions in sources.items():
+        yield f"Prices of {', '.join(regions)} are of {dated} ({source})."
     yield (
-        f"Prices of {found.prices.dated} ({found.prices.source}), on demand, Standard class, before the free tier, "
-        "tax and discounts; without KMS requests, backups, exports and data transfer."
+        "Prices are on demand, where nothing else is said, and before the free tier, tax and discounts; without KMS "
+        "requests, backups, exports and data transfer."
     )
     yield "AWS halved the prices on demand on 1 November 2024; those of seed 000 are the older ones."
     yield "Units that CloudWatch tells of are as billed; its figure of a table does not contain those of its indexes."
+
+
+def _mode_assumptions(found: Report) -> Iterator[str]:
+    yield (
+        f"Provisioned: the table and each index get what their busiest hour of {max(SPANS)} days needs, by its average a "
+        f"second, at {TARGET * 100:.0f} % utilisation, at least 1 unit of each kind, all month; without auto scaling and "
+        "reserved capacity. Peaks that are shorter than an hour are not seen."
+    )
+    yield (
+        f"Where CloudWatch has no figures, the busiest hour is {found.peak_factor} times the average of the declared "
+        "workload (--peak-factor)."
+    )
+    yield (
+        "Break-even: the share of that capacity that has to be used on average for both modes to cost the same; below "
+        "it on demand is cheaper."
+    )
 
 
 # --- As JSON ------------------------------------------------------------------------------------------------
@@ -164,6 +247,10 @@ def as_json(found: Report) -> dict[str, Any]:
             "dated": found.prices.dated.isoformat(),
             "source": found.prices.source,
             "free_storage_gb": float(found.prices.free_storage),
+            "regions": [
+                {"region": one.region, "dated": one.dated.isoformat(), "source": one.source}
+                for one in found.regions
+            ],
             "warning": found.warning,
         },
         "seed_000": [
@@ -179,11 +266,34 @@ def as_json(found: Report) -> dict[str, Any]:
                 "why": one.why,
                 "consumption": {str(days): _cost(cost) for days, cost in one.spans.items()},
                 "month": _cost(one.total) if one.total else None,
+                "billing": one.billing,
+                "capacity_modes": _modes_json(one.modes),
             }
             for one in found.used
         ],
         "assumptions": list(assumptions(found)),
     }
+
+
+def _modes_json(modes: Comparison) -> dict[str, Any]:
+    return {
+        "basis": modes.basis,
+        "on_demand": _number(modes.on_demand),
+        "provisioned": _number(modes.provisioned),
+        "cheaper": modes.cheaper,
+        "saving": _number(modes.saving),
+        "used": None if modes.used is None else float(modes.used),
+        "break_even": None if modes.break_even is None else float(modes.break_even),
+        "capacity": [
+            {"part": load.part, "read_units": load.capacity.reads, "write_units": load.capacity.writes}
+            for load in modes.loads
+        ],
+        "why": modes.why,
+    }
+
+
+def _number(dollars: Decimal | None) -> float | None:
+    return None if dollars is None else float(rounded(dollars))
 
 
 def _cost(cost: Cost) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The cost of the tables as text: what `manage.py dynamo cost` prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from opsportal.tables.columns import columns
-from opsportal.tables.cost_report import SEED, SPANS, Report, assumptions
+from opsportal.tables.cost_report import SEED, SPANS, Report, Used, assumptions
 from opsportal.tables.costs import DAYS, Cost, money
+from opsportal.tables.modes import ON_DEMAND, PROVISIONED
 
 
 def lines(found: Report) -> Iterator[str]:
@@ -27,19 +28,31 @@ def lines(found: Report) -> Iterator[str]:
     yield ""
     yield "As really used: consumption that CloudWatch tells of as a month, and what the tables hold now"
     yield from (f"  {line}" for line in columns(_used_rows(found)))
-    reasons: dict[str, list[str]] = {}
-    for one in found.used:
-        for why in (one.why, *(one.total.notes if one.total else ())):
-            if why:
-                reasons.setdefault(why, []).append(one.key)
-    for why, keys in reasons.items():
-        yield f"  {', '.join(keys)}: {why}"
+    yield from _reasons((one.key, why) for one in found.used for why in (one.why, *_notes(one)))
+    yield ""
+    yield "On demand or provisioned, a month of reads and writes"
+    yield from (f"  {line}" for line in columns(_mode_rows(found)))
+    yield from _reasons((one.key, one.modes.why) for one in found.used)
     yield ""
     yield "Assumed"
     yield from (f"- {line}" for line in assumptions(found))
     if found.warning:
         yield ""
         yield found.warning
+
+
+def _notes(one: Used) -> tuple[str, ...]:
+    return one.total.notes if one.total else ()
+
+
+def _reasons(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each reason once, after all the tables that it is true of."""
+    reasons: dict[str, list[str]] = {}
+    for key, why in pairs:
+        if why:
+            reasons.setdefault(why, []).append(key)
+    for why, keys in reasons.items():
+        yield f"  {', '.join(keys)}: {why}"
 
 
 def quantity(value: Decimal) -> str:
@@ -109,6 +122,53 @@ def _used_rows(found: Report) -> list[list[str]]:
                 ]
             )
     return rows
+
+
+def _mode_rows(found: Report) -> list[list[str]]:
+    rows = [
+        [
+            "table",
+            "now",
+            "figures",
+            "needs RCU",
+            "needs WCU",
+            "on demand",
+            "provisioned",
+            "cheaper",
+            "by",
+            "used",
+            "break-even",
+        ]
+    ]
+    for one in found.used:
+        modes = one.modes
+        now = {"PAY_PER_REQUEST": ON_DEMAND, "PROVISIONED": PROVISIONED}.get(one.billing, "unknown")
+        if not modes.basis:
+            rows.append([one.key, now, "unknown", *[""] * 8])
+            continue
+        rows.append(
+            [
+                one.key,
+                now,
+                modes.basis,
+                f"{modes.capacity.reads:,}",
+                f"{modes.capacity.writes:,}",
+                money(modes.on_demand),
+                money(modes.provisioned),
+                modes.cheaper or "unknown",
+                "" if modes.saving is None else money(modes.saving),
+                percent(modes.used),
+                percent(modes.break_even),
+            ]
+        )
+    return rows
+
+
+def percent(share: Decimal | None) -> str:
+    """`29 %`; `<1 %` for what is not nothing."""
+    if share is None:
+        return ""
+    return "<1 %" if 0 < share < Decimal("0.005") else f"{share * 100:.0f} %"
 
 
 def _both(cost: Cost, part: str) -> str:

@@ -15,15 +15,17 @@ from django.core.exceptions import ImproperlyConfigured
 from opsportal.dynamo.deployed import Deployed, Recovery, Unknown
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.metrics import TableMetrics, total
-from opsportal.tables.prices import PriceList, Prices, price_list, without_price
+from opsportal.tables.prices import FIGURES, STANDARD, PriceList, Prices, price_list, without_price
 
 DAYS = 30
 MILLION = Decimal(1_000_000)
 GB = Decimal(2**30)
 OVERHEAD = 100
+PROVISIONED = "PROVISIONED"
 # As seed 000 counts: 1 KB for each of 30,000 items is 30 MB.
 SEED_GB = Decimal(10**9)
 CENT = Decimal("0.01")
+WRITE_CAPACITY, READ_CAPACITY = "write capacity units", "read capacity units"
 
 
 @dataclass(frozen=True)
@@ -85,46 +87,52 @@ def money(dollars: Decimal | None) -> str:
     return "<$0.01" if 0 < dollars < CENT / 2 else f"${rounded(dollars):,}"
 
 
-class _Bill:
-    """Lines, as they are added, at the prices of a region, if it has any."""
+class Bill:
+    """Lines, as they are added, at the prices of a region. `missing`: the figures that its prices lack, in order."""
 
-    def __init__(self, prices: Prices | None) -> None:
+    def __init__(self, prices: Prices, table_class: str = STANDARD) -> None:
         self.prices = prices
+        self.table_class = table_class
         self.lines: list[Line] = []
+        self.missing: dict[str, None] = {}
 
     def writes(self, units: Decimal, part: str = "") -> None:
-        price = self.prices.write_million if self.prices else None
-        self._add("writes", units, "write units", price, part, per=MILLION)
+        self._add("writes", units / MILLION, "write_million", units, "write units", part)
 
     def reads(self, units: Decimal, part: str = "") -> None:
-        price = self.prices.read_million if self.prices else None
-        self._add("reads", units, "read units", price, part, per=MILLION)
+        self._add("reads", units / MILLION, "read_million", units, "read units", part)
 
     def storage(self, gigabytes: Decimal, part: str = "") -> None:
-        self._add("storage", gigabytes, "GB", self.prices.storage if self.prices else None, part)
+        self._add("storage", gigabytes, "storage", gigabytes, "GB", part)
 
     def recovery(self, gigabytes: Decimal) -> None:
-        self._add("recovery", gigabytes, "GB", self.prices.recovery if self.prices else None)
+        self._add("recovery", gigabytes, "recovery", gigabytes, "GB")
 
-    def capacity(self, reads: int, writes: int) -> None:
+    def capacity(self, reads: int, writes: int, part: str = "") -> None:
         hours = DAYS * 24
-        by_write = self.prices.write_hour * hours if self.prices else None
-        by_read = self.prices.read_hour * hours if self.prices else None
-        self._add("capacity", Decimal(writes), "write capacity units", by_write)
-        self._add("capacity", Decimal(reads), "read capacity units", by_read)
+        self._add("capacity", Decimal(writes * hours), "write_hour", Decimal(writes), WRITE_CAPACITY, part)
+        self._add("capacity", Decimal(reads * hours), "read_hour", Decimal(reads), READ_CAPACITY, part)
 
     def _add(
-        self,
-        what: str,
-        quantity: Decimal,
-        unit: str,
-        price: Decimal | None,
-        part: str = "",
-        *,
-        per: Decimal = Decimal(1),
+        self, what: str, paid: Decimal, figure: str, quantity: Decimal, unit: str, part: str = ""
     ) -> None:
-        dollars = None if price is None else quantity * price / per
-        self.lines.append(Line(what, quantity, unit, dollars, part))
+        price = getattr(self.prices, figure)
+        if price is None:
+            self.missing[figure] = None
+        self.lines.append(Line(what, quantity, unit, None if price is None else paid * price, part))
+
+    def total(self) -> Decimal | None:
+        """The sum; None where a line has no price."""
+        dollars = [line.dollars for line in self.lines if line.dollars is not None]
+        return sum(dollars, Decimal(0)) if len(dollars) == len(self.lines) else None
+
+    def why(self) -> str:
+        """Which prices it lacks and how to give them; "" where it lacks none."""
+        if not self.missing:
+            return ""
+        region = self.prices.region
+        whole = all(getattr(self.prices, figure) is None for figure in FIGURES)
+        return without_price(region, () if whole else self.missing, self.table_class)
 
 
 # --- As documented, and as declared ----------------------------------------------------------------------
@@ -135,7 +143,7 @@ def seed_estimate(table: Binding, per_day: int, prices: Prices) -> Cost:
     workload = table.spec.workload
     if workload is None:
         raise ValueError(f"{table.logical} declares no workload")
-    bill = _Bill(prices)
+    bill = Bill(prices)
     bill.writes(Decimal(workload.writes * per_day * DAYS))
     bill.reads(Decimal(workload.reads * per_day * DAYS))
     bill.storage(1_000 * workload.items * per_day * DAYS / SEED_GB)
@@ -157,7 +165,7 @@ def estimate(
     if workload is None:
         return None
     events = Decimal((workload.per_day if per_day is None else per_day) * DAYS)
-    bill = _Bill((prices or price_list()).of(table.region))
+    bill = Bill((prices or price_list()).of(table.region))
     unit = -(-workload.item_bytes // 1_024)
     kept = events / DAYS * workload.items * workload.kept_days
     gigabytes = kept * (workload.item_bytes + OVERHEAD) / GB
@@ -170,11 +178,7 @@ def estimate(
             bill.storage(gigabytes, index.name)
     if spec.point_in_time_recovery:
         bill.recovery(gigabytes)
-    return Cost(table.logical, table.region, tuple(bill.lines), _unpriced(bill, table.region))
-
-
-def _unpriced(bill: _Bill, region: str) -> str:
-    return "" if bill.prices else without_price(region)
+    return Cost(table.logical, table.region, tuple(bill.lines), bill.why())
 
 
 # --- As really used ----------------------------------------------------------------------------------------
@@ -186,41 +190,49 @@ def month_cost(logical: str, found: Deployed, metrics: TableMetrics | Unknown) -
     Without metrics the cost is that of storage and recovery alone, and `why` says so. Raises nothing.
     """
     try:
-        prices = price_list().of(found.region)
+        prices = price_list()
     except ImproperlyConfigured as error:
         return Cost(logical, found.region, (), str(error))
-    bill, notes = _Bill(prices), []
-    why = _unpriced(bill, found.region)
-    provisioned = found.billing_mode == "PROVISIONED"
-    if provisioned:
+    bill = Bill(prices.of(found.region, found.table_class), found.table_class)
+    notes, why = [], ""
+    if found.billing_mode == PROVISIONED:
         bill.capacity(found.read_capacity, found.write_capacity)
-        if found.indexes:
-            notes.append("Without the capacity of its indexes, which each have their own.")
+        for index in found.indexes:
+            bill.capacity(index.capacity.reads, index.capacity.writes, index.name)
     elif isinstance(metrics, TableMetrics):
         _consumed(bill, metrics)
         if not metrics.complete:
             notes.append("CloudWatch told a part of the consumption only.")
     else:
-        why = why or f"Consumption: {metrics.why}"
+        why = f"Consumption: {metrics.why}"
     bill.storage(Decimal(found.size) / GB)
-    for index in found.indexes:
+    for index in (*found.indexes, *found.local_indexes):
         bill.storage(Decimal(index.size) / GB, index.name)
     if isinstance(found.recovery, Recovery):
         if found.recovery.enabled:
             bill.recovery(Decimal(found.size) / GB)
     else:
         notes.append(f"Recovery: {found.recovery.why}")
-    return Cost(logical, found.region, tuple(bill.lines), why, tuple(notes))
+    if found.replicas:
+        regions = ", ".join(replica.region for replica in found.replicas)
+        notes.append(f"Without its replicas in {regions}, which are written and stored there too.")
+    return Cost(logical, found.region, tuple(bill.lines), bill.why() or why, tuple(notes))
 
 
-def consumed(table: Binding, metrics: TableMetrics, prices: PriceList, days: float | None = None) -> Cost:
-    """What the consumption of the last `days` would cost in a month."""
-    bill = _Bill(prices.of(table.region))
+def consumed(
+    table: Binding,
+    metrics: TableMetrics,
+    prices: PriceList,
+    days: float | None = None,
+    table_class: str = STANDARD,
+) -> Cost:
+    """What the consumption of the last `days` would cost in a month, on demand."""
+    bill = Bill(prices.of(table.region, table_class), table_class)
     _consumed(bill, metrics, days)
-    return Cost(table.logical, table.region, tuple(bill.lines), _unpriced(bill, table.region))
+    return Cost(table.logical, table.region, tuple(bill.lines), bill.why())
 
 
-def _consumed(bill: _Bill, metrics: TableMetrics, days: float | None = None) -> None:
+def _consumed(bill: Bill, metrics: TableMetrics, days: float | None = None) -> None:
     for add, parts in ((bill.writes, metrics.writes), (bill.reads, metrics.reads)):
         for part, series in parts.items():
             if not series:

@@ -8,11 +8,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, DeployedIndex, Ttl, Unknown
-from opsportal.dynamo.tables import Binding, Index
-from opsportal.tables.mends import anew, assign, aws, create_index, delete_index, setting
+from django.conf import settings
 
-NONE = "none"
+from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, Ttl, Unknown
+from opsportal.dynamo.fixes import assign, aws, setting
+from opsportal.dynamo.structure import NONE, Flaw, index_flaws, key_flaws, keys_of, used_for
+from opsportal.dynamo.tables import Binding
+from opsportal.environments import is_live
+
+NO_MAXIMUM = "MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1"
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Difference:
-    """A point that is not as declared, or (`unknown`) can't be told; `mend` is a setting or a command."""
+    """A point that is not as declared, or (`unknown`) can't be told; `mend` is a setting or a command, `consequence`
+    what fails or is slower by it."""
 
     point: str
     declared: str
@@ -33,6 +38,7 @@ class Difference:
     breaks: bool = False
     mend: str = ""
     unknown: bool = False
+    consequence: str = ""
 
 
 Point = Agreement | Difference
@@ -50,10 +56,11 @@ def points(table: Binding, found: Deployed) -> Iterator[Point]:
     yield from keys
     if not setting(table, "KEY") and any(isinstance(point, Difference) for point in keys):
         return  # another program's, under a name of the console's own: what else it lacks is not ours to add
-    for index in table.spec.indexes:
-        yield from _index(table, found, index)
+    yield from _indexes(table, found)
     yield from _undeclared(table, found)
     yield _billing(table, found)
+    yield from _maximum(table, found)
+    yield _table_class(table, found)
     yield _ttl(table, found)
     yield _recovery(table, found)
     yield _encryption(table, found)
@@ -79,112 +86,51 @@ def _state(found: Deployed) -> Point:
 
 
 def _key(table: Binding, found: Deployed) -> Iterator[Point]:
-    for name in filter(None, (found.key, found.range_key)):
-        yield from _type(found, name, anew(table))
-    if found.key != table.key:
-        variable = setting(table, "KEY")
-        told = f"The deployed key is {found.key}: {assign(variable, found.key)}"
-        fits = found.attribute_types.get(found.key, "S") == "S" and found.range_key == table.spec.range_key
-        mend = told if variable and fits else anew(table)
-        yield Difference("partition key", table.key, found.key, breaks=True, mend=mend)
-    else:
+    flaws = key_flaws(table, found)
+    yield from map(_difference, flaws)
+    wrong = {flaw.point for flaw in flaws}
+    if "partition key" not in wrong:
         yield Agreement("partition key", found.key)
-    declared = table.spec.range_key
-    if found.range_key != declared:
-        yield Difference("sort key", declared or NONE, found.range_key or NONE, breaks=True, mend=anew(table))
-    elif declared:
-        yield Agreement("sort key", declared)
+    if table.spec.range_key and "sort key" not in wrong:
+        yield Agreement("sort key", table.spec.range_key)
 
 
-def _type(found: Deployed, name: str, mend: str, where: str = "") -> Iterator[Difference]:
-    """Every key attribute of every document is a string, and the console asks with strings."""
-    deployed = found.attribute_types.get(name, "S")
-    if deployed != "S":
-        yield Difference(f"type of {name}{where}", "S", deployed, breaks=True, mend=mend)
+def _difference(flaw: Flaw) -> Difference:
+    return Difference(
+        flaw.point, flaw.declared, flaw.deployed, flaw.breaks, flaw.fix, consequence=flaw.consequence
+    )
 
 
 # --- Indexes ---------------------------------------------------------------------------------------------
 
 
-def _index(table: Binding, found: Deployed, index: Index) -> Iterator[Point]:
-    deployed = _named(found, index)
-    keys = _keys(index.hash_key, index.range_key)
-    if deployed is not None:
-        wrong = list(_index_differences(table, found, index, deployed))
-        alias = "" if deployed.name == index.name else f", under the name {deployed.name}"
-        yield from wrong
-        if not wrong:
-            yield Agreement(f"index {index.name}", f"{keys} ({deployed.projection}){alias}")
-    elif index.optional:
-        absent = (
-            "absent, and optional: what it would serve reads the table instead; "
-            f"python manage.py dynamo migrate --table {table.logical} adds it"
-        )
-        yield Agreement(f"index {index.name}", absent)
-    else:
-        mend = create_index(table, found, index)
-        yield Difference(f"index {index.name}", keys, NONE, breaks=True, mend=mend)
+def _indexes(table: Binding, found: Deployed) -> Iterator[Point]:
+    flaws = index_flaws(table, found)
+    for index in table.spec.indexes:
+        of_index = [flaw for flaw in flaws if flaw.index == index]
+        deployed = used_for(found, index)
+        for flaw in of_index:
+            if flaw.missing and index.optional:
+                absent = f"absent, and optional. {flaw.consequence} To add it: {flaw.fix}"
+                yield Agreement(flaw.point, absent)
+            else:
+                yield _difference(flaw)
+        if deployed and not of_index:
+            alias = "" if deployed.name == index.name else f", under the name {deployed.name}"
+            yield Agreement(f"index {index.name}", f"{index.keys} ({deployed.projection}){alias}")
 
 
-def _index_differences(
-    table: Binding, found: Deployed, index: Index, deployed: DeployedIndex
-) -> Iterator[Difference]:
-    breaks = not index.optional  # that one is only used where it is as declared
-    again = (
-        "An index can't be changed. Delete it; once it is gone, verify says how to create it: "
-        f"{delete_index(table, deployed)}"
-    )
-    keys, found_keys = _keys(index.hash_key, index.range_key), _keys(deployed.hash_key, deployed.range_key)
-    if found_keys != keys:
-        yield Difference(f"keys of {index.name}", keys, found_keys, breaks=breaks, mend=again)
-        return
-    for name in filter(None, (index.hash_key, index.range_key)):
-        if name not in (found.key, found.range_key):  # told with the table's key
-            yield from _type(found, name, again, f" in {index.name}")
-    if less := _less_projected(table, index, deployed):
-        declared = f"INCLUDE {', '.join(index.include)}" if index.include else "ALL"
-        yield Difference(f"projection of {index.name}", declared, less, breaks=breaks, mend=again)
-    if not deployed.usable:
-        mend = "Wait until it is ACTIVE: DynamoDB is filling or deleting it."
-        yield Difference(f"state of {index.name}", "ACTIVE", "not ACTIVE", breaks=breaks, mend=mend)
-
-
-def _named(found: Deployed, index: Index) -> DeployedIndex | None:
-    """The index of that name. An optional one is used whatever its name, so its keys will do."""
-    for deployed in found.indexes:
-        if deployed.name == index.name:
-            return deployed
-    return found.index_on(index.hash_key, index.range_key) if index.optional else None
-
-
-def _keys(hash_key: str, range_key: str) -> str:
-    return ", ".join(filter(None, (hash_key, range_key)))
-
-
-def _less_projected(table: Binding, index: Index, deployed: DeployedIndex) -> str:
-    """The deployed projection, where it holds less than the declared one; else ""."""
-    if deployed.projection == "ALL":
-        return ""
-    if not index.include:
-        return deployed.projection
-    held = {
-        *deployed.non_key_attributes,
-        deployed.hash_key,
-        deployed.range_key,
-        table.key,
-        table.spec.range_key,
-    }
-    lacking = sorted(set(index.include) - held)
-    return f"{deployed.projection}, without {', '.join(lacking)}" if lacking else ""
-
-
-def _undeclared(table: Binding, found: Deployed) -> Iterator[Point]:
-    used = {deployed.name for index in table.spec.indexes if (deployed := _named(found, index))}
+def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
+    used = {deployed.name for index in table.spec.indexes if (deployed := used_for(found, index))}
     for index in found.indexes:
         if index.name not in used:
-            keys = f"{_keys(index.hash_key, index.range_key)} ({index.projection})"
             mend = "The console does not read it; each write to the table pays for it."
-            yield Difference(f"index {index.name}", NONE, keys, mend=mend)
+            yield Difference(f"index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend)
+    for index in found.local_indexes:
+        mend = "The console does not read it; each write to the table pays for it, and it goes only with the table."
+        yield Difference(
+            f"local index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend
+        )
 
 
 # --- What does not break anything ------------------------------------------------------------------------
@@ -194,7 +140,32 @@ def _billing(table: Binding, found: Deployed) -> Point:
     if found.billing_mode == table.spec.billing_mode:
         return Agreement("billing", found.billing_mode)
     mend = aws(table, "update-table", "--billing-mode", table.spec.billing_mode)
-    return Difference("billing", table.spec.billing_mode, found.billing_mode, mend=mend)
+    capacity = f" ({found.read_capacity:,} RCU, {found.write_capacity:,} WCU)"
+    deployed = found.billing_mode + (capacity if found.billing_mode == "PROVISIONED" else "")
+    return Difference("billing", table.spec.billing_mode, deployed, mend=mend)
+
+
+def _maximum(table: Binding, found: Deployed) -> Iterator[Point]:
+    """Caps of throughput, which no document asks for; an index has its own."""
+    for part, units in (("", found.maximum), *((f" of {one.name}", one.maximum) for one in found.indexes)):
+        named = (("read", units.reads), ("write", units.writes))
+        if caps := [f"{value:,} {kind} units/s" for kind, value in named if value]:
+            mend = (
+                "What goes beyond it is throttled, the console's own calls too. To take it away: "
+                + aws(table, "update-table", "--on-demand-throughput", NO_MAXIMUM)
+                if not part
+                else "What goes beyond it is throttled, the console's own calls too."
+            )
+            yield Difference(f"maximum throughput{part}", NONE, ", ".join(caps), mend=mend)
+
+
+def _table_class(table: Binding, found: Deployed) -> Point:
+    if found.table_class == "STANDARD":
+        return Agreement("table class", "STANDARD")
+    mend = "Its storage costs less and its reads and writes more. " + aws(
+        table, "update-table", "--table-class", "STANDARD"
+    )
+    return Difference("table class", "STANDARD", found.table_class, mend=mend)
 
 
 def _ttl(table: Binding, found: Deployed) -> Point:
@@ -250,19 +221,21 @@ def _encryption(table: Binding, found: Deployed) -> Point:
 
 
 def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
-    if not table.spec.tags:
+    if not table.tags:
         return
     if isinstance(found.tags, Unknown):
-        yield _unknown("tags", ", ".join(table.spec.tags), found.tags)
+        yield _unknown("tags", ", ".join(table.tags), found.tags)
         return
-    for key, value in table.spec.tags.items():
-        deployed = found.tags.get(key)
-        if deployed == value:
-            yield Agreement(f"tag {key}", value)
+    for key, value in table.tags.items():
+        deployed = found.tags.get(key, NONE)
+        # Seed 000 tags the table of its one environment so, whatever that is called here.
+        documented = deployed == "production" and key == "Environment" and is_live(settings.OPSPORTAL_ENV)
+        if deployed == value or documented:
+            yield Agreement(f"tag {key}", deployed)
             continue
         tag = json.dumps([{"Key": key, "Value": value}])
         mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
-        yield Difference(f"tag {key}", value, NONE if deployed is None else deployed, mend=mend)
+        yield Difference(f"tag {key}", value, deployed, mend=mend)
 
 
 def _unknown(point: str, declared: str, unknown: Unknown) -> Difference:

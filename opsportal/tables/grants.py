@@ -10,6 +10,7 @@ from opsportal.aws import partition_of, queue_region
 from opsportal.dynamo.descriptions import Description
 from opsportal.dynamo.migrations import LEDGER
 from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
+from opsportal.environments import is_strict
 from opsportal.operations.tables import AUDIT, JOBS
 
 # Stands for the account's number where that is not known.
@@ -107,7 +108,7 @@ def places_of(feature: Feature, found: Found = {}, named: tuple[str, ...] = ()) 
     places: dict[str, Place] = {}
     for target in feature.targets() if feature.wanted() else ():
         foreign = target.table in settings.DYNAMO_TABLES
-        if feature.managing and foreign and settings.OPSPORTAL_ENV != "dev" and target.table not in named:
+        if feature.managing and foreign and is_strict(settings.OPSPORTAL_ENV) and target.table not in named:
             continue
         for place in _places(target, found):
             places.setdefault(f"{place.resource} {place.region if place.resource == '*' else ''}", place)

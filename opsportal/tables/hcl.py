@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from opsportal.console.text import INVISIBLE
+from opsportal.console.text import INVISIBLE, one_line
 
 # JSON's short forms that HCL does not know.
 _SHORT = {"\\b": "\\u0008", "\\f": "\\u000c"}
@@ -55,7 +55,7 @@ class Block:
         for block in self.blocks:
             inside += [*([""] if inside else []), *block.lines()]
         return [
-            *(f"# {comment}".rstrip() for comment in self.comments),
+            *(f"# {one_line(comment)}".rstrip() for comment in self.comments),
             f"{self.head} {{",
             *(f"  {line}".rstrip() for line in "\n".join(inside).split("\n") if inside),
             "}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from opsportal.console import tones
 from opsportal.dynamo.deployed import Unknown
 from opsportal.tables.cost_text import quantity
-from opsportal.tables.costs import Cost, money
+from opsportal.tables.costs import READ_CAPACITY, WRITE_CAPACITY, Cost, money
 from opsportal.tables.metrics import Series, TableMetrics, table_metrics, total
 from opsportal.tables.overview import Shown, shown_tables
 
@@ -55,5 +55,8 @@ def cost_rows(cost: Cost) -> list[tuple[str, str, str, str]]:
     rows = [
         (what, quantity(cost.quantity(what)), unit, money(cost.dollars(what))) for what, unit in units.items()
     ]
-    capacity = [line for line in cost.lines if line.what == "capacity"]
-    return rows + [("capacity", quantity(line.quantity), line.unit, money(line.dollars)) for line in capacity]
+    for unit in (WRITE_CAPACITY, READ_CAPACITY):
+        if lines := [line for line in cost.lines if line.unit == unit]:
+            bill = Cost(cost.logical, cost.region, tuple(lines))
+            rows.append(("capacity", quantity(bill.quantity("capacity")), unit, money(bill.total)))
+    return rows

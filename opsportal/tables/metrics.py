@@ -84,14 +84,15 @@ def total(series: Series) -> float:
 
 
 def table_metrics(
-    tables: Iterable[Binding], hours: int = 24, *, patient: bool = False
+    tables: Iterable[Binding], hours: int = 24, *, patient: bool = False, period: int = 0
 ) -> dict[str, TableMetrics | Unknown]:
     """The metrics of each table, by logical name. Raises nothing: what can't be told is `Unknown`.
 
     Of the console's own tables, which have one name in several places, ask for one place at a time.
 
     A page waits `PAGE_WAIT` seconds at most and shares what is known for five minutes with the other
-    processes; `patient` asks afresh and waits for the answer, without the database.
+    processes; `patient` asks afresh and waits for the answer, without the database, in points of `period` seconds
+    (0: an hour, beyond `MOST_HOURLY` hours a day). CloudWatch bills metrics and not points.
     """
     found: dict[str, TableMetrics | Unknown] = {}
     by_region: dict[str, list[Binding]] = {}
@@ -108,7 +109,7 @@ def table_metrics(
             by_region.setdefault(table.region, []).append(table)
     if patient:
         for region, group in by_region.items():
-            found |= _asked(region, group, hours)
+            found |= _asked(region, group, hours, period)
         return found
     # All regions are asked before any is waited for.
     looks = [_look(region, group, hours) for region, group in by_region.items()]
@@ -216,10 +217,10 @@ def index_names(table: Binding) -> tuple[str, ...]:
     return tuple(index.name for index in table.spec.indexes)
 
 
-def _asked(region: str, tables: Sequence[Binding], hours: int) -> Answers:
+def _asked(region: str, tables: Sequence[Binding], hours: int, period: int = 0) -> Answers:
     wanted = [one for table in tables for one in _wanted(table)]
     wanted.append(_Wanted("", "user_errors", "", "UserErrors", ()))
-    period = HOUR if hours <= MOST_HOURLY else DAY
+    period = period or (HOUR if hours <= MOST_HOURLY else DAY)
     now = datetime.now(UTC)
     end = datetime.fromtimestamp((int(now.timestamp()) // period + 1) * period, UTC)
     start = end - timedelta(seconds=-(-hours * HOUR // period) * period)

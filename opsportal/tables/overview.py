@@ -85,10 +85,23 @@ def state_tone(state: str) -> str:
 @dataclass(frozen=True)
 class IndexRow:
     """An index as deployed. `filled`: percent of the table's items that it holds while it is being built, by
-    counts that are hours old; None when it is usable or that can't be told."""
+    counts that are hours old; None when it is usable or that can't be told. `local`: in the table's partitions."""
 
     index: DeployedIndex
     filled: int | None
+    local: bool = False
+
+    @property
+    def partition_key(self) -> str:
+        """Its attributes, of which there may be several."""
+        return self._attributes("HASH") or self.index.hash_key
+
+    @property
+    def sort_key(self) -> str:
+        return self._attributes("RANGE") or self.index.range_key
+
+    def _attributes(self, kind: str) -> str:
+        return ", ".join(name for name, its in self.index.keys if its == kind)
 
 
 def index_rows(found: Deployed) -> list[IndexRow]:
@@ -98,7 +111,7 @@ def index_rows(found: Deployed) -> list[IndexRow]:
             None if index.usable or not found.items else min(index.items * 100 // found.items, 100),
         )
         for index in found.indexes
-    ]
+    ] + [IndexRow(index, None, local=True) for index in found.local_indexes]
 
 
 def sighting(shown: Shown) -> Sighting:

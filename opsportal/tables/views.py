@@ -4,6 +4,7 @@ deadline, so that a region that does not answer holds up nothing but its own par
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,7 +22,7 @@ from opsportal.tables.drift import Agreement, Difference, points
 from opsportal.tables.load import charts, cost_rows, metrics_of
 from opsportal.tables.metrics import TableMetrics, total
 from opsportal.tables.overview import Shown
-from opsportal.tables.prices import price_list
+from opsportal.tables.prices import Prices, price_list
 
 VIEW = "tables.view_tables"
 # The parts of a table's page, in order: the name of view, template and URL; what its place says meanwhile.
@@ -153,7 +154,8 @@ def _load(shown: Shown) -> dict[str, Any]:
         "cost": cost,
         "cost_rows": cost_rows(cost),
         "total": money(cost.total) if cost.lines else "",
-        "prices": price_list(),
+        "priced": bool(cost.lines) and all(line.dollars is not None for line in cost.lines),
+        "prices": _dated(shown),
     }
     if isinstance(found, TableMetrics):
         context |= {
@@ -164,6 +166,15 @@ def _load(shown: Shown) -> dict[str, Any]:
             "throttled": total(found.read_throttles) + total(found.write_throttles),
         }
     return context
+
+
+def _dated(shown: Shown) -> Prices | None:
+    """The prices of the table's region; None where there are none, which its cost says."""
+    try:
+        found = price_list().of(shown.table.region)
+    except ImproperlyConfigured:
+        return None
+    return found if found.storage is not None else None
 
 
 def _migrations(shown: Shown) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from django.conf import settings
 from opsportal.aws import is_amazons
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError
-from opsportal.dynamo.tables import Binding, aws_region, bindings
-from opsportal.tables.mends import assign, setting
+from opsportal.dynamo.fixes import assign, setting
+from opsportal.dynamo.tables import Binding, aws_region, bindings, name_setting, other_spellings
 
 # The documents' own: seeds 000 to 003, and 004.
 REGIONS = ("us-east-1", "eu-north-1")
@@ -61,16 +61,10 @@ def candidates(table: Binding) -> Iterator[Binding]:
 
 
 def _other_names(table: Binding) -> Iterator[str]:
-    """The documents' names of it, and its name with hyphens for underscores and the reverse.
-
-    Seed 001 writes ``dev-market_intelligence_requests``, seed 002 ``dev-market-intelligence-requests``.
-    """
+    """The documents' names of it, and its name in the other spellings."""
     for name in table.spec.names:
         yield name.format(env=settings.OPSPORTAL_ENV)
-    yield table.name.replace("_", "-")
-    environment, hyphen, rest = table.name.partition("-")
-    yield environment + hyphen + rest.replace("-", "_")
-    yield table.name.replace("-", "_")
+    yield from other_spellings(table)
 
 
 def _other_places(table: Binding) -> Iterator[tuple[str, str]]:
@@ -88,10 +82,10 @@ def _other_places(table: Binding) -> Iterator[tuple[str, str]]:
 
 
 def _mend(table: Binding, found: Binding) -> str:
-    changes = [
+    changes = [name_setting(table, found.name)] if found.name != table.name else []
+    changes += [
         assign(setting(table, name), value)
         for name, value, before in (
-            ("TABLE", found.name, table.name),
             ("REGION", found.region, table.region),
             ("ENDPOINT_URL", found.endpoint, table.endpoint),
         )

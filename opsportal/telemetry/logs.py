@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from opsportal.environments import is_strict
+
 # Beside time, level, logger and message, a line has these where the record does (`extra=`), and no others:
 # what a library hangs on its records may be a whole request.
 FIELDS = (
@@ -35,7 +37,7 @@ def visible(text: str) -> str:
 
 def format_of(environ: Mapping[str, str]) -> str:
     """ "json" or "line": LOG_FORMAT, else by the deployment."""
-    by_deployment = "line" if environ.get("OPSPORTAL_ENV", "dev") == "dev" else "json"
+    by_deployment = "json" if is_strict(environ.get("OPSPORTAL_ENV", "dev")) else "line"
     return environ.get("LOG_FORMAT") or by_deployment
 
 

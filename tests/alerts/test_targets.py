@@ -96,7 +96,7 @@ def test_what_is_no_plain_url_is_refused_before_it_is_looked_up(url: str, why: s
 
 
 def test_development_may_tell_this_machine_without_tls(settings: Any) -> None:
-    settings.OPSPORTAL_ENV = "dev"
+    settings.OPSPORTAL_ENV = "local"
     assert checked("http://127.0.0.1:9/", to("127.0.0.1")).scheme == "http"
     assert checked("http://localhost/", to("::1", "127.0.0.1")).address == "::1"
     with pytest.raises(Refused, match="Only https"):

@@ -164,6 +164,7 @@ def test_of_many_the_rate_is_that_of_the_newest(
 
 def test_stuck_workflows_fire_when_they_become_so(tables: Any, old: RuleOf, settings: Any) -> None:
     settings.WORKFLOW_STUCK_MINUTES = 30
+    settings.WORKFLOW_TERMINAL_STATUSES = ["succeeded"]
     old("workflow.stuck")
     at = {name: zulu(ago(minutes=minutes)) for name, minutes in (("h", 45), ("q", 20), ("d", 300))}
     quiet: dict[str, Any] = {"pdfAdapter": MISSING}
@@ -172,6 +173,7 @@ def test_stuck_workflows_fire_when_they_become_so(tables: Any, old: RuleOf, sett
         workflow("stuck", createdAt=at["h"], lastUpdated=at["h"], **quiet),
         workflow("waits", createdAt=at["h"], lastUpdated=at["q"], **quiet),
         workflow("over", createdAt=at["h"], lastUpdated=at["h"], overallStatus="completed", **quiet),
+        workflow("named", createdAt=at["h"], lastUpdated=at["h"], overallStatus="SUCCEEDED", **quiet),
         workflow("long", createdAt=at["d"], lastUpdated=at["d"], **quiet),  # before the rule was made
     )
     assert evaluated() == {"stuck": "firing"}
@@ -206,6 +208,7 @@ def test_failed_requests_fire_of_one_project_or_user(tables: Any, old: RuleOf) -
 
 def test_stuck_requests_fire_until_they_move(tables: Any, old: RuleOf, settings: Any) -> None:
     settings.REQUEST_STUCK_MINUTES = 30
+    settings.REQUEST_EXTRA_STATUSES, settings.REQUEST_TERMINAL_STATUSES = ["Queued"], ["Archived"]
     old("request.stuck", filters={"strategy": "table"})
     at = naive(ago(minutes=40))
     still: dict[str, Any] = {"created_at": at, "updated_at": at, "started_at": at, "progress": {}}
@@ -214,10 +217,14 @@ def test_stuck_requests_fire_until_they_move(tables: Any, old: RuleOf, settings:
         request("r1", status="pending", **still),
         request("r2", processing_strategy="sqs", **still),
         request("r3", status="completed", **still),
+        request("r4", status="queued", **still),
+        request("r5", status="archived", **still),
+        request("r6", status="running", **still),  # which nobody names
     )
-    assert evaluated() == {"r1": "firing"}
+    assert evaluated() == {"r1": "firing", "r4": "firing"}
     put(tables["requests"], request("r1", status="processing", created_at=at))
-    assert evaluated() == {"r1": "resolved"}
+    put(tables["requests"], request("r4", status="running", **still))
+    assert evaluated() == {"r1": "resolved", "r4": "resolved"}
 
 
 def milliseconds(at: datetime) -> int:

@@ -57,7 +57,14 @@ def test_the_examples_run_as_they_stand(tables: Any, program: Any) -> None:
     for words in found:
         answer = call(caller.client, caller.text, words)
         assert answer.status_code in (200, 201), (words[-1], answer.content)
-    assert len(caller.get("/api/audit").json()["items"]) == 7
+    assert len(caller.get("/api/audit").json()["items"]) == 8
+
+
+def test_the_headers_of_pages_of_other_origins_are_those_of_the_settings(settings: Any) -> None:
+    rows = dict(re.findall(r"^\| Headers it may (send|read) \| (.+) \|$", DOCUMENT, re.M))
+    told = {name: sorted(re.findall(r"`([^`]+)`", row)) for name, row in rows.items()}
+    assert [name.lower() for name in told["send"]] == sorted({*settings.CORS_ALLOW_HEADERS} - {"accept"})
+    assert told["read"] == sorted(settings.CORS_EXPOSE_HEADERS)
 
 
 def test_the_answers_shown_have_the_shape_of_answers(tables: Any, program: Any) -> None:

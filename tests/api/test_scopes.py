@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from opsportal.accounts.roles import permissions_of
+from opsportal.accounts.roles import permissions_of, roles_with
 from opsportal.accounts.scopes import SCOPES, scope_with
 from opsportal.api.site import api
 from tests.api.conftest import Program
@@ -19,6 +19,10 @@ ROLES = ("viewer", "operator", "administrator")
 WRITES: dict[str, tuple[str, Any]] = {
     "cancel_workflow": ("/api/workflows/s-1/cancel", None),
     "retry_workflow": ("/api/workflows/s-1/retry", None),
+    "fail_workflow": ("/api/workflows/s-1/fail", {"reason": "x"}),
+    "complete_workflow": ("/api/workflows/s-1/complete", None),
+    "fail_request": ("/api/requests/req-1/fail", {"reason": "x"}),
+    "complete_request": ("/api/requests/req-1/complete", None),
     "submit_request": ("/api/requests", data()),
     "cancel_request": ("/api/requests/req-1/cancel", None),
     "retry_request": ("/api/requests/req-1/retry", None),
@@ -92,7 +96,8 @@ def test_a_role_and_a_scope_allow_what_both_allow_and_nothing_else(
 @pytest.mark.no_moto
 @pytest.mark.parametrize("operation", WRITES)
 def test_what_is_allowed_is_done(stocked: Any, program: Any, settings: Any, operation: str) -> None:
-    caller: Program = program("operator", scope_with(permissions()[operation]))
+    permission = permissions()[operation]
+    caller: Program = program(roles_with(permission)[0], scope_with(permission))
     before = dump(stocked)
     path, body = WRITES[operation]
     answer = caller.post(path, body)

@@ -120,11 +120,23 @@ def test_a_cancel_is_requested_overwritten_done_again_and_seen(
     expect(page.get_by_role("region", name="Audit entries")).to_contain_text("Wrong keywords")
 
 
-def test_a_retry_is_requested_and_seen_once_a_worker_takes_it(
+def test_what_is_marked_failed_is_retried_and_seen_once_a_worker_takes_it(
     tables: dict[str, Any], act_as: Callable[..., Page]
 ) -> None:
-    put(tables["requests"], factories.request(KEY, status="failed", errors=["It broke"]))
+    put(tables["requests"], factories.request(KEY, status="queued"))
     page = act_as("operator", f"/requests/{KEY}/")
+    expect(page.locator('[data-action="request:complete"]')).to_have_attribute("aria-disabled", "true")
+    dialog = press(page, "request:fail")
+    expect(dialog).to_contain_text("Its status queued is unknown to the console")
+    reason = dialog.get_by_label("Reason")
+    # The browser asks for it first; what comes past that, the console refuses.
+    expect(reason).to_have_attribute("required", "")
+    reason.fill("  ")
+    dialog.get_by_role("button", name="Mark the request failed").click()
+    expect(dialog.get_by_text("Say why: it becomes the error of the item.")).to_be_visible()
+    confirm(page, "Mark the request failed", reason="It broke")
+    fate(page, "requested", "Mark failed requested by operator")
+    expect(page.locator('[data-finding="marked"]')).to_contain_text("Marked failed by operator: It broke")
     expect(page.locator('[data-action="request:cancel"]')).to_have_attribute("aria-disabled", "true")
     press(page, "request:retry")
     confirm(page, "Retry the request")
@@ -137,7 +149,8 @@ def test_a_retry_is_requested_and_seen_once_a_worker_takes_it(
     )
     fate(page, "seen", "Retry by operator")
     expect(status(page)).to_have_text("processing")
-    expect(page.get_by_text("It broke")).to_be_visible()
+    expect(page.get_by_text(": It broke")).to_be_visible()
+    assert actions_on("requests", KEY) == ["request:fail", "request:retry"]
 
 
 def test_a_purge_asks_for_the_id_and_is_undone_from_the_page_and_from_the_entry(

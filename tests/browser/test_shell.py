@@ -40,8 +40,9 @@ def prefer(user_of: Callable[[str], Any]) -> Callable[..., None]:
 
 
 def test_every_page_passes_axe_and_fits(
-    live: str, page: Page, sign_in: Any, prefer: Any, faults: Callable[..., list[str]]
+    live: str, page: Page, sign_in: Any, prefer: Any, faults: Callable[..., list[str]], settings: Any
 ) -> None:
+    settings.OPSPORTAL_ENV = "w" * 20  # as wide as any
     sign_in("administrator")
     prefer("administrator", theme="system", time_zone="Europe/Berlin")
     found = []

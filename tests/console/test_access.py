@@ -70,12 +70,12 @@ LEAST = {
     "viewer": """tracking:list tracking:step tracking:item requests:list requests:item requests:logs registry:list
         registry:fleet registry:item operations:feed operations:entry operations:undo panel-workflows panel-requests
         panel-agents panel-audit""",
-    "operator": """tracking:cancel tracking:retry tracking:purge requests:new requests:cancel requests:retry
-        requests:purge registry:register registry:edit registry:activate registry:deactivate registry:purge
+    "operator": """tracking:cancel tracking:retry tracking:fail tracking:purge requests:new requests:cancel
+        requests:retry requests:fail requests:purge registry:register registry:edit registry:activate registry:deactivate registry:purge
         registry:probe alerts:list alerts:rules alerts:rule alerts:webhooks alerts:webhook alerts:deliveries
         alerts:delivery alerts:changes alerts:firing alerts:acknowledge alerts:snooze tables:list tables:item tables:row
         tables:deployed tables:glance tables:load tables:permissions tables:probe tables:migrations""",
-    "administrator": """alerts:new_rule alerts:edit_rule alerts:try_rule alerts:switch_rule alerts:delete_rule
+    "administrator": """tracking:complete requests:complete alerts:new_rule alerts:edit_rule alerts:try_rule alerts:switch_rule alerts:delete_rule
         alerts:new_webhook alerts:edit_webhook alerts:new_secret alerts:test_webhook alerts:switch_webhook
         alerts:delete_webhook alerts:redeliver""",
 }
@@ -162,8 +162,11 @@ MATRIX = [
     ("/agents/some-id/", {"viewer", "operator", "administrator"}),
     *[
         (f"/workflows/some-id/{verb}/", {"operator", "administrator"})
-        for verb in ("cancel", "retry", "purge")
+        for verb in ("cancel", "retry", "fail", "purge")
     ],
+    ("/requests/some-id/fail/", {"operator", "administrator"}),
+    ("/requests/some-id/complete/", {"administrator"}),
+    ("/workflows/some-id/complete/", {"administrator"}),
     ("/workflows/steps/some-step/", {"viewer", "operator", "administrator"}),
     ("/agents/fleet/", {"viewer", "operator", "administrator"}),
     ("/agents/register/", {"operator", "administrator"}),

@@ -1,19 +1,24 @@
 """The status API, answered as its front ends know it (seed 003)."""
 
 import logging
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import time_machine
 from botocore import exceptions as boto
+from django.urls import reverse
 
+from opsportal.accounts import tokens
 from opsportal.console.converters import quote_key
 from tests.cases import each
 from tests.factories import MISSING, Typed, put, raw, step, workflow
 from tests.shapes import HARD_KEYS
 from tests.trouble import denied, kinds, refused, trouble
 
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PENDING = {
     "status": "pending", "startedAt": None, "completedAt": None, "duration": None, "error": None, "subSteps": [],
 }  # fmt: skip
@@ -224,3 +229,78 @@ def test_a_correlation_id_that_is_no_id_is_replaced(tables: Any, client_for: Any
         answer = status(client_for("viewer"), "s", **({"X-Correlation-ID": given} if given else {}))
     assert len(answer.headers["X-Correlation-ID"]) == 32
     assert answer.headers["X-Correlation-ID"].isalnum()
+
+
+def test_the_documents_own_address_answers_the_same(
+    tables: Any, client_for: Any, user_of: Any, settings: Any
+) -> None:
+    for key in ("s", "a/b", "x/status", "100%", "a\nb", "\N{ROCKET}"):
+        put(tables["workflows"], workflow(key, pdfAdapter=step()))
+    viewer, anonymous = client_for("viewer"), client_for("anonymous")
+    owner = user_of("viewer")
+    texts = [tokens.make(scope, [scope], made_by=owner, days=1, owner=owner, role="")[1]
+             for scope in ("workflows:read", "agents:read")]  # fmt: skip
+    bearers = [{"Authorization": f"Bearer {text}"} for text in (*texts, "nothing")]
+    trace = {"X-Request-ID": "mine", "X-Correlation-ID": "corr"}
+
+    def both(client: Any, path: str, method: str = "get", **sent: Any) -> Any:
+        """The answers of both addresses, once they are the same."""
+        headers = trace | sent.pop("headers", {})
+        found = [getattr(client, method)(prefix + path, headers=headers, **sent) for prefix in ("/api", "")]
+        one, other = ((answer.status_code, dict(answer.headers), answer.content) for answer in found)
+        assert one == other
+        return found[1]
+
+    with time_machine.travel(NOW, tick=False):
+        for quoted in (
+            "s",
+            "a/b",
+            "a%2Fb",
+            "x/status",
+            "100%25",
+            "a%0Ab",
+            "%F0%9F%9A%80",
+            "nobody/wrote%3Fit",
+        ):
+            answer = both(viewer, f"/workflow/{quoted}/status")
+            assert (answer.status_code, answer.json()["sessionId"]) == (200, unquote(quoted))
+            assert answer.headers["Cache-Control"] == "no-store"
+        assert both(viewer, "/workflow/s/status", "head").content == b""
+        assert (
+            both(anonymous, "/workflow/s/status", headers=bearers[0]).json()["overallStatus"] == "processing"
+        )
+        for status, client, path, sent in (
+            (401, anonymous, "/workflow/s/status", {}),
+            (401, anonymous, "/workflow/s/status", {"headers": bearers[2]}),
+            (403, anonymous, "/workflow/s/status", {"headers": bearers[1]}),
+            (400, viewer, "/workflow/s/status?token=x", {}),
+            (405, viewer, "/workflow/s/status", {"method": "post"}),
+            (403, viewer, "/workflow/s/status", {"method": "post", "headers": {"Sec-Fetch-Site": "cross-site"}}),
+            (415, viewer, "/workflow/s/status", {"headers": {"Content-Type": "text/plain; charset=hex"}}),
+            (400, viewer, "/workflow/s/status", {"headers": {"Host": "not.ours"}}),
+            (404, viewer, "/workflow/s", {}),
+            (404, viewer, "/workflow//status", {}),
+            (404, viewer, "/workflow/s/status/", {}),
+        ):  # fmt: skip
+            answer = both(client, path, **sent)
+            assert (answer.status_code, answer.headers["Content-Type"]) == (
+                status,
+                "application/problem+json",
+            )
+        with trouble(tables["workflows"], refused("ThrottlingException", "Rate exceeded")):
+            answer = both(viewer, "/workflow/s/status")
+        assert (answer.status_code, answer.headers["X-Correlation-ID"]) == (503, "corr")
+        settings.API_RATE_LIMIT = 1  # counted together, whichever address
+        assert viewer.get("/workflow/s/status").status_code == 429
+        assert viewer.get("/api/workflow/s/status").status_code == 429
+
+
+def test_both_addresses_are_one_route_in_metrics_and_logs(
+    tables: Any, client_for: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "opsportal.access")
+    for path in ("/api/workflow/s/status", "/workflow/s/status"):
+        client_for("viewer").get(path)
+    lines = [record.route for record in caplog.records if record.name == "opsportal.access"]  # type: ignore[attr-defined]
+    assert lines == ["api:workflow_status"] * 2
+    assert reverse("api:workflow_status", args=["s"]) == "/api/workflow/s/status"

@@ -17,8 +17,10 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from opsportal.console.context import Shell, shell
+from opsportal.console.refusals import broken
 from opsportal.dynamo.attributes import Malformed
 from opsportal.dynamo.spending import Spending
+from opsportal.environments import COLOURS
 from scripts.stylesheet import rules, subset
 
 pytestmark = pytest.mark.urls("tests.browser.gallery")
@@ -89,16 +91,30 @@ def test_a_time_zone_that_is_gone_falls_back_to_utc(viewer: Any) -> None:
     assert (found.theme, found.refresh_seconds) == ("dark", 0)
 
 
-@pytest.mark.parametrize(("env", "label"), [("dev", "dev"), ("staging", "staging"), ("prod", "production")])
 @pytest.mark.django_db
-def test_every_page_says_in_which_environment_it_is(
-    env: str, label: str, settings: Any, client_for: Any
-) -> None:
-    settings.OPSPORTAL_ENV = env
-    html = client_for("viewer").get("/").content.decode()
-    assert f'data-env="{env}"' in html
-    assert f"<title>Workflows · {label} · Ops Portal</title>" in html
-    assert f"Environment: </span>{label}</span>" in html
+def test_every_page_says_in_which_environment_it_is(settings: Any, client_for: Any) -> None:
+    person, stranger, administrator = (client_for(who) for who in ("viewer", "anonymous", "administrator"))
+    for env, chosen, colour in (
+        ("dev", "", "grey"), ("local", "", "grey"), ("qa", "", "amber"), ("prod", "", "red"), ("qa", "red", "red"),
+    ):  # fmt: skip
+        settings.OPSPORTAL_ENV, settings.ENVIRONMENT_COLOUR = env, chosen
+        for html in (
+            person.get("/").content.decode(),
+            person.get("/nothing/here/").content.decode(),
+            stranger.get("/accounts/login/").content.decode(),
+            broken(request_of(AnonymousUser())).content.decode(),
+        ):
+            assert f'data-env="{colour}"' in html
+            assert f" · {env} · Ops Portal</title>" in html
+        assert f"Environment: </span>{env}</span>" in person.get("/").content.decode()
+        html = administrator.get("/admin/auth/user/").content.decode()
+        assert re.search(rf'<body class="[^"]*\benv-{colour}\b', html)
+        assert f'<span class="env-badge">{env}</span>' in html
+        assert f" · {env} · Ops Portal</title>" in html
+    styles = [(settings.BASE_DIR / f"static/console/{name}.css").read_text() for name in ("console", "admin")]
+    for colour in COLOURS:
+        assert f'[data-env="{colour}"] {{ --env: ' in styles[0]
+        assert f".env-{colour} {{ --env: " in styles[1]
 
 
 @pytest.mark.django_db
@@ -136,7 +152,7 @@ def test_an_unknown_address_has_the_shell_too(client_for: Any) -> None:
 
 
 def test_the_error_page_needs_nothing_that_may_be_broken() -> None:
-    html = render_to_string("500.html")
+    html = broken(RequestFactory().get("/")).content.decode()
     assert "Something broke" in html
     assert 'href="/audit/"' in html
 

@@ -35,13 +35,20 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx here (D
 HOST = "ops.example.com"
 PASSWORD = "correct horse battery"
 LINES = 3000
+FRONT_END = "https://app.example.com"
+MAKE_TOKEN = """
+from opsportal.accounts.tokens import make
+print(make("front", ["workflows:read"], made_by=None, days=1, role="viewer")[1])
+"""
 
 
 @dataclass
 class Site:
-    """What a browser sees: TLS at `port`, and the console behind it at `console`."""
+    """What a browser sees: TLS at `port`, the front end's server at `front`, and the console behind both at
+    `console`."""
 
     port: int
+    front: int
     plain: int
     console: int
     here: Machine
@@ -78,8 +85,15 @@ def cookies(answer: http.client.HTTPResponse) -> str:
 
 
 def example() -> str:
-    (found,) = blocks(DEPLOY, "nginx")
-    return found
+    return blocks(DEPLOY, "nginx")[0]
+
+
+def front_end(folder: Path, site: Site) -> str:
+    """The location for front ends, in a server."""
+    _, location = blocks(DEPLOY, "nginx")
+    file = "/etc/nginx/opsportal-token"
+    assert location.count(file) == 1
+    return f"server {{ listen 127.0.0.1:{site.front}; {location.replace(file, str(folder / 'token'))} }}\n"
 
 
 def configuration(folder: Path, site: Site) -> str:
@@ -102,7 +116,8 @@ def configuration(folder: Path, site: Site) -> str:
     user = "" if os.getuid() else "user root;\n"  # pytest's folders are closed to others
     return (
         f"{user}daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;\n"
-        f"events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{places}{text}\n}}\n"
+        f"events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{places}{text}\n"
+        f"{front_end(folder, site)}}}\n"
     )
 
 
@@ -153,10 +168,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with machine() as here, fake_dynamo() as fake:
         fake.answer = engine
         collect(here)
-        made = Site(free_port(), free_port(), free_port(), here, context)
+        made = Site(free_port(), free_port(), free_port(), free_port(), here, context)
         environ = {
             "WEB_BIND": f"127.0.0.1:{made.console}",
             "TRUSTED_PROXY_COUNT": "1",
+            "CORS_ALLOWED_ORIGINS": FRONT_END,
             "AWS_ENDPOINT_URL_DYNAMODB": fake.endpoint,
         }
         assert here.run("migrate").returncode == 0
@@ -164,6 +180,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "manage", "create_user", "vera", "--role", "viewer", "--password-stdin", said=PASSWORD, **environ
         )
         assert done.returncode == 0, done.stderr
+        token = here.run("manage", "shell", "--verbosity", "0", "-c", MAKE_TOKEN, **environ)
+        (folder / "token").write_text(f'proxy_set_header Authorization "Bearer {token.stdout.strip()}";\n')
         here.start("web", **environ)
         here.until_answered("web", made.console)
         with nginx(folder, made):
@@ -217,6 +235,33 @@ def test_a_download_that_is_read_slowly_holds_nothing_of_the_console(site: Site)
             sock.sendall(request)
             assert sock.recv(12) == b"HTTP/1.1 200"
             time.sleep(0.5)
+
+
+def test_a_front_end_without_a_token_reads_statuses_and_nothing_else(site: Site) -> None:
+    def ask(method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", site.front, timeout=30)
+        ) as connection:
+            connection.request(method, path, headers={"Origin": FRONT_END, **headers})
+            answer = connection.getresponse()
+            return answer, answer.read()
+
+    for path, session in (("/workflow/s-1/status", "s-1"), ("/api/workflow/a%2Fb%20c/status", "a/b c")):
+        # What the page sends of its own does not count: neither a token nor the console's cookie.
+        for sent in ({}, {"Authorization": "Bearer nothing"}, {"Cookie": "sessionid=x; a=b"}):
+            answer, body = ask("GET", path, **sent)
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, FRONT_END), body
+            document = json.loads(body)
+            assert (document["sessionId"], document["overallStatus"]) == (session, "pending")
+            assert not answer.headers.get_all("Set-Cookie")
+    assert ask("HEAD", "/workflow/s-1/status")[0].status == 200
+    for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        assert ask(method, "/workflow/s-1/status")[0].status == 403
+    for path in ("/api/workflows", "/workflow/s-1/status/x", "/workflow/s-1", "/workflows/", "/api/audit"):
+        assert ask("GET", path)[0].status == 404
+    # Without the proxy the console lets nobody in.
+    assert site.ask("GET", "/workflow/s-1/status")[0].status == 401
+    assert eventually(lambda: peers_of(site, "/workflow/s-1/status") == {"127.0.0.1"}, 10)
 
 
 def test_a_body_over_the_limit_is_nginxs_to_refuse(site: Site) -> None:

@@ -11,7 +11,7 @@ from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.partitions import Count, newest, pairs, partitions
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, Index
-from requests_app.models import STATUSES
+from requests_app.statuses import STATUSES
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.dynamo.rows import put_all, request
 

@@ -64,7 +64,7 @@ def test_the_workflow_table_is_as_its_document_says(environment: pytest.MonkeyPa
         "Tags": [
             {"Key": "Name", "Value": "Orchestrator Processing Status"},
             {"Key": "Component", "Value": "AgentCore"},
-            {"Key": "Environment", "Value": "production"},
+            {"Key": "Environment", "Value": "dev"},
             {"Key": "Purpose", "Value": "Real-time workflow status tracking"},
         ],
     }
@@ -141,7 +141,7 @@ def test_an_index_is_found_by_its_name() -> None:
 # --- Where the environment places them -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("env", ["dev", "staging", "prod"])
+@pytest.mark.parametrize("env", ["dev", "eu-qa-2", "prod"])
 def test_the_deployment_is_the_prefix_of_the_request_tables(
     environment: pytest.MonkeyPatch, env: str
 ) -> None:

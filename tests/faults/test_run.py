@@ -239,7 +239,7 @@ def test_ctrl_c_while_it_is_still_starting_leaves_nothing(start: Start, data_dir
 
 
 def test_settings_that_are_refused_are_one_sentence(start: Start, data_dir: Path) -> None:
-    run = start(data_dir, measured=True, OPSPORTAL_ENV="production")
+    run = start(data_dir, measured=True, OPSPORTAL_ENV="Production")
     assert run.process.wait(20) == 1
-    assert "The settings refuse to start: OPSPORTAL_ENV is 'production'" in run.output
+    assert "The settings refuse to start: OPSPORTAL_ENV is 'Production'" in run.output
     assert "Traceback" not in run.output

@@ -200,6 +200,13 @@ def test_whatever_lies_in_the_trail_every_page_can_be_read(tables: dict[str, Any
             audit,
             {"action_id": {"S": f"{ids[-1]}#image"}, "image": {"B": b"junk"}, "ttl": {"N": "9999999999"}},
         )
+    # What no app's items can have had done to them, whatever the entry says.
+    for word in ("agent:fail", "request:edit", "workflow:edit", "rocket:purge"):
+        foreign = entry(NOW, action=UnknownAction(word), target=Target("requests", "gone"), has_image=True)
+        put(audit, foreign.item())
+        assert word in visit(administrator, url_of(foreign.action_id)).words
+        assert administrator.get(reverse("operations:undo", args=[foreign.action_id])).status_code == 403
+    assert "Undo" not in visit(administrator, reverse("requests:item", args=["gone"]), status=404).words
     odd = [
         {**entry(NOW).item(), "at": {"S": "~ not a time"}},
         {**entry(NOW).item(), "action_id": {"S": "not/a uuid"}},
@@ -209,7 +216,7 @@ def test_whatever_lies_in_the_trail_every_page_can_be_read(tables: dict[str, Any
     bare = str(uuid.uuid4())
     put(audit, {"action_id": {"S": bare}})
     page = visit(administrator, FEED)
-    assert len(page.rows) == len(JUNK) + len(odd)
+    assert len(page.rows) == len(JUNK) + len(odd) + 4
     for url in page.links:
         assert administrator.get(url).status_code == (404 if "uuid" in url else 200)
     for action_id in (*ids, bare):

@@ -36,7 +36,7 @@ def nowhere(engine, settings):
                 continue
 
 
-@pytest.mark.parametrize("env", ["dev", "staging", "prod"])
+@pytest.mark.parametrize("env", ["local", "qa", "prod"])
 def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
     settings.OPSPORTAL_ENV = env
     lines = []
@@ -50,7 +50,7 @@ def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
                 (index.name, index.hash_key, index.range_key) for index in spec.indexes
             }
     foreign = {line.strip() for line in lines if "market_intelligence" in line}
-    assert bool(foreign) == (env == "dev")
+    assert bool(foreign) == (env == "local")
     assert migrate(lambda line: None) == 0
 
 

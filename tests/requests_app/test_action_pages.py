@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -17,10 +18,17 @@ from tests.engines import Engine
 from tests.operations.places import FOREIGN, actor, dump, get, images, outbox, put, request_item, trail
 from tests.operations.proxy import LOST, Proxy
 from tests.pages import Page, poll, visit
+from tests.requests_app.test_actions import LONG_AGO
 
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
 
-VERBS = {"cancel": "processing", "retry": "failed", "purge": "failed"}
+VERBS = {
+    "cancel": "processing",
+    "retry": "failed",
+    "purge": "failed",
+    "fail": "queued",
+    "complete": "processing",
+}
 HTMX = {"HX-Request": "true"}
 
 
@@ -30,8 +38,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def client(client_for: Callable[[str], Client]) -> Client:
-    return client_for("operator")
+def client(client_for: Callable[[str], Client], request: pytest.FixtureRequest) -> Client:
+    """Of the least role that may do what the test is about."""
+    callspec = getattr(request.node, "callspec", None)
+    return client_for(
+        "administrator" if callspec and callspec.params.get("verb") == "complete" else "operator"
+    )
 
 
 def url_of(verb: str, request_id: str = "req-1") -> str:
@@ -83,9 +95,19 @@ def test_done_without_a_script_leads_back_with_a_message(
     page = send(client, verb, data(verb))
     assert (page.status, page.response["Location"]) == (302, reverse("requests:item", args=["req-1"]))
     (message,) = [str(one) for one in get_messages(page.response.wsgi_request)]
-    assert message == {"cancel": "Cancel requested.", "retry": "Retry requested.", "purge": "Purged."}[verb]
+    assert (
+        message
+        == {
+            "cancel": "Cancel requested.",
+            "retry": "Retry requested.",
+            "purge": "Purged.",
+            "fail": "Mark failed requested.",
+            "complete": "Mark completed requested.",
+        }[verb]
+    )
     (entry,) = trail(tables["requests"])
-    assert (actor(entry)[0], entry["role"]) == ("operator", {"S": "operator"})
+    role = "administrator" if verb == "complete" else "operator"
+    assert (actor(entry)[0], entry["role"]) == (role, {"S": role})
     assert entry["reason"] == {"S": "because"}
 
 
@@ -147,8 +169,14 @@ def test_a_wrong_form_comes_back_with_what_was_typed(
     ("verb", "status", "sentence"),
     [
         ("cancel", "completed", "It is completed: there is nothing to cancel."),
-        ("cancel", "archived", "It is archived"),
-        ("retry", "processing", "It is processing; only what failed or was cancelled can be retried."),
+        ("cancel", "Cancelled", "It is cancelled: there is nothing to cancel."),
+        (
+            "retry",
+            "processing",
+            "It is processing; only what failed, was cancelled or is stuck can be retried.",
+        ),
+        ("fail", "Completed", "It is completed; only what is not finished can be marked failed."),
+        ("complete", "failed", "It is failed; only what is not finished can be marked completed."),
         (
             "purge",
             "processing",
@@ -173,7 +201,7 @@ def test_what_the_state_forbids_has_no_form_and_is_refused_all_the_same(
 
 def test_what_is_gone_says_so(tables: dict[str, Any], client: Client) -> None:
     before = dump(tables)
-    for verb in VERBS:
+    for verb in set(VERBS) - {"complete"}:
         assert "There is no request with this id any more." in visit(client, url_of(verb, "gone")).words
         page = send(client, verb, data(verb, "gone"), request_id="gone")
         assert page.status == 404
@@ -191,6 +219,21 @@ def test_the_form_of_another_action_is_refused(tables: dict[str, Any], client: C
     assert page.status == 409
     assert "used for another action already" in page.words
     assert get(tables["requests"], "req-1")["status"] == {"S": "cancelled"}  # type: ignore[index]
+
+
+def test_the_dialog_of_a_stuck_request_says_what_if_its_worker_is_alive(
+    tables: dict[str, Any], client: Client
+) -> None:
+    put(tables["requests"], request_item(status="failed", **LONG_AGO))
+    assert "still alive" not in visit(client, url_of("retry")).words
+    put(tables["requests"], request_item(status="executing", **LONG_AGO))
+    words = visit(client, url_of("retry")).words
+    assert re.search(
+        r"It has not moved for \d+ d \d+ h\. If its worker is still alive, two may work on it", words
+    )
+    assert "overwrite the retry: the page shows which." in words
+    assert send(client, "retry", data("retry")).status == 302
+    assert get(tables["requests"], "req-1")["status"] == {"S": "pending"}  # type: ignore[index]
 
 
 # --- Trouble --------------------------------------------------------------------------------------------
@@ -398,6 +441,8 @@ ALLOWED = {
     "cancel": {"operator", "administrator"},
     "retry": {"operator", "administrator"},
     "purge": {"operator", "administrator"},
+    "fail": {"operator", "administrator"},
+    "complete": {"administrator"},
 }
 
 
@@ -407,13 +452,13 @@ def test_who_may_not_writes_nothing(
 ) -> None:
     item(tables, verb)
     before = dump(tables)
-    for role in ("anonymous", "viewer"):
+    for role in ("anonymous", "viewer", *({"operator"} - ALLOWED[verb])):
         client = client_for(role)
         fields = data(verb)
         statuses = (client.get(url_of(verb)).status_code, send(client, verb, fields).status)
         assert statuses == ((302, 302) if role == "anonymous" else (403, 403))
         assert dump(tables) == before
-        if role == "viewer":
+        if role != "anonymous":
             assert fields["action_id"] in caplog.text
             assert f"requests_app.{verb}_requests" in caplog.text
     for role in ALLOWED[verb]:
@@ -452,11 +497,12 @@ def test_buttons_are_there_and_say_why_they_are_not_to_be_had(
     assert {verb: viewer[verb][0] for verb in VERBS} == dict.fromkeys(VERBS, False)
     assert all("Your role (viewer) may not do this." in viewer[verb][1] for verb in VERBS)
     operator = buttons("operator")
-    assert {verb: operator[verb][0] for verb in VERBS} == {"cancel": True, "retry": False, "purge": False}
-    assert "only what failed or was cancelled" in operator["retry"][1]
-    assert buttons("administrator")["purge"][0]
-    failed = buttons("operator", status="FAILED")
-    assert {verb: failed[verb][0] for verb in VERBS} == {"cancel": False, "retry": True, "purge": True}
+    assert [verb for verb in VERBS if operator[verb][0]] == ["cancel", "fail"]
+    assert "only what failed, was cancelled or is stuck" in operator["retry"][1]
+    administrator = buttons("administrator")
+    assert [verb for verb in VERBS if administrator[verb][0]] == ["cancel", "purge", "fail", "complete"]
+    failed = buttons("administrator", status="FAILED")
+    assert [verb for verb in VERBS if failed[verb][0]] == ["retry", "purge"]
     settings.REQUESTS_QUEUE_URL = ""
     queued = buttons("operator", status="failed", processing_strategy={"S": "sqs"})
     assert not queued["retry"][0]

@@ -48,9 +48,10 @@ def told(entry: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 # --- Which are allowed ----------------------------------------------------------------------------------
 
-CANCELLABLE = ["pending", "processing", "executing", "PENDING", " Processing "]
+# What nobody knows may go on, and is no end.
+CANCELLABLE = ["pending", "processing", "executing", "PENDING", " Processing ", "queued", "archived", ""]
 RETRYABLE = ["failed", "cancelled", "FAILED", "Cancelled"]
-OTHERS = ["completed", "COMPLETED", "archived", "loading", ""]
+OTHERS = ["completed", "COMPLETED"]
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,77 @@ def test_what_is_not_there_is_missing(tables: dict[str, Any], verb: str) -> None
     assert dump(tables) == before
 
 
+# Stuck, where its status is an open one.
+STAMP = {"S": "2025-12-24T10:00:00.000000"}
+LONG_AGO = {
+    "created_at": STAMP,
+    "updated_at": STAMP,
+    "started_at": STAMP,
+    "progress": {"M": {"percentage": {"N": "42.5"}, "last_updated": STAMP}},
+}
+
+
+@pytest.mark.no_moto
+def test_what_is_stuck_is_retried_in_one_step(tables: dict[str, Any], settings: Any) -> None:
+    """In an open status that a document or a setting names, and has not moved by any of its stamps."""
+    table = tables["requests"]
+    for number, status in enumerate(["pending", "Processing", "executing", "queued"]):
+        settings.REQUEST_EXTRA_STATUSES = ["Queued"] if status == "queued" else []
+        put(table, request_item(f"req-{number}", status, **LONG_AGO))
+        entry = do("retry", f"req-{number}").entry
+        after = get(table, f"req-{number}") or {}
+        assert after["status"] == {"S": "pending"}
+        assert after["started_at"] == NULL
+        assert after["progress"]["M"]["percentage"] == {"N": "0"}
+        assert after["processing_metadata"]["M"]["retry_count"] == {"N": "1"}
+        line = after["processing_metadata"]["M"]["status_history"]["L"][-1]["M"]
+        assert (line["old_status"], line["new_status"]) == ({"S": status}, {"S": "pending"})
+        # A worker that was alive after all, and puts back what it remembers.
+        memory = request_item(
+            f"req-{number}", status, **{**LONG_AGO, "updated_at": {"S": "2099-01-01T00:00:00"}}
+        )
+        assert fate(entry, memory) == (Fate.OVERWRITTEN, True)
+    settings.REQUEST_EXTRA_STATUSES = []
+    now = {"S": datetime.now(UTC).isoformat()}
+    moved = [{name: now} for name in ("created_at", "updated_at", "started_at")]
+    for status, more in [
+        ("queued", {}),
+        ("archived", {}),
+        *(("processing", one) for one in [*moved, {"progress": {"M": {"last_updated": now}}}]),
+    ]:
+        put(table, request_item("other", status, **{**LONG_AGO, **more}))
+        before = dump(tables)
+        with pytest.raises(Conflict, match=f"It is {status}; only what failed, was cancelled or is stuck"):
+            do("retry", "other")
+        assert dump(tables) == before
+
+
+@pytest.mark.no_moto
+def test_a_worker_that_moves_in_between_keeps_its_stuck_request(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that renews the stamp of its progress alone."""
+    item = put(tables["requests"], request_item(**LONG_AGO))
+    moved = {**item, "progress": {"M": {"last_updated": {"S": datetime.now(UTC).isoformat()}}}}
+    may = actions.may_retry
+
+    def slowly(raw: Any, now: Any = None) -> str:
+        put(tables["requests"], moved)
+        return may(raw, now)
+
+    monkeypatch.setattr(actions, "may_retry", slowly)
+    with pytest.raises(Conflict, match="in the meantime") as refused:
+        do("retry")
+    assert refused.value.item == moved
+    assert get(tables["requests"], "req-1") == moved
+
+
 @pytest.mark.parametrize(
     "status", [{"N": "5"}, {"L": [{"S": "pending"}]}, {"M": {"S": {"S": "failed"}}}, {"B": b"failed"}, NULL]
 )
-def test_a_status_of_another_type_is_none_of_them(status: dict[str, Any]) -> None:
-    raw = request_item(status=None) | {"status": status}
-    assert actions.may_cancel(raw)
+def test_a_status_of_another_type_is_no_end(status: dict[str, Any]) -> None:
+    raw = request_item(status=None, **LONG_AGO) | {"status": status}
+    assert not actions.may_cancel(raw)
     assert actions.may_retry(raw)
     assert actions.may_purge(raw, unfinished=False)
     assert not actions.may_purge(raw, unfinished=True)

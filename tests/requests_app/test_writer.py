@@ -21,6 +21,7 @@ from opsportal.operations import entries
 from opsportal.operations.entries import Actor
 from requests_app import actions
 from requests_app.models import IntelligenceRequest
+from requests_app.statuses import open_statuses
 from requests_app.writer import (
     STAGES,
     AsyncRequestWriter,
@@ -582,7 +583,7 @@ def test_whatever_fails_in_between_nothing_is_lost_doubled_or_undone(
             elif event == "lose":
                 bench.line.loses = 1
             elif event == "cancel":
-                if not cancelled and bench.item()["status"]["S"] in actions.CANCELLABLE:
+                if not cancelled and bench.item()["status"]["S"] in open_statuses():
                     bench.cancel()
                     cancelled = True
             elif event == "restart":  # by its successor, who knows what it did

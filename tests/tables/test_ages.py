@@ -51,7 +51,7 @@ def ago(**time: float) -> datetime:
 
 @pytest.mark.parametrize("logical", ["workflows", "requests"])
 def test_the_oldest_unfinished_item_is_found_in_whatever_status(
-    tables: dict[str, Binding], logical: str
+    tables: dict[str, Binding], logical: str, settings: Any
 ) -> None:
     table = tables[logical]
     put(table, "a", "pending", ago(minutes=5))
@@ -60,6 +60,8 @@ def test_the_oldest_unfinished_item_is_found_in_whatever_status(
     put(table, "d", "completed", ago(days=3))
     put(table, "e", "FAILED", ago(days=2))
     assert oldest(watched(logical), NOW) == 90 * 60
+    settings.WORKFLOW_TERMINAL_STATUSES = settings.REQUEST_TERMINAL_STATUSES = ["waiting for LEGAL "]
+    assert oldest(watched(logical), NOW) == 20 * 60
 
 
 def test_everything_finished_is_an_age_of_zero(tables: dict[str, Binding]) -> None:

@@ -52,7 +52,7 @@ def test_ttl_recovery_encryption_and_tags_are_told(workflows: Binding, engine: A
     assert (found.ttl.on, found.ttl.attribute) == (True, "expiresAt")
     assert found.encryption == "KMS"
     assert ":key/" in found.kms_key
-    assert found.tags == workflows.spec.tags
+    assert found.tags == workflows.tags
     if engine.kind == "moto":
         assert isinstance(found.recovery, Recovery)
         assert found.recovery.enabled

@@ -3,16 +3,18 @@
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed
+from opsportal.dynamo.descriptions import DeployedIndex, Units
+from opsportal.dynamo.fixes import aws
 from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.tables import AUDIT, audit_beside, jobs_beside
 from opsportal.tables.drift import Difference, differences, points
-from opsportal.tables.mends import aws
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.tables.deployments import (
     Deployments,
@@ -79,7 +81,8 @@ def test_a_workflow_table_without_the_optional_index_is_right(at: Deployments) -
     at.deploy(table, as_documented)
     assert told(table) == []
     (index,) = [point for point in points(table, deployed(table)) if point.point.startswith("index ")]
-    assert index.deployed.endswith("python manage.py dynamo migrate --table workflows adds it")
+    assert "reads the table by a bounded scan" in index.deployed
+    assert index.deployed.endswith("python manage.py dynamo migrate --table workflows --add-indexes")
 
 
 def test_an_optional_index_of_another_name_is_the_index(at: Deployments) -> None:
@@ -115,7 +118,7 @@ def no_range(request: Request) -> None:
         (lambda r: rename_key(r, "id"), "partition key", "request_id", "id", "set DYNAMODB_REQUESTS_KEY=id"),
         (lambda r: retype(r, "request_id"), "type of request_id", "S", "N", "set DYNAMODB_REQUESTS_TABLE"),
         (lambda r: add_sort_key(r, "created_at"), "sort key", "none", "created_at", "--table requests"),
-        (lambda r: drop_index(r, "project-index"), "index project-index", "project_id, created_at", "none", '"IndexName": "project-index"'),
+        (lambda r: drop_index(r, "project-index"), "index project-index", "project_id, created_at", "none", "python manage.py dynamo migrate --table requests --add-indexes"),
         (other_range, "keys of status-index", "status, created_at", "status, priority", '"Delete": {"IndexName": "status-index"}'),
         (no_range, "keys of strategy-index", "processing_strategy, priority", "processing_strategy", '"Delete"'),
         (keys_only, "projection of user-index", "ALL", "KEYS_ONLY", '"Delete": {"IndexName": "user-index"}'),
@@ -215,8 +218,8 @@ def test_an_index_that_lacks_one_of_the_included_attributes_names_it(at: Deploym
 
 
 def test_the_command_that_adds_the_missing_index_does(at: Deployments) -> None:
-    table = binding("requests")
-    client = at.deploy(table, lambda request: drop_index(request, "user-index"))
+    table = audit_beside(binding("requests"))  # of the console's own: the others have --add-indexes
+    client = at.deploy(table, lambda request: drop_index(request, "actor-index"))
     words = shlex.split(only(table).mend)
     assert words[:3] == ["aws", "dynamodb", "update-table"]
     arguments = dict(zip(words[3::2], words[4::2], strict=False))
@@ -234,10 +237,10 @@ def test_the_command_that_adds_the_missing_index_does(at: Deployments) -> None:
 
 
 def test_the_command_that_adds_an_index_to_a_provisioned_table_gives_it_capacity(at: Deployments) -> None:
-    table = binding("request_logs")
+    table = jobs_beside(binding("requests"))
 
     def change(request: Request) -> None:
-        drop_index(request, "request-logs-index")
+        drop_index(request, "kind-index")
         provision(request)
         del request["GlobalSecondaryIndexes"]
 
@@ -280,10 +283,10 @@ def optional_keys(request: Request) -> None:
     ("logical", "change", "point", "declared", "found", "mend"),
     [
         ("requests", extra_index, "index theirs", "none", "priority (KEYS_ONLY)", "does not read it"),
-        ("requests", provision, "billing", "PAY_PER_REQUEST", "PROVISIONED", "--billing-mode PAY_PER_REQUEST"),
+        ("requests", provision, "billing", "PAY_PER_REQUEST", "PROVISIONED (5 RCU, 4 WCU)", "--billing-mode PAY_PER_REQUEST"),
         ("workflows", lambda r: r.pop("SSESpecification"), "encryption", "KMS", "by the key that AWS owns", "Enabled=true,SSEType=KMS"),
         ("workflows", no_tag, "tag Component", "AgentCore", "none", "tag-resource"),
-        ("workflows", other_tag, "tag Environment", "production", "staging 'one'", '"Value": "production"'),
+        ("workflows", other_tag, "tag Environment", "dev", "staging 'one'", '"Value": "dev"'),
         ("workflows", optional_keys, "keys of overallStatus-createdAt-index", "overallStatus, createdAt", "overallStatus", "Delete"),
     ],
     ids=["undeclared index", "provisioned", "no encryption", "missing tag", "other tag", "optional index with other keys"],
@@ -298,6 +301,48 @@ def test_what_breaks_nothing_is_a_note(
     assert (difference.point, difference.declared, difference.deployed) == (point, declared, found)
     assert not difference.breaks
     assert mend in difference.mend
+
+
+@pytest.mark.no_moto
+def test_the_documents_tag_is_as_declared_where_the_environments_name_says_production(
+    at: Deployments,
+) -> None:
+    at.settings.OPSPORTAL_ENV = "eu-prod"
+    table = binding("workflows")
+    assert table.tags["Environment"] == "eu-prod"
+    at.deploy(table, lambda request: request["Tags"][2].update(Value="production"))
+    assert told(table) == []
+    at.settings.OPSPORTAL_ENV = "qa"
+    difference = only(table)
+    assert (difference.declared, difference.deployed, difference.breaks) == ("qa", "production", False)
+
+
+def test_caps_table_class_and_local_indexes_are_notes_with_what_they_do(at: Deployments) -> None:
+    """None of the engines has them all: they are put into what an engine said."""
+    table = binding("request_logs")
+    at.deploy(table)
+    found = deployed(table)
+    (index,) = found.indexes
+    keys = (("log_id", "HASH"), ("level", "RANGE"))
+    other = replace(
+        found,
+        table_class="STANDARD_INFREQUENT_ACCESS",
+        maximum=Units(1_500, 0),
+        indexes=(replace(index, maximum=Units(0, 40), keys=(*index.keys, ("level", "RANGE"))),),
+        local_indexes=(DeployedIndex("by-level", "log_id", "level", "ALL", usable=True, keys=keys),),
+    )
+    said = {one.point: one for one in differences(table, other) if not one.unknown}
+    assert {point: one.deployed for point, one in said.items()} == {
+        "keys of request-logs-index": "request_id, timestamp, level",
+        "local index by-level": "log_id, level (ALL)",
+        "maximum throughput": "1,500 read units/s",
+        "maximum throughput of request-logs-index": "40 write units/s",
+        "table class": "STANDARD_INFREQUENT_ACCESS",
+    }
+    assert [point for point, one in said.items() if one.breaks] == ["keys of request-logs-index"]
+    assert "throttled" in said["maximum throughput of request-logs-index"].mend
+    assert "MaxReadRequestUnits=-1" in said["maximum throughput"].mend
+    assert "--table-class STANDARD" in said["table class"].mend
 
 
 def test_ttl_that_is_off_or_on_another_attribute_is_a_note(at: Deployments) -> None:

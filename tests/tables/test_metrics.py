@@ -177,12 +177,13 @@ def test_no_call_asks_for_more_than_cloudwatch_allows(
 
 
 @pytest.mark.parametrize(
-    ("hours", "period", "points"), [(24, 3_600, 24), (168, 86_400, 7), (720, 86_400, 30)]
+    ("hours", "asked", "period", "points"),
+    [(24, 0, 3_600, 24), (168, 0, 86_400, 7), (720, 0, 86_400, 30), (720, 3_600, 3_600, 720)],
 )
-def test_a_day_is_told_by_the_hour_and_longer_by_the_day(
-    cloudwatch: FakeCloudWatch, hours: int, period: int, points: int
+def test_a_day_is_told_by_the_hour_and_longer_by_the_day_unless_asked_otherwise(
+    cloudwatch: FakeCloudWatch, hours: int, asked: int, period: int, points: int
 ) -> None:
-    found = told(table_metrics([binding("agents")], hours, patient=True)["agents"])
+    found = told(table_metrics([binding("agents")], hours, patient=True, period=asked)["agents"])
     assert (found.period, len(found.write)) == (period, points)
     (_, arguments), *_ = cloudwatch.asked
     start, end = arguments["StartTime"], arguments["EndTime"]

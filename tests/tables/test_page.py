@@ -12,7 +12,7 @@ from django.urls import get_resolver
 from opsportal import aws
 from opsportal.dynamo import clients
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
-from opsportal.dynamo.descriptions import DeployedIndex
+from opsportal.dynamo.descriptions import DeployedIndex, Replica, Units
 from opsportal.dynamo.migrations import MigrationState
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.tables import load, overview, rights, views
@@ -224,7 +224,55 @@ def test_a_part_that_iam_denies_is_told_with_its_statement(tables: Any, client: 
     assert "not allowed" in page.words
     assert why in page.words
     assert page.root.one("pre").text == '{"Effect": "Allow"}'
-    assert "not told" in page.fact("Tags")
+    assert page.fact("Tags") == "unknown because slow"
+
+
+def test_what_copies_and_protects_a_table_is_shown_of_every_one(
+    tables: Any, client: Client, found: Any
+) -> None:
+    """Seed 004's third question, whose answer DescribeTable has; on the list and on the table's page."""
+    for key in ("agents", "workflows", "jobs-us-east-1"):
+        row, page = part(client, "row", key), part(client, "deployed", key)
+        assert "deletion protection off no stream no replicas STANDARD" in row.words
+        assert "recovery unknown here" in row.words
+        assert (page.fact("Stream"), page.fact("Table class")) == ("off", "STANDARD")
+        assert page.fact("Replicas").startswith("none: the table is in ")
+        assert page.fact("Maximum throughput") == "no cap"
+    why = "The console's role may not perform dynamodb:DescribeContinuousBackups."
+    local = DeployedIndex(
+        "by-level", "id", "level", "ALL", usable=True, keys=(("id", "HASH"), ("level", "RANGE"))
+    )
+    keys = (("a", "HASH"), ("b", "HASH"), ("c", "RANGE"))
+    found(
+        stream="NEW_AND_OLD_IMAGES",
+        replicas=(Replica("eu-west-1", "ACTIVE"), Replica("ap-south-1", "CREATING")),
+        witnesses=("us-west-2",),
+        consistency="STRONG",
+        table_class="STANDARD_INFREQUENT_ACCESS",
+        maximum=Units(1_500, 0),
+        deletion_protection=True,
+        indexes=(DeployedIndex("i", "a", "c", "ALL", usable=True, keys=keys),),
+        local_indexes=(local,),
+        recovery=Unknown(why, denied=True, statement='{"Effect": "Allow"}'),
+    )
+    row, page = part(client, "row"), part(client, "deployed")
+    said = "deletion protection on stream NEW_AND_OLD_IMAGES 2 replicas: eu-west-1, ap-south-1 STANDARD_INFREQUENT_ACCESS"
+    assert said in row.words
+    # In the text, not in a title that no finger can reach.
+    assert f"recovery not allowed unknown, because {why}" in row.words
+    assert page.fact("Point-in-time recovery") == f"not allowed unknown, because {why}"
+    assert page.fact("Stream") == "on, NEW_AND_OLD_IMAGES"
+    assert (
+        page.fact("Replicas")
+        == "eu-west-1 active, ap-south-1 creating, witness in us-west-2 (strong consistency)"
+    )
+    assert page.fact("Table class") == "STANDARD_INFREQUENT_ACCESS"
+    assert page.fact("Maximum throughput") == "1,500 read units/s"
+    assert page.fact("Deletion protection") == "on"
+    (listed,) = page.root.all("table", class_="indexes")
+    first, second = (line.words for line in listed.all("tr")[1:])
+    assert first.startswith("i a, b c ALL")
+    assert second.startswith("by-level local id level ALL")
 
 
 def test_what_the_engine_does_not_know_is_unknown_here(tables: dict[str, Any], client: Client) -> None:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from opsportal.console.text import visible
 from opsportal.dynamo import clients
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
-from opsportal.dynamo.descriptions import DeployedIndex
+from opsportal.dynamo.descriptions import DeployedIndex, Units
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.tables import terraform as exporting
 from opsportal.tables.hcl import Block, document, quoted
 from opsportal.tables.overview import Shown, shown_tables
 from opsportal.tables.terraform import Exported, look, terraform
-from tests.dynamo.fake_aws import FakeDynamo, error
+from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 
 
 def plain(value: Any) -> Any:
@@ -129,7 +129,7 @@ def test_the_same_tables_give_the_same_file() -> None:
     assert exported() == exported()
 
 
-@pytest.mark.parametrize(("environment", "protected"), [("dev", False), ("prod", True)])
+@pytest.mark.parametrize(("environment", "protected"), [("local", False), ("uat", True)])
 def test_tables_outside_development_are_protected_from_deletion(
     settings: Any, environment: str, protected: bool
 ) -> None:
@@ -185,6 +185,28 @@ def test_what_only_the_deployment_has_is_kept() -> None:
     assert resource["tags"] == {"team": "ops"}
 
 
+def test_tags_are_the_environments_and_those_of_the_deployment_stay(settings: Any) -> None:
+    settings.OPSPORTAL_ENV = "qa"
+    table = binding("workflows")
+    (new,) = resources(terraform([Exported("workflows", table)])).values()
+    assert new["tags"] == {**table.spec.tags, "Environment": "qa"}
+    found = deployed(table, tags={"Environment": "production", "team": "ops"})
+    (theirs,) = resources(terraform([Exported("workflows", table, found)])).values()
+    assert theirs["tags"] == {**table.tags, "Environment": "production", "team": "ops"}
+
+
+def test_dynamodbs_default_key_is_not_named_and_one_that_may_be_it_is_said_to_be() -> None:
+    """UpdateTable refuses aws/dynamodb by its ARN; KMS says whose a key is, to those that it lets ask."""
+    table = binding("agents")
+    found = deployed(table, encryption="KMS", kms_key="arn:aws:kms:eu-north-1:1:key/k")
+    for manager, named in (("AWS", False), ("CUSTOMER", True), ("", True), ("KMS did not say.", True)):
+        text = terraform([Exported("agents", table, found, manager=manager)])
+        (resource,) = resources(text).values()
+        key = {"kms_key_arn": found.kms_key} if named else {}
+        assert resource["server_side_encryption"] == [{"enabled": True, **key}]
+        assert ("take kms_key_arn out" in text) is (manager == "KMS did not say.")
+
+
 def test_an_optional_index_is_exported_where_it_is_deployed() -> None:
     table = binding("workflows")
     index = DeployedIndex("overallStatus-createdAt-index", "overallStatus", "createdAt", "ALL", usable=True)
@@ -196,12 +218,41 @@ def test_an_optional_index_is_exported_where_it_is_deployed() -> None:
     assert create_request_of(with_it) == table.create_request(optional_indexes=True)
 
 
-def test_what_differs_is_told_beside_the_resource() -> None:
+def test_what_is_deployed_is_kept_and_what_differs_is_said_beside_it() -> None:
+    """Whatever is declared otherwise: key, billing, capacity of the table and of its indexes, a tag."""
     table = binding("requests")
-    text = terraform([Exported("requests", table, deployed(table, billing_mode="PROVISIONED"))])
-    assert "# As deployed it differs in billing" in text
-    assert "PROVISIONED" in text
-    assert not parsed(text)["resource"][0].get("PROVISIONED")
+    index = DeployedIndex("user-index", "user_id", "at", "KEYS_ONLY", usable=True, capacity=Units(3, 2))
+    more = {"key": "id", "billing_mode": "PROVISIONED", "read_capacity": 7, "write_capacity": 5}
+    tags = {"aws:cloudformation:stack-name": "s", "team": 'a"${b}\n%{c}'}
+    found = deployed(table, **more, indexes=(index,), attribute_types={"id": "N", "at": "N"}, tags=tags)
+    text = terraform([Exported("requests", table, found)])
+    assert "# As deployed it differs in billing: PROVISIONED (7 RCU, 5 WCU), declared" in text
+    (resource,) = resources(text).values()
+    assert (resource["hash_key"], resource["billing_mode"]) == ("id", "PROVISIONED")
+    assert (resource["read_capacity"], resource["write_capacity"]) == (7, 5)
+    indexes = {one.pop("name"): one for one in resource["global_secondary_index"]}
+    assert indexes["user-index"] == {
+        "hash_key": "user_id", "range_key": "at", "projection_type": "KEYS_ONLY", "read_capacity": 3, "write_capacity": 2
+    }  # fmt: skip
+    # Those that are declared only are added, with the table's capacity, since a provisioned table's must have one.
+    assert indexes.keys() > {"status-index", "project-index", "strategy-index"}
+    assert (indexes["status-index"]["read_capacity"], indexes["status-index"]["write_capacity"]) == (7, 5)
+    types = {one["name"]: one["type"] for one in resource["attribute"]}
+    assert (types["id"], types["at"], types["created_at"]) == ("N", "N", "S")
+    assert resource["tags"] == {"team": 'a"${b}\n%{c}'}
+
+
+def test_an_index_of_several_attributes_has_them_all_in_order() -> None:
+    table = binding("agents")
+    keys = (("a", "HASH"), ("b", "HASH"), ("c", "RANGE"), ("d", "RANGE"))
+    index = DeployedIndex("i", "a", "c", "ALL", usable=True, keys=keys)
+    found = deployed(table, indexes=(index,))
+    (resource,) = resources(terraform([Exported("agents", table, found)])).values()
+    (written,) = resource["global_secondary_index"]
+    assert [(one["attribute_name"], one["key_type"]) for one in written["key_schema"]] == list(keys)
+    assert "hash_key" not in written
+    assert {"a", "b", "c", "d"} < {one["name"] for one in resource["attribute"]}
+    assert found.index_on("a", "c") is None, "the console's queries give one value of each kind"
 
 
 def test_what_is_unknown_is_as_declared() -> None:
@@ -243,8 +294,10 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 
 def test_a_comment_stays_a_comment() -> None:
     table = binding("agents")
-    spec = replace(table.spec, title='x\nresource "evil" "y" {}')
-    assert list(resources(terraform([Exported("agents", replace(table, spec=spec))]))) == ["agents"]
+    spec = replace(table.spec, title='x\nresource "evil" "y" {}\r\u2028z {}')
+    found = deployed(table, indexes=(DeployedIndex("i", "a\nb {}", "", "ALL", usable=True),))
+    bad = replace(table, spec=spec, region='eu"\n{')
+    assert list(resources(terraform([Exported("agents", bad, found)]))) == ["agents"]
 
 
 # --- The command -------------------------------------------------------------------------------------------
@@ -288,6 +341,60 @@ def test_a_table_that_may_not_be_described_is_exported_with_the_reason(
     assert "import" not in parsed(text)
     fake.says(error("ResourceNotFoundException", "not found"))
     assert "could not be looked for" not in told("--table", "agents")
+
+
+def test_a_table_that_terraform_cant_hold_is_refused_and_the_others_are_printed(
+    fake: FakeDynamo, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(exporting, "is_emulated", lambda table, service: False)
+    settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
+        logical: settings.DYNAMO_TABLES[logical] | {"endpoint": fake.endpoint}
+        for logical in ("agents", "requests")
+    }
+    table = binding("agents")
+    described = {
+        "KeySchema": [{"AttributeName": "agentId", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "agentId", "AttributeType": "S"}],
+        "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+        "TableArn": "arn:aws:dynamodb:eu-north-1:111122223333:table/AgentRegistry",
+        "Replicas": [{"RegionName": "eu-west-1", "ReplicaStatus": "ACTIVE"}],
+    }
+    recovery = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": 35}
+    asked = []
+
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        asked.append(operation)
+        if operation == "DescribeTable":
+            more = (
+                described
+                if arguments["TableName"] == table.name
+                else {"VectorIndexes": [{"IndexName": "v\n"}]}
+            )
+            return Answer({"Table": described | more})
+        if operation == "DescribeContinuousBackups":
+            status = {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}
+            return Answer({"ContinuousBackupsDescription": status})
+        return Answer({})
+
+    fake.answer = answer
+    with pytest.raises(SystemExit) as ended:
+        told("--table", "agents", "--table", "requests")
+    assert ended.value.code == 1
+    refused = capsys.readouterr().err
+    assert refused.startswith(
+        "requests (dev-market_intelligence_requests) is not written, since Terraform would"
+    )
+    assert refused.endswith(": VectorIndexes.\n")
+    text = terraform(look([one for one in shown_tables() if one.key in ("agents", "requests")]))
+    assert text.startswith("# requests (dev-market_intelligence_requests) is not written")
+    (resource,) = resources(text).values()
+    assert resource["name"] == table.name
+    # Each of the two tables and, where it is, its replica; twice.
+    assert asked.count("DescribeTable") == asked.count("DescribeContinuousBackups") == 8
+    assert resource["replica"] == [
+        {"region_name": "eu-west-1", "point_in_time_recovery": True, "deletion_protection_enabled": False}
+    ]
+    assert resource["point_in_time_recovery"] == [{"enabled": True, "recovery_period_in_days": 35}]
 
 
 def test_a_table_of_another_name_is_refused() -> None:

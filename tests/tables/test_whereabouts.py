@@ -2,13 +2,16 @@
 endpoint, by asking for the candidates alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
+from opsportal.console.conditions import condition
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import TableMissing
-from opsportal.dynamo.tables import Binding, binding
+from opsportal.dynamo.tables import Binding, binding, name_setting, other_spellings
 from opsportal.operations.tables import audit_beside
 from opsportal.tables.whereabouts import Sighting, candidates, endpoint_hint, look_for
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
@@ -59,6 +62,37 @@ def test_the_other_spelling_is_found(at: Deployments, configured: str, deployed:
     assert sighting.mend.endswith(f": set DYNAMODB_REQUESTS_TABLE={prefix}{deployed}")
     assert sighting.table is not None
     assert sighting.table.name == f"{prefix}{deployed}"
+
+
+def test_the_setting_of_the_spelling_is_named_where_it_leads_there(fake: FakeDynamo, settings: Any) -> None:
+    names = settings.REQUEST_TABLE_NAMES
+    assert names["hyphen"]["request_logs"] == "dev-request-processing-logs"
+    for here, there in (("underscore", "hyphen"), ("hyphen", "underscore")):
+        for logical in ("requests", "request_logs"):
+            entry = settings.DYNAMO_TABLES[logical] | {"name": names[here][logical]}
+            settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {logical: entry}
+            exists = names[there][logical]
+            fake.answer = lambda _, arguments, exists=exists: (
+                Answer({"Table": {"TableName": exists}})
+                if arguments["TableName"] == exists
+                else error("ResourceNotFoundException", "Requested resource not found")
+            )
+            hint = (
+                f"set REQUEST_TABLES_SPELLING={there}, or for this table alone set "
+                f"DYNAMODB_{logical.upper()}_TABLE={exists}"
+            )
+            assert look_for(binding(logical)).mend.endswith(f": {hint}")
+            caches["process"].clear()
+            assert condition(binding(logical)).mend == f"There is a table {exists}: {hint}"
+    # Another name that somebody chose is not spelled by that setting.
+    assert name_setting(binding("requests"), "theirs") == "set DYNAMODB_REQUESTS_TABLE=theirs"
+
+
+def test_a_hyphen_of_the_environment_is_none_of_the_name(settings: Any) -> None:
+    settings.OPSPORTAL_ENV = "eu-qa"
+    table = replace(binding("requests"), name="eu-qa-market-intelligence-requests")
+    assert "eu-qa-market_intelligence_requests" in list(other_spellings(table))
+    assert table.name not in list(other_spellings(table))
 
 
 def test_the_documents_other_name_is_found(at: Deployments) -> None:

@@ -74,7 +74,8 @@ def test_a_huge_message_is_cut() -> None:
     ("environ", "chosen"),
     [
         ({}, "line"),
-        ({"OPSPORTAL_ENV": "prod"}, "json"),
+        ({"OPSPORTAL_ENV": "local"}, "line"),
+        ({"OPSPORTAL_ENV": "qa"}, "json"),
         ({"OPSPORTAL_ENV": "prod", "LOG_FORMAT": "line"}, "line"),
     ],
 )

@@ -1,11 +1,14 @@
-"""A queue of commands to the orchestrators."""
+"""A queue of commands to the orchestrators, and the proxy before the engine."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.operations.conftest import proxied, proxy_server
 from tests.queues import Queue
+
+__all__ = ["commands", "proxied", "proxy_server"]
 
 
 @pytest.fixture

@@ -10,18 +10,19 @@ from opsportal.demo.load import load
 from opsportal.demo.place import RefusedError, refuse_real_tables
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.tables import bindings
+from opsportal.environments import is_strict
 
 
 class Command(BaseCommand):
     help = (
         "Put demo data into the tables: workflows, requests with logs, and agents in every state, and some "
-        "malformed items. Items that exist are left alone. Only for an engine on this machine, in dev."
+        "malformed items. Items that exist are left alone. Only for an engine on this machine, in dev and local."
     )
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.OPSPORTAL_ENV != "dev":
-            raise CommandError(f"load_demo is for dev; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}.")
+        if is_strict(settings.OPSPORTAL_ENV):
+            raise CommandError(f"load_demo is for dev and local; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}.")
         try:
             refuse_real_tables(bindings(), "load_demo")
             for loaded in load(datetime.now(UTC)):

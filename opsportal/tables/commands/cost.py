@@ -10,10 +10,13 @@ from django.core.management.base import CommandError, CommandParser
 from opsportal.tables.commands import Console
 from opsportal.tables.cost_report import as_json, report
 from opsportal.tables.cost_text import lines
+from opsportal.tables.modes import PEAK_FACTOR
 
-HELP = "what the tables cost a month: estimated from their declarations, and as really used"
+HELP = "what the tables cost a month: estimated, as really used, and on demand against provisioned"
 
 MOST = 1_000_000_000
+# The hours of a month: all of it in one of them.
+MAX_FACTOR = 720
 
 
 def _number(text: str) -> int:
@@ -23,16 +26,32 @@ def _number(text: str) -> int:
     return number
 
 
+def _factor(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= MAX_FACTOR:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_FACTOR:,}")
+    return number
+
+
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--workflows-per-day", type=_number, metavar="N", help="default: seed 000's 1,000")
     parser.add_argument("--requests-per-day", type=_number, metavar="N", help="default: 100")
+    parser.add_argument(
+        "--peak-factor",
+        type=_factor,
+        default=PEAK_FACTOR,
+        metavar="N",
+        help="the busiest hour as a multiple of the average one, for tables that CloudWatch has no figures of; "
+        f"default: {PEAK_FACTOR}",
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
     given = {"workflow": options["workflows_per_day"], "request": options["requests_per_day"]}
     try:
-        found = report({event: number for event, number in given.items() if number is not None})
+        per_day = {event: number for event, number in given.items() if number is not None}
+        found = report(per_day, options["peak_factor"])
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     if options["json"]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from opsportal.tables.commands import Console, add_tables, chosen_tables
-from opsportal.tables.terraform import look, terraform
+from opsportal.tables.terraform import look, refusal, terraform
 
 HELP = "print the tables as Terraform, with imports of those that exist"
 
@@ -18,6 +18,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
+    """Ends with 1 where a table is refused; the others are printed."""
     exported = look(chosen_tables(options["table"]), offline=options["offline"])
     console.show(terraform(exported).rstrip())
-    return 0
+    refused = [one for one in exported if one.refused]
+    for one in refused:
+        console.warn(refusal(one))
+    return 1 if refused else 0

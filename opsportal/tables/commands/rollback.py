@@ -9,6 +9,7 @@ from opsportal.dynamo.backups import Backup, create_backup
 from opsportal.dynamo.deployed import Unknown
 from opsportal.dynamo.migrations import NotFound
 from opsportal.dynamo.rollback import Removal, removals, remove
+from opsportal.environments import is_strict
 from opsportal.tables.commands import Console
 from opsportal.tables.commands.migrate import add_selection
 
@@ -22,7 +23,9 @@ def add_arguments(parser: CommandParser) -> None:
         help="only this migration, and the later ones of its table; the console's own tables need its full name",
     )
     add_selection(parser)
-    parser.add_argument("--environment", default="", help="staging or prod: must be named to delete there")
+    parser.add_argument(
+        "--environment", default="", help="OPSPORTAL_ENV, which must be named to delete outside dev and local"
+    )
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
@@ -53,7 +56,7 @@ def _refuse_the_wrong_environment(named: str) -> None:
         raise CommandError(
             f"--environment says {named}, but OPSPORTAL_ENV is {environment}. Nothing was deleted."
         )
-    if environment != "dev" and not named:
+    if is_strict(environment) and not named:
         raise CommandError(
             f"This would delete tables of {environment}. To do that, add --environment {environment}."
         )

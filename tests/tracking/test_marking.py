@@ -1,0 +1,253 @@
+"""Marking a workflow failed or completed by hand: what is written, watched, undone and left alone."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from opsportal.operations import entries, transactions, undo
+from opsportal.operations.observation import Fate, observe
+from opsportal.operations.transactions import Conflict
+from tests import dumps
+from tests.engines import Engine
+from tests.operations.proxy import LOST, Proxy
+from tests.pages import Page, visit
+from tests.tracking.conftest import Queue
+from tests.tracking.test_actions import BY, OLD, new_id, spent, step, workflow
+from tracking import actions, marking
+from tracking.findings import findings
+from tracking.models import Workflow
+
+pytestmark = pytest.mark.django_db
+VERBS = {"fail": "failed", "complete": "completed"}
+
+
+def do(verb: str, session: str = "s", reason: str = "it hangs", **more: Any) -> Any:
+    act = getattr(marking, verb)
+    return act(session, by=BY, reason=reason, action_id=more.pop("action_id", new_id()), **more)
+
+
+@pytest.fixture
+def table(tables: dict[str, Any]) -> Any:
+    return tables["workflows"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_it_writes_this_and_an_undo_takes_it_back(table: Any, verb: str) -> None:
+    status = VERBS[verb]
+    before = dumps.put(table, "s", workflow("Running"))
+    done = do(verb)
+    after = dumps.item(table, "s") or {}
+    moment = after["lastUpdated"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment["S"])
+    ended = {
+        **before["tradeMatching"]["M"],
+        "status": {"S": "error"},
+        "error": {"S": "it hangs"},
+        "completedAt": moment,
+    }
+    assert after == {
+        **before,
+        "overallStatus": {"S": status},
+        "lastUpdated": moment,
+        f"{status}At": moment,
+        f"{status}By": {"S": "olga"},
+        **({"tradeMatching": {"M": ended}} if verb == "fail" else {}),
+    }
+    found = Workflow.of(after)
+    assert found.ended_at == found.last_updated
+    if verb == "fail":
+        assert found.first_error is not None
+        assert tuple(found.first_error) == ("Trade matching", "it hangs", True)
+    (entry,) = dumps.audit(table)
+    assert (entry.action, entry.actor, entry.reason, entry.has_image) == (
+        f"workflow:{verb}", BY, "it hangs", True,
+    )  # fmt: skip
+    dumps.put(table, "s", {**after, "worker": {"S": "was here"}})
+    undo.undo(entry, by=BY, reason="", action_id=new_id())
+    again = dumps.item(table, "s") or {}
+    assert again.pop("lastUpdated")["S"] >= moment["S"]
+    assert again.pop("worker") == {"S": "was here"}
+    assert again == {name: value for name, value in before.items() if name != "lastUpdated"}
+    assert done.entry.action_id == entry.action_id
+
+
+ENDED = step("success", completedAt={"S": OLD})
+# Which steps a failure is written to, of what was found.
+FAILURES: list[tuple[dict[str, Any], set[str]]] = [
+    # All that run.
+    ({"alpha": step("LOADING"), "beta": step("running"), "gamma": step("pending")}, {"alpha", "beta"}),
+    # None runs: the first that has not ended, for a retry from there on.
+    ({"alpha": ENDED, "beta": step("pending"), "gamma": step("pending")}, {"beta"}),
+    ({"pdfAdapter": ENDED}, {"tradeExtraction"}),
+    ({}, {"pdfAdapter"}),
+    ({"pdfAdapter": {"NULL": True}}, {"pdfAdapter"}),
+    # Nothing is left to fail, or something did: it is the workflow's own error.
+    ({"alpha": ENDED, "beta": step("skipped")}, set()),
+    ({"alpha": step("error", error={"S": "no match"}), "beta": step("pending")}, set()),
+    ({"alpha": step("error"), "beta": step("pending")}, set()),
+    # A step that runs is told all the same.
+    ({"alpha": step("error"), "beta": step("in-progress")}, {"beta"}),
+    # A change can hold only so many.
+    ({f"step{number:03}": step("in-progress") for number in range(200)}, {"step000"}),
+    ({f"a long name of a step, {number}": step("in-progress") for number in range(10, 50)},
+     {f"a long name of a step, {number}" for number in range(10, 50)}),
+    ({f"step{number:03}": step("success") for number in range(200)} | {"zeta": step("running")}, {"zeta"}),
+]  # fmt: skip
+
+
+def test_a_failure_is_where_the_readers_of_the_table_look_for_it(table: Any) -> None:
+    for number, (steps, failing) in enumerate(FAILURES):
+        key, reason = f"s{number}", "it hangs " * 200
+        before = dumps.put(table, key, {"overallStatus": {"S": "processing"}, **steps})
+        done = do("fail", key, reason)
+        after = dumps.item(table, key) or {}
+        fresh = {"status": {"S": "error"}, "error": {"S": reason}, "completedAt": after["lastUpdated"]}
+        own = {"overallStatus", "lastUpdated", "failedAt", "failedBy", "error"}
+        changed = {name for name in after if after[name] != before.get(name)}
+        assert changed - own == failing, steps
+        for name in failing:
+            assert after[name]["M"] == {**before.get(name, {}).get("M", {}), **fresh}
+        assert after.get("error") == (None if failing else {"S": reason})
+        first = Workflow.of(after).first_error
+        assert first is not None
+        assert first.failed
+        (found,) = [one for one in findings(Workflow.of(after)) if one.kind == "marked"]
+        assert ("by olga: it hangs" in found.sentence) == (not failing)
+        recorded = steps.get("alpha", {}).get("M", {}).get("error", {"S": reason})
+        assert first.error == recorded["S"]
+        # Also where the entry holds no more than the beginning of each reason.
+        entry = entries.read_entry(done.entry.action_id, table)
+        assert entry is not None
+        undo.undo(entry, by=BY, reason="", action_id=new_id())
+        assert {**(dumps.item(table, key) or {}), "lastUpdated": 0} == {**before, "lastUpdated": 0}
+
+
+@pytest.mark.no_moto
+def test_only_what_is_no_end_can_be_marked(table: Any, settings: Any) -> None:
+    settings.WORKFLOW_TERMINAL_STATUSES = ["Succeeded ", "timeout"]
+    for status in ("initializing", "PENDING", "processing", "queued", ""):
+        item = workflow(status)
+        if not status:
+            del item["overallStatus"]
+        for verb, becomes in VERBS.items():
+            dumps.put(table, "s", item)
+            do(verb)
+            assert (dumps.item(table, "s") or {})["overallStatus"] == {"S": becomes}
+    for status in ("completed", "FAILED", " Cancelled", "succeeded"):
+        dumps.put(table, "s", workflow(status))
+        for verb, becomes in VERBS.items():
+            sentence = f"It is {status.strip().lower()}; only what is not finished can be marked {becomes}"
+            with dumps.nothing_written(table), pytest.raises(Conflict, match=sentence):
+                do(verb)
+    with dumps.nothing_written(table), pytest.raises(Conflict, match="nothing to cancel"):
+        actions.cancel("s", by=BY, reason="", action_id=new_id())
+    # An end that is no success can be tried again, as a failure can.
+    assert "only what failed" in actions.may_retry(workflow("succeeded"))
+    assert "only what failed" not in actions.may_retry(workflow("TIMEOUT"))
+
+
+@pytest.mark.no_moto
+def test_a_retry_starts_from_what_was_marked_and_clears_the_marks(table: Any, commands: Queue) -> None:
+    marks = {name: {"S": "x"} for name in ("completedAt", "completedBy", "error")}
+    dumps.put(table, "s", workflow(pdfAdapter=step("success", **spent(10, "1")), **marks))
+    do("fail")
+    actions.retry("s", by=BY, reason="", action_id=new_id(), from_failed=True)
+    after = dumps.item(table, "s") or {}
+    assert [message["fromStep"] for message in commands.messages()] == ["tradeMatching"]
+    assert after["tradeMatching"]["M"]["status"] == {"S": "pending"}
+    assert {after[name]["NULL"] for name in (*marks, "failedAt", "failedBy")} == {True}
+    assert Workflow.of(after).first_error is None
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_orchestrator_that_is_quicker_wins(table: Any, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    """By the status of the workflow, or of a step that a failure is written to."""
+    may = getattr(marking, f"may_{verb}")
+    since = [workflow("completed")]
+    if verb == "fail":
+        since.append(workflow(tradeMatching=step("success")))
+    for item in since:
+        dumps.put(table, "s", workflow())
+
+        def slowly(raw: Any, item: Any = item) -> str:
+            dumps.put(table, "s", item)
+            return str(may(raw))
+
+        monkeypatch.setattr(marking, f"may_{verb}", slowly)
+        with pytest.raises(Conflict, match="in the meantime"):
+            do(verb)
+        assert dumps.item(table, "s") == {**item, table.key: {"S": "s"}}
+    assert dumps.audit(table) == []
+
+
+def test_the_same_action_id_marks_once(table: Any) -> None:
+    for verb in VERBS:
+        dumps.put(table, "s", workflow())
+        action_id = new_id()
+        first = do(verb, action_id=action_id)
+        with dumps.nothing_written(table):
+            again = do(verb, action_id=action_id)
+        assert (first.repeated, again.repeated) == (False, True)
+
+
+@pytest.mark.no_moto
+def test_what_became_of_a_mark_is_said(table: Any) -> None:
+    later = {"lastUpdated": {"S": "2099-01-01T00:00:00.000Z"}}
+
+    def fate(entry: Any, raw: Any) -> Fate:
+        return observe(entry, raw, "lastUpdated", actions.keeps).fate
+
+    for verb in VERBS:
+        memory = dumps.put(table, "s", workflow())
+        entry = do(verb).entry
+        ours = dumps.item(table, "s") or {}
+        assert fate(entry, ours) is Fate.REQUESTED
+        assert fate(entry, {**ours, **later}) is Fate.SEEN
+        assert fate(entry, {**memory, **later}) is Fate.OVERWRITTEN
+        undone = undo.undo(entry, by=BY, reason="", action_id=new_id()).entry
+        back = dumps.item(table, "s") or {}
+        assert fate(undone, {**back, **later, "overallStatus": {"S": "completed"}}) is Fate.SEEN
+
+
+@pytest.mark.no_moto
+def test_the_pages_of_a_mark(
+    table: Any,
+    engine: Engine,
+    client_for: Callable[[str], Client],
+    proxied: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who may, what the dialog says, two clicks, a lost answer, and what the item's page says then."""
+    monkeypatch.setattr(transactions, "PAUSE", 0.001)
+    operator, administrator = client_for("operator"), client_for("administrator")
+    item = reverse("tracking:item", args=["s"])
+    for verb, client, who in (("fail", operator, "operator"), ("complete", administrator, "administrator")):
+        url = reverse(f"tracking:{verb}", args=["s"])
+        dumps.put(table, "s", workflow("queued"))
+        lesser = [client_for("viewer")] if verb == "fail" else [client_for("viewer"), operator]
+        with dumps.nothing_written(table):
+            for other in lesser:
+                assert other.post(url, {"action_id": new_id(), "reason": "x"}).status_code == 403
+                assert "may not do this" in visit(other, item).words
+            form = visit(client, url)
+            assert "Its status queued is unknown to the console, and counts as not finished." in form.words
+            assert "It can be undone from the audit trail for 30 days." in form.words
+            if verb == "fail":
+                assert client.post(url, {"action_id": new_id(), "reason": " "}).status_code == 422
+        fields = {"action_id": new_id(), "reason": "it hangs"}
+        proxied.on("TransactWriteItems", LOST, LOST)
+        lost = Page(client.post(url, fields), url)
+        assert lost.status == 503
+        assert "it is not known whether this was done" in lost.words
+        for _ in range(2):
+            assert client.post(url, fields).status_code == 302
+        page = visit(operator, item)
+        spoken = f"Mark {VERBS[verb]}"
+        assert f"{spoken} requested by {who}" in page.words
+        assert page.findings["marked"].startswith(f"Marked {VERBS[verb]} by {who} (20")
+        dumps.put(table, "s", workflow())
+        assert f"{spoken} was overwritten by the worker" in visit(operator, item).words

@@ -1,0 +1,34 @@
+"""Which statuses of a workflow there are, and which of them are an end."""
+
+from django.conf import settings
+
+from opsportal.console.tones import ATTENTION, FAILED, tone_of
+
+# Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
+STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
+_ENDS = frozenset({"completed", "failed", "cancelled"})
+
+
+def lower(status: object) -> str:
+    """As statuses are compared: spellings are one to a person. "" for what is no text."""
+    return status.strip().lower() if isinstance(status, str) else ""
+
+
+def terminal_statuses() -> frozenset[str]:
+    """The statuses that nothing follows, in lower case."""
+    return _ENDS | set(map(lower, settings.WORKFLOW_TERMINAL_STATUSES))
+
+
+def ended_badly(status: str) -> bool:
+    """Failed, cancelled, or what settings name as an end and is no success."""
+    return lower(status) in terminal_statuses() and tone_of(status) in (FAILED, ATTENTION)
+
+
+def is_known(status: str) -> bool:
+    """Whether a document or a setting names it."""
+    return lower(status) in set(map(lower, listed_statuses()))
+
+
+def listed_statuses() -> tuple[str, ...]:
+    """The documented and the configured ones, as they are written."""
+    return (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES, *settings.WORKFLOW_TERMINAL_STATUSES)
