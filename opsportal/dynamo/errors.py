@@ -38,6 +38,16 @@ class DynamoError(Exception):
         self.detail = detail or sentence
         self.statement = statement
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, for a cache: the arguments of a subclass need not be those of its exception."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type["DynamoError"], args: tuple[Any, ...], state: dict[str, Any]) -> "DynamoError":
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class TableMissing(DynamoError):
     kind = "table_missing"
