@@ -261,7 +261,8 @@ def test_the_dialog_says_how_many_steps_one_change_holds(
     few = {f"step{number:03}": step("running") for number in range(61)}
     dumps.put(table, "t", workflow("processing", **few))
     assert "one change of DynamoDB" not in operator.get(url("cancel", "t")).content.decode()
-    assert operator.get("/api/workflows/t").json()["action_notes"] == {}
+    # A mark writes more of each step.
+    assert operator.get("/api/workflows/t").json()["action_notes"].keys() <= {"fail"}
 
 
 def test_retry_without_its_queue_says_which_setting_is_missing(table: Any, operator: Client) -> None:
