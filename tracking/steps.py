@@ -168,6 +168,33 @@ def _start(step: Step) -> tuple[bool, float]:
     return began is None, began.timestamp() if began else 0.0
 
 
+# Steps of a workflow, and characters of a text in one, that a summary holds.
+MAX_STEPS, MAX_TEXT = 60, 300
+
+
+def summary(raw: Mapping[str, Typed]) -> dict[str, Typed]:
+    """The steps of an item as a list shows them: without what only the item's own page has."""
+    listed = [entry["key"] for entry in settings.WORKFLOW_STEPS if entry["key"] in raw]
+    unlisted = [
+        name
+        for name in sorted(raw)
+        if name not in listed and name not in NOT_STEPS and "status" in raw[name].get("M", {})
+    ]
+    return {name: _summarised(raw[name]) for name in [*listed, *unlisted][:MAX_STEPS]}
+
+
+def _summarised(value: Typed) -> Typed:
+    if "M" not in value:
+        return value
+    names = READ | {"retryCount"}
+    return {"M": {name: _cut(member) for name, member in value["M"].items() if name in names}}
+
+
+def _cut(value: Typed) -> Typed:
+    text = value.get("S", "")
+    return {"S": text[:MAX_TEXT] + "…"} if len(text) > MAX_TEXT else value
+
+
 READ = frozenset(
     {"status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "tokenUsage", "error"}
 )

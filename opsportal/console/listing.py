@@ -18,7 +18,7 @@ from opsportal.console.context import Shell
 from opsportal.console.problems import wants_fragment
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.attributes import parse_time
-from opsportal.dynamo.pages import Page
+from opsportal.dynamo.pages import Page, Sampling
 from opsportal.dynamo.partitions import Partitions
 from opsportal.environments import is_strict
 
@@ -51,6 +51,7 @@ class Reading:
     partitions: Iterable[str] = ()
     searched_to: Any = None
     complete: bool = True
+    sample: Sampling | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,12 @@ class Listing:
                 "first_url": self.url() if self.cursor else "",
             },
             "reading": Reading(
-                len(page.items), page.how, page.partitions, stamp_shown(page.searched_to), page.complete
+                len(page.items),
+                page.how,
+                page.partitions,
+                stamp_shown(page.searched_to),
+                page.complete,
+                page.sample,
             ),
             "notes": page.notes,
             "new_rows": f"{page.newer}+" if page.newer_more else page.newer,

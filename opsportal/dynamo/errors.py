@@ -38,6 +38,16 @@ class DynamoError(Exception):
         self.detail = detail or sentence
         self.statement = statement
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, for a cache: the arguments of a subclass need not be those of its exception."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type["DynamoError"], args: tuple[Any, ...], state: dict[str, Any]) -> "DynamoError":
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class TableMissing(DynamoError):
     kind = "table_missing"
@@ -55,6 +65,10 @@ class KeyMismatch(DynamoError):
     kind = "key_mismatch"
     title = "The table's key is not the one configured"
     retry = False
+
+
+class SortKey(KeyMismatch):
+    title = "The table has a sort key"
 
 
 class AccessDenied(DynamoError):
@@ -148,17 +162,15 @@ UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", 
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
 _NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
 _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
+# The operations that name items by their keys, or start at one.
+_WITH_KEYS = frozenset(
+    {
+        "GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan",
+        "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems",
+    }
+)  # fmt: skip
 # AWS's words for a start key of another list, another key, or another query.
 _NO_START = re.compile("provided starting key|exclusive start key", re.IGNORECASE)
-
-
-def key_mismatch(table: "Binding", detail: str = "") -> KeyMismatch:
-    """Of a table whose key is not the one that its settings, or for one of the console's own its declaration, say."""
-    mend = f"Set DYNAMODB_{table.logical.upper()}_KEY to the table's partition key (python manage.py dynamo verify --table {table.logical} names it)."
-    if table.logical not in settings.DYNAMO_TABLES:
-        mend = "It is another program's under the name of one of the console's own: move it away, then run python manage.py dynamo migrate."
-    where = f"{table.name} in {table.region}"
-    return KeyMismatch(f"{where} does not have the partition key {table.key!r}.", mend, detail=detail)
 
 
 @contextmanager
@@ -197,6 +209,8 @@ PASSED_ON = frozenset(
 
 
 def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError:
+    from opsportal.dynamo import keys  # late: it raises this module's errors
+
     details: Any = error.response.get("Error", {})
     code, message = details.get("Code", "Unknown"), details.get("Message", "")
     variable = f"DYNAMODB_{table.logical.upper()}"
@@ -206,11 +220,11 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
-            f"python manage.py dynamo verify --table {table.logical} has the command that adds it.",
+            keys.adds_index(table),
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
-        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it in development: python manage.py dynamo migrate"
+        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it: python manage.py dynamo migrate --table {table.logical}"
         if table.logical not in settings.DYNAMO_TABLES:
             mend = "It is one of the console's own, which python manage.py dynamo migrate creates."
         return TableMissing(f"There is no table {where}.", mend, detail=message)
@@ -235,6 +249,11 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             "and restart it.",
             detail=message,
         )
+    # An engine has many words for a key that is not the table's, so the table is asked.
+    if code == "ValidationException" and error.operation_name in _WITH_KEYS:
+        mismatch = keys.described_mismatch(table)
+        if mismatch and (isinstance(mismatch, SortKey) or not _NO_START.search(message)):
+            return mismatch
     if code == "ValidationException" and _NO_START.search(message):
         return MalformedCursor(
             "The position in this address is not one of this list's.",
@@ -242,7 +261,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code == "ValidationException" and "key element does not match" in message:
-        return key_mismatch(table, message)
+        return keys.key_mismatch(table, message)
     logger.error("unexpected answer about %s", table.name, exc_info=error)
     return DynamoError(f"{error.operation_name} on {where}: {code}: {message}", detail=message)
 

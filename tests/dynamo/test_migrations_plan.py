@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from io import StringIO
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.ledger import Entry, RolledBackMeanwhile, ledger_of
 from opsportal.dynamo.plans import carry_out, migrate, plan
 from opsportal.dynamo.tables import Binding, bindings, own_table
-from opsportal.management.commands import load_demo
 from opsportal.operations.tables import AUDIT
 from opsportal.run import prepare
 from opsportal.tables.commands import Console
@@ -26,6 +23,7 @@ from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.dynamo.migrated import (
     INDEX,
     NAMES,
+    OPTIONS,
     OWN,
     all_as_declared,
     ledger_item,
@@ -34,8 +32,6 @@ from tests.dynamo.migrated import (
     ttl,
 )
 from tests.engines import Engine
-
-OPTIONS = {"target": "", "app": "", "table": [], "plan": False, "yes": False, "accept_index_rejects": False}
 
 
 @pytest.fixture
@@ -258,8 +254,8 @@ def test_a_table_that_is_there_and_differs_is_said_point_by_point_with_the_comma
     assert any("strategy-index" in line for line in differing)
     assert any(line.startswith(f"{table.name} in us-east-1, TTL") for line in differing)
     after = said.index(next(line for line in differing if "strategy-index" in line)) + 1
-    assert "update-table" in said[after]
-    assert f"--table-name {table.name}" in said[after]
+    assert "bounded scan" in said[after]
+    assert said[after + 1].endswith("dynamo migrate --table requests --add-indexes")
 
 
 @pytest.mark.no_moto
@@ -351,7 +347,7 @@ def test_what_was_found_and_is_gone_is_noted_too(place: dict[str, Binding]) -> N
     indexes.remove(table, INDEX, silently)
     (note,) = plan(app="tracking").notes
     assert f"but {table.name} in us-east-1 has no index {INDEX} any more. " in note
-    assert f"rollback --target {NAMES[4]} notes that; then migrate adds it anew" in note
+    assert f"rollback --target {NAMES[4]} notes that; then migrate adds it again" in note
     clients.client(*table.place).delete_table(TableName=table.name)
     (note,) = plan(app="tracking").notes
     assert f"but {table.name} in us-east-1 is not there any more. " in note
@@ -666,18 +662,3 @@ def test_recovery_that_is_on_reaches_from_one_moment_to_another(
         assert recovery.earliest
     else:
         assert str(recovery) == "unknown here"
-
-
-def test_seed_is_load_demo_in_development_only(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = SimpleNamespace(table=bindings()[0], added=3, present=2)
-    times: list[datetime] = []
-    monkeypatch.setattr(load_demo, "load", lambda now: times.append(now) or [loaded])
-    settings.OPSPORTAL_ENV = "qa"
-    with pytest.raises(CommandError, match="Sample data is for dev and local; OPSPORTAL_ENV is qa"):
-        call_command("dynamo", "seed")
-    assert times == []
-    settings.OPSPORTAL_ENV = "dev"
-    out = StringIO()
-    call_command("dynamo", "seed", stdout=out)
-    assert out.getvalue() == f"{loaded.table.name}: 3 added, 2 already there\n"
-    assert len(times) == 1
