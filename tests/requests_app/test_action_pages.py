@@ -169,13 +169,13 @@ def test_a_wrong_form_comes_back_with_what_was_typed(
     ("verb", "status", "sentence"),
     [
         ("cancel", "completed", "It is completed: there is nothing to cancel."),
-        ("cancel", "Cancelled", "It is cancelled: there is nothing to cancel."),
+        ("cancel", "Cancelled", "It is Cancelled: there is nothing to cancel."),
         (
             "retry",
             "processing",
             "It is processing; only what failed, was cancelled or is stuck can be retried.",
         ),
-        ("fail", "Completed", "It is completed; only what is not finished can be marked failed."),
+        ("fail", "Completed", "It is Completed; only what is not finished can be marked failed."),
         ("complete", "failed", "It is failed; only what is not finished can be marked completed."),
         (
             "purge",
