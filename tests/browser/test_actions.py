@@ -411,9 +411,9 @@ def test_a_viewer_reaches_every_button_and_hears_why_it_is_not_to_be_had(
     bar = page.get_by_role("group", name="Actions")
     expect(bar.get_by_role("link")).to_have_count(0)
     buttons = bar.get_by_role("button")
-    expect(buttons).to_have_count(4)
+    expect(buttons).to_have_count(6)
     bar.get_by_role("button").first.focus()
-    for at in range(4):
+    for at in range(6):
         expect(buttons.nth(at)).to_be_focused()
         expect(buttons.nth(at)).to_have_accessible_description("Your role (viewer) may not do this.")
         box = buttons.nth(at).locator(".why-not").bounding_box()

@@ -69,7 +69,7 @@ def test_what_settings_name_an_end_is_treated_as_one(settings: Any) -> None:
     assert not actions.may_cancel(raw("Archived"))
     assert actions.may_purge(raw("archived"), unfinished=False)
     settings.REQUEST_TERMINAL_STATUSES = ["archived", "Timeout"]
-    assert actions.may_cancel(raw("Archived")) == "It is archived: there is nothing to cancel."
+    assert actions.may_cancel(raw("Archived")) == "It is Archived: there is nothing to cancel."
     assert not actions.may_purge(raw("archived"), unfinished=False)
     # An end that is no success can be tried again, as a failure can.
     assert "only what failed" in actions.may_retry(raw("archived"))
