@@ -70,7 +70,7 @@ def test_a_second_load_changes_nothing_and_counts_what_is_there(
     assert (trail(tables), Change.objects.count()) == (entries, changes)
 
 
-@pytest.mark.no_moto  # the first load shows that moto takes the same items
+@pytest.mark.no_moto  # that moto takes the same items is shown below
 def test_people_have_acted_by_real_actions_in_the_past_and_their_rules_have_fired(
     tables: dict[str, Any], client_for: Any
 ) -> None:
@@ -167,7 +167,6 @@ def test_those_at_work_are_left_to_the_simulator_and_those_that_hang_are_not(
 # --- Hostile items -----------------------------------------------------------------------------------
 
 
-@pytest.mark.no_moto  # the first load shows that moto takes the same items
 def test_hostile_items_are_loaded_on_demand_only(tables: dict[str, Any]) -> None:
     call_command("load_demo")
     for name in ("workflows", "requests", "agents"):
