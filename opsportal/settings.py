@@ -286,6 +286,9 @@ WORKFLOW_TERMINAL_STATUSES = env.list("WORKFLOW_TERMINAL_STATUSES", default=[])
 REQUEST_TERMINAL_STATUSES = env.list("REQUEST_TERMINAL_STATUSES", default=[])
 # What may be submitted, beside the types of recent requests.
 REQUEST_TYPES = env.list("REQUEST_TYPES", default=["semaglutide_intelligence"])
+# How new requests and agents are written: auto (as most of the table's own are), documented, or a TOML file's path.
+REQUEST_DIALECT = env.str("REQUEST_DIALECT", default="auto")
+AGENT_DIALECT = env.str("AGENT_DIALECT", default="auto")
 # Minutes without an update after which something that is not finished is called stuck.
 WORKFLOW_STUCK_MINUTES = env.int("WORKFLOW_STUCK_MINUTES", default=15)
 REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)

@@ -8,7 +8,7 @@ from opsportal.operations.changes import Raw
 from opsportal.operations.item_actions import ItemAction, ItemPages
 from opsportal.operations.pages import Button, Offer, action_page, button
 from opsportal.operations.tags import Action
-from registry import actions, queries
+from registry import actions, dialects, queries
 from registry.forms import EditForm, RegisterForm
 from registry.models import Agent
 
@@ -110,7 +110,12 @@ def register(request: HttpRequest) -> HttpResponseBase:
         request,
         offer,
         lambda by, data: actions.register(
-            data["agent_id"], data["texts"], by=by, reason=data["reason"], action_id=data["action_id"]
+            data["agent_id"],
+            data["texts"],
+            by=by,
+            reason=data["reason"],
+            action_id=data["action_id"],
+            dialect=dialects.current(),
         ),
         form_class=RegisterForm,
     )

@@ -12,11 +12,13 @@ from datetime import datetime
 
 from opsportal.console.text import excerpt
 from opsportal.dynamo.attributes import Typed, read_text
-from opsportal.operations.changes import Change, Raw, same, text
+from opsportal.operations.changes import Change, Raw, number, same, text
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 from registry import stamps
+from registry.dialects import DOCUMENTED, Dialect
+from registry.models import DEFAULT_SCORE, is_operational
 from registry.profile import (
     FIELDS,
     HEARTBEAT,
@@ -25,7 +27,7 @@ from registry.profile import (
     attribute_of,
     digest,
     heartbeat_name,
-    is_operational,
+    settled,
     shown,
     status_name,
     written,
@@ -53,33 +55,53 @@ def may_deactivate(raw: Raw) -> str:
 
 
 def may_purge(raw: Raw) -> str:
-    status = status_of(raw)
-    if status == INACTIVE:
+    if status_of(raw) == INACTIVE:
         return ""
-    return f"It is {status or 'without a status'}; deactivate it first: only an inactive agent can be purged."
+    # As it is written.
+    said = excerpt(str(read_text(raw.get(status_name(raw))) or "").strip(), 60) or "without a status"
+    return f"It is {said}; deactivate it first: only an inactive agent can be purged."
 
 
-def register(agent_id: str, texts: Mapping[str, str], *, by: Actor, reason: str, action_id: str) -> Done:
+def register(
+    agent_id: str,
+    texts: Mapping[str, str],
+    *,
+    by: Actor,
+    reason: str,
+    action_id: str,
+    dialect: Dialect = DOCUMENTED,
+) -> Done:
     """Put a new, active agent, provided that there is none with this id. `texts`: `profile.FIELDS` by name,
     as a form has them. Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         if raw is not None:
             raise Conflict("There is an agent with this id already.")
-        item = {
-            target(agent_id).table.key: text(agent_id),
-            **{
-                attribute_of({}, FIELDS[name]): written({}, FIELDS[name], given)
-                for name, given in texts.items()
-                if given
-            },
-            "status": text(ACTIVE),
-            "registeredAt": stamps.milliseconds(now),
-            UPDATED: stamps.milliseconds(now),
-        }
-        return Plan(put=item, watch={name: value for name, value in item.items() if name != "registeredAt"})
+        item = new_item(agent_id, texts, now, action_id, dialect)
+        return Plan(
+            put=item, watch={name: value for name, value in item.items() if name not in dialect.registered}
+        )
 
     return act(Action.AGENT_REGISTER, target(agent_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+def new_item(agent_id: str, texts: Mapping[str, str], now: datetime, action_id: str, dialect: Dialect) -> Raw:
+    """An agent that is active and has not been heard of, in the dialect's layout."""
+    like = dialect.raw
+    item = dialect.made(action_id)
+    for name, given in texts.items():
+        # An empty set can't be stored, and an empty text says nothing.
+        if settled(given, FIELDS[name]):
+            item[attribute_of(like, FIELDS[name])] = written(like, FIELDS[name], given)
+    status = status_name(like)
+    item |= {
+        target(agent_id).table.key: text(agent_id),
+        status: text(spelled(ACTIVE, like.get(status), is_operational(like))),
+        **{name: stamps.written(now, like.get(name)) for name in (*dialect.registered, *dialect.renewed)},
+    }
+    if dialect.score:
+        item["reputationScore"] = number(DEFAULT_SCORE)
+    return item
 
 
 def edit(

@@ -21,13 +21,14 @@ from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Plan, act
 from registry import actions, documents, stamps
+from registry.dialects import DOCUMENTED, Dialect
+from registry.models import is_operational
 from registry.profile import (
     FIELDS,
     HEARTBEAT,
     UPDATED,
     attribute_of,
     heartbeat_name,
-    is_operational,
     settled,
     status_name,
     written,
@@ -72,8 +73,10 @@ class Announcement:
         return entry.note == self.note
 
 
-def register(announced: Announcement, *, by: Actor, reason: str, action_id: str) -> Done:
-    """Put the agent, active and just heard of; of one that is there set what was sent, and keep the rest.
+def register(
+    announced: Announcement, *, by: Actor, reason: str, action_id: str, dialect: Dialect = DOCUMENTED
+) -> Done:
+    """Put the agent, in the dialect's layout, active and just heard of; of one that is there set what was sent, and keep the rest.
     Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
     for attempt in range(ATTEMPTS):
         try:
@@ -81,7 +84,11 @@ def register(announced: Announcement, *, by: Actor, reason: str, action_id: str)
                 return act(
                     Action.AGENT_REGISTER,
                     actions.target(announced.agent_id),
-                    lambda raw, now: _new(announced, now) if raw is None else _again(announced, raw, now),
+                    lambda raw, now: (
+                        _new(announced, now, action_id, dialect)
+                        if raw is None
+                        else _again(announced, raw, now, dialect)
+                    ),
                     by=by,
                     reason=reason,
                     action_id=action_id,
@@ -110,25 +117,25 @@ def pause(attempt: int) -> None:
     time.sleep(PAUSE * 2**attempt * secrets.randbelow(1000) / 1000)
 
 
-def _new(announced: Announcement, now: datetime) -> Plan:
-    moment = stamps.milliseconds(now)
-    item: Raw = {name: documents.typed(value) for name, value in announced.others.items()}
-    for name, given in announced.texts.items():
-        # An empty set can't be stored, and an empty text says nothing.
-        if settled(given, FIELDS[name]):
-            item[attribute_of({}, FIELDS[name])] = written({}, FIELDS[name], given)
-    item |= {
-        actions.target(announced.agent_id).table.key: text(announced.agent_id),
-        "status": text(actions.ACTIVE),
-        **dict.fromkeys(("registeredAt", UPDATED, HEARTBEAT[0]), moment),
+def _new(announced: Announcement, now: datetime, action_id: str, dialect: Dialect) -> Plan:
+    like = dialect.raw
+    item: Raw = {
+        **{name: documents.typed(value) for name, value in announced.others.items()},
+        **actions.new_item(announced.agent_id, announced.texts, now, action_id, dialect),
     }
-    item.setdefault("type", text("dynamic"))
-    item.setdefault("name", text(announced.agent_id))
-    watch = {name: value for name, value in item.items() if name != "registeredAt"}
+    # What it sent counts before an id that is made new.
+    item |= {
+        name: documents.typed(announced.others[name]) for name in dialect.made("") if name in announced.others
+    }
+    beat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
+    item[beat] = stamps.written(now, like.get(beat))
+    item.setdefault(attribute_of(like, FIELDS["type"]), text("dynamic"))
+    item.setdefault(attribute_of(like, FIELDS["name"]), text(announced.agent_id))
+    watch = {name: value for name, value in item.items() if name not in dialect.registered}
     return Plan(put=item, watch=watch, note=announced.note)
 
 
-def _again(announced: Announcement, raw: Raw, now: datetime) -> Plan:
+def _again(announced: Announcement, raw: Raw, now: datetime, dialect: Dialect) -> Plan:
     change = Change(raw).guard(status_name(raw), UPDATED)
     watch: Raw = {}
     values: dict[str, Typed | None] = {}
@@ -141,7 +148,7 @@ def _again(announced: Announcement, raw: Raw, now: datetime) -> Plan:
     status = status_name(raw)
     values[status] = text(actions.spelled(actions.ACTIVE, raw.get(status), is_operational(raw)))
     beat = heartbeat_name(raw) or HEARTBEAT[is_operational(raw)]
-    values[beat] = stamps.written(now, raw.get(beat))
+    values[beat] = stamps.written(now, raw.get(beat) or dialect.raw.get(beat))
     if UPDATED in raw or not is_operational(raw):
         values[UPDATED] = stamps.written(now, raw.get(UPDATED))
     for name, value in values.items():

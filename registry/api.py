@@ -13,7 +13,7 @@ from ninja import Body, Query, Router, Schema
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from opsportal.api import effects
-from opsportal.api.answers import JSON, answer, now_text, time_text, words
+from opsportal.api.answers import JSON, answer, now_text, number, time_text, words
 from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
 from opsportal.api.guards import caller_of
 from opsportal.api.lists import FilterText, StrictQuery
@@ -21,10 +21,12 @@ from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.errors import DynamoError
 from opsportal.operations.outcomes import Conflict, Missing, Unknown
-from registry import actions, announcements, discovery, heartbeats, queries, stamps
+from registry import actions, announcements, dialects, discovery, heartbeats, queries, stamps
 from registry.announced import AgentId, RegisterIn, announced_by
-from registry.announcements import DECIDED
+from registry.announcements import DECIDED, Announcement
+from registry.models import DEFAULT_SCORE
 from registry.profile import HEARTBEAT, UPDATED
 
 router = Router(tags=["Agents"])
@@ -175,10 +177,18 @@ class RegisterOut(Schema):
 @requires("registry.register_agents")
 def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse:
     announced = announced_by(body.profile)
+    dialect = dialects.current()
+    if missing := dialect.missing(announced.others):
+        raise Invalid(
+            Wrong("body", ("profile", name), "This is needed: the setting AGENT_DIALECT requires it.")
+            for name in missing
+        )
     try:
         done = effects.carry_out(
             request,
-            lambda by, action_id: announcements.register(announced, by=by, reason="", action_id=action_id),
+            lambda by, action_id: announcements.register(
+                announced, by=by, reason="", action_id=action_id, dialect=dialect
+            ),
             kind="agents",
             reason="",
             state=STATE,
@@ -192,6 +202,7 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
     stamp = int(stamps.milliseconds(moment)["N"]) if isinstance(moment, datetime) else None
     agent = {
         **body.profile.model_dump(exclude=set(DECIDED) - {"id"}, exclude_unset=True),
+        **_kept(announced, stamp),
         "status": actions.ACTIVE,
         "lastHeartbeat": stamp,
         "updatedAt": stamp,
@@ -201,6 +212,26 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
         201,
         {"Location": url_of(announced.agent_id), **effects.headers_of(done)},
     )
+
+
+def _kept(announced: Announcement, stamp: int | None) -> dict[str, Any]:
+    """What the registry keeps of the agent, and discovery services answer: as it is now, where it can be read."""
+    try:
+        agent = queries.agent(announced.agent_id)
+    except DynamoError:
+        agent = None
+    if agent is None:
+        return {
+            "type": announced.texts.get("type") or "dynamic",
+            "registeredAt": stamp,
+            "reputationScore": DEFAULT_SCORE,
+        }
+    since = agent.registered_at
+    return {
+        "type": words(agent.declared_type),
+        "registeredAt": int(stamps.milliseconds(since)["N"]) if isinstance(since, datetime) else stamp,
+        "reputationScore": number(agent.reputation),
+    }
 
 
 def _busy(sentence: str, more: Mapping[str, Any]) -> ApiProblem:
@@ -220,6 +251,7 @@ class HeartbeatOut(Schema):
     success: Literal[True]
     message: str
     id: str
+    type: str | None
     status: str | None = Field(description="What is declared: an inactive agent stays so.")
     timestamp: str
 
@@ -244,6 +276,7 @@ def send_heartbeat(request: HttpRequest, body: Body[HeartbeatIn]) -> HttpRespons
             "success": True,
             "message": "Heartbeat received",
             "id": body.id,
+            "type": words(agent.declared_type),
             "status": words(agent.declared_status),
             "timestamp": now_text(),
         }

@@ -8,7 +8,7 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.subjects import Subject, register
-        from registry import actions, versions, watches
+        from registry import actions, dialects, versions, watches
 
         register(
             Subject(
@@ -22,4 +22,5 @@ class RegistryConfig(AppConfig):
                 written=versions.written,
             )
         )
+        dialects.check()
         watches.register_all()

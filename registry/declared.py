@@ -56,7 +56,8 @@ class Declared:
 def declared_by(agent: Agent) -> Declared:
     """From `successRate` or `error_rate` (one gives the other), `avg_latency_ms`, and the tiers' `responseSLA`
     and `uptime`."""
-    success, errors = _share(agent.success_rate), _share(agent.error_rate)
+    success = _share(agent.success_rate) if agent.declares_success else None
+    errors = _share(agent.error_rate)
     if success is None and errors is not None:
         success = 1 - errors
     elif errors is None and success is not None:

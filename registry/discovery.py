@@ -24,7 +24,7 @@ from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import AccessDenied, translated
 from opsportal.dynamo.pages import Raw
 from registry import versions
-from registry.models import Agent
+from registry.models import DEFAULT_SCORE, Agent
 from registry.versions import Known, Version
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ DOCUMENTS = {
 
 
 def document(agent: Agent) -> dict[str, Any]:
-    """The agent as it is answered: its id, and every attribute of its item as plain JSON."""
+    """The agent as it is answered: its id, every attribute of its item as plain JSON, and the default reputation where
+    it has none."""
     found: dict[str, Any] = {"id": agent.id}
     left_out = ("id", agent.binding().key)
     for name, value in agent.raw.items():
@@ -54,6 +55,8 @@ def document(agent: Agent) -> dict[str, Any]:
             found[name] = read if isinstance(read, dict | list) else plain(value)
         else:
             found[name] = plain(value)
+    if agent.reputation_score is None:
+        found["reputationScore"] = DEFAULT_SCORE
     return found
 
 
@@ -100,7 +103,7 @@ class Offer:
 def offer(raw: Raw) -> Offer:
     """The agent of an item, whatever it holds."""
     agent = Agent.of(raw)
-    score = agent.reputation_score
+    score = agent.reputation
     tiers = [tier for tier in agent.tiers if tier.odd is None]
     responses = {tier.name: value for tier in tiers if (value := _figure(tier.response_ms)) is not None}
     if not responses and isinstance(agent.avg_latency_ms, Decimal):

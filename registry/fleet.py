@@ -97,7 +97,7 @@ def offered(agents: Iterable[Agent]) -> list[Offered]:
 def _offered(capability: str, agents: list[Agent]) -> Offered:
     active = [agent for agent in agents if agent.is_active]
     ready = [agent for agent in active if agent.health == HEALTHY]
-    rated = [(agent.reputation_score, agent.id, agent) for agent in ready or agents]
+    rated = [(agent.reputation, agent.id, agent) for agent in ready or agents]
     best = max(
         ((score, key, agent) for score, key, agent in rated if isinstance(score, Decimal)),
         key=lambda one: one[:2],

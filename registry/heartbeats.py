@@ -18,10 +18,10 @@ from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, new_action_id
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Missing, Plan, act
-from registry import actions, stamps
+from registry import actions, dialects, stamps
 from registry.announcements import ATTEMPTS, pause
-from registry.models import HEALTHY, Agent
-from registry.profile import HEARTBEAT, heartbeat_name, is_operational
+from registry.models import HEALTHY, Agent, is_operational
+from registry.profile import HEARTBEAT, heartbeat_name
 
 # The entry of a day has an id that follows from what it is of, so that no two are written.
 _NAMESPACE = uuid.UUID("f0a1c7de-6c6c-5d0b-8f39-3d2a2b6f1c11")
@@ -65,8 +65,12 @@ def _entry_of_day(agent_id: str, by: Actor, now: datetime) -> str:
 
 
 def _change(raw: Raw, now: datetime) -> Change:
-    name = heartbeat_name(raw) or HEARTBEAT[is_operational(raw)]
-    return Change(raw).guard(name).set(name, stamps.written(now, raw.get(name)))
+    name = heartbeat_name(raw)
+    like = raw.get(name)
+    if not name:  # the first: as those of the others are
+        name = HEARTBEAT[is_operational(raw)]
+        like = dialects.current().raw.get(name)
+    return Change(raw).guard(name).set(name, stamps.written(now, like))
 
 
 def _beat_with_entry(agent_id: str, by: Actor, action_id: str, note: str) -> Raw | None:

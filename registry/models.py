@@ -18,11 +18,13 @@ from opsportal.console.numbers import as_number
 from opsportal.console.tones import ATTENTION, RUNNING
 from opsportal.dynamo.attributes import (
     DocumentAttribute,
+    ListAttribute,
     Malformed,
     NumberAttribute,
     TextAttribute,
     TextsAttribute,
     TimeAttribute,
+    Typed,
     read_text,
 )
 from opsportal.dynamo.models import DynamoModel
@@ -30,6 +32,15 @@ from opsportal.dynamo.models import DynamoModel
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = "healthy", "degraded", "offline", "unknown"
 HEALTHS = (HEALTHY, DEGRADED, OFFLINE, UNKNOWN)
 TIERS = ("basic", "pro", "premium")
+# The reputation of an agent that has none yet, as discovery services write and read it.
+DEFAULT_SCORE = 50
+
+
+def is_operational(raw: Mapping[str, Typed]) -> bool:
+    """Whether the item has the layout of an operational registry, whose names are others."""
+    ours = ("status", "type", "lastHeartbeat")
+    theirs = ("deployment_status", "agent_type", "last_heartbeat")
+    return any(name in raw for name in theirs) and not any(name in raw for name in ours)
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ class Agent(DynamoModel):
     name = TextAttribute()
     endpoint = TextAttribute()
     capabilities = TextsAttribute()
+    tools = ListAttribute()
     status = TextAttribute()
     deployment_status = TextAttribute()
     type = TextAttribute()
@@ -146,7 +158,11 @@ class Agent(DynamoModel):
 
     @property
     def offers(self) -> list[str]:
-        """The capabilities that are texts; a text in place of the list is the one capability."""
+        """The capabilities that are texts; a text in place of the list is the one capability. Operational registries
+        have `tools` instead: texts, or maps with a name."""
+        if self.capabilities is None and isinstance(self.tools, list) and is_operational(self.raw):
+            names = [read_text(tool["M"].get("name") if "M" in tool else tool) for tool in self.tools]
+            return [name for name in names if isinstance(name, str) and name]
         if isinstance(self.capabilities, Malformed):
             alone = read_text(self.capabilities.value)
             return [alone] if isinstance(alone, str) else []
@@ -171,22 +187,36 @@ class Agent(DynamoModel):
         return found
 
     @property
+    def declares_success(self) -> bool:
+        """Registries write a `successRate` of 0 for an agent that declared none."""
+        return self.success_rate is not None and self.success_rate != 0
+
+    @property
     def success_percent(self) -> Decimal | Malformed | None:
         """`successRate` (0 to 1) in percent; else what an `error_rate` leaves."""
+        if not self.declares_success:
+            return (1 - self.error_rate) * 100 if isinstance(self.error_rate, Decimal) else None
         if isinstance(self.success_rate, Decimal):
             if not 0 <= self.success_rate <= 1:
                 return Malformed(self.raw["successRate"], "expected a rate from 0 to 1")
             return self.success_rate * 100
-        if self.success_rate is None and isinstance(self.error_rate, Decimal):
-            return (1 - self.error_rate) * 100
         return self.success_rate
+
+    @property
+    def reputation(self) -> Decimal | Malformed:
+        """`reputationScore`, the default where there is none."""
+        return Decimal(DEFAULT_SCORE) if self.reputation_score is None else self.reputation_score
+
+    @property
+    def reputation_is_default(self) -> bool:
+        return self.reputation == DEFAULT_SCORE
 
     @property
     def reputation_share(self) -> str:
         """`reputationScore` for a bar, held between 0 and 100; "" where there is no number."""
-        if not isinstance(self.reputation_score, Decimal):
+        if not isinstance(self.reputation, Decimal):
             return ""
-        return f"{min(max(self.reputation_score, Decimal(0)), Decimal(100)):.1f}"
+        return f"{min(max(self.reputation, Decimal(0)), Decimal(100)):.1f}"
 
     @property
     def tiers(self) -> list[Tier]:

@@ -18,6 +18,7 @@ from opsportal.dynamo.attributes import (
 from opsportal.dynamo.foreign_json import parse as parse_foreign
 from opsportal.operations.changes import NULL, Raw
 from registry import documents
+from registry.models import is_operational
 
 Kind = Literal["text", "texts", "document"]
 
@@ -38,7 +39,7 @@ FIELDS = {
     for field in (
         Field("name", "Name", ("name", "agent_name")),
         Field("endpoint", "Endpoint", ("endpoint",), most=2048),
-        Field("capabilities", "Capabilities", ("capabilities",), "texts"),
+        Field("capabilities", "Capabilities", ("capabilities", "tools"), "texts"),
         Field("tags", "Tags", ("tags",), "texts"),
         Field("type", "Type", ("type", "agent_type"), most=60),
         Field("protocol", "Protocol", ("protocol",)),
@@ -60,17 +61,13 @@ UPDATED = "updatedAt"
 MOST_LINES = 100
 
 
-def is_operational(raw: Raw) -> bool:
-    """Whether the item has the layout of an operational registry, whose names are others."""
-    ours = ("status", "type", "lastHeartbeat")
-    theirs = ("deployment_status", "agent_type", "last_heartbeat")
-    return any(name in raw for name in theirs) and not any(name in raw for name in ours)
-
-
 def attribute_of(raw: Raw, field: Field) -> str:
     """Where this item keeps the field, or would."""
-    if field.name == "type" and is_operational(raw):
+    operational = is_operational(raw)
+    if field.name == "type" and operational:
         return "agent_type"
+    if field.name == "capabilities" and not operational:
+        return "capabilities"
     return _first(raw, field.attributes) or field.attributes[0]
 
 

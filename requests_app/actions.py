@@ -20,11 +20,12 @@ from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.outbox import Message
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, OtherIntent, Plan, act
+from requests_app.dialects import DOCUMENTED, Dialect, fresh_progress
 from requests_app.findings import is_stuck
 from requests_app.models import IntelligenceRequest
-from requests_app.stamps import written
+from requests_app.stamps import stamp, written
 from requests_app.statuses import ended_badly, terminal_statuses
-from requests_app.submission import Submission, fresh_progress
+from requests_app.submission import Submission
 
 GONE = "There is no request with this id any more."
 
@@ -39,7 +40,8 @@ def status_of(raw: Raw) -> str:
 
 
 def said(raw: Raw) -> str:
-    return excerpt(status_of(raw), 60) or "without a status"
+    """The status as it is written."""
+    return excerpt(str(read_text(raw.get("status")) or "").strip(), 60) or "without a status"
 
 
 def may_cancel(raw: Raw) -> str:
@@ -79,7 +81,7 @@ def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         raw = _there(raw)
         _only_if(may_cancel(raw))
         change = _change(raw)
-        moment = text(written(now, raw.get("updated_at")))
+        moment = stamp(now, raw.get("updated_at"))
         change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
         record_status(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
         return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
@@ -101,14 +103,14 @@ def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
         if not ended_badly(status_of(raw)):
             # A worker that is alive after all may renew no other stamp.
             change.guard(("progress", "last_updated"), "started_at")
-        moment = text(written(now, raw.get("updated_at")))
+        moment = stamp(now, raw.get("updated_at"))
         retries = retry_count(raw) + 1
         watch = {"status": text("pending"), "updated_at": moment}
         change.set("status", text("pending")).set("updated_at", moment)
         change.set("completed_at", NULL).set("started_at", NULL)
         if "status_message" in raw:
             change.set("status_message", NULL)
-        _reset_progress(change, fresh_progress(moment["S"]))
+        _reset_progress(change, fresh_progress(moment))
         if _has_metadata(raw):
             change.set(("processing_metadata", "retry_count"), number(retries))
             watch["processing_metadata.retry_count"] = number(retries)
@@ -130,8 +132,10 @@ def submit(
     action_id: str,
     like: str = "",
     milliseconds: int | None = None,
+    dialect: Dialect = DOCUMENTED,
 ) -> Done:
     """Write a new request; strategy `sqs` gets a message. `like`: the id of the request it was drawn from.
+    `dialect`: how the item is written.
 
     The id of the request is the target of the entry. `milliseconds`: the time in it. Raises as `cancel`,
     OtherIntent where the action_id has made another request; without `milliseconds`, ValueError for one that
@@ -141,7 +145,9 @@ def submit(
     def decide(raw: Raw | None, now: datetime) -> Plan:
         if raw is not None:
             raise Conflict("There is a request with this id already.")
-        item = submission.item(by=by, action_id=action_id, now=now, milliseconds=milliseconds)
+        item = submission.item(
+            by=by, action_id=action_id, now=now, milliseconds=milliseconds, dialect=dialect
+        )
         return Plan(
             put=item,
             watch={name: item[name] for name in ("status", "updated_at")},
@@ -156,18 +162,23 @@ def submit(
 _TIME_OF_ID = re.compile(r"req_(\d{1,15})_")
 
 
-def submit_once(submission: Submission, *, by: Actor, reason: str, action_id: str) -> Done:
+def submit_once(
+    submission: Submission, *, by: Actor, reason: str, action_id: str, dialect: Dialect = DOCUMENTED
+) -> Done:
     """As `submit`, for an action_id that a program chose: the time in the request's id is that of the first
     submission under it. Raises as `submit`."""
-    try:
+
+    def once() -> Done:
+        milliseconds = _first_time(action_id)
         return submit(
-            submission, by=by, reason=reason, action_id=action_id, milliseconds=_first_time(action_id)
+            submission, by=by, reason=reason, action_id=action_id, milliseconds=milliseconds, dialect=dialect
         )
+
+    try:
+        return once()
     except OtherIntent:
         # Of two at once the quicker has set the time.
-        return submit(
-            submission, by=by, reason=reason, action_id=action_id, milliseconds=_first_time(action_id)
-        )
+        return once()
 
 
 def _first_time(action_id: str) -> int:

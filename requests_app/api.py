@@ -1,14 +1,11 @@
 """The API of requests: submit, list, read, cancel, retry."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Schema
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from opsportal import patterns
 from opsportal.api import effects
 from opsportal.api.answers import (
     FindingOut,
@@ -20,19 +17,16 @@ from opsportal.api.answers import (
     time_text,
     words,
 )
-from opsportal.api.documents import ATTRIBUTES
-from opsportal.api.effects import NO_REASON, EffectOut, Reason, ReasonIn
+from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
 from opsportal.api.lists import FilterText, RangedQuery, page_document
-from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
-from opsportal.dynamo.errors import DynamoError
-from requests_app import actions, queries, submission
-from requests_app.fields import BatchSize, CustomParams, Retries, Share
+from requests_app import actions, dialects, queries
 from requests_app.findings import findings
-from requests_app.json_objects import MOST_CHARACTERS, MOST_LEVELS
 from requests_app.models import IntelligenceRequest
-from requests_app.submission import Config, Submission
+from requests_app.overtaken import overtakers
+from requests_app.submitted import SubmissionIn, asked_by
 
 router = Router(tags=["Requests"])
 
@@ -64,7 +58,9 @@ class RequestOut(Schema):
     started_at: str | None
     completed_at: str | None
     progress: ProgressOut
-    error: str | None = Field(description="The first.")
+    error: str | None = Field(
+        description="The first; of a failed request without any, what its status message says."
+    )
 
 
 class RequestItemOut(RequestOut):
@@ -86,55 +82,6 @@ class RequestQuery(RangedQuery):
     q: FilterText = Field("", description="Text in the id, the project, the user or the type.")
     sort: Literal["", "newest", "priority"] = Field("", description="Empty: what the filters suggest.")
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
-
-
-def _no_text(value: Any) -> Any:
-    """Forms have text for everything, JSON has numbers and objects."""
-    if isinstance(value, str):
-        raise PydanticCustomError("text", "It must not be a text.")
-    return value
-
-
-def _share(value: Any) -> Any:
-    if isinstance(value, str) and not patterns.whole(patterns.SHARE, value):
-        raise PydanticCustomError("share", "0 to 1, with at most six decimals.")
-    return value
-
-
-NoText = BeforeValidator(_no_text)
-
-
-class ConfigIn(Config):
-    quality_threshold: Annotated[Share, BeforeValidator(_share)]
-    batch_size: Annotated[BatchSize, NoText]
-    max_retries: Annotated[Retries, NoText]
-    custom_params: Annotated[
-        CustomParams,
-        NoText,
-        Field(
-            default_factory=dict,
-            description=f"At most {MOST_CHARACTERS:,} characters and {MOST_LEVELS} levels.",
-            json_schema_extra={**ATTRIBUTES},
-        ),
-    ]
-
-
-def _with_known_types(schema: dict[str, Any]) -> None:
-    if settings.REQUEST_TYPES:
-        known = {
-            "enum": list(settings.REQUEST_TYPES),
-            "description": "Those of recent requests are taken too.",
-        }
-        schema["properties"]["request_type"] |= known
-
-
-class SubmissionIn(Submission):
-    """A new request, with the bounds of the console's form."""
-
-    model_config = ConfigDict(json_schema_extra=_with_known_types)
-
-    config: ConfigIn
-    reason: Reason = ""
 
 
 def _links(pointer: str) -> dict[str, Any]:
@@ -167,10 +114,13 @@ def _links(pointer: str) -> dict[str, Any]:
 )
 @requires("requests_app.submit_requests")
 def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpResponse:
-    asked = _known(body)
+    dialect = dialects.current()
+    asked = asked_by(body, dialect)
     done = effects.carry_out(
         request,
-        lambda by, action_id: actions.submit_once(asked, by=by, reason=body.reason, action_id=action_id),
+        lambda by, action_id: actions.submit_once(
+            asked, by=by, reason=body.reason, action_id=action_id, dialect=dialect
+        ),
         kind="requests",
         reason=body.reason,
         state=STATE,
@@ -178,20 +128,6 @@ def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpRespon
     url = url_of(done.entry.target.key)
     headers = {"Location": url, **effects.headers_of(done)}
     return answer(effects.effect(done, "requests", url), 201, headers)
-
-
-def _known(body: SubmissionIn) -> Submission:
-    """Validated again with the types of request that are known, which django-ninja can't pass on."""
-    try:
-        types = queries.request_types()
-    except DynamoError:
-        types = None
-    try:
-        return submission.read(body.model_dump(exclude={"reason"}), types)
-    except ValidationError as error:
-        raise Invalid(
-            Wrong("body", problem.loc, problem.sentence) for problem in submission.problems(error)
-        ) from error
 
 
 @router.get(
@@ -229,7 +165,7 @@ def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
     if found is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
     document = _row(found) | {
-        "findings": findings_of(findings(found)),
+        "findings": findings_of(findings(found, overtakers=overtakers(found))),
         "attributes": attributes(found.raw),
     }
     return answer(document)

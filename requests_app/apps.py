@@ -10,7 +10,7 @@ class RequestsConfig(AppConfig):
         from opsportal.operations.subjects import Subject, register
         from opsportal.tables import ages
         from opsportal.tables.retention import rules
-        from requests_app import marking, outgoing, queries, watches
+        from requests_app import dialects, marking, outgoing, queries, watches
         from requests_app.retention import RULE
         from requests_app.statuses import terminal_statuses
 
@@ -32,6 +32,7 @@ class RequestsConfig(AppConfig):
                 record_undo=marking.record_undo,
             )
         )
+        dialects.check()
         watches.register_all()
         rules.register(RULE)
         ages.register(ages.Watched(queries.SAMPLED, queries.statuses, terminal_statuses))

@@ -1,12 +1,17 @@
 """A request in the making: what stands in the form as text, whether or not it could be sent."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from requests_app.submission import Problem
+from opsportal.dynamo.attributes import Typed, raw_text
+from opsportal.dynamo.dialects import Extra
+from requests_app import typed_json
+from requests_app.source_shapes import SPELLINGS, SourceShape
+from requests_app.submission import Given, Problem
 
 # Of the submission, and of its config.
 OUTER = ("project_id", "user_id", "request_type", "priority", "processing_strategy")
@@ -24,6 +29,7 @@ LABELS = {
     "batch_size": "Batch size",
     "max_retries": "Most retries",
     "custom_params": "Custom parameters",
+    "source_shape": "Names of a source's fields",
 }
 # Seed 002's values.
 DEFAULTS = {
@@ -38,15 +44,74 @@ DEFAULTS = {
 
 
 class Source(NamedTuple):
-    """One row of the sources."""
+    """One row of the sources. `own`: what it keeps of another request, as `own_of` writes it."""
 
     name: str = ""
     base_url: str = ""
     source_type: str = ""
+    own: str = ""
 
     @property
     def blank(self) -> bool:
-        return not any(text.strip() for text in self)
+        return not any(text.strip() for text in self[:3])
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """`own` as `submission.Source` takes it; empty for what nobody wrote there but a stranger."""
+        try:
+            own = json.loads(self.own) if self.own else {}
+            if "whole" in own:
+                return {"whole": typed_json.checked(own["whole"])}
+            if not own:
+                return {}
+            fields = tuple((str(name), role) for name, role in own["fields"] if role in SPELLINGS)
+            more = typed_json.checked({"M": own["more"]})["M"]
+        except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
+            return {}
+        return {"shape": SourceShape(fields), "more": more}
+
+    @property
+    def note(self) -> str:
+        """What a person should know of `own`: the names of its fields, and what else it has."""
+        kept = self.kept
+        if "whole" in kept:
+            return f"As it was: {typed_json.written(kept['whole'])}"
+        if not kept:
+            return ""
+        more = typed_json.written({"M": kept["more"]}) if kept["more"] else ""
+        return f"As {kept['shape'].label}{' and ' + more if more else ''}"
+
+    def data(self, shape: SourceShape | None) -> dict[str, Any]:
+        """`shape`: that of a source without one of its own."""
+        kept = self.kept
+        if "whole" in kept:
+            return kept
+        kept = kept or ({"shape": shape} if shape else {})
+        return {"name": self.name, "base_url": self.base_url, "source_type": self.source_type, **kept}
+
+
+def own_of(shape: SourceShape, more: Mapping[str, Typed]) -> str:
+    """For `Source.own`: the shape of a source, and its further members."""
+    return raw_text({"fields": shape.fields, "more": dict(more)})
+
+
+def own_whole(value: Typed) -> str:
+    """For `Source.own` of a source that has no parts."""
+    return raw_text({"whole": value})
+
+
+class ExtraRow(NamedTuple):
+    """An attribute that the documents do not name. `within`: "" for the item's own, "config" for one in there;
+    `kind`: S, N, BOOL, or json for DynamoDB's JSON."""
+
+    name: str
+    within: str = ""
+    kind: str = "S"
+    value: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.within}.{self.name}" if self.within else self.name
 
 
 _ROW = re.compile(r"(add|remove)-(keyword|source)(?:-(\d{1,4}))?")
@@ -54,11 +119,15 @@ _ROW = re.compile(r"(add|remove)-(keyword|source)(?:-(\d{1,4}))?")
 
 @dataclass
 class Draft:
-    """`texts`: the values of OUTER and INNER by name."""
+    """`texts`: the values of OUTER and INNER by name. `shape`: the label of the shape that was chosen for sources without
+    one of their own, which is `chosen`."""
 
     texts: dict[str, str]
     keywords: list[str] = field(default_factory=lambda: [""])
     sources: list[Source] = field(default_factory=lambda: [Source()])
+    extras: list[ExtraRow] = field(default_factory=list)
+    shape: str = ""
+    chosen: SourceShape | None = None
 
     def data(self) -> dict[str, Any]:
         """What `submission.read` takes. Blank rows are left out."""
@@ -67,9 +136,35 @@ class Draft:
             "config": {
                 **{name: self.texts[name] for name in INNER},
                 "keywords": [self.keywords[row] for row in self._keyword_rows],
-                "sources": [self.sources[row]._asdict() for row in self._source_rows],
+                "sources": [self.sources[row].data(self.chosen) for row in self._source_rows],
+                "more": self._given("config"),
             },
+            "extra": self._given(""),
         }
+
+    def ask_for(self, extras: Iterable[Extra]) -> None:
+        """A row for each of these attributes of the item that has none yet."""
+        rows = {row.name for row in self.extras if not row.within}
+        self.extras += [ExtraRow(one.name, "", one.kind) for one in extras if one.name not in rows]
+
+    def leave_out(self, made: Iterable[Extra]) -> None:
+        """What is made new by now, though it was not when the form was opened."""
+        names = {one.name for one in made}
+        self.extras = [row for row in self.extras if row.within or row.name not in names]
+
+    def _given(self, within: str) -> dict[str, Given]:
+        """What is emptied is left out."""
+        rows = [row for row in self.extras if row.within == within and row.value.strip()]
+        return {row.name: Given(row.kind, row.value) for row in rows}
+
+    @property
+    def needs_shape(self) -> bool:
+        """Whether a source has no shape of its own."""
+        return any(not self.sources[row].kept for row in self._source_rows)
+
+    def extra_row(self, within: str, name: str) -> str:
+        found = (at for at, row in enumerate(self.extras) if (row.within, row.name) == (within, name))
+        return f"extra-{next(found, 0)}"
 
     @property
     def _keyword_rows(self) -> list[int]:
@@ -86,6 +181,10 @@ class Draft:
                 return f"keyword-{self._keyword_rows[at]}"
             case ("config", "sources", int(at), str(name)):
                 return f"source-{self._source_rows[at]}-{name}"
+            case ("extra", str(name), *_):
+                return self.extra_row("", name)
+            case ("config", "more", str(name), *_):
+                return self.extra_row("config", name)
             case ("config", str(name), *_) | (str(name), *_) if name in (
                 *OUTER,
                 *INNER,
@@ -120,13 +219,23 @@ def blank(user: str, types: Sequence[str]) -> Draft:
     return Draft({"project_id": "", "user_id": user, "request_type": first, **DEFAULTS})
 
 
+# Of the attributes that the documents do not name, rows of a form.
+MAX_EXTRAS = 100
+
+
 def posted(post: Any) -> Draft:
     """What was sent, as it was typed. `post` is a QueryDict; nothing in it is trusted."""
-    rows = zip_longest(
-        *(post.getlist(name) for name in ("source_name", "source_url", "source_type")), fillvalue=""
-    )
+    names = ("source_name", "source_url", "source_type")
+    # A row that a program sends without the last has none.
+    columns = [*(post.getlist(name) for name in names), post.getlist("source_own")]
+    columns[3] = columns[3][: max(map(len, columns[:3]))]
+    rows = zip_longest(*columns, fillvalue="")
+    extra_names = ("extra_name", "extra_within", "extra_kind", "extra_value")
+    extras = zip(*(post.getlist(name)[:MAX_EXTRAS] for name in extra_names), strict=False)
     return Draft(
         {name: post.get(name, "") for name in (*OUTER, *INNER)},
         post.getlist("keyword") or [""],
         [Source(*row) for row in rows] or [Source()],
+        [ExtraRow(*row) for row in extras if row[1] in ("", "config")],
+        post.get("source_shape", ""),
     )

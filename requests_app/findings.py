@@ -10,6 +10,7 @@ from opsportal.console.clock import absolute
 from opsportal.console.findings import Finding, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED
+from opsportal.dynamo.partitions import Count
 from requests_app.models import IntelligenceRequest
 from requests_app.statuses import lower
 
@@ -41,18 +42,28 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
     return [Finding("marked", ATTENTION, f"{excerpt(message, 240)}{when}.")]
 
 
-def findings(request: IntelligenceRequest, now: datetime | None = None) -> list[Finding]:
-    """Every finding of a whole item."""
+NOBODY = Count(0)
+
+
+def findings(
+    request: IntelligenceRequest, now: datetime | None = None, overtakers: Count = NOBODY
+) -> list[Finding]:
+    """Every finding of a whole item. `overtakers`: the requests that were taken though they came after it."""
     now = now or datetime.now(UTC)
     found = []
     status = lower(request.status)
     if is_stuck(request, now):
         who = "No worker has taken it for" if status == "pending" else "No update for"
         found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}."))
+    if overtakers.number:
+        many = f"{'At least ' if overtakers.more else ''}{overtakers.number} newer"
+        these = "request was" if overtakers.number == 1 and not overtakers.more else "requests were"
+        sentence = f"No worker has taken it. {many} {these} taken since: a worker may not be able to read it."
+        found.append(Finding("overtaken", ATTENTION, sentence))
     found += _marked(request)
     if status == "completed" and request.results is None:
         found.append(Finding("no_results", ATTENTION, "Completed, but it holds no results."))
-    if status == "failed" and not request.messages["errors"]:
+    if status == "failed" and not request.error_messages:
         found.append(Finding("no_error", ATTENTION, "Failed, but no error was recorded."))
     percentage = request.progress.percentage
     if isinstance(percentage, Decimal) and not 0 <= percentage <= 100:

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from requests_app.drafts import LABELS, Draft
+from opsportal.console.text import excerpt
+from opsportal.dynamo.dialects import Extra
+from requests_app.dialects import DOCUMENTED, Dialect
+from requests_app.drafts import LABELS, Draft, ExtraRow, Source
 from requests_app.fields import EXTRACTION_MODES, priorities
 from requests_app.models import STRATEGIES
 
@@ -34,6 +38,7 @@ class Field:
     sent_as: str = ""
     autofocus: bool = False
     example: str = ""
+    fixed: bool = False
 
     @property
     def post_name(self) -> str:
@@ -55,10 +60,20 @@ class SourceRow:
     name: Field
     base_url: Field
     source_type: Field
+    own: str = ""
+    note: str = ""
 
     @property
     def parts(self) -> tuple[Field, Field, Field]:
         return self.name, self.base_url, self.source_type
+
+
+@dataclass(frozen=True)
+class ExtraField:
+    """An attribute that the documents do not name, and its field."""
+
+    row: ExtraRow
+    field: Field
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ class SubmissionForm:
     errors: Errors = field(default_factory=dict)
     focus: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = DOCUMENTED
 
     @property
     def project_id(self) -> Field:
@@ -130,13 +146,22 @@ class SubmissionForm:
 
     @property
     def sources(self) -> list[SourceRow]:
-        return [self._source(at, *source) for at, source in enumerate(self.draft.sources)]
+        return [self._source(at, source) for at, source in enumerate(self.draft.sources)]
 
-    def _source(self, at: int, name: str, base_url: str, source_type: str) -> SourceRow:
+    def _source(self, at: int, source: Source) -> SourceRow:
         row, number = f"source-{at}", at + 1
+        name, base_url, source_type, own = source
+        fixed = "whole" in source.kept
         return SourceRow(
             at,
-            self._row(f"{row}-name", f"Name of source {number}", name, sent_as="source_name", example="Name"),
+            self._row(
+                f"{row}-name",
+                f"Name of source {number}",
+                name,
+                sent_as="source_name",
+                example="Name",
+                fixed=fixed,
+            ),
             self._row(
                 f"{row}-base_url",
                 f"Address of source {number}",
@@ -144,6 +169,7 @@ class SubmissionForm:
                 sent_as="source_url",
                 kind="url",
                 example="https://",
+                fixed=fixed,
             ),
             self._row(
                 f"{row}-source_type",
@@ -152,8 +178,51 @@ class SubmissionForm:
                 sent_as="source_type",
                 suggestions="source-types",
                 example="Type",
+                fixed=fixed,
             ),
+            own,
+            source.note,
         )
+
+    @property
+    def source_shape(self) -> Field | None:
+        """Which names the fields of a source get, where the table's requests do not agree on them."""
+        if self.dialect.shape:
+            return None
+        choices = [shape.label for shape in self.dialect.shapes]
+        return Field(
+            "source_shape",
+            LABELS["source_shape"],
+            self.draft.shape,
+            self.errors.get("source_shape", ()),
+            "radio",
+            "The newest requests of this table do not agree. Choose what its workers read.",
+            choices,
+        )
+
+    @property
+    def extras(self) -> list["ExtraField"]:
+        """The attributes that the documents do not name: those that the table's requests have, and those taken over."""
+        known = {one.name: one for one in self.dialect.asked_for}
+        return [
+            self._extra(at, row, known.get(row.name) if not row.within else None)
+            for at, row in enumerate(self.draft.extras)
+        ]
+
+    def _extra(self, at: int, row: ExtraRow, learned: Extra | None) -> "ExtraField":
+        hints = ["Required."] if learned and learned.required else []
+        if learned and learned.example:
+            hints.append(f"For example {excerpt(learned.example, 80)}")
+        if row.kind == "json":
+            hints.append("In DynamoDB's JSON.")
+        kind = {"N": "decimal", "json": "area", "BOOL": "select"}.get(row.kind, "text")
+        choices = tuple(dict.fromkeys([row.value, "", "true", "false"])) if kind == "select" else ()
+        name = f"extra-{at}"
+        shown = Field(
+            name, excerpt(row.path, 80), row.value, self.errors.get(name, ()), kind, " ".join(hints), choices,
+            sent_as="extra_value",
+        )  # fmt: skip
+        return ExtraField(row, shown)
 
     source_types = SOURCE_TYPES
 
@@ -183,6 +252,10 @@ class SubmissionForm:
         for row in self.sources:
             for one in row.parts:
                 yield one.id, one.label, one.errors
+        if shape := self.source_shape:
+            yield shape.id, shape.label, shape.errors
+        for extra in self.extras:
+            yield extra.field.id, extra.field.label, extra.field.errors
         for one in (
             self.extraction_mode, self.quality_threshold, self.batch_size, self.max_retries,
             self.custom_params, self.why,
@@ -203,6 +276,6 @@ class SubmissionForm:
             suggestions,
         )
 
-    def _row(self, name: str, label: str, value: str, **others: str) -> Field:
+    def _row(self, name: str, label: str, value: str, **others: Any) -> Field:
         errors, autofocus = self.errors.get(name, ()), name == self.focus
         return Field(name, label, value, errors, autofocus=autofocus, **others)

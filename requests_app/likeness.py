@@ -1,16 +1,31 @@
 """Start like this one: what a new request takes over of another, and how it differs from it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from opsportal.dynamo.attributes import Malformed, Typed, plain, raw_text, read_list, read_map, read_text
+from opsportal.dynamo.dialects import of_one_run
 from opsportal.tables.retention.rules import MARK
-from requests_app import json_objects
-from requests_app.drafts import DEFAULTS, INNER, LABELS, OUTER, Draft, Source
+from requests_app import json_objects, typed_json
+from requests_app.dialects import DOCUMENTED, Dialect, made_here
+from requests_app.drafts import (
+    DEFAULTS,
+    INNER,
+    LABELS,
+    MAX_EXTRAS,
+    OUTER,
+    Draft,
+    ExtraRow,
+    Source,
+    own_of,
+    own_whole,
+)
 from requests_app.fields import EXTRACTION_MODES, priorities
 from requests_app.models import STRATEGIES, IntelligenceRequest
+from requests_app.source_shapes import SourceShape
 from requests_app.submission import Config, Submission
 
 # What no form can hold, by its path.
@@ -19,11 +34,13 @@ LeftOut = list[tuple[str, Typed]]
 
 @dataclass(frozen=True)
 class Original:
-    """A request as a draft would have it. `left_out`: what no form can take over, by path."""
+    """A request as a draft would have it. `left_out`: what describes one run of it, or what no form can take over,
+    by path; `made`: the ids that a new request gets new."""
 
     id: str
     draft: Draft
     left_out: tuple[tuple[str, str], ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
 
     def start(self, user: str) -> Draft:
         """The draft to begin with: the person's own, and with defaults where the original has a value that
@@ -41,12 +58,16 @@ class Original:
         for name, default in DEFAULTS.items():
             texts[name] = texts[name] or default
         return replace(
-            self.draft, texts=texts, keywords=[*self.draft.keywords], sources=[*self.draft.sources]
+            self.draft,
+            texts=texts,
+            keywords=[*self.draft.keywords],
+            sources=[*self.draft.sources],
+            extras=[*self.draft.extras],
         )
 
 
-def original(found: IntelligenceRequest) -> Original:
-    """What can be taken over of a request, in whichever shape its writer left it."""
+def original(found: IntelligenceRequest, dialect: Dialect = DOCUMENTED) -> Original:
+    """What is taken over of a request: everything that describes the work, in whichever shape its writer left it."""
     raw, left_out = found.raw, LeftOut()
     members = read_map(raw.get("config"))
     if isinstance(members, Malformed):
@@ -61,16 +82,52 @@ def original(found: IntelligenceRequest) -> Original:
     }
     keywords = _keywords(config.get("keywords"), left_out)
     sources = _sources(config.get("sources"), left_out)
-    known = {*Submission.model_fields, *_MADE_HERE, found.binding().key, found.binding().ttl_attribute}
-    left_out += [(name, value) for name, value in sorted(raw.items()) if name not in known]
-    left_out += [
-        (f"config.{name}", value) for name, value in sorted(config.items()) if name not in Config.model_fields
-    ]
+    if dialect.shape and dialect.origin in ("learned", "file") and made_here(raw):
+        # The console's own, from before this table's form was known: no worker of it could read that again.
+        sources = [_in_dialect(source, dialect.shape) for source in sources]
+    made = [one.name for one in dialect.made if one.name in raw]
+    known = {*Submission.model_fields, *_MADE_HERE, found.binding().key, found.binding().ttl_attribute, *made}
+    others = [("", name, value) for name, value in sorted(raw.items()) if name not in known]
+    left_out += [(name, value) for _, name, value in others if of_one_run(name)]
+    others = [other for other in others if not of_one_run(other[1])]
+    others += [("config", name, value) for name, value in sorted(config.items()) if name not in _CONFIG]
     return Original(
         found.id,
-        Draft(texts, keywords or [""], sources or [Source()]),
+        Draft(texts, keywords or [""], sources or [Source()], _extras(others, left_out)),
         tuple((path, raw_text(value)) for path, value in left_out),
+        tuple((name, raw_text(raw[name])) for name in made),
     )
+
+
+_CONFIG = frozenset(Config.model_fields) - {"more"}
+# A text that one line of a form holds as it is.
+_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]{1,1000}")
+
+
+def _extras(others: Sequence[tuple[str, str, Typed]], left_out: LeftOut) -> list[ExtraRow]:
+    rows: list[ExtraRow] = []
+    left = typed_json.MAX_BYTES // 2
+    for within, name, value in others:
+        row = _row(within, name, value)
+        if not _LINE.fullmatch(name):  # a browser would send another
+            left_out.append((row.path, value))
+            continue
+        left -= len(raw_text({name: value}).encode(errors="replace"))
+        if left < 0 or len(rows) == MAX_EXTRAS:
+            left_out.append((row.path, value))
+        else:
+            rows.append(row)
+    return rows
+
+
+def _row(within: str, name: str, value: Typed) -> ExtraRow:
+    if "S" in value and value["S"].strip() and _LINE.fullmatch(value["S"]):
+        return ExtraRow(name, within, "S", value["S"])
+    if "N" in value:
+        return ExtraRow(name, within, "N", value["N"])
+    if "BOOL" in value:
+        return ExtraRow(name, within, "BOOL", "true" if value["BOOL"] else "false")
+    return ExtraRow(name, within, "json", raw_text(value))
 
 
 # The attributes that are the console's or the workers' to write.
@@ -108,28 +165,39 @@ def _keywords(value: Typed | None, left_out: LeftOut) -> list[str]:
     return found
 
 
-# In either of the two shapes that writers use (DATA.md, point 9).
-_SOURCE_NAMES = {"name": ("name",), "base_url": ("base_url", "url"), "source_type": ("source_type", "type")}
-
-
 def _sources(value: Typed | None, left_out: LeftOut) -> list[Source]:
     members = read_list(value)
     if isinstance(members, Malformed):
         left_out.append(("config.sources", members.value))
         return []
-    found = []
-    for at, member in enumerate(members or ()):
-        path, parts = f"config.sources[{at}]", read_map(member)
-        if not isinstance(parts, dict):
-            left_out.append((path, member))
-            continue
-        taken = {
-            name: next((one for one in spellings if _text(parts.get(one))), spellings[0])
-            for name, spellings in _SOURCE_NAMES.items()
-        }
-        found.append(Source(**{name: _text(parts.get(one)) for name, one in taken.items()}))
-        left_out += [(f"{path}.{name}", parts[name]) for name in sorted(parts) if name not in taken.values()]
-    return found
+    return [_source(member) for member in members or ()]
+
+
+def _source(value: Typed) -> Source:
+    parts = read_map(value)
+    found = SourceShape.found_in(parts) if isinstance(parts, dict) else SourceShape(())
+    if not isinstance(parts, dict) or not found.fields:
+        return Source(name=raw_text(value)[:60], own=own_whole(value))
+    texts: dict[str, str] = {}
+    fields = []
+    for name, role in found.fields:
+        # Of two that say different things the second stays as it is.
+        if texts.setdefault(role, parts[name]["S"]) == parts[name]["S"]:
+            fields.append((name, role))
+    more = {name: value for name, value in parts.items() if name not in dict(fields)}
+    return Source(
+        texts.get("name", ""),
+        texts.get("address", ""),
+        texts.get("type", ""),
+        own_of(SourceShape(tuple(fields)), more),
+    )
+
+
+def _in_dialect(source: Source, shape: SourceShape) -> Source:
+    kept = source.kept
+    if "shape" not in kept or dict(kept["shape"].fields).items() >= dict(shape.fields).items():
+        return source
+    return source._replace(own=own_of(shape, kept["more"]))
 
 
 @dataclass(frozen=True)
@@ -149,8 +217,17 @@ def differences(first: Original, draft: Draft) -> list[Difference]:
         *_lists_changed("keyword", first.draft.keywords, draft.keywords),
         *_lists_changed("source", _lines(first.draft.sources), _lines(draft.sources)),
         *(_changed(name, first.draft, draft) for name in INNER if not _same(name, first.draft, draft)),
+        *_extras_changed(first.draft.extras, draft.extras),
+        *(Difference(name, value, "made new") for name, value in first.made),
         *(Difference(path, value, None, left_out=True) for path, value in first.left_out),
     ]
+
+
+def _extras_changed(old: Sequence[ExtraRow], new: Sequence[ExtraRow]) -> Iterator[Difference]:
+    before, after = ({row.path: row.value for row in rows if row.value.strip()} for rows in (old, new))
+    for path in dict.fromkeys([*before, *after]):
+        if before.get(path) != after.get(path):
+            yield Difference(path, before.get(path), after.get(path))
 
 
 def _changed(name: str, first: Draft, draft: Draft) -> Difference:
@@ -171,7 +248,7 @@ def _same(name: str, first: Draft, draft: Draft) -> bool:
 
 
 def _lines(sources: Sequence[Source]) -> list[str]:
-    return [" · ".join(part.strip() for part in source if part.strip()) for source in sources]
+    return [" · ".join(part.strip() for part in source[:3] if part.strip()) for source in sources]
 
 
 def _lists_changed(kind: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:

@@ -11,9 +11,9 @@ from opsportal.operations.changes import NULL, Change, Raw, text
 from opsportal.operations.entries import Actor
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+from requests_app import stamps
 from requests_app.actions import GONE, record_status, said, status_of, target
 from requests_app.findings import mark
-from requests_app.stamps import written
 from requests_app.statuses import is_known, terminal_statuses
 
 
@@ -95,4 +95,4 @@ def renewed(raw: Raw, now: datetime) -> Raw:
 
 
 def _moment(raw: Raw, now: datetime) -> Typed:
-    return text(written(now, raw.get("updated_at")))
+    return stamps.stamp(now, raw.get("updated_at"))

@@ -88,9 +88,14 @@ def statuses() -> Partitions:
     return partitions(table(), at.index, known)
 
 
-def all_statuses() -> tuple[str, ...]:
+def all_statuses() -> Partitions:
     """Also those that only items outside the index have."""
-    return tuple(dict.fromkeys((*statuses().values, *samples.of(SAMPLED).statuses)))
+    found, outside = statuses(), samples.of(SAMPLED).statuses
+    return replace(
+        found,
+        values=tuple(dict.fromkeys((*found.values, *outside))),
+        seen=tuple(dict.fromkeys((*found.seen, *outside))),
+    )
 
 
 @dataclass(frozen=True)

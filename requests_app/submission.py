@@ -11,14 +11,25 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from opsportal.dynamo.attributes import Typed, raw_text
 from opsportal.operations.changes import NULL, Raw, number, text
 from opsportal.operations.entries import Actor
-from requests_app import json_objects
+from requests_app import json_objects, typed_json
+from requests_app.dialects import DOCUMENTED, DOCUMENTED_NAMES, Dialect, own_id
 from requests_app.fields import (
     MOST_KEYWORDS,
     MOST_SOURCES,
@@ -35,7 +46,8 @@ from requests_app.fields import (
     Strategy,
 )
 from requests_app.models import IntelligenceRequest
-from requests_app.stamps import written
+from requests_app.source_shapes import DOCUMENTED as DOCUMENTED_SHAPE
+from requests_app.source_shapes import Role, SourceShape
 
 
 class _Part(BaseModel):
@@ -43,63 +55,148 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Given(NamedTuple):
+    """The text of a form for a value of that kind: "S", "N", "BOOL", or "json" for DynamoDB's JSON."""
+
+    kind: str
+    text: str
+
+
+def _typed(value: Any) -> Typed:
+    if not isinstance(value, Given):
+        return value if isinstance(value, dict) else {}
+    try:
+        if value.kind == "json":
+            return typed_json.read(value.text)
+        if value.kind == "BOOL":
+            return {"BOOL": {"true": True, "false": False}[value.text.strip().lower()]}
+        if value.kind == "N":
+            return typed_json.checked({"N": value.text.strip()})
+        return typed_json.checked({"S": value.text})
+    except KeyError as error:
+        raise PydanticCustomError("boolean", "It must be true or false.") from error
+    except ValueError as error:
+        raise PydanticCustomError("typed", "{why}", {"why": str(error)}) from error
+
+
+def _bounded(values: dict[str, Typed]) -> dict[str, Typed]:
+    size = len(raw_text({"M": values}).encode(errors="replace"))
+    if size > typed_json.MAX_BYTES:
+        raise PydanticCustomError(
+            "size", "At most {most} bytes; there are {size}.", {"most": typed_json.MAX_BYTES, "size": size}
+        )
+    return values
+
+
+Extras = Annotated[dict[str, Annotated[dict[str, Any], BeforeValidator(_typed)]], AfterValidator(_bounded)]
+
+
+def _undocumented(values: dict[str, Typed]) -> dict[str, Typed]:
+    """None of them is the console's or the workers' to write."""
+    table = IntelligenceRequest.binding()
+    for name in values:
+        if name in DOCUMENTED_NAMES or name in (table.key, table.ttl_attribute):
+            raise PydanticCustomError("documented", "{name} is no further attribute.", {"name": name})
+    return values
+
+
 class Source(_Part):
-    """Where a worker looks."""
+    """Where a worker looks. `fields`: the shape of its own that it has, else the dialect's; `sent`: a program chose
+    that shape, and the dialect's names are written beside it. `more`: its further members; `whole`: a source as
+    it was in another request, which has no such parts."""
 
-    name: Line
-    base_url: Address
-    source_type: Line
+    # Of a part that is missing, too, its shape decides.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    shape: SourceShape | None = None
+    whole: dict[str, Any] | None = None
+    name: Line | None = None
+    base_url: Address | None = None
+    source_type: Line | None = None
+    sent: bool = False
+    more: dict[str, Any] = {}
+
+    @field_validator("name", "base_url", "source_type", mode="wrap")
+    @classmethod
+    def _needed(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
+        if value is not None and (not isinstance(value, str) or value.strip()):
+            return handler(value)
+        shape = info.data.get("shape")
+        if info.data.get("whole") is None and (shape is None or shape.has(ROLES[str(info.field_name)])):
+            raise PydanticCustomError("missing", "This is needed.")
+        return None
+
+    def label(self, dialect: Dialect) -> str:
+        return "" if self.whole is not None else (self.shape or dialect.shape or DOCUMENTED_SHAPE).label
+
+    @property
+    def values(self) -> dict[Role, str]:
+        return {role: getattr(self, name) or "" for name, role in ROLES.items()}
+
+    def typed(self, dialect: Dialect) -> Typed:
+        if self.whole is not None:
+            return self.whole
+        written = (self.shape or dialect.shape or DOCUMENTED_SHAPE).written(self.values)
+        if self.sent and dialect.shape and dialect.origin != "empty":
+            written = {**dialect.shape.written(self.values), **written}
+        return {"M": {**written, **self.more}}
 
 
-class Config(_Part):
-    """`config` of the item, with the bounds of DATA.md ("Request lifecycle")."""
+ROLES: dict[str, Role] = {"name": "name", "base_url": "address", "source_type": "type"}
+
+
+class ConfigPart(_Part):
+    """`config` of the item without its sources, with the bounds of DATA.md ("Request lifecycle")."""
 
     keywords: list[Keyword] = Field(min_length=1, max_length=MOST_KEYWORDS)
-    sources: list[Source] = Field(min_length=1, max_length=MOST_SOURCES)
     extraction_mode: ExtractionMode
     quality_threshold: Share
     batch_size: BatchSize
     max_retries: Retries
     custom_params: CustomParams = Field(default_factory=dict)
 
-    def typed(self) -> Typed:
-        sources: list[Typed] = [
-            {
-                "M": {
-                    "name": text(source.name),
-                    "base_url": text(source.base_url),
-                    "source_type": text(source.source_type),
-                }
-            }
-            for source in self.sources
-        ]
+
+class Config(ConfigPart):
+    """`more`: members that the documents do not name, typed."""
+
+    sources: list[Source] = Field(min_length=1, max_length=MOST_SOURCES)
+    more: Extras = {}
+
+    def typed(self, dialect: Dialect = DOCUMENTED) -> Typed:
         return {
             "M": {
                 "keywords": {"L": [text(keyword) for keyword in self.keywords]},
-                "sources": {"L": sources},
+                "sources": {"L": [source.typed(dialect) for source in self.sources]},
                 "extraction_mode": text(self.extraction_mode),
                 "quality_threshold": number(self.quality_threshold),
                 "batch_size": number(self.batch_size),
                 "max_retries": number(self.max_retries),
                 "custom_params": json_objects.typed(self.custom_params),
+                **self.more,
             }
         }
 
 
-class Submission(_Part):
-    """What a person or a program asks for. Validate it with `read`."""
-
+class SubmissionPart(_Part):
     project_id: Line
     user_id: Line
     request_type: RequestType
     priority: Priority
     processing_strategy: Strategy
-    config: Config
 
-    def asked(self) -> Raw:
+
+class Submission(SubmissionPart):
+    """What a person or a program asks for. Validate it with `read`. `extra`: attributes that the documents do not
+    name, typed."""
+
+    config: Config
+    extra: Annotated[Extras, AfterValidator(_undocumented)] = {}
+
+    def asked(self, dialect: Dialect = DOCUMENTED) -> Raw:
         """The attributes that were asked for, as the item has them."""
-        names = ("project_id", "user_id", "request_type", "priority", "processing_strategy")
-        return {**{name: text(getattr(self, name)) for name in names}, "config": self.config.typed()}
+        names = SubmissionPart.model_fields
+        texts = {name: text(getattr(self, name)) for name in names}
+        return {**self.extra, **texts, "config": self.config.typed(dialect)}
 
     def request_id(self, action_id: str, milliseconds: int | None = None) -> str:
         """``req_<epoch ms>_<8 hex>``: the time is that of the action_id, the digits are of it and of what is
@@ -112,50 +209,43 @@ class Submission(_Part):
             if minted_at(action_id) is None:
                 raise ValueError("This action_id holds no time.")
             milliseconds = _milliseconds(action_id)
+        # Not of the dialect, which may be another when the form is sent again.
         digest = hashlib.sha256(f"{action_id}\n{raw_text({'M': self.asked()})}".encode()).hexdigest()
-        return f"req_{milliseconds}_{digest[:8]}"
+        return own_id(milliseconds, digest)
 
-    def item(self, *, by: Actor, action_id: str, now: datetime, milliseconds: int | None = None) -> Raw:
-        """The whole item (seed 002), pending, as it is written at `now`. `milliseconds`: see `request_id`."""
-        moment = written(now)
+    def item(
+        self,
+        *,
+        by: Actor,
+        action_id: str,
+        now: datetime,
+        milliseconds: int | None = None,
+        dialect: Dialect = DOCUMENTED,
+    ) -> Raw:
+        """The whole item, pending, as it is written at `now`. `milliseconds`: see `request_id`."""
+        moment = dialect.stamps.written(now)
         entry: Typed = {
             "M": {
-                "timestamp": text(moment),
+                "timestamp": moment,
                 "old_status": NULL,
                 "new_status": text("pending"),
                 "message": text(f"Submitted by {by.name}"),
             }
         }
         return {
+            **{one.name: one.new(action_id) for one in dialect.made},
             IntelligenceRequest.binding().key: text(self.request_id(action_id, milliseconds)),
-            **self.asked(),
+            **self.asked(dialect),
             "status": text("pending"),
             "status_message": NULL,
-            "created_at": text(moment),
-            "updated_at": text(moment),
+            "created_at": moment,
+            "updated_at": moment,
             "started_at": NULL,
             "completed_at": NULL,
-            "progress": fresh_progress(moment),
             "results": NULL,
-            "errors": {"L": []},
-            "warnings": {"L": []},
+            **dialect.start(now),
             "processing_metadata": {"M": {"submitted_by": text(by.name), "status_history": {"L": [entry]}}},
         }
-
-
-def fresh_progress(moment: str) -> Typed:
-    """The progress of a request that nobody has taken yet (seed 002's map)."""
-    return {
-        "M": {
-            "current_stage": text("initialization"),
-            "percentage": number(0),
-            "urls_found": number(0),
-            "content_extracted": number(0),
-            "processing_errors": number(0),
-            "estimated_completion": NULL,
-            "last_updated": text(moment),
-        }
-    }
 
 
 def read(data: Any, types: Iterable[str] | None = None) -> Submission:

@@ -20,7 +20,8 @@ from opsportal.operations.entries import MOST_REASON, Actor
 from opsportal.operations.pages import actor_of
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import OtherIntent, Refused, Unknown
-from requests_app import actions, drafts, json_objects, likeness, queries, submission
+from requests_app import actions, dialects, drafts, json_objects, likeness, queries, submission
+from requests_app.dialects import DOCUMENTED, Dialect
 from requests_app.drafts import Draft
 from requests_app.forms import SubmissionForm
 from requests_app.likeness import Original
@@ -40,6 +41,9 @@ class Page:
     like: str = ""
     original: Original | None = None
     types: Sequence[str] | None = None
+    dialect: Dialect | None = None
+    unread: DynamoError | None = None
+    previewed: str = ""
     errors: dict[str, list[str]] = field(default_factory=dict)
     focus: str = ""
     preview: dict[str, str] = field(default_factory=dict)
@@ -61,10 +65,21 @@ def new(request: HttpRequest) -> HttpResponse:
     if (focus := page.draft.rows_changed(wish)) is not None:
         page.focus = focus
         return _answer(request, page)
-    if asked := _validated(page):
+    asked = _validated(page)
+    if page.dialect is None:
+        page.trouble = (
+            "How this table's requests are written could not be read, and what its workers can't read would be in "
+            "their way. REQUEST_DIALECT=documented submits without looking."
+        )
+        page.problem, page.status = page.unread, page.unread.status if page.unread else 503
+    elif asked:
         by = actor_of(request)
         if wish != "submit":
-            page.preview = _preview(asked, by, page.action_id)
+            _draw_preview(page, asked, by, page.dialect)
+        elif page.previewed not in ("", page.dialect.fingerprint):
+            _draw_preview(page, asked, by, page.dialect)
+            page.status = 409
+            page.trouble = "This table's requests are written in another way since the preview. Look at it again, then submit."
         elif request_id := _submitted(page, asked, by):
             messages.info(request, "Submitted.")
             return redirect("requests:item", request_id)
@@ -81,12 +96,15 @@ def _first(request: HttpRequest) -> Page:
         types=types,
     )
     found = queries.request(like) if like else None
+    _read_dialect(page)
     if found:
-        page.original = likeness.original(found)
+        page.original = likeness.original(found, page.dialect or DOCUMENTED)
         page.draft = page.original.start(user)
     elif like:
         page.trouble = "There is no request with this id any more, so nothing is filled in from it."
         page.status = 404
+    if page.dialect:
+        page.draft.ask_for(page.dialect.asked_for)
     return page
 
 
@@ -98,13 +116,29 @@ def _posted(request: HttpRequest) -> Page:
         reason=post.get("reason", ""),
         like=post.get("like", ""),
         types=_types(),
+        previewed=post.get("dialect", ""),
     )
+    _read_dialect(page)
     try:
         found = queries.request(page.like) if page.like else None
-        page.original = likeness.original(found) if found else None
+        page.original = likeness.original(found, page.dialect or DOCUMENTED) if found else None
     except DynamoError:
         pass  # what was typed is worth more than the comparison
+    if page.dialect:
+        page.draft.leave_out(page.dialect.made)
+        page.draft.ask_for(page.dialect.asked_for)
+        page.draft.chosen = {shape.label: shape for shape in page.dialect.shapes}.get(page.draft.shape)
+        if page.dialect.shape:
+            page.draft.chosen = None
     return page
+
+
+def _read_dialect(page: Page) -> None:
+    """How the table's requests are written; where that can't be read the form is shown, but nothing is submitted."""
+    try:
+        page.dialect = dialects.current()
+    except DynamoError as problem:
+        page.unread = problem
 
 
 def _types() -> Sequence[str] | None:
@@ -126,6 +160,11 @@ def _validated(page: Page) -> Submission | None:
     except ValidationError as error:
         for problem in submission.problems(error):
             page.errors.setdefault(page.draft.place(problem), []).append(problem.sentence)
+    if page.dialect:
+        for name in page.dialect.missing(asked.extra if asked else page.draft.data()["extra"]):
+            page.errors.setdefault(page.draft.extra_row("", name), []).append("This is needed.")
+        if not page.dialect.shape and page.draft.needs_shape and not page.draft.chosen:
+            page.errors["source_shape"] = ["Choose how the fields of a source are called."]
     if len(page.reason) > MOST_REASON:
         page.errors["reason"] = [f"At most {MOST_REASON:,} characters."]
     now, minted = datetime.now(UTC), minted_at(page.action_id)
@@ -138,20 +177,33 @@ def _validated(page: Page) -> Submission | None:
     return asked
 
 
-def _preview(asked: Submission, by: Actor, action_id: str) -> dict[str, str]:
+def _draw_preview(page: Page, asked: Submission, by: Actor, dialect: Dialect) -> None:
     """The item, and for the strategy `sqs` the message, as they would be written now."""
+    action_id, page.previewed = page.action_id, dialect.fingerprint
     now = datetime.now(UTC)
-    item = asked.item(by=by, action_id=action_id, now=now)
+    item = asked.item(by=by, action_id=action_id, now=now, dialect=dialect)
     sent = actions.submit_messages(item, asked.request_id(action_id), action_id, now)
     message = {**sent[0].body, "action_id": action_id} if sent else None
-    return {"item": pretty(item), "message": json_objects.written(message, "  ") if message else ""}
+    labels = dict.fromkeys(source.label(dialect) for source in asked.config.sources)
+    page.preview = {
+        "item": pretty(item),
+        "message": json_objects.written(message, "  ") if message else "",
+        "dialect": dialect.sentence(filter(None, labels)),
+    }
 
 
 def _submitted(page: Page, asked: Submission, by: Actor) -> str:
     """The id of the request made (now or by an earlier sending of the same form), "" when there is none."""
     like = page.like if page.original else ""
     try:
-        done = actions.submit(asked, by=by, reason=page.reason, action_id=page.action_id, like=like)
+        done = actions.submit(
+            asked,
+            by=by,
+            reason=page.reason,
+            action_id=page.action_id,
+            like=like,
+            dialect=page.dialect or DOCUMENTED,
+        )
     except OtherIntent as other:
         page.status, page.trouble = other.status, other.sentence
         _sent_before(page)
@@ -187,7 +239,9 @@ def _answer(request: HttpRequest, page: Page) -> HttpResponse:
         hints["request_type"] = "None is known yet: the setting REQUEST_TYPES names them."
     context: dict[str, Any] = {
         "page": page,
-        "form": SubmissionForm(page.draft, page.reason, types, page.errors, page.focus, hints),
+        "form": SubmissionForm(
+            page.draft, page.reason, types, page.errors, page.focus, hints, page.dialect or DOCUMENTED
+        ),
         "projects": projects,
         "differences": likeness.differences(page.original, page.draft) if page.original else (),
     }

@@ -12,6 +12,7 @@ from django.urls import reverse
 from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
@@ -22,6 +23,8 @@ from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
+from requests_app.overtaken import overtakers
+from requests_app.shown import shown_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -116,7 +119,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
         return respond(request, "requests_app/item.html", gone, region, status=404)
     tab = request.GET.get("tab", "overview")
     tab = tab if tab in dict(TABS) else "overview"
-    noticed = findings(found, datetime.now(UTC))
+    noticed = findings(found, datetime.now(UTC), overtakers(found))
     watched = watch(actions.target(request_id), found.raw, "updated_at", actions.keeps)
     region = Region(
         "live",
@@ -140,6 +143,8 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
         "message_groups": [group for group in _message_groups(found) if group[3]],
         "tabs": tabs_of(request_id, found, tab),
     }
+    if tab == "overview":
+        context["others"] = other_attributes(found.raw, shown_of(found))
     if tab == "raw":
         context["raw"] = pretty(found.raw)
     if tab == "audit":
@@ -150,7 +155,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
 def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
     """(label, tone, icon, texts), errors first."""
     return [
-        ("Errors", FAILED, ICONS[FAILED], found.messages["errors"]),
+        ("Errors", FAILED, ICONS[FAILED], found.error_messages),
         ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),
     ]
 

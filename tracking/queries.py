@@ -1,7 +1,7 @@
 """Reads of the workflow table: lists, single items and counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -79,9 +79,14 @@ def statuses() -> Partitions:
     return partitions(Workflow.binding(), at.index, known)
 
 
-def all_statuses() -> tuple[str, ...]:
+def all_statuses() -> Partitions:
     """Also those that only items outside the index have."""
-    return tuple(dict.fromkeys((*statuses().values, *samples.of(SAMPLED).statuses)))
+    found, outside = statuses(), samples.of(SAMPLED).statuses
+    return replace(
+        found,
+        values=tuple(dict.fromkeys((*found.values, *outside))),
+        seen=tuple(dict.fromkeys((*found.seen, *outside))),
+    )
 
 
 def spelled(status: str, among: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import Malformed, raw_text
 from opsportal.dynamo.documents import pretty
@@ -19,6 +20,7 @@ from opsportal.operations.watching import deletion, watch
 from tracking import action_views, actions, queries
 from tracking.findings import findings
 from tracking.models import Workflow
+from tracking.shown import shown_of
 from tracking.timeline import timeline
 
 NOTHING_YET = "Workflows appear here as soon as an orchestrator writes its first status."
@@ -112,6 +114,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     elif tab == "audit":
         context["entries"] = actors.named(feeds.of_target(actions.target(session_id)))
     else:
+        context["others"] = other_attributes(workflow.raw, shown_of(workflow))
         context["timeline"] = timeline(workflow, now)
         context["malformed"] = {
             name: value for name, value in workflow.problems.items() if isinstance(value, Malformed)

@@ -27,7 +27,8 @@ _LAST = chr(0x10FFFF) * 64
 
 @dataclass(frozen=True)
 class Partitions:
-    """Hash key values of an index: those known beforehand first, then the others seen.
+    """Hash key values of an index: those known beforehand first, then the others seen. `seen`: those of both that
+    the index holds, in the same order.
 
     `complete` is False when not all could be found; `reason` then says why, in a sentence.
     """
@@ -35,6 +36,7 @@ class Partitions:
     values: tuple[str, ...]
     complete: bool = True
     reason: str = ""
+    seen: tuple[str, ...] = ()
 
 
 def partitions(table: Binding, index: Index, known: Iterable[str]) -> Partitions:
@@ -43,9 +45,9 @@ def partitions(table: Binding, index: Index, known: Iterable[str]) -> Partitions
     Where the Scan is not allowed or throttled, the known ones are returned with the reason.
     """
     seen = _seen(table, index, (index.hash_key,))
-    first = tuple(dict.fromkeys(known))
-    others = sorted({value for (value,) in seen.values} - set(first))
-    return Partitions((*first, *others), seen.complete, seen.reason)
+    found = {value for (value,) in seen.values}
+    values = (*(first := dict.fromkeys(known)), *sorted(found - first.keys()))
+    return Partitions(values, seen.complete, seen.reason, tuple(value for value in values if value in found))
 
 
 def pairs(table: Binding, index: Index) -> "Seen":

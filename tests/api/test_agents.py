@@ -68,6 +68,7 @@ def test_the_documents_example_registers_and_is_discovered_at_once(caller: Progr
         "capabilities": {"SS": ["fitness_analysis"]},
         "status": {"S": "active"},
         "type": {"S": "dynamic"},
+        "reputationScore": {"N": "50"},
         "lastHeartbeat": {"N": stamp},
         "registeredAt": {"N": stamp},
         "updatedAt": {"N": stamp},
@@ -158,7 +159,8 @@ def test_an_agent_can_t_decide_what_its_registry_decides(caller: Program, table:
     item = get(table, "persist-test-001")
     assert item is not None
     assert item["status"] == {"S": "active"}
-    assert not {"reputationScore", "successRate", "verifiedAt", "signature"} & set(item)
+    assert item["reputationScore"] == {"N": "50"}
+    assert not {"successRate", "verifiedAt", "signature"} & set(item)
     assert item["registeredAt"]["N"] != "100"
 
 
@@ -250,7 +252,7 @@ def test_the_best_reputation_comes_first_and_filters_narrow(caller: Program, tab
     put(table, agent(agentId={"S": "mid"}, reputationScore={"S": "50.5"}, serviceAvailability=tiers(pro={})))
     put(table, agent(agentId={"S": "odd"}, reputationScore={"L": []}, serviceAvailability={"S": "gold"}))
     put(table, operational(agentId={"S": "ops"}, avg_latency_ms={"N": "700"}))
-    assert found(caller) == ["best", "mid", "odd", "ops"]
+    assert found(caller) == ["best", "mid", "ops", "odd"]
     assert found(caller, "capability=pdf_parsing") == ["ops"]
     assert found(caller, "capability=pdf") == []
     assert found(caller, "minReputation=50.5") == ["best", "mid"]
@@ -261,7 +263,7 @@ def test_the_best_reputation_comes_first_and_filters_narrow(caller: Program, tab
     assert found(caller, "maxResponseTime=700") == ["best", "ops"]
     assert found(caller, "tier=pro&maxResponseTime=499") == []
     assert found(caller, "tier=pro&maxResponseTime=500") == ["best"]
-    assert found(caller, "capability=&minReputation=&tier=&maxResponseTime=") == ["best", "mid", "odd", "ops"]
+    assert found(caller, "capability=&minReputation=&tier=&maxResponseTime=") == ["best", "mid", "ops", "odd"]
 
 
 def test_the_answer_has_its_filters_its_time_and_its_age(caller: Program, table: Any) -> None:
@@ -456,7 +458,7 @@ def test_every_change_through_the_console_is_discovered_at_once(
 def test_what_was_written_is_read_alone_and_takes_its_place(
     caller: Program, table: Any, settings: Any
 ) -> None:
-    settings.AGENTS_CACHE_SECONDS = 60
+    settings.AGENTS_CACHE_SECONDS, settings.AGENT_DIALECT = 60, "documented"
     for number, score in enumerate(("90", "50", "10")):
         put(table, agent(agentId={"S": f"a{number}"}, reputationScore={"N": score}))
     assert found(caller) == ["a0", "a1", "a2"]
@@ -464,7 +466,7 @@ def test_what_was_written_is_read_alone_and_takes_its_place(
 
     def change() -> None:
         caller.post(REGISTER, {"profile": {**PROFILE, "id": "new"}})
-        assert found(caller) == ["a0", "a1", "a2", "new"]
+        assert found(caller) == ["a0", "a1", "new", "a2"]
         put(table, agent(agentId={"S": "a2"}, reputationScore={"N": "70"}))
         versions.written("a2")
         actions.deactivate("a1", action_id=new_id(), by=BY, reason="")

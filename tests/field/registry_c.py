@@ -38,6 +38,7 @@ class RegistryC:
             "type": "dynamic",
             "name": profile["id"],
             "reputationScore": DEFAULT_SCORE,
+            "successRate": 0,
             **profile,
             "status": "active",
             "registeredAt": now,

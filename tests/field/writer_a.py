@@ -11,6 +11,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import boto3
+
+from opsportal.dynamo.tables import Binding
+
 logger = logging.getLogger(__name__)
 
 STEPS = {
@@ -21,6 +25,17 @@ STEPS = {
 }
 LIFE = timedelta(days=90)
 NO_TOKENS = {"inputTokens": 0, "outputTokens": 0, "totalTokens": 0}
+
+
+def resource_table(binding: Binding) -> Any:
+    """The table as a program has it that uses boto3's resources: plain values, and no float."""
+    return boto3.resource(
+        "dynamodb",
+        region_name=binding.region,
+        endpoint_url=binding.endpoint or None,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    ).Table(binding.name)
 
 
 def stamp() -> str:

@@ -146,7 +146,7 @@ class WriterB:
     def retry(self, request_id: str) -> bool:
         """False where it has not failed or was not cancelled, or can't be parsed."""
         request = self.get(request_id)
-        if request is None or request.status not in ("failed", "cancelled"):
+        if request is None or request.status.lower() not in ("failed", "cancelled"):
             return False
         request.status, request.status_message, request.progress = "pending", None, Progress()
         request.started_at = request.completed_at = None

@@ -41,6 +41,7 @@ def form(**changes: Any) -> dict[str, Any]:
     return {
         "action_id": new_action_id(),
         "like": "",
+        "dialect": "",
         "project_id": "obesity-pipeline",
         "user_id": "operator",
         "request_type": "semaglutide_intelligence",
@@ -50,6 +51,7 @@ def form(**changes: Any) -> dict[str, Any]:
         "source_name": ["FDA"],
         "source_url": ["https://www.fda.gov"],
         "source_type": ["government"],
+        "source_own": [""],
         "extraction_mode": "summary",
         "quality_threshold": "0.7",
         "batch_size": "5",
@@ -62,26 +64,34 @@ def form(**changes: Any) -> dict[str, Any]:
 
 def send(client: Client, do: str = "submit", **changes: Any) -> Page:
     url = reverse("requests:new")
-    return Page(client.post(url, {**form(**changes), "do": do}), url)
+    # What a table whose requests do not agree asks for.
+    shape = {"source_shape": "name/base_url/source_type"}
+    return Page(client.post(url, {**shape, **form(**changes), "do": do}), url)
 
 
 def filled(page: Page) -> dict[str, Any]:
     """What a browser would send of the form as the page shows it."""
     root = page.root.one("form", id="submission")
     sent: dict[str, Any] = {}
-    for node in [*root.all("input"), *root.all("textarea"), *root.all("select")]:
+    for node in root.all(""):  # in the order of the page, as browsers send
+        if node.tag not in ("input", "textarea", "select"):
+            continue
         attrs = node.attrs
         if attrs.get("type") == "radio" and "checked" not in attrs:
             continue
         if node.tag == "textarea":
             value = node.text.removeprefix("\n")
         elif node.tag == "select":
-            value = node.one("option", selected=None).attrs["value"]
+            chosen = node.all("option", selected=None) or node.all("option")
+            value = chosen[0].attrs["value"]
         else:
             value = attrs.get("value", "")
         sent.setdefault(attrs["name"], []).append(value)
     sent.pop("csrfmiddlewaretoken", None)
-    rows = ("keyword", "source_name", "source_url", "source_type")
+    rows = (
+        "keyword", "source_name", "source_url", "source_type", "source_own", "extra_name", "extra_within", "extra_kind",
+        "extra_value",
+    )  # fmt: skip
     return {name: values if name in rows else values[0] for name, values in sent.items()}
 
 

@@ -24,6 +24,7 @@ from requests_app import queries
 from requests_app.submission import new_action_id
 from tests import dumps
 from tests.factories import Typed, log, naive, put, raw, request
+from tests.operations.places import get
 from tests.pages import Page, visit
 from tests.requests_app.submitting import errors, filled, form, request_id_of, send
 from tests.shapes import ATTACKS, ODD_TEXTS, values
@@ -58,6 +59,7 @@ def test_the_form_is_prefilled(client: Client) -> None:
     assert {**filled(page), "action_id": ""} == {
         "action_id": "",
         "like": "",
+        "dialect": "",
         "project_id": "",
         "user_id": "operator",
         "request_type": "semaglutide_intelligence",
@@ -67,6 +69,7 @@ def test_the_form_is_prefilled(client: Client) -> None:
         "source_name": [""],
         "source_url": [""],
         "source_type": [""],
+        "source_own": [""],
         "extraction_mode": "summary",
         "quality_threshold": "0.7",
         "batch_size": "5",
@@ -116,14 +119,20 @@ def test_without_any_known_type_the_page_says_what_names_them(client: Client, se
 
 @pytest.mark.parametrize("index", ["project-index", "status-index"])
 def test_the_form_works_where_what_is_in_use_can_not_be_read(
-    client: Client, requests: Any, index: str
+    client: Client, requests: Any, settings: Any, index: str
 ) -> None:
     fault = refused("ValidationException", f"The table does not have the specified index: {index}")
     with trouble(requests, fault, "Scan", "Query"):
         page = visit(client, NEW)
         assert page.root.one("select", id="id_request_type").words == "semaglutide_intelligence"
         assert "can't be offered" in page.root.one("div", id="id_project_id_hint").words
+        # Nothing is submitted that the table's workers might not read.
+        page = send(client, request_type="regulatory_watch", keyword=["kept"])
+        assert page.status == 503
+        assert "REQUEST_DIALECT=documented" in page.words
+        assert filled(page)["keyword"] == ["kept"]
         # No type is known, so none is refused.
+        settings.REQUEST_DIALECT = "documented"
         assert send(client, request_type="regulatory_watch").status == 302
 
 
@@ -153,6 +162,7 @@ def test_rows_are_added_and_removed_without_javascript_and_keep_what_was_typed(c
         "source_name": ["FDA", ""],
         "source_url": ["https://www.fda.gov", ""],
         "source_type": ["government", ""],
+        "source_own": ["", ""],
     }
     assert "autofocus" in page.root.one("input", id="id_source-1-name").attrs
     for _ in range(2):
@@ -196,6 +206,7 @@ def test_errors_stand_at_their_rows_and_everything_typed_is_kept(client: Client,
         source_name=["", "FDA", "x"],
         source_url=["", "ftp://fda.gov", "https://x.example"],
         source_type=["", "government", ""],
+        source_own=["", "", ""],
         quality_threshold="1,5",
         batch_size="21",
         max_retries="-1",
@@ -476,6 +487,11 @@ def differences(page: Page) -> list[tuple[str, str, str]]:
     return [tuple(cell.words for cell in row.children if not isinstance(cell, str)) for row in rows]  # type: ignore[misc]
 
 
+def _own(text: str) -> list[str]:
+    """The names of the fields that a source of another request keeps."""
+    return [name for name, _ in json.loads(text)["fields"]]
+
+
 def test_a_request_like_another_is_prefilled_and_its_differences_are_shown(
     client: Client, requests: Any
 ) -> None:
@@ -490,9 +506,13 @@ def test_a_request_like_another_is_prefilled_and_its_differences_are_shown(
     }
     put(requests, request("old", user_id="maria", priority="low", status="failed", config=config))
     page = visit(client, like("old"))
-    assert {**filled(page), "action_id": ""} == {
+    shapes = [_own(text) for text in filled(page)["source_own"]]
+    assert shapes == [["base_url", "name", "source_type"], ["name", "type", "url"]]
+    assert {**filled(page), "action_id": "", "source_own": []} == {
         "action_id": "",
         "like": "old",
+        "dialect": "",
+        "source_own": [],
         "project_id": "test-project-001",
         "user_id": "operator",
         "request_type": "semaglutide_intelligence",
@@ -583,16 +603,20 @@ def test_what_can_not_be_taken_over_is_told(client: Client, requests: Any) -> No
         ("Most retries", "—", "2"),
         ("config.max_retries", '{"L": [{"N": "2"}]}', gone),
         ("config.keywords[1]", '{"M": {"term": {"S": "b"}}}', gone),
-        ("config.sources[0].depth", '{"N": "3"}', gone),
-        ("config.sources[1]", '{"S": "text"}', gone),
-        ("project_request_id", '{"S": "p-1"}', gone),
-        ("config.language", '{"S": "en"}', gone),
     ]
     assert filled(page)["keyword"] == ["a", "7"]
     assert json.loads(filled(page)["custom_params"]) == {"deep": {"n": 1}}
     # What it has beyond the bounds is told at its field, as if typed.
     page = Page(client.post(NEW, {**filled(page), "do": "submit"}), NEW)
     assert errors(page) == {"batch_size": "At most 20."}
+    made = request_id_of(Page(client.post(NEW, {**filled(page), "batch_size": "5", "do": "submit"}), NEW))
+    item = get(requests, made)
+    assert item is not None
+    assert item["project_request_id"] == {"S": "p-1"}
+    assert item["config"]["M"]["language"] == {"S": "en"}
+    first, second = item["config"]["M"]["sources"]["L"]
+    assert first["M"]["depth"] == {"N": "3"}
+    assert second == {"S": "text"}
 
 
 def test_the_type_of_the_original_may_be_asked_for_again(

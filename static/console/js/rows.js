@@ -10,9 +10,9 @@
   function clear(row) {
     for (const input of row.querySelectorAll("input")) {
       input.value = "";
-      for (const name of ["aria-invalid", "aria-describedby", "autofocus"]) input.removeAttribute(name);
+      for (const name of ["aria-invalid", "aria-describedby", "autofocus", "readonly"]) input.removeAttribute(name);
     }
-    for (const notes of row.querySelectorAll(".invalid-feedback")) notes.remove();
+    for (const notes of row.querySelectorAll(".invalid-feedback, .row-note")) notes.remove();
   }
 
   // Ids, labels and values hold the row's number, from 0 in names and from 1 for people.

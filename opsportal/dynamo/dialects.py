@@ -1,0 +1,244 @@
+"""What the newest items of a table have in common, so that a new one can be read by the table's own programs.
+
+An item is also something that anybody with write access made. So facts about the form are learned, never a value:
+what differs from item to item is made new, or left to a person (docs/data.md#dialects).
+"""
+
+import hashlib
+import re
+import uuid
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from opsportal.dynamo import clients
+from opsportal.dynamo.attributes import Typed, raw_text, read_time
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.expressions import Clause, Expressions
+from opsportal.dynamo.tables import Binding, Index
+
+Raw = dict[str, Typed]
+Fact = TypeVar("Fact", bound=Hashable)
+
+# Items that are looked at, and the bytes that one reading takes at most: those of one page.
+NEWEST, MAX_BYTES = 20, 1_048_576
+# Bytes that a read unit reads, where a read need not be consistent.
+UNIT_BYTES = 8_192
+# An AWS limit.
+MAX_ITEM_BYTES = 409_600
+# Bytes of a value that is learned from, and attributes learned of one table.
+MAX_VALUE_BYTES, MAX_EXTRAS = 256, 20
+# Items that must have distinct values before they are taken for ids.
+MIN_IDS = 5
+
+
+def agrees(count: int, total: int) -> bool:
+    """Whether so many of all are at least 80 %."""
+    return total > 0 and count * 5 >= total * 4
+
+
+def agreed(facts: Sequence[Fact]) -> Fact | None:
+    """The one that at least 80 % are; None where there is none."""
+    if not facts:
+        return None
+    fact, count = Counter(facts).most_common(1)[0]
+    return fact if agrees(count, len(facts)) else None
+
+
+# --- Attributes that are not documented -----------------------------------------------------------------
+
+# Plain names only: one in other letters may look like another.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_RUN_PARTS = (
+    "status", "result", "error", "warning", "claim", "progress", "expir", "timestamp", "history", "lease",
+    "heartbeat", "retries", "retry", "updated", "created", "started", "completed", "finished", "cancelled",
+    "failed", "processed",
+)  # fmt: skip
+_RUN_WORDS = frozenset(
+    {"at", "ttl", "ts", "state", "lock", "locked", "attempt", "attempts", "worker", "etag"}
+)
+_SECRET_PARTS = ("password", "passwd", "secret", "credential", "token", "apikey", "signature", "privatekey")
+
+
+def of_one_run(name: str) -> bool:
+    """Whether an attribute of that name describes one run of an item rather than its work: a status, a stamp, an
+    expiry, results, errors, claims. Read without case, separators and space."""
+    letters = re.sub(r"[^a-z0-9]", "", name.casefold())
+    words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).casefold())
+    return any(part in letters for part in _RUN_PARTS) or not _RUN_WORDS.isdisjoint(words)
+
+
+def learnable(name: str) -> bool:
+    letters = re.sub(r"[^a-z0-9]", "", name.casefold())
+    secret = any(part in letters for part in _SECRET_PARTS)
+    return bool(_NAME.fullmatch(name)) and not of_one_run(name) and not secret
+
+
+_UUID = re.compile(
+    r"(?P<prefix>[A-Za-z0-9_.:#/-]{0,40}?)"
+    r"(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}|[0-9a-f]{32})"
+)
+_DIGITS = re.compile(r"(?P<prefix>[A-Za-z0-9_.:#/-]{0,39}[A-Za-z_.:#/-])(?P<id>[0-9]{1,30})")
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An attribute that the documents do not name. `kind`: "S", "N" or "BOOL". `made`: "" for a value that a
+    person gives, else how a new one is made: "uuid", "UUID" (upper case), "hex" or "digits" (`length` of them),
+    after `prefix`. `example`: the newest value, for people only."""
+
+    name: str
+    kind: str = "S"
+    made: str = ""
+    prefix: str = ""
+    length: int = 0
+    required: bool = False
+    example: str = field(default="", compare=False)
+
+    def new(self, action_id: str) -> Typed:
+        """A new id, the same for the same action_id, so that a form sent twice is one item."""
+        digest = hashlib.sha256(f"{action_id}\n{self.name}".encode()).digest()
+        made = uuid.UUID(bytes=digest[:16], version=4)
+        if self.made == "digits":
+            digits = str(int.from_bytes(digest) % 10**self.length).zfill(self.length)
+            return {"S": self.prefix + digits}
+        texts = {"uuid": str(made), "UUID": str(made).upper(), "hex": made.hex}
+        return {"S": self.prefix + texts[self.made]}
+
+
+def extras(items: Sequence[Raw], known: Iterable[str]) -> tuple[Extra, ...]:
+    """The scalar attributes, besides `known`, that at least 80 % of the items have, newest item first."""
+    names = Counter(
+        name for raw in items for name, value in raw.items() if learnable(name) and _scalar(value)
+    )
+    found = []
+    for name in sorted(names.keys() - set(known)):
+        values = [raw[name] for raw in items if name in raw]
+        scalars = [value for value in values if _scalar(value)]
+        kind, count = Counter(tag for value in scalars for tag in value).most_common(1)[0]
+        if not agrees(count, len(items)):
+            continue
+        example = next(str(value[kind]) for value in scalars if kind in value)
+        example = example.lower() if kind == "BOOL" else example
+        made = _id_form(values)
+        found.append(made_as(name, *made, example) if made else Extra(name, kind, example=example))
+    return tuple(found[:MAX_EXTRAS])
+
+
+def made_as(name: str, made: str, prefix: str, length: int, example: str = "") -> Extra:
+    return Extra(name, "S", made, prefix, length, example=example)
+
+
+def _scalar(value: Typed) -> bool:
+    content = value.get("S", value.get("N"))
+    if content is None:
+        return "BOOL" in value
+    return len(str(content).encode(errors="replace")) <= MAX_VALUE_BYTES
+
+
+def _id_form(values: Sequence[Typed]) -> tuple[str, str, int] | None:
+    """How ids are made of which all these values are: (`made`, `prefix`, `length`)."""
+    texts = [value.get("S") for value in values]
+    if len(texts) < MIN_IDS or len(set(texts)) < len(texts) or not all(isinstance(one, str) for one in texts):
+        return None
+    for pattern in (_UUID, _DIGITS):
+        found = [pattern.fullmatch(one) for one in texts if isinstance(one, str)]
+        if not all(found):
+            continue
+        ids = [one["id"] for one in found if one]
+        prefixes = {one["prefix"] for one in found if one}
+        made = {_spelling(one) for one in ids}
+        if len(prefixes) == 1 and len(made) == 1:
+            return made.pop(), prefixes.pop(), max(map(len, ids))
+    return None
+
+
+def _spelling(text: str) -> str:
+    if text.isdigit() and len(text) != 32:
+        return "digits"
+    if "-" not in text:
+        return "hex"
+    return "UUID" if text != text.lower() else "uuid"
+
+
+# --- The newest items -----------------------------------------------------------------------------------
+
+Keep = Callable[[Raw], bool]
+
+
+def newest_by_index(
+    table: Binding, index: Index, values: Sequence[str], keep: Keep, left: int = MAX_BYTES
+) -> list[Raw]:
+    """The newest items that are kept, at most `NEWEST`, merged over the partitions `values` of an index whose
+    range key is a time. At most `left` bytes are read. Raises `DynamoError`, IndexMissing among them."""
+    parts, kept = [_Part(value) for value in values], list[Raw]()
+
+    def order(raw: Raw) -> str:
+        return str(raw.get(index.range_key, {}).get("S", ""))
+
+    while True:
+        kept.sort(key=order, reverse=True)
+        del kept[NEWEST:]
+        enough = order(kept[-1]) if len(kept) == NEWEST else ""
+        open_parts = [part for part in parts if not part.done and (not part.last or part.last > enough)]
+        # Of a partition that was not read yet, how large its items are is not known: they may be the largest.
+        part = max(open_parts, key=lambda one: (not one.biggest, one.last), default=None)
+        if part is None:
+            return kept
+        limit = min(left // (2 * part.biggest), NEWEST) if part.biggest else min(left // MAX_ITEM_BYTES, 2)
+        if limit < 1:
+            part.done = True
+            continue
+        items, part.start = _query(table, index, part.value, limit, part.start)
+        sizes = [len(raw_text({"M": raw}).encode(errors="replace")) for raw in items]
+        left -= sum(sizes)
+        part.biggest = max([part.biggest, 1, *sizes])
+        part.done = not part.start
+        part.last = order(items[-1]) if items else ""
+        kept += [raw for raw in items if keep(raw)]
+
+
+@dataclass
+class _Part:
+    """A partition in the reading: `last` is the sort key that was read last, `biggest` in bytes, 0 for unread."""
+
+    value: str
+    start: Raw | None = None
+    last: str = ""
+    biggest: int = 0
+    done: bool = False
+
+
+def _query(
+    table: Binding, index: Index, value: str, limit: int, start: Raw | None
+) -> tuple[list[Raw], Raw | None]:
+    arguments = Expressions().arguments(key=(Clause(index.hash_key, "=", (value,)),))
+    if start:
+        arguments["ExclusiveStartKey"] = start
+    with translated(table):
+        answer = clients.client(*table.place).query(
+            TableName=table.name, IndexName=index.name, Limit=limit, ScanIndexForward=False, **arguments
+        )
+    return answer["Items"], answer.get("LastEvaluatedKey")
+
+
+def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int = NEWEST) -> list[Raw]:
+    """The newest items that are kept of one page of a Scan, at most 1 MB, by the newest of their `stamps`. Raises
+    `DynamoError`."""
+    with translated(table):
+        answer = clients.client(*table.place).scan(TableName=table.name)
+
+    def order(raw: Raw) -> float:
+        times = [read_time(raw.get(name)) for name in stamps]
+        return max((time.timestamp() for time in times if isinstance(time, datetime)), default=0.0)
+
+    return sorted(filter(keep, answer["Items"]), key=order, reverse=True)[:most]
+
+
+def members_of(values: Sequence[Mapping[str, Typed]]) -> tuple[tuple[str, str], ...]:
+    """(name, type) of the members that at least 80 % of these maps have."""
+    counts = Counter((name, tag) for members in values for name, value in members.items() for tag in value)
+    common = {name: tag for (name, tag), count in counts.items() if agrees(count, len(values))}
+    return tuple(sorted(common.items()))

@@ -1,0 +1,208 @@
+"""How a new agent is written, so that the other readers of the registry see it (docs/data.md#dialects).
+
+The setting AGENT_DIALECT: `auto` takes the layout that at least 80 % of the newest agents have which the console did
+not register, read once a minute for the whole deployment and only when an agent is registered; `documented` is the
+discovery service's; a path names a TOML file.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.conf import settings
+from pydantic import Field, field_validator
+
+from opsportal.dynamo import dialect_files, dialects
+from opsportal.dynamo.attributes import Typed, read_text
+from opsportal.dynamo.dialect_files import Attribute, Table, a_time, form_of
+from opsportal.dynamo.dialects import Extra, agreed, agrees
+from opsportal.dynamo.errors import AccessDenied, DynamoError
+from opsportal.dynamo.shared import shared
+from opsportal.dynamo.timestamp_form import TimestampForm
+from opsportal.operations import feeds
+from opsportal.operations.changes import Raw
+from opsportal.operations.entries import Target
+from opsportal.operations.tags import Action
+from registry.models import Agent, is_operational
+from registry.profile import FIELDS, HEARTBEAT, STATUS, UPDATED
+
+# Seconds that what was learned is taken for true.
+FRESH = 60
+# Agents of a mixed registry whose trail is looked at for who registered them.
+MAX_ASKED = 40
+STAMPS = ("last_heartbeat", "lastHeartbeat", "registeredAt", "registered_at", "updatedAt", "updated_at")
+REGISTERED = ("registeredAt", "registered_at", "created_at", "createdAt")
+RENEWED = (UPDATED, "updated_at")
+# What the documents name, in either layout.
+KNOWN = frozenset(
+    {
+        "agentId", "agent_id", "id", "reputationScore", "successRate", "verifiedAt", "avg_latency_ms",
+        "throughput_per_hour", "error_rate", "active_tasks", *STATUS, *HEARTBEAT, *REGISTERED, *RENEWED,
+        *(name for field in FIELDS.values() for name in field.attributes),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """`origin`: "learned", "documented" or "file". `like`: an item in the registry's layout, of the console's own
+    making, that a new one is written like; empty for the documented layout. `registered`, `renewed`: the
+    stamps of a new item, by name, in the form of `like`; `score`: whether it gets a reputation."""
+
+    origin: str = "documented"
+    items: int = 0
+    like: tuple[tuple[str, Typed], ...] = ()
+    registered: tuple[str, ...] = ("registeredAt",)
+    renewed: tuple[str, ...] = (UPDATED,)
+    score: bool = True
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def raw(self) -> Raw:
+        return dict(self.like)
+
+    def made(self, action_id: str) -> Raw:
+        """The ids that a new agent gets."""
+        return {one.name: one.new(action_id) for one in self.extras if one.made}
+
+    def missing(self, given: Collection[str]) -> list[str]:
+        """The names of the attributes that the setting requires and that are not given."""
+        return [one.name for one in self.extras if one.required and not one.made and one.name not in given]
+
+
+DOCUMENTED = Dialect()
+
+
+def current() -> Dialect:
+    """How a new agent is written now. Raises `DynamoError`; where the registry may not be read, the documented way."""
+    setting = settings.AGENT_DIALECT
+    if setting == "documented":
+        return DOCUMENTED
+    if setting != "auto":
+        return from_file(setting)
+    try:
+        name = f"agents-dialect:{Agent.binding().fingerprint}"
+        return shared(name, lambda _: learned(newest()), fresh=FRESH).value
+    except AccessDenied:
+        return DOCUMENTED
+
+
+def newest() -> list[Raw]:
+    """The newest agents that the console did not register, of one page of a Scan. Raises `DynamoError`."""
+    found = dialects.newest_of_page(Agent.binding(), STAMPS, lambda _: True, MAX_ASKED)
+    if len({_layout(raw) for raw in found}) > 1:  # else it does not matter whose they are
+        found = [raw for raw in found if not _registered_here(raw)]
+    return found[: dialects.NEWEST]
+
+
+def _registered_here(raw: Raw) -> bool:
+    target = Target("agents", str(raw[Agent.binding().key].get("S", "")))
+    try:
+        entries = feeds.of_target(target, limit=100)
+    except DynamoError:
+        return False
+    return any(entry.action is Action.AGENT_REGISTER for entry in entries)
+
+
+def _layout(raw: Raw) -> str:
+    if is_operational(raw):
+        return "operational"
+    ours = ("status", "type", HEARTBEAT[0])
+    theirs = ("deployment_status", "agent_type", HEARTBEAT[1])
+    mixed = not any(name in raw for name in ours) or any(name in raw for name in theirs)
+    return "mixed" if mixed else "documented"
+
+
+def learned(items: list[Raw]) -> Dialect:
+    """What these agents, the newest first, have in common; the documented form wherever they have nothing."""
+    layout = agreed([_layout(raw) for raw in items])
+    known = KNOWN | {Agent.binding().key}
+    if layout != "operational":
+        alike = [raw for raw in items if _layout(raw) == "documented"] if layout == "documented" else []
+        return Dialect(items=len(alike), extras=dialects.extras(alike, known) if alike else ())
+    alike = [raw for raw in items if is_operational(raw)]
+    like: Raw = {}
+    for names in (STATUS, HEARTBEAT, REGISTERED, RENEWED, *(field.attributes for field in FIELDS.values())):
+        for name in names:
+            values = [raw[name] for raw in alike if name in raw]
+            if agrees(len(values), len(items)) and (value := _placeholder(name, values)):
+                like[name] = value
+    like.setdefault(STATUS[1], {"S": "ACTIVE"})
+    like.setdefault(HEARTBEAT[1], _ZULU.written(_ANY_TIME))
+    return Dialect(
+        "learned",
+        len(items),
+        tuple(sorted(like.items())),
+        tuple(name for name in REGISTERED if name in like),
+        tuple(name for name in RENEWED if name in like),
+        agrees(sum("reputationScore" in raw for raw in alike), len(items)),
+        dialects.extras(alike, known),
+    )
+
+
+_ZULU = TimestampForm(digits=3, zone="Z")
+_ANY_TIME = datetime.fromisoformat("2026-01-09T15:43:09.250+00:00")
+
+
+def _placeholder(name: str, values: list[Typed]) -> Typed | None:
+    """A value of the console's own in the form that most of these have."""
+    if name in (*HEARTBEAT, *REGISTERED, *RENEWED):
+        form = agreed([TimestampForm.from_value(value) for value in values])
+        return form.written(_ANY_TIME) if form else None
+    if name in STATUS:
+        upper = agrees(sum(str(read_text(value) or "").isupper() for value in values), len(values))
+        return {"S": "ACTIVE" if upper else "active"}
+    tag = agreed([next(iter(value), "") for value in values])
+    placeholders: Raw = {"S": {"S": "-"}, "L": {"L": []}, "SS": {"SS": ["-"]}, "M": {"M": {}}}
+    return placeholders.get(tag or "")
+
+
+# --- The file ---------------------------------------------------------------------------------------------
+
+
+class Facts(Table):
+    """The names of an agent's attributes; "" for those that are not written."""
+
+    status: Literal["status", "deployment_status"] = "deployment_status"
+    active: Literal["active", "ACTIVE"] = "ACTIVE"
+    heartbeat: Literal["lastHeartbeat", "last_heartbeat"] = "last_heartbeat"
+    type: Literal["type", "agent_type"] = "agent_type"
+    name: Literal["name", "agent_name"] = "name"
+    capabilities: Literal["capabilities", "tools"] = "capabilities"
+    capabilities_as: Literal["list", "set"] = "list"
+    timestamps: str = "2026-01-09T15:43:09.250Z"
+    registered: Literal["", "registeredAt", "registered_at", "created_at", "createdAt"] = ""
+    updated: Literal["", "updatedAt", "updated_at"] = ""
+    reputation: bool = False
+
+    @field_validator("timestamps")
+    @classmethod
+    def _a_time(cls, value: str) -> str:
+        return a_time(value)
+
+    attributes: dict[str, Attribute] = Field(default_factory=dict)
+
+
+def check() -> None:
+    """Raises ImproperlyConfigured, at start, for a setting that can't be followed."""
+    if settings.AGENT_DIALECT not in ("auto", "documented"):
+        from_file(settings.AGENT_DIALECT)
+
+
+def from_file(path: str) -> Dialect:
+    """Raises ImproperlyConfigured."""
+    facts = dialect_files.read("AGENT_DIALECT", path, Facts)
+    stamp = (form_of(facts.timestamps) or _ZULU).written(_ANY_TIME)
+    like: Raw = {
+        facts.status: {"S": facts.active},
+        facts.heartbeat: stamp,
+        facts.type: {"S": "-"},
+        facts.name: {"S": "-"},
+        facts.capabilities: {"L": []} if facts.capabilities_as == "list" else {"SS": ["-"]},
+    }
+    registered = (facts.registered,) if facts.registered else ()
+    renewed = (facts.updated,) if facts.updated else ()
+    like |= dict.fromkeys((*registered, *renewed), stamp)
+    extras = tuple(one.as_extra(name) for name, one in sorted(facts.attributes.items()))
+    return Dialect("file", 0, tuple(sorted(like.items())), registered, renewed, facts.reputation, extras)

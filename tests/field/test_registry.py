@@ -1,0 +1,248 @@
+"""Agents that the console registers, as registry C and the readers of operational registries see them."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+
+from opsportal.dynamo import clients
+from registry import dialects
+from tests.factories import MISSING, agent, ago, put, raw, zulu
+from tests.field.registry_c import RegistryC
+from tests.operations.places import get
+from tests.pages import visit
+
+PROFILE = {
+    "id": "coach",
+    "name": "Coach",
+    "endpoint": "https://coach.example.com",
+    "capabilities": ["fitness_analysis"],
+}
+
+
+@pytest.fixture
+def table(tables: dict[str, Any]) -> Any:
+    return tables["agents"]
+
+
+@pytest.fixture
+def registry_c(table: Any) -> RegistryC:
+    return RegistryC(clients.client(*table.place, patient=True), table.name)
+
+
+@pytest.fixture
+def client(client_for: Callable[[str], Client]) -> Client:
+    return client_for("operator")
+
+
+def post(client: Client, path: str, body: Any, status: int = 201) -> Any:
+    answer = client.post(f"/api/agents/{path}", json.dumps(body), content_type="application/json")
+    document = json.loads(answer.content)
+    assert answer.status_code == status, document
+    return document
+
+
+def register(client: Client, agent_id: str, status: int = 201, **more: Any) -> Any:
+    return post(client, "register", {"profile": {**PROFILE, "id": agent_id, **more}}, status)
+
+
+def ids(client: Client, query: str) -> list[str]:
+    return [one["id"] for one in client.get(f"/api/agents?{query}").json()["agents"]]
+
+
+def test_each_finds_what_the_other_registered(client: Client, table: Any, registry_c: RegistryC) -> None:
+    """Also by reputation, of which a new agent has 50, written or not."""
+    registry_c.register({**PROFILE, "id": "theirs"})
+    answer = register(client, "ours")["agent"]
+    put(table, agent("old", capabilities=["fitness_analysis"], reputationScore=MISSING, successRate=0))
+    del registry_c.agents["theirs"]
+    registry_c.cold_start()
+    (_, body) = registry_c.discover("fitness_analysis", 50)
+    assert {one["id"] for one in body["agents"]} == {"theirs", "ours", "old"}
+    assert set(ids(client, "capability=fitness_analysis&minReputation=50")) == {"theirs", "ours", "old"}
+    assert ids(client, "minReputation=50.1") == []
+    (_, body) = registry_c.register({**PROFILE, "id": "again"})
+    assert {*answer} >= {*body["agent"]} - {"successRate"}
+    assert (answer["type"], answer["reputationScore"]) == ("dynamic", 50)
+    assert answer["registeredAt"] == answer["lastHeartbeat"]
+    # Registered again it keeps what the registry knows of it.
+    item = get(table, "ours")
+    assert item is not None
+    item |= raw({"reputationScore": 80, "registeredAt": 1_700_000_000_000, "type": "core"})
+    put(table, item)
+    again = register(client, "ours")["agent"]
+    assert [again[name] for name in ("type", "registeredAt", "reputationScore")] == [
+        "core",
+        1_700_000_000_000,
+        80,
+    ]
+    beat = post(client, "heartbeat", {"id": "ours"}, 200)
+    assert {*beat} >= {*registry_c.heartbeat("theirs")[1]}
+    assert beat["type"] == "core"
+
+
+def test_pages_say_what_is_a_default_and_what_nobody_declared(client: Client, table: Any) -> None:
+    register(client, "ours")
+    put(
+        table,
+        agent("none", reputationScore=MISSING, successRate=0),
+        agent("zero", reputationScore=0, successRate=0, error_rate=1),
+        agent("good", reputationScore=87, successRate=Decimal("0.9")),
+    )
+    facts = {}
+    for one in ("ours", "none", "zero", "good"):
+        page = visit(client, f"/agents/{one}/")
+        words = page.root.one("dl", id="summary").words
+        facts[one] = re.findall(r"Reputation (.*?) Success (.*?) Type", words)[0]
+        assert ("Errors 100" in page.words) == (one == "zero")
+    assert facts == {
+        "ours": ("50 (default)", "not declared"),
+        "none": ("50 (default)", "not declared"),
+        "zero": ("0", "0.0 %"),
+        "good": ("87", "90.0 %"),
+    }
+    rows = visit(client, "/agents/").root.one("div", id="rows").words
+    assert rows.count("50 (default)") == 2
+    assert rows.count("not declared") == 2
+
+
+def operational(agent_id: str, *, key: str = "agentId", **values: Any) -> Any:
+    """As an operational registry has its agents."""
+    return raw(
+        {
+            key: agent_id,
+            "agent_name": agent_id,
+            "agent_type": "pdf_adapter",
+            "deployment_status": "ACTIVE",
+            "endpoint": "https://agent.example.com",
+            "tools": ["extract_text", "ocr"],
+            "last_heartbeat": ago(seconds=5).isoformat(),
+            "instance_ref": f"inst-{hash(agent_id) % 10**8:08}",
+            "region": "planted",
+            "token": "planted",
+            **values,
+        }
+    )
+
+
+def forget() -> None:
+    for cache in caches.all():
+        cache.clear()
+
+
+def test_an_agent_is_registered_in_the_layout_of_its_registry(client: Client, table: Any) -> None:
+    """80 % of those that the console did not register; else the documented one. Its readers see it alive."""
+    register(client, "documented")
+    for number in range(4):
+        put(table, operational(f"op-{number}"))
+    forget()
+    # Four of four: the fifth is the console's own, and does not count.
+    register(client, "ours")
+    item = get(table, "ours")
+    assert item is not None
+    assert {*item} == {
+        "agentId", "agent_name", "agent_type", "deployment_status", "endpoint", "tools", "last_heartbeat",
+    }  # fmt: skip
+    assert item["tools"] == {"L": [{"S": "fitness_analysis"}]}
+    assert item["deployment_status"] == {"S": "ACTIVE"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", item["last_heartbeat"]["S"])
+    post(client, "heartbeat", {"id": "ours"}, 200)
+    after = get(table, "ours")
+    assert after is not None
+    assert after["last_heartbeat"]["S"] > item["last_heartbeat"]["S"]
+    assert {*after} == {*item}
+    assert "ours" in ids(client, "capability=fitness_analysis")
+    # One of five more has the documented layout: still 80 %. With two it is not.
+    put(table, agent("theirs-1"))
+    forget()
+    register(client, "ours-2")
+    assert "deployment_status" in (get(table, "ours-2") or {})
+    put(table, agent("theirs-2"))
+    forget()
+    register(client, "ours-3")
+    assert "deployment_status" not in (get(table, "ours-3") or {})
+
+
+def test_ids_are_made_new_and_no_value_is_copied(client: Client, table: Any) -> None:
+    put(table, *(operational(f"op-{number}", secret_region="planted") for number in range(6)))
+    made = []
+    for one in ("a", "b"):
+        register(client, one)
+        item = get(table, one)
+        assert item is not None
+        made.append(item["instance_ref"]["S"])
+        assert re.fullmatch(r"inst-\d{8}", made[-1])
+        assert "planted" not in json.dumps(item)
+    theirs = [(get(table, f"op-{number}") or {})["instance_ref"]["S"] for number in range(6)]
+    assert len({*made, *theirs}) == 8
+
+
+def test_tools_are_read_as_capabilities_in_that_layout_alone(client: Client, table: Any) -> None:
+    put(
+        table,
+        operational("texts"),
+        operational("maps", tools=[{"name": "ocr", "version": 2}, {"x": 1}, 5, None]),
+        operational("both", capabilities=["own"]),
+        operational("odd", tools="ocr"),
+        agent("documented", capabilities=["own"], tools=["ocr"]),
+    )
+    assert set(ids(client, "capability=ocr")) == {"texts", "maps"}
+    assert set(ids(client, "capability=own")) == {"both", "documented"}
+    assert "extract_text" in visit(client, "/agents/texts/").words
+
+
+FILE = """
+status = "deployment_status"
+active = "active"
+capabilities = "tools"
+timestamps = "1767973389"
+[attributes.region]
+required = true
+[attributes.instance_ref]
+made = "uuid"
+prefix = "inst-"
+"""
+
+
+def test_the_setting_names_the_layout(client: Client, table: Any, settings: Any, tmp_path: Any) -> None:
+    put(table, *(operational(f"op-{number}") for number in range(5)))
+    settings.AGENT_DIALECT = "documented"
+    register(client, "plain")
+    assert "lastHeartbeat" in (get(table, "plain") or {})
+    path = tmp_path / "agents.toml"
+    path.write_text(FILE)
+    settings.AGENT_DIALECT = str(path)
+    refused = register(client, "filed", 422)
+    assert [one["pointer"] for one in refused["errors"]] == ["/profile/region"]
+    register(client, "filed", region="eu")
+    item = get(table, "filed")
+    assert item is not None
+    assert item["deployment_status"] == {"S": "active"}
+    assert item["region"] == {"S": "eu"}
+    assert item["tools"] == {"L": [{"S": "fitness_analysis"}]}
+    assert re.fullmatch(r"\d{10}", item["last_heartbeat"]["N"])
+    assert item["instance_ref"]["S"].startswith("inst-")
+
+
+def test_the_registration_form_writes_in_the_layout_too(client: Client, table: Any) -> None:
+    put(table, *(operational(f"op-{number}", last_heartbeat=zulu(ago(seconds=5))) for number in range(5)))
+    sent = {
+        "agent_id": "formed",
+        "name": "Formed",
+        "endpoint": "https://f.example.com",
+        "capabilities": "ocr",
+    }
+    page = visit(client, "/agents/register/")
+    sent["action_id"] = page.root.one("input", name="action_id").attrs["value"]
+    assert client.post("/agents/register/", sent).status_code == 302
+    item = get(table, "formed")
+    assert item is not None
+    assert {*item} == {"agentId", "agent_name", "deployment_status", "endpoint", "tools", "instance_ref"}
+    post(client, "heartbeat", {"id": "formed"}, 200)
+    assert (get(table, "formed") or {})["last_heartbeat"]["S"].endswith("Z")
+    assert dialects.current().items == 5
