@@ -33,7 +33,7 @@ def find(table: Binding, declared: Index) -> Found:
         if _answers(table, declared):
             return Found(declared)
         keys = _keys(declared)
-        return Found(None, f"Whether this table has an index on {keys} can't be told: {denied.sentence}")
+        return Found(None, f"Whether this table has an index on {keys} is not known: {denied.sentence}")
     if deployed is None:
         return Found(None, f"This table has no index on {_keys(declared)} that holds all attributes.")
     return Found(Index(deployed.name, deployed.hash_key, deployed.range_key))

@@ -149,9 +149,9 @@ class Sample:
             )
 
     def _forms(self) -> Iterator[str]:
-        forms = self.best.forms if self.best else {}
+        forms = sorted(form for form in self.best.forms if form != "other") if self.best else []
         if off := off_by(forms):
-            said = "; ".join(sorted(form for form in forms if form != "other"))
+            said = "; ".join(forms)
             yield (
                 f"{self.spec.created} has {len(forms)} forms ({said}): the order within a page may be off by {off}."
             )

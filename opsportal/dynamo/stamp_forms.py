@@ -1,7 +1,7 @@
 """In how many forms a table's times are written, and how far that puts an order by their text off."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from opsportal.dynamo.attributes import Typed, read_time
@@ -26,7 +26,7 @@ def form_of(value: Typed) -> str:
     return f"ISO{' with a space' if between == ' ' else ''}, {precision}, {zone}"
 
 
-def off_by(forms: Mapping[str, int]) -> str:
+def off_by(forms: Iterable[str]) -> str:
     """How far the order by text may be from the order in time, such as `2 h`; "" where there is one form.
 
     Of those that are text: numbers are in no index, and are placed by their time.

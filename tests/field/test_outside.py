@@ -252,7 +252,7 @@ def test_without_the_right_to_describe_the_index_is_tried(
     ):
         page = visit(client, "/requests/")
         assert page.ids == ["r-1"]
-        assert "can't be told: The console's role may not perform dynamodb:DescribeTable" in page.words
+        assert "is not known: The console's role may not perform dynamodb:DescribeTable" in page.words
         indexed = visit(client, "/workflows/")
         assert indexed.ids == ["w"]
         assert "Query overallStatus-createdAt-index" in indexed.root.one("div", class_="reading").words
