@@ -147,6 +147,11 @@ class Draft:
         rows = {row.name for row in self.extras if not row.within}
         self.extras += [ExtraRow(one.name, "", one.kind) for one in extras if one.name not in rows]
 
+    def leave_out(self, made: Iterable[Extra]) -> None:
+        """What is made new by now, though it was not when the form was opened."""
+        names = {one.name for one in made}
+        self.extras = [row for row in self.extras if row.within or row.name not in names]
+
     def _given(self, within: str) -> dict[str, Given]:
         """What is emptied is left out."""
         rows = [row for row in self.extras if row.within == within and row.value.strip()]

@@ -125,6 +125,7 @@ def _posted(request: HttpRequest) -> Page:
     except DynamoError:
         pass  # what was typed is worth more than the comparison
     if page.dialect:
+        page.draft.leave_out(page.dialect.made)
         page.draft.ask_for(page.dialect.asked_for)
         page.draft.chosen = {shape.label: shape for shape in page.dialect.shapes}.get(page.draft.shape)
         if page.dialect.shape:

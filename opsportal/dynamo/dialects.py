@@ -121,6 +121,7 @@ def extras(items: Sequence[Raw], known: Iterable[str]) -> tuple[Extra, ...]:
         if not agrees(count, len(items)):
             continue
         example = next(str(value[kind]) for value in scalars if kind in value)
+        example = example.lower() if kind == "BOOL" else example
         made = _id_form(values)
         found.append(made_as(name, *made, example) if made else Extra(name, kind, example=example))
     return tuple(found[:MAX_EXTRAS])
@@ -223,15 +224,15 @@ def _query(
     return answer["Items"], answer.get("LastEvaluatedKey")
 
 
-def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int = NEWEST) -> list[Raw]:
-    """The newest items that are kept of one page of a Scan, at most 1 MB, by the newest of their `stamps`. Raises
-    `DynamoError`."""
+def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int | None = NEWEST) -> list[Raw]:
+    """The newest items that are kept of one page of a Scan, at most 1 MB, by the first of their `stamps` that can be
+    read. Raises `DynamoError`."""
     with translated(table):
         answer = clients.client(*table.place).scan(TableName=table.name)
 
     def order(raw: Raw) -> float:
-        times = [read_time(raw.get(name)) for name in stamps]
-        return max((time.timestamp() for time in times if isinstance(time, datetime)), default=0.0)
+        times = (read_time(raw.get(name)) for name in stamps)
+        return next((time.timestamp() for time in times if isinstance(time, datetime)), 0.0)
 
     return sorted(filter(keep, answer["Items"]), key=order, reverse=True)[:most]
 
