@@ -49,7 +49,8 @@ def test_the_policy_holds_just_what_the_commands_call(
     with new_place(engines("dynoxide").endpoint, settings):
         iam.awake = True
         for words in (
-            "migrate --yes", "status", "verify --write-test", "backup list", "cost",
+            "migrate --yes", "migrate --yes --table requests --drop-index user-index",
+            "migrate --yes --table requests --add-indexes", "status", "verify --write-test", "backup list", "cost",
             "alarms --yes --table agents", "alarms --remove --yes --table agents",
         ):  # fmt: skip
             assert run(*words.split()) == 0, words

@@ -61,7 +61,7 @@ def kinds(table: Binding) -> dict[str, tuple[tuple[Any, dict[str, Any]] | Except
         "table_missing": (refused("ResourceNotFoundException", "Requested resource not found"), "_TABLE"),
         "index_missing": (
             refused("ValidationException", "The table does not have the specified index: status-index"),
-            "dynamo verify",
+            "dynamo migrate",
         ),
         "access_denied": (denied("Query", arn), "Add this statement"),
         "throttled": (refused("ThrottlingException", "Rate exceeded"), "try again"),

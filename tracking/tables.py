@@ -7,7 +7,15 @@ WORKFLOWS = TableSpec(
     logical="workflows",
     title="Workflow status",
     key="sessionId",
-    indexes=(Index("overallStatus-createdAt-index", "overallStatus", "createdAt", optional=True),),
+    indexes=(
+        Index(
+            "overallStatus-createdAt-index",
+            "overallStatus",
+            "createdAt",
+            optional=True,
+            serves="lists of workflows, newest first, their counts and the overview's panel",
+        ),
+    ),
     ttl_attribute="expiresAt",
     point_in_time_recovery=True,
     encryption="KMS",

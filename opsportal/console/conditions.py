@@ -1,4 +1,4 @@
-"""Is each table as the settings say? In one sentence, with the setting that mends it."""
+"""Is each table as the settings say? In one sentence, with the setting or command that fixes it."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from opsportal.console import tones
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError, TableMissing
+from opsportal.dynamo.structure import index_flaws, key_flaws
 from opsportal.dynamo.tables import Binding, name_setting, other_spellings
 
 
@@ -32,27 +33,19 @@ def condition(table: Binding) -> Condition:
         )
     except DynamoError as problem:
         return Condition(table, problem.kind.replace("_", " "), tones.FAILED, problem.sentence, problem.mend)
-    if found.key != table.key:
-        return Condition(
-            table,
-            "key mismatch",
-            tones.FAILED,
-            f"Its partition key is {found.key!r}, but the console is configured for {table.key!r}.",
-            f"Set DYNAMODB_{table.logical.upper()}_KEY={found.key}",
-        )
-    deployed = {(index.hash_key, index.range_key) for index in found.indexes}
-    missing = [
-        index.name
-        for index in table.spec.indexes
-        if not index.optional and (index.hash_key, index.range_key) not in deployed
-    ]
-    if missing:
-        return Condition(
-            table,
-            found.state.lower(),
-            tones.ATTENTION,
-            f"It lacks {', '.join(missing)}, so lists that read it fail.",
-        )
+    for flaw in key_flaws(table, found):
+        state = "sort key" if flaw.point == "sort key" else "key mismatch"
+        return Condition(table, state, tones.FAILED, f"{flaw.sentence} {flaw.consequence}", flaw.fix)
+    if flaws := [flaw for flaw in index_flaws(table, found) if flaw.breaks]:
+        missing = [flaw.index.name for flaw in flaws if flaw.missing and flaw.index]
+        first = flaws[0]
+        sentence, consequence, fix = first.sentence, first.consequence, first.fix
+        if len(missing) > 1:
+            sentence = f"The table {table.name} in {table.region} lacks the indexes {', '.join(missing)}."
+            consequence = "What reads them reads the table by a bounded scan, which is slower and says so."
+        if first.missing:
+            fix = f"To add what is missing: {fix}"
+        return Condition(table, found.state.lower(), tones.ATTENTION, f"{sentence} {consequence}", fix)
     return Condition(
         table, found.state.lower(), tones.SUCCESS if found.state == "ACTIVE" else tones.ATTENTION
     )

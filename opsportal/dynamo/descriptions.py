@@ -122,19 +122,28 @@ class Twins:
         return None if first.place == table.place else first
 
 
+def known(binding: Binding) -> Description | None:
+    """The table as it was described within the last minute, without a call; None where it was not."""
+    found: Description | None = caches["process"].get(_cache_key(binding))
+    return found
+
+
+def _cache_key(binding: Binding) -> str:
+    return f"description:{binding.fingerprint}"
+
+
 def describe(binding: Binding, *, fresh: bool = False, patient: bool = False) -> Description:
     """The table as deployed. Raises `DynamoError` (TableMissing, AccessDenied, ...).
 
     `fresh`: not from the cache; `patient`: with a worker's time, not a page's.
     """
-    cache, key = caches["process"], f"description:{binding.fingerprint}"
-    if not fresh and (known := cache.get(key)):
-        return known
+    if not fresh and (found := known(binding)):
+        return found
     with translated(binding):
         client = clients.client(*binding.place, patient=patient)
         table = client.describe_table(TableName=binding.name)["Table"]
     description = description_of(table, binding.region)
-    cache.set(key, description, DESCRIPTION_LIFE)
+    caches["process"].set(_cache_key(binding), description, DESCRIPTION_LIFE)
     return description
 
 

@@ -57,6 +57,10 @@ class KeyMismatch(DynamoError):
     retry = False
 
 
+class SortKey(KeyMismatch):
+    title = "The table has a sort key"
+
+
 class AccessDenied(DynamoError):
     kind = "access_denied"
     title = "IAM does not allow this"
@@ -152,15 +156,6 @@ _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on res
 _NO_START = re.compile("provided starting key|exclusive start key", re.IGNORECASE)
 
 
-def key_mismatch(table: "Binding", detail: str = "") -> KeyMismatch:
-    """Of a table whose key is not the one that its settings, or for one of the console's own its declaration, say."""
-    mend = f"Set DYNAMODB_{table.logical.upper()}_KEY to the table's partition key (python manage.py dynamo verify --table {table.logical} names it)."
-    if table.logical not in settings.DYNAMO_TABLES:
-        mend = "It is another program's under the name of one of the console's own: move it away, then run python manage.py dynamo migrate."
-    where = f"{table.name} in {table.region}"
-    return KeyMismatch(f"{where} does not have the partition key {table.key!r}.", mend, detail=detail)
-
-
 @contextmanager
 def translated(table: "Binding") -> Iterator[None]:
     """Raise a `DynamoError` in place of botocore's and PynamoDB's errors about `table`.
@@ -197,6 +192,8 @@ PASSED_ON = frozenset(
 
 
 def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError:
+    from opsportal.dynamo import keys  # late: it raises this module's errors
+
     details: Any = error.response.get("Error", {})
     code, message = details.get("Code", "Unknown"), details.get("Message", "")
     variable = f"DYNAMODB_{table.logical.upper()}"
@@ -206,7 +203,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
-            f"python manage.py dynamo verify --table {table.logical} has the command that adds it.",
+            keys.adds_index(table),
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
@@ -235,6 +232,11 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             "and restart it.",
             detail=message,
         )
+    # An engine has many words for a key that is not the table's, so the table is asked; DescribeTable takes no key.
+    if code == "ValidationException" and error.operation_name != "DescribeTable":
+        mismatch = keys.described_mismatch(table)
+        if mismatch and (isinstance(mismatch, SortKey) or not _NO_START.search(message)):
+            return mismatch
     if code == "ValidationException" and _NO_START.search(message):
         return MalformedCursor(
             "The position in this address is not one of this list's.",
@@ -242,7 +244,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code == "ValidationException" and "key element does not match" in message:
-        return key_mismatch(table, message)
+        return keys.key_mismatch(table, message)
     logger.error("unexpected answer about %s", table.name, exc_info=error)
     return DynamoError(f"{error.operation_name} on {where}: {code}: {message}", detail=message)
 

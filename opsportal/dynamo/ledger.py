@@ -23,10 +23,15 @@ from botocore.exceptions import ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.creation import create
-from opsportal.dynamo.errors import DynamoError, TableMissing, key_mismatch, translated
+from opsportal.dynamo.errors import DynamoError, TableMissing, translated
+from opsportal.dynamo.fixes import drop_index
+from opsportal.dynamo.keys import key_mismatch
 from opsportal.dynamo.tables import Binding, TableSpec, own_table
 
 LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name", source="the console's own")
+
+# Before the index's name: what `migrate --add-indexes` is called that no migration of an app declares.
+ADDED_INDEX = "add_index_"
 
 _FREE = "attribute_not_exists(applied_at) AND attribute_not_exists(removing_at)"
 
@@ -84,6 +89,14 @@ class Entry:
     def made(self) -> str:
         """When the table was created that this made, or whose index this made; "" where it was found."""
         return self.said.get("made", "")
+
+    @property
+    def undo_command(self) -> str:
+        """What takes it back, or finishes that."""
+        index = self.migration.removeprefix(ADDED_INDEX)
+        if index != self.migration:
+            return drop_index(self.table, index)
+        return f"python manage.py dynamo rollback --target {self.migration}"
 
     def at(self, event: str) -> datetime | None:
         """When it was "begun", "applied", ...; None when it was not."""
@@ -145,8 +158,7 @@ class Entry:
         if self.removing:
             raise RolledBackMeanwhile(
                 f"{self.migration} is being rolled back on {self.table.name}, since {self.when('removing')}.",
-                f"If that rollback did not end, run it again: python manage.py dynamo rollback --target "
-                f"{self.migration}",
+                f"If that rollback did not end, run it again: {self.undo_command}",
             )
         return False
 

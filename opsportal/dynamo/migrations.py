@@ -21,7 +21,7 @@ from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import LEDGER, Entry, ledger_of
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import AddIndex, CreateOwnTable, CreateTable, Step
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, binding
 
 __all__ = ["LEDGER", "AddIndex", "CreateOwnTable", "CreateTable", "ledger_of", "states"]
 
@@ -51,6 +51,30 @@ def _declared() -> Iterator[Migration]:
         for module in pkgutil.iter_modules(package.__path__):
             step = importlib.import_module(f"{package.__name__}.{module.name}").migration
             yield Migration(app=config.label, name=module.name, step=step)
+
+
+def of_indexes(logical: str) -> list[Migration]:
+    """One for each declared index of a table of the settings: the migration that adds it, or one that no app
+    declares and that only `migrate --add-indexes` applies."""
+    of_table = [one for one in migrations() if one.step.logical == logical]
+    declared = {one.step.index: one for one in of_table if isinstance(one.step, AddIndex)}
+    app = of_table[0].app if of_table else ""
+    return [
+        declared.get(index.name)
+        or Migration(app, f"{ledger.ADDED_INDEX}{index.name}", AddIndex(logical, index.name))
+        for index in binding(logical).spec.indexes
+    ]
+
+
+def of_added_indexes(logicals: Iterable[str]) -> list[Migration]:
+    """Those of these tables that no app declares."""
+    return [
+        one
+        for logical in logicals
+        if logical in settings.DYNAMO_TABLES
+        for one in of_indexes(logical)
+        if one.name.startswith(ledger.ADDED_INDEX)
+    ]
 
 
 # --- Which of them -----------------------------------------------------------------------------------------
@@ -116,12 +140,14 @@ class MigrationState:
 
     @property
     def state(self) -> str:
-        """One word: applied, begun, pending, removing or unknown."""
+        """One word: applied, begun, pending, removing, removed (an index that only --add-indexes adds) or unknown."""
         if self.trouble:
             return "unknown"
         if self.removing_at:
             return "removing"
-        return "applied" if not self.pending else "begun" if self.begun_at else "pending"
+        if self.applied_at:
+            return "applied"
+        return "begun" if self.begun_at else "pending" if self.pending else "removed"
 
 
 def states(*, patient: bool = False, place: tuple[str, str] | None = None) -> list[MigrationState]:
@@ -129,19 +155,22 @@ def states(*, patient: bool = False, place: tuple[str, str] | None = None) -> li
     Never raises for a place that can't be read. `patient`: with a worker's time, not a page's."""
     found, silence = [], Silence()
     known: dict[tuple[str, str], dict[str, Any] | DynamoError] = {}
-    for one in migrations():
+    for one in [*migrations(), *of_added_indexes(settings.DYNAMO_TABLES)]:
         for table in one.step.tables():
             if place not in (None, table.place):
                 continue
             if table.place not in known:
                 known[table.place] = _items_or_trouble(table, silence, patient=patient)
             items = known[table.place]
+            entry = ledger.entry_of(one.name, one.app, table, {} if isinstance(items, DynamoError) else items)
+            if one.name.startswith(ledger.ADDED_INDEX) and not entry.said:
+                continue
             if isinstance(items, DynamoError):
                 found.append(
                     MigrationState(one.app, one.name, table, one.step.own, pending=False, trouble=items)
                 )
             else:
-                found.append(_state(one, ledger.entry_of(one.name, one.app, table, items)))
+                found.append(_state(one, entry))
     return found
 
 
@@ -158,7 +187,7 @@ def _state(one: Migration, entry: Entry) -> MigrationState:
         removing_at=entry.at("removing"),
         removing_by=entry.by("removing"),
         rolled_back_at=entry.at("rolled_back"),
-        pending=not entry.applied,
+        pending=not entry.applied and not one.name.startswith(ledger.ADDED_INDEX),
     )
 
 

@@ -9,9 +9,11 @@ from opsportal.dynamo.creation import Say, Setting
 from opsportal.dynamo.deployed import Deployed, deployed
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
-from opsportal.dynamo.ledger import Entry
-from opsportal.dynamo.migrations import Migration, NotFound, entries_of, named, of, place_text
+from opsportal.dynamo.index_samples import Samples
+from opsportal.dynamo.ledger import ADDED_INDEX, Entry
+from opsportal.dynamo.migrations import Migration, NotFound, entries_of, named, of, of_indexes, place_text
 from opsportal.dynamo.steps import AddIndex, Outlook, same_table
+from opsportal.dynamo.structure import index_flaws
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.environments import is_strict
 
@@ -24,17 +26,36 @@ class RejectsFound(DynamoError):
     retry = False
 
 
+class UnlistedFound(DynamoError):
+    """Items would not be in a new index, and nobody has accepted that."""
+
+    kind = "index_unlisted"
+    title = "Items that would not be in the new index"
+    retry = False
+
+
 @dataclass(frozen=True)
 class Planned:
-    """A pending migration at one table."""
+    """A pending migration at one table. `foreign`: it adds an index to a table that another program created."""
 
     migration: Migration
     entry: Entry
     outlook: Outlook
+    foreign: bool = False
 
     @property
     def table(self) -> Binding:
         return self.entry.table
+
+    @property
+    def index(self) -> Index | None:
+        """The index that it will add to a table that is there."""
+        step = self.migration.step
+        return (
+            self.table.spec.index(step.index)
+            if isinstance(step, AddIndex) and self.outlook.backfill
+            else None
+        )
 
     @property
     def title(self) -> str:
@@ -64,12 +85,17 @@ class Plan:
         return lines
 
 
-def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Plan:
+def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = (), add_indexes: bool = False) -> Plan:
     """What is pending, as it stands now; changes nothing.
 
     `target`: up to and including that migration. The console's own tables always; the others belong to other
-    programs: outside development only the logical ones named in `tables`. Raises `DynamoError` and NotFound.
+    programs: outside development only the logical ones named in `tables`. `add_indexes`: also the declared
+    indexes that these lack, whoever created them. Raises `DynamoError` and NotFound.
     """
+    if add_indexes and not tables:
+        raise NotFound(
+            "--add-indexes changes tables of other programs: name them, for example --table requests."
+        )
     chosen = of(app, tables)
     if not chosen:
         raise NotFound(f"No migration of {app} is one of {' or '.join(tables)}.")
@@ -83,20 +109,74 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = ()) -> Pl
             f"In {settings.OPSPORTAL_ENV} only the console's own tables are migrated; name the others, "
             "for example --table requests."
         )
+    if add_indexes:
+        known = {one.name for one in chosen}
+        for logical in tables:
+            indexes = of_indexes(logical) if logical in settings.DYNAMO_TABLES else []
+            chosen += [one for one in indexes if one.name not in known]
+            if not indexes:
+                notes.append(f"{logical} has no declared index that could be added.")
     planned: list[Planned] = []
     lacking: list[tuple[Binding, Setting]] = []
+    sampled = Samples()
     for one, entry in entries_of(chosen):
         if entry.removing:
             notes.append(
                 f"{one.name}: its rollback on {entry.table.name} in {entry.table.region}, begun {entry.when('removing')}, did not end. "
-                f"Finish it: python manage.py dynamo rollback --target {one.name}"
+                f"Finish it: {entry.undo_command}"
             )
-        elif not entry.applied:
+        elif not entry.applied or (add_indexes and _is_lost(one, entry)):
             coming = any(other.table == entry.table and not other.outlook.found for other in planned)
-            planned.append(Planned(one, entry, one.step.outlook(entry.table, entry, coming=coming)))
+            if one.name.startswith(ADDED_INDEX) and not _is_wanted(one, entry, notes, coming=coming):
+                continue
+            outlook = one.step.outlook(entry.table, entry, sampled, coming=coming)
+            foreign = outlook.backfill is not None and not created_by_us(entry.table)
+            planned.append(Planned(one, entry, outlook, foreign))
         else:
             lacking += [(entry.table, setting) for setting in _what_lacks(one, entry, notes)]
     return Plan(tuple(planned), tuple(lacking), tuple(notes))
+
+
+def _is_wanted(one: Migration, entry: Entry, notes: list[str], *, coming: bool) -> bool:
+    """Whether --add-indexes has to add that index, or to finish adding it. One that is there, and not as declared,
+    goes into `notes`."""
+    if coming:
+        return False  # the table is created with its indexes
+    assert isinstance(one.step, AddIndex)
+    table = entry.table
+    found = describe(table, fresh=True, patient=True)
+    flaws = [flaw for flaw in index_flaws(table, found) if flaw.index and flaw.index.name == one.step.index]
+    if entry.begun or any(flaw.missing for flaw in flaws):
+        return True
+    notes += [f"{flaw.sentence} {flaw.fix}" for flaw in flaws]
+    if not flaws:
+        notes.append(f"{table.name} in {table.region} has the index {one.step.index} already.")
+    return False
+
+
+def _is_lost(one: Migration, entry: Entry) -> bool:
+    """Whether the table is there without the index that the ledger says was added: its program made it again, or
+    somebody deleted the index."""
+    if not isinstance(one.step, AddIndex):
+        return False
+    try:
+        flaws = index_flaws(entry.table, describe(entry.table, fresh=True, patient=True))
+    except TableMissing:
+        return False
+    return any(flaw.missing and flaw.index and flaw.index.name == one.step.index for flaw in flaws)
+
+
+def created_by_us(table: Binding) -> bool:
+    """Whether the ledger says that `migrate` created the table as it is there now. Raises `DynamoError`."""
+    found = describe(table, fresh=True, patient=True)
+    creations = [
+        one
+        for one in of(tables=(table.logical,))
+        if one.step.logical == table.logical and not isinstance(one.step, AddIndex)
+    ]
+    return any(
+        entry.begun or (entry.made and same_table(entry.made, found)) for _, entry in entries_of(creations)
+    )
 
 
 def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]:
@@ -106,7 +186,7 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
     index = one.step.index if isinstance(one.step, AddIndex) else ""
     was = f"{one.name} was applied {entry.when('applied')}, but {table.name} in {table.region}"
     environment = f" --environment {settings.OPSPORTAL_ENV}" if is_strict(settings.OPSPORTAL_ENV) else ""
-    noted = f"python manage.py dynamo rollback --target {one.name}{environment} notes that"
+    noted = f"{entry.undo_command}{'' if one.name.startswith(ADDED_INDEX) else environment} notes that"
     if one.step.own:
         noted += " (where it asks for the name of another region's table, type nothing)"
     try:
@@ -116,7 +196,7 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
             notes.append(f"{was} is not there any more. {noted}; then migrate creates it anew.")
         return []
     if index and not _has_like(found, table.spec.index(index)):
-        notes.append(f"{was} has no index {index} any more. {noted}; then migrate adds it anew.")
+        notes.append(f"{was} has no index {index} any more. {noted}; then migrate adds it again.")
     if not isinstance(found, Deployed):
         return []
     if not same_table(entry.made, found):
@@ -144,30 +224,47 @@ def migrate(
     target: str = "",
     app: str = "",
     tables: tuple[str, ...] = (),
+    add_indexes: bool = False,
     accept_index_rejects: bool = False,
+    accept_unlisted: bool = False,
 ) -> int:
     """Apply what `plan` finds, in order, and return how many were applied. Asks nobody. Raises as they do."""
-    todo = plan(target=target, app=app, tables=tables)
+    todo = plan(target=target, app=app, tables=tables, add_indexes=add_indexes)
     for note in todo.notes:
         say(note)
-    return carry_out(todo, say, accept_index_rejects=accept_index_rejects)
+    return carry_out(todo, say, accept_index_rejects=accept_index_rejects, accept_unlisted=accept_unlisted)
 
 
-def carry_out(todo: Plan, say: Say, *, accept_index_rejects: bool = False) -> int:
-    """Apply the plan, and return how many migrations were applied by this run.
-
-    Raises RejectsFound before anything is changed, and `DynamoError` when DynamoDB refuses a step; what was
-    done until then is in the ledger, and the next run goes on from there.
-    """
+def refuse_unaccepted(todo: Plan, *, accept_index_rejects: bool, accept_unlisted: bool) -> None:
+    """Raise RejectsFound or UnlistedFound where a new index of the plan would do what is not accepted."""
     for one in todo.planned:
-        if one.outlook.rejects and not accept_index_rejects:
-            rejects = one.outlook.rejects
+        if (rejects := one.outlook.rejects) and not accept_index_rejects:
             raise RejectsFound(
                 f"Nothing was changed: with the index of {one.migration.name} DynamoDB would refuse to write "
                 f"{rejects.found:,} of the {rejects.read:,} items read of {one.table.name} again as they are, "
                 f"such as {rejects.named[0]}.",
-                "Mend those items, or accept that with --accept-index-rejects.",
+                "Fix those items, or accept that with --accept-index-rejects.",
             )
+    for one in todo.planned:
+        if (unlisted := one.outlook.unlisted) and not accept_unlisted:
+            raise UnlistedFound(
+                f"Nothing was changed: for the index of {one.migration.name} on {one.table.name}, "
+                f"{'; '.join(unlisted.unlisted_lines())}. DynamoDB keeps no item in an index that lacks its keys, so "
+                "lists, counts and alert rules that read the index find such items only by the console's read of "
+                "the items outside of it, which is bounded and comes late on a large table.",
+                "Have the programs write these attributes, or accept that with --accept-unlisted.",
+            )
+
+
+def carry_out(
+    todo: Plan, say: Say, *, accept_index_rejects: bool = False, accept_unlisted: bool = False
+) -> int:
+    """Apply the plan, and return how many migrations were applied by this run.
+
+    Raises RejectsFound and UnlistedFound before anything is changed, and `DynamoError` when DynamoDB refuses a step; what was
+    done until then is in the ledger, and the next run goes on from there.
+    """
+    refuse_unaccepted(todo, accept_index_rejects=accept_index_rejects, accept_unlisted=accept_unlisted)
     for place in {one.table.place: one.table for one in todo.planned}.values():
         ledger.ensure_ledger(place)
     done: set[tuple[str, str]] = set()
@@ -190,6 +287,9 @@ def _apply(one: Planned, say: Say, done: set[tuple[str, str]]) -> bool:
     if entry.applied and key in done:
         return False  # an emulator that knows no regions: the table of both places is one
     say(one.title)
+    if entry.applied and _is_lost(one.migration, entry):
+        entry.begin_removal()
+        entry.finish_removal()
     if not entry.applied and entry.finish(one.migration.step.apply(entry.table, entry, say)):
         done.add(key)
         return True

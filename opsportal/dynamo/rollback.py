@@ -8,14 +8,28 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from opsportal.dynamo.backups import Backup, backups
 from opsportal.dynamo.creation import Say
 from opsportal.dynamo.deployed import Deployed, Recovery, Unknown, deployed
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import Entry
-from opsportal.dynamo.migrations import Migration, NotFound, entries_of, migrations, named, of, place_text
-from opsportal.dynamo.steps import AddIndex, same_table, size_text
+from opsportal.dynamo.migrations import (
+    Migration,
+    NotFound,
+    entries_of,
+    migrations,
+    named,
+    of,
+    of_added_indexes,
+    of_indexes,
+    place_text,
+)
+from opsportal.dynamo.plans import created_by_us
+from opsportal.dynamo.steps import AddIndex, creation_stamp, same_table, size_text
+from opsportal.dynamo.structure import without
 from opsportal.dynamo.tables import Binding
 
 
@@ -30,12 +44,14 @@ class NotOurs(DynamoError):
 @dataclass(frozen=True)
 class Removal:
     """One table to delete, or one `index` to remove, with the `entries` that go with it. `found`: None where
-    it is gone already, so that only the ledger is left to write."""
+    it is gone already, so that only the ledger is left to write. `with_table`: `migrate` made the index with its
+    table, so that it has no entry of its own yet."""
 
     migration: Migration
     entries: tuple[Entry, ...]
     found: Deployed | None
     backups: tuple[Backup, ...] | Unknown = ()
+    with_table: bool = False
 
     @property
     def table(self) -> Binding:
@@ -57,7 +73,8 @@ class Removal:
         if self.index:
             return [
                 f"{where}: the index {self.index} is removed ({names})",
-                f"  no item is lost; lists that read it scan instead; adding it again reads {size}",
+                f"  no item is lost. {without(self.table, self.table.spec.index(self.index))}",
+                f"  adding it again reads {size}",
             ]
         lines = [f"{where}: the table is deleted ({names})", f"  lost: {size}, and {_indexes(self.found)}"]
         if self.migration.step.own:
@@ -131,6 +148,7 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
                     f"To roll it back, name its migration in full: --target {one.name}",
                 )
         chosen = [one for one in of_those if not one.step.own]
+    chosen += of_added_indexes(dict.fromkeys(one.step.logical for one in chosen))
     begun = [
         (one, entry)
         for one, entry in reversed(list(entries_of(chosen)))
@@ -153,6 +171,38 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
     # What is gone already is but noted, whatever becomes of the questions about the rest.
     found.sort(key=lambda removal: removal.found is not None)
     return Rollback(tuple(found), tuple(kept))
+
+
+def index_removal(logical: str, name: str) -> Removal:
+    """What taking back one declared index of a table of the settings would remove; changes nothing.
+
+    Raises NotFound where no such index is declared, or there is none to take back; NotOurs where the ledger does
+    not say that `migrate` made it; `DynamoError`.
+    """
+    if logical not in settings.DYNAMO_TABLES:
+        raise NotFound(f"There is no table {logical!r}; there are {', '.join(settings.DYNAMO_TABLES)}.")
+    declared = {one.step.index: one for one in of_indexes(logical) if isinstance(one.step, AddIndex)}
+    if name not in declared:
+        those = ", ".join(declared) or "none"
+        raise NotFound(
+            f"{name!r} is no declared index of {logical}, so it is not ours to drop; declared: {those}."
+        )
+    ((one, entry),) = entries_of([declared[name]])
+    try:
+        found: Deployed | None = deployed(entry.table)
+    except TableMissing:
+        if not entry.said:
+            raise
+        found = None
+    if found is None or not any(index.name == name for index in found.indexes):
+        if not entry.said or entry.at("rolled_back"):
+            raise NotFound(f"{entry.table.name} in {entry.table.region} has no index {name}.")
+        return Removal(one, (entry,), None)
+    own_entry = entry.applied or entry.begun or entry.removing
+    with_table = not own_entry and created_by_us(entry.table)
+    if not with_table:
+        refuse_what_is_not_ours(one, entry, found)
+    return Removal(one, (entry,), found, with_table=with_table)
 
 
 def _goes_with_its_table(step: AddIndex, entry: Entry, begun: list[tuple[Migration, Entry]]) -> bool:
@@ -213,6 +263,9 @@ def remove(removal: Removal, say: Say) -> None:
     Raises NotOurs when the table is another one by now, and `DynamoError`.
     """
     entries = removal.entries
+    if removal.with_table and removal.found is not None:
+        entries[0].begin()
+        entries[0].finish(creation_stamp(removal.found))
     if removal.found is not None:
         entries[0].refresh()
         with suppress(TableMissing):

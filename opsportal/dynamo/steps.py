@@ -3,25 +3,55 @@ looks before it acts, and can be undone where the ledger says that it made what 
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Protocol
 
-from opsportal.dynamo import creation, indexes
+from opsportal.dynamo import creation, index_samples, indexes
 from opsportal.dynamo.creation import Say, create
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import TableMissing
-from opsportal.dynamo.indexes import Sample, sample_of_rejects
+from opsportal.dynamo.index_samples import Sample, Samples
 from opsportal.dynamo.ledger import Entry
-from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
+from opsportal.dynamo.structure import used_for
+from opsportal.dynamo.tables import Binding, Index, TableSpec, binding, bindings, own_table
+
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """What building an index writes, by DynamoDB's figures, which are about six hours old: an entry of each of about
+    `items` items that would be in it, for `units` write units; `least`: their size is not known, so each may take
+    more than one. `capacity`: the write units a second that a provisioned index has; 0 on demand."""
+
+    items: int
+    units: int
+    least: bool
+    capacity: int
+    table_class: str = "STANDARD"
 
 
 @dataclass(frozen=True)
 class Outlook:
     """What a step would do, in lines for people. `found`: the table is there already, whosever it is.
-    `rejects`: a sample of items that the new index would reject, where there are any."""
+
+    Of an index that would be added: the `sample` of what it would do with the items, and its `backfill`.
+    """
 
     lines: tuple[str, ...]
     found: bool = False
-    rejects: Sample | None = None
+    sample: Sample | None = None
+    backfill: Backfill | None = None
+
+    @property
+    def rejects(self) -> Sample | None:
+        """The sample, where the index would reject items of it."""
+        return self.sample if self.sample and self.sample.found else None
+
+    @property
+    def unlisted(self) -> Sample | None:
+        """The sample, where items of it would not be in the index."""
+        return self.sample if self.sample and self.sample.unlisted else None
 
 
 class Step(Protocol):
@@ -37,7 +67,7 @@ class Step(Protocol):
         """Where it applies: one table, or for the console's own one in every place."""
         ...
 
-    def outlook(self, table: Binding, entry: Entry, *, coming: bool) -> Outlook:
+    def outlook(self, table: Binding, entry: Entry, sampled: Samples, *, coming: bool) -> Outlook:
         """What `apply` would do; changes nothing. `coming`: an earlier step of the plan makes the table."""
         ...
 
@@ -53,7 +83,7 @@ class Step(Protocol):
 class _Creation:
     """A step that makes a table."""
 
-    def outlook(self, table: Binding, entry: Entry, *, coming: bool) -> Outlook:
+    def outlook(self, table: Binding, entry: Entry, sampled: Samples, *, coming: bool) -> Outlook:
         try:
             found = describe(table, fresh=True, patient=True)
         except TableMissing:
@@ -125,40 +155,39 @@ class AddIndex:
     def tables(self) -> list[Binding]:
         return [binding(self.logical)]
 
-    def outlook(self, table: Binding, entry: Entry, *, coming: bool) -> Outlook:
+    def outlook(self, table: Binding, entry: Entry, sampled: Samples, *, coming: bool) -> Outlook:
         index = table.spec.index(self.index)
-        keys = ", ".join(name for name in (index.hash_key, index.range_key) if name)
-        what = f"index {self.index} ({keys}; {index.definition()['Projection']['ProjectionType']})"
+        what = f"index {self.index} ({index.keys}; {index.definition()['Projection']['ProjectionType']})"
         try:
             found = describe(table, fresh=True, patient=True)
         except TableMissing:
             if coming:
                 return Outlook((f"add the {what} to {table.name}",))
             raise
-        there = next((one for one in found.indexes if one.name == self.index), None)
-        if there:
+        if there := used_for(found, index):
             state = "already" if there.usable else "already, still being built: wait for it"
-            return Outlook((f"{table.name} has the index {self.index} {state}",), found=True)
+            alias = "" if there.name == self.index else f", under the name {there.name},"
+            return Outlook((f"{table.name} has the index {self.index}{alias} {state}",), found=True)
+        indexes.refuse_other_types(table, index, found)
+        sample = sampled.of(table, index)
         lines = [
             f"add the {what} to {table.name}, and backfill it from {found.items:,} items, "
-            f"{size_text(found.size)} (DynamoDB's figures, about six hours old); the table stays in use"
+            f"{size_text(found.size)} (DynamoDB's figures, about six hours old); the table stays in use",
+            f"from then on DynamoDB refuses to write an item whose {' or '.join(index.keys.split(', '))} is not a "
+            f"text, is empty or is too long ({_bounds(index)})",
+            *_sample_lines(sample, found),
         ]
-        sample = sample_of_rejects(table, index)
-        how_far = "all" if sample.whole else f"a sample, of {max(found.items, sample.read):,}"
-        if not sample.found:
-            lines.append(f"{sample.read:,} items read ({how_far}): the index would reject none")
-            return Outlook(tuple(lines), found=True)
-        lines.append(
-            f"{sample.found:,} of {sample.read:,} items read ({how_far}) can't be keys of this index: they stay "
-            "out of it, and DynamoDB refuses to write them again as they are:"
-        )
-        lines += [f"  {reject}" for reject in sample.named]
-        return Outlook(tuple(lines), found=True, rejects=sample)
+        return Outlook(tuple(lines), found=True, sample=sample, backfill=_backfill(found, sample))
 
     def apply(self, table: Binding, entry: Entry, say: Say) -> str:
-        if not indexes.is_there(table, self.index) and not entry.begin():
+        index = table.spec.index(self.index)
+        there = used_for(describe(table, fresh=True, patient=True), index)
+        if there and there.name != self.index:
+            say(f"  {table.name} has {self.index} already, under the name {there.name}")
             return ""
-        added = indexes.add(table, table.spec.index(self.index), say)
+        if not there and not entry.begin():
+            return ""
+        added = indexes.add(table, index, say)
         say(f"  added {self.index} to {table.name}" if added else f"  {table.name} has {self.index} already")
         if not added and not begun_by_a_migration(entry):
             return ""
@@ -167,6 +196,42 @@ class AddIndex:
     def undo(self, table: Binding, say: Say) -> None:
         indexes.remove(table, self.index, say)
         say(f"  removed {self.index} from {table.name}")
+
+
+def _bounds(index: Index) -> str:
+    """``status at most 2,048 bytes, created_at 1,024``."""
+    text = f"{index.hash_key} at most {index_samples.HASH_BYTES:,} bytes"
+    return f"{text}, {index.range_key} {index_samples.RANGE_BYTES:,}" if index.range_key else text
+
+
+def _sample_lines(sample: Sample, found: Description) -> list[str]:
+    """What the sample says of the index: what it would reject, and what would not be in it."""
+    how_far = "all" if sample.whole else f"a sample, of {max(found.items, sample.read):,}"
+    lines = [f"{sample.read:,} items read ({how_far}): the index would reject none"]
+    if sample.found:
+        lines = [
+            f"{sample.found:,} of {sample.read:,} items read ({how_far}) can't be keys of this index: they stay "
+            "out of it, and DynamoDB refuses to write them again as they are:"
+        ]
+        lines += [f"  {reject}" for reject in sample.named]
+    if not sample.unlisted:
+        return [*lines, "none of them lacks a key attribute of the index"]
+    lines += sample.unlisted_lines()
+    lines[-1] += f", such as {sample.example}"
+    return lines
+
+
+def _backfill(found: Description, sample: Sample) -> Backfill:
+    """By the sample where that is the whole table: its count is not six hours old."""
+    items = sample.read if sample.whole else max(found.items, sample.read)
+    inside = sample.read - sample.found - sample.unlisted
+    if sample.read:
+        items = ceil(items * inside / sample.read)
+    each = max(ceil(found.size / found.items / KB), 1) if found.items else 1
+    capacity = found.write_capacity if found.billing_mode == "PROVISIONED" else 0
+    return Backfill(
+        items, items * each, least=not found.size, capacity=capacity, table_class=found.table_class
+    )
 
 
 def begun_by_a_migration(entry: Entry) -> bool:

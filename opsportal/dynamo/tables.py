@@ -26,7 +26,8 @@ class Index:
     """A global secondary index. It projects every attribute (seed 002: ``ProjectionType: ALL``), or with
     `include` the keys and those only.
 
-    `optional` marks one that the documents do not have: it is used where a deployment has it.
+    `optional` marks one that the documents do not have: it is used where a deployment has it. `serves`: what is
+    read by it, in the plural.
     """
 
     name: str
@@ -34,6 +35,12 @@ class Index:
     range_key: str = ""
     optional: bool = False
     include: tuple[str, ...] = ()
+    serves: str = "lists that read it"
+
+    @property
+    def keys(self) -> str:
+        """``status, created_at``, for people."""
+        return ", ".join(filter(None, (self.hash_key, self.range_key)))
 
     @property
     def key_schema(self) -> list[dict[str, str]]:

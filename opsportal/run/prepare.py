@@ -101,8 +101,8 @@ def main() -> int:
             from opsportal.dynamo.plans import migrate
 
             said: list[str] = []
-            # Its demo data holds items that an index rejects, on purpose.
-            if migrate(said.append, accept_index_rejects=True):
+            # Its demo data holds items that an index rejects, or that are in none, on purpose.
+            if migrate(said.append, accept_index_rejects=True, accept_unlisted=True):
                 say("\n".join(said))
             make_demo_users(settings.DATA_DIR, os.environ.get("DEMO_PASSWORD", ""))
             if os.environ.get("DEMO", "1") == "1":

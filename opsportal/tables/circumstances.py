@@ -100,7 +100,7 @@ def _key(table: Binding, found: Found) -> str:
 
 
 def key_manager(key: str, region: str) -> str:
-    """AWS or CUSTOMER, whose key it is; or why that could not be told."""
+    """AWS or CUSTOMER, whose key it is; or why that is unknown."""
     try:
         with asking("kms:DescribeKey", region, key):
             return str(service("kms", region).describe_key(KeyId=key)["KeyMetadata"]["KeyManager"])

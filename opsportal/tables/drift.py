@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, DeployedIndex, Ttl, Unknown
-from opsportal.dynamo.tables import Binding, Index
+from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, Ttl, Unknown
+from opsportal.dynamo.fixes import assign, aws, setting
+from opsportal.dynamo.structure import NONE, Flaw, index_flaws, key_flaws, keys_of, used_for
+from opsportal.dynamo.tables import Binding
 from opsportal.environments import is_live
-from opsportal.tables.mends import anew, assign, aws, create_index, delete_index, setting
 
-NONE = "none"
 NO_MAXIMUM = "MaxReadRequestUnits=-1,MaxWriteRequestUnits=-1"
 
 
@@ -29,7 +29,8 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Difference:
-    """A point that is not as declared, or (`unknown`) can't be told; `mend` is a setting or a command."""
+    """A point that is not as declared, or (`unknown`) can't be told; `mend` is a setting or a command, `consequence`
+    what fails or is slower by it."""
 
     point: str
     declared: str
@@ -37,6 +38,7 @@ class Difference:
     breaks: bool = False
     mend: str = ""
     unknown: bool = False
+    consequence: str = ""
 
 
 Point = Agreement | Difference
@@ -54,8 +56,7 @@ def points(table: Binding, found: Deployed) -> Iterator[Point]:
     yield from keys
     if not setting(table, "KEY") and any(isinstance(point, Difference) for point in keys):
         return  # another program's, under a name of the console's own: what else it lacks is not ours to add
-    for index in table.spec.indexes:
-        yield from _index(table, found, index)
+    yield from _indexes(table, found)
     yield from _undeclared(table, found)
     yield _billing(table, found)
     yield from _maximum(table, found)
@@ -85,121 +86,51 @@ def _state(found: Deployed) -> Point:
 
 
 def _key(table: Binding, found: Deployed) -> Iterator[Point]:
-    for name in filter(None, (found.key, found.range_key)):
-        yield from _type(found, name, anew(table))
-    if found.key != table.key:
-        variable = setting(table, "KEY")
-        told = f"The deployed key is {found.key}: {assign(variable, found.key)}"
-        fits = found.attribute_types.get(found.key, "S") == "S" and found.range_key == table.spec.range_key
-        mend = told if variable and fits else anew(table)
-        yield Difference("partition key", table.key, found.key, breaks=True, mend=mend)
-    else:
+    flaws = key_flaws(table, found)
+    yield from map(_difference, flaws)
+    wrong = {flaw.point for flaw in flaws}
+    if "partition key" not in wrong:
         yield Agreement("partition key", found.key)
-    declared = table.spec.range_key
-    if found.range_key != declared:
-        yield Difference("sort key", declared or NONE, found.range_key or NONE, breaks=True, mend=anew(table))
-    elif declared:
-        yield Agreement("sort key", declared)
+    if table.spec.range_key and "sort key" not in wrong:
+        yield Agreement("sort key", table.spec.range_key)
 
 
-def _type(found: Deployed, name: str, mend: str, where: str = "") -> Iterator[Difference]:
-    """Every key attribute of every document is a string, and the console asks with strings."""
-    deployed = found.attribute_types.get(name, "S")
-    if deployed != "S":
-        yield Difference(f"type of {name}{where}", "S", deployed, breaks=True, mend=mend)
+def _difference(flaw: Flaw) -> Difference:
+    return Difference(
+        flaw.point, flaw.declared, flaw.deployed, flaw.breaks, flaw.fix, consequence=flaw.consequence
+    )
 
 
 # --- Indexes ---------------------------------------------------------------------------------------------
 
 
-def _index(table: Binding, found: Deployed, index: Index) -> Iterator[Point]:
-    deployed = _named(found, index)
-    keys = _keys(index.hash_key, index.range_key)
-    if deployed is not None:
-        wrong = list(_index_differences(table, found, index, deployed))
-        alias = "" if deployed.name == index.name else f", under the name {deployed.name}"
-        yield from wrong
-        if not wrong:
-            yield Agreement(f"index {index.name}", f"{keys} ({deployed.projection}){alias}")
-    elif index.optional:
-        absent = (
-            "absent, and optional: what it would serve reads the table instead; "
-            f"python manage.py dynamo migrate --table {table.logical} adds it"
-        )
-        yield Agreement(f"index {index.name}", absent)
-    else:
-        mend = create_index(table, found, index)
-        yield Difference(f"index {index.name}", keys, NONE, breaks=True, mend=mend)
+def _indexes(table: Binding, found: Deployed) -> Iterator[Point]:
+    flaws = index_flaws(table, found)
+    for index in table.spec.indexes:
+        of_index = [flaw for flaw in flaws if flaw.index == index]
+        deployed = used_for(found, index)
+        for flaw in of_index:
+            if flaw.missing and index.optional:
+                absent = f"absent, and optional. {flaw.consequence} To add it: {flaw.fix}"
+                yield Agreement(flaw.point, absent)
+            else:
+                yield _difference(flaw)
+        if deployed and not of_index:
+            alias = "" if deployed.name == index.name else f", under the name {deployed.name}"
+            yield Agreement(f"index {index.name}", f"{index.keys} ({deployed.projection}){alias}")
 
 
-def _index_differences(
-    table: Binding, found: Deployed, index: Index, deployed: DeployedIndex
-) -> Iterator[Difference]:
-    breaks = not index.optional  # that one is only used where it is as declared
-    again = (
-        "An index can't be changed. Delete it; once it is gone, verify says how to create it: "
-        f"{delete_index(table, deployed)}"
-    )
-    keys, found_keys = _keys(index.hash_key, index.range_key), _keys_of(deployed)
-    if found_keys != keys:
-        yield Difference(f"keys of {index.name}", keys, found_keys, breaks=breaks, mend=again)
-        return
-    for name in filter(None, (index.hash_key, index.range_key)):
-        if name not in (found.key, found.range_key):  # told with the table's key
-            yield from _type(found, name, again, f" in {index.name}")
-    if less := _less_projected(table, index, deployed):
-        declared = f"INCLUDE {', '.join(index.include)}" if index.include else "ALL"
-        yield Difference(f"projection of {index.name}", declared, less, breaks=breaks, mend=again)
-    if not deployed.usable:
-        mend = "Wait until it is ACTIVE: DynamoDB is filling or deleting it."
-        yield Difference(f"state of {index.name}", "ACTIVE", "not ACTIVE", breaks=breaks, mend=mend)
-
-
-def _named(found: Deployed, index: Index) -> DeployedIndex | None:
-    """The index of that name. An optional one is used whatever its name, so its keys will do."""
-    for deployed in found.indexes:
-        if deployed.name == index.name:
-            return deployed
-    return found.index_on(index.hash_key, index.range_key) if index.optional else None
-
-
-def _keys(hash_key: str, range_key: str) -> str:
-    return ", ".join(filter(None, (hash_key, range_key)))
-
-
-def _keys_of(index: DeployedIndex) -> str:
-    """Of an index as deployed, which may have several attributes of a kind."""
-    return ", ".join(name for name, _ in index.keys) or _keys(index.hash_key, index.range_key)
-
-
-def _less_projected(table: Binding, index: Index, deployed: DeployedIndex) -> str:
-    """The deployed projection, where it holds less than the declared one; else ""."""
-    if deployed.projection == "ALL":
-        return ""
-    if not index.include:
-        return deployed.projection
-    held = {
-        *deployed.non_key_attributes,
-        deployed.hash_key,
-        deployed.range_key,
-        table.key,
-        table.spec.range_key,
-    }
-    lacking = sorted(set(index.include) - held)
-    return f"{deployed.projection}, without {', '.join(lacking)}" if lacking else ""
-
-
-def _undeclared(table: Binding, found: Deployed) -> Iterator[Point]:
-    used = {deployed.name for index in table.spec.indexes if (deployed := _named(found, index))}
+def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
+    used = {deployed.name for index in table.spec.indexes if (deployed := used_for(found, index))}
     for index in found.indexes:
         if index.name not in used:
-            keys = f"{_keys_of(index)} ({index.projection})"
             mend = "The console does not read it; each write to the table pays for it."
-            yield Difference(f"index {index.name}", NONE, keys, mend=mend)
+            yield Difference(f"index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend)
     for index in found.local_indexes:
-        keys = f"{_keys_of(index)} ({index.projection})"
         mend = "The console does not read it; each write to the table pays for it, and it goes only with the table."
-        yield Difference(f"local index {index.name}", NONE, keys, mend=mend)
+        yield Difference(
+            f"local index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend
+        )
 
 
 # --- What does not break anything ------------------------------------------------------------------------

@@ -188,10 +188,9 @@ MIGRATIONS = (
         ),
         _every_table, managing=True,
     ),
-    # Of all tables only this one gets an index later.
     Feature(
         "ChangeIndexes", "`migrate` and `rollback` of an index", MIGRATOR,
-        _dynamodb("UpdateTable"), _on("workflows"), managing=True,
+        _dynamodb("UpdateTable"), _on("workflows", "requests", "request_logs"), managing=True,
     ),
     Feature(
         "WatchBackups", "`backup`, until one is made", MIGRATOR,

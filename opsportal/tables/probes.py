@@ -16,7 +16,7 @@ from django.conf import settings
 from opsportal.aws import ServiceTrouble, asking, is_emulated, service
 from opsportal.dynamo import clients
 from opsportal.dynamo.deployed import UNKNOWN_HERE
-from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.descriptions import describe, known
 from opsportal.dynamo.errors import AccessDenied, DynamoError, OperationUnknown, translated
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables.grants import Place
@@ -78,17 +78,28 @@ def _on_table(table: Binding, ask: Callable[[], Any]) -> None:
 
 
 def _nobodys(table: Binding) -> dict[str, Any]:
-    """A key that no item has."""
-    value = {"S": f"opsportal-doctor-{uuid.uuid4()}"}
-    return {name: value for name in (table.key, table.spec.range_key) if name}
+    """A key that no item has, of the attributes that the table really has for it where they are known."""
+    text = f"opsportal-doctor-{uuid.uuid4()}"
+    values = {"S": text, "N": f"-{uuid.uuid4().int % 10**30}", "B": text.encode()}
+    found = known(table)
+    if found is None:
+        return {name: {"S": text} for name in (table.key, table.spec.range_key) if name}
+    kinds = {name: found.attribute_types.get(name, "S") for name in (found.key, found.range_key) if name}
+    return {name: {kind: values[kind]} for name, kind in kinds.items()}
 
 
 def _never(table: Binding) -> dict[str, Any]:
     """A condition that no item and no absence of one meets."""
     return {
         "ConditionExpression": "attribute_exists(#key) AND attribute_not_exists(#key)",
-        "ExpressionAttributeNames": {"#key": table.key},
+        "ExpressionAttributeNames": {"#key": _key(table)},
     }
+
+
+def _key(table: Binding) -> str:
+    """Its partition key as deployed, where that is known."""
+    found = known(table)
+    return found.key if found else table.key
 
 
 def _client(table: Binding) -> Any:
@@ -122,13 +133,14 @@ def _batch_write_item(table: Binding, _index: str) -> None:
 
 
 def _query(table: Binding, index: str) -> None:
-    key = _hash_key(table, index) if index else table.key
+    key = _hash_key(table, index) if index else _key(table)
+    value = {"S": f"opsportal-doctor-{uuid.uuid4()}"} if index else _nobodys(table)[key]
     _client(table).query(
         TableName=table.name,
         **({"IndexName": index} if index else {}),
         KeyConditionExpression="#key = :nobodys",
         ExpressionAttributeNames={"#key": key},
-        ExpressionAttributeValues={":nobodys": {"S": f"opsportal-doctor-{uuid.uuid4()}"}},
+        ExpressionAttributeValues={":nobodys": value},
         Limit=1,
     )
 

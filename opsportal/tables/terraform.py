@@ -1,6 +1,6 @@
 """The tables as Terraform, for those who deploy that way: as deployed, with what is only declared beside it.
 
-A table that exists is imported, never made anew, and written with all that DynamoDB says of it, since Terraform takes
+A table that exists is imported, never created again, and written with all that DynamoDB says of it, since Terraform takes
 away what its files do not hold; one with a setting that Terraform has no argument for is refused. `prevent_destroy`
 makes Terraform refuse what would lose a table.
 """

@@ -261,7 +261,7 @@ def _tags(one: Exported) -> Iterator[Block]:
 def _lifecycle(found: Deployed | None) -> Block:
     arguments = {"prevent_destroy": word(True)}
     if found and any(_warm(found.warm)):
-        # DynamoDB raises it with the traffic, and Terraform would make the table anew to lower it.
+        # DynamoDB raises it with the traffic, and Terraform would replace the table to lower it.
         arguments["ignore_changes"] = "[warm_throughput]"
     return Block("lifecycle", arguments)
 
@@ -280,7 +280,7 @@ def _comments(one: Exported) -> Iterator[str]:
                 f"{difference.declared}."
             )
     if one.found.kms_key and one.manager not in ("", "AWS", "CUSTOMER"):
-        yield f"If its key is aws/dynamodb, take kms_key_arn out: whose it is could not be told. {one.manager}"
+        yield f"If its key is aws/dynamodb, take kms_key_arn out: whose it is is not known. {one.manager}"
     if one.found.billing_mode == PROVISIONED:
         yield (
             "Where auto scaling sets the capacity, add read_capacity and write_capacity to lifecycle's ignore_changes."

@@ -7,8 +7,9 @@ from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.silence import Silence
+from opsportal.dynamo.structure import NONE
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.drift import NONE, Difference, Point, points
+from opsportal.tables.drift import Difference, Point, points
 from opsportal.tables.shapes import Sample, sample
 from opsportal.tables.whereabouts import endpoint_hint, look_for
 from opsportal.tables.write_test import WriteTest, write_test

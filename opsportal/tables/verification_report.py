@@ -7,8 +7,10 @@ from django.conf import settings
 
 from opsportal.console.text import excerpt, one_line
 from opsportal.dynamo.deployed import Unknown
+from opsportal.dynamo.index_samples import share
+from opsportal.dynamo.structure import NONE
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.drift import NONE, Agreement, Difference, Point
+from opsportal.tables.drift import Agreement, Difference, Point
 from opsportal.tables.shapes import Oddity, Sample, Shape
 from opsportal.tables.verification import TABLE, Verification
 from opsportal.tables.write_test import WriteTest
@@ -59,10 +61,11 @@ def _counted(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
-def _entry(word: str, text: str, mend: str = "") -> Iterator[str]:
+def _entry(word: str, text: str, *more: str) -> Iterator[str]:
+    """A line, and below it those of `more` that say anything: what it means, what to do."""
     yield one_line(f"  {word:<8} {text}")
-    if mend:
-        yield one_line(f"  {'':<8}   {mend}")
+    for line in filter(None, more):
+        yield one_line(f"  {'':<8}   {line}")
 
 
 def _point(point: Point, width: int) -> Iterator[str]:
@@ -75,7 +78,9 @@ def _point(point: Point, width: int) -> Iterator[str]:
         said = f"declared {point.declared}, deployed {point.deployed}"
         if point.point == TABLE:
             said = "does not exist" if point.deployed == NONE else point.deployed
-        yield from _entry("BREAKS" if point.breaks else "note", f"{name}  {said}", point.mend)
+        yield from _entry(
+            "BREAKS" if point.breaks else "note", f"{name}  {said}", point.consequence, point.mend
+        )
 
 
 # --- The sample -------------------------------------------------------------------------------------------
@@ -112,20 +117,12 @@ def _shapes(shapes: list[Shape], read: int) -> Iterator[str]:
             for kind, count in shape.types.most_common()
         )
         unknown = "" if shape.known else "in the raw view only"
-        rows.append((_share(shape.present, read), types, excerpt(shape.name, KEY_LENGTH), unknown))
+        rows.append((share(shape.present, read), types, excerpt(shape.name, KEY_LENGTH), unknown))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for present, types, name, unknown in rows:
         yield from _entry(
             "", f"{present:>{widths[0]}}  {types:<{widths[1]}}  {name:<{widths[2]}}  {unknown}".rstrip()
         )
-
-
-def _share(part: int, whole: int) -> str:
-    """In percent; neither all nor none where it is not quite."""
-    if part == whole:
-        return "100 %"
-    percent = round(100 * part / whole)
-    return "<1 %" if percent < 1 else f"{min(percent, 99)} %"
 
 
 def _left_out(number: int, what: str) -> Iterator[str]:
@@ -183,6 +180,7 @@ def _point_data(point: Point) -> dict[str, Any]:
             "outcome": outcome,
             "declared": point.declared,
             "deployed": point.deployed,
+            "consequence": point.consequence,
             "mend": point.mend,
         }
     return {"point": point.point, "outcome": "ok", "deployed": point.deployed}

@@ -12,8 +12,8 @@ from django.conf import settings
 from opsportal.aws import is_amazons
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError
+from opsportal.dynamo.fixes import assign, setting
 from opsportal.dynamo.tables import Binding, aws_region, bindings, name_setting, other_spellings
-from opsportal.tables.mends import assign, setting
 
 # The documents' own: seeds 000 to 003, and 004.
 REGIONS = ("us-east-1", "eu-north-1")

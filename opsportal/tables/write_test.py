@@ -16,9 +16,9 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.deployed import Deployed, Ttl
 from opsportal.dynamo.errors import CredentialsRefused, DynamoError, translated
+from opsportal.dynamo.fixes import aws
 from opsportal.dynamo.models import model_of
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.mends import aws
 
 MARK = "opsportal_write_test"
 KEY_PREFIX = "opsportal-write-test-"

@@ -320,9 +320,10 @@ def test_a_table_that_is_not_as_configured_names_the_setting_that_mends_it(
     wrong = {**settings.DYNAMO_TABLES["requests"], "name": tables["request_logs"].name, "key": "log_id"}
     settings.DYNAMO_TABLES = {**settings.DYNAMO_TABLES, "workflows": other, "requests": wrong}
     words = visit(client, "/panels/tables/").words
-    assert "Its partition key is 'sessionId', but the console is configured for 'processing_id'." in words
+    assert "has the partition key 'sessionId', but the console is configured for 'processing_id'." in words
     assert "DYNAMODB_WORKFLOWS_KEY=sessionId" in words
-    assert "It lacks user-index, project-index, status-index, strategy-index" in words
+    assert "lacks the indexes user-index, project-index, status-index, strategy-index." in words
+    assert "python manage.py dynamo migrate --table requests --add-indexes" in words
 
 
 def test_a_table_that_is_there_under_the_documents_other_spelling_is_suggested(

@@ -20,6 +20,11 @@ NAMES = [
 ]
 OWN = ["migration_20261120_110000_create_audit_table", "migration_20261120_110001_create_jobs_table"]
 INDEX = "overallStatus-createdAt-index"
+# What `migrate` is given where nothing is asked for.
+OPTIONS: dict[str, Any] = {
+    "target": "", "app": "", "table": [], "plan": False, "yes": False, "accept_index_rejects": False,
+    "accept_unlisted": False, "add_indexes": False, "drop_index": "", "confirm_name": [],
+}  # fmt: skip
 _numbers = itertools.count()
 
 

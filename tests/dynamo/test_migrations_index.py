@@ -9,15 +9,15 @@ import pytest
 from django.core.cache import caches
 from django.core.management import CommandError
 
-from opsportal.dynamo import clients, indexes
+from opsportal.dynamo import clients, index_samples, indexes
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.plans import RejectsFound, migrate, plan
+from opsportal.dynamo.plans import RejectsFound, UnlistedFound, migrate, plan
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console
 from opsportal.tables.commands import migrate as migrate_command
 from tests.dynamo.fake_aws import Answer, FakeDynamo
-from tests.dynamo.migrated import INDEX, NAMES, ledger_item, new_place
+from tests.dynamo.migrated import INDEX, NAMES, OPTIONS, ledger_item, new_place
 from tests.engines import Engine
 from tests.factories import ago, put, workflow, zulu
 from tracking import queries
@@ -77,7 +77,9 @@ def test_items_that_the_index_would_reject_are_named_and_nothing_is_done(workflo
     assert "--accept-index-rejects" in refused.value.mend
     assert not indexes.is_there(workflows, INDEX)
     assert ledger_item(workflows, NAMES[4]) == {}
-    assert migrate(silently, **ONLY_INDEX, accept_index_rejects=True) == 1
+    with pytest.raises(UnlistedFound, match=r"1 of 6 sampled items \(17 %\) would not be in the index"):
+        migrate(silently, **ONLY_INDEX, accept_index_rejects=True)
+    assert migrate(silently, **ONLY_INDEX, accept_index_rejects=True, accept_unlisted=True) == 1
     assert indexes.is_there(workflows, INDEX)
 
 
@@ -91,7 +93,7 @@ def test_the_command_does_not_even_ask_before_the_rejects_are_accepted(workflows
         asked.append(question)
         return "yes"
 
-    options = {**ONLY_INDEX, "table": [], "plan": False, "yes": False}
+    options = OPTIONS | ONLY_INDEX
     with pytest.raises(DynamoError, match="Nothing was changed"):
         migrate_command.run(Console(said.append, yes), {**options, "accept_index_rejects": False})
     assert asked == []
@@ -109,9 +111,9 @@ def test_the_command_does_not_even_ask_before_the_rejects_are_accepted(workflows
 def test_a_sample_is_bounded_and_says_of_how_many(
     workflows: Binding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexes, "SAMPLE_PAGE_ITEMS", 2)
-    monkeypatch.setattr(indexes, "SAMPLE_PAGES", 2)
-    monkeypatch.setattr(indexes, "SAMPLE_NAMED", 1)
+    monkeypatch.setattr(index_samples, "SAMPLE_PAGE_ITEMS", 2)
+    monkeypatch.setattr(index_samples, "SAMPLE_PAGES", 2)
+    monkeypatch.setattr(index_samples, "SAMPLE_NAMED", 1)
     put_raw(workflows, *({**REJECTED[0], "sessionId": {"S": str(number)}} for number in range(7)))
     (planned,) = plan(**ONLY_INDEX).planned
     rejects = planned.outlook.rejects
@@ -129,8 +131,13 @@ def test_the_plan_estimates_the_backfill(workflows: Binding) -> None:
         f"add the index {INDEX} (overallStatus, createdAt; ALL) to {workflows.name}, and backfill it from "
         f"{found.items:,} items, "
     )
-    assert planned.outlook.lines[1] == "2 items read (all): the index would reject none"
-    assert migrate(silently, **ONLY_INDEX) == 1
+    assert planned.outlook.lines[2:] == (
+        "2 items read (all): the index would reject none",
+        "1 of 2 sampled items (50 %) has no overallStatus",
+        "1 of 2 sampled items (50 %) has no createdAt",
+        '1 of 2 sampled items (50 %) would not be in the index, such as "without"',
+    )
+    assert migrate(silently, **ONLY_INDEX, accept_unlisted=True) == 1
     assert ledger_item(workflows, NAMES[4])["made"] == ledger_item(workflows, NAMES[3])["made"]
 
 

@@ -19,13 +19,14 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from opsportal import accounts, aws
 from opsportal.dynamo import clients, ledger
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.tables import Binding, bindings
 from opsportal.operations import outbox
-from opsportal.operations.tables import places
+from opsportal.operations.tables import AUDIT, JOBS, places
 from opsportal.tables.doctor import FAIL, NOTE, OK, UNKNOWN, Finding, examine
 from opsportal.tables.doctor.findings import AREAS, lines, summary
 from opsportal.tables.doctor.surroundings import database
 from opsportal.tables.permissions import features
+from requests_app.tables import REQUEST_LOGS, REQUESTS
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.operations.places import dump, put, request_item
 from tests.queues import Queue
@@ -58,7 +59,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def described(arguments: dict[str, Any], **more: Any) -> Answer:
-    """A table with the key that is configured."""
+    """A table with the key that is configured, and the declared indexes."""
     name = arguments.get("TableName", "")
     own = {"audit": ["action_id"], "jobs": ["pk", "sk"], "migrations": ["name"]}
     keys = next((keys for part, keys in own.items() if name.endswith(f"opsportal_{part}")), None) or [
@@ -76,7 +77,11 @@ def described(arguments: dict[str, Any], **more: Any) -> Answer:
     schema = [
         {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
     ]
+    specs = (AUDIT, JOBS, *(table.spec for table in bindings()))
+    spec = next((spec for spec in specs if spec.key == keys[0]), None)
     table = {"TableName": name, "TableStatus": "ACTIVE", "KeySchema": schema, "TableArn": "arn:x"}
+    if spec and spec.indexes:
+        table["GlobalSecondaryIndexes"] = [index.definition() for index in spec.indexes]
     return Answer({"Table": table | more})
 
 
@@ -425,16 +430,23 @@ def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
 
     dynamo.answer = answer
     wrong = one("tables", examine("writer"), FAIL)
-    assert "its key is processing_id, not sessionId" in wrong.what
+    assert (
+        "has the partition key 'processing_id', but the console is configured for 'sessionId'." in wrong.what
+    )
+    assert "Every page of one item" in wrong.why
     assert "DYNAMODB_WORKFLOWS_KEY=processing_id" in wrong.mend
 
 
 @pytest.mark.parametrize(
     ("keys", "kind", "said"),
     [
-        (["sessionId"], "N", "its key is sessionId (N), not sessionId"),
-        (["sessionId", "createdAt"], "S", "its key is sessionId, createdAt, not sessionId"),
-        (["processing_id"], "N", "its key is processing_id (N), not sessionId"),
+        (
+            ["sessionId"],
+            "N",
+            "The key attribute 'sessionId' of the table trade-matching-system-processing-status",
+        ),
+        (["sessionId", "createdAt"], "S", "has a sort key 'createdAt', which the console does not support."),
+        (["processing_id"], "N", "is of type N, and the console asks with a text (S)."),
     ],
 )
 def test_a_key_that_no_setting_mends_is_left_to_verify(
@@ -468,6 +480,56 @@ def test_a_tables_state_is_told(dynamo: FakeDynamo, state: str, level: str) -> N
     dynamo.answer = answer
     (agents,) = (finding for finding in of("tables", examine("writer")) if finding.what.startswith("agents:"))
     assert (agents.state, state in agents.what) == (level, True)
+
+
+def test_what_slows_lists_down_is_a_finding_with_what_it_means(dynamo: FakeDynamo) -> None:
+    """Of each table another thing: no index, one that is being built, other keys, and no DescribeTable."""
+
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        name = arguments.get("TableName", "")
+        if operation != "DescribeTable" or "opsportal_" in name:
+            return well(operation, arguments)
+        if "processing-status" in name:
+            return described(arguments, GlobalSecondaryIndexes=[])
+        if "logs" in name:
+            index = REQUEST_LOGS.indexes[0].definition() | {"IndexStatus": "CREATING"}
+            return described(arguments, GlobalSecondaryIndexes=[index])
+        if "requests" in name:
+            indexes = [index.definition() for index in REQUESTS.indexes]
+            indexes[2] |= {"KeySchema": indexes[3]["KeySchema"]}
+            return described(arguments, GlobalSecondaryIndexes=indexes[1:])
+        return well(operation, arguments)
+
+    dynamo.answer = answer
+    findings = examine("viewer")
+    said = {
+        finding.what.partition(":")[0]: finding for finding in of("tables", findings) if finding.state == NOTE
+    }
+    assert "lacks the index overallStatus-createdAt-index" in said["workflows"].what
+    assert said["workflows"].mend.endswith("--table workflows --add-indexes")
+    assert "is not ACTIVE" in said["request_logs"].what
+    assert said["request_logs"].why.startswith(
+        "Until it is ACTIVE: Without it the console reads the table by"
+    )
+    missing, other = (finding for finding in of("tables", findings) if finding.state == FAIL)
+    assert "lacks the index user-index on (user_id, created_at)" in missing.what
+    assert missing.mend == "python manage.py dynamo migrate --table requests --add-indexes"
+    assert "is on (processing_strategy, priority), not on (status, created_at)" in other.what
+    assert "Delete it; once it is gone: python manage.py dynamo migrate" in other.mend
+    assert "bounded scan for lists of requests" in other.why
+    unknown = " ".join(finding.why for finding in findings if finding.state == UNKNOWN)
+    assert "index" not in unknown
+
+    dynamo.answer = denying("DescribeTable")
+    workflows, *others = (
+        finding for finding in of("tables", examine("viewer")) if ": can't be described" in finding.what
+    )
+    assert (workflows.state, workflows.what[:10]) == (FAIL, "workflows:")
+    assert (
+        "Whether it has the index overallStatus-createdAt-index can't be known. Without it" in workflows.why
+    )
+    assert "dynamodb:DescribeTable" in workflows.statement
+    assert {finding.state for finding in others} == {NOTE}
 
 
 def test_throttling_is_no_failure(dynamo: FakeDynamo) -> None:

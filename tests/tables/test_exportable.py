@@ -144,7 +144,7 @@ def test_every_member_of_botocores_model_is_written_or_no_setting_or_refused() -
     assert not (WRITTEN | NO_SETTING) & REFUSED.keys()
 
 
-def test_each_is_written_told_apart_or_refused_in_deed() -> None:
+def test_another_value_changes_the_file_or_not_or_refuses_the_table() -> None:
     """Another value of what is written gives another file, of what is no setting the same one, of the rest none."""
     base = answer()
     before = resources(exported(base))

@@ -439,6 +439,26 @@ def test_what_cloudwatch_holds_of_the_table_reaches_the_page(
     assert page.root.all("span", class_="figure")[0].words == "41"
 
 
+def test_what_has_no_price_says_so_and_how_to_give_one(
+    tables: Any, client: Client, settings: Any, found: Any
+) -> None:
+    """In the region's own part, whatever else is unknown; a price file that can't be read breaks no page."""
+    found(region="mars-north-1")
+    page = part(client, "load")
+    assert "storage 5 GB no price" in page.words
+    assert (
+        "No prices for mars-north-1 in prices.toml: copy that file, add them under [mars-north-1]"
+        in page.words
+    )
+    found()
+    assert "Prices of 5 June 2025." in part(client, "load").words
+    settings.DYNAMO_PRICES_FILE = "/nowhere/prices.toml"
+    page = part(client, "load")
+    assert (page.status, "Prices of" in page.words) == (200, False)
+    assert "The price file /nowhere/prices.toml can't be read" in page.words
+    assert part(client, "glance").status == 200
+
+
 # --- Permissions ----------------------------------------------------------------------------------------------
 
 

@@ -111,6 +111,23 @@ def test_each_statement_is_one_that_iam_takes(role: str, queues: None) -> None:
         )
 
 
+def test_a_migrator_may_change_the_indexes_of_the_tables_that_are_named(settings: Any) -> None:
+    def may(*tables: str) -> set[str]:
+        found = statements("migrator", PLACEHOLDER, named=tables)
+        return {
+            arn.rpartition("/")[2]
+            for one in found
+            if "dynamodb:UpdateTable" in one.actions
+            for arn in one.resources
+        }
+
+    names = {logical: table["name"] for logical, table in settings.DYNAMO_TABLES.items()}
+    assert may() == {names["workflows"], names["requests"], names["request_logs"]}
+    settings.OPSPORTAL_ENV = "prod"
+    assert may() == set()
+    assert may("requests", "agents") == {names["requests"]}
+
+
 def test_wrong_arguments_are_refused_in_a_sentence() -> None:
     with pytest.raises(CommandError, match="twelve digits"):
         printed("--account", "12-34", "--offline")

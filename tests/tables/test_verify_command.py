@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from opsportal.dynamo import clients
+from opsportal.dynamo.index_samples import share
 from opsportal.dynamo.tables import Binding, binding, own_table
 from opsportal.operations.tables import AUDIT, places
 from opsportal.tables import verification_report
@@ -66,7 +67,8 @@ def test_what_breaks_the_console_ends_with_an_error_and_its_mend(at: Deployments
     (number,) = [at for at, line in enumerate(lines) if "BREAKS" in line]
     assert lines[number].split()[:3] == ["BREAKS", "partition", "key"]
     assert "declared sessionId, deployed processing_id" in lines[number]
-    assert lines[number + 1].strip().endswith("set DYNAMODB_WORKFLOWS_KEY=processing_id")
+    assert "every action" in lines[number + 1]
+    assert lines[number + 2].strip().endswith("set DYNAMODB_WORKFLOWS_KEY=processing_id")
     assert "1 table verified: 1 finding that breaks the console" in said
 
 
@@ -194,7 +196,7 @@ def test_many_attributes_are_cut_and_json_has_them_all(
     [(1, 1, "100 %"), (199, 200, "99 %"), (1, 200, "<1 %"), (1, 2, "50 %"), (9999, 10_000, "99 %")],
 )
 def test_a_share_is_all_or_none_only_where_it_is(part: int, whole: int, said: str) -> None:
-    assert verification_report._share(part, whole) == said
+    assert share(part, whole) == said
 
 
 def test_json_tells_the_same(at: Deployments) -> None:
@@ -208,7 +210,10 @@ def test_json_tells_the_same(at: Deployments) -> None:
     assert (requests["table"], requests["region"], requests["breaks"]) == ("requests", "us-east-1", 1)
     (missing,) = [point for point in requests["points"] if point["outcome"] == "breaks"]
     assert (missing["point"], missing["deployed"]) == ("index user-index", "none")
-    assert missing["mend"].startswith("aws dynamodb update-table")
+    assert missing["mend"] == "python manage.py dynamo migrate --table requests --add-indexes"
+    assert missing["consequence"].startswith(
+        "Without it the console reads the table by a bounded scan for requests of a user"
+    )
     assert requests["sample"]["undocumented"] == [{"what": "status is 'done'", "example": "r", "count": 1}]
     assert requests["sample"]["read_units"] > 0
     assert requests["write_test"]["passed"] is True

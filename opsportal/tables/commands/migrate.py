@@ -7,10 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 from opsportal.dynamo.deployed import deployed
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import NotFound
-from opsportal.dynamo.plans import Plan, carry_out, plan
+from opsportal.dynamo.plans import carry_out, plan, refuse_unaccepted
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.commands import Console
+from opsportal.tables.commands import Console, indexes
 from opsportal.tables.drift import differences
 
 HELP = "apply the pending table migrations: show the plan, ask, create and change, verify"
@@ -28,6 +28,29 @@ def add_arguments(parser: CommandParser) -> None:
         action="store_true",
         help="add an index although DynamoDB will refuse later writes of the items that the plan names",
     )
+    parser.add_argument(
+        "--accept-unlisted",
+        action="store_true",
+        help="add an index although some items lack its key attributes and would not be in it",
+    )
+    parser.add_argument(
+        "--add-indexes",
+        action="store_true",
+        help="with --table: also add the declared indexes that the table lacks, whichever program created it",
+    )
+    parser.add_argument(
+        "--drop-index",
+        default="",
+        metavar="NAME",
+        help="with --table: take this declared index back, if migrate added it, and do nothing else",
+    )
+    parser.add_argument(
+        "--confirm-name",
+        action="append",
+        default=[],
+        metavar="TABLE",
+        help="outside development: the name of another program's table whose indexes change, where nobody can type it",
+    )
 
 
 def add_selection(parser: CommandParser) -> None:
@@ -44,30 +67,37 @@ def add_selection(parser: CommandParser) -> None:
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
+    if options["drop_index"]:
+        if options["add_indexes"]:
+            raise CommandError("--add-indexes and --drop-index exclude one another.")
+        return indexes.drop(console, options)
     try:
-        todo = plan(target=options["target"], app=options["app"], tables=tuple(options["table"]))
+        todo = plan(
+            target=options["target"],
+            app=options["app"],
+            tables=tuple(options["table"]),
+            add_indexes=options["add_indexes"],
+        )
     except NotFound as error:
         raise CommandError(str(error)) from error
     for note in todo.notes:
         console.say(note)
-    for line in ["The plan:", *todo.lines()] if todo else ["No table migration is pending."]:
+    said = ["The plan:", *todo.lines(), *indexes.index_lines(todo)]
+    for line in said if todo else ["No table migration is pending."]:
         console.say(line)
     existing = [one.table for one in todo.planned if one.outlook.found]
     if options["plan"] or not todo:
         _verify(console, existing)
         return 0
-    accepts = options["accept_index_rejects"]
-    if not options["yes"] and (accepts or not _rejects(todo)):
-        answer = console.ask("Do this? [yes/no] ").strip().lower()
-        if answer not in ("y", "yes"):
-            raise CommandError("Nothing was changed: nobody said yes. Where nobody can answer, use --yes.")
-    carry_out(todo, console.say, accept_index_rejects=accepts)
+    accepted = {name: options[name] for name in ("accept_index_rejects", "accept_unlisted")}
+    refuse_unaccepted(todo, **accepted)
+    if not options["yes"]:
+        indexes.yes_or_no(console)
+    foreign = [one.table for one in todo.planned if one.foreign]
+    indexes.confirm_names(console, foreign, "add the indexes to it", options)
+    carry_out(todo, console.say, **accepted)
     _verify(console, [*(one.table for one in todo.planned), *(table for table, _ in todo.lacking)])
     return 0
-
-
-def _rejects(todo: Plan) -> bool:
-    return any(one.outlook.rejects for one in todo.planned)
 
 
 def _verify(console: Console, tables: list[Binding]) -> None:
@@ -88,8 +118,8 @@ def _verify(console: Console, tables: list[Binding]) -> None:
                 unlike += 1
                 where = f"{table.name} in {table.region}"
                 console.say(f"{where}, {one.point}: declared {one.declared}, deployed {one.deployed}")
-                if one.mend:
-                    console.say(f"  {one.mend}")
+                for line in filter(None, (one.consequence, one.mend)):
+                    console.say(f"  {line}")
     if unique and not unlike:
         how_far = ", as far as can be told here" if untold else ""
         console.say(f"Verified: {len(unique)} table{'s' * (len(unique) != 1)} as declared{how_far}.")

@@ -10,6 +10,8 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import MigrationState, place_text, states
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import size_text
+from opsportal.dynamo.structure import index_flaws, key_flaws
+from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console
 from opsportal.tables.overview import shown_tables
 from opsportal.tables.verification_report import same_as
@@ -44,7 +46,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
         try:
             there = silence.ask(one.table, deployed)
             twin = twins.of(one.table, there)
-            for line in [same_as(twin)] if twin else table_lines(there):
+            for line in [same_as(twin)] if twin else [*table_lines(there), *_problems(one.table, there)]:
                 console.say(f"    {line}")
         except DynamoError as trouble:
             failed = failed or trouble.kind != "table_missing"
@@ -63,6 +65,12 @@ def _when(state: MigrationState) -> str:
         if at:
             return f" {event} {at:%Y-%m-%d %H:%M:%S} UTC{f' by {by}' if by else ''}".replace("  ", " ")
     return ""
+
+
+def _problems(table: Binding, found: Deployed) -> list[str]:
+    """What of its key and indexes keeps the console from it or slows it down, as `doctor` says it."""
+    flaws = [*key_flaws(table, found), *index_flaws(table, found)]
+    return [f"problem: {flaw.sentence} {flaw.fix}" for flaw in flaws if flaw.breaks]
 
 
 def table_lines(found: Deployed) -> list[str]:

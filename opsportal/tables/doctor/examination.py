@@ -48,7 +48,8 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
 
     def silent(place: Place) -> str:
         if place.table:
-            return _silent(by_table[place.table.fingerprint])
+            look = by_table[place.table.fingerprint]
+            return _silent(look) or _without_index(look, place.index)
         # Neither backups nor metrics take a table that is there.
         beside = [_silent(look) for look in looks if look.table.region == place.region]
         return "" if "" in beside or rights.MISSING in beside else beside[0]
@@ -95,6 +96,12 @@ def _silent(look: Look) -> str:
     if look.reached:
         return ""
     return rights.MISSING if _is_missing(look) else rights.NOT_REACHED
+
+
+def _without_index(look: Look, index: str) -> str:
+    """Why an index is not asked that the table, as described, lacks: its absence is a finding of its own."""
+    there = look.found is None or not index or any(one.name == index for one in look.found.indexes)
+    return "" if there else rights.NO_INDEX
 
 
 def _of(kind: str, said: dict[Any, Any]) -> dict[Any, Any]:

@@ -1,7 +1,7 @@
 """Which endpoints answer as DynamoDB does, and which tables are there."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -19,9 +19,10 @@ from opsportal.dynamo.errors import (
     Unreachable,
     translated,
 )
+from opsportal.dynamo.fixes import setting
+from opsportal.dynamo.structure import Flaw, index_flaws, key_flaws, without
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
-from opsportal.tables.mends import assign, setting
 from opsportal.tables.whereabouts import Sighting
 
 # What the console's own tables are for, to those who can do without.
@@ -127,9 +128,7 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
             absence = _absence(look.table, error, sighting, needed=look.table.logical in needed)
             missing.setdefault(absence, []).append(look)
         elif isinstance(error, AccessDenied):
-            findings.append(
-                Finding("tables", NOTE, f"{_named(look.table)}: not to be described", error.sentence)
-            )
+            findings.append(_undescribed(look.table, error))
         elif isinstance(error, Throttled):
             findings.append(
                 Finding("tables", NOTE, f"{_named(look.table)}: throttled", error.sentence, error.mend)
@@ -137,7 +136,7 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
         elif error:
             elsewhere.setdefault((error.sentence, error.mend), []).append(look)
         elif look.found:
-            findings.append(_found(look.table, look.found))
+            findings += _found(look.table, look.found)
     for (state, why, mend), members in missing.items():
         which = ", ".join(_named(look.table) for look in members)
         findings.append(Finding("tables", state, f"{which}: there is no such table", why, mend))
@@ -161,31 +160,48 @@ def _absence(table: Binding, error: DynamoError, sighting: Sighting, *, needed: 
     return FAIL if needed else NOTE, why, mend
 
 
-def _typed(name: str, found: Description) -> str:
-    """A key attribute, with its type where that is not the string that every document has."""
-    kind = found.attribute_types.get(name, "S")
-    return name if kind == "S" else f"{name} ({kind})"
+def _undescribed(table: Binding, error: DynamoError) -> Finding:
+    """A table that IAM does not let the console describe: what it can't use then."""
+    what = f"{_named(table)}: can't be described"
+    if not setting(table, "TABLE"):
+        return Finding("tables", NOTE, what, error.sentence, error.mend, error.statement)
+    optional = [index for index in table.spec.indexes if index.optional]
+    means = "Whether its key and its indexes are as configured can't be checked."
+    if optional:
+        means = f"Whether it has the index {optional[0].name} can't be known. {without(table, optional[0])}"
+    state = FAIL if optional else NOTE
+    return Finding("tables", state, what, f"{error.sentence}\n{means}", error.mend, error.statement)
 
 
-def _found(table: Binding, found: Description) -> Finding:
-    keys = ", ".join(_typed(name, found) for name in (found.key, found.range_key) if name)
-    wanted = ", ".join(filter(None, (table.key, table.spec.range_key)))
-    if keys != wanted:
-        variable = setting(table, "KEY")
-        mend = "manage.py dynamo verify says more."
-        if variable and keys == found.key:
-            mend = f"If it is this table: {assign(variable, found.key)}"
-        return Finding("tables", FAIL, f"{_named(table)}: its key is {keys}, not {wanted}", "", mend)
+def _found(table: Binding, found: Description) -> Iterator[Finding]:
+    """What keeps the console from the table or slows it down, each with what that means; else that all is well."""
+    named = _named(table)
     if found.state == "INACCESSIBLE_ENCRYPTION_CREDENTIALS":
-        return Finding(
-            "tables", FAIL, f"{_named(table)}: {found.state}", f"DynamoDB can't use the KMS key {found.kms_key}.",
+        yield Finding(
+            "tables", FAIL, f"{named}: {found.state}", f"DynamoDB can't use the KMS key {found.kms_key}.",
             "Enable the key again, or restore its key policy, within seven days.",
         )  # fmt: skip
+        return
     if found.state in ("CREATING", "DELETING", "ARCHIVING", "ARCHIVED"):
-        return Finding("tables", FAIL, f"{_named(table)}: {found.state}", "It can't be read in this state.")
-    building = [index.name for index in found.indexes if not index.usable]
-    if building:
-        return Finding(
-            "tables", NOTE, f"{_named(table)}: {found.state}", f"Not usable yet: {', '.join(building)}."
-        )
-    return Finding("tables", OK, f"{_named(table)}: {found.state}")
+        yield Finding("tables", FAIL, f"{named}: {found.state}", "It can't be read in this state.")
+        return
+    said = [*_structural(table, key_flaws(table, found)[:1])]  # one thing is to be done about a key
+    if not (said and not setting(table, "TABLE")):  # another program's, under a name of the console's own
+        said += _structural(table, index_flaws(table, found))
+    if not said:
+        said.append(Finding("tables", OK, f"{named}: {found.state}"))
+    yield from said
+
+
+def _structural(table: Binding, flaws: Iterable[Flaw]) -> Iterator[Finding]:
+    """One finding for all flaws that have one remedy, such as four indexes that one command adds."""
+    alike: dict[tuple[str, str], list[Flaw]] = {}
+    for flaw in flaws:
+        alike.setdefault((FAIL if flaw.breaks and not flaw.passing else NOTE, flaw.fix), []).append(flaw)
+    for (state, fix), members in alike.items():
+        sentences = [flaw.sentence for flaw in members]
+        why = list(dict.fromkeys(flaw.consequence for flaw in members))
+        if len(members) > 1 and all(flaw.missing for flaw in members):
+            names = ", ".join(flaw.index.name for flaw in members if flaw.index)
+            sentences = [f"The table {table.name} in {table.region} lacks the indexes {names}."]
+        yield Finding("tables", state, f"{table.logical}: {' '.join(sentences)}", "\n".join(why), fix)

@@ -13,8 +13,13 @@ Key = tuple[str, str, str, str]  # action, resource, region, index
 # Why a place is not asked, or "" where it is.
 Silent = Callable[[Place], str]
 MISSING, NOT_REACHED = "There is no such table.", "The table was not reached."
+NO_INDEX = "The table lacks the index."
 # Said once, of the features of which it is all that can be said.
-WHOLLY = {MISSING: "The tables that they need are missing.", NOT_REACHED: "No table was reached."}
+WHOLLY = {
+    MISSING: "The tables that they need are missing.",
+    NOT_REACHED: "No table was reached.",
+    NO_INDEX: "The indexes that they need are missing.",
+}
 
 
 def key_of(action: str, place: Place) -> Key:
@@ -41,7 +46,7 @@ def findings(
 ) -> list[Finding]:
     """One finding per feature; of a denied one with the statement that allows just what is missing."""
     said = []
-    unasked: dict[str, list[str]] = {MISSING: [], NOT_REACHED: []}
+    unasked: dict[str, list[str]] = {why: [] for why in WHOLLY}
     for feature in features:
         asked = [(action, place) for place in places_of(feature, found) for action in feature.actions]
         known = [
@@ -49,8 +54,8 @@ def findings(
             or Probe(action, place, NOT_TOLD, silent(place) or "No answer in time.")
             for action, place in asked
         ]
-        # A table that is missing has a finding of its own.
-        known = [probe for probe in known if probe.why != MISSING] or known
+        # A table or index that is missing has a finding of its own.
+        known = [probe for probe in known if probe.why not in (MISSING, NO_INDEX)] or known
         reasons = {probe.why for probe in known}
         if len(reasons) == 1 and reasons <= set(unasked):
             unasked[reasons.pop()].append(feature.sid)

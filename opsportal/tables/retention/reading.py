@@ -9,10 +9,10 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.deployed import Ttl, Unknown, deployed
 from opsportal.dynamo.errors import translated
+from opsportal.dynamo.fixes import aws, setting
 from opsportal.dynamo.partitions import partitions
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw, text
-from opsportal.tables.mends import aws, setting
 from opsportal.tables.retention.rules import MARK, Rule, bound, is_kept
 
 # Items that one call evaluates. Of finished items each may lead to a write; the others are mostly passed by.

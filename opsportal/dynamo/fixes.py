@@ -1,4 +1,4 @@
-"""Settings and commands that mend what is wrong with a table, ready to be pasted."""
+"""Settings and commands that fix what is wrong with a table, ready to be pasted."""
 
 import json
 import shlex
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.dynamo.deployed import Deployed, DeployedIndex
+from opsportal.dynamo.descriptions import DeployedIndex, Description
 from opsportal.dynamo.tables import Binding, Index
 
 
@@ -33,7 +33,7 @@ def aws(table: Binding, operation: str, *arguments: str) -> str:
 
 
 def anew(table: Binding) -> str:
-    """What mends a wrong primary key, which nothing changes."""
+    """What to do about a wrong primary key, which nothing changes."""
     variable = setting(table, "TABLE")
     if variable:
         return (
@@ -47,8 +47,18 @@ def anew(table: Binding) -> str:
     )
 
 
-def create_index(table: Binding, found: Deployed, index: Index) -> str:
-    """The command that adds a declared index; a provisioned table's gets the table's capacity."""
+def add_indexes(table: Binding) -> str:
+    """The console's own command that adds the declared indexes that a table of the settings lacks."""
+    return f"python manage.py dynamo migrate --table {table.logical} --add-indexes"
+
+
+def drop_index(table: Binding, index: str) -> str:
+    """The command that takes an index back that `add_indexes` added, or notes that it is gone."""
+    return f"python manage.py dynamo migrate --table {table.logical} --drop-index {index}"
+
+
+def create_index(table: Binding, found: Description, index: Index) -> str:
+    """The AWS CLI's command that adds a declared index; a provisioned table's gets the table's capacity."""
     definition: dict[str, Any] = index.definition()
     if found.billing_mode == "PROVISIONED":
         definition["ProvisionedThroughput"] = {
