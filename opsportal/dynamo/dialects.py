@@ -62,11 +62,29 @@ _RUN_WORDS = frozenset(
 _SECRET_PARTS = ("password", "passwd", "secret", "credential", "token", "apikey", "signature", "privatekey")
 
 
+# What is asked for of a run: `result_format`, `created_after`, `status_callback_url`.
+_WORK_WORDS = frozenset(
+    {
+        "after", "before", "callback", "email", "format", "language", "limit", "max", "min", "mode", "policy",
+        "recipients", "since", "template", "threshold", "webhook",
+    }
+)  # fmt: skip
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).casefold())
+
+
+def describes_run(name: str) -> bool:
+    """As `of_one_run`, of an item that a person copies on purpose: what is asked for of a run is work."""
+    return of_one_run(name) and _WORK_WORDS.isdisjoint(_words(name))
+
+
 def of_one_run(name: str) -> bool:
-    """Whether an attribute of that name describes one run of an item rather than its work: a status, a stamp, an
+    """Whether an attribute of that name may describe one run of an item rather than its work: a status, a stamp, an
     expiry, results, errors, claims. Read without case, separators and space."""
     letters = re.sub(r"[^a-z0-9]", "", name.casefold())
-    words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).casefold())
+    words = _words(name)
     return any(part in letters for part in _RUN_PARTS) or not _RUN_WORDS.isdisjoint(words)
 
 
