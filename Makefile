@@ -18,7 +18,7 @@ PYTEST = $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-run: venv-demo ## The console with its engine, demo data and simulator (PORT, DATA_DIR, DEMO, SIMULATE ...)
+run: venv-demo ## The console with its engine, demo company and simulator (PORT, DATA_DIR, DEMO, SIMULATE ...)
 	@$(PY) -m opsportal.run
 
 # The tests start some sixty processes, each of which would otherwise compile the console again.

@@ -55,10 +55,11 @@ def may_deactivate(raw: Raw) -> str:
 
 
 def may_purge(raw: Raw) -> str:
-    status = status_of(raw)
-    if status == INACTIVE:
+    if status_of(raw) == INACTIVE:
         return ""
-    return f"It is {status or 'without a status'}; deactivate it first: only an inactive agent can be purged."
+    # As it is written.
+    said = excerpt(str(read_text(raw.get(status_name(raw))) or "").strip(), 60) or "without a status"
+    return f"It is {said}; deactivate it first: only an inactive agent can be purged."
 
 
 def register(

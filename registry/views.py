@@ -10,6 +10,8 @@ from django.urls import reverse
 from opsportal.console import panels
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
+from opsportal.console.text import spellings
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
@@ -20,6 +22,7 @@ from registry import action_views, actions, probe_views, profile, queries
 from registry.declared import declared_by
 from registry.matching import step_of
 from registry.models import HEALTHS, Agent
+from registry.shown import shown_of
 
 LONGEST_CHOICE, MOST_CHOICES = 100, 200
 NOTHING_YET = "Agents appear here as soon as one registers."
@@ -47,7 +50,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         ],
         "register": action_views.register_button(request),
         "capabilities": _choices(capability for one in agents for capability in one.offers),
-        "statuses": _choices(str(one.declared_status).lower() for one in agents if one.declared_status),
+        "statuses": _choices(spellings(str(one.declared_status) for one in agents if one.declared_status)),
     }
     return respond(request, "registry/list.html", context, region)
 
@@ -94,6 +97,7 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
         context |= {
             "declared": declared_by(agent),
             "step": step_of(agent),
+            "others": other_attributes(agent.raw, shown_of(agent)),
             "probe": probe_views.button(request, agent),
         }
     return respond(request, "registry/item.html", context, region)

@@ -40,7 +40,8 @@ def status_of(raw: Raw) -> str:
 
 
 def said(raw: Raw) -> str:
-    return excerpt(status_of(raw), 60) or "without a status"
+    """The status as it is written."""
+    return excerpt(str(read_text(raw.get("status")) or "").strip(), 60) or "without a status"
 
 
 def may_cancel(raw: Raw) -> str:

@@ -58,7 +58,9 @@ class RequestOut(Schema):
     started_at: str | None
     completed_at: str | None
     progress: ProgressOut
-    error: str | None = Field(description="The first.")
+    error: str | None = Field(
+        description="The first; of a failed request without any, what its status message says."
+    )
 
 
 class RequestItemOut(RequestOut):

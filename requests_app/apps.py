@@ -13,7 +13,6 @@ class RequestsConfig(AppConfig):
         from requests_app import dialects, marking, outgoing, queries, watches
         from requests_app.retention import RULE
         from requests_app.statuses import terminal_statuses
-        from requests_app.tables import REQUESTS
 
         register(
             Subject(
@@ -36,8 +35,4 @@ class RequestsConfig(AppConfig):
         dialects.check()
         watches.register_all()
         rules.register(RULE)
-        ages.register(
-            ages.Watched(
-                "requests", lambda: REQUESTS.index("status-index"), queries.statuses, terminal_statuses
-            )
-        )
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, terminal_statuses))

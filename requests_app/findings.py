@@ -63,7 +63,7 @@ def findings(
     found += _marked(request)
     if status == "completed" and request.results is None:
         found.append(Finding("no_results", ATTENTION, "Completed, but it holds no results."))
-    if status == "failed" and not request.messages["errors"]:
+    if status == "failed" and not request.error_messages:
         found.append(Finding("no_error", ATTENTION, "Failed, but no error was recorded."))
     percentage = request.progress.percentage
     if isinstance(percentage, Decimal) and not 0 <= percentage <= 100:

@@ -78,8 +78,7 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
 
 def _stream(request: HttpRequest, wanted: logs.LogFilter) -> HttpResponseBase:
     """The first page is read now, so that trouble has its status."""
-    lines = logs.all_lines(wanted)
-    first = next(lines, None)
+    first, lines = logs.begun(wanted)
     if first is None and queries.request(wanted.request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
 

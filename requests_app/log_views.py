@@ -59,7 +59,7 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
             for name, (label, _, _) in DOWNLOADS.items()
             if not wanted.outside
         ],
-        "outside_url": "" if wanted.outside else listing.url(outside="1", until=None),
+        "outside_url": "" if wanted.outside or not logs.has_index() else listing.url(outside="1", until=None),
         "limit": logs.LINES,
     }
     missing = found is None and not lines
@@ -102,13 +102,11 @@ DOWNLOADS = {
 def _download(request: HttpRequest, request_id: str, wanted: logs.LogFilter, kind: str) -> HttpResponseBase:
     """Exactly what the filter shows, streamed: the first page is read now, so that trouble is a page."""
     _, content_type, render_line = DOWNLOADS[kind]
-    lines = logs.all_lines(wanted)
-    first = next(lines, None)
+    first, lines = logs.begun(wanted)
 
     def body() -> Iterator[str]:
-        if first is None:
-            return
-        yield render_line(first)
+        if first is not None:
+            yield render_line(first)
         try:
             for line in lines:
                 yield render_line(line)

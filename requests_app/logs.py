@@ -1,12 +1,19 @@
 """The processing logs of one request: the newest page, older pages, and the whole as a stream."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
+from django.core.cache import caches
+
+from opsportal.dynamo.attributes import read_time
+from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Clause, Filter
+from opsportal.dynamo.lookup import Found, find
 from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import Page, scan_page, stream
-from opsportal.dynamo.tables import Binding, Index
+from opsportal.dynamo.pages import Page, Raw, scan_page, scan_part, stream
+from opsportal.dynamo.tables import Binding
 from requests_app.models import ProcessingLog
 from requests_app.tables import REQUEST_LOGS
 
@@ -27,6 +34,14 @@ class LogFilter:
     def clauses(self) -> Filter:
         return (Clause("log_level", "in", self.levels),) if self.levels else ()
 
+    def scanned(self) -> Filter:
+        """All of it, for a table without the index."""
+        of_request = Clause("request_id", "=", (self.request_id,))
+        if self.outside:
+            return (of_request, Clause("timestamp", "not text"), *self.clauses())
+        until = Span(end=self.until).clauses("timestamp")
+        return (of_request, *until, *self.clauses())
+
 
 def levels_of(level: str) -> tuple[str, ...]:
     """The spellings of a level that writers use: WARNING, WARN, warning, warn ..."""
@@ -34,13 +49,30 @@ def levels_of(level: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(spelling for name in names for spelling in (name, name.lower(), name.title())))
 
 
-def _table() -> tuple[Binding, Index]:
-    return ProcessingLog.binding(), REQUEST_LOGS.index("request-logs-index")
+def _table() -> tuple[Binding, Found]:
+    table = ProcessingLog.binding()
+    return table, find(table, REQUEST_LOGS.index("request-logs-index"))
+
+
+def has_index() -> bool:
+    return _table()[1].index is not None
+
+
+# Seconds that the newest page is kept where it takes a Scan, so that a tail costs no more however often it is asked.
+TAIL_SECONDS = 30
+# Pages of the table, of at most 1 MB each, that a download without an index reads.
+DOWNLOAD_PAGES = 10
 
 
 def page(wanted: LogFilter, *, purpose: str, cursor: str = "") -> Page:
-    """The newest `LINES` lines (items newest first), or the ones before the cursor. Raises `DynamoError`."""
-    table, index = _table()
+    """The newest `LINES` lines (items newest first), or the ones before the cursor. Raises `DynamoError`.
+
+    Without the index those that a bounded Scan finds, which are the newest first within a page only.
+    """
+    table, found = _table()
+    if found.index is None:
+        return _scanned(wanted, found.why, purpose=purpose, cursor=cursor)
+    index = found.index
     if wanted.outside:
         of_request = Clause(index.hash_key, "=", (wanted.request_id,))
         filters = (of_request, Clause(index.range_key, "not text"), *wanted.clauses())
@@ -56,12 +88,73 @@ def page(wanted: LogFilter, *, purpose: str, cursor: str = "") -> Page:
     return merge.page(purpose=purpose, cursor=cursor)
 
 
+def _scanned(wanted: LogFilter, why: str, *, purpose: str, cursor: str) -> Page:
+    table = ProcessingLog.binding()
+    cache = caches["process"]
+    key = f"log-tail:{table.fingerprint}:{hashlib.sha256(purpose.encode()).hexdigest()}"
+    kept: Page | None = None if cursor else cache.get(key)
+    if kept is None:
+        kept = scan_page(table, purpose=purpose, cursor=cursor, limit=LINES, filters=wanted.scanned())
+        kept.items.sort(key=_time, reverse=True)
+        kept.notes.append(
+            f"{why} So the lines are looked for in a part of the table, in no order, and the newest page is read "
+            f"again every {TAIL_SECONDS} s only."
+        )
+        if not cursor:
+            cache.set(key, kept, TAIL_SECONDS)
+    return kept
+
+
+def _time(item: Raw) -> str:
+    at = read_time(item.get("timestamp"))
+    return at.isoformat() if isinstance(at, datetime) else ""
+
+
+def begun(wanted: LogFilter) -> tuple[ProcessingLog | None, Iterator[ProcessingLog]]:
+    """The first line of all, read now so that trouble has its status, and an iterator of the others. That only a part
+    of the table could be searched is no trouble: the iterator raises it at its end."""
+    lines = all_lines(wanted)
+    try:
+        return next(lines, None), lines
+    except PartSearched as partly:
+        return None, _Raising(partly)
+
+
+class PartSearched(DynamoError):
+    """Nothing is wrong, but there may be more lines."""
+
+
+class _Raising:
+    """An iterator that has nothing and says why."""
+
+    def __init__(self, why: PartSearched) -> None:
+        self.why = why
+
+    def __iter__(self) -> Iterator[ProcessingLog]:
+        return self
+
+    def __next__(self) -> ProcessingLog:
+        raise self.why
+
+
 def all_lines(wanted: LogFilter) -> Iterator[ProcessingLog]:
-    """Every line that the filter shows, oldest first, read as it is consumed. Raises `DynamoError`."""
-    table, index = _table()
+    """Every line that the filter shows, oldest first, read as it is consumed. Raises `DynamoError`, where there is no
+    index also once the part of the table that is searched has been given."""
+    table, found = _table()
+    if found.index is None:
+        yield from _searched(table, wanted, found.why)
+        return
     key = (
-        Clause(index.hash_key, "=", (wanted.request_id,)),
-        *Span(end=wanted.until).clauses(index.range_key),
+        Clause(found.index.hash_key, "=", (wanted.request_id,)),
+        *Span(end=wanted.until).clauses(found.index.range_key),
     )
-    for raw in stream(table, index.name, key, filters=wanted.clauses()):
+    for raw in stream(table, found.index.name, key, filters=wanted.clauses()):
         yield ProcessingLog.of(raw)
+
+
+def _searched(table: Binding, wanted: LogFilter, why: str) -> Iterator[ProcessingLog]:
+    found, more = scan_part(table, filters=wanted.scanned(), pages=DOWNLOAD_PAGES)
+    for raw in sorted(found, key=_time):
+        yield ProcessingLog.of(raw)
+    if more:
+        raise PartSearched(f"{why} Only the first {DOWNLOAD_PAGES} MB of the table were searched.")

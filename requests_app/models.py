@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
+from opsportal.console.tones import FAILED, RUNNING, WAITING, tone_of
 from opsportal.dynamo.attributes import (
     DocumentAttribute,
     ListAttribute,
@@ -41,6 +42,11 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 _STAMP = re.compile(r"\A\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?:\s+")
+
+
+def _says(message: Any) -> bool:
+    """Whether a message is there and not blank; one that can't be read is there."""
+    return message is not None and not (isinstance(message, str) and not message.strip())
 
 
 class IntelligenceRequest(DynamoModel):
@@ -113,7 +119,9 @@ class IntelligenceRequest(DynamoModel):
 
     @property
     def elapsed(self) -> timedelta | None:
-        """From start (or creation) to completion; None while it is not over."""
+        """From start (or creation) to completion; None while it is not over, or runs again."""
+        if tone_of(str(self.status or "")) in (RUNNING, WAITING):
+            return None
         begin = self.started_at if isinstance(self.started_at, datetime) else self.created_at
         if not (isinstance(begin, datetime) and isinstance(self.completed_at, datetime)):
             return None
@@ -128,12 +136,20 @@ class IntelligenceRequest(DynamoModel):
         }
 
     @property
+    def error_messages(self) -> list[Any]:
+        """The recorded errors; of a failed request without any what its status says, since some writers set that
+        alone."""
+        recorded = [message for message in self.messages["errors"] if _says(message)]
+        failed = tone_of(str(self.status or "")) == FAILED
+        return recorded or ([self.status_message] if failed and _says(self.status_message) else [])
+
+    @property
+    def error_is_status_message(self) -> bool:
+        return self.error_messages == [self.status_message]
+
+    @property
     def first_error(self) -> Any:
-        """The first error, or what the status says of a failed request."""
-        errors = self.messages["errors"]
-        if errors:
-            return errors[0]
-        return self.status_message if str(self.status).lower() == "failed" else None
+        return next(iter(self.error_messages), None)
 
     @property
     def first_error_text(self) -> Any:

@@ -2,17 +2,24 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.core.cache import caches
 
-from opsportal.dynamo.attributes import read_text
+from opsportal.console.tones import FAILED, tone_of
+from opsportal.console.trends import between
+from opsportal.dynamo import cursors, samples
+from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
-from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import Page, Part, scan_page, sequence_page
-from opsportal.dynamo.partitions import Newest, Partitions, newest, pairs, partitions
+from opsportal.dynamo.lists import List, Wanted, any_status, of_status
+from opsportal.dynamo.lookup import Found, find
+from opsportal.dynamo.merge import Span
+from opsportal.dynamo.pages import Page, Part, Raw, Sampling, sequence_page
+from opsportal.dynamo.partitions import Partitions, Recent, pairs, partitions
+from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.tables import Binding, Index
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.statuses import listed_statuses, lower, open_statuses
@@ -32,13 +39,63 @@ def table() -> Binding:
     return IntelligenceRequest.binding()
 
 
-def _index(name: str) -> Index:
-    return REQUESTS.index(name)
+def found(name: str = "status-index") -> Found:
+    """The index with the keys of that declared one, as deployed; or why there is none. Raises `DynamoError`."""
+    return find(table(), REQUESTS.index(name))
+
+
+def _kept(item: Raw) -> Raw:
+    kept = {name: item[name] for name in ROW if name in item}
+    # As the projection of the lists has it: the first error alone.
+    return kept | ({"errors": {"L": item["errors"]["L"][:1]}} if item.get("errors", {}).get("L") else {})
+
+
+def _updated(item: Raw) -> datetime | None:
+    updated = read_time(item.get("updated_at"))
+    return updated if isinstance(updated, datetime) else IntelligenceRequest.of(item).touched_at
+
+
+def lasted(item: Raw) -> Decimal | None:
+    """Seconds, as `elapsed` of the item, which would take four times as long to make."""
+    began = read_time(item.get("started_at"))
+    began = began if isinstance(began, datetime) else read_time(item.get("created_at"))
+    return between(began, read_time(item.get("completed_at")))
+
+
+def _others() -> tuple[Index, ...]:
+    """The list by priority has an index of its own."""
+    index = found("strategy-index").index
+    return (index,) if index else ()
+
+
+def is_open(status: str) -> bool:
+    """Whether it should move on."""
+    return lower(status) in open_statuses()
+
+
+SAMPLED = Sampled(
+    "requests", REQUESTS.index("status-index"), found, _kept, _updated, lasted, is_open, "updated_at", _others
+)
 
 
 def statuses() -> Partitions:
-    """The documented, the configured and the seen statuses."""
-    return partitions(table(), _index("status-index"), listed_statuses())
+    """The documented, the configured and the seen statuses; without the index those that the sample knows."""
+    known = listed_statuses()
+    at = found()
+    if at.index is None:
+        seen = tuple(dict.fromkeys((*known, *samples.of(SAMPLED).statuses)))
+        return Partitions(seen, complete=False, reason=at.why)
+    return partitions(table(), at.index, known)
+
+
+def all_statuses() -> Partitions:
+    """Also those that only items outside the index have."""
+    found, outside = statuses(), samples.of(SAMPLED).statuses
+    return replace(
+        found,
+        values=tuple(dict.fromkeys((*found.values, *outside))),
+        seen=tuple(dict.fromkeys((*found.seen, *outside))),
+    )
 
 
 @dataclass(frozen=True)
@@ -95,53 +152,78 @@ def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str =
 
     By user or project: that index, newest first. By priority, or by strategy alone: `strategy-index`, one
     key condition per priority, in the order high, medium, low. Else `status-index`, newest first over all
-    its partitions.
+    its partitions; so too where one of the others is missing. See `opsportal.dynamo.lists` for what no index has.
     """
+    notes = []
     if wanted.by_priority:
-        return _by_priority(wanted, purpose=purpose, cursor=cursor)
-    seen = Partitions(())
+        at = found("strategy-index")
+        if at.index:
+            return _by_priority(wanted, at.index, purpose=purpose, cursor=cursor)
+        notes.append(f"{at.why} So these are newest first, not highest priority first.")
+    listed, seen = listing(wanted)
+    if why := served_by(wanted).why:
+        notes.append(f"{why} So they are looked for among all requests.")
+    page = listed.page(purpose=purpose, cursor=cursor, anchor=anchor)
+    if seen.reason and listed.found.index:
+        page.notes.append(seen.reason)
+    if wanted.sort == "priority" and not wanted.by_priority:
+        notes.append("Of one user or project, requests are listed newest first: no index orders them.")
+    page.notes = [*notes, *page.notes]
+    return page
+
+
+def served_by(wanted: RequestFilter) -> Found:
+    """The index of the user or of the project that is asked for; without either neither an index nor a reason."""
+    if not (wanted.user or wanted.project):
+        return Found(None)
+    return found("user-index" if wanted.user else "project-index")
+
+
+def listing(wanted: RequestFilter, status: Wanted | None = None) -> tuple[List, Partitions]:
+    """What serves the filter, newest first, and the partitions that it reads. `status`: which statuses, in place of
+    the filter's own."""
     chosen: tuple[str, ...]
-    if wanted.user:
-        index, chosen = _index("user-index"), (wanted.user,)
-    elif wanted.project:
-        index, chosen = _index("project-index"), (wanted.project,)
+    at, seen = found(), Partitions(())
+    by = served_by(wanted)
+    if by.index:
+        at, chosen = by, (wanted.user or wanted.project,)
     else:
-        index, seen = _index("status-index"), statuses()
-        chosen = tuple(spelled(wanted.status, seen.values)) if wanted.status else seen.values
-    filters = wanted.clauses(index.hash_key)
-    merge = Merge(table(), index, chosen, span=wanted.span, filters=filters, projection=ROW)
-    found = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
-    if seen.reason:
-        found.notes.append(seen.reason)
-    if wanted.sort == "priority":
-        found.notes.append("Of one user or project, requests are listed newest first: no index orders them.")
-    return found
+        seen = statuses()
+        chosen = tuple(one for one in seen.values if status(one)) if status else seen.values
+        if wanted.status:
+            chosen = tuple(spelled(wanted.status, seen.values))
+    filters = wanted.clauses(at.index.hash_key) if at.index else wanted.clauses("status")
+    own = of_status([wanted.status]) if wanted.status else None
+    served = () if by.index is None else (Clause(by.index.hash_key, "=", chosen),)
+    listed = List(SAMPLED, at, chosen, status or own or any_status, filters, wanted.span, ROW, served=served)
+    return listed, seen
 
 
-def _by_priority(wanted: RequestFilter, *, purpose: str, cursor: str) -> Page:
-    index = _index("strategy-index")
+def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: str) -> Page:
     if wanted.span.empty:
         return Page([], how=f"Query {index.name}")
+    filters = wanted.clauses("processing_strategy", "priority")
+    # What has no priority comes last; which of the two the filters ask for, no index has served there.
+    rest = List(SAMPLED, Found(index), (), any_status, wanted.clauses(), wanted.span, ROW)
+    if cursor and "at" in cursors.load(cursor, purpose=purpose):
+        return rest.outside(purpose=purpose, cursor=cursor)
     seen = pairs(table(), index)
-    found = sequence_page(
+    page = sequence_page(
         table(),
         index,
         priority_parts(seen.values, strategy=wanted.strategy, priority=wanted.priority),
         purpose=purpose,
         cursor=cursor,
-        filters=(
-            *wanted.clauses("processing_strategy", "priority"),
-            *wanted.span.clauses("created_at"),
-        ),
+        filters=(*filters, *SAMPLED.within(wanted.span)),
         projection=(*ROW, table().key),
     )
-    found.notes.append(
+    page.notes.append(
         "Ordered by priority (high, medium, low, others), then by strategy; within these in no time order. "
-        "Requests without a priority or a strategy are in the order by time only."
+        "Requests without a priority or a strategy come last."
     )
     if not seen.complete:
-        found.notes.append(seen.reason)
-    return found
+        page.notes.append(seen.reason)
+    return rest.after(page, purpose=purpose)
 
 
 def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", priority: str = "") -> list[Part]:
@@ -174,9 +256,8 @@ def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", prior
 
 
 def outside_index(*, purpose: str, cursor: str = "") -> Page:
-    """Items that `status-index` can't hold, for want of a text in status or created_at."""
-    clause = AnyOf((Clause("status", "not text"), Clause("created_at", "not text")))
-    return scan_page(table(), purpose=purpose, cursor=cursor, filters=(clause,), projection=ROW)
+    """Items that `status-index` can't hold, for want of a text in status or created_at, as far as they are known."""
+    return List(SAMPLED, found(), ()).outside(purpose=purpose, cursor=cursor)
 
 
 def request(request_id: str) -> IntelligenceRequest | None:
@@ -184,25 +265,18 @@ def request(request_id: str) -> IntelligenceRequest | None:
     return IntelligenceRequest.read(request_id, consistent=True)
 
 
-# What the overview is told of each: enough to say when it began and how long it took.
+# What the overview reads of each: enough to say when it began and how long it took.
 RECENT = ("created_at", "started_at", "completed_at")
 
 
-def recent(since: datetime) -> list[tuple[str, Newest]]:
-    """The newest requests of each status that were created since then, capped."""
-    index, span = _index("status-index"), Span(f"{since:%Y-%m-%dT%H:%M:%S}")
-    return [
-        (
-            status,
-            newest(
-                table(),
-                index.name,
-                (Clause(index.hash_key, "=", (status,)), *span.clauses(index.range_key)),
-                RECENT,
-            ),
-        )
-        for status in statuses().values
-    ]
+def recent(since: datetime) -> list[tuple[str, Recent]]:
+    """What was created since then, by status, capped: by the index and, outside it, by the sample."""
+    return samples.recent(SAMPLED, found(), statuses().values, since, RECENT)
+
+
+def sampled() -> tuple[Sampling, list[str]]:
+    """The sample behind the figures, and what must be said of it, in sentences."""
+    return samples.said(SAMPLED, found())
 
 
 MOST_STUCK = 20
@@ -213,16 +287,23 @@ def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
-    going = open_statuses()
-    open_ones = [status for status in statuses().values if lower(status) in going]
-    found = Merge(table(), _index("status-index"), open_ones, span=span, projection=ROW).page(purpose="stuck")
-    requests = [IntelligenceRequest.of(raw) for raw in found.items]
+    listed, _ = listing(RequestFilter(span=span), is_open)
+    requests = [IntelligenceRequest.of(raw) for raw in listed.known(purpose="stuck").items]
     return [one for one in requests if one.touched_at and one.touched_at < limit][:MOST_STUCK]
 
 
 def projects() -> Partitions:
-    """The projects that have requests: those found by skip-scan. Raises `DynamoError`."""
-    return partitions(table(), _index("project-index"), ())
+    """The projects that have requests: those found by skip-scan, and those of the requests that are in no index or,
+    without one, of the newest requests. Raises `DynamoError`."""
+    at = found("project-index")
+    rows = [row.item for row in samples.of(SAMPLED).rows]
+    if at.index is None:
+        rows += page(RequestFilter(), purpose="projects").items
+    texts = (read_text(raw.get("project_id")) for raw in rows)
+    seen = tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
+    if at.index is None:
+        return Partitions(tuple(sorted(seen)), complete=False, reason=at.why)
+    return partitions(table(), at.index, seen)
 
 
 # Seconds that the types of the newest requests are known, and that one seen stays known; and how many.
@@ -245,6 +326,6 @@ def request_types() -> tuple[str, ...]:
 
 def newest_failures(most: int = 5) -> list[IntelligenceRequest]:
     """The newest requests whose status says failed, whatever its spelling."""
-    failed = spelled("failed", statuses().values)
-    merge = Merge(table(), _index("status-index"), failed, limit=most, projection=ROW)
-    return [IntelligenceRequest.of(raw) for raw in merge.page(purpose="failures").items]
+    listed, _ = listing(RequestFilter(), lambda status: tone_of(status) == FAILED)
+    items = replace(listed, limit=most).known(purpose="failures").items
+    return [IntelligenceRequest.of(raw) for raw in items]

@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -14,17 +12,19 @@ from django.urls import reverse
 from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
-from opsportal.dynamo.attributes import raw_text, read_time
+from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import pretty
-from opsportal.dynamo.pages import Page, Raw
+from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, feeds
 from opsportal.operations.watching import deletion, watch
 from requests_app import action_views, actions, queries
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.overtaken import overtakers
+from requests_app.shown import shown_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -63,10 +63,12 @@ def list_(request: HttpRequest) -> HttpResponse:
     else:
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
     requests = [IntelligenceRequest.of(raw) for raw in page.items]
-    newest = requests[0].raw.get("created_at", {}).get("S", "") if requests else ""
+    # Of the index's order: what is outside the index stands at another time.
+    stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
+    newest = next((stamp for stamp in stamps if stamp), "")
     region = Region(
         id="live",
-        seen=seen_token([raw_text({"M": one.raw}) for one in requests], page.newer),
+        seen=seen_token([raw_text({"M": one.raw}) for one in requests], page.newer, page.notes),
         anchor="" if wanted.by_priority else listing.anchor or newest,
         finished=bool(requests) and all(one.is_terminal for one in requests),
     )
@@ -74,7 +76,7 @@ def list_(request: HttpRequest) -> HttpResponse:
     context = {
         **listing.context(page, region),
         "requests": requests,
-        "tabs": listing.status_tabs(queries.statuses().values),
+        "tabs": listing.status_tabs(queries.all_statuses()),
         "empty": _empty(request, listing, page),
         "new_request": action_views.new_button(request),
         "priorities": PRIORITIES,
@@ -85,6 +87,7 @@ def list_(request: HttpRequest) -> HttpResponse:
             ("Highest priority first", listing.url(sort="priority", outside=None), by == "priority"),
         ],
         "outside": listing["outside"],
+        "has_index": queries.found().index is not None,
     }
     return respond(request, "requests_app/list.html", context, region)
 
@@ -140,6 +143,8 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
         "message_groups": [group for group in _message_groups(found) if group[3]],
         "tabs": tabs_of(request_id, found, tab),
     }
+    if tab == "overview":
+        context["others"] = other_attributes(found.raw, shown_of(found))
     if tab == "raw":
         context["raw"] = pretty(found.raw)
     if tab == "audit":
@@ -150,7 +155,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
 def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
     """(label, tone, icon, texts), errors first."""
     return [
-        ("Errors", FAILED, ICONS[FAILED], found.messages["errors"]),
+        ("Errors", FAILED, ICONS[FAILED], found.error_messages),
         ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),
     ]
 
@@ -174,22 +179,20 @@ def panel(request: HttpRequest) -> HttpResponse:
     return panels.panel(request, "panel-requests", "requests_app/panel.html", _figures, place=place)
 
 
-def _lasted(row: Raw) -> Decimal | None:
-    """Seconds, as `elapsed` of the item, which would take four times as long to make."""
-    began = read_time(row.get("started_at"))
-    began = began if isinstance(began, datetime) else read_time(row.get("created_at"))
-    return trends.between(began, read_time(row.get("completed_at")))
-
-
 def _figures(window: Window) -> dict[str, Any]:
     now = datetime.now(UTC)
     since = now - window.length
     found = queries.recent(since)
-    counted = [(status, newest.count) for status, newest in found]
     stuck = queries.stuck()
+    sample, notes = queries.sampled()
     return {
-        "counts": panels.tiles(counted, lambda status: reverse("requests:list") + f"?status={quote(status)}"),
-        "trends": trends.of(found, since, now, created="created_at", lasted=_lasted),
+        "counts": panels.tiles(
+            ((status, recent.count) for status, recent in found),
+            panels.url_of_status(reverse("requests:list")),
+        ),
+        "trends": trends.of(found, since, now),
+        "sample": sample,
+        "notes": notes,
         "failures": queries.newest_failures(),
         "stuck": stuck,
         "stuck_more": len(stuck) >= queries.MOST_STUCK,

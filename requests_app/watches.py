@@ -1,6 +1,7 @@
 """What alert rules can watch of requests: failures, their rate, and what is stuck."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -9,56 +10,52 @@ from django.urls import reverse
 from opsportal.alerts import rates
 from opsportal.alerts.watches import MOST_FACTS, Fact, Measure, Question, Reading, Watch, register
 from opsportal.console.tones import FAILED, SUCCESS, tone_of
-from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.tables import Index
+from opsportal.dynamo.lists import Known
+from opsportal.dynamo.merge import Span
 from requests_app import queries
 from requests_app.models import IntelligenceRequest
-from requests_app.statuses import lower, open_statuses
-from requests_app.tables import REQUESTS
 
 # Days: what is older is past an operator's care, and is not looked for.
 MOST_DAYS = 30
+PART = "This table has no index on status and created_at: of its items only those read so far are looked at."
 
 
 def _tone(request: IntelligenceRequest) -> str:
     return tone_of(str(request.status or "").strip())
 
 
-def _read(question: Question, tones: Sequence[str], span: Span) -> tuple[list[IntelligenceRequest], bool]:
-    """At most `MOST_FACTS`, the newest first, and whether that is all; `tones`: of the statuses, () for all that are
-    open. By the index of the user or of the project where the rule names one. Raises `DynamoError`."""
+@dataclass(frozen=True)
+class _Found:
+    """Requests of some statuses, the newest first; `known`: as they were read."""
+
+    requests: list[IntelligenceRequest]
+    known: Known
+
+    def reading(self, facts: Iterable[Fact | None]) -> Reading:
+        known = self.known
+        kept = tuple(fact for fact in facts if fact)
+        return Reading(kept, known.certain and not known.more, note=PART if known.part else known.note)
+
+
+def _read(question: Question, tones: Sequence[str], span: Span) -> _Found:
+    """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are not terminal. By the index of the user or
+    of the project where the rule names one. Raises `DynamoError`."""
+
+    def wanted(status: str) -> bool:
+        return tone_of(status) in tones if tones else queries.is_open(status)
+
     filters = question.filters
-    wanted = queries.RequestFilter(
+    asked = queries.RequestFilter(
         user=filters.get("user", ""),
         project=filters.get("project", ""),
         strategy=filters.get("strategy", ""),
         request_type=filters.get("request_type", ""),
-    )
-    going = open_statuses()
-    index: Index
-    if wanted.user or wanted.project:
-        index = REQUESTS.index("user-index" if wanted.user else "project-index")
-        chosen = [wanted.user or wanted.project]
-    else:
-        index = REQUESTS.index("status-index")
-        chosen = [
-            status
-            for status in queries.statuses().values
-            if (tone_of(status) in tones if tones else lower(status) in going)
-        ]
-    merge = Merge(
-        queries.table(),
-        index,
-        chosen,
         span=span,
-        filters=wanted.clauses(index.hash_key),
-        projection=queries.ROW,
-        limit=MOST_FACTS,
     )
-    page = merge.page(purpose="alerts")
-    requests = [IntelligenceRequest.of(raw) for raw in page.items]
-    kept = [one for one in requests if (_tone(one) in tones if tones else one.is_open)]
-    return kept, not page.cursor
+    listed, _ = queries.listing(asked, wanted)
+    known = replace(listed, limit=MOST_FACTS).known(purpose="alerts")
+    requests = [IntelligenceRequest.of(raw) for raw in known.items]
+    return _Found([one for one in requests if wanted(str(one.status or ""))], known)
 
 
 def _text(moment: datetime) -> str:
@@ -101,14 +98,16 @@ def _failure(request: IntelligenceRequest) -> Fact | None:
 
 def failed(question: Question) -> Reading:
     """The requests that failed, of those created in the window."""
-    found, complete = _read(question, (FAILED,), Span(_text(question.since)))
-    return Reading(tuple(fact for one in found if (fact := _failure(one))), complete)
+    found = _read(question, (FAILED,), Span(_text(question.since)))
+    return found.reading(_failure(one) for one in found.requests)
 
 
 def still_failed(question: Question, key: str) -> Fact | None:
     request = queries.request(key)
-    created = request.created_at if request else None
-    if request is None or not isinstance(created, datetime) or created < question.since:
+    if request is None:
+        return None
+    moment = queries.SAMPLED.moment(request.raw)
+    if moment and moment < question.since:
         return None
     return _failure(request) if _fits(request, question) else None
 
@@ -119,13 +118,15 @@ def still_failed(question: Question, key: str) -> Fact | None:
 def failure_rate(question: Question) -> Reading:
     """Of the requests created in the window (the newest of them, where they are many), how many failed."""
     since = max(question.since, question.baseline)
-    found, complete = _read(question, (FAILED, SUCCESS), Span(_text(since)))
+    found = _read(question, (FAILED, SUCCESS), Span(_text(since)))
+    if found.known.part:
+        return Reading(unknown=True, note=PART)
     ended = [
         (_tone(one) == FAILED, one.created_at if isinstance(one.created_at, datetime) else None)
-        for one in found
+        for one in found.requests
     ]
     path = f"{reverse('requests:list')}?status=failed&range=24h"
-    return rates.reading(question, ended, complete, "Requests", path)
+    return rates.reading(question, ended, not found.known.more, "Requests", path)
 
 
 # --- Stuck -----------------------------------------------------------------------------------------------
@@ -149,8 +150,8 @@ def stuck(question: Question) -> Reading:
     """The requests that a worker took and left, or that nobody took, for so many minutes."""
     latest = question.now - timedelta(minutes=question.threshold)
     span = Span(_text(question.now - timedelta(days=MOST_DAYS)), _text(latest) + "~")
-    found, complete = _read(question, (), span)
-    return Reading(tuple(fact for one in found if (fact := _stuck(one, question))), complete)
+    found = _read(question, (), span)
+    return found.reading(_stuck(one, question) for one in found.requests)
 
 
 def still_stuck(question: Question, key: str) -> Fact | None:

@@ -14,6 +14,7 @@ from opsportal.dynamo.tables import bindings, own_table
 from opsportal.operations.tables import places
 from opsportal.tables.grants import OWN, Place, places_of
 from opsportal.tables.permissions import features
+from tests.samples import forget
 
 # Action, table (logical; the console's own with their region; * for what has no resource), index or "".
 Permission = tuple[str, str, str]
@@ -38,6 +39,7 @@ class Iam:
 
     def read(self, client: Client, address: str, data: dict[str, str] | None = None) -> tuple[int, str]:
         """Status and text of an answer that no cache had a part in; with `data`, of a POST."""
+        forget()
         caches["process"].clear()
         self.awake = True
         try:

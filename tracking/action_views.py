@@ -1,20 +1,23 @@
 """Pages of the actions on workflows, each with its own permission. What is decided is in `actions`."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
 from opsportal.console.access import requires
-from opsportal.console.text import visible
+from opsportal.console.converters import quote_key, unquote_key
+from opsportal.console.text import excerpt
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction, ItemPages
 from opsportal.operations.pages import Button
 from opsportal.operations.tags import Action
 from tracking import actions, marking, queries
-from tracking.forms import FROM_FAILED, RetryForm
+from tracking.forms import STEP, WHOLE, RetryForm
 from tracking.models import Workflow
+from tracking.steps import Step
 
 
 def _read(session_id: str) -> Raw | None:
@@ -22,14 +25,39 @@ def _read(session_id: str) -> Raw | None:
     return found.raw if found else None
 
 
-def _failed_step(raw: Raw | None) -> Mapping[str, Any]:
-    failed = actions.first_failed(Workflow.of(raw)) if raw is not None else None
-    return {"failed": visible(failed.label) if failed else ""}
+def _starts(raw: Raw | None) -> Mapping[str, Any]:
+    """What the form of a retry offers: every recorded step, the first failed one chosen."""
+    if raw is None:
+        return {}
+    workflow = Workflow.of(raw)
+    failed = actions.first_failed(workflow)
+    steps = [(_value(step.key), _label(step)) for step in workflow.steps if step.present]
+    return {"steps": steps, "start": _value(failed.key) if failed else WHOLE}
 
 
-def _known(effect: str) -> Callable[[Raw | None], str]:
-    """With a sentence before it where the console does not know the item's status."""
-    return lambda raw: f"{marking.unknown_status(raw)} {effect}".strip()
+def _value(key: str) -> str:
+    return STEP + quote_key(key)
+
+
+def _label(step: Step) -> str:
+    return f"From {excerpt(step.label, 80)} on ({excerpt(step.status_text, 30)})"
+
+
+def _chosen(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    start = str(data["start"])
+    return {"from_step": unquote_key(start.removeprefix(STEP)) if start != WHOLE else ""}
+
+
+def _effect(verb: str, sentence: str) -> Callable[[Raw | None], str]:
+    """The effect; before it, that the console does not know the item's status, and after it, how many of the steps one
+    change holds where these are too many for it."""
+
+    def effect(raw: Raw | None) -> str:
+        notes = marking.notes_before(raw, datetime.now(UTC)) if raw is not None else {}
+        unknown = marking.unknown_status(raw) if verb != "retry" else ""
+        return f"{unknown} {sentence} {notes.get(verb, '')}".strip()
+
+    return effect
 
 
 PAGES = ItemPages("tracking", _read, actions.GONE)
@@ -39,16 +67,18 @@ RETRY = ItemAction(
     label="Retry",
     icon="refresh",
     title="Retry the workflow",
-    effect=(
-        "Sets it to initializing and what runs again to pending, and sends the command to the orchestrators. "
-        "What those steps had recorded is cleared, and the totals are those of the steps that stay."
+    effect=_effect(
+        "retry",
+        "Sets it to initializing, and the chosen step and those after it to pending, and sends the command to the "
+        "orchestrators. What those steps had recorded is cleared. Earlier steps stay as they are, and the totals become "
+        "those of the steps that stay.",
     ),
     done="Retry requested.",
     run=actions.retry,
     may=actions.may_retry,
-    more=lambda data: {"from_failed": data["start"] == FROM_FAILED},
+    more=_chosen,
     form_class=RetryForm,
-    options=_failed_step,
+    options=_starts,
 )
 CANCEL = ItemAction(
     Action.WORKFLOW_CANCEL,
@@ -56,9 +86,10 @@ CANCEL = ItemAction(
     label="Cancel",
     icon="ban",
     title="Cancel the workflow",
-    effect=_known(
+    effect=_effect(
+        "cancel",
         "Sets its status to cancelled and the steps that have not ended to stopped. An orchestrator that is "
-        "busy with it sees that at its next write, or may overwrite it: the page shows which."
+        "busy with it sees that at its next write, or may overwrite it: the page shows which.",
     ),
     done="Cancel requested.",
     run=actions.cancel,
@@ -70,9 +101,10 @@ FAIL = ItemAction(
     label="Mark failed",
     icon="circle-x",
     title="Mark the workflow failed",
-    effect=_known(
+    effect=_effect(
+        "fail",
         "Sets its status to failed, and its running steps to error with the reason. An orchestrator that is still "
-        "alive may overwrite it: the page shows that."
+        "alive may overwrite it: the page shows that.",
     ),
     done="Mark failed requested.",
     run=marking.fail,
@@ -86,9 +118,10 @@ COMPLETE = ItemAction(
     label="Mark completed",
     icon="circle-check",
     title="Mark the workflow completed",
-    effect=_known(
+    effect=_effect(
+        "complete",
         "Sets its status to completed and leaves steps and totals as they are; the page says who marked it. An "
-        "orchestrator that is still alive may overwrite it: the page shows that."
+        "orchestrator that is still alive may overwrite it: the page shows that.",
     ),
     done="Mark completed requested.",
     run=marking.complete,
@@ -139,7 +172,7 @@ def complete(request: HttpRequest, session_id: str) -> HttpResponseBase:
 
 @requires(RETRY.permission)
 def retry(request: HttpRequest, session_id: str) -> HttpResponseBase:
-    """Ask for, and carry out, a retry: of the whole, or from the first failed step on."""
+    """Ask for, and carry out, a retry: of the whole, or from any recorded step on."""
     return PAGES.page(request, session_id, RETRY)
 
 

@@ -12,27 +12,23 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.console.clock import iso
-from opsportal.console.tones import FAILED, RUNNING, SUCCESS, WAITING
-from opsportal.dynamo.attributes import Typed, read_number, read_text
+from opsportal.console.text import excerpt
+from opsportal.dynamo.attributes import Typed, read_number, read_text, read_time
 from opsportal.operations import entries, images
 from opsportal.operations.changes import NULL, Change, Raw, number, text
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.outbox import Message
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+from opsportal.operations.transactions import Conflict, Done, Missing, Plan, Refused, act
 from tracking.findings import is_stuck
 from tracking.models import Workflow
 from tracking.statuses import ended_badly
+from tracking.step_changes import StepShare, hold, renewing, stopping
 from tracking.steps import Step
 
 GONE = "There is no workflow with this id any more."
 # The life that a retry gives a workflow again; seed 000's.
 LIFE = timedelta(days=90)
-# Steps that one change takes: each is guarded, and DynamoDB's expressions hold 300 operators.
-MOST_STEPS = 60
-# Statuses of a step that has ended, beside those that mean success or failure.
-ENDED = frozenset({"cancelled", "canceled", "stopped", "skipped", "expired", "timeout", "warning"})
-WAITING_TEXT = "Waiting"
 # What ends by hand leave in the item, and a retry clears.
 ENDS = ("cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt", "completedBy", "error")
 TOKENS = ("inputTokens", "outputTokens", "totalTokens")
@@ -47,15 +43,14 @@ def status_of(raw: Raw) -> str:
     return str(read_text(raw.get("overallStatus")) or "").strip().lower()
 
 
-def _said(raw: Raw) -> str:
-    return status_of(raw) or "without a status"
+def said(raw: Raw) -> str:
+    """The status as it is written."""
+    return excerpt(str(read_text(raw.get("overallStatus")) or "").strip(), 60) or "without a status"
 
 
 def may_cancel(raw: Raw) -> str:
     workflow = Workflow.of(raw)
-    if workflow.is_terminal:
-        return f"It is {_said(raw)}: there is nothing to cancel."
-    return _too_many(workflow)
+    return f"It is {said(raw)}: there is nothing to cancel." if workflow.is_terminal else ""
 
 
 def may_retry(raw: Raw, now: datetime | None = None) -> str:
@@ -63,24 +58,19 @@ def may_retry(raw: Raw, now: datetime | None = None) -> str:
     went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
     if not went_wrong and not is_stuck(workflow, now or datetime.now(UTC)):
         return (
-            f"It is {_said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
+            f"It is {said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
             "can be retried."
         )
     if not settings.WORKFLOW_COMMANDS_QUEUE_URL:
         return "The setting WORKFLOW_COMMANDS_QUEUE_URL is missing: no orchestrator would hear of it."
-    return _too_many(workflow)
+    return ""
 
 
 def may_purge(raw: Raw) -> str:
     workflow = Workflow.of(raw)
     if workflow.is_terminal or workflow.is_expired:
         return ""
-    return f"It is {_said(raw)}; only what is finished or expired can be purged."
-
-
-def _too_many(workflow: Workflow) -> str:
-    count = len(workflow.steps)
-    return f"It has {count} steps; one change can hold {MOST_STEPS}." if count > MOST_STEPS else ""
+    return f"It is {said(raw)}; only what is finished or expired can be purged."
 
 
 def first_failed(workflow: Workflow) -> Step | None:
@@ -88,14 +78,22 @@ def first_failed(workflow: Workflow) -> Step | None:
     return next((step for step in workflow.steps if step.failed), None)
 
 
-def is_open(step: Step) -> bool:
-    """Whether a step may still be worked on. One whose status is not known is, unless it has an end."""
-    if not step.present or step.malformed is not None:
-        return False
-    if step.tone in (RUNNING, WAITING):
-        return True
-    ended = step.tone in (SUCCESS, FAILED) or str(step.status or "").strip().lower() in ENDED
-    return not ended and not isinstance(step.completed_at, datetime)
+def step_named(workflow: Workflow, key: str) -> Step | None:
+    """The recorded step of that attribute."""
+    return next((step for step in workflow.steps if step.present and step.key == key), None)
+
+
+class NoSuchStep(Refused):
+    """The item records no such step. `steps`: those that it does, by attribute."""
+
+    status = 422
+
+    def __init__(self, key: str, workflow: Workflow) -> None:
+        self.steps = [step.key for step in workflow.steps if step.present]
+        listed = ", ".join(excerpt(name, 60) for name in self.steps[:MAX_NAMED])
+        more = f" and {len(self.steps) - MAX_NAMED} more" if len(self.steps) > MAX_NAMED else ""
+        steps = f"Its steps are: {listed}{more}." if self.steps else "It has no recorded step."
+        super().__init__(f"It has no recorded step {excerpt(key, 60)!r}. {steps}", workflow.raw)
 
 
 def cancel(session_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
@@ -105,52 +103,98 @@ def cancel(session_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
     def decide(raw: Raw | None, now: datetime) -> Plan:
         raw = _there(raw)
         _only_if(may_cancel(raw))
-        moment = text(iso(now))
-        change = _change(raw)
-        change.set("overallStatus", text("cancelled")).set("lastUpdated", moment)
-        change.set("cancelledAt", moment).set("cancelledBy", text(by.name))
-        for step in filter(is_open, Workflow.of(raw).steps):
-            change.guard((step.key, "status")).set((step.key, "status"), text("stopped"))
-        return Plan(change=change, watch={"overallStatus": text("cancelled"), "lastUpdated": moment})
+        change, share = cancelling(raw, by.name, now)
+        watch = {"overallStatus": text("cancelled"), "lastUpdated": text(iso(now))}
+        return Plan(change=change, watch=watch, note=share.sentence)
 
     return act(Action.WORKFLOW_CANCEL, target(session_id), decide, by=by, reason=reason, action_id=action_id)
 
 
-def retry(session_id: str, *, by: Actor, reason: str, action_id: str, from_failed: bool = False) -> Done:
-    """Set `initializing` with fresh steps, all of them or from the first failed one on, and send the command
-    to the orchestrators. Totals become those of the steps that stay. Raises as `cancel`.
+def cancelling(raw: Raw, by: str, now: datetime) -> tuple[Change, StepShare]:
+    """What a cancel writes, and how many of the steps it can stop."""
+    moment = text(iso(now))
+    change = _change(raw).set("overallStatus", text("cancelled")).set("lastUpdated", moment)
+    change.set("cancelledAt", moment).set("cancelledBy", text(by))
+    return change, hold(change, stopping(Workflow.of(raw)))
 
-    It gets a new life of `LIFE`, lest it expires while it runs.
+
+# Names of steps in a sentence.
+MAX_NAMED = 50
+
+
+def retry(
+    session_id: str, *, by: Actor, reason: str, action_id: str, from_step: str = "", from_failed: bool = False
+) -> Done:
+    """Set `initializing` with fresh steps, and send the command to the orchestrators: all of them, those from the
+    step `from_step` (its attribute) on, or from the first failed one on. Totals become those of the steps that stay.
+    Raises as `cancel`, and NoSuchStep.
+
+    It gets a new life of `LIFE`, so that it does not expire while it runs.
     """
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         raw = _there(raw)
         _only_if(may_retry(raw, now))
-        workflow = Workflow.of(raw)
-        first = first_failed(workflow) if from_failed else None
-        if from_failed and first is None:
-            raise Conflict("No step has failed; only the whole workflow can be retried.")
-        kept = workflow.steps[: workflow.steps.index(first)] if first else []
-        moment, retries = text(iso(now)), number(retry_count(raw) + 1)
-        change = _change(raw)
-        change.set("overallStatus", text("initializing")).set("lastUpdated", moment)
-        change.set("retryCount", retries)
-        for name in ENDS:
-            if name in raw:
-                change.set(name, NULL)
-        _renew(change, now)
-        for step in _replaced(workflow, len(kept)):
-            change.guard((step.key, "status") if "M" in raw.get(step.key, {}) else step.key)
-            change.set(step.key, fresh(step.key))
-        _set_totals(change, kept)
+        first = _start_of(Workflow.of(raw), from_step, from_failed)
+        change, share = retrying(raw, first, now)
+        retries = number(retry_count(raw) + 1)
+        note = f"{note_of_start(first.key)} {share.sentence}" if first else share.sentence
         return Plan(
             change=change,
-            watch={"overallStatus": text("initializing"), "lastUpdated": moment, "retryCount": retries},
+            watch={
+                "overallStatus": text("initializing"),
+                "lastUpdated": text(iso(now)),
+                "retryCount": retries,
+            },
             messages=(Message("workflows.command", command(raw, session_id, first), action_id, now),),
-            note=f"From the step {first.key} on." if first else "",
+            note=note.strip(),
         )
 
     return act(Action.WORKFLOW_RETRY, target(session_id), decide, by=by, reason=reason, action_id=action_id)
+
+
+def _start_of(workflow: Workflow, from_step: str, from_failed: bool) -> Step | None:
+    """None: the whole. Raises NoSuchStep, Conflict."""
+    if from_step:
+        if step := step_named(workflow, from_step):
+            return step
+        raise NoSuchStep(from_step, workflow)
+    if from_failed:
+        if step := first_failed(workflow):
+            return step
+        raise Conflict("No step has failed; only the whole workflow can be retried.")
+    return None
+
+
+_FROM = "From the step"
+
+
+def note_of_start(key: str) -> str:
+    """What the entry of a retry notes of where it starts."""
+    return f"{_FROM} {key} on."
+
+
+def started_from(entry: Entry, from_step: str, from_failed: bool) -> bool:
+    """Whether a retry's entry is of one that started so."""
+    if from_step:
+        return entry.note.startswith(note_of_start(from_step))
+    return entry.note.startswith(f"{_FROM} ") == from_failed
+
+
+def retrying(raw: Raw, first: Step | None, now: datetime) -> tuple[Change, StepShare]:
+    """What a retry writes, and how many of the steps it can renew."""
+    workflow = Workflow.of(raw)
+    change = _change(raw).set("overallStatus", text("initializing")).set("lastUpdated", text(iso(now)))
+    change.set("retryCount", number(retry_count(raw) + 1))
+    for name in ENDS:
+        if name in raw:
+            change.set(name, NULL)
+    _renew(change, now)
+    parts = renewing(workflow, first)
+    share = hold(change, parts)
+    renewed = {part.guard[0] for part in parts[: share.held]}
+    _set_totals(change, [step for step in workflow.steps if step.key not in renewed])
+    return change, share
 
 
 def _renew(change: Change, now: datetime) -> None:
@@ -161,24 +205,8 @@ def _renew(change: Change, now: datetime) -> None:
         change.remove("ttl")
 
 
-def _replaced(workflow: Workflow, start: int) -> list[Step]:
-    """The steps that a retry makes anew. Those of the catalogue that the item lacks are made too, unless its
-    orchestrator is another, whose steps are none of the catalogue."""
-    present = [step for step in workflow.steps if step.present]
-    foreign = bool(present) and not any(step.listed for step in present)
-    return [step for step in workflow.steps[start:] if step.present or not foreign]
-
-
-def fresh(key: str) -> Typed:
-    """The map of a step that nobody has started, as `StatusWriter.initialize` makes it."""
-    waiting = next((step.get("waiting") for step in settings.WORKFLOW_STEPS if step["key"] == key), "")
-    return {"M": {"status": text("pending"), "activity": text(waiting or WAITING_TEXT)}}
-
-
 def _set_totals(change: Change, kept: Sequence[Step]) -> None:
     """As the status writer counts them: each figure by itself, as recorded."""
-    for step in kept:
-        change.guard((step.key, "tokenUsage"), (step.key, "duration"))
     spent = [(step.tokens.input, step.tokens.output, step.tokens.total) for step in kept]
     for index, name in enumerate(TOKENS):
         change.set(("totalTokenUsage", name), _sum(tokens[index] for tokens in spent))
@@ -192,9 +220,10 @@ def _sum(values: Iterable[object]) -> Typed:
 
 
 def command(raw: Raw, session_id: str, first: Step | None) -> dict[str, Any]:
-    """What the orchestrators are told. `fromStep` is the attribute of a step, None for the whole workflow."""
-    told = {name: read_text(raw.get(name)) or None for name in ("documentId", "sourceType", "correlationId")}
-    return {"action": "retry", "sessionId": session_id, **told, "fromStep": first.key if first else None}
+    """What the orchestrators are sent. `fromStep` is the attribute of a step, None for the whole workflow; a wish,
+    which an orchestrator need not know of."""
+    about = {name: read_text(raw.get(name)) or None for name in ("documentId", "sourceType", "correlationId")}
+    return {"action": "retry", "sessionId": session_id, **about, "fromStep": first.key if first else None}
 
 
 def purge(session_id: str, *, by: Actor, reason: str, action_id: str, without_image: bool = False) -> Done:
@@ -225,10 +254,33 @@ def keeps(entry: Entry, raw: Raw) -> bool:
     if entry.undo_of:
         return True  # whatever follows goes on from what came back
     if "retryCount" in entry.watch:
-        # An orchestrator that put back its old copy has forgotten that retry.
+        # An orchestrator that put back its old copy has forgotten that retry; one that takes it up may begin with an
+        # item of its own, which knows of no retry either.
         wanted = read_number(entry.watch["retryCount"])
-        return not isinstance(wanted, Decimal) or retry_count(raw) >= wanted
+        return not isinstance(wanted, Decimal) or retry_count(raw) >= wanted or began_after(entry, raw)
     return status_of(raw) == str(read_text(entry.watch.get("overallStatus")) or "")
+
+
+def began_after(entry: Entry, raw: Raw) -> bool:
+    """Whether the item is of a run that began after the entry: no stamp in it is from before, and its creation or a
+    step, or that nothing has begun, shows that it is new.
+
+    Before is what the item said of its last update when the entry was made, by the clock of who writes it; without
+    that, the entry's own time.
+    """
+    workflow, before = Workflow.of(raw), _updated_before(entry)
+    steps = [step.touched_at for step in workflow.steps if step.touched_at]
+    created, updated = workflow.created_at, workflow.last_updated
+    if before is None or not isinstance(updated, datetime) or min([updated, *steps]) <= before:
+        return False
+    created_after = isinstance(created, datetime) and created > before
+    untouched = status_of(raw) in ("initializing", "pending")
+    return created_after or bool(steps) or untouched
+
+
+def _updated_before(entry: Entry) -> datetime | None:
+    old = next((change.old for change in entry.changes if change.path == ("lastUpdated",)), None)
+    return next((at for at in (read_time(old), entry.time) if isinstance(at, datetime)), None)
 
 
 def retry_count(raw: Raw) -> int:

@@ -1,10 +1,11 @@
 """The API of workflows: lists, items and actions as the pages have them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Schema
-from pydantic import Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from opsportal.api import effects
 from opsportal.api.answers import (
@@ -19,10 +20,12 @@ from opsportal.api.answers import (
 )
 from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
 from opsportal.api.lists import FilterText, RangedQuery, page_document
-from opsportal.api.problems import ApiProblem
+from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
-from tracking import actions, queries
+from opsportal.operations.entries import Actor
+from opsportal.operations.outcomes import Done
+from tracking import actions, marking, queries
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.steps import Step
@@ -64,6 +67,9 @@ class WorkflowOut(Schema):
 
 class WorkflowItemOut(WorkflowOut):
     attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
+    action_notes: dict[str, str] = Field(
+        description="By action (`cancel`, `fail`, `retry`): how many of its steps one change holds, where that is not all."
+    )
 
 
 class WorkflowPageOut(PageOut):
@@ -78,9 +84,31 @@ class WorkflowQuery(RangedQuery):
 
 
 class RetryIn(ReasonIn):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"from_step": {"const": ""}}},
+                {"properties": {"from_failed": {"const": False}}},
+            ]
+        }
+    )
+
+    from_step: Annotated[
+        str,
+        Field(
+            description="The attribute of a recorded step: that one and those after it run again. Empty: the whole. "
+            "The orchestrators get it as a wish, which they may ignore.",
+        ),
+    ] = ""
     from_failed: Annotated[
-        StrictBool, Field(description="From the first failed step on; else the whole.")
+        StrictBool, Field(description="From the first failed step on, in place of `from_step`.")
     ] = False
+
+    @model_validator(mode="after")
+    def _one_start(self) -> "RetryIn":
+        if self.from_step and self.from_failed:
+            raise ValueError("Send from_step or from_failed, not both.")
+        return self
 
 
 WHOLE = RetryIn()
@@ -115,7 +143,8 @@ def get_workflow(request: HttpRequest, session_id: str) -> HttpResponse:
     workflow = queries.workflow(session_id)
     if workflow is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
-    return answer({**_row(workflow), "attributes": attributes(workflow.raw)})
+    notes = marking.notes_before(workflow.raw, datetime.now(UTC))
+    return answer({**_row(workflow), "attributes": attributes(workflow.raw), "action_notes": notes})
 
 
 @router.post(
@@ -144,17 +173,23 @@ def cancel_workflow(request: HttpRequest, session_id: str, body: Body[ReasonIn] 
 )
 @requires("tracking.retry_workflows")
 def retry_workflow(request: HttpRequest, session_id: str, body: Body[RetryIn] = WHOLE) -> HttpResponse:
+    start: dict[str, Any] = {"from_step": body.from_step, "from_failed": body.from_failed}
+
+    def run(by: Actor, action_id: str) -> Done:
+        try:
+            return actions.retry(session_id, by=by, reason=body.reason, action_id=action_id, **start)
+        except actions.NoSuchStep as refused:
+            wrong = Wrong("body", ("from_step",), refused.sentence)
+            raise Invalid([wrong], more={"steps": refused.steps}) from None
+
     return effects.answered(
         request,
-        lambda by, action_id: actions.retry(
-            session_id, by=by, reason=body.reason, action_id=action_id, from_failed=body.from_failed
-        ),
+        run,
         kind="workflows",
         url=url_of(session_id),
         reason=body.reason,
         state=STATE,
-        # A retry from a step says so in its note.
-        same=lambda entry: bool(entry.note) == body.from_failed,
+        same=lambda entry: actions.started_from(entry, **start),
     )
 
 

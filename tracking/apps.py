@@ -35,4 +35,4 @@ class TrackingConfig(AppConfig):
             )
         )
         watches.register_all()
-        ages.register(ages.Watched("workflows", queries.status_index, queries.statuses, terminal_statuses))
+        ages.register(ages.Watched(queries.SAMPLED, queries.statuses, terminal_statuses))

@@ -15,8 +15,8 @@ from django.core.cache import caches
 from opsportal.console.percentiles import LEAST, nearest_rank
 from opsportal.console.tones import FAILED, SUCCESS, WAITING
 from opsportal.dynamo import spending
-from opsportal.dynamo.merge import Merge
-from opsportal.dynamo.pages import Page, scan_page
+from opsportal.dynamo.lists import List
+from opsportal.dynamo.pages import Page
 from tracking import queries
 from tracking.models import Workflow
 from tracking.steps import Step
@@ -24,7 +24,6 @@ from tracking.steps import Step
 SAMPLE = 200
 # Seconds that a reading is kept: it costs as much as four pages of a list.
 SAMPLE_LIFE = 60
-NO_INDEX = "This table has no index on overallStatus and createdAt, so a part of it is scanned."
 
 
 @dataclass(frozen=True)
@@ -141,17 +140,11 @@ def _read() -> Sample:
 
 def _newest() -> tuple[Page, bool]:
     """Whole items: a step can be any attribute, so none can be left out."""
-    index = queries.status_index()
-    if index is None:
-        page = scan_page(Workflow.binding(), purpose="step-figures", limit=SAMPLE)
-        reason = queries.why_no_index()
-        page.notes.append(NO_INDEX if reason == queries.NO_INDEX else reason)
-        return page, False
-    seen = queries.statuses()
-    page = Merge(Workflow.binding(), index, seen.values, limit=SAMPLE).page(purpose="step-figures")
-    if seen.reason:
+    at, seen = queries.found(), queries.statuses()
+    page = List(queries.SAMPLED, at, seen.values, limit=SAMPLE).page(purpose="step-figures")
+    if at.index and seen.reason:
         page.notes.append(seen.reason)
-    return page, True
+    return page, not page.how.startswith("Scan")
 
 
 def figures_of(workflows: Iterable[Workflow]) -> dict[str, StepFigures]:

@@ -1,5 +1,6 @@
 """What is wrong or contradictory with a workflow, in sentences (DATA.md, "What deployed writers do")."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -12,6 +13,8 @@ from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
 from opsportal.dynamo.attributes import Malformed
 from tracking.models import Workflow
+from tracking.step_changes import is_open
+from tracking.steps import Step
 
 
 def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
@@ -35,30 +38,55 @@ def _status(workflow: Workflow) -> str:
     return str(workflow.overall_status or "").strip().lower()
 
 
+# Steps that a sentence names; of more it gives the number.
+MAX_NAMED = 3
+
+
+def _named(steps: Sequence[Step]) -> str:
+    if len(steps) > MAX_NAMED:
+        return f"{len(steps)} steps"
+    return " and ".join(_short(step.label) for step in steps)
+
+
+def _still(steps: Iterable[Step]) -> str:
+    """What steps still say, by the words that they use."""
+    by_word: dict[str, list[Step]] = {}
+    for step in steps:
+        by_word.setdefault(_short(step.status_text), []).append(step)
+    return " and ".join(
+        f"{_named(alike)} still {'says' if len(alike) == 1 else 'say'} {word}"
+        for word, alike in by_word.items()
+    )
+
+
 def _contradictions(workflow: Workflow) -> list[Finding]:
     status, shown = _status(workflow), _short(workflow.overall_status)
     found = []
-    failed = [step.label for step in workflow.steps if step.failed]
-    unfinished = [step.label for step in workflow.steps if step.running]
+    failed = [step for step in workflow.steps if step.failed]
     if failed and status not in ("failed", "error", "cancelled"):
         says = f"says {shown}" if workflow.overall_status else "has no status"
-        found.append(
-            Finding("step_failed", FAILED, f"{' and '.join(failed)} failed, but the workflow {says}.")
-        )
+        found.append(Finding("step_failed", FAILED, f"{_named(failed)} failed, but the workflow {says}."))
     if status == "failed" and not failed:
         found.append(Finding("no_failed_step", ATTENTION, "The workflow failed, but no step says so."))
+    unfinished = _unfinished(workflow)
     if status == "completed" and not any(step.present for step in workflow.steps):
         found.append(Finding("nothing_recorded", ATTENTION, "Completed, but no step was ever recorded."))
-    elif workflow.is_terminal and unfinished:
+    elif unfinished:
         found.append(
-            Finding(
-                "still_running",
-                ATTENTION,
-                f"The workflow says {shown}, but {' and '.join(unfinished)} still "
-                f"{'says' if len(unfinished) == 1 else 'say'} in progress.",
-            )
+            Finding("still_running", ATTENTION, f"The workflow says {shown}, but {_still(unfinished)}.")
         )
     return found
+
+
+def _unfinished(workflow: Workflow) -> list[Step]:
+    """Steps that say they run in a workflow that does not; after a cancel from here those that wait too, which it
+    stops as far as one change holds them."""
+    if workflow.cancelled_from_here:
+        return [step for step in workflow.steps if is_open(step)]
+    begins_again = _status(workflow) == "initializing" and bool(workflow.retry_count)
+    if workflow.is_terminal or begins_again:
+        return [step for step in workflow.steps if step.running]
+    return []
 
 
 def _marked(workflow: Workflow) -> list[Finding]:

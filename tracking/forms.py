@@ -1,29 +1,37 @@
 """The form of a retry: from where."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
 from opsportal.operations.forms import ActionForm
 
-WHOLE, FROM_FAILED = "whole", "first_failed"
+WHOLE = "whole"
+# An attribute may have any name; a choice of the form has it behind this, in characters that a form carries.
+STEP = "step:"
 
 
 class RetryForm(ActionForm):
-    """`failed`: the label of the first failed step, "" when none has failed: then there is no choice.
+    """`steps`: (value, label) of each recorded step; `start`: the value that is chosen at first.
 
-    The field is there in any case: a choice that was made on an older state is refused, never reinterpreted.
+    A choice that was made on an older state is refused, never reinterpreted.
     """
 
-    start = forms.ChoiceField(label="What runs again", widget=forms.Select(attrs={"class": "form-select"}))
+    start = forms.ChoiceField(
+        label="What runs again",
+        widget=forms.Select(attrs={"class": "form-select"}),
+        help_text="Orchestrators get the step as fromStep. It is a wish: one that does not know it may run the whole "
+        "workflow.",
+        error_messages={"invalid_choice": "This step is not recorded (any more). Choose one of the list."},
+    )
     field_order = ("start", "reason")
 
-    def __init__(self, *args: Any, failed: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, steps: Sequence[tuple[str, str]] = (), start: str = WHOLE, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        start = self.fields["start"]
-        assert isinstance(start, forms.ChoiceField)
-        whole = (WHOLE, "The whole workflow")
-        start.choices = [(FROM_FAILED, f"From the first failed step on: {failed}"), whole]
-        start.initial = FROM_FAILED if failed else WHOLE
-        if not failed:
-            start.widget = forms.HiddenInput()
+        field = self.fields["start"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(WHOLE, "From the start: the whole workflow"), *steps]
+        field.initial = start

@@ -7,18 +7,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from opsportal.console.clock import iso
-from opsportal.console.text import excerpt
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
-from tracking.actions import GONE, is_open, status_of, target
+from tracking.actions import GONE, cancelling, retrying, said, status_of, target
 from tracking.models import Workflow
 from tracking.statuses import is_known, terminal_statuses
-from tracking.steps import Step
-
-# Running steps that one change ends: each takes three values and a guard of an expression of 4 KB.
-MAX_STEPS = 40
+from tracking.step_changes import failing, hold
 
 
 def may_fail(raw: Raw) -> str:
@@ -32,7 +28,7 @@ def may_complete(raw: Raw) -> str:
 def _unless_open(raw: Raw, status: str) -> str:
     if status_of(raw) not in terminal_statuses():
         return ""
-    return f"It is {status_of(raw)}; only what is not finished can be marked {status}."
+    return f"It is {said(raw)}; only what is not finished can be marked {status}."
 
 
 def unknown_status(raw: Raw | None) -> str:
@@ -41,7 +37,7 @@ def unknown_status(raw: Raw | None) -> str:
         return ""
     if not status_of(raw):
         return "It has no status that the console can read, and counts as not finished."
-    return f"Its status {excerpt(status_of(raw), 60)} is unknown to the console, and counts as not finished."
+    return f"Its status {said(raw)} is unknown to the console, and counts as not finished."
 
 
 def fail(session_id: str, *, by: Actor, reason: str, action_id: str, without_image: bool = False) -> Done:
@@ -50,14 +46,11 @@ def fail(session_id: str, *, by: Actor, reason: str, action_id: str, without_ima
     `DynamoError`."""
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
-        change, moment = _begun(raw, may_fail), text(iso(now))
-        steps = _answerable(Workflow.of(change.raw))
-        for step in steps:
-            change.guard((step.key, "status")).set((step.key, "status"), text("error"))
-            change.set((step.key, "error"), text(reason)).set((step.key, "completedAt"), moment)
-        if not steps:
+        change = _begun(raw, may_fail)
+        share = hold(change, failing(Workflow.of(change.raw), reason, text(iso(now))))
+        if not share.wanted:
             change.set("error", text(reason))
-        return _ended(change, "failed", by, now, without_image)
+        return _ended(change, "failed", by, now, without_image, note=share.sentence)
 
     return act(Action.WORKFLOW_FAIL, target(session_id), decide, by=by, reason=reason, action_id=action_id)
 
@@ -73,17 +66,17 @@ def complete(session_id: str, *, by: Actor, reason: str, action_id: str, without
     )
 
 
-def _answerable(workflow: Workflow) -> list[Step]:
-    """The steps that a failure is written to: those that run, or, where no step has failed, the first one that has
-    not ended. Empty: the failure is the workflow's own."""
-    steps = workflow.steps
-    if running := [step for step in steps if step.running]:
-        return running if len(running) <= MAX_STEPS else running[:1]
-    if any(step.failed for step in steps):
-        return []
-    # The catalogue's steps are those of an orchestrator that has begun one of them, or none at all.
-    ours = all(step.listed for step in steps if step.present)
-    return [step for step in steps if is_open(step) or (ours and not step.present)][:1]
+def notes_before(raw: Raw, now: datetime) -> dict[str, str]:
+    """What a person or a program must know before an action, by its verb: how many steps one change holds, where that
+    is not all. Of a mark with a long reason it holds fewer."""
+    mark = Change(raw).guard("overallStatus", "lastUpdated")
+    shares = {
+        "cancel": cancelling(raw, "", now)[1],
+        "fail": hold(mark, failing(Workflow.of(raw), "", text(iso(now)))),
+        "retry": retrying(raw, None, now)[1],
+    }
+    notes = {verb: share.sentence for verb, share in shares.items() if share.left}
+    return notes | ({"retry": f"From the start, {notes['retry']}"} if "retry" in notes else {})
 
 
 def _begun(raw: Raw | None, may: Callable[[Raw], str]) -> Change:
@@ -94,12 +87,14 @@ def _begun(raw: Raw | None, may: Callable[[Raw], str]) -> Change:
     return Change(raw).guard("overallStatus", "lastUpdated")
 
 
-def _ended(change: Change, status: str, by: Actor, now: datetime, without_image: bool) -> Plan:
+def _ended(
+    change: Change, status: str, by: Actor, now: datetime, without_image: bool, note: str = ""
+) -> Plan:
     moment = text(iso(now))
     change.set("overallStatus", text(status)).set("lastUpdated", moment)
     change.set(f"{status}At", moment).set(f"{status}By", text(by.name))
     watch = {"overallStatus": text(status), "lastUpdated": moment}
-    return Plan(change=change, watch=watch, image=True, without_image=without_image)
+    return Plan(change=change, watch=watch, image=True, without_image=without_image, note=note)
 
 
 def renewed(raw: Raw, now: datetime) -> Raw:

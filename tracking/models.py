@@ -86,11 +86,20 @@ class Workflow(DynamoModel):
         return lower(self.overall_status) in terminal_statuses()
 
     @property
+    def ended_by_hand_at(self) -> datetime | Malformed | None:
+        """When the console's own action gave it the status that it has; what was ended once may run again."""
+        stamps = {"cancelled": self.cancelled_at, "failed": self.failed_at, "completed": self.completed_at}
+        return stamps.get(lower(self.overall_status))
+
+    @property
+    def cancelled_from_here(self) -> bool:
+        """Whether it stands cancelled by the console's own action."""
+        return lower(self.overall_status) == "cancelled" and self.cancelled_at is not None
+
+    @property
     def updated_at(self) -> datetime | None:
         """The newest stamp that says the workflow moved: its own, a step's, or its creation."""
-        stamps = [self.last_updated, self.created_at]
-        for step in self.steps:
-            stamps += [step.started_at, step.completed_at, step.last_updated]
+        stamps = [self.last_updated, self.created_at, *(step.touched_at for step in self.steps)]
         return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
 
     @property
@@ -106,8 +115,8 @@ class Workflow(DynamoModel):
         if not self.is_terminal:
             return None
         ends = [step.completed_at for step in self.steps if isinstance(step.completed_at, datetime)]
-        by_hand = (self.cancelled_at, self.failed_at, self.completed_at)
-        ends += [stamp for stamp in by_hand if isinstance(stamp, datetime)]
+        if isinstance(self.ended_by_hand_at, datetime):
+            ends.append(self.ended_by_hand_at)
         return max(ends, default=None) or self.updated_at
 
     @property

@@ -1,56 +1,92 @@
 """Reads of the workflow table: lists, single items and counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 
-from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import AccessDenied
+from opsportal.console.tones import FAILED, tone_of
+from opsportal.console.trends import between
+from opsportal.dynamo import samples
+from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
-from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import Page, scan_page
-from opsportal.dynamo.partitions import Newest, Partitions, newest, partitions
+from opsportal.dynamo.lists import List, any_status, of_status
+from opsportal.dynamo.lookup import Found, find
+from opsportal.dynamo.merge import Span
+from opsportal.dynamo.pages import Page, Raw, Sampling
+from opsportal.dynamo.partitions import Partitions, Recent, partitions
+from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.tables import Index
 from tracking.models import Workflow
 from tracking.statuses import listed_statuses, lower, terminal_statuses
+from tracking.steps import summary
+from tracking.tables import WORKFLOWS
 
 SEARCHED = ("correlationId", "documentId")
+INDEX = WORKFLOWS.indexes[0]
+# What a list shows of a workflow, beside its steps.
+ROW = (
+    "correlationId", "documentId", "sourceType", "overallStatus", "totalTokenUsage", "totalDuration", "createdAt",
+    "lastUpdated", "expiresAt", "cancelledAt", "cancelledBy", "retryCount",
+)  # fmt: skip
 
 
-NO_INDEX = (
-    "This table has no index on overallStatus and createdAt, so a part of it is scanned, in no order: "
-    "newest first holds within a page only."
-)
+def found() -> Found:
+    """The index on (overallStatus, createdAt) where this deployment has one, under whatever name."""
+    return find(Workflow.binding(), INDEX)
 
 
 def status_index() -> Index | None:
-    """The index on (overallStatus, createdAt) where this deployment has one, under whatever name."""
-    return _look_for_index()[0]
+    return found().index
 
 
-def _look_for_index() -> tuple[Index | None, str]:
-    """The index, or None and the reason. A role may be allowed to read a table and not to describe it."""
-    try:
-        found = describe(Workflow.binding()).index_on("overallStatus", "createdAt")
-    except AccessDenied as denied:
-        return None, f"Whether this table has an index can't be told, so it is scanned: {denied.sentence}"
-    return (Index(found.name, found.hash_key, found.range_key), "") if found else (None, NO_INDEX)
+def _kept(item: Raw) -> Raw:
+    return {name: item[name] for name in ROW if name in item} | summary(item)
 
 
-def why_no_index() -> str:
-    """Why there is no `status_index`, in a sentence; "" where there is one."""
-    return _look_for_index()[1]
+def _updated(item: Raw) -> datetime | None:
+    updated = read_time(item.get("lastUpdated"))
+    return updated if isinstance(updated, datetime) else Workflow.of(item).updated_at
+
+
+def lasted(item: Raw) -> Decimal | None:
+    """Seconds from creation (else from the first step) to the last update. Of one that was retried they would say
+    how long it waited."""
+    if "retryCount" in item:
+        return None
+    created = read_time(item.get("createdAt"))
+    began = created if isinstance(created, datetime) else Workflow.of(item).started_at
+    return between(began, read_time(item.get("lastUpdated")))
+
+
+def is_open(status: str) -> bool:
+    """Whether it should move on."""
+    return lower(status) not in terminal_statuses()
+
+
+SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")
 
 
 def statuses() -> Partitions:
-    """The documented, the configured and the seen statuses; without the index only the first two."""
+    """The documented, the configured and the seen statuses; without the index those that the sample knows."""
     known = listed_statuses()
-    index, reason = _look_for_index()
-    if index is None:
-        return Partitions(known, complete=False, reason=reason)
-    return partitions(Workflow.binding(), index, known)
+    at = found()
+    if at.index is None:
+        seen = tuple(dict.fromkeys((*known, *samples.of(SAMPLED).statuses)))
+        return Partitions(seen, complete=False, reason=at.why)
+    return partitions(Workflow.binding(), at.index, known)
+
+
+def all_statuses() -> Partitions:
+    """Also those that only items outside the index have."""
+    found, outside = statuses(), samples.of(SAMPLED).statuses
+    return replace(
+        found,
+        values=tuple(dict.fromkeys((*found.values, *outside))),
+        seen=tuple(dict.fromkeys((*found.seen, *outside))),
+    )
 
 
 def spelled(status: str, among: Sequence[str]) -> list[str]:
@@ -77,42 +113,23 @@ class WorkflowFilter:
 
 
 def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
-    """Newest first by the index; without one a bounded Scan, newest first within the page only.
+    """Newest first, see `opsportal.dynamo.lists`. Raises `DynamoError`.
 
-    Whole items: a step can be any attribute, so none can be left out. Raises `DynamoError`.
+    Whole items: a step can be any attribute, so none can be left out.
     """
-    index = status_index()
-    if index is None:
-        return _scanned(wanted, purpose=purpose, cursor=cursor)
     seen = statuses()
     chosen = spelled(wanted.status, seen.values) if wanted.status else seen.values
-    merge = Merge(Workflow.binding(), index, chosen, span=wanted.span, filters=wanted.clauses())
-    found = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
-    if seen.reason:
-        found.notes.append(seen.reason)
-    return found
-
-
-def _scanned(wanted: WorkflowFilter, *, purpose: str, cursor: str) -> Page:
-    clauses = list(wanted.clauses())
-    if wanted.span.empty:
-        return Page([], how=f"Scan {Workflow.binding().name}")
-    if within := wanted.span.clauses("createdAt"):
-        # What has no stamp to compare is shown in every range rather than in none.
-        clauses.append(AnyOf((Clause("createdAt", "not text"), *within)))
-    if wanted.status:
-        spellings = {spell(wanted.status) for spell in (str, str.lower, str.upper, str.title)}
-        clauses.append(Clause("overallStatus", "in", tuple(sorted(spellings))))
-    found = scan_page(Workflow.binding(), purpose=purpose, cursor=cursor, filters=tuple(clauses))
-    found.items.sort(key=lambda raw: str(raw.get("createdAt", {}).get("S", "")), reverse=True)
-    found.notes.append(_look_for_index()[1])
-    return found
+    status = of_status([wanted.status]) if wanted.status else any_status
+    listed = List(SAMPLED, found(), chosen, status, wanted.clauses(), wanted.span)
+    page = listed.page(purpose=purpose, cursor=cursor, anchor=anchor)
+    if seen.reason and listed.found.index:
+        page.notes.append(seen.reason)
+    return page
 
 
 def outside_index(*, purpose: str, cursor: str = "") -> Page:
-    """Items that the index can't hold, for want of a text in overallStatus or createdAt."""
-    clause = AnyOf((Clause("overallStatus", "not text"), Clause("createdAt", "not text")))
-    return scan_page(Workflow.binding(), purpose=purpose, cursor=cursor, filters=(clause,))
+    """Items that the index can't hold, for want of a text in overallStatus or createdAt, as far as they are known."""
+    return List(SAMPLED, found(), ()).outside(purpose=purpose, cursor=cursor)
 
 
 def workflow(session_id: str) -> Workflow | None:
@@ -120,53 +137,40 @@ def workflow(session_id: str) -> Workflow | None:
     return Workflow.read(session_id, consistent=True)
 
 
-# What the overview is told of each: enough to say when it began and how long it took.
+# What the overview reads of each: enough to say when it began and how long it took.
 RECENT = ("createdAt", "lastUpdated", "retryCount")
 
 
-def recent(since: datetime) -> list[tuple[str, Newest]] | None:
-    """The newest workflows of each status that were created since then, capped; None without the index."""
-    index = status_index()
-    if index is None:
-        return None
-    span = Span(f"{since:%Y-%m-%dT%H:%M:%S}")
-    return [
-        (status, newest(Workflow.binding(), index.name, _key(index, status, span), RECENT))
-        for status in statuses().values
-    ]
+def recent(since: datetime) -> list[tuple[str, Recent]]:
+    """What was created since then, by status, capped: by the index and, outside it, by the sample."""
+    return samples.recent(SAMPLED, found(), statuses().values, since, RECENT)
 
 
-def _key(index: Index, status: str, span: Span) -> tuple[Clause, ...]:
-    return (Clause(index.hash_key, "=", (status,)), *span.clauses(index.range_key))
+def sampled() -> tuple[Sampling, list[str]]:
+    """The sample behind the figures, and what must be said of it, in sentences."""
+    return samples.said(SAMPLED, found())
 
 
 MOST_STUCK = 20
 
 
 def stuck(now: datetime | None = None) -> list[Workflow]:
-    """The newest of those that should move and have not, at most `MOST_STUCK`; [] without the index.
+    """The newest of those that should move and have not, at most `MOST_STUCK`.
 
     Only what was created longer ago than the limit can be stuck, and what is older than 30 days is past
     an operator's care.
     """
-    index = status_index()
-    if index is None:
-        return []
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
-    ends = terminal_statuses()
-    open_ones = [status for status in statuses().values if lower(status) not in ends]
-    found = Merge(Workflow.binding(), index, open_ones, span=span).page(purpose="stuck")
-    workflows = [Workflow.of(raw) for raw in found.items]
+    open_ones = [status for status in statuses().values if is_open(status)]
+    listed = List(SAMPLED, found(), open_ones, is_open, span=span)
+    workflows = [Workflow.of(raw) for raw in listed.known(purpose="stuck").items]
     return [one for one in workflows if one.updated_at and one.updated_at < limit][:MOST_STUCK]
 
 
 def newest_failures(most: int = 5) -> list[Workflow]:
-    """The newest workflows whose status says failed; [] without the index."""
-    index = status_index()
-    if index is None:
-        return []
-    failed = spelled("failed", statuses().values)
-    found = Merge(Workflow.binding(), index, failed, limit=most).page(purpose="failures")
-    return [Workflow.of(raw) for raw in found.items]
+    """The newest workflows whose status says failed."""
+    failed = [status for status in statuses().values if tone_of(status) == FAILED]
+    listed = List(SAMPLED, found(), failed, lambda status: tone_of(status) == FAILED, limit=most)
+    return [Workflow.of(raw) for raw in listed.known(purpose="failures").items]

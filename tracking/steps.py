@@ -95,6 +95,12 @@ class Step:
         return self.started_at if isinstance(self.started_at, datetime) else self.derived_start
 
     @property
+    def touched_at(self) -> datetime | None:
+        """The newest of its stamps; None where it has none."""
+        stamps = (self.started_at, self.completed_at, self.last_updated)
+        return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
+
+    @property
     def seconds(self) -> Decimal | None:
         """Recorded duration, else the one between the two stamps where these are in order."""
         if isinstance(self.duration, Decimal) and self.duration >= 0:
@@ -137,7 +143,8 @@ def shifted(moment: datetime, seconds: Decimal) -> datetime | None:
 
 
 def steps_of(raw: Mapping[str, Typed]) -> list[Step]:
-    """The catalogue's steps in their order, then the unlisted ones of the item by name."""
+    """The catalogue's steps in their order, then the unlisted ones of the item by their start; those that have not
+    started are last, by name."""
     steps = []
     listed = set()
     for entry in settings.WORKFLOW_STEPS:
@@ -147,11 +154,45 @@ def steps_of(raw: Mapping[str, Typed]) -> list[Step]:
             steps.append(Step(key, entry["label"], present=False, activity=entry.get("waiting") or None))
         else:
             steps.append(_step(key, entry["label"], raw[key], listed=True))
-    for key in sorted(raw):
-        members = raw[key].get("M")
-        if key not in listed and key not in NOT_STEPS and members is not None and "status" in members:
-            steps.append(_step(key, key, raw[key], listed=False))
-    return steps
+    unlisted = [
+        _step(key, key, raw[key], listed=False)
+        for key in sorted(raw.keys() - listed - NOT_STEPS)
+        if "status" in raw[key].get("M", {})
+    ]
+    return steps + sorted(unlisted, key=_start)
+
+
+def _start(step: Step) -> tuple[bool, float]:
+    """Sorts by the recorded start, else by what its end and duration say of it."""
+    began = step.began_at or step.touched_at
+    return began is None, began.timestamp() if began else 0.0
+
+
+# Steps of a workflow, and characters of a text in one, that a summary holds.
+MAX_STEPS, MAX_TEXT = 60, 300
+
+
+def summary(raw: Mapping[str, Typed]) -> dict[str, Typed]:
+    """The steps of an item as a list shows them: without what only the item's own page has."""
+    listed = [entry["key"] for entry in settings.WORKFLOW_STEPS if entry["key"] in raw]
+    unlisted = [
+        name
+        for name in sorted(raw)
+        if name not in listed and name not in NOT_STEPS and "status" in raw[name].get("M", {})
+    ]
+    return {name: _summarised(raw[name]) for name in [*listed, *unlisted][:MAX_STEPS]}
+
+
+def _summarised(value: Typed) -> Typed:
+    if "M" not in value:
+        return value
+    names = READ | {"retryCount"}
+    return {"M": {name: _cut(member) for name, member in value["M"].items() if name in names}}
+
+
+def _cut(value: Typed) -> Typed:
+    text = value.get("S", "")
+    return {"S": text[:MAX_TEXT] + "…"} if len(text) > MAX_TEXT else value
 
 
 READ = frozenset(

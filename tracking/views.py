@@ -1,9 +1,7 @@
 """Pages of workflows: the list, one item, and the panel on the overview."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -13,15 +11,16 @@ from django.urls import reverse
 from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.other_attributes import other_attributes
 from opsportal.console.windows import Window
-from opsportal.dynamo.attributes import Malformed, raw_text, read_time
+from opsportal.dynamo.attributes import Malformed, raw_text
 from opsportal.dynamo.documents import pretty
-from opsportal.dynamo.pages import Raw
 from opsportal.operations import actors, feeds
 from opsportal.operations.watching import deletion, watch
 from tracking import action_views, actions, queries
 from tracking.findings import findings
 from tracking.models import Workflow
+from tracking.shown import shown_of
 from tracking.timeline import timeline
 
 NOTHING_YET = "Workflows appear here as soon as an orchestrator writes its first status."
@@ -52,6 +51,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         seen=seen_token(
             [(raw_text({"M": workflow.raw}), [f.kind for f in found]) for workflow, found in rows],
             page.newer,
+            page.notes,
         ),
         anchor=listing.anchor or _newest(workflows),
         finished=bool(rows) and all(workflow.is_terminal for workflow in workflows),
@@ -59,7 +59,7 @@ def list_(request: HttpRequest) -> HttpResponse:
     context = {
         **listing.context(page, region),
         "rows": rows,
-        "tabs": listing.status_tabs(queries.statuses().values),
+        "tabs": listing.status_tabs(queries.all_statuses()),
         "empty": listing.empty(page, "workflows", NOTHING_YET),
         "has_index": queries.status_index() is not None,
     }
@@ -67,7 +67,9 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 
 def _newest(workflows: list[Workflow]) -> str:
-    return workflows[0].raw.get("createdAt", {}).get("S", "") if workflows else ""
+    """The newest stamp of the index's order: what is outside the index stands at another time."""
+    stamps = (workflow.raw.get("createdAt", {}).get("S", "") for workflow in workflows)
+    return next((stamp for stamp in stamps if stamp), "")
 
 
 TABS = (("steps", "Steps"), ("audit", "Audit"), ("raw", "Raw"))
@@ -112,6 +114,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     elif tab == "audit":
         context["entries"] = actors.named(feeds.of_target(actions.target(session_id)))
     else:
+        context["others"] = other_attributes(workflow.raw, shown_of(workflow))
         context["timeline"] = timeline(workflow, now)
         context["malformed"] = {
             name: value for name, value in workflow.problems.items() if isinstance(value, Malformed)
@@ -126,24 +129,20 @@ def panel(request: HttpRequest) -> HttpResponse:
     return panels.panel(request, "panel-workflows", "tracking/panel.html", _figures, place=place)
 
 
-def _lasted(row: Raw) -> Decimal | None:
-    """Seconds from creation to the last update. Of one that was retried they would tell how long it waited."""
-    if "retryCount" in row:
-        return None
-    return trends.between(read_time(row.get("createdAt")), read_time(row.get("lastUpdated")))
-
-
 def _figures(window: Window) -> dict[str, Any]:
     now = datetime.now(UTC)
     since = now - window.length
     found = queries.recent(since)
-    if found is None:
-        return {"counts": None}
-    counted = [(status, newest.count) for status, newest in found]
     stuck = queries.stuck()
+    sample, notes = queries.sampled()
     return {
-        "counts": panels.tiles(counted, lambda status: reverse("tracking:list") + f"?status={quote(status)}"),
-        "trends": trends.of(found, since, now, created="createdAt", lasted=_lasted),
+        "counts": panels.tiles(
+            ((status, recent.count) for status, recent in found),
+            panels.url_of_status(reverse("tracking:list")),
+        ),
+        "trends": trends.of(found, since, now),
+        "sample": sample,
+        "notes": notes,
         "failures": queries.newest_failures(),
         "stuck": stuck,
         "stuck_more": len(stuck) >= queries.MOST_STUCK,

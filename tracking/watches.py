@@ -1,6 +1,6 @@
 """What alert rules can watch of workflows: failures, their rate, and what is stuck."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,29 +10,28 @@ from django.urls import reverse
 from opsportal.alerts import rates
 from opsportal.alerts.watches import MOST_FACTS, Fact, Measure, Question, Reading, Watch, register
 from opsportal.console.tones import FAILED, SUCCESS, tone_of
-from opsportal.dynamo.expressions import AnyOf, Clause, Filter
-from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import Raw, scan_page
+from opsportal.dynamo.expressions import Clause, Filter
+from opsportal.dynamo.lists import Known, List
+from opsportal.dynamo.merge import Span
 from tracking import queries
 from tracking.models import Workflow
-from tracking.statuses import terminal_statuses
 
 # Days: what is older is past an operator's care, and is not looked for.
 MOST_DAYS = 30
-PART = "This table has no index on overallStatus and createdAt: of its items only a first part is looked at."
+PART = "This table has no index on overallStatus and createdAt: of its items only those read so far are looked at."
 
 
 @dataclass(frozen=True)
 class _Found:
-    """Workflows of some statuses, the newest first; `part`: without an index, and not all of them."""
+    """Workflows of some statuses, the newest first; `known`: as they were read."""
 
     workflows: list[Workflow]
-    complete: bool
-    part: bool = False
+    known: Known
 
-    @property
-    def note(self) -> str:
-        return PART if self.part else ""
+    def reading(self, facts: Iterable[Fact | None]) -> Reading:
+        known = self.known
+        kept = tuple(fact for fact in facts if fact)
+        return Reading(kept, known.certain and not known.more, note=PART if known.part else known.note)
 
 
 def _filters(question: Question) -> Filter:
@@ -43,29 +42,16 @@ def _filters(question: Question) -> Filter:
 def _read(question: Question, tones: Sequence[str], span: Span) -> _Found:
     """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are not terminal. Raises `DynamoError`."""
 
-    ends = terminal_statuses()
-
     def wanted(status: str) -> bool:
         lower = status.strip().lower()
-        return tone_of(lower) in tones if tones else lower not in ends
+        return tone_of(lower) in tones if tones else queries.is_open(lower)
 
-    index = queries.status_index()
-    filters = _filters(question)
-    if index:
-        chosen = [status for status in queries.statuses().values if wanted(status)]
-        merge = Merge(Workflow.binding(), index, chosen, span=span, filters=filters, limit=MOST_FACTS)
-        page = merge.page(purpose="alerts")
-        return _Found([Workflow.of(raw) for raw in page.items], not page.cursor)
-    if span.empty:
-        return _Found([], True)
-    # What has no stamp to compare is looked at all the same.
-    clauses = (*filters, AnyOf((Clause("createdAt", "not text"), *span.clauses("createdAt"))))
-
-    def keep(raw: Raw) -> bool:
-        return wanted(str(Workflow.of(raw).overall_status or ""))
-
-    page = scan_page(Workflow.binding(), purpose="alerts", limit=MOST_FACTS, filters=clauses, keep=keep)
-    return _Found([Workflow.of(raw) for raw in page.items], not page.cursor, bool(page.cursor))
+    chosen = [status for status in queries.statuses().values if wanted(status)]
+    listed = List(
+        queries.SAMPLED, queries.found(), chosen, wanted, _filters(question), span, limit=MOST_FACTS
+    )
+    known = listed.known(purpose="alerts")
+    return _Found([Workflow.of(raw) for raw in known.items], known)
 
 
 def _text(moment: datetime) -> str:
@@ -87,8 +73,8 @@ def _path(workflow: Workflow) -> str:
 
 def _failure(workflow: Workflow, question: Question) -> Fact | None:
     """The fact of a failed workflow; None where it is not one of those that are asked for."""
-    at = workflow.ended_at
-    if at is None or tone_of(str(workflow.overall_status or "").strip()) != FAILED:
+    at = workflow.ended_at or workflow.updated_at
+    if at is None or tone_of(workflow.overall_status) != FAILED:
         return None
     steps = [step.key for step in workflow.steps if step.failed]
     step = question.filters.get("step", "")
@@ -104,13 +90,15 @@ def _failure(workflow: Workflow, question: Question) -> Fact | None:
 def failed(question: Question) -> Reading:
     """The workflows that failed, of those created in the window."""
     found = _read(question, (FAILED,), Span(_text(question.since)))
-    facts = tuple(fact for one in found.workflows if (fact := _failure(one, question)))
-    return Reading(facts, found.complete, note=found.note)
+    return found.reading(_failure(one, question) for one in found.workflows)
 
 
 def still_failed(question: Question, key: str) -> Fact | None:
     workflow = queries.workflow(key)
-    if workflow is None or (started := workflow.started_at) is None or started < question.since:
+    if workflow is None:
+        return None
+    moment = queries.SAMPLED.moment(workflow.raw)
+    if moment and moment < question.since:
         return None
     return _failure(workflow, question) if _fits(workflow, question) else None
 
@@ -122,13 +110,13 @@ def failure_rate(question: Question) -> Reading:
     """Of the workflows created in the window (the newest of them, where they are many), how many failed."""
     since = max(question.since, question.baseline)
     found = _read(question, (FAILED, SUCCESS), Span(_text(since)))
-    if found.part:
+    if found.known.part:
         return Reading(unknown=True, note=PART)
     ended = [
         (tone_of(str(one.overall_status or "").strip()) == FAILED, one.started_at) for one in found.workflows
     ]
     path = f"{reverse('tracking:list')}?status=failed&range=24h"
-    return rates.reading(question, ended, found.complete, "Workflows", path)
+    return rates.reading(question, ended, not found.known.more, "Workflows", path)
 
 
 # --- Stuck -----------------------------------------------------------------------------------------------
@@ -152,8 +140,7 @@ def stuck(question: Question) -> Reading:
     latest = question.now - timedelta(minutes=question.threshold)
     span = Span(_text(question.now - timedelta(days=MOST_DAYS)), _text(latest) + "~")
     found = _read(question, (), span)
-    facts = tuple(fact for one in found.workflows if (fact := _stuck(one, question)))
-    return Reading(facts, found.complete, note=found.note)
+    return found.reading(_stuck(one, question) for one in found.workflows)
 
 
 def still_stuck(question: Question, key: str) -> Fact | None:

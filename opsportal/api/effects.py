@@ -106,6 +106,10 @@ class EffectOut(Schema):
     actor_id: str | None = Field(description="The caller's id, as in the audit trail.")
     at: str
     reason: str
+    note: str | None = Field(
+        description="What the audit entry notes, such as where a retry starts, and how many steps keep what they say "
+        "where one change holds not all."
+    )
     url: str = Field(description="Where the item is.")
 
 
@@ -190,6 +194,7 @@ def effect(done: Done, kind: str, url: str) -> dict[str, Any]:
         "actor_id": entry.actor.id or None,
         "at": entry.at,
         "reason": entry.reason,
+        "note": entry.note or None,
         "url": url,
     }
 

@@ -49,7 +49,9 @@ class Wrong:
 class Invalid(ApiProblem):
     """422 with the path of each field that is wrong."""
 
-    def __init__(self, wrong: Iterable[Wrong], *, status: int = 422) -> None:
+    def __init__(
+        self, wrong: Iterable[Wrong], *, status: int = 422, more: Mapping[str, Any] | None = None
+    ) -> None:
         listed = [one.document() for one in wrong]
         first = listed[0]
         where = first.get("pointer") or first.get("name") or "the body"
@@ -57,7 +59,7 @@ class Invalid(ApiProblem):
             status,
             "The request is not valid",
             f"{where}: {first['detail']}" + (f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""),
-            more={"errors": listed},
+            more={"errors": listed, **(more or {})},
         )
 
 

@@ -18,7 +18,8 @@ from opsportal.console.context import Shell
 from opsportal.console.problems import wants_fragment
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.attributes import parse_time
-from opsportal.dynamo.pages import Page
+from opsportal.dynamo.pages import Page, Sampling
+from opsportal.dynamo.partitions import Partitions
 from opsportal.environments import is_strict
 
 # Longer values of a filter are cut: no key or status is longer (an AWS limit), and a longer one in a key
@@ -50,6 +51,7 @@ class Reading:
     partitions: Iterable[str] = ()
     searched_to: Any = None
     complete: bool = True
+    sample: Sampling | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,12 @@ class Listing:
                 "first_url": self.url() if self.cursor else "",
             },
             "reading": Reading(
-                len(page.items), page.how, page.partitions, stamp_shown(page.searched_to), page.complete
+                len(page.items),
+                page.how,
+                page.partitions,
+                stamp_shown(page.searched_to),
+                page.complete,
+                page.sample,
             ),
             "notes": page.notes,
             "new_rows": f"{page.newer}+" if page.newer_more else page.newer,
@@ -172,16 +179,24 @@ class Listing:
             "saved_views_query": urlencode(self.parameters),
         }
 
-    def status_tabs(self, statuses: Iterable[str]) -> list[tuple[str, str, bool, str]]:
-        """One tab per status, spellings together; the one asked for has a tab even if nobody uses it."""
-        names = dict.fromkeys(status.lower() for status in statuses)
+    def status_tabs(self, statuses: Partitions) -> list[tuple[str, str, bool, str]]:
+        """One tab per status, spellings together: as the first of them is written that the index holds. The one asked
+        for has a tab even if nobody uses it."""
+        written = {status.lower(): status for status in reversed((*statuses.seen, *statuses.values))}
+        names = dict.fromkeys(status.lower() for status in (*statuses.values, self["status"]) if status)
         current = self["status"].lower()
-        if current:
-            names.setdefault(current)
         everything = not current and not self["outside"]
         return [
             ("All", self.url(status=None, outside=None), everything, ""),
-            *((name, self.url(status=name, outside=None), name == current, "") for name in names),
+            *(
+                (
+                    word := written.get(name, self["status"]),
+                    self.url(status=word, outside=None),
+                    name == current,
+                    "",
+                )
+                for name in names
+            ),
         ]
 
     def empty(self, page: Page, nouns: str, nothing_yet: str) -> Empty | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
@@ -66,10 +67,19 @@ TONE_ORDER = (FAILED, ATTENTION, UNKNOWN, RUNNING, WAITING, SUCCESS)
 
 
 def tiles(counted: Iterable[tuple[str, Count]], url_of: Callable[[str], str]) -> list[tuple[str, Count, str]]:
-    """(status, count, URL of the list) with failures first; spellings of one status are one tile."""
-    sums: dict[str, Count] = {}
+    """(status, count, URL of the list) with failures first; spellings of one status are one tile, written as most of
+    its items write it. The status "" is of items that have none."""
+    spellings: dict[str, list[tuple[str, Count]]] = {}
     for status, number in counted:
-        before = sums.get(status.lower(), Count(0))
-        sums[status.lower()] = Count(before.number + number.number, before.more or number.more)
-    ordered = sorted(sums, key=lambda status: TONE_ORDER.index(tone_of(status)))
-    return [(status, sums[status], url_of(status)) for status in ordered]
+        spellings.setdefault(status.lower(), []).append((status, number))
+    summed = []
+    for alike in spellings.values():
+        word, _ = max(alike, key=lambda pair: pair[1].number)
+        count = Count(sum(one.number for _, one in alike), any(one.more for _, one in alike))
+        summed.append((word or "no status", count, url_of(word)))
+    return sorted(summed, key=lambda tile: TONE_ORDER.index(tone_of(tile[0])))
+
+
+def url_of_status(list_url: str) -> Callable[[str], str]:
+    """For `tiles`. An item without a status is in no index, and its list is of those."""
+    return lambda status: list_url + (f"?status={quote(status)}" if status else "?outside=1")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 # Controls that a reader must see, for they hide or reorder what stands around them: C0 but tab and
 # newline, C1, the bidirectional controls (Unicode 16, table 23-3), zero-width characters except the
@@ -22,6 +24,15 @@ def _sign(match: re.Match[str]) -> str:
 def visible(text: str) -> str:
     """The text with control, zero-width and bidirectional characters replaced by visible signs."""
     return INVISIBLE.sub(_sign, text)
+
+
+def spellings(words: Iterable[str]) -> list[str]:
+    """One of those that differ in case alone: as most of them are written, else as the first is."""
+    counted = Counter(words)
+    written: dict[str, str] = {}
+    for word, _ in counted.most_common():
+        written.setdefault(word.lower(), word)
+    return list(written.values())
 
 
 def one_line(text: str) -> str:

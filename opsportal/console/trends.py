@@ -4,7 +4,7 @@ Made of what its counts read: the newest items of each status, at most so many o
 the charts begin at the oldest of them, since before that a part is not known.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,9 +16,7 @@ from opsportal.console import clock, figures
 from opsportal.console.percentiles import LEAST, nearest_rank
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.dynamo import partitions
-from opsportal.dynamo.attributes import read_time
-from opsportal.dynamo.pages import Raw
-from opsportal.dynamo.partitions import Newest
+from opsportal.dynamo.partitions import Recent
 
 # Seconds that a bar may stand for: the smallest that makes at most `MOST_BARS`.
 LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
@@ -216,21 +214,13 @@ def _rate(number: int, time: timedelta) -> tuple[str, str]:
     return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}", f"created {article} {unit}"
 
 
-def of(
-    found: Iterable[tuple[str, Newest]],
-    since: datetime,
-    now: datetime,
-    *,
-    created: str,
-    lasted: Callable[[Raw], Decimal | None],
-) -> Trends | None:
-    """From the newest items of each status that were created from `since` on, as read at `now`.
+def of(found: Iterable[tuple[str, Recent]], since: datetime, now: datetime) -> Trends | None:
+    """From what was created with each status from `since` on, as read at `now`.
 
-    `created`: the attribute that the index sorts by. `lasted`: how many seconds an item took, or None. None
-    where what was read of a status is of one moment. An item whose time can't be read is in no bar.
+    None where what was read of a status is of one moment. An item whose time can't be read is in no bar.
     """
     found = list(found)
-    known = max((_known_since(newest, created, now) for _, newest in found if newest.more), default=since)
+    known = max((recent.since or now for _, recent in found if recent.more), default=since)
     begin = max(since, known)
     if (now - begin).total_seconds() < 2 * LENGTHS[0]:
         return None
@@ -240,30 +230,21 @@ def of(
     number = max(int((now.timestamp() - first) // length) + 1, 1)
     tones = [dict.fromkeys(WORDS, 0) for _ in range(number)]
     seconds: list[list[Decimal]] = [[] for _ in range(number)]
-    for status, newest in found:
+    for status, recent in found:
         tone = tone_of(status)
-        for row in newest.rows:
-            at = read_time(row.get(created))
-            if not isinstance(at, datetime) or at.timestamp() < first:
+        for at, took in recent.moments:
+            if at.timestamp() < first:
                 continue
             # A writer's clock may be ahead of ours.
             place = min(int((at.timestamp() - first) // length), number - 1)
             tones[place][tone] += 1
-            if tone == SUCCESS and (took := lasted(row)) is not None:
+            if tone == SUCCESS and took is not None:
                 seconds[place].append(took)
     bars = tuple(
         Bar(datetime.fromtimestamp(first + place * length, UTC), tones[place], tuple(sorted(seconds[place])))
         for place in range(number)
     )
     return Trends(bars, timedelta(seconds=length), now, whole=known <= since)
-
-
-def _known_since(newest: Newest, created: str, now: datetime) -> datetime:
-    """The oldest time among the rows: all that is newer was read."""
-    for row in reversed(newest.rows):
-        if isinstance(at := read_time(row.get(created)), datetime):
-            return at
-    return now
 
 
 def between(began: Any, ended: Any) -> Decimal | None:

@@ -1,95 +1,174 @@
-"""Demo agents: seed 004's, a fleet with every heartbeat age, and those that work the steps of the workflows,
-most of them as an operational registry describes them."""
+"""The demo's agents: those that work the steps of the workflows, and those of the stages of requests. Some are as
+seed 004 has them, some as an operational registry describes its own."""
 
 import json
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from opsportal.demo.place import Item
 from opsportal.demo.stamps import milliseconds, zulu
 
-# name, id, emoji, capabilities, reputation, success rate, location
-FLEET = (
-    (
-        "Fitness Coach",
-        "fitness-core-agent",
-        "🏋",
-        ["fitness_analysis", "benchmark_analysis"],
-        92,
+Tiers = dict[str, tuple[int, int, float]]  # slots, response in ms, uptime in percent
+
+
+@dataclass(frozen=True)
+class Profile:
+    """An agent of seed 004's form. `busy`: share of its slots that is taken."""
+
+    id: str
+    name: str
+    emoji: str
+    description: str
+    capabilities: tuple[str, ...]
+    area: str
+    reputation: int
+    success: float
+    location: str
+    fee: str
+    busy: float
+    tiers: Tiers
+
+
+PROFILES = (
+    Profile(
+        "trade-matching-agent",
+        "Trade Matching",
+        "⚖",
+        "Compares extracted trades with those of the counterparty, field by field.",
+        ("trade_matching", "break_classification"),
+        "trading",
+        91,
+        0.97,
+        "us-east-1",
+        "0.04",
+        0.4,
+        {"basic": (50, 120_000, 99.0), "pro": (20, 60_000, 99.5), "premium": (5, 45_000, 99.9)},
+    ),
+    Profile(
+        "serp-discovery-agent",
+        "SERP Discovery",
+        "⌕",
+        "Finds the pages worth reading for the keywords of a brief, and drops duplicates.",
+        ("serp_discovery", "web_search"),
+        "intelligence",
+        88,
         0.98,
         "eu-north-1",
+        "0.01",
+        0.3,
+        {"basic": (50, 9_000, 99.0), "pro": (20, 6_000, 99.5), "premium": (5, 3_500, 99.9)},
     ),
-    ("Nutrition Planner", "nutrition-planner-agent", "🥗", ["nutrition_planning"], 87, 0.95, "eu-west-1"),
-    ("Recovery Planner", "recovery-planner-agent", "😴", ["recovery_planning"], 81, 0.93, "us-east-1"),
-    ("Biomechanics", "biomechanics-agent", "🦵", ["biomechanics_analysis"], 95, 0.99, "eu-north-1"),
-    (
-        "Massage Booking",
-        "massage-booking-agent",
-        "💆",
-        ["massage_booking", "calendar"],
-        64,
-        0.81,
-        "eu-central-1",
+    Profile(
+        "content-extraction-agent",
+        "Content Extraction",
+        "☷",
+        "Reads pages and PDF documents and returns their text with its structure.",
+        ("content_extraction", "html_parsing", "pdf_parsing"),
+        "intelligence",
+        82,
+        0.94,
+        "eu-north-1",
+        "0.02",
+        0.6,
+        {"basic": (40, 14_000, 98.5), "pro": (20, 9_000, 99.0), "premium": (8, 6_000, 99.5)},
     ),
-    ("Old Benchmarks", "benchmark-agent", "📊", ["benchmark_analysis"], 55, 0.7, "us-west-2"),
+    Profile(
+        "aggregation-agent",
+        "Aggregation",
+        "∑",
+        "Merges what was extracted into findings, with a confidence for each.",
+        ("aggregation", "summarization"),
+        "intelligence",
+        93,
+        0.99,
+        "eu-west-1",
+        "0.05",
+        0.2,
+        {"basic": (20, 12_000, 99.0), "pro": (10, 8_000, 99.5), "premium": (4, 5_000, 99.9)},
+    ),
+    Profile(
+        "report-writer-agent",
+        "Report Writer",
+        "✎",
+        "Writes the brief from the findings, in the wording of the project.",
+        ("report_writing",),
+        "intelligence",
+        90,
+        0.98,
+        "eu-west-1",
+        "0.03",
+        0.2,
+        {"basic": (20, 10_000, 99.0), "pro": (10, 7_000, 99.5)},
+    ),
 )
-Tiers = dict[str, tuple[int, int, float]]  # slots, response in ms, uptime in percent
-TIERS: Tiers = {"basic": (50, 2_000, 99.0), "pro": (20, 800, 99.5), "premium": (5, 300, 99.9)}
-# The one of this form that works a step of the workflows, in about the time that it promises.
-MATCHER = ("Trade Matching", "trade-matching-agent", "⚖", ["trade_matching"], 90, 0.9, "us-east-1")
-MATCHER_TIERS: Tiers = {"basic": (50, 120_000, 99.0), "pro": (20, 60_000, 99.5), "premium": (5, 45_000, 99.9)}
+# Its heartbeats arrive late: it is the degraded one.
+LATE = "content-extraction-agent"
+LATE_BY = timedelta(seconds=260)
+SILENT = Profile(
+    "serp-discovery-agent-02",
+    "SERP Discovery 2",
+    "⌕",
+    "Second instance, for the peak hours.",
+    ("serp_discovery", "web_search"),
+    "intelligence",
+    71,
+    0.93,
+    "eu-west-1",
+    "0.01",
+    0.0,
+    {"basic": (50, 9_000, 98.0)},
+)
+SILENT_FOR = timedelta(hours=3, minutes=12)
 
 # Of an operational registry, each named like the step that it works: capabilities, and what it declares of
-# itself: the average in ms and the share of errors. The second one's word is not what its step shows.
+# itself: the average in ms and the share of errors.
 EXTRACTION = "trade_extraction"
 WORKERS: dict[str, tuple[list[str], float, float]] = {
-    "pdf_adapter": (["pdf_parsing", "ocr"], 24_000, 0.15),
-    EXTRACTION: (["pdf_parsing", "trade_extraction"], 1_240.5, 0.021),
-    "exception_management": (["exception_routing"], 26_500, 0.15),
+    "pdf_adapter": (["pdf_parsing", "ocr"], 14_800, 0.05),
+    EXTRACTION: (["trade_extraction", "schema_validation"], 26_800, 0.008),
+    "exception_management": (["exception_routing", "desk_notification"], 7_600, 0.05),
 }
+# The registry's oldest entry, from which the time of the whole set can be read again.
+FIRST, FIRST_DAYS = PROFILES[0].id, 187
 
 
 def live(key: str, now: datetime) -> list[Item]:
     """The agents of seed 004's form that the simulator keeps alive, fresh at ``now``."""
-    fleet = [_profile(key, now, number, member, TIERS) for number, member in enumerate(FLEET[:4])]
-    return [*fleet, _profile(key, now, 4, MATCHER, MATCHER_TIERS)]
+    return [
+        profile(key, now - (LATE_BY if one.id == LATE else timedelta(0)), now, number, one)
+        for number, one in enumerate(PROFILES)
+    ]
 
 
-def _profile(
-    key: str,
-    now: datetime,
-    number: int,
-    member: tuple[str, str, str, list[str], int, float, str],
-    tiers: Tiers,
-) -> Item:
-    name, agent, emoji, capabilities, reputation, success, location = member
+def profile(key: str, heartbeat: datetime, now: datetime, number: int, one: Profile) -> Item:
     listed = number % 2 == 0  # one writer stores lists, the other string sets
     availability = {
-        tier: {"slots": slots, "slotsFilled": slots * number // 5, "responseSLA": sla, "uptime": uptime}
-        for tier, (slots, sla, uptime) in tiers.items()
+        tier: {"slots": slots, "slotsFilled": round(slots * one.busy), "responseSLA": sla, "uptime": uptime}
+        for tier, (slots, sla, uptime) in one.tiers.items()
     }
-    area = "health" if tiers is TIERS else "trading"
+    factors = {"basic": 1, "pro": 2, "premium": 4}
     return {
-        key: agent,
-        "name": name,
-        "emoji": emoji,
-        "description": f"{name}: answers within its tier's time, for people and other agents.",
-        "role": "coach" if number == 0 else "specialist",
-        "endpoint": f"https://{agent}.example.com/agent",
-        "capabilities": capabilities if listed else set(capabilities),
-        "tags": [area, "core"] if listed else {area, "specialist"},
+        key: one.id,
+        "name": one.name,
+        "emoji": one.emoji,
+        "description": one.description,
+        "role": "specialist",
+        "endpoint": f"https://{one.id}.example.com/agent",
+        "capabilities": list(one.capabilities) if listed else set(one.capabilities),
+        "tags": [one.area, "production"] if listed else {one.area, "production"},
         "status": "active",
-        "type": "core" if number == 0 else "dynamic",
+        "type": "core" if number < 2 else "dynamic",
         "protocol": "a2a/1.0",
-        "reputationScore": reputation,
-        "successRate": success,
-        "location": location,
-        "lastHeartbeat": milliseconds(now),
-        "registeredAt": milliseconds(now - timedelta(days=30 + number)),
-        "updatedAt": zulu(now),
-        "verifiedAt": milliseconds(now - timedelta(days=3)),
-        "pricing": json.dumps({"baseFee": f"0.0{number + 1}", "asset": "USDC", "chain": "base"}),
+        "reputationScore": one.reputation,
+        "successRate": one.success,
+        "location": one.location,
+        "lastHeartbeat": milliseconds(heartbeat),
+        "registeredAt": milliseconds(now - timedelta(days=FIRST_DAYS - 23 * number)),
+        "updatedAt": zulu(heartbeat),
+        "verifiedAt": milliseconds(now - timedelta(days=3 + number, hours=5 * number)),
+        "pricing": json.dumps({"baseFee": one.fee, "asset": "USDC", "chain": "base"}),
         "tieredPricing": json.dumps(
-            {tier: {"baseFee": f"{slots / 1000:.3f}"} for tier, (slots, *_) in tiers.items()}
+            {tier: {"baseFee": f"{float(one.fee) * factors[tier]:.2f}"} for tier in one.tiers}
         ),
         "serviceAvailability": json.dumps(availability),
     }
@@ -98,6 +177,8 @@ def _profile(
 def operational(key: str, now: datetime, step: str = EXTRACTION, number: int = 1) -> Item:
     """An agent as an operational registry of the same kind describes it."""
     capabilities, average, errors = WORKERS[step]
+    place = list(WORKERS).index(step)
+    spent, written = 1_893_220 + 402_551 * place, 402_118 + 31_907 * place
     return {
         key: f"{step}_agent_{number:02d}",
         "agent_name": f"{step.replace('_', ' ').capitalize()} {number}",
@@ -106,12 +187,12 @@ def operational(key: str, now: datetime, step: str = EXTRACTION, number: int = 1
         "capabilities": capabilities,
         "last_heartbeat": zulu(now),
         "avg_latency_ms": average,
-        "throughput_per_hour": 120,
+        "throughput_per_hour": 18 + place,
         "error_rate": errors,
-        "active_tasks": number,
-        "input_tokens": 1_893_220,
-        "output_tokens": 402_118,
-        "total_tokens": 2_295_338,
+        "active_tasks": place % 2,
+        "input_tokens": spent,
+        "output_tokens": written,
+        "total_tokens": spent + written,
     }
 
 
@@ -121,44 +202,10 @@ def alive(key: str, now: datetime) -> list[Item]:
 
 
 def build(key: str, now: datetime) -> list[Item]:
-    """Every agent of the demo; those of `alive` start fresh."""
-    test = {  # seed 004, step 5: what is registered there, and nothing else
-        key: "persist-test-001",
-        "name": "Persistence Test",
-        "endpoint": "https://test.com",
-        "capabilities": ["fitness_analysis"],
-        "status": "active",
-        "type": "dynamic",
-        "lastHeartbeat": milliseconds(now - timedelta(minutes=4)),
-        "registeredAt": milliseconds(now - timedelta(days=1)),
-    }
-    stale = []
-    for agent, minutes, status in zip(FLEET[4:], (7, 4000), ("active", "inactive"), strict=True):
-        name, ident, emoji, capabilities, reputation, success, location = agent
-        stale.append(
-            {
-                key: ident,
-                "name": name,
-                "emoji": emoji,
-                "endpoint": f"https://{ident}.example.com/agent",
-                "capabilities": set(capabilities),
-                "status": status,
-                "type": "dynamic",
-                "reputationScore": reputation,
-                "successRate": success,
-                "location": location,
-                "lastHeartbeat": milliseconds(now - timedelta(minutes=minutes)),
-                "registeredAt": milliseconds(now - timedelta(days=60)),
-                "updatedAt": zulu(now - timedelta(minutes=minutes)),
-            }
-        )
-    says_active = stale[0] | {
-        key: "silent-agent",
-        "name": "Silent",
-        "lastHeartbeat": milliseconds(now - timedelta(days=2)),
-    }
-    drained = operational(key, now - timedelta(hours=3), number=2) | {
-        "deployment_status": "DRAINING",
-        "error_rate": 0.34,
-    }
-    return [*alive(key, now), test, *stale, says_active, drained]
+    """Every agent of the demo: all healthy but one whose heartbeats are late, and one that is silent."""
+    return [*alive(key, now), profile(key, now - SILENT_FOR, now, len(PROFILES), SILENT)]
+
+
+def anchor(item: Item) -> datetime:
+    """The ``now`` that a set was built for, from its agent `FIRST` as it is stored."""
+    return datetime.fromtimestamp(int(item["registeredAt"]["N"]) / 1000, UTC) + timedelta(days=FIRST_DAYS)

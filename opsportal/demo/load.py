@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
-from opsportal.demo import agents, malformed, request_logs, requests, workflows
-from opsportal.demo.place import Item, attribute_values
+from opsportal.demo import agents, batches, hostile, request_logs, requests, workflows
+from opsportal.demo.place import Item
+from opsportal.demo.roster import AT_WORK, UNFINISHED, Roster
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.tables import Binding, binding
 
 KEYS_PER_READ = 100  # BatchGetItem's limit
+TABLES = ("workflows", "requests", "request_logs", "agents")
 
 
 @dataclass(frozen=True)
@@ -25,55 +27,70 @@ class Loaded:
     present: int
 
 
-def load(now: datetime) -> Iterator[Loaded]:
-    """Put every demo item that is absent, table by table. Raises DynamoError.
+def load(now: datetime, *, with_hostile: bool = False) -> Iterator[Loaded]:
+    """Put every demo item that is absent, table by table; the newest are left to the simulator. Raises DynamoError.
 
-    The ids do not depend on ``now``, so a second load finds the first one's items and leaves them alone,
-    whatever has happened to them.
+    `now`: see `moment_of`. A second load with the same one finds the first one's items and leaves them alone,
+    whatever has happened to them. ``with_hostile``: the items of `hostile` too.
     """
-    tables = {name: binding(name) for name in ("workflows", "requests", "request_logs", "agents")}
-    key = {name: table.key for name, table in tables.items()}
-    made = requests.build(key["requests"], now)
-    items = {
-        "workflows": [
-            *workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now),
-            *malformed.workflows(key["workflows"], now),
-        ],
-        "requests": [*made, *malformed.requests(key["requests"], now)],
-        "request_logs": [
-            *request_logs.build(key["request_logs"], key["requests"], made),
-            *malformed.request_logs(key["request_logs"], made[-1][key["requests"]], now),
-        ],
-        "agents": [*agents.build(key["agents"], now), *malformed.agents(key["agents"], now)],
-    }
+    tables = {name: binding(name) for name in TABLES}
+    keys = {name: table.key for name, table in tables.items()}
+    company, roster = _company(keys, now), Roster.read()
+    odd = hostile.build(keys, settings.WORKFLOW_STEPS, now) if with_hostile else {}
     for name, table in tables.items():
+        items = [*company[name], *odd.get(name, [])]
         with translated(table):
-            added = _put_absent(table, items[name])
-        yield Loaded(table, added, len(items[name]) - added)
+            absent = _absent(table, items)
+        added = sum(batches.put(table, absent))
+        put = {item[table.key] for item in absent}
+        roster.add(
+            name, [one[table.key] for one in company[name] if one[table.key] in put and _at_work(one, now)]
+        )
+        yield Loaded(table, added, len(items) - added)
+    roster.save()
 
 
-def _put_absent(table: Binding, items: list[Item]) -> int:
-    """The present ones are found by batched reads, so that a second load costs next to nothing; the
-    condition holds against whoever else writes meanwhile."""
+def moment_of(default: datetime) -> datetime:
+    """The ``now`` of the set that was loaded into these tables, or `default`; whole milliseconds, as its ids have
+    them. Raises DynamoError."""
+    table = binding("agents")
     client = clients.client(table.region, table.endpoint, patient=True)
-    added = 0
+    with translated(table):
+        found = client.get_item(
+            TableName=table.name, Key={table.key: {"S": agents.FIRST}}, ConsistentRead=True
+        ).get("Item")
+    if found and "N" in found.get("registeredAt", {}):
+        return agents.anchor(found)
+    return default.replace(microsecond=default.microsecond // 1000 * 1000)
+
+
+def _company(key: dict[str, str], now: datetime) -> dict[str, list[Item]]:
+    made = requests.build(key["requests"], now)
+    return {
+        "workflows": workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now),
+        "requests": [one.item for one in made],
+        "request_logs": request_logs.build(key["request_logs"], key["requests"], made, now),
+        "agents": agents.build(key["agents"], now),
+    }
+
+
+def _at_work(item: Item, now: datetime) -> bool:
+    """Whether a program is at work on an item of the company, or is about to be: not where it hangs."""
+    if item.get("overallStatus", item.get("status")) not in UNFINISHED:
+        return False
+    stamp = datetime.fromisoformat(item.get("lastUpdated") or item["updated_at"])
+    return now - stamp.replace(tzinfo=UTC) < AT_WORK
+
+
+def _absent(table: Binding, items: list[Item]) -> list[Item]:
+    """Those whose keys are not there, by batched reads, so that a second load costs next to nothing."""
+    client = clients.client(table.region, table.endpoint, patient=True)
+    absent = []
     for start in range(0, len(items), KEYS_PER_READ):
         some = items[start : start + KEYS_PER_READ]
         present = _present(client, table, [item[table.key] for item in some])
-        for item in some:
-            if item[table.key] in present:
-                continue
-            try:
-                client.put_item(
-                    TableName=table.name,
-                    Item=attribute_values(item),
-                    ConditionExpression="attribute_not_exists(#key)",
-                    ExpressionAttributeNames={"#key": table.key},
-                )
-                added += 1
-            except client.exceptions.ConditionalCheckFailedException:
-                continue
-    return added
+        absent += [item for item in some if item[table.key] not in present]
+    return absent
 
 
 def _present(client: Any, table: Binding, keys: list[str]) -> set[str]:

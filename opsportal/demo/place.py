@@ -4,13 +4,22 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from opsportal.dynamo.tables import Binding, is_loopback
+from opsportal.environments import is_strict
 
 Item = dict[str, Any]  # plain Python values; `attribute_values` makes the low-level form
 
 
 class RefusedError(Exception):
     """Made-up data was about to go where real data may be."""
+
+
+def refuse_strict_environment(command: str) -> None:
+    """Raise RefusedError where made-up data has no place."""
+    if is_strict(settings.OPSPORTAL_ENV):
+        raise RefusedError(f"{command} is for dev and local; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}.")
 
 
 def refuse_real_tables(tables: Iterable[Binding], command: str) -> None:

@@ -1,21 +1,13 @@
-"""Demo logs: seed 002's entry and its like, some lines for each request, and one log of 2,000 lines."""
+"""The lines of the demo's requests, as items: kept for a day, and for longer of what failed."""
 
-import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from opsportal.demo.place import Item
-from opsportal.demo.requests import SAMPLE_ID, STAGES
+from opsportal.demo.requests import Made
 from opsportal.demo.stamps import naive
 
-LONG_LOG = 2_000
-MESSAGES = {
-    "initialization": ("Request processing started", "Configuration checked"),
-    "serp_discovery": ("Searching with {n} keywords", "{n} URLs found", "Skipped {n} duplicates"),
-    "content_extraction": ("Extracted {n} documents", "Page {n} of the batch read", "Batch {n} done"),
-    "aggregation": ("Merged {n} findings", "Confidence computed for {n} items"),
-    "completed": ("Report written", "Request completed"),
-}
+KEPT = timedelta(hours=26)
 
 
 def entry(
@@ -29,67 +21,24 @@ def entry(
         "log_level": level,
         "message": message,
         "stage": stage,
-        "metadata": {"worker_id": worker, "processing_node": "node-1"},
+        "metadata": {"worker_id": worker, "processing_node": f"node-{worker[-1:]}"},
     }
 
 
-def sample(key: str) -> list[Item]:
-    """Seed 002's entry, value for value, and the rest of the sample request's log."""
-    start = datetime(2024, 1, 9, 15, 43, 9, 250_000, UTC)
-    lines = (
-        (0, "INFO", "initialization", "Request processing started"),
-        (0.4, "DEBUG", "initialization", "Configuration: 8 keywords, 3 sources, batches of 5"),
-        (0.75, "WARNING", "serp_discovery", "Low confidence score for source ABC"),
-        (1.9, "INFO", "serp_discovery", "15 URLs found"),
-        (2.75, "ERROR", "content_extraction", "Failed to extract content from URL xyz"),
-        (5.75, "INFO", "content_extraction", "12 of 15 documents extracted"),
-    )
+def build(key: str, request_key: str, requests: Sequence[Made], now: datetime) -> list[Item]:
+    """``log_<epoch ms of the request>_<nnn>``, oldest first within a request."""
     return [
         entry(
             key,
-            f"log_1757412789250_{number:03d}",
-            SAMPLE_ID,
-            start + timedelta(seconds=after),
-            level,
-            stage,
-            message,
-            "table_processor_001",
+            f"log_{made.item[request_key].split('_')[1]}_{number:03d}",
+            made.item[request_key],
+            line.at,
+            line.level,
+            line.stage,
+            line.message,
+            made.item["processing_metadata"]["worker_id"],
         )
-        for number, (after, level, stage, message) in enumerate(lines, 1)
+        for made in requests
+        if made.lines and (made.item["status"] == "failed" or now - made.lines[0].at < KEPT)
+        for number, line in enumerate(made.lines, 1)
     ]
-
-
-def build(key: str, request_key: str, requests: Sequence[Item]) -> list[Item]:
-    """Logs of the demo's requests; the first that is executing has the long one."""
-    rng = random.Random(7)
-    items = sample(key)
-    long = next(item[request_key] for item in requests if item["status"] == "executing")
-    for item in requests:
-        request = item[request_key]
-        if request == SAMPLE_ID or item["status"] == "pending":
-            continue
-        reached = list(STAGES)[: list(STAGES).index(item["progress"]["current_stage"]) + 1]
-        count = LONG_LOG if request == long else rng.randint(6, 18)
-        started = datetime.fromisoformat(item["started_at"]).replace(tzinfo=UTC)
-        took = datetime.fromisoformat(item["updated_at"]).replace(tzinfo=UTC) - started
-        for number in range(count):
-            stage = reached[number * len(reached) // count]
-            level = rng.choices(("INFO", "DEBUG", "WARNING", "ERROR"), (70, 18, 9, 3))[0]
-            message = rng.choice(MESSAGES[stage]).format(n=rng.randint(1, 40))
-            moment = started + took * number / count
-            ident = f"log_{request.split('_')[1]}_{number + 1:03d}"
-            items.append(entry(key, ident, request, moment, level, stage, message, "table_processor_001"))
-        if item["status"] == "failed":
-            items.append(
-                entry(
-                    key,
-                    f"log_{request.split('_')[1]}_{count + 1:03d}",
-                    request,
-                    started + took,
-                    "ERROR",
-                    reached[-1],
-                    item["errors"][-1],
-                    "table_processor_001",
-                )
-            )
-    return items

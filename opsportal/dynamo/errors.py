@@ -38,6 +38,16 @@ class DynamoError(Exception):
         self.detail = detail or sentence
         self.statement = statement
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, for a cache: the arguments of a subclass need not be those of its exception."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type["DynamoError"], args: tuple[Any, ...], state: dict[str, Any]) -> "DynamoError":
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class TableMissing(DynamoError):
     kind = "table_missing"
@@ -152,6 +162,13 @@ UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", 
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
 _NO_INDEX = re.compile(r"does not have the specified index|^Invalid index:")
 _DENIED = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>\S+))?")
+# The operations that name items by their keys, or start at one.
+_WITH_KEYS = frozenset(
+    {
+        "GetItem", "BatchGetItem", "TransactGetItems", "Query", "Scan",
+        "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems",
+    }
+)  # fmt: skip
 # AWS's words for a start key of another list, another key, or another query.
 _NO_START = re.compile("provided starting key|exclusive start key", re.IGNORECASE)
 
@@ -207,7 +224,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
-        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it in development: python manage.py dynamo migrate"
+        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it: python manage.py dynamo migrate --table {table.logical}"
         if table.logical not in settings.DYNAMO_TABLES:
             mend = "It is one of the console's own, which python manage.py dynamo migrate creates."
         return TableMissing(f"There is no table {where}.", mend, detail=message)
@@ -232,8 +249,8 @@ def _from_client_error(error: boto.ClientError, table: "Binding") -> DynamoError
             "and restart it.",
             detail=message,
         )
-    # An engine has many words for a key that is not the table's, so the table is asked; DescribeTable takes no key.
-    if code == "ValidationException" and error.operation_name != "DescribeTable":
+    # An engine has many words for a key that is not the table's, so the table is asked.
+    if code == "ValidationException" and error.operation_name in _WITH_KEYS:
         mismatch = keys.described_mismatch(table)
         if mismatch and (isinstance(mismatch, SortKey) or not _NO_START.search(message)):
             return mismatch

@@ -1,7 +1,7 @@
 """Key conditions and filters as data, rendered with placeholders, so that no foreign text is ever part
 of an expression."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,3 +99,35 @@ class Expressions:
         if self.values:
             rendered["ExpressionAttributeValues"] = self.values  # type: ignore[assignment]
         return rendered
+
+
+def matches(item: Mapping[str, Typed], filters: Iterable[Clause | AnyOf]) -> bool:
+    """Whether the filters let the item pass, as DynamoDB would find."""
+    return all(_holds(item, clause) for clause in filters)
+
+
+def _holds(item: Mapping[str, Typed], clause: Clause | AnyOf) -> bool:
+    if isinstance(clause, AnyOf):
+        parts = (part if isinstance(part, tuple) else (part,) for part in clause.clauses)
+        return any(matches(item, part) for part in parts)
+    value, (first, *others) = item.get(clause.attribute, {}), clause.values or ("",)
+    text = value.get("S")
+    match clause.operator:
+        case "not text":
+            return text is None
+        case "<>":
+            return bool(text != first)
+        case "contains" if text is None:
+            return first in value.get("SS", ()) or {"S": first} in value.get("L", ())
+    if text is None:
+        return False
+    return {
+        "=": text == first,
+        "in": text in clause.values,
+        "contains": first in text,
+        "<=": text <= first,
+        "<": text < first,
+        ">=": text >= first,
+        ">": text > first,
+        "between": first <= text <= (others or [first])[0],
+    }[clause.operator]

@@ -3,6 +3,8 @@
 Items move between partitions while one pages (a request becomes `processing`), so a cursor of one start
 key per partition would lose or double them. This one holds the sort key last shown and the ids shown at
 it: the next page queries every partition at or before that stamp and drops what was shown.
+
+Items that are in no partition, for want of a key attribute, can be merged in: the minute's sample holds them.
 """
 
 import hashlib
@@ -24,6 +26,8 @@ MOST_IDS = 100
 MOST_NEWER = 50
 # Items that one filtered query evaluates in one partition.
 FILTERED_CHUNK = 200
+# The name of no partition: a key can't be empty.
+OUTSIDE = ""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ class Span:
 
 @dataclass
 class _Stream:
-    """One partition, read in chunks. `frontier`: everything newer than it has been read."""
+    """One partition, read in chunks: rows with their stamps. `frontier`: everything newer than it has been read."""
 
     partition: str
-    rows: deque[Raw] = field(default_factory=deque)
+    rows: deque[tuple[str, Raw]] = field(default_factory=deque)
     start_key: Raw | None = None
     frontier: str | None = None
     exhausted: bool = False
@@ -76,6 +80,7 @@ class Merge:
         limit: int = PAGE_SIZE,
         ceilings: Mapping[str, str] | None = None,
         calls: int = 0,
+        outside: Sequence[tuple[str, Raw]] = (),
     ) -> None:
         self.table = table
         self.index = index
@@ -84,6 +89,8 @@ class Merge:
         self.filters = filters
         self.projection = [*projection, index.hash_key, index.range_key, table.key] if projection else []
         self.limit = limit
+        # Items that are in no partition, the newest first, with stamps that no two of them share.
+        self.outside = outside
         # The newest stamp that a partition can hold, where its name tells: it is read only when needed.
         self.ceilings = ceilings or {}
         self.calls = calls or len(self.partitions) + max(SEARCH_CALLS, len(self.partitions))
@@ -115,7 +122,7 @@ class Merge:
         self.calls_left = self.calls
         streams = self._streams(position)
         shown_at_stamp = set(position.get("seen", ()))
-        shown: set[str] = set()
+        shown: dict[str, str] = {}  # the stamp of each, by identity
         stamp = position.get("at", "")
         while streams and len(page.items) < self.limit:
             stream = self._next(streams)
@@ -129,36 +136,43 @@ class Merge:
                 self._fetch(stream, wanted, first=stream.frontier is None, span=self.span.until(stamp)
                             if position else self.span)  # fmt: skip
                 continue
-            row = stream.rows.popleft()
-            stream.consumed = self._key(row)
-            row_stamp, identity = self._stamp(row), self._identity(row)
+            row_stamp, row = stream.rows.popleft()
+            identity = self._identity(row)
+            if stream.partition != OUTSIDE:
+                stream.consumed = self._key(row)
             if identity in shown or (row_stamp == position.get("at") and identity in shown_at_stamp):
                 continue
-            if anchor and row_stamp > anchor:
+            # What is outside is placed by its last update, where it has no other time: that makes nothing new.
+            if anchor and row_stamp > anchor and stream.partition != OUTSIDE:
                 page.newer += 1
                 if page.newer >= MOST_NEWER:
                     page.newer_more = True
                     return page
                 continue
             page.items.append(row)
-            shown.add(identity)
-        self._finish(page, streams, position, shown_at_stamp)
+            shown[identity] = row_stamp
+        self._finish(page, streams, position, shown_at_stamp, shown)
         return page
 
     def _streams(self, position: dict[str, Any]) -> list[_Stream]:
         keys = position.get("keys")
+        if self.span.empty:
+            return []
         if keys is None:
-            return [] if self.span.empty else [_Stream(partition) for partition in self.partitions]
-        return [
-            _Stream(partition, start_key=keys[partition], consumed=keys[partition])
-            for partition in self.partitions
-            if partition in keys
-        ]
+            streams = [_Stream(partition) for partition in self.partitions]
+        else:
+            streams = [
+                _Stream(partition, start_key=keys[partition], consumed=keys[partition])
+                for partition in self.partitions
+                if partition in keys
+            ]
+        rows = deque(pair for pair in self.outside if not position or pair[0] <= position.get("at", ""))
+        return [*streams, _Stream(OUTSIDE, rows, frontier="", exhausted=True)] if rows else streams
 
     def _newest(self, stream: _Stream) -> str:
         """The newest stamp that the stream may still hold."""
         if stream.rows:
-            return self._stamp(stream.rows[0])
+            return stream.rows[0][0]
         if stream.frontier is None:
             return self.ceilings.get(stream.partition, chr(0x10FFFF))
         return stream.frontier
@@ -198,7 +212,7 @@ class Merge:
                 **arguments,
             )
         self.calls_left -= 1
-        stream.rows.extend(answer["Items"])
+        stream.rows.extend((self._stamp(row), row) for row in answer["Items"])
         stream.start_key = answer.get("LastEvaluatedKey")
         stream.exhausted = stream.start_key is None
         stream.frontier = self._stamp(stream.start_key) if stream.start_key else ""
@@ -206,7 +220,12 @@ class Merge:
     # --- where it ended --------------------------------------------------------------------------
 
     def _finish(
-        self, page: Page, streams: list[_Stream], position: dict[str, Any], shown_before: set[str]
+        self,
+        page: Page,
+        streams: list[_Stream],
+        position: dict[str, Any],
+        shown_before: set[str],
+        shown: Mapping[str, str],
     ) -> None:
         more = [stream for stream in streams if stream.rows or not stream.exhausted]
         if not more:
@@ -214,12 +233,12 @@ class Merge:
         page.cursor = "more"
         unread = [self._newest(stream) for stream in more if not stream.rows]
         if page.complete:
-            stamp = self._stamp(page.items[-1]) if page.items else position.get("at", "")
+            stamp = next(reversed(list(shown.values())), position.get("at", ""))
         else:
             stamp = max(unread)
             page.searched_to = stamp
         same_stamp = stamp == position.get("at")
-        seen = {self._identity(row) for row in page.items if self._stamp(row) == stamp}
+        seen = {identity for identity, its in shown.items() if its == stamp}
         if same_stamp:
             seen |= shown_before
         # More items share this stamp than a cursor can name, or than the calls could search through.
@@ -232,7 +251,11 @@ class Merge:
     def _start_keys(self, streams: list[_Stream]) -> dict[str, Raw | None]:
         """Where each partition goes on: after the last row taken, or after the chunk when none is left.
         Partitions that are not named are at their end."""
-        return {stream.partition: stream.consumed if stream.rows else stream.start_key for stream in streams}
+        return {
+            stream.partition: stream.consumed if stream.rows else stream.start_key
+            for stream in streams
+            if stream.partition != OUTSIDE
+        }
 
     def _key(self, row: Raw) -> Raw:
         return {name: row[name] for name in (self.index.hash_key, self.index.range_key, self.table.key)}

@@ -138,7 +138,7 @@ class DynamoModel(Model):
 
     @property
     def known(self) -> frozenset[str]:
-        """The attributes that pages show by name; the others are in the raw view only."""
+        """The attributes that the console reads; the others are foreign, and pages show them as such."""
         bound = self.binding()
         declared = {attribute.attr_name for attribute in self.get_attributes().values()}
         return frozenset({*declared, bound.key, bound.ttl_attribute})

@@ -6,6 +6,8 @@ own order; `opsportal.dynamo.merge` reads partitions side by side, newest first.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from opsportal.dynamo import clients, cursors, spending
@@ -24,13 +26,24 @@ SEARCH_CALLS = 5
 EVALUATED_PER_CALL = 500
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """The minute's sample of a table, as far as a page names it: when it was taken (None: it could not be) and its
+    read units; `statement`: what the policy of the console's role lacks for it."""
+
+    at: datetime | None
+    units: Decimal
+    statement: str = ""
+
+
 @dataclass
 class Page:
     """Items as the wire has them, and how they were found.
 
     `cursor`: where the next page starts, "" at the end. `complete`: this page is as full as it can be; if
     not, the calls were used up first, and `searched_to` says how far (a sort key's text, or "").
-    `newer`: items that came since the list was first shown, left out of it.
+    `newer`: items that came since the list was first shown, left out of it. `sample`: where the items that are in
+    no index come from.
     """
 
     items: list[Raw]
@@ -42,6 +55,7 @@ class Page:
     newer: int = 0
     newer_more: bool = False
     notes: list[str] = field(default_factory=list)
+    sample: Sampling | None = None
 
 
 def scan_page(
@@ -86,6 +100,22 @@ def scan_page(
         how=f"Scan {table.name}",
         complete=not start or len(items) >= limit,
     )
+
+
+def scan_part(table: Binding, *, filters: Filter, pages: int) -> tuple[list[Raw], bool]:
+    """What the first pages of a Scan, of at most 1 MB each, hold, and whether there are more. Patient, but for the
+    first page of a request. Raises `DynamoError`."""
+    items: list[Raw] = []
+    arguments = Expressions().arguments(filters=filters)
+    for _ in range(pages):
+        client = clients.client(*table.place, patient=spending.current() is None)
+        with translated(table):
+            answer = client.scan(TableName=table.name, **arguments)
+        items += answer["Items"]
+        if not answer.get("LastEvaluatedKey"):
+            return items, False
+        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return items, True
 
 
 def _with(key: Sequence[str], projection: Sequence[str]) -> Sequence[str]:

@@ -7,13 +7,13 @@ from django.conf import settings
 from opsportal.dynamo import creation, ledger
 from opsportal.dynamo.creation import Say, Setting
 from opsportal.dynamo.deployed import Deployed, deployed
-from opsportal.dynamo.descriptions import Description, describe
+from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.index_samples import Samples
 from opsportal.dynamo.ledger import ADDED_INDEX, Entry
 from opsportal.dynamo.migrations import Migration, NotFound, entries_of, named, of, of_indexes, place_text
 from opsportal.dynamo.steps import AddIndex, Outlook, same_table
-from opsportal.dynamo.structure import index_flaws
+from opsportal.dynamo.structure import index_flaws, used_for
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.environments import is_strict
 
@@ -195,7 +195,7 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
         if not index:  # which goes with its table
             notes.append(f"{was} is not there any more. {noted}; then migrate creates it anew.")
         return []
-    if index and not _has_like(found, table.spec.index(index)):
+    if index and not used_for(table, found, table.spec.index(index)):
         notes.append(f"{was} has no index {index} any more. {noted}; then migrate adds it again.")
     if not isinstance(found, Deployed):
         return []
@@ -205,14 +205,6 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
         )
         return []
     return creation.settings_lacking(table, found)
-
-
-def _has_like(found: Description, index: Index) -> bool:
-    """Whether it has that index, or one of other people's on the same keys."""
-    keys = (index.hash_key, index.range_key)
-    return any(
-        there.name == index.name or (there.hash_key, there.range_key) == keys for there in found.indexes
-    )
 
 
 # --- Doing it ----------------------------------------------------------------------------------------------

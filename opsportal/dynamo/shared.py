@@ -51,14 +51,20 @@ def shared(name: str, compute: Callable[[Value | None], Value], *, fresh: float)
 
     `compute` gets the value before, None for the first. It must be picklable and plain (dicts, tuples,
     frozen dataclasses of this format). Its calls count on an account of its own, which the answer names, not on the
-    page's; the page's deadline holds. Where it fails, the value before is returned with `failed`; without
-    one, its `DynamoError` is raised.
+    page's; the page's deadline holds. Where it fails, the value before is returned with
+    `failed`; without one, its `DynamoError` is raised, for `FAILED_SECONDS` without being asked again.
     """
     process, key = caches["process"], f"shared:{FORMAT}:{name}"
-    found: Shared[Value] | None = process.get(key)
+    found: Shared[Value] | DynamoError | None = process.get(key)
     if found is None:
-        found = _from_all(key, compute, fresh)
-        process.set(key, found, FAILED_SECONDS if found.failed else COPY_SECONDS)
+        try:
+            found = _from_all(key, compute, fresh)
+        except DynamoError as problem:
+            found = problem
+        trouble = isinstance(found, DynamoError) or found.failed
+        process.set(key, found, FAILED_SECONDS if trouble else COPY_SECONDS)
+    if isinstance(found, DynamoError):
+        raise found
     return found
 
 

@@ -164,7 +164,7 @@ class AddIndex:
             if coming:
                 return Outlook((f"add the {what} to {table.name}",))
             raise
-        if there := used_for(found, index):
+        if there := used_for(table, found, index):
             state = "already" if there.usable else "already, still being built: wait for it"
             alias = "" if there.name == self.index else f", under the name {there.name},"
             return Outlook((f"{table.name} has the index {self.index}{alias} {state}",), found=True)
@@ -181,7 +181,7 @@ class AddIndex:
 
     def apply(self, table: Binding, entry: Entry, say: Say) -> str:
         index = table.spec.index(self.index)
-        there = used_for(describe(table, fresh=True, patient=True), index)
+        there = used_for(table, describe(table, fresh=True, patient=True), index)
         if there and there.name != self.index:
             say(f"  {table.name} has {self.index} already, under the name {there.name}")
             return ""

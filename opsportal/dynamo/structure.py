@@ -45,12 +45,14 @@ def index_flaws(table: Binding, found: Description) -> list[Flaw]:
     return [flaw for index in table.spec.indexes for flaw in _index(table, found, index)]
 
 
-def used_for(found: Description, index: Index) -> DeployedIndex | None:
-    """The deployed index of that name. An optional one is used whatever its name, so its keys will do."""
-    for deployed in found.indexes:
-        if deployed.name == index.name:
-            return deployed
-    return found.index_on(index.hash_key, index.range_key) if index.optional else None
+def used_for(table: Binding, found: Description, index: Index) -> DeployedIndex | None:
+    """The deployed index that serves for the declared one: whatever its name where its keys fit and it holds all
+    attributes, usable or still being built; else the one of that name. The console's own tables are asked by name."""
+    named = next((deployed for deployed in found.indexes if deployed.name == index.name), None)
+    if not setting(table, "TABLE"):
+        return named
+    alike = (one for one in found.indexes if keys_of(one) == index.keys and one.projection == "ALL")
+    return found.index_on(index.hash_key, index.range_key) or named or next(alike, None)
 
 
 def keys_of(index: DeployedIndex) -> str:
@@ -140,7 +142,7 @@ def _types(table: Binding, found: Description) -> Iterator[Flaw]:
 
 
 def _index(table: Binding, found: Description, index: Index) -> Iterator[Flaw]:
-    deployed = used_for(found, index)
+    deployed = used_for(table, found, index)
     breaks = not index.optional  # that one is only used where it is as declared
     consequence = without(table, index)
     if deployed is None:

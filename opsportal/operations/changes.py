@@ -1,12 +1,13 @@
 """One conditional UpdateItem in the making: what it sets and removes, what it was based on, and both sides
 of every path it changes, for the audit entry."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.attributes import Typed, raw_text
 
 Raw = dict[str, Typed]
 Path = tuple[str, ...]
@@ -66,6 +67,14 @@ class Changed:
     old: Typed | None
     new: Typed | None
     cut: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of many alike: these are set together, provided that `guard` is as read."""
+
+    values: Mapping[Path, Typed]
+    guard: Path
 
 
 @dataclass
@@ -136,6 +145,44 @@ class Change:
         members = old.get("L", []) if old else []
         return self.set(path, {"L": [*members, entry]}).guard(path)
 
+    # --- what one change can hold -------------------------------------------------------------------
+
+    def set_as_many(self, parts: Sequence[Part]) -> int:
+        """Set the first of `parts`, as many as one change holds; returns how many that are."""
+        count = bisect_left(
+            range(1, len(parts) + 1), True, key=lambda most: not self._with(parts[:most]).fits
+        )
+        whole = self._with(parts[:count])
+        self.changed, self._sets, self._guards = whole.changed, whole._sets, whole._guards
+        return count
+
+    def _with(self, parts: Sequence[Part]) -> "Change":
+        trial = replace(self, changed=[*self.changed], _sets=[*self._sets], _guards=[*self._guards])
+        for part in parts:
+            trial.guard(part.guard)
+            for path, value in part.values.items():
+                trial.set(path, value)
+        return trial
+
+    @property
+    def fits(self) -> bool:
+        """Whether each of its expressions is one that DynamoDB takes, as is that of its undo, which guards every path
+        that it changed, and its entry an item that it stores."""
+        request = self.request("", {"key": text("")})
+        condition = request["ConditionExpression"]
+        conditions = (
+            condition.count(" AND ") + 1
+        )  # each with an operator or a function, and an AND between two
+        longest = max(len(request["UpdateExpression"]), len(condition))
+        names = sum(len(name.encode()) for one in self.changed for name in one.path)
+        values = sum(len(raw_text(one.new).encode()) for one in self.changed if one.new)
+        return (
+            2 * max(conditions, len(self.changed)) <= MAX_OPERATORS
+            and longest <= MAX_EXPRESSION
+            and names <= MAX_NAMES
+            and values <= MAX_VALUES
+        )
+
     # --- rendering ----------------------------------------------------------------------------------
 
     def request(self, table_name: str, key: Raw) -> dict[str, Any]:
@@ -161,8 +208,14 @@ class Change:
 
     @property
     def condition(self) -> str:
-        """The condition in words that a person can read, for the entry."""
-        return " and ".join(f"{'.'.join(path)} as read" for path in dict.fromkeys(self._guards)) or "exists"
+        """The condition in words that a person can read, for the entry; of many and of long names the first."""
+        guards = [f"{'.'.join(path)} as read" for path in dict.fromkeys(self._guards)]
+        if sum(map(len, guards)) <= MAX_CONDITION:
+            return " and ".join(guards) or "exists"
+        first = [
+            guard for guard in guards[:MAX_GUARDS_NAMED] if len(guard) <= MAX_CONDITION // MAX_GUARDS_NAMED
+        ]
+        return " and ".join([*first, f"{len(guards) - len(first)} more as read"])
 
 
 def _merged(one: Raw, other: Raw) -> Raw:
@@ -175,9 +228,15 @@ def _merged(one: Raw, other: Raw) -> Raw:
     return merged
 
 
-# AWS limits of one expression, with room for what is beside the guards.
-MOST_OPERATORS = 280
-MOST_EXPRESSION = 3_900
+# AWS limits of one expression (4 KB, 300 operators), with room for what an action sets once it knows how many of
+# its parts fit.
+MAX_OPERATORS = 280
+MAX_EXPRESSION = 3_900
+# Bytes of the names in the paths of one change, which its audit entry holds too, and of its new values. A name is at
+# most 64 KB long, an item 400 KB.
+MAX_NAMES, MAX_VALUES = 70_000, 130_000
+# Characters of a condition in words, and how many guards are named of a longer one.
+MAX_CONDITION, MAX_GUARDS_NAMED = 2_000, 10
 
 
 def delete_request(
@@ -192,7 +251,7 @@ def delete_request(
     guarded: list[Path] = []
     for name in names:
         length += 24 + len(str(len(guarded)))
-        if name not in first and (2 * len(guarded) >= MOST_OPERATORS or length > MOST_EXPRESSION):
+        if name not in first and (2 * len(guarded) >= MAX_OPERATORS or length > MAX_EXPRESSION):
             whole = False
             break
         guarded.append((name,))

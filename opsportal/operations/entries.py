@@ -30,8 +30,7 @@ from opsportal.operations.tables import audit_beside, entry_life, image_life
 from opsportal.operations.tags import Action, UnknownAction, read_action
 
 FEED_SHARDS = 4
-# Characters of an old or new value in an entry, and of all of them; longer ones are cut, and the image has
-# the whole.
+# Bytes of an old or new value in an entry, and of all of them; longer ones are cut, and the image has the whole.
 MOST_VALUE, MOST_VALUES = 4_000, 80_000
 MOST_REASON = 2_000
 # More than any id of an actor has. A row of a feed has it four times, and whoever writes to the table may put 400 KB.
@@ -184,8 +183,9 @@ def _stored(changes: Sequence[Changed]) -> list[Typed]:
 def _short(value: Typed, most: int) -> Typed:
     """The typed value, or of a long or a deep one the beginning of its JSON."""
     written = raw_text(value)
-    whole = len(written) <= most and not _deeper(value, MOST_DEPTH)
-    return {"M": {"value": value}} if whole else {"M": {"cut": text(written[:most])}}
+    encoded = written.encode(errors="replace")
+    whole = len(encoded) <= most and not _deeper(value, MOST_DEPTH)
+    return {"M": {"value": value} if whole else {"cut": text(encoded[:most].decode(errors="ignore"))}}
 
 
 def _deeper(value: Typed, levels: int) -> bool:

@@ -5,11 +5,13 @@ here is gone a moment later. Success is therefore never claimed on one's own wri
 """
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
-from opsportal.dynamo.attributes import read_time
+from opsportal.dynamo.attributes import read_number, read_time
 from opsportal.operations.changes import Raw, at, same
 from opsportal.operations.entries import Entry
 
@@ -23,11 +25,13 @@ class Fate(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """`at`: when the later write was made, where the item says so."""
+    """`at`: when the later write was made, where the item says so. `lost`: the paths of counts that the console wrote
+    and that the item, though seen, has not got any more."""
 
     fate: Fate
     entry: Entry
     at: datetime | None = None
+    lost: tuple[str, ...] = ()
 
 
 class Keeps(Protocol):
@@ -46,4 +50,18 @@ def observe(entry: Entry, raw: Raw | None, stamp_name: str, keeps: Keeps) -> Obs
     # A worker that puts back its memory may put back an old stamp, which says nothing of when.
     asked = entry.time
     newer = isinstance(later, datetime) and isinstance(asked, datetime) and later > asked
-    return Observation(Fate.SEEN if keeps(entry, raw) else Fate.OVERWRITTEN, entry, later if newer else None)
+    when = later if newer else None
+    if not keeps(entry, raw):
+        return Observation(Fate.OVERWRITTEN, entry, when)
+    return Observation(Fate.SEEN, entry, when, tuple(_lost_counts(entry, raw)))
+
+
+# What the console counts in the items of others, by its path in what entries watch.
+COUNTS = ("retryCount", "processing_metadata.retry_count")
+
+
+def _lost_counts(entry: Entry, raw: Raw) -> Iterator[str]:
+    for name in COUNTS:
+        wrote, now = read_number(entry.watch.get(name)), read_number(at(raw, tuple(name.split("."))))
+        if isinstance(wrote, Decimal) and not (isinstance(now, Decimal) and now >= wrote):
+            yield name

@@ -6,7 +6,9 @@ The audit entry's key, `action_id`, makes an action happen once: whoever repeats
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -22,7 +24,7 @@ from opsportal.operations.outcomes import Conflict, Done, Missing, OtherIntent, 
 from opsportal.operations.tables import audit_beside, jobs_beside
 from opsportal.operations.tags import Action
 
-__all__ = ["Conflict", "Done", "Missing", "OtherIntent", "Plan", "Refused", "Unknown", "act"]
+__all__ = ["Conflict", "Done", "Missing", "OtherIntent", "Plan", "Refused", "Unknown", "act", "dated"]
 
 # Two transactions that touch one item cancel each other; the second try usually finds the way free.
 ATTEMPTS = 4
@@ -53,6 +55,20 @@ class Plan:
 
 
 Decide = Callable[[Raw | None, datetime], Plan]
+
+
+# The time of an action that was made before: the demo's past is made of real actions.
+_dated: ContextVar[datetime | None] = ContextVar("dated", default=None)
+
+
+@contextmanager
+def dated(moment: datetime) -> Iterator[None]:
+    """Actions in this block bear that time, in their item and in their entry."""
+    token = _dated.set(moment)
+    try:
+        yield
+    finally:
+        _dated.reset(token)
 
 
 def act(
@@ -89,7 +105,7 @@ def _act(
             raise
         if done:
             return done
-        now = datetime.now(UTC)
+        now = _dated.get() or datetime.now(UTC)
         try:
             plan = decide(item, now)
             entry, operations = _transaction(action, target, by, reason, action_id, plan, item, now)

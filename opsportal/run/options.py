@@ -13,12 +13,12 @@ class RefusalError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What the environment asks for. ``engine``: "", "dynoxide", "moto" or "aws"."""
+    """What the environment asks for. ``engine``: "", "dynoxide", "moto" or "aws"; ``demo``: "0", "1" or "hostile"."""
 
     port: int
     engine_port: int | None
     data_dir: Path
-    demo: bool
+    demo: str
     simulate: bool
     engine: str
 
@@ -34,8 +34,8 @@ class Options:
             port=_port(environ, "PORT") or 8000,
             engine_port=_port(environ, "ENGINE_PORT"),
             data_dir=Path(environ.get("DATA_DIR") or BASE_DIR / ".data").resolve(),
-            demo=_flag(environ, "DEMO"),
-            simulate=_flag(environ, "SIMULATE"),
+            demo=_one_of(environ, "DEMO", ("1", "0", "hostile")),
+            simulate=_one_of(environ, "SIMULATE", ("1", "0")) == "1",
             engine=engine,
         )
 
@@ -49,8 +49,9 @@ def _port(environ: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _flag(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name, "") or "1"
-    if text not in ("0", "1"):
-        raise RefusalError(f"{name} is {text!r}; use 1 or 0.")
-    return text == "1"
+def _one_of(environ: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
+    """The first of the values where nothing is set."""
+    text = environ.get(name, "") or values[0]
+    if text not in values:
+        raise RefusalError(f"{name} is {text!r}; use {', '.join(values[:-1])} or {values[-1]}.")
+    return text

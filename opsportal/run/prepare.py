@@ -76,15 +76,16 @@ def make_demo_users(data_dir: Path, chosen: str) -> None:
     keep_secret(file, password)
 
 
-def load_demo_once(database: str) -> None:
+def load_demo_once(database: str, *, hostile: bool) -> None:
     """Fill the tables with demo data, once per engine database ("" is a volatile engine)."""
     from django.core.management import call_command
 
-    stamp = Path(database + LOADED_SUFFIX) if database else None
+    suffix = f"{LOADED_SUFFIX}-hostile" if hostile else LOADED_SUFFIX
+    stamp = Path(database + suffix) if database else None
     if stamp and stamp.exists():
         return
     say("Loading demo data ...")
-    call_command("load_demo")
+    call_command("load_demo", hostile=hostile)
     if stamp:
         stamp.touch()
 
@@ -101,12 +102,13 @@ def main() -> int:
             from opsportal.dynamo.plans import migrate
 
             said: list[str] = []
-            # Its demo data holds items that an index rejects, or that are in none, on purpose.
+            # The hostile demo data holds items that an index rejects, or that are in none, on purpose.
             if migrate(said.append, accept_index_rejects=True, accept_unlisted=True):
                 say("\n".join(said))
             make_demo_users(settings.DATA_DIR, os.environ.get("DEMO_PASSWORD", ""))
-            if os.environ.get("DEMO", "1") == "1":
-                load_demo_once(os.environ["OPSPORTAL_DEMO_DATABASE"])
+            demo = os.environ.get("DEMO") or "1"
+            if demo != "0":
+                load_demo_once(os.environ["OPSPORTAL_DEMO_DATABASE"], hostile=demo == "hostile")
     except ImproperlyConfigured as error:
         say(f"The settings refuse to start: {error}")
         return 1

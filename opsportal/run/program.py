@@ -29,6 +29,8 @@ from opsportal.supervisor import (
 LOG_BYTES = 5_000_000
 START_SECONDS = 60
 DATABASE = "dynamodb.sqlite3"
+# With the hostile items go programs that overwrite what people did, and that write in their own way.
+HOSTILE_PROGRAMS = ("--overwrite-rate", "0.1", "--foreign-rate", "0.05")
 
 
 def say(text: str) -> None:
@@ -99,7 +101,8 @@ def start(options: Options, port: socket.socket) -> int:
         supervisor.start("The worker", [*manage, "worker"], grace=5, log=log, env=environ)
         if engine and options.simulate:
             log = fresh_log(logs / "simulator.log")
-            supervisor.start("The simulator", [*manage, "simulate"], grace=5, log=log, env=environ)
+            odd = HOSTILE_PROGRAMS if options.demo == "hostile" else ()
+            supervisor.start("The simulator", [*manage, "simulate", *odd], grace=5, log=log, env=environ)
         say(banner(options, engine, running_queues))
         return supervisor.run()
     except StoppedError:

@@ -3,7 +3,7 @@
 DynamoDB publishes nothing of the kind, and an item that nobody works on causes no error anywhere. With PUBLISH_AGES
 the worker puts ``OldestUnfinishedSeconds`` into CloudWatch's namespace ``OpsPortal`` once a minute, by the dimension
 ``TableName``: 0 when everything is finished, and nothing at all when nobody looks, which is an alarm too. It costs
-one Query of one key for each unfinished status.
+one Query of one key for each unfinished status, and the minute's sample, which the pages have anyway.
 
 Which items are unfinished the apps say, by `register`. What was created more than 30 days ago is past an operator's
 care, as it is for the overview; a time that can't be read is passed over.
@@ -19,12 +19,13 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from opsportal.aws import ServiceTrouble, asking, is_emulated, service
-from opsportal.dynamo import clients
-from opsportal.dynamo.attributes import read_time
+from opsportal.dynamo import clients, samples
+from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.errors import DynamoError, translated
 from opsportal.dynamo.expressions import Clause, Expressions
 from opsportal.dynamo.partitions import Partitions
-from opsportal.dynamo.tables import Binding, Index, binding
+from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.tables import Binding, Index
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +41,21 @@ MOST_READ = 5
 class Watched:
     """A table whose items come to an end; the app registers it.
 
-    `index`: the one keyed by status and time of creation, as deployed, or None. `statuses`: those that its
-    items have. `finished`: the statuses, in lower case, that nothing follows. Both may raise `DynamoError`.
+    `statuses`: those that its items have; it may raise `DynamoError`. `finished`: the statuses, in lower case, that
+    nothing follows.
     """
 
-    logical: str
-    index: Callable[[], Index | None]
+    sampled: Sampled
     statuses: Callable[[], Partitions]
     finished: Callable[[], frozenset[str]]
 
     @property
+    def logical(self) -> str:
+        return self.sampled.logical
+
+    @property
     def table(self) -> Binding:
-        return binding(self.logical)
+        return self.sampled.table
 
 
 _watched: dict[str, Watched] = {}
@@ -65,19 +69,29 @@ def watched_tables() -> list[Watched]:
     return list(_watched.values())
 
 
-def oldest(watched: Watched, now: datetime) -> float | None:
-    """The seconds since the oldest unfinished item was created; 0 when there is none, None without an index.
+def oldest(watched: Watched, now: datetime) -> float:
+    """The seconds since the oldest unfinished item was created; 0 when there is none.
 
-    Raises `DynamoError`.
+    By the index, and what is in none by the minute's sample, where the role may take it. Raises `DynamoError`.
     """
-    index = watched.index()
-    if index is None:
-        return None
-    finished = watched.finished()
-    unfinished = [
-        status for status in watched.statuses().values if status and status.strip().lower() not in finished
+    sample, index = samples.of(watched.sampled), watched.sampled.found().index
+    if index is None and sample.failed and not sample.at:
+        raise sample.failed
+    earliest, finished = now - timedelta(days=CARE_DAYS), watched.finished()
+
+    def is_open(status: str) -> bool:
+        return status.strip().lower() not in finished
+
+    ages = [
+        max((now - row.at).total_seconds(), 0.0)
+        for row in sample.outside(index)
+        if not row.undated
+        and row.at >= earliest
+        and is_open(str(read_text(row.item.get(watched.sampled.status)) or ""))
     ]
-    ages = (_age(watched.table, index, status, now) for status in unfinished)
+    if index:
+        unfinished = [status for status in watched.statuses().values if status and is_open(status)]
+        ages += [_age(watched.table, index, status, now) for status in unfinished]
     return max(ages, default=0.0)
 
 
@@ -132,8 +146,6 @@ def _publish(watched: Watched) -> str:
             if is_emulated(table):
                 return "unknown here: there is no CloudWatch beside an emulator"
         seconds = oldest(watched, now)
-        if seconds is None:
-            return "the table has no index by status and time of creation"
         with asking(action, table.region):
             service("cloudwatch", table.region).put_metric_data(
                 Namespace=NAMESPACE,

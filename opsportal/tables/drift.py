@@ -108,7 +108,7 @@ def _indexes(table: Binding, found: Deployed) -> Iterator[Point]:
     flaws = index_flaws(table, found)
     for index in table.spec.indexes:
         of_index = [flaw for flaw in flaws if flaw.index == index]
-        deployed = used_for(found, index)
+        deployed = used_for(table, found, index)
         for flaw in of_index:
             if flaw.missing and index.optional:
                 absent = f"absent, and optional. {flaw.consequence} To add it: {flaw.fix}"
@@ -121,7 +121,7 @@ def _indexes(table: Binding, found: Deployed) -> Iterator[Point]:
 
 
 def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
-    used = {deployed.name for index in table.spec.indexes if (deployed := used_for(found, index))}
+    used = {deployed.name for index in table.spec.indexes if (deployed := used_for(table, found, index))}
     for index in found.indexes:
         if index.name not in used:
             mend = "The console does not read it; each write to the table pays for it."

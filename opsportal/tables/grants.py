@@ -9,6 +9,7 @@ from django.conf import settings
 from opsportal.aws import partition_of, queue_region
 from opsportal.dynamo.descriptions import Description
 from opsportal.dynamo.migrations import LEDGER
+from opsportal.dynamo.structure import used_for
 from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
 from opsportal.environments import is_strict
 from opsportal.operations.tables import AUDIT, JOBS
@@ -102,7 +103,7 @@ class Place:
 def places_of(feature: Feature, found: Found = {}, named: tuple[str, ...] = ()) -> list[Place]:  # noqa: B006
     """Where the settings have the targets of `feature`.
 
-    With `found`, an optional index is the one that the table has for that key, or left out where it has none.
+    With `found`, an index is the one that the table has for that key; an optional one is left out where it has none.
     `named`: the tables of other programs that a `managing` feature is meant for outside development.
     """
     places: dict[str, Place] = {}
@@ -144,13 +145,12 @@ def tables_of(target: Target) -> list[Binding]:
 
 def _index(name: str, table: Binding, found: Description | None) -> str | None:
     declared = next((index for index in table.spec.indexes if index.name == name), None)
-    if declared is None or not declared.optional or found is None:
+    if declared is None or found is None:
         return name
     # It may have any name; while it is being built it is not used yet, but it will be.
-    keys = declared.hash_key, declared.range_key
-    built = [index.name for index in found.indexes if (index.hash_key, index.range_key) == keys]
-    usable = found.index_on(*keys)
-    return usable.name if usable else built[0] if built else None
+    if deployed := used_for(table, found, declared):
+        return deployed.name
+    return None if declared.optional else name  # which may be added later
 
 
 def table_arn(table: Binding) -> str:

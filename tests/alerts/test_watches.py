@@ -13,6 +13,7 @@ from opsportal.alerts.evaluation import evaluate_next, look_for
 from opsportal.alerts.models import Firing, Rule
 from tests.factories import MISSING, agent, ago, delete, naive, put, request, step, workflow, zulu
 from tests.iam import declared, judged
+from tests.samples import next_minute
 
 RuleOf = Callable[..., Rule]
 pytestmark = [pytest.mark.django_db, pytest.mark.no_moto]
@@ -107,10 +108,10 @@ def test_without_an_index_a_part_is_looked_at_and_said_so(
         failed_workflow("y", createdAt=MISSING),
     )
     assert evaluated() == {"w": "firing", "y": "firing", "": "firing"}
-    monkeypatch.setattr("opsportal.dynamo.pages.EVALUATED_PER_CALL", 1)
-    monkeypatch.setattr("opsportal.dynamo.pages.SEARCH_CALLS", 1)
+    monkeypatch.setattr("opsportal.dynamo.sampling.MAX_ROWS", 1)
     delete(table, "w")
     put(table, workflow("y", overallStatus="processing"))
+    next_minute()
     # Of a part nothing follows for what is not in it; each is looked at by its key.
     assert evaluated()["w"] == "resolved"
     assert Firing.objects.get(subject="").state == "firing"

@@ -46,6 +46,7 @@ def test_a_cancel_says_what_was_written_and_where_the_item_is(table: Any, progra
         "actor_id": actor(entry)[1],
         "at": entry["at"]["S"],
         "reason": "wrong keywords",
+        "note": None,
         "url": "/api/requests/req-1",
     }
     assert not replayed(answer)

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.demo import agents, malformed, requests, workflows
+from opsportal.demo import agents, requests
+from opsportal.demo.hostile import malformed, oddities, samples
 from opsportal.demo.place import attribute_values
 from opsportal.dynamo.tables import Binding
 from tests import factories
@@ -24,18 +25,23 @@ def every_kind(tables: dict[str, Binding]) -> None:
     now = datetime.now(UTC)
     key = {name: table.key for name, table in tables.items()}
     # A few of each: axe takes its time for every row.
-    built = workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now)
+    built = oddities.workflows(key["workflows"], settings.WORKFLOW_STEPS, now)
     made = {
         "workflows": [
             *(workflow for workflow in built if workflow[key["workflows"]] in WORKFLOWS),
             *malformed.workflows(key["workflows"], now),
         ],
         "requests": [
-            *requests.build(key["requests"], now)[:6],
+            samples.request(key["requests"]),
+            *(made.item for made in requests.build(key["requests"], now)[-6:-1]),
             *malformed.requests(key["requests"], now),
         ],
         "request_logs": malformed.request_logs(key["request_logs"], RUNNING, now),
-        "agents": [*agents.build(key["agents"], now), *malformed.agents(key["agents"], now)],
+        "agents": [
+            *agents.build(key["agents"], now),
+            *oddities.agents(key["agents"], now),
+            *malformed.agents(key["agents"], now),
+        ],
     }
     for name, items in made.items():
         # Hard to look at are the longest of the hard keys and markup; all of them are in tests/console.

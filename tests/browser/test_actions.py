@@ -459,7 +459,7 @@ def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purg
     dialog = press(page, "workflow:retry")
     choice = dialog.get_by_label("What runs again")
     expect(choice).to_be_focused()
-    expect(choice.locator("option:checked")).to_contain_text("From the first failed step on")
+    expect(choice.locator("option:checked")).to_have_text("From Trade extraction on (error)")
     confirm(page, "Retry the workflow")
     fate(page, "requested", "Retry requested by operator")
     item = read(tables["workflows"], "w-1")

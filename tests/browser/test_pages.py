@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from opsportal.accounts.models import SavedView
 from opsportal.console.converters import quote_key
-from opsportal.demo.malformed import HARD_KEYS
+from opsportal.demo.hostile.malformed import HARD_KEYS
 from tests import factories
 from tests.browser import stock
 from tests.browser.conftest import NARROW, SHELL, WIDE, too_wide
@@ -119,7 +119,7 @@ def test_every_page_of_every_kind_of_item_is_clean(
         "/requests/?sort=priority", running, f"{running}logs/", f"{running}logs/?level=CRITICAL", "/requests/bad-types/",
         "/requests/bad-text/?tab=results", "/requests/bad-config/?tab=config", "/requests/bad-history/?tab=history",
         "/requests/never-was/logs/", "/requests/?cursor=broken",
-        "/agents/", "/agents/fitness-core-agent/", "/agents/bad-types/", "/agents/fleet/",
+        "/agents/", "/agents/trade-matching-agent/", "/agents/bad-types/", "/agents/fleet/",
         "/workflows/steps/pdfAdapter/?success=0.98&fastest_ms=300&slowest_ms=2000", "/accounts/views/",
     ):  # fmt: skip
         found += look(path)

@@ -9,7 +9,7 @@ from django.core.cache import caches
 from opsportal.console.panels import tiles
 from opsportal.dynamo import clients, partitions
 from opsportal.dynamo.partitions import Count
-from tests.factories import Raw, agent, ago, naive, put, request, step, workflow, zulu
+from tests.factories import MISSING, Raw, agent, ago, naive, put, request, step, workflow, zulu
 from tests.pages import Page, poll, visit
 from tests.trouble import denied, kinds, trouble
 
@@ -250,12 +250,18 @@ def test_quiet_tables_say_that_all_is_well(tables: Any, client_for: Any) -> None
         assert charts(panel) == {}
 
 
-def test_without_its_index_the_workflow_table_is_not_counted(
+def test_without_its_index_the_workflow_table_is_counted_from_the_sample(
     tables_without_index: Any, client_for: Any
 ) -> None:
-    put(tables_without_index["workflows"], workflow("w"))
+    put(
+        tables_without_index["workflows"],
+        workflow("w"),
+        workflow("bare", createdAt=MISSING, lastUpdated=MISSING),
+    )
     panel = visit(client_for("viewer"), "/panels/workflows/")
-    assert "counting it would read all of it" in panel.words
+    assert figures(panel)["processing"] == "2"
+    assert "no index on overallStatus and createdAt" in panel.words
+    assert "With the minute's sample: " in panel.words
     assert panel.response.wsgi_request.spending.operations == ["DescribeTable"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from opsportal.console import figures, trends
 from opsportal.console.trends import Trends, between
 from opsportal.dynamo.attributes import Malformed
-from opsportal.dynamo.partitions import Newest
+from opsportal.dynamo.partitions import Newest, recent_of
 
 NOW = datetime(2026, 11, 20, 14, 2, 11, tzinfo=UTC)
 
@@ -22,9 +22,11 @@ def rows(*minutes: float, more: bool = False, took: int = 10) -> Newest:
 
 
 def trends_of(window: timedelta, **found: Newest) -> Trends | None:
-    return trends.of(
-        found.items(), NOW - window, NOW, created="at", lasted=lambda row: Decimal(row["took"]["N"])
-    )
+    recent = [
+        (status, recent_of(newest, created="at", lasted=lambda row: Decimal(row["took"]["N"])))
+        for status, newest in found.items()
+    ]
+    return trends.of(recent, NOW - window, NOW)
 
 
 def drawn(window: timedelta = timedelta(hours=1), **found: Newest) -> Trends:

@@ -95,7 +95,7 @@ def test_a_retry_of_a_queued_request_is_taken_from_the_queue_and_done(
     until(task, lambda: status_of(world.requests, "r") == "processing")
     assert left_in(requests_queue) == 0
     until(task, lambda: status_of(world.requests, "r") == "completed")
-    assert item_of(world.requests, "r")["processing_metadata"]["M"]["worker_id"] == {"S": "sim_processor_004"}
+    assert item_of(world.requests, "r")["processing_metadata"]["M"]["worker_id"] == {"S": "sqs_processor_004"}
 
 
 def test_a_message_for_what_is_not_pending_or_is_not_there_is_taken_away(
@@ -192,7 +192,6 @@ def failed(tables: dict[str, Any], commands: Queue, monkeypatch: pytest.MonkeyPa
     world = world_of()
     world.pace = Pace(speed=2_000, failure_rate=1)
     with monkeypatch.context() as patched:
-        patched.setattr(orchestrators, "FOREIGN_SHARE", 0)
         patched.setattr(world.rng, "randrange", lambda *args: 2)
         exhaust(orchestrators.workflow(world, "s"))
     world.pace = Pace(speed=2_000, failure_rate=0)
@@ -298,8 +297,8 @@ def test_a_run_reads_its_queues(
     assert {item["processing_strategy"]["S"] for item in found.values()} == {"table", "sqs"}
     assert {item["status"]["S"] for item in found.values()} == {"completed"}
     for item in found.values():
-        number = int(item["processing_metadata"]["M"]["worker_id"]["S"].rpartition("_")[2])
-        assert (number > 3) == (item["processing_strategy"] == {"S": "sqs"})
+        worker = item["processing_metadata"]["M"]["worker_id"]["S"]
+        assert worker.startswith(f"{item['processing_strategy']['S']}_processor_")
     assert left_in(requests_queue) == left_in(commands) == 0
     assert item_of(tables["workflows"], "s")["overallStatus"]["S"] != "initializing"
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from opsportal.demo import requests
+from opsportal.demo import agents, batches, requests
 from opsportal.demo.place import attribute_values
+from opsportal.demo.roster import Roster
 from opsportal.demo.simulation import fill, heartbeats, orchestrators, population, workers
 from opsportal.demo.simulation.loop import Loop, Task
 from opsportal.demo.simulation.world import Pace, World
 from opsportal.demo.stamps import naive, zulu
+from opsportal.dynamo import calls
 from opsportal.dynamo.clients import client
 from opsportal.operations import entries
 from opsportal.operations.entries import Actor
@@ -31,13 +34,14 @@ from opsportal.operations.observation import observe
 from opsportal.supervisor import free_port
 from requests_app import actions
 from tests.demo.reading import item_of, items_of
+from tracking import actions as workflow_actions
 from tracking.writer import values
 
 # moto does not limit what an item grows to, and is slow enough to turn these runs into minutes.
 pytestmark = pytest.mark.no_moto
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FAST = {"speed": 2_000, "rate": 60_000, "overwrite_rate": 0.5, "seed": 4}
+FAST = {"speed": 2_000, "rate": 60_000, "overwrite_rate": 0.5, "foreign_rate": 0.1, "seed": 4}
 
 
 @pytest.fixture
@@ -114,11 +118,8 @@ def test_a_run_of_so_many_ends_with_all_of_them_finished(
     assert len(items_of(tables["agents"])) == 8
 
 
-def test_everything_fails_at_a_failure_rate_of_one(
-    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orchestrators, "FOREIGN_SHARE", 0)
-    call_command("simulate", workflows=3, requests=3, failure_rate=1, **FAST)
+def test_everything_fails_at_a_failure_rate_of_one(tables: dict[str, Any]) -> None:
+    call_command("simulate", workflows=3, requests=3, failure_rate=1, **FAST | {"foreign_rate": 0})
     for item in items_of(tables["workflows"]).values():
         assert item["overallStatus"] == {"S": "failed"}
         steps = [value["M"] for value in item.values() if "M" in value and "status" in value["M"]]
@@ -150,7 +151,9 @@ def test_a_signal_ends_a_run_at_once(tables: dict[str, Any], capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("engine_is_there", [True, False])
-def test_the_program_ends_soon_after_sigterm(tables: dict[str, Any], engine_is_there: bool) -> None:
+def test_the_program_ends_after_sigterm(
+    tables: dict[str, Any], tmp_path: Path, engine_is_there: bool
+) -> None:
     endpoint = tables["workflows"].endpoint if engine_is_there else f"http://127.0.0.1:{free_port()}"
     names = {f"DYNAMODB_{name.upper()}_TABLE": table.name for name, table in tables.items()}
     process = subprocess.Popen(
@@ -162,6 +165,7 @@ def test_the_program_ends_soon_after_sigterm(tables: dict[str, Any], engine_is_t
             "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
             "DJANGO_SETTINGS_MODULE": "opsportal.settings",
             "PYTHONUNBUFFERED": "1",
+            "DATA_DIR": str(tmp_path),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -171,30 +175,14 @@ def test_the_program_ends_soon_after_sigterm(tables: dict[str, Any], engine_is_t
         assert process.stdout
         assert process.stdout.readline().startswith("Simulating on")
         time.sleep(0.5)
-        began = time.monotonic()
         process.terminate()
-        rest = process.communicate(timeout=5)[0]
-        assert time.monotonic() - began < 3  # well below a second on a machine that is not busy
+        rest = process.communicate(timeout=30)[0]  # without a signal it goes on for ever
         assert process.returncode == 0
         assert rest.endswith("Stopped.\n")
         assert "Traceback" not in rest
     finally:
         process.kill()
         process.wait()
-
-
-def test_a_long_run_ends_what_was_abandoned_just_before_it_began(
-    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = tables["workflows"]
-    now = zulu(datetime.now(UTC))
-    put(table, {table.key: "sim-1", "overallStatus": "processing", "createdAt": now, "lastUpdated": now})
-    for module in ("run", "population"):
-        monkeypatch.setattr(
-            f"opsportal.demo.simulation.{module}.abandoned", lambda world: timedelta(seconds=0.5)
-        )
-    call_command("simulate", duration=1.5, rate=0)
-    assert status_of(table, "sim-1", "overallStatus") == "failed"
 
 
 def test_simulate_refuses_an_endpoint_that_is_not_this_machine(settings: Any) -> None:
@@ -218,23 +206,18 @@ def test_simulate_refuses_what_makes_no_sense(options: list[str]) -> None:
 
 
 def test_an_orchestrator_stops_at_the_next_step_when_its_workflow_is_cancelled(world: World) -> None:
-    orchestrators.FOREIGN_SHARE, share = 0, orchestrators.FOREIGN_SHARE
-    try:
-        world.running.add("sim-1")
-        task = orchestrators.workflow(world, "sim-1")
-        while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
-            next(task)
-        change(world.workflows, "sim-1", overallStatus="cancelled")
-        exhaust(task)
-    finally:
-        orchestrators.FOREIGN_SHARE = share
+    world.running.add("sim-1")
+    task = orchestrators.workflow(world, "sim-1")
+    while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
+        next(task)
+    change(world.workflows, "sim-1", overallStatus="cancelled")
+    exhaust(task)
     assert world.running == set()
     assert world.finished == {"workflows cancelled": 1}
     assert status_of(world.workflows, "sim-1", "overallStatus") == "cancelled"
 
 
-def test_a_workflow_that_is_purged_is_not_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators, "FOREIGN_SHARE", 0)
+def test_a_workflow_that_is_purged_is_not_made_again(world: World) -> None:
     task = orchestrators.workflow(world, "sim-1")
     next(task)
     table = world.workflows
@@ -244,8 +227,8 @@ def test_a_workflow_that_is_purged_is_not_made_again(world: World, monkeypatch: 
     assert item_of(table, "sim-1") == {}
 
 
-def test_some_writers_behave_as_foreign_ones_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrators, "FOREIGN_SHARE", 1)
+def test_some_writers_behave_as_foreign_ones_do(world: World) -> None:
+    world.pace = replace(world.pace, foreign_rate=1)
     exhaust(orchestrators.workflow(world, "sim-1"))
     item = item_of(world.workflows, "sim-1")
     assert item["overallStatus"] == {"S": "completed"}
@@ -293,16 +276,21 @@ def test_waiting_requests_come_by_priority_and_then_the_oldest_first(world: Worl
 
 def test_only_one_worker_gets_a_request(world: World) -> None:
     pending(world.requests, "r")
-    first, second = workers.Job(world, "r", "sim_processor_001"), workers.Job(world, "r", "sim_processor_002")
+    first, second = (
+        workers.Job(world, "r", "table_processor_001"),
+        workers.Job(world, "r", "table_processor_002"),
+    )
     assert answer_of(first.claim()) is True
     assert answer_of(second.claim()) is False
-    assert item_of(world.requests, "r")["processing_metadata"]["M"]["worker_id"] == {"S": "sim_processor_001"}
-    assert answer_of(workers.Job(world, "no such", "sim_processor_001").claim()) is False
+    assert item_of(world.requests, "r")["processing_metadata"]["M"]["worker_id"] == {
+        "S": "table_processor_001"
+    }
+    assert answer_of(workers.Job(world, "no such", "table_processor_001").claim()) is False
 
 
 def test_a_cancelled_request_is_left_cancelled(world: World) -> None:
     pending(world.requests, "r")
-    job = workers.Job(world, "r", "sim_processor_001")
+    job = workers.Job(world, "r", "table_processor_001")
     answer_of(job.claim())
     task = job.process()
     next(task)
@@ -319,7 +307,7 @@ def test_a_cancelled_request_is_left_cancelled(world: World) -> None:
 def test_a_forgetful_worker_overwrites_a_cancel_and_so_the_console_says(world: World) -> None:
     world.pace = Pace(speed=2_000, failure_rate=0, overwrite_rate=1)
     pending(world.requests, "r", extra="kept")
-    job = workers.Job(world, "r", "sim_processor_001")
+    job = workers.Job(world, "r", "table_processor_001")
     answer_of(job.claim())
     task = job.process()
     next(task)
@@ -341,7 +329,7 @@ def test_a_request_of_odd_shape_is_carried_to_its_end(world: World) -> None:
     pending(world.requests, "text", processing_metadata="none", errors="none", progress=[])
     pending(world.requests, "list", processing_metadata={"status_history": "none", "kept": 7})
     for ident in ("text", "list"):
-        job = workers.Job(world, ident, "sim_processor_001")
+        job = workers.Job(world, ident, "table_processor_001")
         assert answer_of(job.claim())
         exhaust(job.process())
         history = item_of(world.requests, ident)["processing_metadata"]["M"]["status_history"]["L"]
@@ -359,7 +347,7 @@ def test_a_failing_request_keeps_the_errors_it_had(world: World, overwrite_rate:
     pending(world.requests, "r", errors=["earlier"])
     pending(world.requests, "odd", errors={"code": 1})
     for ident in ("r", "odd"):
-        job = workers.Job(world, ident, "sim_processor_001")
+        job = workers.Job(world, ident, "table_processor_001")
         answer_of(job.claim())
         exhaust(job.process())
         assert status_of(world.requests, ident) == "failed"
@@ -407,9 +395,9 @@ def test_a_heartbeat_puts_back_the_whole_agent_as_the_registry_remembers_it(worl
 
 
 def test_the_registry_starts_from_what_is_stored(world: World) -> None:
-    put(world.agents, {world.agents.key: "fitness-core-agent", "name": "Stored", "extra": "kept"})
+    put(world.agents, {world.agents.key: agents.FIRST, "name": "Stored", "extra": "kept"})
     next(heartbeats.beat(world, 0))
-    assert item_of(world.agents, "fitness-core-agent")["extra"] == {"S": "kept"}
+    assert item_of(world.agents, agents.FIRST)["extra"] == {"S": "kept"}
 
 
 def test_an_operational_agent_keeps_its_own_form(world: World) -> None:
@@ -440,53 +428,131 @@ def test_the_oldest_finished_request_and_its_log_make_room(world: World) -> None
 
 
 def test_a_run_keeps_no_more_than_its_bound(tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsportal.demo.simulation.run.MOST_WORKFLOWS", 4)
-    monkeypatch.setattr("opsportal.demo.simulation.run.MOST_REQUESTS", 3)
+    monkeypatch.setattr("opsportal.demo.simulation.run.MAX_WORKFLOWS", 4)
+    monkeypatch.setattr("opsportal.demo.simulation.run.MAX_REQUESTS", 3)
     call_command("simulate", duration=1, speed=3_000, rate=3_000, seed=2)
     assert 1 <= len(items_of(tables["workflows"])) <= 4
     assert 1 <= len(items_of(tables["requests"])) <= 3
 
 
-def test_what_a_dead_simulator_left_is_ended_and_counted(world: World) -> None:
-    old, fresh = world.now() - timedelta(minutes=5), world.now()
+def test_a_new_simulator_goes_on_with_what_is_fresh_and_ends_what_is_old(world: World) -> None:
+    """By the roster alone: what is not in it is another program's."""
+    old, fresh = world.now() - timedelta(minutes=15), world.now() - timedelta(seconds=20)
+    running = {"status": "in-progress", "activity": "at work"}
     for name, moment, status in (
-        ("sim-old", old, "processing"),
-        ("sim-fresh", fresh, "processing"),
-        ("sim-cancelled", old, "cancelled"),
+        ("old", old, "processing"),
+        ("fresh", fresh, "processing"),
+        ("cancelled", old, "cancelled"),
         ("theirs", old, "processing"),
     ):
         stamps = {"createdAt": zulu(moment), "lastUpdated": zulu(moment)}
-        put(world.workflows, {world.workflows.key: name, "overallStatus": status, **stamps})
-    worked = {"worker_id": "sim_processor_001"}
-    pending(world.requests, "old", status="executing", updated_at=naive(old), processing_metadata=worked)
-    pending(world.requests, "fresh", status="executing", updated_at=naive(fresh), processing_metadata=worked)
-    pending(world.requests, "theirs", status="executing", updated_at=naive(old))
-    pending(
-        world.requests,
-        "own",
-        status="processing",
-        updated_at=naive(old),
-        processing_metadata={"simulated": True},
-    )
-    workflows = population.Population(world, world.workflows, 3)
-    made = population.Population(world, world.requests, 2)
-    exhaust(population.recover(world, workflows, made))
-    assert {key: item["overallStatus"]["S"] for key, item in items_of(world.workflows).items()} == {
-        "sim-old": "failed",
-        "sim-fresh": "processing",
-        "sim-cancelled": "cancelled",
+        steps = {"pdfAdapter": {"status": "success", "activity": "kept"}, "tradeExtraction": running}
+        put(world.workflows, {world.workflows.key: name, "overallStatus": status, **stamps, **steps})
+    for name, moment, status in (
+        ("old", old, "executing"),
+        ("fresh", fresh, "executing"),
+        ("waits", old, "pending"),
+        ("theirs", old, "executing"),
+    ):
+        at = requests.progress("content_extraction", 60, 31, 12, 1, moment)
+        stamps = {"updated_at": naive(moment), "started_at": naive(moment), "progress": at}
+        pending(world.requests, name, status=status, **stamps)
+    roster = Roster.read()
+    roster.add("workflows", ["gone", "old", "fresh", "cancelled"])
+    roster.add("requests", ["gone", "old", "fresh", "waits"])
+    roster.save()
+
+    kept = Roster.read()
+    started: list[Task] = []
+    for table in (world.workflows, world.requests):
+        exhaust(population.recover(population.Population(world, table, 9, kept), started.append))
+    for task in started:
+        exhaust(task)
+    workflows = items_of(world.workflows)
+    assert {key: item["overallStatus"]["S"] for key, item in workflows.items()} == {
+        "old": "failed",
+        "fresh": "completed",
+        "cancelled": "cancelled",
         "theirs": "processing",
     }
-    assert {key: item["status"]["S"] for key, item in items_of(world.requests).items()} == {
+    assert workflows["fresh"]["pdfAdapter"]["M"]["activity"] == {"S": "kept"}  # is not worked again
+    assert workflows["old"]["tradeExtraction"]["M"]["error"] == {"S": orchestrators.INTERRUPTED}
+    found = items_of(world.requests)
+    assert {key: item["status"]["S"] for key, item in found.items()} == {
         "old": "failed",
-        "fresh": "executing",
+        "fresh": "completed",
+        "waits": "pending",
         "theirs": "executing",
-        "own": "failed",
     }
-    assert answer_of(workflows.room())  # all three are counted: one of the two finished ones has gone
-    assert len(items_of(world.workflows)) == 3
-    assert answer_of(made.room())
-    assert "own" in items_of(world.requests)
+    assert found["fresh"]["progress"]["M"]["urls_found"] == {"N": "31"}  # goes on from there
+    assert list(kept.of("workflows")) == ["old", "fresh", "cancelled"]  # what is gone is forgotten
+
+
+def test_a_simulator_starts_without_a_scan_and_reads_no_more_for_a_full_table(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tables["workflows"]
+    now = zulu(datetime.now(UTC))
+    items = [
+        {table.key: f"theirs-{number}", "overallStatus": "processing", "createdAt": now, "lastUpdated": now}
+        for number in range(150)
+    ]
+    sum(batches.put(table, items))
+    asked: list[str] = []
+    calls.watch(lambda call: asked.append(call.operation))
+    call_command("simulate", duration=0.5, rate=0)
+    assert "Scan" not in asked
+    assert asked.count("BatchGetItem") == 0  # its roster is empty
+    assert {item["overallStatus"]["S"] for item in items_of(table).values()} == {"processing"}
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[1]", '{"t": 5}', '{"t": [1, "a"]}'])
+def test_a_roster_that_cannot_be_read_is_begun_anew(settings: Any, text: str) -> None:
+    (settings.DATA_DIR / "simulator.json").write_text(text)
+    roster = Roster.read()
+    assert roster.of("workflows") == {}
+    roster.add("workflows", ["a", "b", "a"])
+    roster.save()
+    assert list(Roster.read().of("workflows")) == ["a", "b"]
+    settings.DATA_DIR.joinpath("file").touch()
+    Roster(settings.DATA_DIR / "file" / "no-folder").save()  # is said in the log, and ends nothing
+
+
+def test_a_cancel_during_a_long_step_is_seen_within_seconds(world: World) -> None:
+    world.pace = Pace(speed=1, failure_rate=0)
+    task = orchestrators.workflow(world, "sim-1")
+    while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
+        assert next(task) <= 2
+    who = Actor("olga", "operator", "user:1001")
+    done = workflow_actions.cancel("sim-1", by=who, reason="", action_id=entries.new_action_id())
+    time.sleep(0.002)
+    assert sum(task) <= 2
+    assert world.finished == {"workflows cancelled": 1}
+    item = item_of(world.workflows, "sim-1")
+    assert item["overallStatus"] == {"S": "cancelled"}
+    assert observe(done.entry, item, "lastUpdated", workflow_actions.keeps).fate == "seen"
+
+    pending(world.requests, "r")
+    job = workers.Job(world, "r", "table_processor_001")
+    answer_of(job.claim())
+    task = job.process()
+    while item_of(world.requests, "r")["status"]["S"] != "executing":
+        next(task)
+    change(world.requests, "r", status="cancelled")
+    assert sum(task) <= 2
+    assert world.finished["requests stopped"] == 1
+
+
+def test_a_workflow_that_is_retried_while_it_runs_has_one_orchestrator(world: World) -> None:
+    world.pace = Pace(speed=1, failure_rate=0)
+    first = orchestrators.workflow(world, "sim-1")
+    while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
+        next(first)
+    second = orchestrators.again(world, "sim-1")
+    next(second)
+    assert sum(first) <= 4
+    exhaust(second)
+    assert status_of(world.workflows, "sim-1", "overallStatus") == "completed"
 
 
 # --- Patience, and the loop ----------------------------------------------------------------------------
@@ -575,7 +641,7 @@ def test_filling_puts_what_was_left_unprocessed_too(
     said: list[str] = []
     table = tables["workflows"]
     leaving = Leaving(client(table.region, table.endpoint))
-    monkeypatch.setattr(fill.clients, "client", lambda *args, **options: leaving)
+    monkeypatch.setattr(batches.clients, "client", lambda *args, **options: leaving)
     items = list(fill.finished_workflows(table.key, 60, datetime.now(UTC), 1, 0.1))
     assert fill.fill(table, items, said.append) == 60
     assert said[0].endswith("written")

@@ -43,3 +43,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(spending, "time", clock)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def _no_sample_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests ask about migrations; what migrate offers after them is in tests/demo."""
+    from opsportal.tables.commands import seed
+
+    monkeypatch.setattr(seed, "offer", lambda console: None)

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from io import StringIO
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.ledger import Entry, RolledBackMeanwhile, ledger_of
 from opsportal.dynamo.plans import carry_out, migrate, plan
 from opsportal.dynamo.tables import Binding, bindings, own_table
-from opsportal.management.commands import load_demo
 from opsportal.operations.tables import AUDIT
 from opsportal.run import prepare
 from opsportal.tables.commands import Console
@@ -665,18 +662,3 @@ def test_recovery_that_is_on_reaches_from_one_moment_to_another(
         assert recovery.earliest
     else:
         assert str(recovery) == "unknown here"
-
-
-def test_seed_is_load_demo_in_development_only(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = SimpleNamespace(table=bindings()[0], added=3, present=2)
-    times: list[datetime] = []
-    monkeypatch.setattr(load_demo, "load", lambda now: times.append(now) or [loaded])
-    settings.OPSPORTAL_ENV = "qa"
-    with pytest.raises(CommandError, match="Sample data is for dev and local; OPSPORTAL_ENV is qa"):
-        call_command("dynamo", "seed")
-    assert times == []
-    settings.OPSPORTAL_ENV = "dev"
-    out = StringIO()
-    call_command("dynamo", "seed", stdout=out)
-    assert out.getvalue() == f"{loaded.table.name}: 3 added, 2 already there\n"
-    assert len(times) == 1

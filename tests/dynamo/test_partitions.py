@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
 from opsportal.dynamo import partitions as module
-from opsportal.dynamo.errors import IndexMissing, Throttled
+from opsportal.dynamo.errors import IndexMissing, TableMissing
 from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.partitions import Count, newest, pairs, partitions
 from opsportal.dynamo.spending import request_budget
@@ -116,10 +117,17 @@ def test_without_the_permission_to_scan_the_known_values_stay_with_the_reason(
     assert fake.operations == ["Scan"]  # the refusal is remembered too
 
 
-def test_other_trouble_is_raised_and_not_remembered(fake: FakeDynamo, requests_table: Binding) -> None:
+def test_what_is_throttled_leaves_the_known_ones_and_other_trouble_is_raised(
+    fake: FakeDynamo, requests_table: Binding
+) -> None:
     index = requests_table.spec.index("status-index")
     fake.says(error("ThrottlingException", "slow down"))
-    with pytest.raises(Throttled):
+    found = partitions(requests_table, index, STATUSES)
+    assert (found.values, found.complete) == (STATUSES, False)
+    assert "gets more requests than it is allowed to serve" in found.reason
+    caches["process"].clear()
+    fake.says(error("ResourceNotFoundException", "Requested resource not found"))
+    with pytest.raises(TableMissing):
         partitions(requests_table, index, STATUSES)
     fake.says(Answer({"Items": []}))
     assert partitions(requests_table, index, STATUSES).complete

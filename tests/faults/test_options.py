@@ -12,7 +12,8 @@ from opsportal.run.program import fresh_log
 
 
 def test_everything_has_a_default() -> None:
-    assert Options.read({}) == Options(8000, None, BASE_DIR / ".data", demo=True, simulate=True, engine="")
+    assert Options.read({}) == Options(8000, None, BASE_DIR / ".data", demo="1", simulate=True, engine="")
+    assert Options.read({"DEMO": "hostile"}).demo == "hostile"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_everything_has_a_default() -> None:
         ("PORT", "http", "PORT is 'http'; use a number from 1 to 65535."),
         ("PORT", "70000", "PORT is '70000'; use a number from 1 to 65535."),
         ("ENGINE_PORT", "0", "ENGINE_PORT is '0'; use a number from 1 to 65535."),
-        ("DEMO", "yes", "DEMO is 'yes'; use 1 or 0."),
+        ("DEMO", "yes", "DEMO is 'yes'; use 1, 0 or hostile."),
         ("SIMULATE", "2", "SIMULATE is '2'; use 1 or 0."),
         ("OPSPORTAL_ENGINE", "mysql", "OPSPORTAL_ENGINE is 'mysql'; use dynoxide, moto or aws."),
     ],

@@ -349,7 +349,7 @@ def test_the_declared_status_is_written_where_and_how_the_item_has_it(
         ("activate", agent(status={"S": "Active"}), "active already"),
         ("deactivate", operational(deployment_status={"S": "INACTIVE"}), "inactive already"),
         ("purge", agent(), "It is active; deactivate it first"),
-        ("purge", operational(deployment_status={"S": "DRAINING"}), "It is draining; deactivate it first"),
+        ("purge", operational(deployment_status={"S": "DRAINING"}), "It is DRAINING; deactivate it first"),
         ("purge", {}, "without a status"),
     ],
 )

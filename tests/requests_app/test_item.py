@@ -1,12 +1,15 @@
 """One request: what its page makes of the documented item, and of what deployed writers leave."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
+from opsportal.alerts.watches import Question
 from opsportal.dynamo import clients
+from requests_app import watches
 from tests.cases import each
 from tests.factories import MISSING, Typed, ago, naive, put, request
 from tests.pages import Page, poll, visit
@@ -214,6 +217,57 @@ def test_contradictions_are_findings(shown: Any) -> None:
 
 
 @pytest.mark.no_moto
+@pytest.mark.no_moto
+def test_the_status_message_of_a_failed_request_is_its_error(
+    shown: Any, tables: Any, client_for: Any
+) -> None:
+    """Some writers set it alone, and never `errors`."""
+    client, at = client_for("viewer"), naive(ago(minutes=1))
+    says = "Rate limit\nof the source <b>exceeded</b>"
+    for status, errors, message, error in (
+        ("FAILED", [], says, says),
+        ("failed", MISSING, says, says),
+        ("error", None, says, says),
+        ("failed", ["", "  "], says, says),
+        ("failed", ["first", "second"], says, "first"),
+        ("failed", [], Typed(N="429"), "429"),
+        ("completed", [], says, None),
+        ("processing", [], says, None),
+        ("failed", [], "  ", None),
+        ("failed", [], None, None),
+    ):
+        caches["process"].clear()  # statuses that were seen
+        page = shown(request("r", status=status, errors=errors, status_message=message, completed_at=at))
+        panels = page.root.all("section", aria_label="Errors")
+        assert (panels[0].one("pre").text if panels else None) == error
+        assert ("no_error" in page.findings) == (status.lower() == "failed" and error is None)
+        # Said once: where it is the error it is not the subtitle too.
+        assert page.words.count("Rate limit") == (message == says)
+        document = client.get("/api/requests/r").json()
+        assert document["error"] == error
+        (row,) = client.get("/api/requests?range=all").json()["items"]
+        assert row["error"] == error
+        listed = visit(client, "/requests/?range=all").rows[0].one("td", class_="is-error").words
+        assert listed == ("" if error is None else "Rate limit…" if error == says else error)
+        question = Question(now=datetime.now(UTC), baseline=ago(days=1), window=timedelta(days=1))
+        facts = watches.failed(question).facts
+        assert [fact.error for fact in facts] == (
+            [] if status in ("completed", "processing") else [error or ""]
+        )
+
+
+@pytest.mark.no_moto
+def test_what_runs_again_after_its_end_took_no_time_yet(shown: Any, tables: Any, client_for: Any) -> None:
+    """A cancel set its end, and a worker that updates single attributes goes on with it."""
+    times = {"started_at": naive(ago(minutes=5)), "completed_at": naive(ago(minutes=1))}
+    shown(request("r", status="processing", **times))
+    row = visit(client_for("viewer"), "/requests/?range=all").rows[0]
+    assert row.one("td", data_label="Duration").words == "—"
+    shown(request("r", status="cancelled", **times))
+    row = visit(client_for("viewer"), "/requests/?range=all").rows[0]
+    assert row.one("td", data_label="Duration").words == "4 m 0 s"
+
+
 def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any) -> None:
     item = request(
         "bad-types", request_type=["x"], config="none", progress=[], errors="one text, not a list",

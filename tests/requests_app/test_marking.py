@@ -90,7 +90,7 @@ def test_only_what_is_no_end_can_be_marked(tables: dict[str, Any], settings: Any
         put(table, request_item(status=status))
         before = dump(tables)
         for verb, becomes in VERBS.items():
-            sentence = f"It is {status.strip().lower()}; only what is not finished can be marked {becomes}"
+            sentence = f"It is {status.strip()}; only what is not finished can be marked {becomes}"
             with pytest.raises(Conflict, match=sentence):
                 do(verb)
         assert dump(tables) == before

@@ -16,6 +16,8 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations import worker
 from opsportal.tables import ages
 from opsportal.tables.ages import oldest
+from tests import factories
+from tests.samples import next_minute
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -82,8 +84,17 @@ def test_a_clock_that_is_ahead_makes_no_negative_age(tables: dict[str, Binding])
     assert oldest(watched("requests"), NOW) == 0
 
 
-def test_without_the_optional_index_there_is_no_age(tables_without_index: dict[str, Binding]) -> None:
-    assert oldest(watched("workflows"), NOW) is None
+def test_what_is_in_no_index_has_an_age_too(tables_without_index: dict[str, Binding]) -> None:
+    put(tables_without_index["workflows"], "w", "processing", ago(hours=2))
+    put(tables_without_index["workflows"], "done", "completed", ago(hours=9))
+    assert oldest(watched("workflows"), NOW) == 2 * 3600
+    requests = tables_without_index["requests"]
+    put(requests, "indexed", "pending", ago(hours=1))
+    assert oldest(watched("requests"), NOW) == 3600
+    item = {"request_id": "outside", "status": "pending", "updated_at": f"{ago(hours=3):%Y-%m-%dT%H:%M:%S}"}
+    factories.put(requests, factories.raw(item))
+    next_minute()
+    assert oldest(watched("requests"), NOW) == 3 * 3600
 
 
 def test_a_look_costs_one_query_for_each_unfinished_status(tables: dict[str, Binding]) -> None:
@@ -175,7 +186,7 @@ def test_trouble_is_logged_once_and_holds_nothing_up(
     ]
 
 
-@pytest.mark.parametrize("why", ["no CloudWatch beside an emulator", "no index", "no table"])
+@pytest.mark.parametrize("why", ["no CloudWatch beside an emulator", "no table"])
 def test_what_keeps_it_from_publishing_is_said(
     why: str, tables_without_index: dict[str, Binding], settings: Any, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -526,7 +526,8 @@ def test_what_slows_lists_down_is_a_finding_with_what_it_means(dynamo: FakeDynam
     )
     assert (workflows.state, workflows.what[:10]) == (FAIL, "workflows:")
     assert (
-        "Whether it has the index overallStatus-createdAt-index can't be known. Without it" in workflows.why
+        "under another name than overallStatus-createdAt-index can't be known. Without it the console"
+        in workflows.why
     )
     assert "dynamodb:DescribeTable" in workflows.statement
     assert {finding.state for finding in others} == {NOTE}

@@ -85,10 +85,13 @@ def test_a_workflow_table_without_the_optional_index_is_right(at: Deployments) -
     assert index.deployed.endswith("python manage.py dynamo migrate --table workflows --add-indexes")
 
 
-def test_an_optional_index_of_another_name_is_the_index(at: Deployments) -> None:
-    table = binding("workflows")
-    at.deploy(table, lambda request: request["GlobalSecondaryIndexes"][0].update(IndexName="by-status"))
+@pytest.mark.parametrize("logical", ["workflows", "request_logs"])
+def test_an_index_of_another_name_is_the_index(at: Deployments, logical: str) -> None:
+    table = binding(logical)
+    at.deploy(table, lambda request: request["GlobalSecondaryIndexes"][0].update(IndexName="theirs"))
     assert told(table) == []
+    (index,) = [point for point in points(table, deployed(table)) if point.point.startswith("index ")]
+    assert index.deployed.endswith(", under the name theirs")
 
 
 def other_range(request: Request) -> None:

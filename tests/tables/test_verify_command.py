@@ -104,7 +104,7 @@ def test_a_missing_table_is_found_by_its_other_spelling(at: Deployments) -> None
 def test_a_missing_table_that_is_nowhere_has_the_command_that_makes_it(at: Deployments) -> None:
     status, said = verify("--table", "requests", "--table", "audit", "--write-test")
     assert status == 1
-    assert "python manage.py dynamo migrate. It was looked for at" in said
+    assert "to create it: python manage.py dynamo migrate --table requests. It was looked for at" in said
     assert "unset DYNAMODB_REQUESTS_ENDPOINT_URL" in said
     assert "It is one of the console's own, which python manage.py dynamo migrate creates." in said
     assert "opsportal-write-test" not in said

@@ -11,8 +11,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from opsportal.console.converters import quote_key
 from opsportal.operations import images
 from tests import dumps
+from tests.pages import visit
 from tests.tracking.conftest import Queue
 from tests.tracking.test_actions import failed, later, step, workflow
 
@@ -181,22 +183,36 @@ def test_a_viewer_sees_the_buttons_and_why_they_are_not_for_them(
 
 def test_a_double_click_is_one_retry(table: Any, operator: Client, commands: Queue) -> None:
     dumps.put(table, KEY, failed())
-    data = sent(start="first_failed")
+    data = sent(start="step:tradeMatching")
     assert [operator.post(url("retry"), data).status_code for _ in range(2)] == [302, 302]
     assert [message["fromStep"] for message in commands.messages()] == ["tradeMatching"]
     assert len(dumps.audit(table)) == 1
 
 
-def test_retry_offers_the_first_failed_step_by_its_name(
+def test_retry_offers_every_recorded_step_with_the_first_failed_one_chosen(
     table: Any, operator: Client, commands: Queue
 ) -> None:
-    dumps.put(table, KEY, failed())
-    form = operator.get(url("retry")).content.decode()
-    assert "From the first failed step on: Trade matching" in form
-    assert "The whole workflow" in form
+    odd = "a step\r\n\u202e<i>&/%"
+    item = {**failed(), odd: step("InProgress"), "sourceStep": {"M": {"no": {"S": "status"}}}}
+    del item["exceptionManagement"]
+    dumps.put(table, KEY, item)
+    form = visit(operator, url("retry")).root.one("select", name="start")
+    options = {option.attrs["value"]: option.words for option in form.all("option")}
+    assert list(options.values()) == [
+        "From the start: the whole workflow",
+        "From PDF adapter on (success)",
+        "From Trade extraction on (SUCCESS)",
+        "From Trade matching on (error)",
+        "From a step… on (InProgress)",
+    ]
+    assert form.one("option", selected=None).words == "From Trade matching on (error)"
+    assert "It is a wish" in visit(operator, url("retry")).words
+    # Whatever the attribute is called, the choice comes back as it was.
+    assert operator.post(url("retry"), sent(start=list(options)[-1])).status_code == 302
+    assert [message["fromStep"] for message in commands.messages()] == [odd]
     dumps.put(table, "t", workflow("failed"))
-    form = operator.get(url("retry", "t")).content.decode()
-    assert "first failed step" not in form
+    form = visit(operator, url("retry", "t")).root.one("select", name="start")
+    assert form.one("option", selected=None).attrs["value"] == "whole"
 
 
 def test_a_choice_made_on_an_older_state_is_refused_not_reinterpreted(
@@ -204,11 +220,49 @@ def test_a_choice_made_on_an_older_state_is_refused_not_reinterpreted(
 ) -> None:
     dumps.put(table, KEY, workflow("failed"))
     with dumps.nothing_written(table):
-        response = operator.post(url("retry"), sent(start="first_failed"))
-        assert response.status_code == 409
-        assert "No step has failed" in response.content.decode()
         assert operator.post(url("retry"), sent()).status_code == 422
-        assert operator.post(url("retry"), sent(start="elsewhere")).status_code == 422
+        for start in ("step:elsewhere", "elsewhere", "step:", "step:~", "whole ", "STEP:pdfAdapter"):
+            response = operator.post(url("retry"), sent(start=start, reason="typed"))
+            assert response.status_code == 422
+            assert "This step is not recorded (any more)" in response.content.decode()
+            assert 'value="typed"' in response.content.decode()
+
+
+def test_the_dialog_says_how_many_steps_one_change_holds(
+    table: Any, operator: Client, commands: Queue
+) -> None:
+    plain = {"overallStatus": {"S": "processing"}, "lastUpdated": {"S": "2025-12-24T10:00:00Z"}}
+    dumps.put(table, KEY, {**plain, **{f"step{number:03}": step("running") for number in range(300)}})
+    for verb in ("retry", "cancel"):
+        dialog = operator.get(url(verb), headers=HTMX).content.decode()
+        held = re.search(
+            r"(?:From the start, )?300 steps are to change, and one change of DynamoDB holds (\d+) of them",
+            dialog,
+        )
+        assert held
+        left = 300 - int(held[1])
+        assert f"{left} steps keep what they say" in dialog
+        document = operator.get(f"/api/workflows/{quote_key(KEY)}").json()["action_notes"]
+        assert f"holds {held[1]} of them" in document[verb]
+    operator.post(url("cancel"), sent())
+    page = visit(operator, url())
+    assert (
+        page.findings["still_running"] == f"The workflow says cancelled, but {left} steps still say running."
+    )
+    assert f"{left} steps keep what they say" in page.words
+    dumps.put(table, KEY, {**plain, **{f"step{number:03}": step("running") for number in range(300)}})
+    operator.post(url("retry"), sent(start="whole"))
+    page = visit(operator, url())
+    left = int(re.findall(r"and (\d+) steps keep what they say", page.words)[0])
+    assert (
+        page.findings["still_running"]
+        == f"The workflow says initializing, but {left} steps still say running."
+    )
+    few = {f"step{number:03}": step("running") for number in range(61)}
+    dumps.put(table, "t", workflow("processing", **few))
+    assert "one change of DynamoDB" not in operator.get(url("cancel", "t")).content.decode()
+    # A mark writes more of each step.
+    assert operator.get("/api/workflows/t").json()["action_notes"].keys() <= {"fail"}
 
 
 def test_retry_without_its_queue_says_which_setting_is_missing(table: Any, operator: Client) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from opsportal.console.clock import iso
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import read_time
 from opsportal.operations import entries, images, outbox, undo
+from opsportal.operations.changes import Change
 from opsportal.operations.entries import Actor
 from opsportal.operations.observation import Fate, observe
 from opsportal.operations.transactions import Conflict, Missing, OtherIntent
 from opsportal.operations.watching import watch
 from tests import dumps
+from tests.cases import each
 from tests.dynamo.typed import EVERY_TYPE
 from tests.tracking.conftest import Queue
 from tracking import actions
@@ -74,10 +77,8 @@ def cancel(session: str = "s", *, by: Actor = BY, action_id: str = "") -> Any:
     return actions.cancel(session, by=by, reason="a test", action_id=action_id or new_id())
 
 
-def retry(session: str = "s", *, from_failed: bool = False, action_id: str = "") -> Any:
-    return actions.retry(
-        session, by=BY, reason="again", action_id=action_id or new_id(), from_failed=from_failed
-    )
+def retry(session: str = "s", *, action_id: str = "", **start: Any) -> Any:
+    return actions.retry(session, by=BY, reason="again", action_id=action_id or new_id(), **start)
 
 
 @pytest.fixture
@@ -450,21 +451,126 @@ def test_a_command_that_could_not_be_sent_is_left_to_the_worker(
     assert dumps.outbox(table) == []
 
 
-def test_more_steps_than_one_change_holds_are_refused_with_the_bound(table: Any, commands: Queue) -> None:
-    many = {f"step{number:03}": step("pending") for number in range(actions.MOST_STEPS)}
-    dumps.put(table, "s", workflow("failed", **many))
-    with (
-        dumps.nothing_written(table),
-        pytest.raises(Conflict, match="It has 64 steps; one change can hold 60"),
-    ):
-        retry()
-    # As many as are allowed, most of them guarded twice, fit into DynamoDB's expression.
-    kept = {f"step{number:03}": step("success", **spent(10, "1")) for number in range(actions.MOST_STEPS - 5)}
+def sent_update(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What every transaction from now on updates."""
+    found: list[dict[str, Any]] = []
+    request = Change.request
+
+    def keep(self: Change, name: str, key: Any) -> dict[str, Any]:
+        made = request(self, name, key)
+        found.extend([made] if name else [])
+        return made
+
+    monkeypatch.setattr(Change, "request", keep)
+    return found
+
+
+@each(
+    ("count", "name"), [(61, "s"), (100, "n" * 200), (200, "s"), (400, "\U0001f600" * 60), (5, "x" * 60_000)]
+)
+def test_of_many_steps_the_newest_change_as_far_as_one_expression_holds(
+    table: Any, commands: Queue, monkeypatch: pytest.MonkeyPatch, count: int, name: str
+) -> None:
+    """Each limit of DynamoDB is kept, whatever the engine checks, and nothing is guarded that does not change."""
+    begun = datetime(2026, 11, 20, tzinfo=UTC)
+    running = {
+        f"{name}{number:03}": step("in-progress", startedAt={"S": iso(begun + timedelta(minutes=number))})
+        for number in range(count)
+    }
+    stuck = {"overallStatus": {"S": "processing"}, "lastUpdated": {"S": OLD}}
+    updates = sent_update(monkeypatch)
+    held = {}
+    for verb in ("cancel", "retry"):
+        before = dumps.put(table, verb, {**stuck, **running})
+        done = cancel(verb) if verb == "cancel" else retry(verb)
+        after = dumps.item(table, verb) or {}
+        assert after["overallStatus"] == {"S": "cancelled" if verb == "cancel" else "initializing"}
+        (update,) = updates
+        for expression in (update["UpdateExpression"], update["ConditionExpression"]):
+            assert len(expression) <= 4096
+        assert update["ConditionExpression"].count(" AND ") * 2 + 1 <= 300
+        updates.clear()
+        changed = [key for key in running if after[key] != before[key]]
+        held[verb] = len(changed)
+        left = count - len(changed)
+        # The newest changed, and what is left is of the oldest, and no part of the condition.
+        assert changed == list(running)[left:]
+        assert len(update["ExpressionAttributeNames"]) < len(changed) + 20
+        keep = "1 step keeps what it says" if left == 1 else f"{left} steps keep what they say"
+        said = f"{count} steps are to change, and one change of DynamoDB holds {len(changed)} of them: the newest "
+        assert done.entry.note == (f"{said}change, and {keep}." if left else "")
+        stored = entries.read_entry(done.entry.action_id, table)
+        assert stored is not None
+        assert len([one for one in stored.changes if one.path[0] in running]) == len(changed)
+    most = {61: 61, 100: 100, 200: 130, 400: 130, 5: 1}[count]
+    assert all(most <= number <= count for number in held.values()), held
+
+
+def test_kept_steps_are_not_guarded_and_count_into_the_totals(table: Any, commands: Queue) -> None:
+    kept = {f"step{number:03}": step("success", **spent(10, "1")) for number in range(300)}
     dumps.put(table, "t", {**kept, "step999": step("error"), "overallStatus": {"S": "failed"}})
-    retry("t", from_failed=True)
+    done = retry("t", from_failed=True)
     after = dumps.item(table, "t") or {}
     assert after["step999"]["M"]["status"] == {"S": "pending"}
-    assert after["totalTokenUsage"]["M"]["totalTokens"] == {"N": "550"}
+    assert after["totalTokenUsage"]["M"]["totalTokens"] == {"N": "3000"}
+    assert done.entry.note == "From the step step999 on."
+    assert "step000" not in done.entry.condition
+    # Of the whole not all are renewed: those that keep what they say keep their share of the totals.
+    dumps.put(table, "t", {**kept, "step999": step("error"), "overallStatus": {"S": "failed"}})
+    retry("t")
+    found = Workflow.of(dumps.item(table, "t") or {})
+    left = [one for one in found.steps if one.status == "success"]
+    assert 0 < len(left) < 300
+    assert found.totals.total == found.step_tokens == 10 * len(left)
+
+
+@each(
+    ("start", "renewed"),
+    [
+        (
+            "pdfAdapter",
+            {"pdfAdapter", "tradeExtraction", "tradeMatching", "exceptionManagement", "early", "late"},
+        ),
+        ("exceptionManagement", {"exceptionManagement", "early", "late", "unstarted"}),
+        ("early", {"early", "late"}),
+        ("late", {"late"}),
+        ("unstarted", set()),
+    ],
+)
+@pytest.mark.no_moto
+def test_a_retry_from_a_step_renews_it_and_what_follows(
+    table: Any, commands: Queue, start: str, renewed: set[str]
+) -> None:
+    """In the catalogue's order, then by recorded start, then what has not started."""
+    early, late = (step("success", startedAt={"S": f"2025-12-24T1{hour}:00:00Z"}) for hour in (1, 2))
+    others = {"late": late, "early": early, "unstarted": step("pending", activity={"S": "Waiting"})}
+    before = dumps.put(table, "s", workflow("failed", **others))
+    done = retry(from_step=start)
+    after = dumps.item(table, "s") or {}
+    steps = ("pdfAdapter", "tradeExtraction", "tradeMatching", "exceptionManagement", *others)
+    for key in steps:
+        fresh = key in renewed or key == "unstarted"
+        assert after[key] == (before[key] if not fresh else after[key])
+        assert not fresh or set(after[key]["M"]) == {"status", "activity"}
+    assert done.entry.note == f"From the step {start} on."
+    assert [message["fromStep"] for message in commands.messages()] == [start]
+
+
+@pytest.mark.no_moto
+def test_a_step_that_is_not_recorded_is_refused_with_those_that_are(table: Any, commands: Queue) -> None:
+    item = failed()
+    del item["exceptionManagement"]
+    dumps.put(table, "s", item)
+    for key in ("exceptionManagement", "nowhere", "totalTokenUsage", "sessionId", "PDFADAPTER"):
+        with (
+            dumps.nothing_written(table),
+            pytest.raises(actions.NoSuchStep, match="Its steps are") as refused,
+        ):
+            retry(from_step=key)
+        assert refused.value.steps == ["pdfAdapter", "tradeExtraction", "tradeMatching"]
+    dumps.put(table, "s", {"overallStatus": {"S": "failed"}})
+    with pytest.raises(actions.NoSuchStep, match="It has no recorded step"):
+        retry(from_step="pdfAdapter")
 
 
 def test_old_values_too_long_for_an_entry_are_cut_in_it(table: Any, commands: Queue) -> None:

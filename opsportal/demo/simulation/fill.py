@@ -1,27 +1,21 @@
 """Fill a table with finished items, fast: the load for benchmarks."""
 
-import itertools
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 
-from opsportal.demo import requests
-from opsportal.demo.place import Item, attribute_values
+from opsportal.demo import batches, requests, research
+from opsportal.demo.place import Item
 from opsportal.demo.workflows import WorkflowBuilder
-from opsportal.dynamo import clients
-from opsportal.dynamo.errors import translated
 from opsportal.dynamo.tables import Binding
 
-BATCH = 25  # BatchWriteItem's limit
-WRITERS = 4
 SAY_EVERY = 10.0  # seconds
 SPREAD = timedelta(days=30)
+# More than any item takes, so that all of them are finished.
+LONGEST = timedelta(minutes=15)
 Say = Callable[[str], object]
 
 
@@ -45,48 +39,21 @@ def finished_requests(key: str, count: int, now: datetime, seed: int, failure_ra
         created = now - SPREAD * rng.random()
         # The number keeps ids apart that fall on one millisecond.
         ident = f"req_{int(created.timestamp() * 1000)}_{(seed << 24 | number) & 0xFFFFFFFF:08x}"
-        priority, strategy = rng.choice(("high", "medium", "low")), rng.choice(("table", "table", "sqs"))
-        item = requests.submitted(key, ident, created, rng, priority=priority, strategy=strategy)
-        status, stage = (
-            ("failed", "aggregation") if rng.random() < failure_rate else ("completed", "completed")
-        )
-        yield requests.advanced(item, ident, status, stage, created, rng)
+        item = requests.submitted(key, ident, created, rng)
+        failure = rng.choice(research.FAILURES) if rng.random() < failure_rate else None
+        ticks = research.course(item["config"], rng, failure)
+        yield requests.worked(key, item, created + timedelta(seconds=2), ticks, rng, created + LONGEST).item
 
 
 def fill(table: Binding, items: Iterable[Item], say: Say) -> int:
     """Put the items in batches, several at a time; returns how many. Raises DynamoError."""
-    client = clients.client(table.region, table.endpoint, patient=True)
-    began, written, remaining = time.monotonic(), 0, iter(items)
-    said, stopped = began, threading.Event()
-    pool = ThreadPoolExecutor(WRITERS)
-    waiting: set[Future[int]] = set()
-    try:
-        while True:
-            while len(waiting) < 2 * WRITERS and (some := list(itertools.islice(remaining, BATCH))):
-                waiting.add(pool.submit(_write, client, table, some, stopped))
-            if not waiting:
-                break
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            written += sum(future.result() for future in done)
-            if time.monotonic() - said > SAY_EVERY:
-                said = time.monotonic()
-                say(f"{table.name}: {written:,} written")
-    finally:
-        stopped.set()
-        pool.shutdown(cancel_futures=True)
+    began, written = time.monotonic(), 0
+    said = began
+    for count in batches.put(table, items):
+        written += count
+        if time.monotonic() - said > SAY_EVERY:
+            said = time.monotonic()
+            say(f"{table.name}: {written:,} written")
     seconds = time.monotonic() - began
     say(f"{table.name}: {written:,} items in {seconds:.1f} s ({written / max(seconds, 0.001):,.0f} a second)")
     return written
-
-
-def _write(client: Any, table: Binding, items: list[Item], stopped: threading.Event) -> int:
-    """One batch, and again what DynamoDB left unprocessed, at growing intervals."""
-    asked = {table.name: [{"PutRequest": {"Item": attribute_values(item)}} for item in items]}
-    for attempt in itertools.count():
-        with translated(table):
-            asked = client.batch_write_item(RequestItems=asked).get("UnprocessedItems", {})
-        if not asked:
-            break
-        if stopped.wait(random.uniform(0, min(5.0, 0.05 * 2**attempt))):
-            break
-    return len(items) - len(asked.get(table.name, []))

@@ -7,8 +7,6 @@ from opsportal.demo.simulation.world import World
 from opsportal.demo.stamps import milliseconds, zulu
 
 INTERVAL = (20, 30)  # seconds between an agent's heartbeats
-FLAKY = 2  # which agent falls silent now and then
-SILENCE = (180, 900)
 
 
 def beat(world: World, number: int) -> Task:
@@ -20,20 +18,21 @@ def beat(world: World, number: int) -> Task:
     memory: Item = stored.get("Item") or attribute_values(built)
     while True:
         now = world.now()
+        if built[table.key] == agents.LATE:
+            now -= agents.LATE_BY * world.rng.uniform(0.7, 1.3)
         if "agent_type" in memory:
             fresh: Item = {
                 "last_heartbeat": zulu(now),
-                "active_tasks": world.rng.randint(0, 6),
-                "throughput_per_hour": world.rng.randint(90, 150),
-                "avg_latency_ms": round(built["avg_latency_ms"] * world.rng.uniform(0.8, 1.2), 1),
+                "active_tasks": world.rng.randint(0, 2),
+                "throughput_per_hour": world.rng.randint(14, 26),
+                "avg_latency_ms": round(built["avg_latency_ms"] * world.rng.uniform(0.97, 1.03), 1),
             }
         else:
             fresh = {"lastHeartbeat": milliseconds(now), "updatedAt": zulu(now), "status": "active"}
         memory = memory | attribute_values(fresh)
         item = memory
         yield from world.ask(table, lambda: client.put_item(TableName=table.name, Item=item))  # noqa: B023
-        silent = number == FLAKY and world.rng.random() < 0.04
-        yield world.seconds(*(SILENCE if silent else INTERVAL))
+        yield world.seconds(*INTERVAL)
 
 
 def _agents(world: World) -> list[Item]:

@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 
 # Real seconds between two looks into an empty queue, at least, whatever the speed.
 LEAST_PAUSE = 0.2
-# Commands that are remembered, lest one that is delivered twice is carried out twice.
+# Commands that are remembered, so that one that is delivered twice is carried out once.
 REMEMBERED = 1_000
 
 
@@ -102,7 +102,7 @@ def _pause(world: World) -> float:
 def requests(world: World, inbox: Inbox, number: int) -> Task:
     """A worker that takes requests from the queue, for ever. One that is not pending any more, or that cannot
     be written, is left alone."""
-    name = f"{workers.WORKER}{number:03d}"
+    name = f"{workers.QUEUE_WORKER}{number:03d}"
     while True:
         message = yield from inbox.take()
         if message is None:

@@ -1,54 +1,57 @@
 """How many simulated items there are: new ones are submitted, the oldest finished ones removed, and what an
-earlier simulator left unfinished is ended."""
+earlier simulator left is gone on with or ended."""
 
 import logging
-from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator
+from datetime import datetime
 from typing import Any
 
 from opsportal.aws import QueueTrouble, send_message
 from opsportal.demo import requests
 from opsportal.demo.place import Item, attribute_value, attribute_values
+from opsportal.demo.roster import AT_WORK, UNFINISHED, Roster
+from opsportal.demo.simulation import orchestrators, workers
 from opsportal.demo.simulation.loop import Task
-from opsportal.demo.simulation.orchestrators import PREFIX
-from opsportal.demo.simulation.workers import TERMINAL, WORKER
-from opsportal.demo.simulation.world import World, abandoned
-from opsportal.demo.stamps import naive, zulu
+from opsportal.demo.simulation.workers import TERMINAL, text_of
+from opsportal.demo.simulation.world import World
+from opsportal.demo.stamps import naive
+from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.tables import Binding
 from requests_app.actions import queue_body
 
 logger = logging.getLogger(__name__)
 
-MOST_WORKFLOWS = 300
-MOST_REQUESTS = 200
-SCANNED_PAGES = 1_000
+MAX_WORKFLOWS = 5_000
+MAX_REQUESTS = 2_500
 REMOVED_LINES = 25  # BatchWriteItem's limit
+KEYS_PER_READ = 100  # BatchGetItem's limit
 
 
 class Population:
     """The simulator's own items of one table, oldest first, and room for more."""
 
-    def __init__(self, world: World, table: Binding, most: int) -> None:
+    def __init__(self, world: World, table: Binding, most: int, roster: Roster | None = None) -> None:
         self.world, self.table, self.most = world, table, most
         self.client = world.client(table)
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        self.roster = roster or Roster()
 
-    def adopt(self, keys: Iterator[str]) -> None:
-        self._keys.update(dict.fromkeys(keys))
+    @property
+    def keys(self) -> dict[str, None]:
+        return self.roster.of(self.table.logical)
 
     def room(self) -> Generator[float, None, bool]:
         """Make room for one more by removing the oldest finished one; false when all are unfinished."""
-        while len(self._keys) >= self.most:
-            for key in self._keys:
+        while len(self.keys) >= self.most:
+            for key in self.keys:
                 if (yield from self._remove(key)):
-                    del self._keys[key]
+                    del self.keys[key]
                     break
             else:
                 return False
         return True
 
     def add(self, key: str) -> None:
-        self._keys[key] = None
+        self.keys[key] = None
 
     def _remove(self, key: str) -> Generator[float, None, bool]:
         """Delete the item if it is finished or gone."""
@@ -102,14 +105,11 @@ def submit_request(world: World, population: Population) -> Generator[float, Non
         return ""
     table, rng, now = world.requests, world.rng, world.now()
     ident = requests.request_id(now, rng)
-    priority = rng.choices(("high", "medium", "low"), (2, 5, 3))[0]
-    strategy = rng.choices(("table", "sqs"), (3, 1))[0]
-    item = requests.submitted(table.key, ident, now, rng, priority=priority, strategy=strategy)
-    item["processing_metadata"]["simulated"] = True
+    item = requests.submitted(table.key, ident, now, rng)
     values, client = attribute_values(item), world.client(table)
     yield from world.ask(table, lambda: client.put_item(TableName=table.name, Item=values))
     population.add(ident)
-    if strategy == "sqs" and world.requests_queue:
+    if item["processing_strategy"] == "sqs" and world.requests_queue:
         try:
             send_message(world.requests_queue, queue_body(values, ident, now, 0))
         except QueueTrouble as trouble:
@@ -117,49 +117,60 @@ def submit_request(world: World, population: Population) -> Generator[float, Non
     return ident
 
 
-def recover(world: World, workflows: Population, requests_: Population) -> Task:
-    """Find what simulators left: adopt it, and end what has not been touched for long (`abandoned`). What is
-    fresher may be another simulator's that runs beside this one."""
-    since = world.now() - abandoned(world)
-    table = world.workflows
-    mine: Item = {
-        "FilterExpression": "begins_with(#key, :mine)",
-        "ProjectionExpression": "#key, #status, #created, #updated",
-        "ExpressionAttributeNames": {
-            "#key": table.key,
-            "#status": "overallStatus",
-            "#created": "createdAt",
-            "#updated": "lastUpdated",
-        },
-        "ExpressionAttributeValues": {":mine": {"S": PREFIX}},
-    }
-    found = yield from _scan(world, table, mine)
-    workflows.adopt(_oldest_first(found, table.key, "createdAt"))
-    for item in found:
-        if _text(item, "overallStatus").lower() not in TERMINAL and _text(item, "lastUpdated") < zulu(since):
-            session = item[table.key]["S"]
-            yield from world.record(lambda: world.writer.finalize(session, "failed"))  # noqa: B023
+def recover(population: Population, start: Callable[[Task], object]) -> Task:
+    """Go on with what was left unfinished a moment ago, and end what was left long ago. Only the items of the
+    roster are read, by their keys; those that are gone are forgotten."""
+    world, workflows = population.world, population.table is population.world.workflows
+    left = yield from _unfinished(population)
+    for key, item in left.items():
+        written = read_time(item.get("lastUpdated" if workflows else "updated_at"))
+        fresh = isinstance(written, datetime) and world.now() - written < AT_WORK
+        if fresh:
+            start(orchestrators.go_on(world, key) if workflows else workers.go_on(world, key))
+        elif workflows:
+            yield from orchestrators.interrupt(world, key)
+        else:
+            yield from _end(world, key, text_of(item, "status"))
 
-    table = world.requests
-    mine = {
-        "FilterExpression": "processing_metadata.simulated = :yes OR begins_with(processing_metadata.worker_id, :w)",
-        "ProjectionExpression": "#key, #status, created_at, updated_at, processing_metadata.simulated",
-        "ExpressionAttributeNames": {"#key": table.key, "#status": "status"},
-        "ExpressionAttributeValues": {":yes": {"BOOL": True}, ":w": {"S": WORKER}},
+
+def _unfinished(population: Population) -> Generator[float, None, dict[str, Item]]:
+    """Status and last update by key, of what somebody was at work on."""
+    world, table, client = population.world, population.table, population.client
+    known, left = list(population.keys), dict[str, Item]()
+    names = {
+        "#key": table.key,
+        "#a": "overallStatus",
+        "#b": "lastUpdated",
+        "#c": "status",
+        "#d": "updated_at",
     }
-    found = yield from _scan(world, table, mine)
-    own = [item for item in found if item.get("processing_metadata", {}).get("M", {}).get("simulated")]
-    requests_.adopt(_oldest_first(own, table.key, "created_at"))
-    for item in found:
-        status = _text(item, "status")
-        if status in ("processing", "executing") and _text(item, "updated_at") < naive(since):
-            yield from _end(world, item[table.key]["S"], status)
+    for first in range(0, len(known), KEYS_PER_READ):
+        some = known[first : first + KEYS_PER_READ]
+        asked: dict[str, Any] = {
+            table.name: {
+                "Keys": [{table.key: {"S": key}} for key in some],
+                "ProjectionExpression": ", ".join(names),
+                "ExpressionAttributeNames": names,
+            }
+        }
+        there = set[str]()
+        while asked:
+            answer = yield from world.ask(table, lambda: client.batch_get_item(RequestItems=asked))  # noqa: B023
+            for item in answer["Responses"].get(table.name, []):
+                there.add(item[table.key]["S"])
+                status = text_of(item, "overallStatus") or text_of(item, "status")
+                if status in UNFINISHED and status != "pending":  # which the workers find
+                    left[item[table.key]["S"]] = item
+            asked = answer.get("UnprocessedKeys", {})
+        for key in set(some) - there:
+            del population.keys[key]
+    return left
 
 
 def _end(world: World, request: str, status: str) -> Generator[float, None, None]:
     """Mark a request failed whose worker is no more, unless it has changed meanwhile."""
     table, client, now = world.requests, world.client(world.requests), world.now()
-    message = "The worker was stopped"
+    message = "Interrupted: the worker was restarted"
     call: dict[str, Any] = {
         "TableName": table.name,
         "Key": {table.key: {"S": request}},
@@ -181,25 +192,3 @@ def _end(world: World, request: str, status: str) -> Generator[float, None, None
         yield from world.ask(table, lambda: client.update_item(**call))
     except client.exceptions.ConditionalCheckFailedException:
         logger.info("%s changed while it was recovered", request)
-
-
-def _scan(world: World, table: Binding, arguments: Item) -> Generator[float, None, list[Item]]:
-    """The matching items of at most `SCANNED_PAGES` pages, with pauses, so that a full table costs little."""
-    client, found, start = world.client(table), list[Item](), Item()
-    for _ in range(SCANNED_PAGES):
-        page = yield from world.ask(table, lambda: client.scan(TableName=table.name, **arguments, **start))  # noqa: B023
-        found += page["Items"]
-        if "LastEvaluatedKey" not in page:
-            break
-        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-        yield 0.05
-    return found
-
-
-def _oldest_first(items: list[Item], key: str, created: str) -> Iterator[str]:
-    for item in sorted(items, key=lambda item: _text(item, created)):
-        yield item[key]["S"]
-
-
-def _text(item: Item, name: str) -> str:
-    return str(item.get(name, {}).get("S", ""))

@@ -3,12 +3,14 @@ over processing and executing to completed or failed, unless someone cancels the
 
 import logging
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
+from opsportal.demo import research
 from opsportal.demo.place import Item, attribute_value, attribute_values
-from opsportal.demo.requests import FAILURES, STAGES, change, progress, results
+from opsportal.demo.requests import change, progress, results
 from opsportal.demo.simulation.loop import Task
-from opsportal.demo.simulation.world import World, abandoned
+from opsportal.demo.simulation.world import World
 from opsportal.demo.stamps import naive
 from opsportal.dynamo.errors import DynamoError
 from requests_app.writer import Job as Held
@@ -16,10 +18,13 @@ from requests_app.writer import Stopped
 
 logger = logging.getLogger(__name__)
 
-WORKER = "sim_processor_"
+WORKER, QUEUE_WORKER = "table_processor_", "sqs_processor_"
 RANK = {"high": 0, "medium": 1, "low": 2}
-LOOKED_AT = 1_000  # pending requests read at most before choosing
+LOOKED_AT = 100  # pending requests read at most before choosing: the oldest
+# What waits so long in the table though its strategy is a queue has lost its message: our queue is in memory.
+LOST = timedelta(minutes=2)
 TERMINAL = ("completed", "failed", "cancelled")
+KINDS = (*research.FAILURES, research.DENIED)
 
 
 def worker(world: World, number: int) -> Task:
@@ -42,6 +47,15 @@ def worker(world: World, number: int) -> Task:
         yield world.seconds(1.5, 3)
 
 
+def go_on(world: World, request: str) -> Task:
+    """A request whose worker was restarted."""
+    job = Job(world, request, f"{WORKER}001")
+    try:
+        yield from job.process((yield from job.resume()))
+    except DynamoError as error:
+        logger.warning("%s leaves request %r: %s", job.name, request, error.sentence)
+
+
 def waiting(world: World, unfit: set[str]) -> Generator[float, None, list[str]]:
     """Ids of pending requests from ``status-index``: high, medium, low, then the oldest. Test runs (seed
     002's sample) are not worked on. Where there is a queue, those of the strategy ``sqs`` come from it, but
@@ -55,20 +69,15 @@ def waiting(world: World, unfit: set[str]) -> Generator[float, None, list[str]]:
         "processing_metadata.test_run",
         "ExpressionAttributeNames": {"#status": "status", "#key": table.key},
         "ExpressionAttributeValues": {":pending": {"S": "pending"}},
+        "Limit": LOOKED_AT,
     }
-    found: list[Item] = []
-    while len(found) < LOOKED_AT:
-        page = yield from world.ask(table, lambda: client.query(**call))
-        found += page["Items"]
-        if "LastEvaluatedKey" not in page:
-            break
-        call["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-    lost = naive(world.now() - abandoned(world))
+    page = yield from world.ask(table, lambda: client.query(**call))
+    lost = naive(world.now() - LOST)
     fit = [
         item
-        for item in found
+        for item in page["Items"]
         if item[table.key]["S"] not in unfit
-        and not (world.requests_queue and _by_queue(item) and _text(item, "updated_at") > lost)
+        and not (world.requests_queue and _by_queue(item) and text_of(item, "updated_at") > lost)
         and not item.get("processing_metadata", {}).get("M", {}).get("test_run", {}).get("BOOL")
     ]
     fit.sort(key=lambda item: (RANK.get(item.get("priority", {}).get("S", ""), 3), item["created_at"]["S"]))
@@ -76,10 +85,10 @@ def waiting(world: World, unfit: set[str]) -> Generator[float, None, list[str]]:
 
 
 def _by_queue(item: Item) -> bool:
-    return _text(item, "processing_strategy").lower() == "sqs"
+    return text_of(item, "processing_strategy").lower() == "sqs"
 
 
-def _text(item: Item, name: str) -> str:
+def text_of(item: Item, name: str) -> str:
     return str(item.get(name, {}).get("S", ""))
 
 
@@ -109,35 +118,53 @@ class Job:
             yield from self.memory.read()
         return True
 
-    def process(self) -> Generator[float, None, None]:
-        """Through the stages, unless it is stopped; a share of the requests fails on the way."""
+    def process(self, reached: research.Reached | None = None) -> Generator[float, None, None]:
+        """Through the stages, or what is left of them after `reached`, unless it is stopped; a share of the
+        requests fails on the way."""
         world, began = self.world, self.world.now()
-        fails = world.rng.random() < world.pace.failure_rate
-        breaks_in = world.rng.choice(list(STAGES)[1:4]) if fails else ""
+        failure = world.rng.choice(KINDS) if world.rng.random() < world.pace.failure_rate else None
         try:
-            for stage, (low, high) in STAGES.items():
-                self.stage = stage
+            for tick in research.course(self._held.config, world.rng, failure, reached):
                 yield from self.check()
-                if stage == "content_extraction":
+                self.stage = tick.stage
+                if tick.stage in ("content_extraction", "aggregation") and self.status == "processing":
                     yield from self.become("executing", "Executing")
-                if stage == "completed":
-                    break
-                ticks = 1 if stage == "initialization" else world.rng.randint(2, 4)
-                for tick in range(1, ticks + 1):
-                    yield world.seconds(1.5, 3.5)
-                    yield from self.advance(stage, low + (high - low) * tick / ticks)
-                    if stage == breaks_in and tick == ticks // 2 + 1:
-                        yield from self.fail()
-                        return
+                yield from world.wait(tick.seconds, self._looked)
+                if tick.error:
+                    yield from self.become("failed", tick.message)
+                    return
+                yield from self.advance(tick)
             kind = self._held.item.get("request_type") or "request"
-            took = (world.now() - began).total_seconds()
-            made = results(self.request, str(kind), world.rng, self.found, self.extracted, took)
-            yield from self.log("INFO", "Report written")
+            took, sources = (world.now() - began).total_seconds(), self._held.config.get("sources")
+            number = len(sources) if isinstance(sources, list) else 0
+            made = results(self.request, str(kind), world.rng, self.found, self.extracted, took, number)
+            self.stage = "completed"
             yield from self.become("completed", "Request completed", made)
         except Stopped as stopped:
             world.count("requests stopped")
             world.running.discard(self.request)
             yield from self.log("WARNING", f"Stopped: {stopped.reason}")
+
+    def resume(self) -> Generator[float, None, research.Reached | None]:
+        """Take up what this worker had claimed before it was restarted, as the item has it."""
+        table, client = self.world.requests, self.world.client(self.world.requests)
+        key = {table.key: {"S": self.request}}
+        answer = yield from self.world.ask(
+            table, lambda: client.get_item(TableName=table.name, Key=key, ConsistentRead=True)
+        )
+        item = answer.get("Item", {})
+        self.held = Held(self.writer, self.request, item, text_of(item, "started_at"))
+        self.held.status = text_of(item, "status").lower()
+        at = self.held.item.get("progress")
+        return research.Reached.of(at if isinstance(at, dict) else {})
+
+    @property
+    def status(self) -> str:
+        return self.memory.status if self.memory is not None else self._held.status
+
+    def _looked(self) -> Generator[float, None, bool]:
+        yield from self.check()
+        return False
 
     @property
     def _held(self) -> Held:
@@ -150,41 +177,25 @@ class Job:
         if self.memory is None:
             yield from self.world.tell(self._held.check)
 
-    def advance(self, stage: str, percentage: float) -> Generator[float, None, None]:
-        rng, now = self.world.rng, self.world.now()
-        if stage == "serp_discovery":
-            self.found += rng.randint(2, 9)
-            yield from self.log("INFO", f"{self.found} URLs found")
-        elif stage == "content_extraction":
-            self.extracted = int(self.found * (percentage - 25) / 60)
-            if rng.random() < 0.2:
-                self.failed += 1
-                yield from self.log("WARNING", f"Page {self.extracted + 1} could not be read; skipped")
-            else:
-                yield from self.log("INFO", f"{self.extracted} of {self.found} documents extracted")
-        elif stage == "aggregation":
-            yield from self.log(
-                "DEBUG", f"{self.extracted} documents merged into {rng.randint(2, 9)} findings"
-            )
-        else:
-            yield from self.log("INFO", "Configuration checked")
-        percentage = round(percentage, 1)
+    def advance(self, tick: research.Tick) -> Generator[float, None, None]:
+        self.found, self.extracted, self.failed = tick.found, tick.extracted, tick.failed
+        yield from self.log(tick.level, tick.message)
         if self.memory is not None:
-            moved = progress(stage, percentage, self.found, self.extracted, self.failed, now)
+            now = self.world.now()
+            moved = progress(tick.stage, tick.percentage, tick.found, tick.extracted, tick.failed, now)
             yield from self.memory.put_back({"progress": moved})
             return
+        if tick.level == "WARNING":
+            yield from self.world.tell(lambda: self._held.warning(tick.message))
         yield from self.world.tell(
             lambda: self._held.progress(
-                stage,
-                percentage,
-                urls_found=self.found,
-                content_extracted=self.extracted,
-                processing_errors=self.failed,
+                tick.stage,
+                tick.percentage,
+                urls_found=tick.found,
+                content_extracted=tick.extracted,
+                processing_errors=tick.failed,
             )
         )
-
-    def fail(self) -> Generator[float, None, None]:
-        yield from self.become("failed", self.world.rng.choice(FAILURES))
 
     def become(self, status: str, message: str, made: Item | None = None) -> Generator[float, None, None]:
         """Change the status, with its entry in the history. ``made``: the results."""
@@ -217,7 +228,7 @@ class Job:
         yield from self.log("ERROR" if status == "failed" else "INFO", message)
 
     def log(self, level: str, message: str) -> Generator[float, None, None]:
-        facts = {"stage": self.stage, "processing_node": "node-1"}
+        facts = {"stage": self.stage, "processing_node": f"node-{self.name[-1:]}"}
         yield from self.world.tell(lambda: self._held.log(level, message, **facts))
 
 

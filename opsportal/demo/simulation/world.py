@@ -4,7 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -17,30 +17,34 @@ from tracking.writer import StatusWriteError, StatusWriter, WriteResult
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
-RETRY_SECONDS = 2.0
+RETRY_SECONDS = LOOK_SECONDS = 2.0
+MAX_TURNS = 1_000  # far more than are at work at once
 
 
 @dataclass(frozen=True)
 class Pace:
     """How fast things happen. ``speed`` divides every duration; ``rate`` is workflows per minute of real
-    time, and two requests come for every three workflows; ``failure_rate`` is the share that fails;
-    ``overwrite_rate`` the share of requests whose worker puts the whole item back from its memory."""
+    time in the busiest hours (`traffic.weight`), and a request comes for every two workflows; ``failure_rate``
+    is the share that fails; ``overwrite_rate`` the share of requests whose worker puts the whole item back from
+    its memory; ``foreign_rate`` the share of workflows that another program writes, in its own way."""
 
     speed: float = 1.0
-    rate: float = 6.0
-    failure_rate: float = 0.1
-    overwrite_rate: float = 0.1
+    rate: float = 1.5
+    failure_rate: float = 0.06
+    overwrite_rate: float = 0.0
+    foreign_rate: float = 0.0
 
 
 @dataclass
 class World:
     """One simulator's surroundings. ``finished`` counts outcomes, such as ``workflows completed``;
-    ``running`` has the ids of items of its own that a run waits for."""
+    ``running`` has the ids of items of its own that a run waits for; ``turns``: how often each workflow was begun."""
 
     pace: Pace = field(default_factory=Pace)
     rng: random.Random = field(default_factory=random.Random)
     finished: dict[str, int] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
+    turns: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.workflows, self.requests = binding("workflows"), binding("requests")
@@ -66,6 +70,30 @@ class World:
     def seconds(self, low: float, high: float) -> float:
         """Real seconds for something that takes between ``low`` and ``high`` at speed 1."""
         return self.rng.uniform(low, high) / self.pace.speed
+
+    def wait(
+        self, seconds: float, is_over: Callable[[], Generator[float, None, bool]]
+    ) -> Generator[float, None, bool]:
+        """Let so many seconds pass, at speed 1. True as soon as it is over, which is asked every `LOOK_SECONDS`
+        of real time: what a person does in the console is seen within that."""
+        remaining = seconds / self.pace.speed
+        while remaining > LOOK_SECONDS:
+            yield LOOK_SECONDS
+            remaining -= LOOK_SECONDS
+            if (yield from is_over()):
+                return True
+        yield remaining
+        return False
+
+    def turn(self, session: str) -> int:
+        """Begin with a workflow: an earlier orchestrator that is at work on it leaves it."""
+        self.turns[session] = self.turns.pop(session, 0) + 1
+        while len(self.turns) > MAX_TURNS:
+            del self.turns[next(iter(self.turns))]
+        return self.turns[session]
+
+    def has_turn(self, session: str, turn: int) -> bool:
+        return self.turns.get(session) == turn
 
     def count(self, outcome: str) -> None:
         self.finished[outcome] = self.finished.get(outcome, 0) + 1
@@ -130,8 +158,3 @@ class World:
         except DynamoError as error:
             logger.warning("a status was not recorded: %s", error.sentence)
             return WriteResult("failed", error.sentence)
-
-
-def abandoned(world: World) -> timedelta:
-    """How long nothing happens to an item before its program counts as dead: many times a step's pause."""
-    return timedelta(minutes=2) / min(1.0, world.pace.speed)

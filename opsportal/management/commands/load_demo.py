@@ -3,32 +3,45 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from opsportal.demo.load import load
-from opsportal.demo.place import RefusedError, refuse_real_tables
+from opsportal.demo import history
+from opsportal.demo.load import load, moment_of
+from opsportal.demo.place import RefusedError, refuse_real_tables, refuse_strict_environment
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.tables import bindings
-from opsportal.environments import is_strict
 
 
 class Command(BaseCommand):
     help = (
-        "Put demo data into the tables: workflows, requests with logs, and agents in every state, and some "
-        "malformed items. Items that exist are left alone. Only for an engine on this machine, in dev and local."
+        "Put demo data into the tables: a company's week of workflows, requests with logs, agents, actions of its "
+        "people and alert rules. Items that exist are left alone. Only for an engine on this machine, in dev and local."
     )
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--hostile",
+            action="store_true",
+            help="also items as careless, broken or hostile writers leave them: markup, control characters, "
+            "wrong types, odd spellings",
+        )
+        parser.add_argument(
+            "--check", action="store_true", help="say whether it may be loaded here, load nothing"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
-        if is_strict(settings.OPSPORTAL_ENV):
-            raise CommandError(f"load_demo is for dev and local; OPSPORTAL_ENV is {settings.OPSPORTAL_ENV}.")
         try:
+            refuse_strict_environment("Sample data")
             refuse_real_tables(bindings(), "load_demo")
-            for loaded in load(datetime.now(UTC)):
+            if options["check"]:
+                return
+            now = moment_of(datetime.now(UTC))
+            for loaded in load(now, with_hostile=options["hostile"]):
                 self.stdout.write(
                     f"{loaded.table.name}: {loaded.added} added, {loaded.present} already there"
                 )
+            self.stdout.write(history.make(now))
         except RefusedError as refusal:
             raise CommandError(str(refusal)) from refusal
         except DynamoError as error:

@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from opsportal.demo.place import RefusedError, refuse_real_queues, refuse_real_tables
 from opsportal.demo.simulation import fill, messages
-from opsportal.demo.simulation.population import MOST_REQUESTS, MOST_WORKFLOWS
+from opsportal.demo.simulation.population import MAX_REQUESTS, MAX_WORKFLOWS
 from opsportal.demo.simulation.run import Run
 from opsportal.demo.simulation.world import Pace, World
 from opsportal.dynamo.errors import DynamoError
@@ -28,20 +28,38 @@ class Stopped(BaseException):
 class Command(BaseCommand):
     help = (
         "Run simulated orchestrators, request workers and agents until stopped (SIGTERM, Ctrl-C). Writes only "
-        f"to an engine on this machine, and takes messages only from queues on it. Keeps at most {MOST_WORKFLOWS} workflows and {MOST_REQUESTS} requests of "
+        f"to an engine on this machine, and takes messages only from queues on it. Keeps at most {MAX_WORKFLOWS} workflows and {MAX_REQUESTS} requests of "
         "its own: the oldest finished ones make room for new ones."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--speed", type=_positive, default=1.0, help="divides every duration (1)")
-        parser.add_argument("--rate", type=_not_negative, default=6.0, help="new workflows per minute (6)")
-        parser.add_argument("--failure-rate", type=_share, default=0.1, help="share that fails, 0 to 1 (0.1)")
+        parser.add_argument(
+            "--rate",
+            type=_not_negative,
+            default=Pace.rate,
+            help=f"new workflows per minute by day ({Pace.rate:g}), fewer at night and at weekends",
+        )
+        parser.add_argument(
+            "--failure-rate",
+            type=_share,
+            default=Pace.failure_rate,
+            help=f"share that fails, 0 to 1 ({Pace.failure_rate:g})",
+        )
         parser.add_argument(
             "--overwrite-rate",
             type=_share,
-            default=0.1,
-            help="share of requests whose worker puts the whole item back from its memory, 0 to 1 (0.1)",
+            default=Pace.overwrite_rate,
+            help="share of requests whose worker puts the whole item back from its memory, and undoes what a "
+            f"person did meanwhile, 0 to 1 ({Pace.overwrite_rate:g})",
+        )
+        parser.add_argument(
+            "--foreign-rate",
+            type=_share,
+            default=Pace.foreign_rate,
+            help="share of workflows that another program writes: no start times, totals left at zero, 0 to 1 "
+            f"({Pace.foreign_rate:g})",
         )
         parser.add_argument("--duration", type=_not_negative, help="end after so many seconds")
         parser.add_argument("--workflows", type=int, help="submit so many, and end when they are finished")
@@ -82,7 +100,13 @@ class Command(BaseCommand):
     def _run(self, counts: dict[str, int], options: dict[str, Any]) -> None:
         # The simulator says itself, in one line, when the engine is away.
         logging.getLogger("tracking.writer").setLevel(logging.ERROR)
-        pace = Pace(options["speed"], options["rate"], options["failure_rate"], options["overwrite_rate"])
+        pace = Pace(
+            options["speed"],
+            options["rate"],
+            options["failure_rate"],
+            options["overwrite_rate"],
+            options["foreign_rate"],
+        )
         world = World(pace, random.Random(options["seed"]))  # noqa: S311 (not a secret)
         self.stdout.write(f"Simulating on {world.workflows.endpoint}; stop with Ctrl-C.")
         try:

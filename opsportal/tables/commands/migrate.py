@@ -10,7 +10,7 @@ from opsportal.dynamo.migrations import NotFound
 from opsportal.dynamo.plans import carry_out, plan, refuse_unaccepted
 from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.commands import Console, indexes
+from opsportal.tables.commands import Console, indexes, seed
 from opsportal.tables.drift import differences
 
 HELP = "apply the pending table migrations: show the plan, ask, create and change, verify"
@@ -27,6 +27,11 @@ def add_arguments(parser: CommandParser) -> None:
         "--accept-index-rejects",
         action="store_true",
         help="add an index although DynamoDB will refuse later writes of the items that the plan names",
+    )
+    parser.add_argument(
+        "--sample-data",
+        action="store_true",
+        help="in development: then load sample data, without a question (what is there is left alone)",
     )
     parser.add_argument(
         "--accept-unlisted",
@@ -71,6 +76,9 @@ def run(console: Console, options: dict[str, Any]) -> int:
         if options["add_indexes"]:
             raise CommandError("--add-indexes and --drop-index exclude one another.")
         return indexes.drop(console, options)
+    sample_data = options.get("sample_data") and not options["plan"]
+    if options.get("sample_data"):
+        seed.refuse()
     try:
         todo = plan(
             target=options["target"],
@@ -88,7 +96,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     existing = [one.table for one in todo.planned if one.outlook.found]
     if options["plan"] or not todo:
         _verify(console, existing)
-        return 0
+        return seed.run(console, options) if sample_data else 0
     accepted = {name: options[name] for name in ("accept_index_rejects", "accept_unlisted")}
     refuse_unaccepted(todo, **accepted)
     if not options["yes"]:
@@ -97,6 +105,10 @@ def run(console: Console, options: dict[str, Any]) -> int:
     indexes.confirm_names(console, foreign, "add the indexes to it", options)
     carry_out(todo, console.say, **accepted)
     _verify(console, [*(one.table for one in todo.planned), *(table for table, _ in todo.lacking)])
+    if sample_data:
+        return seed.run(console, options)
+    if not options["yes"] and any(not (one.outlook.found or one.migration.step.own) for one in todo.planned):
+        seed.offer(console)
     return 0
 
 

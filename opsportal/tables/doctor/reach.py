@@ -167,8 +167,11 @@ def _undescribed(table: Binding, error: DynamoError) -> Finding:
         return Finding("tables", NOTE, what, error.sentence, error.mend, error.statement)
     optional = [index for index in table.spec.indexes if index.optional]
     means = "Whether its key and its indexes are as configured can't be checked."
-    if optional:
-        means = f"Whether it has the index {optional[0].name} can't be known. {without(table, optional[0])}"
+    for index in optional:
+        means += (
+            f" Whether it has an index on ({index.keys}) under another name than {index.name} can't be known. "
+            f"{without(table, index)}"
+        )
     state = FAIL if optional else NOTE
     return Finding("tables", state, what, f"{error.sentence}\n{means}", error.mend, error.statement)
 

@@ -1,0 +1,270 @@
+"""What the demo's people have done: real actions, made at times of the past, and alert rules that they watch by.
+
+An action is made once: its id is made of the set's time and its name, and the trail knows it.
+"""
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import DatabaseError, transaction
+
+from opsportal.accounts.actors import user_id
+from opsportal.accounts.roles import role_of
+from opsportal.accounts.users import set_role
+from opsportal.demo import batches, request_logs, requests, research, rules, trades
+from opsportal.demo.company import PEOPLE
+from opsportal.demo.place import Item, attribute_values
+from opsportal.demo.workflows import WorkflowBuilder
+from opsportal.dynamo.clients import client
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.tables import Binding, binding
+from opsportal.operations import undo
+from opsportal.operations.entries import Actor
+from opsportal.operations.transactions import Done, Refused, dated
+from registry import actions as agent_actions
+from requests_app import actions as request_actions
+from requests_app.writer import RequestWriter
+from tracking import actions as workflow_actions
+
+NAMESPACE = uuid.UUID("6c5fb0c4-0d7a-4f59-9c0a-3a7d1d1f0a55")
+NO_ACCOUNTS = (
+    "No actions and no alert rules: there are no accounts yet. Run manage.py migrate, then load_demo again."
+)
+
+
+def make(now: datetime) -> str:
+    """Make the accounts, the actions and the rules that are not there; a sentence that says so. Raises DynamoError."""
+    try:
+        with transaction.atomic():
+            people = {name: _person(name, role) for name, role in PEOPLE.items()}
+    except DatabaseError:
+        return NO_ACCOUNTS
+    with _in_silence():
+        made = _Past(now, people).act()
+        rules.make(now, people)
+    return f"Audit trail: {made} actions of {len(people)} people"
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Without the log's line for each action, and where other processes, of which none may run, could not be notified."""
+    logs = [logging.getLogger(name) for name in ("opsportal.operations.endings", "registry.versions")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+
+
+def _person(name: str, role: str) -> User:
+    """Their account, with which nobody can sign in until an administrator sets a password."""
+    user, is_new = User.objects.get_or_create(
+        username=name, defaults={"email": f"{name}@example.com", "is_staff": True}
+    )
+    if is_new:
+        user.set_unusable_password()
+        user.save()
+        set_role(user, role)
+    return user
+
+
+class _Past:
+    """The actions, the oldest first. Each `_scene` puts the item that somebody acted on as it was then."""
+
+    def __init__(self, now: datetime, people: dict[str, User]) -> None:
+        self.now, self.people, self.rng = now, people, random.Random(11)
+        self.workflows, self.requests, self.logs = map(binding, ("workflows", "requests", "request_logs"))
+
+    def act(self) -> int:
+        """How many of them there are in the trail. One that is refused ends it: somebody has changed its item
+        since an earlier load that did not come so far."""
+        made = 0
+        with suppress(Refused):
+            for _ in self._all():
+                made += 1
+        return made
+
+    def _all(self) -> Iterator[Done]:
+        yield self._do("edit", "chen.wei", 21.9, partial(
+            agent_actions.edit, "report-writer-agent",
+            {"description": "Writes the brief from the findings, in the wording that the project has agreed on."},
+        ), "As agreed with the brief team")  # fmt: skip
+        yield from self._retried_and_done()
+        yield self._cancelled_workflow(
+            "duplicate", "maria.lindqvist", 16.2, "Duplicate of a confirmation that came by mail"
+        )
+        yield self._do(
+            "rollout",
+            "chen.wei",
+            14.6,
+            partial(agent_actions.deactivate, "report-writer-agent"),
+            "New model is being rolled out",
+        )
+        yield self._do(
+            "rolled out",
+            "chen.wei",
+            13.9,
+            partial(agent_actions.activate, "report-writer-agent"),
+            "Rollout done",
+        )
+        yield from self._purged_and_restored()
+        yield self._cancelled_request(
+            "superseded", "maria.lindqvist", 9.1, "Superseded by the brief of the oncology desk"
+        )
+        yield self._cancelled_workflow(
+            "wrong document", "j.okafor", 5.7, "Wrong counterparty document was uploaded"
+        )
+        yield from self._retried_and_denied()
+        yield self._retried_just_now()
+
+    # --- Scenes --------------------------------------------------------------------------------------
+
+    def _purged_and_restored(self) -> Iterator[Done]:
+        session = self._workflow("purged", self._ago(12.9), "completed")
+        purged = self._do(
+            "purge", "chen.wei", 11.3, partial(workflow_actions.purge, session), "Clean-up of the pilot"
+        )
+        yield purged
+        yield self._do("undo", "chen.wei", 11.2, partial(undo.undo, purged.entry), "Was not of the pilot")
+
+    def _cancelled_workflow(self, name: str, who: str, hours: float, reason: str) -> Done:
+        session = self._workflow(name, self._ago(hours) - timedelta(seconds=34), "processing")
+        return self._do(name, who, hours, partial(workflow_actions.cancel, session), reason)
+
+    def _cancelled_request(self, name: str, who: str, hours: float, reason: str) -> Done:
+        ident = self._request(name, self._ago(hours) - timedelta(seconds=31), None, self._ago(hours))
+        return self._do(name, who, hours, partial(request_actions.cancel, ident), reason)
+
+    def _retried_and_done(self) -> Iterator[Done]:
+        """The model's answer was no JSON; the second time it was."""
+        ident = self._request("second try", self._ago(19.3), research.FAILURES[2])
+        done = self._do(
+            "second try", "j.okafor", 18.8, partial(request_actions.retry, ident), "The model answers again"
+        )
+        yield done
+        if not done.repeated:
+            self._work(ident, self._ago(18.8) + timedelta(seconds=3), None)
+
+    def _retried_and_denied(self) -> Iterator[Done]:
+        """The source still denied access."""
+        ident = self._request("denied again", self._ago(2.07), research.DENIED)
+        done = self._do(
+            "denied again",
+            "maria.lindqvist",
+            1.6,
+            partial(request_actions.retry, ident),
+            "Access should be back",
+        )
+        yield done
+        if not done.repeated:
+            self._work(ident, self._ago(1.6) + timedelta(seconds=2), research.DENIED)
+
+    def _retried_just_now(self) -> Done:
+        """A worker takes it next."""
+        ident = self._request("quota is back", self._ago(0.62), research.FAILURES[0])
+        seconds = timedelta(seconds=25)
+        return self._do(
+            "quota is back",
+            "j.okafor",
+            seconds / timedelta(hours=1),
+            partial(request_actions.retry, ident),
+            "The quota of the new hour is there",
+        )
+
+    # --- What they are made of -----------------------------------------------------------------------
+
+    def _ago(self, hours: float) -> datetime:
+        return self.now - timedelta(hours=hours)
+
+    def _do(self, name: str, who: str, hours: float, action: Callable[..., Done], reason: str) -> Done:
+        user = self.people[who]
+        by = Actor(user.get_username(), role_of(user), user_id(user))
+        action_id = str(uuid.uuid5(NAMESPACE, f"{self.now.isoformat()} {self.workflows.name} {name}"))
+        with dated(self._ago(hours)):
+            return action(by=by, reason=reason, action_id=action_id)
+
+    def _workflow(self, name: str, created: datetime, status: str) -> str:
+        """The id of one that was at its second step, or completed."""
+        rng = random.Random(f"{name} {self.now.isoformat()}")
+        builder = WorkflowBuilder(settings.WORKFLOW_STEPS, self.now, rng)
+        ended, last = (
+            (len(builder.names), "")
+            if status == "completed"
+            else (min(1, len(builder.names) - 1), "in-progress")
+        )
+        session = trades.session_id(rng)
+        self._put_absent(
+            self.workflows, {self.workflows.key: session, **builder.workflow(status, created, ended, last)}
+        )
+        return session
+
+    def _request(
+        self, name: str, created: datetime, failure: research.Failure | None, until: datetime | None = None
+    ) -> str:
+        """The id of one that stands as a worker left it at ``until``, with its log."""
+        rng, key = random.Random(f"{name} {self.now.isoformat()}"), self.requests.key
+        created -= timedelta(seconds=rng.uniform(0, 9))
+        item = requests.submitted(key, requests.request_id(created, rng), created, rng, strategy="table")
+        if failure and failure.source and failure.source not in item["config"]["sources"]:
+            item["config"]["sources"].append(failure.source)
+        ticks = research.course(item["config"], rng, failure)
+        made = requests.worked(key, item, created + timedelta(seconds=2), ticks, rng, until or self.now)
+        if self._put_absent(self.requests, made.item):
+            lines = request_logs.build(self.logs.key, key, [made], created)
+            sum(batches.put(self.logs, lines))
+        return str(item[key])
+
+    def _work(self, ident: str, moment: datetime, failure: research.Failure | None) -> None:
+        """As a worker does it: the same writer, on a clock of the past."""
+        clock = [moment]
+        writer = RequestWriter(
+            self.requests.name, worker_id="table_processor_002", logs_table=self.logs.name, key=self.requests.key,
+            logs_key=self.logs.key, client=client(self.requests.region, self.requests.endpoint, patient=True),
+            raise_errors=True, progress_interval=0, log_interval=0, clock=lambda: clock[0],
+        )  # fmt: skip
+        job = writer.claim(ident)
+        if job is None:
+            return
+        job.log("INFO", "Started processing")
+        *before, last = research.course(job.config, self.rng, failure)
+        for tick in [*before, last]:
+            if tick.stage == "content_extraction" and job.status == "processing":
+                job.executing()
+            clock[0] += timedelta(seconds=tick.seconds)
+            if not tick.error:
+                job.log(tick.level, tick.message, stage=tick.stage)
+        # Of what a worker says of its progress only the last stays.
+        job.progress(
+            last.stage, last.percentage, urls_found=last.found, content_extracted=last.extracted,
+            processing_errors=last.failed,
+        )  # fmt: skip
+        if last.error:
+            job.fail(last.message)
+        else:
+            kind, seconds = str(job.item.get("request_type")), (clock[0] - moment).total_seconds()
+            number = len(job.config.get("sources") or ())
+            job.complete(requests.results(ident, kind, self.rng, last.found, last.extracted, seconds, number))
+        writer.close()
+
+    def _put_absent(self, table: Binding, item: Item) -> bool:
+        """Whether it was not there."""
+        dynamo = client(table.region, table.endpoint, patient=True)
+        with translated(table):
+            try:
+                dynamo.put_item(
+                    TableName=table.name, Item=attribute_values(item),
+                    ConditionExpression="attribute_not_exists(#key)", ExpressionAttributeNames={"#key": table.key},
+                )  # fmt: skip
+            except dynamo.exceptions.ConditionalCheckFailedException:
+                return False
+        return True

@@ -1,0 +1,174 @@
+"""Lists, newest first, that lose no item for want of an index.
+
+By the index where there is one, with the items that it can't hold merged in from the minute's sample; without one
+from the sample alone, where that holds the whole table; else a bounded Scan, in no order.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from opsportal.dynamo import cursors, samples
+from opsportal.dynamo.attributes import read_text
+from opsportal.dynamo.expressions import Filter, matches
+from opsportal.dynamo.lookup import Found
+from opsportal.dynamo.merge import Merge, Span
+from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, scan_page
+from opsportal.dynamo.samples import Sample
+from opsportal.dynamo.sampling import Row, Sampled
+
+Wanted = Callable[[str], bool]
+
+
+def any_status(status: str) -> bool:
+    return True
+
+
+# After every stamp.
+_LAST = chr(0x10FFFF)
+
+
+@dataclass(frozen=True)
+class Known:
+    """The newest items. `more`: there are older ones. `certain`: none is missing for being in no index. `part`: the
+    table has no index, and these are of a part of it. `note`: what must be said of it, in sentences."""
+
+    items: list[Raw]
+    more: bool
+    certain: bool
+    part: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class List:
+    """What is listed. `found`: the index for it, see `lookup`; `partitions`: its hash keys. `status`: whether an
+    item of that status (as it is written, "" for none) is wanted; `filters`: all else that no index serves; `served`:
+    what its key serves, of the items that it does not hold."""
+
+    spec: Sampled
+    found: Found
+    partitions: Sequence[str]
+    status: Wanted = any_status
+    filters: Filter = ()
+    span: Span = field(default_factory=Span)
+    projection: Sequence[str] = ()
+    limit: int = PAGE_SIZE
+    served: Filter = ()
+
+    def page(self, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
+        """One page for a person. Raises `DynamoError`."""
+        sample = samples.of(self.spec)
+        position = cursors.load(cursor, purpose=purpose) if cursor else {}
+        # Where a Scan was begun it is gone on with, whatever the sample holds by now.
+        if "key" in position or (self.found.index is None and not sample.whole and not position):
+            return self._scanned(sample, purpose=purpose, cursor=cursor)
+        return self._merged(sample, purpose=purpose, cursor=cursor, anchor=anchor)
+
+    def known(self, *, purpose: str) -> "Known":
+        """The newest of those that are known without a Scan, for figures and rules. Raises `DynamoError`."""
+        sample = samples.of(self.spec)
+        if self.found.index is None and sample.failed and not sample.at:
+            raise sample.failed
+        page = self._merged(sample, purpose=purpose)
+        return Known(
+            page.items,
+            bool(page.cursor),
+            sample.certain,
+            self.found.index is None and not sample.whole,
+            " ".join(sample.notes(self.found.index)),
+        )
+
+    def outside(self, *, purpose: str, cursor: str = "") -> Page:
+        """Only those that the index can't hold. Raises `DynamoError`, also where there never was a sample."""
+        sample = samples.of(self.spec)
+        if sample.failed and not sample.at:
+            raise sample.failed
+        return self._merged(sample, purpose=purpose, cursor=cursor, partitions=())
+
+    def after(self, page: Page, *, purpose: str) -> Page:
+        """That page of the index in another order, with what is not in the index at its end. Such a list's cursor
+        is for `outside` once it holds a stamp ("at"). Raises `DynamoError`."""
+        if page.cursor:
+            return page
+        begin = cursors.dump({"at": _LAST}, purpose=purpose)
+        room = replace(self, limit=self.limit - len(page.items))
+        rest = room._merged(samples.of(self.spec), purpose=purpose, cursor=begin, partitions=())
+        page.items, page.cursor, page.sample = [*page.items, *rest.items], rest.cursor, rest.sample
+        page.notes += rest.notes
+        return page
+
+    def rows(self, sample: Sample) -> list[Row]:
+        """Those of the sample's rows that belong here, the newest first."""
+        bounds = self.span.start, self.span.end or _LAST
+        return [
+            row
+            for row in sample.outside(self.found.index)
+            if (row.undated or bounds[0] <= row.stamp <= bounds[1])
+            and self.status(str(read_text(row.item.get(self.spec.status)) or ""))
+            and matches(row.item, (*self.filters, *self.served))
+        ]
+
+    def _merged(
+        self,
+        sample: Sample,
+        *,
+        purpose: str,
+        cursor: str = "",
+        anchor: str = "",
+        partitions: Sequence[str] | None = None,
+    ) -> Page:
+        index = self.found.index
+        chosen = self.partitions if partitions is None else partitions
+        merge = Merge(
+            self.spec.table,
+            index or self.spec.index,
+            chosen if index else (),
+            span=self.span,
+            filters=self.filters,
+            projection=self.projection,
+            limit=self.limit,
+            outside=[(row.stamp, row.item) for row in self.rows(sample)],
+        )
+        page = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
+        if index is None or not chosen:
+            page.how = "The minute's sample"
+        page.sample = sample.sampling
+        if index is None:
+            page.notes.append(f"{self.found.why} {FROM_SAMPLE if sample.whole else ''}".strip())
+        page.notes += sample.notes(index)
+        return page
+
+    def _scanned(self, sample: Sample, *, purpose: str, cursor: str) -> Page:
+        if self.span.empty:
+            return Page([], how=f"Scan {self.spec.table.name}")
+
+        def keep(item: Raw) -> bool:
+            return self.status(str(read_text(item.get(self.spec.status)) or ""))
+
+        page = scan_page(
+            self.spec.table,
+            purpose=purpose,
+            cursor=cursor,
+            limit=self.limit,
+            filters=(*self.filters, *self.spec.within(self.span)),
+            keep=None if self.status is any_status else keep,
+            projection=self.projection,
+        )
+        page.items.sort(key=self._time, reverse=True)
+        page.notes += [f"{self.found.why} {SCANNED}", *sample.notes(None)]
+        page.sample = sample.sampling
+        return page
+
+    def _time(self, item: Raw) -> str:
+        at = self.spec.moment(item)
+        return at.isoformat() if at else ""
+
+
+FROM_SAMPLE = "The list is made of the minute's sample, which holds the whole table."
+SCANNED = "So a part of it is scanned, in no order: newest first holds within a page only."
+
+
+def of_status(names: Sequence[str]) -> Wanted:
+    """Whether a status is one of these, compared without case."""
+    lower = {name.strip().lower() for name in names}
+    return lambda status: status.strip().lower() in lower
