@@ -1,7 +1,7 @@
 """How a new agent is written, so that the other readers of the registry see it (docs/data.md#dialects).
 
-The setting AGENT_DIALECT: `auto` takes the layout that at least 80 % of the newest agents have which the console did
-not register, read once a minute for the whole deployment and only when an agent is registered; `documented` is the
+The setting AGENT_DIALECT: `auto` takes the layout that at least 80 % of the agents have which the console did not
+register, of one page of the registry, and its names from the newest 20 of these; read once a minute for the whole deployment and only when an agent is registered; `documented` is the
 discovery service's; a path names a TOML file.
 """
 
@@ -31,7 +31,7 @@ from registry.profile import FIELDS, HEARTBEAT, STATUS, UPDATED
 FRESH = 60
 # Agents of a mixed registry whose trail is looked at for who registered them.
 MAX_ASKED = 40
-STAMPS = ("last_heartbeat", "lastHeartbeat", "registeredAt", "registered_at", "updatedAt", "updated_at")
+STAMPS = ("registeredAt", "registered_at", "created_at", "lastHeartbeat", "last_heartbeat")
 REGISTERED = ("registeredAt", "registered_at", "created_at", "createdAt")
 RENEWED = (UPDATED, "updated_at")
 # What the documents name, in either layout.
@@ -89,11 +89,14 @@ def current() -> Dialect:
 
 
 def newest() -> list[Raw]:
-    """The newest agents that the console did not register, of one page of a Scan. Raises `DynamoError`."""
-    found = dialects.newest_of_page(Agent.binding(), STAMPS, lambda _: True, MAX_ASKED)
-    if len({_layout(raw) for raw in found}) > 1:  # else it does not matter whose they are
-        found = [raw for raw in found if not _registered_here(raw)]
-    return found[: dialects.NEWEST]
+    """The agents that the console did not register, the newest first, of one page of a Scan. Raises `DynamoError`."""
+    found = dialects.newest_of_page(Agent.binding(), STAMPS, lambda _: True, None)
+    documented = [raw for raw in found if _layout(raw) == "documented"]
+    # Whose they are matters in a mixed registry alone, and not where most are not documented anyhow.
+    if len(documented) < len(found) and not agrees(len(found) - len(documented), len(found)):
+        ours = [raw for raw in documented[:MAX_ASKED] if _registered_here(raw)]
+        found = [raw for raw in found if raw not in ours]
+    return found
 
 
 def _registered_here(raw: Raw) -> bool:
@@ -117,15 +120,14 @@ def _layout(raw: Raw) -> str:
 def learned(items: list[Raw]) -> Dialect:
     """What these agents, the newest first, have in common; the documented form wherever they have nothing."""
     layout = agreed([_layout(raw) for raw in items])
+    items = [raw for raw in items if _layout(raw) == layout][: dialects.NEWEST]
     known = KNOWN | {Agent.binding().key}
     if layout != "operational":
-        alike = [raw for raw in items if _layout(raw) == "documented"] if layout == "documented" else []
-        return Dialect(items=len(alike), extras=dialects.extras(alike, known) if alike else ())
-    alike = [raw for raw in items if is_operational(raw)]
+        return Dialect(items=len(items), extras=dialects.extras(items, known) if items else ())
     like: Raw = {}
     for names in (STATUS, HEARTBEAT, REGISTERED, RENEWED, *(field.attributes for field in FIELDS.values())):
         for name in names:
-            values = [raw[name] for raw in alike if name in raw]
+            values = [raw[name] for raw in items if name in raw]
             if agrees(len(values), len(items)) and (value := _placeholder(name, values)):
                 like[name] = value
     like.setdefault(STATUS[1], {"S": "ACTIVE"})
@@ -136,8 +138,8 @@ def learned(items: list[Raw]) -> Dialect:
         tuple(sorted(like.items())),
         tuple(name for name in REGISTERED if name in like),
         tuple(name for name in RENEWED if name in like),
-        agrees(sum("reputationScore" in raw for raw in alike), len(items)),
-        dialects.extras(alike, known),
+        agrees(sum("reputationScore" in raw for raw in items), len(items)),
+        dialects.extras(items, known),
     )
 
 

@@ -223,11 +223,9 @@ def learned(items: list[Raw]) -> Dialect:
         return EMPTY
     found: dict[str, Any] = {"origin": "learned", "items": len(items)}
     shapes = [source_shapes.shape_of(raw.get("config")) for raw in items if _sources(raw)]
-    if shapes:
-        shape = agreed(shapes)
-        seen = [one for one in shapes if one]
-        found["shape"] = shape
-        found["shapes"] = tuple(dict.fromkeys([*seen, source_shapes.DOCUMENTED, source_shapes.SHORT]))[:4]
+    seen = [one for one in shapes if one]
+    found["shape"] = agreed(shapes)
+    found["shapes"] = tuple(dict.fromkeys([*seen, source_shapes.DOCUMENTED, source_shapes.SHORT]))[:4]
     found["stamps"] = _stamps(items) or timestamp_form.DOCUMENTED
     fresh = [raw for raw in items if _is_pending(raw)]
     if len(fresh) < dialects.MIN_IDS:

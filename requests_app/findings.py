@@ -42,11 +42,11 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
     return [Finding("marked", ATTENTION, f"{excerpt(message, 240)}{when}.")]
 
 
-NOBODY = Count(0)
+NONE_TAKEN = Count(0)
 
 
 def findings(
-    request: IntelligenceRequest, now: datetime | None = None, overtakers: Count = NOBODY
+    request: IntelligenceRequest, now: datetime | None = None, overtakers: Count = NONE_TAKEN
 ) -> list[Finding]:
     """Every finding of a whole item. `overtakers`: the requests that were taken though they came after it."""
     now = now or datetime.now(UTC)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from opsportal.dynamo.attributes import Malformed, Typed, plain, raw_text, read_list, read_map, read_text
-from opsportal.dynamo.dialects import of_one_run
+from opsportal.dynamo.dialects import describes_run
 from opsportal.tables.retention.rules import MARK
 from requests_app import json_objects, typed_json
 from requests_app.dialects import DOCUMENTED, Dialect, made_here
@@ -88,8 +88,8 @@ def original(found: IntelligenceRequest, dialect: Dialect = DOCUMENTED) -> Origi
     made = [one.name for one in dialect.made if one.name in raw]
     known = {*Submission.model_fields, *_MADE_HERE, found.binding().key, found.binding().ttl_attribute, *made}
     others = [("", name, value) for name, value in sorted(raw.items()) if name not in known]
-    left_out += [(name, value) for _, name, value in others if of_one_run(name)]
-    others = [other for other in others if not of_one_run(other[1])]
+    left_out += [(name, value) for _, name, value in others if describes_run(name)]
+    others = [other for other in others if not describes_run(other[1])]
     others += [("config", name, value) for name, value in sorted(config.items()) if name not in _CONFIG]
     return Original(
         found.id,

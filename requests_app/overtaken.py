@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text, read_time
-from opsportal.dynamo.dialects import newest_of_page
-from opsportal.dynamo.errors import DynamoError, IndexMissing, translated
-from opsportal.dynamo.expressions import Clause, Expressions
+from opsportal.dynamo.dialects import NEWEST, newest_by_index, newest_of_page
+from opsportal.dynamo.errors import DynamoError, IndexMissing
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.partitions import Count
 from opsportal.dynamo.shared import shared
@@ -15,9 +13,8 @@ from requests_app import queries
 from requests_app.models import IntelligenceRequest
 from requests_app.tables import REQUESTS
 
-# Seconds that the newest taken requests are known; and of each status, how many.
-FRESH, PER_STATUS = 60, 20
-_NAMES = ("created_at", "started_at", "processing_strategy", "status")
+# Seconds that the newest taken requests are known.
+FRESH = 60
 _TAKEN = frozenset({"processing", "executing", "completed", "failed"})
 
 
@@ -31,7 +28,7 @@ class Taken:
 
 
 def overtakers(request: IntelligenceRequest) -> Count:
-    """Of the same strategy, created after this one, and taken: as far as the newest of each status go, which are read
+    """Of the same strategy, created after this one, and taken: as far as the newest 20 go, which are read
     once a minute for the whole deployment."""
     created = request.created_at
     if str(request.status or "").strip().lower() != "pending" or not isinstance(created, datetime):
@@ -46,33 +43,19 @@ def overtakers(request: IntelligenceRequest) -> Count:
 
 
 def newest_taken() -> Taken:
-    """By the index, else of one page of a Scan. Raises `DynamoError`."""
+    """The newest 20, by the index, else of one page of a Scan; of at most 1 MB. Raises `DynamoError`."""
     table = queries.table()
     try:
-        found, edges = list[Raw](), list[datetime]()
-        for status in queries.statuses().values:
-            if status.strip().lower() == "pending":
-                continue
-            items = _newest(status)
-            found += filter(_taken, items)
-            if len(items) == PER_STATUS and (edge := _created(items[-1])):
-                edges.append(edge)
-        since = max(edges, default=None)
+        others = [status for status in queries.statuses().values if status.strip().lower() != "pending"]
+        found = newest_by_index(table, REQUESTS.index("status-index"), others, _taken)
     except IndexMissing:
-        found, since = newest_of_page(table, ("created_at",), _taken, 10 * PER_STATUS), None
+        found = newest_of_page(table, ("created_at",), _taken)
     pairs = [(_created(raw), str(read_text(raw.get("processing_strategy")) or "")) for raw in found]
-    return Taken(tuple((at, strategy) for at, strategy in pairs if at), since)
-
-
-def _newest(status: str) -> list[Raw]:
-    table, index = queries.table(), REQUESTS.index("status-index")
-    arguments = Expressions().arguments(key=(Clause(index.hash_key, "=", (status,)),), projection=_NAMES)
-    with translated(table):
-        answer = clients.client(*table.place).query(
-            TableName=table.name, IndexName=index.name, Limit=PER_STATUS, ScanIndexForward=False, **arguments
-        )
-    items: list[Raw] = answer["Items"]
-    return items
+    times = [at for at, _ in pairs if at]
+    return Taken(
+        tuple((at, strategy) for at, strategy in pairs if at),
+        min(times) if times and len(found) == NEWEST else None,
+    )
 
 
 def _created(raw: dict[str, Typed]) -> datetime | None:

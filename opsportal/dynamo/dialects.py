@@ -62,11 +62,29 @@ _RUN_WORDS = frozenset(
 _SECRET_PARTS = ("password", "passwd", "secret", "credential", "token", "apikey", "signature", "privatekey")
 
 
+# What is asked for of a run: `result_format`, `created_after`, `status_callback_url`.
+_WORK_WORDS = frozenset(
+    {
+        "after", "before", "callback", "email", "format", "language", "limit", "max", "min", "mode", "policy",
+        "recipients", "since", "template", "threshold", "webhook",
+    }
+)  # fmt: skip
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).casefold())
+
+
+def describes_run(name: str) -> bool:
+    """As `of_one_run`, of an item that a person copies on purpose: what is asked for of a run is work."""
+    return of_one_run(name) and _WORK_WORDS.isdisjoint(_words(name))
+
+
 def of_one_run(name: str) -> bool:
-    """Whether an attribute of that name describes one run of an item rather than its work: a status, a stamp, an
+    """Whether an attribute of that name may describe one run of an item rather than its work: a status, a stamp, an
     expiry, results, errors, claims. Read without case, separators and space."""
     letters = re.sub(r"[^a-z0-9]", "", name.casefold())
-    words = re.split(r"[^a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).casefold())
+    words = _words(name)
     return any(part in letters for part in _RUN_PARTS) or not _RUN_WORDS.isdisjoint(words)
 
 
@@ -224,15 +242,15 @@ def _query(
     return answer["Items"], answer.get("LastEvaluatedKey")
 
 
-def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int = NEWEST) -> list[Raw]:
-    """The newest items that are kept of one page of a Scan, at most 1 MB, by the newest of their `stamps`. Raises
-    `DynamoError`."""
+def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int | None = NEWEST) -> list[Raw]:
+    """The newest items that are kept of one page of a Scan, at most 1 MB, by the first of their `stamps` that can be
+    read. Raises `DynamoError`."""
     with translated(table):
         answer = clients.client(*table.place).scan(TableName=table.name)
 
     def order(raw: Raw) -> float:
-        times = [read_time(raw.get(name)) for name in stamps]
-        return max((time.timestamp() for time in times if isinstance(time, datetime)), default=0.0)
+        times = (read_time(raw.get(name)) for name in stamps)
+        return next((time.timestamp() for time in times if isinstance(time, datetime)), 0.0)
 
     return sorted(filter(keep, answer["Items"]), key=order, reverse=True)[:most]
 

@@ -387,6 +387,7 @@ def test_start_like_carries_over_what_describes_the_work_and_nothing_of_the_run(
     attributes = {
         "tags": {"a", "b"}, "blob": b"\x00\xff", "big": 12345678901234567890, "deep": {"l": [1, None, {"x": True}]},
         "note": "two\nlines \u202e <b>", "blank": "", "urgent": True, "weird name.x": "v",
+        "result_format": "pdf", "createdAfter": "2026-01-01", "statusCallbackUrl": "https://c.example",
     }  # fmt: skip
     run = {
         "claimed_by": "w1", "run_status": "x", "last_error": "e", "finishedAt": "t", "attempts": 3, "ttl": 99,
