@@ -170,23 +170,23 @@ def learned(items: list[Raw]) -> Dialect:
         return MIXED if items else EMPTY
     items = [raw for raw in items if _layout(raw) == layout][: dialects.NEWEST]
     known = KNOWN | {Agent.binding().key}
-    if layout == "documented":
-        return Dialect("learned", len(items), extras=dialects.extras(items, known))
     like: Raw = {}
     for names in (STATUS, HEARTBEAT, REGISTERED, RENEWED, *(field.attributes for field in FIELDS.values())):
         for name in names:
             values = [raw[name] for raw in items if name in raw]
             if agrees(len(values), len(items)) and (value := _placeholder(name, values)):
                 like[name] = value
-    like.setdefault(STATUS[1], {"S": "ACTIVE"})
-    like.setdefault(HEARTBEAT[1], _ZULU.written(_ANY_TIME))
+    documented = layout == "documented"
+    if not documented:
+        like.setdefault(STATUS[1], {"S": "ACTIVE"})
+        like.setdefault(HEARTBEAT[1], _ZULU.written(_ANY_TIME))
     return Dialect(
         "learned",
         len(items),
         tuple(sorted(like.items())),
-        tuple(name for name in REGISTERED if name in like),
-        tuple(name for name in RENEWED if name in like),
-        agrees(sum("reputationScore" in raw for raw in items), len(items)),
+        tuple(name for name in REGISTERED if name in like) or DOCUMENTED.registered * documented,
+        tuple(name for name in RENEWED if name in like) or DOCUMENTED.renewed * documented,
+        documented or agrees(sum("reputationScore" in raw for raw in items), len(items)),
         dialects.extras(items, known),
     )
 

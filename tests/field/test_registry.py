@@ -169,6 +169,26 @@ def test_an_agent_is_registered_in_the_layout_of_its_registry(client: Client, ta
     assert "deployment_status" not in (get(table, "ours-3") or {})
 
 
+def test_the_documented_names_are_written_as_the_registry_types_them(client: Client, table: Any) -> None:
+    """Stamps as text and capabilities as a list, where its agents have them so; else as documented."""
+    stamp = ago(seconds=5).isoformat()
+    for number in range(5):
+        values = {
+            "lastHeartbeat": stamp,
+            "registeredAt": stamp,
+            "updatedAt": MISSING,
+            "capabilities": ["ocr"],
+        }
+        put(table, agent(f"theirs-{number}", **values))
+    register(client, "ours")
+    item = get(table, "ours") or {}
+    assert item["capabilities"] == {"L": [{"S": "fitness_analysis"}]}
+    for name in ("lastHeartbeat", "registeredAt"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", item[name]["S"])
+    assert item["reputationScore"] == {"N": "50"}
+    assert item["status"] == {"S": "active"}
+
+
 def test_ids_are_made_new_and_no_value_is_copied(client: Client, table: Any) -> None:
     put(table, *(operational(f"op-{number}", secret_region="planted") for number in range(6)))
     made = []
