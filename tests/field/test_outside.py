@@ -138,7 +138,7 @@ def test_tables_with_the_primary_key_only_work_everywhere(writer_b: WriterB, cli
     assert any("no index" in note for note in document["notes"])
 
     panel = visit(client, "/panels/requests/")
-    assert figures(panel)["failed"] == "1"
+    assert figures(panel)["FAILED"] == "1"
     assert figures(panel)["pending"] == "2"
     assert failed in " ".join(digest(panel, "Newest failures"))
     form = visit(client, "/requests/new/")
