@@ -95,6 +95,10 @@ READS = (
         _dynamodb("BatchGetItem"), _on("agents"), optional=True,
     ),
     Feature(
+        "ReadSampledTogether", "lists: items that are in no index, as they are now", PAGES,
+        _dynamodb("BatchGetItem"), _on("workflows", "requests"), optional=True,
+    ),
+    Feature(
         "ListByIndex", "lists", PAGES, _dynamodb("Query"),
         _on(
             "workflows/overallStatus-createdAt-index", "requests/user-index", "requests/project-index",
