@@ -139,7 +139,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
     "ReadSampledTogether": (
         set(),
         {
-            "/workflows/", "/requests/", "/workflows/?outside=1", "/requests/?outside=1", "/api/workflows", "/api/requests",
+            "/workflows/", "/requests/", "/workflows/?outside=1", "/requests/?outside=1", "/requests/?sort=priority", "/api/requests?sort=priority", "/api/workflows", "/api/requests",
             "/api/workflows?outside=true", "/api/requests?outside=true",
         },
     ),
