@@ -498,6 +498,7 @@ UPDATED = (MISSING, Typed(S="2026-11-20T10:00:00.000Z"), Typed(S="2026-11-22T11:
 PRIORITY = (MISSING, Typed(S="high"), Typed(S="low"), Typed(N="1"))
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(
     drawn=st.lists(
