@@ -95,7 +95,7 @@ READS = (
         _dynamodb("BatchGetItem"), _on("agents"), optional=True,
     ),
     Feature(
-        "ReadSampledTogether", "lists: items that are in no index, as they are now", PAGES,
+        "ReadSampledTogether", "lists: items that are in no index, as they are now; retention: requests of logs", PAGES,
         _dynamodb("BatchGetItem"), _on("workflows", "requests"), optional=True,
     ),
     Feature(
@@ -166,10 +166,6 @@ WRITES = (
     Feature(
         "StampLogs", "retention of logs", OPERATOR,
         _dynamodb("UpdateItem"), _on("request_logs"), wanted=_retains,
-    ),
-    Feature(
-        "FindRequestsOfLogs", "retention of logs: their requests", OPERATOR,
-        _dynamodb("BatchGetItem"), _on("requests"), wanted=_retains,
     ),
     Feature(
         "ResumeRetention", "how far the retention has come", OPERATOR,
