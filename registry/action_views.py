@@ -1,11 +1,17 @@
 """Pages of the actions on agents, each with its own permission. What is decided is in `actions`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
 from opsportal.console.access import requires
+from opsportal.dynamo.errors import DynamoError
 from opsportal.operations.changes import Raw
+from opsportal.operations.entries import Actor
 from opsportal.operations.item_actions import ItemAction, ItemPages
+from opsportal.operations.outcomes import Done, Refused
 from opsportal.operations.pages import Button, Offer, action_page, button
 from opsportal.operations.tags import Action
 from registry import actions, dialects, queries
@@ -93,32 +99,48 @@ def register_button(request: HttpRequest) -> Button:
 
 @requires("registry.register_agents")
 def register(request: HttpRequest) -> HttpResponseBase:
-    """Ask for, and carry out, the registration of a new agent; then its page."""
+    """Ask for, and carry out, the registration of a new agent, in the layout that the form names; then its page."""
     given = request.POST.get("agent_id", "").strip()
+    unread = ""
+    try:
+        how = dialects.current()
+    except DynamoError as problem:
+        how, unread = (
+            dialects.UNREAD,
+            f"How this registry's agents are written could not be read: {problem.sentence}",
+        )
     offer = Offer(
         Action.AGENT_REGISTER,
         "Register an agent",
         "Puts a new agent into the registry, active, provided that its id is free. It counts as healthy once it "
-        "sends heartbeats.",
+        f"sends heartbeats. {unread or f'It is {how.sentence}.'}",
         reverse("registry:list"),
         "Agents",
         "Registration requested.",
         done_url=PAGES.item_url(given) if given else "",
         wide=True,
     )
-    return action_page(
-        request,
-        offer,
-        lambda by, data: actions.register(
+
+    def run(by: Actor, data: Mapping[str, Any]) -> Done:
+        if unread:
+            raise _Unread(unread)
+        return actions.register(
             data["agent_id"],
             data["texts"],
             by=by,
             reason=data["reason"],
             action_id=data["action_id"],
-            dialect=dialects.current(),
-        ),
-        form_class=RegisterForm,
-    )
+            dialect=how,
+            others=data["others"],
+        )
+
+    return action_page(request, offer, run, form_class=RegisterForm, form_options={"how": how})
+
+
+class _Unread(Refused):
+    """Its readers might not see an agent in another layout, so none is registered."""
+
+    status = 503
 
 
 @requires(EDIT.permission)

@@ -70,14 +70,15 @@ def register(
     reason: str,
     action_id: str,
     dialect: Dialect = DOCUMENTED,
+    others: Mapping[str, Typed] | None = None,
 ) -> Done:
     """Put a new, active agent, provided that there is none with this id. `texts`: `profile.FIELDS` by name,
-    as a form has them. Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
+    as a form has them; `others`: attributes that the documents do not name. Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
 
     def decide(raw: Raw | None, now: datetime) -> Plan:
         if raw is not None:
             raise Conflict("There is an agent with this id already.")
-        item = new_item(agent_id, texts, now, action_id, dialect)
+        item = {**(others or {}), **new_item(agent_id, texts, now, action_id, dialect)}
         return Plan(
             put=item, watch={name: value for name, value in item.items() if name not in dialect.registered}
         )

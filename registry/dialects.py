@@ -1,12 +1,13 @@
 """How a new agent is written, so that the other readers of the registry see it (docs/data.md#dialects).
 
 The setting AGENT_DIALECT: `auto` takes the layout that at least 80 % of the agents have which the console did not
-register, of one page of the registry, and its names from the newest 20 of these; read once a minute for the whole deployment and only when an agent is registered; `documented` is the
-discovery service's; a path names a TOML file.
+register, of one page of the registry, and its names from the newest 20 of these; read once a minute for the whole deployment and only when an agent is registered or its form is opened;
+`documented` is the discovery service's; a path names a TOML file.
 """
 
+import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -25,7 +26,15 @@ from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Target
 from opsportal.operations.tags import Action
 from registry.models import Agent, is_operational
-from registry.profile import FIELDS, HEARTBEAT, STATUS, UPDATED
+from registry.profile import (
+    FIELDS,
+    HEARTBEAT,
+    STATUS,
+    UPDATED,
+    attribute_of,
+    heartbeat_name,
+    status_name,
+)
 
 # Seconds that what was learned is taken for true.
 FRESH = 60
@@ -46,7 +55,8 @@ KNOWN = frozenset(
 
 @dataclass(frozen=True)
 class Dialect:
-    """`origin`: "learned", "documented" or "file". `like`: an item in the registry's layout, of the console's own
+    """`origin`: "learned", "mixed" (agents that do not agree on a layout), "empty" (none to learn from), "unread" (the
+    registry may not be read), "documented" or "file". `like`: an item in the registry's layout, of the console's own
     making, that a new one is written like; empty for the documented layout. `registered`, `renewed`: the
     stamps of a new item, by name, in the form of `like`; `score`: whether it gets a reputation."""
 
@@ -66,12 +76,48 @@ class Dialect:
         """The ids that a new agent gets."""
         return {one.name: one.new(action_id) for one in self.extras if one.made}
 
+    @property
+    def asked_for(self) -> tuple[Extra, ...]:
+        """The attributes whose values a person gives."""
+        return tuple(one for one in self.extras if not one.made)
+
     def missing(self, given: Collection[str]) -> list[str]:
         """The names of the attributes that the setting requires and that are not given."""
-        return [one.name for one in self.extras if one.required and not one.made and one.name not in given]
+        return [one.name for one in self.asked_for if one.required and one.name not in given]
+
+    @property
+    def sentence(self) -> str:
+        """What the form says of it."""
+        number_ = f"the {self.items} newest agents" if self.items > 1 else "the one other agent"
+        how = {
+            "learned": f"written like {number_} of this registry",
+            "mixed": "written as documented, since this registry's agents do not agree on a layout",
+            "empty": "written as documented, since this registry has no other agent to learn from",
+            "unread": "written as documented, since the console may not read the registry",
+            "documented": "written as documented (setting AGENT_DIALECT)",
+            "file": "written as the file of AGENT_DIALECT says",
+        }[self.origin]
+        return f"{how}: {', '.join(self.names)}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names by which one layout is told from another, and the ids that are made new."""
+        like = self.raw
+        fields = (attribute_of(like, FIELDS[name]) for name in ("name", "type", "capabilities"))
+        beat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
+        made = (one.name for one in self.extras if one.made)
+        key = Agent.binding().key
+        return [key, status_name(like), *fields, beat, *self.registered, *self.renewed, *made]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one way of writing from another; what is asked for and the number of items are no part of it."""
+        made = tuple(replace(one, example="") for one in self.extras if one.made)
+        facts = repr(replace(self, origin="", items=0, extras=made))
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-DOCUMENTED = Dialect()
+DOCUMENTED, EMPTY, MIXED, UNREAD = Dialect(), Dialect("empty"), Dialect("mixed"), Dialect("unread")
 
 
 def current() -> Dialect:
@@ -85,7 +131,7 @@ def current() -> Dialect:
         name = f"agents-dialect:{Agent.binding().fingerprint}"
         return shared(name, lambda _: learned(newest()), fresh=FRESH).value
     except AccessDenied:
-        return DOCUMENTED
+        return UNREAD
 
 
 def newest() -> list[Raw]:
@@ -120,10 +166,12 @@ def _layout(raw: Raw) -> str:
 def learned(items: list[Raw]) -> Dialect:
     """What these agents, the newest first, have in common; the documented form wherever they have nothing."""
     layout = agreed([_layout(raw) for raw in items])
+    if layout not in ("operational", "documented"):
+        return MIXED if items else EMPTY
     items = [raw for raw in items if _layout(raw) == layout][: dialects.NEWEST]
     known = KNOWN | {Agent.binding().key}
-    if layout != "operational":
-        return Dialect(items=len(items), extras=dialects.extras(items, known) if items else ())
+    if layout == "documented":
+        return Dialect("learned", len(items), extras=dialects.extras(items, known))
     like: Raw = {}
     for names in (STATUS, HEARTBEAT, REGISTERED, RENEWED, *(field.attributes for field in FIELDS.values())):
         for name in names:

@@ -1,14 +1,22 @@
 """The forms of an agent's profile: to register one, and to edit it."""
 
 import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
 
 from opsportal import patterns
+from opsportal.console.text import excerpt
+from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.dialects import MAX_EXTRAS, Extra
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ActionForm
 from registry import documents, profile
+from registry.dialects import KNOWN, Dialect
+from registry.models import Agent
 from registry.profile import FIELDS, Field
 
 RELOAD = "Reload the page and do it again: the form does not say what it was drawn from."
@@ -101,7 +109,8 @@ def _wrong_address(text: str) -> str:
 
 
 class RegisterForm(ProfileForm):
-    """A new agent."""
+    """A new agent, with a field for each attribute that the documents do not name and the `how` of the registry
+    has. `dialect`: the one that the person was shown."""
 
     agent_id = forms.CharField(
         label="Id",
@@ -110,11 +119,38 @@ class RegisterForm(ProfileForm):
         ),
         help_text="Its key in the registry. It can't be changed later.",
     )
-    field_order = ("agent_id", *ProfileForm.field_order)
+    dialect = forms.CharField(widget=forms.HiddenInput, required=False)
+    field_order = ("agent_id", *FIELDS)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, how: Dialect, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["type"].initial = "dynamic"
+        self.fields["dialect"].initial = how.fingerprint
+        self.shown = str(self.data.get("dialect", ""))
+        self.how, self.known = how, how.origin != "unread"
+        if self.is_bound:
+            # What is sent next is of this dialect.
+            self.data = {**dict(self.data.items()), "dialect": how.fingerprint if self.known else self.shown}
+        asked_for = {one.name: one for one in how.asked_for}
+        # What was asked for when the form was opened, and was filled in, stays.
+        asked_for = {one.name: one for one in self._filled_in()} | asked_for
+        self.extras = {f"extra-{one.kind}-{one.name}": one for one in asked_for.values()}
+        reason = self.fields.pop("reason")
+        self.fields |= {name: _extra_field(one) for name, one in self.extras.items()}
+        self.fields["reason"] = reason
+
+    def _filled_in(self) -> Iterator[Extra]:
+        made = {one.name for one in self.how.extras if one.made}
+        names = [name for name, value in self.data.items() if value.strip()]
+        found = [one for one in map(_EXTRA.fullmatch, names) if one]
+        for one in found[:MAX_EXTRAS]:
+            if one["name"] not in (*KNOWN, *made, Agent.binding().key, Agent.binding().ttl_attribute):
+                yield Extra(one["name"], one["kind"])
+
+    def others(self) -> dict[str, Typed]:
+        """The attributes that the documents do not name, as they were filled in."""
+        given = {one: self.cleaned_data.get(name, "") for name, one in self.extras.items()}
+        return {one.name: _typed(one.kind, text) for one, text in given.items() if text}
 
     def clean_agent_id(self) -> str:
         given: str = self.cleaned_data["agent_id"]
@@ -133,7 +169,60 @@ class RegisterForm(ProfileForm):
             self.add_error("name", "An agent needs a name.")
         self.check(texts)
         data["texts"] = texts
+        for name, extra in self.extras.items():
+            try:
+                _typed(extra.kind, data.get(name) or "0")
+            except ValueError as error:
+                self.add_error(name, str(error))
+        data["others"] = {} if self.errors else self.others()
+        if self.known and self.shown not in ("", self.how.fingerprint):
+            self.add_error(
+                None,
+                "This registry's agents are written in another way since the form was opened. Look at it again, then register.",
+            )
         return data
+
+
+_EXTRA = re.compile(r"extra-(?P<kind>S|N|BOOL)-(?P<name>[^\x00-\x1f]{1,255})")
+MAX_EXTRA = 4000
+
+
+def _extra_field(extra: Extra) -> forms.Field:
+    hints = ["Required."] if extra.required else []
+    if extra.example:
+        hints.append(f"For example {excerpt(extra.example, 80)}")
+    options: dict[str, Any] = {
+        "label": excerpt(extra.name, 80),
+        "required": extra.required,
+        "help_text": " ".join(hints),
+        "error_messages": {"required": "This is needed: the setting AGENT_DIALECT requires it."},
+    }
+    if extra.kind == "BOOL":
+        choices = [(one, one) for one in ("", "true", "false")]
+        select = forms.Select(attrs={"class": "form-select"})
+        return forms.ChoiceField(choices=choices, widget=select, **options)
+    widget = forms.TextInput(
+        attrs={"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
+    )
+    return forms.CharField(max_length=MAX_EXTRA, widget=widget, **options)
+
+
+def _typed(kind: str, text: str) -> Typed:
+    """ValueError with a sentence for people."""
+    if kind == "BOOL":
+        return {"BOOL": text == "true"}
+    if kind == "N":
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            raise ValueError("A number is needed.")
+        documents.check(number)
+        return {"N": str(number)}
+    if any(ord(character) < 32 for character in text):
+        raise ValueError("This holds control characters.")
+    return {"S": text}
 
 
 class EditForm(ProfileForm):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from opsportal.dynamo.attributes import Malformed, Typed, read_list, read_map
+from opsportal.dynamo.dialects import learnable
 
 Role = Literal["name", "address", "type"]
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 SPELLINGS: dict[Role, tuple[str, ...]] = {
     "name": ("name", "title", "label", "source_name"),
     "address": ("base_url", "url", "link", "href", "uri", "address"),
@@ -35,7 +35,7 @@ class SourceShape:
         """Of a source as its writer left it: by the spellings that are known, and an unknown name for the one text
         that is an address. None where no name and no address can be found."""
         shape = cls.found_in(members)
-        if not all(_NAME.fullmatch(name) for name, _ in shape.fields):
+        if not all(name in _ROLES or learnable(name) for name, _ in shape.fields):
             return None
         return shape if shape.has("name") and shape.has("address") else None
 

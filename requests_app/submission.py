@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,10 +22,12 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from opsportal.dynamo.attributes import Typed, raw_text
+from opsportal.dynamo.dialects import MAX_ITEM_BYTES
 from opsportal.operations.changes import NULL, Raw, number, text
 from opsportal.operations.entries import Actor
 from requests_app import json_objects, typed_json
@@ -80,6 +82,9 @@ def _typed(value: Any) -> Typed:
 
 
 def _bounded(values: dict[str, Typed]) -> dict[str, Typed]:
+    for name in values:
+        if not 0 < len(name) <= MAX_NAME:
+            raise _wrong(name, f"Its name needs 1 to {MAX_NAME:,} characters.")
     size = len(raw_text({"M": values}).encode(errors="replace"))
     if size > typed_json.MAX_BYTES:
         raise PydanticCustomError(
@@ -88,6 +93,16 @@ def _bounded(values: dict[str, Typed]) -> dict[str, Typed]:
     return values
 
 
+def _wrong(name: str, sentence: str) -> ValidationError:
+    """About one member of a mapping."""
+    wrong = PydanticCustomError("extra", "{sentence}", {"sentence": sentence})
+    return ValidationError.from_exception_data(
+        "extra", [{"type": wrong, "loc": (name,), "input": None}], hide_input=True
+    )
+
+
+# Characters of the name of an attribute that the documents do not name.
+MAX_NAME = 1_000
 Extras = Annotated[dict[str, Annotated[dict[str, Any], BeforeValidator(_typed)]], AfterValidator(_bounded)]
 
 
@@ -96,7 +111,15 @@ def _undocumented(values: dict[str, Typed]) -> dict[str, Typed]:
     table = IntelligenceRequest.binding()
     for name in values:
         if name in DOCUMENTED_NAMES or name in (table.key, table.ttl_attribute):
-            raise PydanticCustomError("documented", "{name} is no further attribute.", {"name": name})
+            raise _wrong(name, f"{name} is no further attribute.")
+    return values
+
+
+def _undocumented_config(values: dict[str, Typed]) -> dict[str, Typed]:
+    """None of them takes the place of one that has bounds."""
+    for name in values:
+        if name in ConfigPart.model_fields or name == "sources":
+            raise _wrong(name, f"{name} is no further attribute.")
     return values
 
 
@@ -160,7 +183,7 @@ class Config(ConfigPart):
     """`more`: members that the documents do not name, typed."""
 
     sources: list[Source] = Field(min_length=1, max_length=MOST_SOURCES)
-    more: Extras = {}
+    more: Annotated[Extras, AfterValidator(_undocumented_config)] = {}
 
     def typed(self, dialect: Dialect = DOCUMENTED) -> Typed:
         return {
@@ -191,6 +214,18 @@ class Submission(SubmissionPart):
 
     config: Config
     extra: Annotated[Extras, AfterValidator(_undocumented)] = {}
+
+    @model_validator(mode="after")
+    def _storable(self) -> Self:
+        # JSON is somewhat more than DynamoDB counts, and the console's own attributes add a little.
+        size = len(raw_text({"M": self.asked()}).encode(errors="replace"))
+        if size > MAX_ITEM_BYTES:
+            raise PydanticCustomError(
+                "size",
+                "The whole request has {size} bytes; DynamoDB holds {most}.",
+                {"size": size, "most": MAX_ITEM_BYTES},
+            )
+        return self
 
     def asked(self, dialect: Dialect = DOCUMENTED) -> Raw:
         """The attributes that were asked for, as the item has them."""

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from opsportal.dynamo import clients
@@ -30,6 +30,8 @@ UNIT_BYTES = 8_192
 MAX_ITEM_BYTES = 409_600
 # Bytes of a value that is learned from, and attributes learned of one table.
 MAX_VALUE_BYTES, MAX_EXTRAS = 256, 20
+# What is dated further ahead of now is of no clock and no zone: its writer would have the last word for ever.
+AHEAD = timedelta(days=1)
 # Items that must have distinct values before they are taken for ids.
 MIN_IDS = 5
 
@@ -53,12 +55,18 @@ def agreed(facts: Sequence[Fact]) -> Fact | None:
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _RUN_PARTS = (
     "status", "result", "error", "warning", "claim", "progress", "expir", "timestamp", "history", "lease",
-    "heartbeat", "retries", "retry", "updated", "created", "started", "completed", "finished", "cancelled",
-    "failed", "processed",
+    "heartbeat", "retries", "retry", "updated", "created", "started", "completed", "finished", "cancel",
+    "fail", "processed", "worker", "locked", "lockowner", "attempt", "exception", "traceback", "stacktrace",
+    "assigned", "acquired", "reserved", "modified", "deleted", "submitted", "lastseen", "visibility", "outcome",
+    "duration", "elapsed", "succeeded",
 )  # fmt: skip
 _RUN_WORDS = frozenset(
-    {"at", "ttl", "ts", "state", "lock", "locked", "attempt", "attempts", "worker", "etag"}
-)
+    {
+        "at", "completion", "consumer", "datetime", "done", "eta", "etag", "execution", "lock", "output", "outputs",
+        "percent", "percentage", "phase", "picked", "processor", "queued", "response", "stack", "stage", "state",
+        "step", "success", "time", "tries", "ts", "ttl",
+    }
+)  # fmt: skip
 _SECRET_PARTS = ("password", "passwd", "secret", "credential", "token", "apikey", "signature", "privatekey")
 
 
@@ -66,9 +74,13 @@ _SECRET_PARTS = ("password", "passwd", "secret", "credential", "token", "apikey"
 _WORK_WORDS = frozenset(
     {
         "after", "before", "callback", "email", "format", "language", "limit", "max", "min", "mode", "policy",
-        "recipients", "since", "template", "threshold", "webhook",
+        "range", "recipients", "since", "template", "threshold", "webhook", "window", "zone",
     }
 )  # fmt: skip
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.casefold())
 
 
 def _words(name: str) -> list[str]:
@@ -83,13 +95,12 @@ def describes_run(name: str) -> bool:
 def of_one_run(name: str) -> bool:
     """Whether an attribute of that name may describe one run of an item rather than its work: a status, a stamp, an
     expiry, results, errors, claims. Read without case, separators and space."""
-    letters = re.sub(r"[^a-z0-9]", "", name.casefold())
-    words = _words(name)
-    return any(part in letters for part in _RUN_PARTS) or not _RUN_WORDS.isdisjoint(words)
+    letters = _letters(name)
+    return any(part in letters for part in _RUN_PARTS) or not _RUN_WORDS.isdisjoint(_words(name))
 
 
 def learnable(name: str) -> bool:
-    letters = re.sub(r"[^a-z0-9]", "", name.casefold())
+    letters = _letters(name)
     secret = any(part in letters for part in _SECRET_PARTS)
     return bool(_NAME.fullmatch(name)) and not of_one_run(name) and not secret
 
@@ -141,8 +152,42 @@ def extras(items: Sequence[Raw], known: Iterable[str]) -> tuple[Extra, ...]:
         example = next(str(value[kind]) for value in scalars if kind in value)
         example = example.lower() if kind == "BOOL" else example
         made = _id_form(values)
+        if made and _names_whom(made[1], items):
+            made = None
         found.append(made_as(name, *made, example) if made else Extra(name, kind, example=example))
-    return tuple(found[:MAX_EXTRAS])
+    # Ids first: a stranger's many attributes must not take their places.
+    found.sort(key=lambda one: not one.made)
+    return tuple(sorted(found[:MAX_EXTRAS], key=lambda one: one.name))
+
+
+# Words in the names of attributes that say whose an item is.
+_WHOSE = frozenset(
+    {
+        "account",
+        "client",
+        "company",
+        "customer",
+        "org",
+        "organisation",
+        "organization",
+        "project",
+        "team",
+        "tenant",
+        "user",
+    }
+)
+
+
+def _names_whom(prefix: str, items: Sequence[Raw]) -> bool:
+    """Whether the constant part of ids holds the name of one whose item it is: that is no form but a value."""
+    letters = _letters(prefix)
+    whose = {
+        _letters(str(value["S"]))
+        for raw in items
+        for name, value in raw.items()
+        if "S" in value and not _WHOSE.isdisjoint(_words(name))
+    }
+    return any(len(one) > 2 and one in letters for one in whose)
 
 
 def made_as(name: str, made: str, prefix: str, length: int, example: str = "") -> Extra:
@@ -190,8 +235,9 @@ def newest_by_index(
     table: Binding, index: Index, values: Sequence[str], keep: Keep, left: int = MAX_BYTES
 ) -> list[Raw]:
     """The newest items that are kept, at most `NEWEST`, merged over the partitions `values` of an index whose
-    range key is a time. At most `left` bytes are read. Raises `DynamoError`, IndexMissing among them."""
+    range key is a time, as text. At most `left` bytes are read. Raises `DynamoError`, IndexMissing among them."""
     parts, kept = [_Part(value) for value in values], list[Raw]()
+    last = (datetime.now(UTC) + AHEAD).isoformat()
 
     def order(raw: Raw) -> str:
         return str(raw.get(index.range_key, {}).get("S", ""))
@@ -209,7 +255,7 @@ def newest_by_index(
         if limit < 1:
             part.done = True
             continue
-        items, part.start = _query(table, index, part.value, limit, part.start)
+        items, part.start = _query(table, index, part.value, last, limit, part.start)
         sizes = [len(raw_text({"M": raw}).encode(errors="replace")) for raw in items]
         left -= sum(sizes)
         part.biggest = max([part.biggest, 1, *sizes])
@@ -230,9 +276,10 @@ class _Part:
 
 
 def _query(
-    table: Binding, index: Index, value: str, limit: int, start: Raw | None
+    table: Binding, index: Index, value: str, last: str, limit: int, start: Raw | None
 ) -> tuple[list[Raw], Raw | None]:
-    arguments = Expressions().arguments(key=(Clause(index.hash_key, "=", (value,)),))
+    key = (Clause(index.hash_key, "=", (value,)), Clause(index.range_key, "<=", (last,)))
+    arguments = Expressions().arguments(key=key)
     if start:
         arguments["ExclusiveStartKey"] = start
     with translated(table):
@@ -244,13 +291,14 @@ def _query(
 
 def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int | None = NEWEST) -> list[Raw]:
     """The newest items that are kept of one page of a Scan, at most 1 MB, by the first of their `stamps` that can be
-    read. Raises `DynamoError`."""
+    read and is not ahead of now. Raises `DynamoError`."""
     with translated(table):
         answer = clients.client(*table.place).scan(TableName=table.name)
+    last = datetime.now(UTC) + AHEAD
 
     def order(raw: Raw) -> float:
         times = (read_time(raw.get(name)) for name in stamps)
-        return next((time.timestamp() for time in times if isinstance(time, datetime)), 0.0)
+        return next((time.timestamp() for time in times if isinstance(time, datetime) and time <= last), 0.0)
 
     return sorted(filter(keep, answer["Items"]), key=order, reverse=True)[:most]
 

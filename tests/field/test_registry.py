@@ -11,11 +11,12 @@ from django.core.cache import caches
 from django.test import Client
 
 from opsportal.dynamo import clients
+from opsportal.dynamo.errors import Throttled
 from registry import dialects
 from tests.factories import MISSING, agent, ago, put, raw, zulu
 from tests.field.registry_c import RegistryC
 from tests.operations.places import get
-from tests.pages import visit
+from tests.pages import Page, visit
 
 PROFILE = {
     "id": "coach",
@@ -246,3 +247,105 @@ def test_the_registration_form_writes_in_the_layout_too(client: Client, table: A
     post(client, "heartbeat", {"id": "formed"}, 200)
     assert (get(table, "formed") or {})["last_heartbeat"]["S"].endswith("Z")
     assert dialects.current().items == 5
+
+
+FORM = "/agents/register/"
+LEARNED = "agentId, deployment_status, agent_name, agent_type, tools, last_heartbeat, instance_ref"
+
+
+def typed_in(page: Page, **values: str) -> dict[str, str]:
+    """What a browser would send of the form, with these fields filled in."""
+    form = page.root.one("form", class_="action-form")
+    fields = [node for node in form.all("") if node.tag in ("input", "textarea", "select")]
+    sent = {node.attrs["name"]: node.attrs.get("value", node.text.strip()) for node in fields}
+    for select in form.all("select"):
+        chosen = select.all("option", selected=None)
+        sent[select.attrs["name"]] = chosen[0].attrs["value"] if chosen else ""
+    sent |= {
+        "agent_id": "formed",
+        "name": "Formed",
+        "endpoint": "https://f.example.com",
+        "capabilities": "ocr",
+    }
+    assert {*values} <= {*sent}
+    del sent["csrfmiddlewaretoken"]
+    return sent | values
+
+
+def test_the_registration_form_names_the_layout_and_asks_for_what_the_agents_have(
+    client: Client, table: Any, settings: Any, tmp_path: Any
+) -> None:
+    assert "It is written as documented, since this registry has no other agent" in visit(client, FORM).words
+    put(table, *(operational(f"op-{n}", owner='planted" <b>', spare=n, live=True) for n in range(6)))
+    forget()
+    page = visit(client, FORM)
+    assert f"It is written like the 6 newest agents of this registry: {LEARNED}." in page.words
+    assert 'For example planted" <b>' in page.words
+    asked = [node.attrs["name"] for node in page.root.all("input") if "extra-" in node.attrs.get("name", "")]
+    assert asked == ["extra-S-owner", "extra-S-region", "extra-N-spare"], (
+        "empty, and none for what is made new"
+    )
+    sent = typed_in(page, **{"extra-S-owner": "team-a", "extra-N-spare": "much", "extra-BOOL-live": "true"})
+    assert sent["extra-S-region"] == ""
+    refused = Page(client.post(FORM, sent), FORM)
+    assert refused.status == 422
+    assert refused.root.one("div", id="id_extra-N-spare_error").words == "A number is needed."
+    again = typed_in(refused, **{"extra-N-spare": "12.50"})
+    assert {**again, "extra-N-spare": "much"} == sent, "nothing typed is lost"
+    # Its form goes on in another layout only when the person has seen it.
+    put(table, *(agent(f"theirs-{n}") for n in range(9)))
+    forget()
+    other = Page(client.post(FORM, again), FORM)
+    assert (other.status, get(table, "formed")) == (422, None)
+    assert "agents are written in another way since the form was opened" in other.words
+    assert "written as documented, since this registry's agents do not agree on a layout" in other.words
+    seen = typed_in(other)
+    assert {**seen, "dialect": "", "extra-S-region": ""} == {**again, "dialect": ""}
+    assert client.post(FORM, seen).status_code == 302
+    item = get(table, "formed") or {}
+    extra = {"owner": {"S": "team-a"}, "spare": {"N": "12.50"}, "live": {"BOOL": True}}
+    assert {name: item.get(name) for name in extra} == {**extra, "spare": item["spare"]}
+    assert float(item["spare"]["N"]) == 12.5
+    assert not {"region", "token", "deployment_status"} & {*item}
+    # What the setting requires is refused without, by a sentence at its field.
+    path = tmp_path / "agents.toml"
+    path.write_text(FILE)
+    settings.AGENT_DIALECT = str(path)
+    page = visit(client, FORM)
+    assert "It is written as the file of AGENT_DIALECT says: agentId, deployment_status" in page.words
+    filed = typed_in(page, agent_id="filed", description="typed")
+    refused = Page(client.post(FORM, filed), FORM)
+    assert (refused.status, get(table, "filed")) == (422, None)
+    assert "This is needed" in refused.root.one("div", id="id_extra-S-region_error").words
+    assert typed_in(refused, agent_id="filed") == filed
+    assert (
+        client.post(FORM, typed_in(refused, agent_id="filed", **{"extra-S-region": "eu"})).status_code == 302
+    )
+    assert (get(table, "filed") or {})["region"] == {"S": "eu"}
+    # No forged field writes what is the registry's or the console's own.
+    forged = {
+        **typed_in(visit(client, FORM)),
+        "agent_id": "forged",
+        "extra-S-region": "eu",
+        "extra-N-reputationScore": "99",
+        "extra-S-status": "x",
+    }
+    assert client.post(FORM, forged).status_code == 302
+    item = get(table, "forged") or {}
+    assert not {"reputationScore", "status"} & {*item}
+
+
+def test_while_the_registry_can_not_be_read_nothing_is_registered_and_nothing_typed_is_lost(
+    client: Client, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(table, *(operational(f"op-{n}") for n in range(6)))
+    sent = typed_in(visit(client, FORM), **{"extra-S-region": "eu"})
+
+    def throttled() -> None:
+        raise Throttled("agents", "Scan")
+
+    monkeypatch.setattr(dialects, "current", throttled)
+    page = Page(client.post(FORM, sent), FORM)
+    assert (page.status, get(table, "formed")) == (503, None)
+    assert "How this registry's agents are written could not be read" in page.words
+    assert typed_in(page) == sent

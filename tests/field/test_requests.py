@@ -184,7 +184,7 @@ def test_no_value_is_ever_copied_and_look_alikes_are_not_learned(client: Client,
     for number in range(10):
         writer_b.submit(
             user_id="planted", project_id="planted", request_type=TYPE, callback="https://planted.example",
-            case=f"planted-{number:04}", flag=True, quota=12, exact="p" * 256,
+            case=f"planted-{number:04}", ticket=f"T-{number:04}", flag=True, quota=12, exact="p" * 256,
             errors=["planted"], warnings=["planted"], results={"planted": "planted"}, progress=deep,
             processing_metadata={"planted": "planted"}, status_message="planted",
             config={"keywords": ["planted"], "sources": [{**SHORT, "planted": "planted"}], "planted": "planted"},
@@ -193,29 +193,75 @@ def test_no_value_is_ever_copied_and_look_alikes_are_not_learned(client: Client,
     facts = {one.name: (one.kind, one.made) for one in dialects.current().extras}
     assert facts == {
         "callback": ("S", ""),
-        "case": ("S", "digits"),
+        "case": ("S", ""),
         "exact": ("S", ""),
         "flag": ("BOOL", ""),
         "project_request_id": ("S", "uuid"),
         "quota": ("N", ""),
+        "ticket": ("S", "digits"),
     }
     page = visit(client, NEW)
     names = [node.attrs["value"] for node in page.root.all("input", name="extra_name")]
-    assert names == ["callback", "exact", "flag", "quota"]
+    assert names == ["callback", "case", "exact", "flag", "quota"], "case begins with the name of its project"
     assert all(not value for value in filled(page)["extra_value"]), "each field is empty"
     assert "For example https://planted.example" in page.words
     made = [request_id_of(send(client)), post(client)]
     for one in made:
         item = get_raw(writer_b, one)
-        case = item.pop("case")["S"]
-        assert re.fullmatch(r"planted-[0-9]{4}", case), "a constant prefix, and digits of its own"
+        assert re.fullmatch(r"T-[0-9]{4}", item["ticket"]["S"]), "a constant prefix, and digits of its own"
         assert "planted" not in json.dumps(item)
-        assert not {"callback", "exact", "flag", "quota", *planted} & {*item}
+        assert not {"callback", "case", "exact", "flag", "quota", *planted} & {*item}
         assert {*item["progress"]["M"]} == {"current_stage", "percentage", "own_text", "own_count"}
         assert item["progress"]["M"]["own_count"] == {"N": "0"}
         assert item["progress"]["M"]["own_text"] == {"S": ""}
     values = {get_raw(writer_b, one)["project_request_id"]["S"] for one in made}
     assert len(values) == 2
+
+
+def test_what_describes_a_run_is_not_learned_in_any_spelling() -> None:
+    run = (
+        "STATUS jobStatus claimedBy LOCKED_UNTIL lockeduntil lock_owner outputs errorMessage failure_reason RETRYCOUNT "
+        "attemptcount num_tries workerid WORKER_ID assignedTo picked_by processor_id startTime duration_ms current_stage "
+        "lastModified is_deleted cancelReason stackTrace execution_arn percent_complete outcome queued_by done"
+    )
+    work = (
+        "region tenant_id callback_url block_size campaign estate_id network timezone queue language budget"
+    )
+    assert [name for name in run.split() if dialects.learnable(name)] == []
+    assert [name for name in work.split() if not dialects.learnable(name)] == []
+
+
+def test_a_stranger_with_write_access_does_not_have_the_last_word(
+    client: Client, writer_b: WriterB, tables: dict[str, Any]
+) -> None:
+    """By stamps far ahead, with the index and without it, or by many attributes that push out the ids."""
+    many = {f"a{number:02}": "x" for number in range(30)}
+    for number in range(20):
+        writer_b.submit(f"s-{number}", created_at="9999-01-01T00:00:00", config=config(LONG))
+    for number in range(20):
+        writer_b.submit(f"t-{number}", **many)
+    found = dialects.learned(dialects.newest())
+    assert (found.items, found.shape and found.shape.label) == (20, "name/type/url")
+    assert [one.name for one in found.made] == ["project_request_id"]
+    assert len(found.extras) == 20
+    writer_b.requests = tables["requests"].name
+    for ahead in ("9999-01-01T00:00:00", "zzzz"):
+        for number in range(20):
+            writer_b.submit(f"{ahead}-{number}", created_at=ahead, config=config(LONG))
+    for _ in range(5):
+        writer_b.submit()
+    index = dialects.REQUESTS.index("status-index")
+    kept = dialects.dialects.newest_by_index(tables["requests"], index, ["pending"], lambda _: True)
+    assert len(kept) == 5
+    sources = {"sources": [{"name": "FDA", "last_error": "https://x.example"}]}
+    shapes = dialects.learned([*map(dumped, [{"config": sources}] * 5)])
+    assert shapes.shape is None, "no name of a run for a source's address"
+
+
+def dumped(item: dict[str, Any]) -> Any:
+    from tests.field.writer_b import _dump
+
+    return {name: _dump(value) for name, value in item.items()}
 
 
 def test_an_id_is_made_new_in_a_form_that_was_opened_before_it_was_known(
@@ -302,8 +348,9 @@ def test_an_empty_table_is_written_as_documented_and_the_api_keeps_either_form(
     ):
         errors = post(client, 422, config=config(wrong))["errors"]
         assert all(one["pointer"].startswith("/config/sources/0/") for one in errors), errors
-    for name in ("status", "request_id", "ttl", "config", "results"):
-        assert name in json.dumps(post(client, 422, extra={name: "x"}))
+    for name in ("status", "request_id", "ttl", "config", "results", "n" * 1_001):
+        (error,) = post(client, 422, extra={"region": "eu", name: "x"})["errors"]
+        assert error["pointer"] == f"/extra/{name}"
 
 
 def test_where_sources_differ_the_form_asks_and_the_api_keeps(client: Client, tables: dict[str, Any]) -> None:
@@ -434,8 +481,19 @@ def test_what_is_sent_for_further_attributes_is_refused_with_a_sentence(
         assert page.status == 422, value
         assert page.root.one("div", id="id_extra-0_error").words
         assert filled(page)["extra_value"] == [value]
-    page = send(client, extra_name=["status"], extra_within=[""], extra_kind=["S"], extra_value=["x"])
+    for within, name in (
+        ("", "status"),
+        ("config", "batch_size"),
+        ("config", "sources"),
+        ("config", "n" * 1_001),
+    ):
+        page = send(client, extra_name=[name], extra_within=[within], extra_kind=["S"], extra_value=["x"])
+        assert page.status == 422, name
+        assert page.root.one("div", id="id_extra-0_error").words
+    two = {"extra_name": ["a", "b"], "extra_within": ["", "config"], "extra_kind": ["S", "S"]}
+    page = send(client, **two, extra_value=["x" * 250_000, "y" * 250_000])
     assert page.status == 422
+    assert "DynamoDB holds 409600" in page.words
     assert send(client, source_own=['{"fields": [["", "x"], [1]], "more": 1}']).status == 302
 
 
