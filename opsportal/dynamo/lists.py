@@ -132,7 +132,7 @@ class List:
         page = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
         if index is None or not chosen:
             page.how = "The minute's sample"
-        page.sample = sample.sampling
+        page.sample = sample.sampling(self.found.index)
         if index is None:
             page.notes.append(f"{self.found.why} {FROM_SAMPLE if sample.whole else ''}".strip())
         page.notes += sample.notes(index)
@@ -156,7 +156,7 @@ class List:
         )
         page.items.sort(key=self._time, reverse=True)
         page.notes += [f"{self.found.why} {SCANNED}", *sample.notes(None)]
-        page.sample = sample.sampling
+        page.sample = sample.sampling(self.found.index)
         return page
 
     def _time(self, item: Raw) -> str:
