@@ -138,7 +138,7 @@ class List:
             self._as_they_are(page, rows)
         if index is None or not chosen:
             page.how = "The minute's sample"
-        page.sample = sample.sampling
+        page.sample = sample.sampling(self.found.index)
         if index is None:
             page.notes.append(f"{self.found.why} {FROM_SAMPLE if sample.whole else ''}".strip())
         page.notes += sample.notes(index)
@@ -185,7 +185,7 @@ class List:
         )
         page.items.sort(key=self._time, reverse=True)
         page.notes += [f"{self.found.why} {SCANNED}", *sample.notes(None)]
-        page.sample = sample.sampling
+        page.sample = sample.sampling(self.found.index)
         return page
 
     def _time(self, item: Raw) -> str:

@@ -29,10 +29,12 @@ EVALUATED_PER_CALL = 500
 @dataclass(frozen=True)
 class Sampling:
     """The minute's sample of a table, as far as a page names it: when it was taken (None: it could not be) and its
-    read units; `statement`: what the policy of the console's role lacks for it."""
+    read units; `used`: whether items of the page may come from it; `statement`: what the policy of the console's role
+    lacks for it."""
 
     at: datetime | None
     units: Decimal
+    used: bool
     statement: str = ""
 
 
