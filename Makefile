@@ -9,8 +9,8 @@ PY := .venv/bin/python
 # More for pytest: `make test ARGS="-k cancel"`. Which engines: dynoxide, moto, or both.
 ARGS ?=
 ENGINE ?= both
-# Processes that run tests: one more than there are cores, since some tests wait.
-JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1 )))
+# Processes that run tests: two more than there are cores, since some tests wait.
+JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 2 )))
 # 1: trace it, which takes half as long again. All tests together must reach 95 %.
 COVERAGE ?=
 PYTEST = $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal

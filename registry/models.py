@@ -84,6 +84,7 @@ class Agent(DynamoModel):
 
     agent_id = TextAttribute(hash_key=True, attr_name="agentId")
     name = TextAttribute()
+    agent_name = TextAttribute()
     endpoint = TextAttribute()
     capabilities = TextsAttribute()
     tools = ListAttribute()
@@ -111,6 +112,10 @@ class Agent(DynamoModel):
     throughput_per_hour = NumberAttribute()
     error_rate = NumberAttribute()
     active_tasks = NumberAttribute()
+
+    @property
+    def declared_name(self) -> str | Malformed | None:
+        return self.agent_name if self.name is None else self.name
 
     @property
     def declared_status(self) -> str | Malformed | None:

@@ -27,7 +27,7 @@ class AgentFilter:
             return False
         if self.health and agent.health != self.health:
             return False
-        return not self.text or self.text.lower() in f"{agent.id} {agent.name or ''}".lower()
+        return not self.text or self.text.lower() in f"{agent.id} {agent.declared_name or ''}".lower()
 
 
 def page(wanted: AgentFilter, *, purpose: str, cursor: str = "") -> Page:
@@ -47,7 +47,7 @@ def page(wanted: AgentFilter, *, purpose: str, cursor: str = "") -> Page:
 
 def _by_name(raw: Raw) -> tuple[str, str]:
     agent = Agent.of(raw)
-    return str(agent.name or agent.id).lower(), agent.id
+    return str(agent.declared_name or agent.id).lower(), agent.id
 
 
 def agent(agent_id: str) -> Agent | None:
@@ -70,7 +70,9 @@ def tally() -> Tally:
     found = scan_page(Agent.binding(), purpose="tally", limit=500)
     agents = [Agent.of(raw) for raw in found.items]
     counted = Counter(one.health for one in agents)
-    attention = sorted((one for one in agents if one.contradiction), key=lambda one: str(one.name or one.id))
+    attention = sorted(
+        (one for one in agents if one.contradiction), key=lambda one: str(one.declared_name or one.id)
+    )
     return Tally(
         [(health, counted.get(health, 0)) for health in reversed(HEALTHS)],
         attention[:10],

@@ -4,7 +4,7 @@ from opsportal.console.other_attributes import Shown
 from registry.models import Agent
 
 ALWAYS = (
-    "name", "description", "endpoint", "capabilities", "tags", "protocol", "role", "location", "pricing",
+    "description", "endpoint", "capabilities", "tags", "protocol", "role", "location", "pricing",
     "tieredPricing", "reputationScore", "successRate", "registeredAt", "updatedAt", "verifiedAt", "avg_latency_ms",
     "throughput_per_hour", "error_rate", "active_tasks",
 )  # fmt: skip
@@ -16,6 +16,7 @@ TIER = {"slots", "slotsFilled", "responseSLA", "uptime"}
 def shown_of(agent: Agent) -> Shown:
     """By the attribute's name. Of two that mean one thing the page shows the first that is there."""
     names = [agent.binding().key, *ALWAYS, *agent.problems]
+    names.append("agent_name" if agent.name is None else "name")
     names.append("deployment_status" if agent.status is None else "status")
     names.append("agent_type" if agent.type is None else "type")
     names.append("last_heartbeat" if agent.last_heartbeat is None else "lastHeartbeat")

@@ -27,7 +27,7 @@ def _silent(agent: Agent, question: Question) -> Fact | None:
         return None
     if question.now - last < limit:
         return None
-    name = agent.name if isinstance(agent.name, str) and agent.name else agent.id
+    name = agent.declared_name if isinstance(agent.declared_name, str) and agent.declared_name else agent.id
     seconds = int((question.now - last).total_seconds())
     figures: dict[str, int | float | str] = {"seconds_without_heartbeat": seconds, "name": name}
     path = reverse("registry:item", args=[agent.id]) if agent.id else ""

@@ -10,7 +10,8 @@ from django.conf import settings
 from opsportal.aws import QueueTrouble, send_message
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
-from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.lookup import find
+from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations import feeds, outbox
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Actor, Target
@@ -24,6 +25,8 @@ from requests_app.tables import REQUEST_LOGS
 SECOND_PASS = timedelta(seconds=60)
 # An AWS limit: BatchWriteItem takes 25 requests.
 BATCH = 25
+# Of a table without the index: at most 1 MB each, so that a message ends within its claim.
+PAGES_PER_MESSAGE = 100
 # Seconds before what DynamoDB left unprocessed is sent again.
 UNPROCESSED_PAUSE = 0.2
 
@@ -39,19 +42,27 @@ def send_to_queue(message: Message, table: Binding) -> None:
 
 @outbox.handles("requests.purge_logs")
 def purge_logs(message: Message, table: Binding) -> None:
-    """Delete the logs of a purged request, unless the purge was undone. Two passes; the second records it."""
+    """Delete the logs of a purged request, unless the purge was undone. Two passes; the second records it. Without the
+    index of the logs it is one, over the whole table, in as many messages as that takes."""
     request_id, purge = str(message.body["request_id"]), str(message.body["purge"])
-    deleted = int(message.body.get("deleted", 0))
+    deleted, start, part, wait = int(message.body.get("deleted", 0)), None, message.part, timedelta(0)
     if not _is_back(request_id, purge):
-        deleted += delete_logs(request_id)
+        index = find(ProcessingLog.binding(), REQUEST_LOGS.index("request-logs-index")).index
+        if index:
+            deleted += delete_logs(request_id, index)
+            part, wait = ("logs2", SECOND_PASS) if part == "logs" else ("", wait)
+        else:
+            found, start = delete_scanned(request_id, message.body.get("start"))
+            deleted += found
+            part = message.part if start else ""
     elif not deleted:
         return
-    body = {**message.body, "deleted": deleted}
-    if message.part == "logs":
-        outbox.put(
-            Message(message.kind, body, message.action_id, datetime.now(UTC) + SECOND_PASS, part="logs2"),
-            table,
-        )
+    else:
+        part = ""
+    if part:
+        body = {**message.body, "deleted": deleted, "start": start}
+        again = Message(message.kind, body, message.action_id, datetime.now(UTC) + wait, part=part)
+        outbox.put(again, table)
         return
     # A message from before there were ids has none.
     by = Actor(*(str(message.body.get(name, "")) for name in ("by", "role", "by_id")))
@@ -73,16 +84,15 @@ def _is_back(request_id: str, purge: str) -> bool:
     return any(entry.undo_of == purge for entry in feeds.of_target(Target("requests", request_id), limit=100))
 
 
-def delete_logs(request_id: str) -> int:
+def delete_logs(request_id: str, index: Index) -> int:
     """Delete the log items of a request that the index knows; how many. Raises `DynamoError`."""
-    table, index = ProcessingLog.binding(), REQUEST_LOGS.index("request-logs-index")
-    client = clients.client(*table.place, patient=True)
+    table = ProcessingLog.binding()
     deleted = 0
     start: Raw | None = None
     while True:
         arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
         with translated(table):
-            page = client.query(
+            page = clients.client(*table.place, patient=True).query(
                 TableName=table.name,
                 IndexName=index.name,
                 KeyConditionExpression="#h = :id",
@@ -91,20 +101,48 @@ def delete_logs(request_id: str) -> int:
                 ExpressionAttributeValues={":id": {"S": request_id}},
                 **arguments,
             )
-        keys = [{table.key: item[table.key]} for item in page["Items"]]
-        for at in range(0, len(keys), BATCH):
-            requests = [{"DeleteRequest": {"Key": key}} for key in keys[at : at + BATCH]]
-            while requests:
-                with translated(table):
-                    answer = client.batch_write_item(RequestItems={table.name: requests})
-                left = answer.get("UnprocessedItems", {}).get(table.name, [])
-                deleted += len(requests) - len(left)
-                if left:
-                    time.sleep(UNPROCESSED_PAUSE)  # DynamoDB was throttling
-                requests = left
+        deleted += _delete(table, page["Items"])
         start = page.get("LastEvaluatedKey")
         if not start:
             return deleted
+
+
+def delete_scanned(request_id: str, start: Raw | None) -> tuple[int, Raw | None]:
+    """The same without the index, of the next `PAGES_PER_MESSAGE` MB of the table: how many, and where to go on, None
+    at its end. Raises `DynamoError`."""
+    table = ProcessingLog.binding()
+    deleted = 0
+    for _ in range(PAGES_PER_MESSAGE):
+        arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
+        with translated(table):
+            page = clients.client(*table.place, patient=True).scan(
+                TableName=table.name,
+                FilterExpression="#r = :id",
+                ProjectionExpression="#k",
+                ExpressionAttributeNames={"#r": "request_id", "#k": table.key},
+                ExpressionAttributeValues={":id": {"S": request_id}},
+                **arguments,
+            )
+        deleted += _delete(table, page["Items"])
+        start = page.get("LastEvaluatedKey")
+        if not start:
+            break
+    return deleted, start
+
+
+def _delete(table: Binding, items: list[Raw]) -> int:
+    keys = [{table.key: item[table.key]} for item in items]
+    for at in range(0, len(keys), BATCH):
+        requests = [{"DeleteRequest": {"Key": key}} for key in keys[at : at + BATCH]]
+        while requests:
+            with translated(table):
+                answer = clients.client(*table.place, patient=True).batch_write_item(
+                    RequestItems={table.name: requests}
+                )
+            requests = answer.get("UnprocessedItems", {}).get(table.name, [])
+            if requests:
+                time.sleep(UNPROCESSED_PAUSE)  # DynamoDB was throttling
+    return len(keys)
 
 
 def note_of_undo(purge: str, request_id: str) -> str:

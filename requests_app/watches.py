@@ -38,7 +38,7 @@ class _Found:
 
 
 def _read(question: Question, tones: Sequence[str], span: Span) -> _Found:
-    """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are not terminal. By the index of the user or
+    """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are open. By the index of the user or
     of the project where the rule names one. Raises `DynamoError`."""
 
     def wanted(status: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -10,8 +10,12 @@ from tests.factories import MISSING, Raw, Typed, raw
 
 # Pages of a real engine are visited for each example, so there are few of several items; what is derived
 # from an item without them takes many.
+# A failing example is shown as it was drawn: to shrink one takes minutes.
 few = hypothesis_settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.target),
 )
 derived = hypothesis_settings(max_examples=80, deadline=None)
 

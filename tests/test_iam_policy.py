@@ -136,6 +136,13 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "ReadAgentsTogether": (set(), set()),  # the registry is read instead
+    "ReadSampledTogether": (
+        set(),
+        {
+            "/workflows/", "/requests/", "/workflows/?outside=1", "/requests/?outside=1", "/requests/?sort=priority", "/api/requests?sort=priority", "/api/workflows", "/api/requests",
+            "/api/workflows?outside=true", "/api/requests?outside=true",
+        },
+    ),
     "ListByIndex": (
         {
             "/panels/workflows/", "/panels/requests/", "/workflows/", "/workflows/?q=x", "/workflows/steps/x/",

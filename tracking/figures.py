@@ -141,7 +141,7 @@ def _read() -> Sample:
 def _newest() -> tuple[Page, bool]:
     """Whole items: a step can be any attribute, so none can be left out."""
     at, seen = queries.found(), queries.statuses()
-    page = List(queries.SAMPLED, at, seen.values, limit=SAMPLE).page(purpose="step-figures")
+    page = List(queries.SAMPLED, at, seen.values, limit=SAMPLE).page(purpose="step-figures", fresh=False)
     if at.index and seen.reason:
         page.notes.append(seen.reason)
     return page, not page.how.startswith("Scan")

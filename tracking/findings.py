@@ -106,13 +106,13 @@ def _marked(workflow: Workflow) -> list[Finding]:
 
 
 def is_stuck(workflow: Workflow, now: datetime) -> bool:
-    """Whether it should move and has not for longer than is normal."""
+    """Whether it should move on and has not for longer than is normal."""
     return bool(_stuck(workflow, now))
 
 
 def _stuck(workflow: Workflow, now: datetime) -> list[Finding]:
     updated = workflow.updated_at
-    if workflow.is_terminal or updated is None:
+    if not workflow.is_open or updated is None:
         return []
     minutes = int((now - updated).total_seconds() // 60)
     if minutes < settings.WORKFLOW_STUCK_MINUTES:

@@ -10,7 +10,7 @@ from django.db import models
 
 from opsportal.dynamo.attributes import Malformed, MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
-from tracking.statuses import STATUSES, lower, terminal_statuses
+from tracking.statuses import STATUSES, lower, open_statuses, terminal_statuses
 from tracking.steps import STEP_STATUSES, Step, Tokens, read_error, read_tokens, steps_of
 
 
@@ -84,6 +84,11 @@ class Workflow(DynamoModel):
     def is_terminal(self) -> bool:
         """Compared without case; a status that nobody names is not terminal (it may go on)."""
         return lower(self.overall_status) in terminal_statuses()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it should move on. Of a status that nobody names that is not known."""
+        return lower(self.overall_status) in open_statuses()
 
     @property
     def ended_by_hand_at(self) -> datetime | Malformed | None:

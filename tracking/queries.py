@@ -20,7 +20,7 @@ from opsportal.dynamo.partitions import Partitions, Recent, partitions
 from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.tables import Index
 from tracking.models import Workflow
-from tracking.statuses import listed_statuses, lower, terminal_statuses
+from tracking.statuses import listed_statuses, lower, open_statuses
 from tracking.steps import summary
 from tracking.tables import WORKFLOWS
 
@@ -63,7 +63,7 @@ def lasted(item: Raw) -> Decimal | None:
 
 def is_open(status: str) -> bool:
     """Whether it should move on."""
-    return lower(status) not in terminal_statuses()
+    return lower(status) in open_statuses()
 
 
 SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")

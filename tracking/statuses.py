@@ -1,4 +1,4 @@
-"""Which statuses of a workflow there are, and which of them are an end."""
+"""Which statuses of a workflow are an end, which are open, and which the console does not know."""
 
 from django.conf import settings
 
@@ -17,6 +17,11 @@ def lower(status: object) -> str:
 def terminal_statuses() -> frozenset[str]:
     """The statuses that nothing follows, in lower case."""
     return _ENDS | set(map(lower, settings.WORKFLOW_TERMINAL_STATUSES))
+
+
+def open_statuses() -> frozenset[str]:
+    """The statuses that should move on, in lower case. One that nobody names may be an end, and is none of them."""
+    return frozenset(map(lower, (*STATUSES, *settings.WORKFLOW_EXTRA_STATUSES))) - terminal_statuses()
 
 
 def ended_badly(status: str) -> bool:

@@ -26,8 +26,11 @@ from opsportal.dynamo.attributes import (
 
 # Seed 000.
 STEP_STATUSES = ("pending", "in-progress", "success", "error")
-# Maps of the item that are not steps, though nothing keeps a writer from giving them a `status`.
-NOT_STEPS = frozenset({"totalTokenUsage"})
+# Attributes of the item that are not steps, though nothing keeps a writer from making one a map with a `status`.
+NOT_STEPS = frozenset(
+    "correlationId documentId sourceType overallStatus totalTokenUsage totalDuration createdAt lastUpdated expiresAt ttl "
+    "cancelledAt cancelledBy failedAt failedBy completedAt completedBy retryCount error".split()
+)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from tracking.steps import Step, shifted
 # A bar is at least that wide, so that a step of milliseconds is seen.
 LEAST_WIDTH = 0.6
 TICKS = 5
+# A retried workflow that was idle for that long, in seconds, and for longer than it had worked, waited for its retry.
+LEAST_IDLE = 60
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Distances between two ticks that people count in, in seconds.
 TICK_STEPS = (
@@ -33,8 +35,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
+    """`earlier`: the step is of a run before the newest retry, and not on the axis."""
+
     step: Step
     bar: Bar | None
+    earlier: bool = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.step, name)
@@ -73,10 +78,13 @@ class Timeline:
 
 
 def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
-    """One row per step. The axis runs from the first start to the last end, or to now while it runs."""
+    """One row per step. The axis runs from the first start to the last end, or to now while it runs. Of a workflow
+    that was retried from a later step it begins with the newest retry."""
     now = now or datetime.now(UTC)
-    starts = [step.began_at for step in workflow.steps if step.began_at]
-    ends = [step.completed_at for step in workflow.steps if isinstance(step.completed_at, datetime)]
+    earlier = _before_retry(workflow) if workflow.retry_count else frozenset()
+    steps = [step for step in workflow.steps if step.key not in earlier]
+    starts = [step.began_at for step in steps if step.began_at]
+    ends = [step.completed_at for step in steps if isinstance(step.completed_at, datetime)]
     if starts and workflow.cancelled_from_here and isinstance(workflow.cancelled_at, datetime):
         ends.append(workflow.cancelled_at)  # until then its stopped steps worked
     running = any(step.running for step in workflow.steps) and not workflow.is_terminal
@@ -89,8 +97,32 @@ def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
     def at(moment: datetime) -> float:
         return max(0.0, min(100.0, (moment - begin).total_seconds() / span * 100))
 
-    rows = [Row(step, _bar(step, at, now if running else end)) for step in workflow.steps]
+    until = now if running else end
+    rows = [
+        Row(step, None, earlier=True) if step.key in earlier else Row(step, _bar(step, at, until))
+        for step in workflow.steps
+    ]
     return Timeline(rows, _ticks(span))
+
+
+def _before_retry(workflow: Workflow) -> frozenset[str]:
+    """Keys of the steps that an earlier run left: those before the newest gap that is longer than all work until then.
+
+    The item does not say when it was retried, and a retry from a step on keeps what the steps before it recorded.
+    """
+    started = sorted(
+        ((step.began_at, step) for step in workflow.steps if step.began_at), key=lambda pair: pair[0]
+    )
+    earlier, seen, worked, last = frozenset[str](), list[str](), 0.0, None
+    for began, step in started:
+        idle = (began - last).total_seconds() if last else 0.0
+        if idle >= LEAST_IDLE and idle > worked:
+            earlier = frozenset(seen)
+        end = step.completed_at if isinstance(step.completed_at, datetime) else began
+        seen.append(step.key)
+        worked += max((end - began).total_seconds(), 0.0)
+        last = max(last or end, end)
+    return earlier
 
 
 def _bar(step: Step, at: Any, until: datetime) -> Bar | None:

@@ -40,7 +40,7 @@ def _filters(question: Question) -> Filter:
 
 
 def _read(question: Question, tones: Sequence[str], span: Span) -> _Found:
-    """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are not terminal. Raises `DynamoError`."""
+    """At most `MOST_FACTS`; `tones`: of the statuses, () for all that are open. Raises `DynamoError`."""
 
     def wanted(status: str) -> bool:
         lower = status.strip().lower()
@@ -124,7 +124,7 @@ def failure_rate(question: Question) -> Reading:
 
 def _stuck(workflow: Workflow, question: Question) -> Fact | None:
     updated, limit = workflow.updated_at, timedelta(minutes=question.threshold)
-    if workflow.is_terminal or updated is None or question.now - updated < limit:
+    if not workflow.is_open or updated is None or question.now - updated < limit:
         return None
     minutes = int((question.now - updated).total_seconds() // 60)
     figures: dict[str, int | float | str] = {
@@ -136,7 +136,7 @@ def _stuck(workflow: Workflow, question: Question) -> Fact | None:
 
 
 def stuck(question: Question) -> Reading:
-    """The workflows that are not finished and that nobody has written for so many minutes."""
+    """The workflows in an open status that nobody has written for so many minutes."""
     latest = question.now - timedelta(minutes=question.threshold)
     span = Span(_text(question.now - timedelta(days=MOST_DAYS)), _text(latest) + "~")
     found = _read(question, (), span)
@@ -184,7 +184,7 @@ def register_all() -> None:
         Watch(
             name="workflow.stuck",
             label="A workflow is stuck",
-            explained="Each workflow that is not finished and that nobody has written for too long.",
+            explained="Each workflow in an open status that nobody has written for too long.",
             kind="workflow",
             read=stuck,
             still=still_stuck,

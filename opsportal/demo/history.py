@@ -32,8 +32,11 @@ from registry import actions as agent_actions
 from requests_app import actions as request_actions
 from requests_app.writer import RequestWriter
 from tracking import actions as workflow_actions
+from tracking.writer import StatusWriter
 
 NAMESPACE = uuid.UUID("6c5fb0c4-0d7a-4f59-9c0a-3a7d1d1f0a55")
+# A program looks for a cancel every two seconds.
+SEEN_AFTER = timedelta(seconds=1.6)
 NO_ACCOUNTS = (
     "No actions and no alert rules: there are no accounts yet. Run manage.py migrate, then load_demo again."
 )
@@ -139,11 +142,17 @@ class _Past:
 
     def _cancelled_workflow(self, name: str, who: str, hours: float, reason: str) -> Done:
         session = self._workflow(name, self._ago(hours) - timedelta(seconds=34), "processing")
-        return self._do(name, who, hours, partial(workflow_actions.cancel, session), reason)
+        done = self._do(name, who, hours, partial(workflow_actions.cancel, session), reason)
+        if not done.repeated:
+            self._orchestrator_saw(session, self._ago(hours) + SEEN_AFTER)
+        return done
 
     def _cancelled_request(self, name: str, who: str, hours: float, reason: str) -> Done:
         ident = self._request(name, self._ago(hours) - timedelta(seconds=31), None, self._ago(hours))
-        return self._do(name, who, hours, partial(request_actions.cancel, ident), reason)
+        done = self._do(name, who, hours, partial(request_actions.cancel, ident), reason)
+        if not done.repeated:
+            self._worker_saw(ident, self._ago(hours) + SEEN_AFTER)
+        return done
 
     def _retried_and_done(self) -> Iterator[Done]:
         """The model's answer was no JSON; the second time it was."""
@@ -255,6 +264,24 @@ class _Past:
             number = len(job.config.get("sources") or ())
             job.complete(requests.results(ident, kind, self.rng, last.found, last.extracted, seconds, number))
         writer.close()
+
+    def _orchestrator_saw(self, session: str, moment: datetime) -> None:
+        """It stops the step that it was at."""
+        steps = [(step["key"], step["waiting"]) for step in settings.WORKFLOW_STEPS]
+        with StatusWriter(
+            self.workflows.name, key=self.workflows.key, steps=steps, clock=lambda: moment, raise_errors=True,
+            client=client(self.workflows.region, self.workflows.endpoint, patient=True),
+        ) as writer:  # fmt: skip
+            writer.stop_step(session, steps[min(1, len(steps) - 1)][0])
+
+    def _worker_saw(self, ident: str, moment: datetime) -> None:
+        dynamo = client(self.requests.region, self.requests.endpoint, patient=True)
+        with translated(self.requests):
+            dynamo.update_item(
+                TableName=self.requests.name,
+                Key={self.requests.key: {"S": ident}},
+                **requests.saw_cancel(moment),
+            )
 
     def _put_absent(self, table: Binding, item: Item) -> bool:
         """Whether it was not there."""

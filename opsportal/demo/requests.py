@@ -12,8 +12,8 @@ from opsportal.demo.place import Item
 from opsportal.demo.research import STAGES, Tick
 from opsportal.demo.stamps import naive
 
-PER_HOUR = 3.0  # at the busiest
-FAILURE_RATE = 0.035
+PER_HOUR = traffic.REQUESTS_PER_HOUR  # at the busiest
+FAILURE_RATE = traffic.FAILURE_RATE
 # Minutes ago at which requests were submitted that the same source refused.
 DENIED_AT = (134, 129, 127.5, 122, 118)
 # Minutes ago at which the worker of one wrote for the last time.
@@ -146,6 +146,16 @@ def results(
 def change(moment: datetime, old: str, new: str, message: str) -> Item:
     """One entry of ``processing_metadata.status_history``."""
     return {"timestamp": naive(moment), "old_status": old, "new_status": new, "message": message}
+
+
+def saw_cancel(moment: datetime) -> Item:
+    """Of UpdateItem: what a worker writes that has seen the cancel of its request, so that the console can say so."""
+    return {
+        "UpdateExpression": "SET updated_at = :now",
+        "ConditionExpression": "#status = :cancelled",
+        "ExpressionAttributeNames": {"#status": "status"},
+        "ExpressionAttributeValues": {":now": {"S": naive(moment)}, ":cancelled": {"S": "cancelled"}},
+    }
 
 
 def submitted(

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 WEEK = timedelta(days=7)
+# At the busiest, in the past and from the simulator: else what it adds would stand out in every chart.
+WORKFLOWS_PER_HOUR, REQUESTS_PER_HOUR = 20.0, 10.0
+FAILURE_RATE = 0.04
 DAY_HOURS = range(7, 18)  # UTC
 NIGHT = WEEKEND = 0.6
 

@@ -10,9 +10,9 @@ from opsportal.demo.place import Item
 from opsportal.demo.stamps import zulu
 from opsportal.demo.trades import Work
 
-# At the busiest; few enough that the overview reads all that completed in the week.
-PER_HOUR = 3.8
-FAILURE_RATE = 0.022
+# At the busiest; few enough that the overview reads all that completed in a day.
+PER_HOUR = traffic.WORKFLOWS_PER_HOUR
+FAILURE_RATE = traffic.FAILURE_RATE
 LIFE = timedelta(days=90)
 # Minutes ago: a model that was out of its quota for ten minutes.
 THROTTLED_AT = (52, 49.6, 48.9, 46.1, 43.5, 41)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from opsportal.dynamo import cursors, samples
-from opsportal.dynamo.attributes import read_text
+from opsportal.dynamo.attributes import raw_text, read_text
+from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Filter, matches
 from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, scan_page
+from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, items_of, scan_page
 from opsportal.dynamo.samples import Sample
-from opsportal.dynamo.sampling import Row, Sampled
+from opsportal.dynamo.sampling import Row, Sampled, as_row
 
 Wanted = Callable[[str], bool]
 
@@ -55,21 +56,22 @@ class List:
     limit: int = PAGE_SIZE
     served: Filter = ()
 
-    def page(self, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
-        """One page for a person. Raises `DynamoError`."""
+    def page(self, *, purpose: str, cursor: str = "", anchor: str = "", fresh: bool = True) -> Page:
+        """One page. `fresh`: for people, who act on what they see, rows of the sample are read again. Raises
+        `DynamoError`."""
         sample = samples.of(self.spec)
         position = cursors.load(cursor, purpose=purpose) if cursor else {}
         # Where a Scan was begun it is gone on with, whatever the sample holds by now.
         if "key" in position or (self.found.index is None and not sample.whole and not position):
             return self._scanned(sample, purpose=purpose, cursor=cursor)
-        return self._merged(sample, purpose=purpose, cursor=cursor, anchor=anchor)
+        return self._merged(sample, purpose=purpose, cursor=cursor, anchor=anchor, fresh=fresh)
 
     def known(self, *, purpose: str) -> "Known":
         """The newest of those that are known without a Scan, for figures and rules. Raises `DynamoError`."""
         sample = samples.of(self.spec)
         if self.found.index is None and sample.failed and not sample.at:
             raise sample.failed
-        page = self._merged(sample, purpose=purpose)
+        page = self._merged(sample, purpose=purpose, fresh=False)
         return Known(
             page.items,
             bool(page.cursor),
@@ -116,9 +118,11 @@ class List:
         cursor: str = "",
         anchor: str = "",
         partitions: Sequence[str] | None = None,
+        fresh: bool = True,
     ) -> Page:
         index = self.found.index
         chosen = self.partitions if partitions is None else partitions
+        rows = self.rows(sample)
         merge = Merge(
             self.spec.table,
             index or self.spec.index,
@@ -127,16 +131,41 @@ class List:
             filters=self.filters,
             projection=self.projection,
             limit=self.limit,
-            outside=[(row.stamp, row.item) for row in self.rows(sample)],
+            outside=[(row.stamp, row.item) for row in rows],
         )
         page = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
+        if fresh:
+            self._as_they_are(page, rows)
         if index is None or not chosen:
             page.how = "The minute's sample"
-        page.sample = sample.sampling
+        page.sample = sample.sampling(self.found.index)
         if index is None:
             page.notes.append(f"{self.found.why} {FROM_SAMPLE if sample.whole else ''}".strip())
         page.notes += sample.notes(index)
         return page
+
+    def _as_they_are(self, page: Page, rows: Sequence[Row]) -> None:
+        """The page's rows of the sample as they are now: a person who cancels one must not see it pending for a
+        minute. One call for all of them; where it fails they stay as they were sampled, and the page says so."""
+        key = self.spec.table.key
+        sampled = {raw_text(row.item[key]) for row in rows}
+        shown = [item[key] for item in page.items if raw_text(item[key]) in sampled]
+        if not shown:
+            return
+        try:
+            found = {
+                raw_text(item[key]): as_row(self.spec, item) for item in items_of(self.spec.table, shown)
+            }
+        except DynamoError as problem:
+            page.notes.append(f"What is in no index is as the minute's sample found it: {problem.sentence}")
+            return
+        now = [
+            found.get(raw_text(item[key]), None if raw_text(item[key]) in sampled else item)
+            for item in page.items
+        ]
+        page.items = [
+            item for item in now if item and self.status(str(read_text(item.get(self.spec.status)) or ""))
+        ]
 
     def _scanned(self, sample: Sample, *, purpose: str, cursor: str) -> Page:
         if self.span.empty:
@@ -156,7 +185,7 @@ class List:
         )
         page.items.sort(key=self._time, reverse=True)
         page.notes += [f"{self.found.why} {SCANNED}", *sample.notes(None)]
-        page.sample = sample.sampling
+        page.sample = sample.sampling(self.found.index)
         return page
 
     def _time(self, item: Raw) -> str:

@@ -29,10 +29,12 @@ EVALUATED_PER_CALL = 500
 @dataclass(frozen=True)
 class Sampling:
     """The minute's sample of a table, as far as a page names it: when it was taken (None: it could not be) and its
-    read units; `statement`: what the policy of the console's role lacks for it."""
+    read units; `used`: whether items of the page may come from it; `statement`: what the policy of the console's role
+    lacks for it."""
 
     at: datetime | None
     units: Decimal
+    used: bool
     statement: str = ""
 
 
@@ -116,6 +118,16 @@ def scan_part(table: Binding, *, filters: Filter, pages: int) -> tuple[list[Raw]
             return items, False
         arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
     return items, True
+
+
+def items_of(table: Binding, keys: Sequence[Typed]) -> list[Raw]:
+    """The whole items with these keys (at most 100, an AWS limit) that are there, in one call and in no order. Those that
+    DynamoDB leaves out for their size (over 16 MB together) are missing. Raises `DynamoError`."""
+    with translated(table):
+        answer = clients.client(*table.place).batch_get_item(
+            RequestItems={table.name: {"Keys": [{table.key: key} for key in keys]}}
+        )
+    return list(answer["Responses"].get(table.name, ()))
 
 
 def _with(key: Sequence[str], projection: Sequence[str]) -> Sequence[str]:

@@ -103,9 +103,10 @@ class Sample:
             since=datetime.fromtimestamp(min(times), UTC) if covered and full and times else None,
         )
 
-    @property
-    def sampling(self) -> Sampling:
-        return Sampling(self.at, self.units, self.failed.statement if self.failed else "")
+    def sampling(self, index: Index | None) -> Sampling:
+        """Used where there is no index, or there are items that it can't hold."""
+        used = self.at is not None and (index is None or bool(self.outside(index)))
+        return Sampling(self.at, self.units, used, self.failed.statement if self.failed else "")
 
     def notes(self, index: Index | None) -> list[str]:
         """What a page that merges the rows must say, in sentences."""
@@ -186,7 +187,7 @@ def of(spec: Sampled) -> Sample:
 def said(spec: Sampled, found: Found) -> tuple[Sampling, list[str]]:
     """The table's sample and what figures that are made with it must say."""
     sample = of(spec)
-    return sample.sampling, [*([found.why] if found.why else []), *sample.notes(found.index)]
+    return sample.sampling(found.index), [*([found.why] if found.why else []), *sample.notes(found.index)]
 
 
 def recent(

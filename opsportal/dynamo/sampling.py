@@ -253,9 +253,13 @@ def _size(table: Binding) -> int | None:
 
 
 def _row(spec: Sampled, digest: str, item: Raw, number: int, now: datetime) -> Row:
+    return Row(stamp_of(spec.moment(item), digest), as_row(spec, item), number, now.timestamp())
+
+
+def as_row(spec: Sampled, item: Raw) -> Raw:
+    """Of the item what a list shows, and its key."""
     kept = {name: shortened(value) for name, value in spec.keep(item).items()}
-    kept[spec.table.key] = item[spec.table.key]
-    return Row(stamp_of(spec.moment(item), digest), kept, number, now.timestamp())
+    return kept | {spec.table.key: item[spec.table.key]}
 
 
 def stamp_of(moment: datetime | None, digest: str) -> str:

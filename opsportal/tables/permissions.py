@@ -95,6 +95,10 @@ READS = (
         _dynamodb("BatchGetItem"), _on("agents"), optional=True,
     ),
     Feature(
+        "ReadSampledTogether", "lists: items that are in no index, as they are now; retention: requests of logs", PAGES,
+        _dynamodb("BatchGetItem"), _on("workflows", "requests"), optional=True,
+    ),
+    Feature(
         "ListByIndex", "lists", PAGES, _dynamodb("Query"),
         _on(
             "workflows/overallStatus-createdAt-index", "requests/user-index", "requests/project-index",
@@ -162,10 +166,6 @@ WRITES = (
     Feature(
         "StampLogs", "retention of logs", OPERATOR,
         _dynamodb("UpdateItem"), _on("request_logs"), wanted=_retains,
-    ),
-    Feature(
-        "FindRequestsOfLogs", "retention of logs: their requests", OPERATOR,
-        _dynamodb("BatchGetItem"), _on("requests"), wanted=_retains,
     ),
     Feature(
         "ResumeRetention", "how far the retention has come", OPERATOR,

@@ -164,7 +164,7 @@ def test_of_many_the_rate_is_that_of_the_newest(
 
 def test_stuck_workflows_fire_when_they_become_so(tables: Any, old: RuleOf, settings: Any) -> None:
     settings.WORKFLOW_STUCK_MINUTES = 30
-    settings.WORKFLOW_TERMINAL_STATUSES = ["succeeded"]
+    settings.WORKFLOW_EXTRA_STATUSES, settings.WORKFLOW_TERMINAL_STATUSES = ["Queued"], ["succeeded"]
     old("workflow.stuck")
     at = {name: zulu(ago(minutes=minutes)) for name, minutes in (("h", 45), ("q", 20), ("d", 300))}
     quiet: dict[str, Any] = {"pdfAdapter": MISSING}
@@ -174,6 +174,8 @@ def test_stuck_workflows_fire_when_they_become_so(tables: Any, old: RuleOf, sett
         workflow("waits", createdAt=at["h"], lastUpdated=at["q"], **quiet),
         workflow("over", createdAt=at["h"], lastUpdated=at["h"], overallStatus="completed", **quiet),
         workflow("named", createdAt=at["h"], lastUpdated=at["h"], overallStatus="SUCCEEDED", **quiet),
+        # Which nobody names.
+        workflow("running", createdAt=at["h"], lastUpdated=at["h"], overallStatus="running", **quiet),
         workflow("long", createdAt=at["d"], lastUpdated=at["d"], **quiet),  # before the rule was made
     )
     assert evaluated() == {"stuck": "firing"}
@@ -182,8 +184,13 @@ def test_stuck_workflows_fire_when_they_become_so(tables: Any, old: RuleOf, sett
     assert abs(firing.since - ago(minutes=15)) < timedelta(seconds=5)
     put(tables["workflows"], workflow("stuck", createdAt=at["h"], **quiet))
     assert evaluated() == {"stuck": "resolved"}
+    listed = workflow("listed", createdAt=at["h"], lastUpdated=at["h"], overallStatus="queued", **quiet)
+    put(tables["workflows"], listed)
+    assert evaluated() == {"stuck": "resolved", "listed": "firing"}
+    put(tables["workflows"], {**listed, "overallStatus": {"S": "running"}})
+    assert evaluated() == {"stuck": "resolved", "listed": "resolved"}
     Rule.objects.update(threshold=15)
-    assert evaluated() == {"stuck": "resolved", "waits": "firing"}
+    assert evaluated() == {"stuck": "resolved", "listed": "resolved", "waits": "firing"}
 
 
 def test_failed_requests_fire_of_one_project_or_user(tables: Any, old: RuleOf) -> None:

@@ -100,7 +100,7 @@ def _timeline() -> SimpleNamespace:
     bar = lambda x, width, kind: SimpleNamespace(x=x, width=width, kind=kind)  # noqa: E731
 
     def row(label: str, status: Any, tone: str, bar_: Any, **more: Any) -> SimpleNamespace:
-        base = {"key": label, "listed": True, "activity": None, "started": now, "completed": now, "duration": Decimal("17.095"), "derived": False, "tokens": None, "error": None, "retries": 0, "problems": []}  # fmt: skip
+        base = {"key": label, "listed": True, "activity": None, "started": now, "completed": now, "duration": Decimal("17.095"), "derived": False, "tokens": None, "error": None, "retries": 0, "problems": [], "earlier": False}  # fmt: skip
         return SimpleNamespace(label=label, status=status, tone=tone, bar=bar_, **(base | more))
 
     return SimpleNamespace(

@@ -129,7 +129,7 @@ def test_two_quick_clicks_make_one_request(form: Page, tables: dict[str, Any]) -
 def test_the_form_works_without_scripts(
     browser: Browser, live: str, sign_in: Callable[[str], None], context: Any, tables: dict[str, Any]
 ) -> None:
-    put(tables["requests"], request("old", config=CONFIG))
+    put(tables["requests"], request("old", config=CONFIG, claimed_by="worker-1"))
     sign_in("operator")
     silent = browser.new_context(java_script_enabled=False)
     silent.add_cookies(context.cookies())
@@ -145,6 +145,7 @@ def test_the_form_works_without_scripts(
     expect(page.locator("input[name=keyword]")).to_have_count(2)
     press_preview(page)
     expect(page.locator("#preview pre")).to_contain_text("orforglipron")
+    expect(page.locator("#preview pre")).to_contain_text('"language"')
     differences = page.locator("table.differences")
     expect(differences).to_contain_text("semaglutide")
     expect(differences).to_contain_text("not taken over")

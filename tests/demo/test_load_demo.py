@@ -91,6 +91,12 @@ def test_people_have_acted_by_real_actions_in_the_past_and_their_rules_have_fire
             item = item_of(tables["workflows"], key)
             assert item["overallStatus"] == {"S": "cancelled"}
             assert item["cancelledBy"] == entry["actor"]
+            assert datetime.fromisoformat(item["lastUpdated"]["S"]) > datetime.fromisoformat(entry["at"]["S"])
+            words = visit(client_for("viewer"), f"/workflows/{key}/").words
+            assert "seen by the worker" in words
+        elif action == "request:cancel":
+            words = visit(client_for("viewer"), f"/requests/{key}/").words
+            assert "seen by the worker" in words
         elif action == "request:retry":
             item = item_of(tables["requests"], key)
             assert item["status"]["S"] in ("pending", "completed", "failed")

@@ -538,9 +538,13 @@ def test_a_cancel_during_a_long_step_is_seen_within_seconds(world: World) -> Non
     task = job.process()
     while item_of(world.requests, "r")["status"]["S"] != "executing":
         next(task)
-    change(world.requests, "r", status="cancelled")
+    done = actions.cancel("r", by=who, reason="", action_id=entries.new_action_id())
+    time.sleep(0.002)
     assert sum(task) <= 2
     assert world.finished["requests stopped"] == 1
+    item = item_of(world.requests, "r")
+    assert item["status"] == {"S": "cancelled"}
+    assert observe(done.entry, item, "updated_at", actions.keeps).fate == "seen"
 
 
 def test_a_workflow_that_is_retried_while_it_runs_has_one_orchestrator(world: World) -> None:

@@ -1,9 +1,11 @@
 """No item is lost for want of an index: lists, counts, failures, stuck items and rules, over HTTP on a real engine."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import caches
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from opsportal.alerts.watches import Question
 from opsportal.dynamo import clients, samples, sampling
 from opsportal.dynamo.tables import binding
+from opsportal.operations import outbox
 from tests.console.test_overview import digest, figures
 from tests.dynamo.calls import calls_on
 from tests.engines import Engine
@@ -18,6 +21,7 @@ from tests.factories import MISSING, Typed, ago, delete, naive, put, request, wo
 from tests.field import resource_table
 from tests.field.writer_a import StatusWriter
 from tests.field.writer_b import WriterB, writer_b
+from tests.operations.places import scan, trail
 from tests.pages import Page, poll, visit
 from tests.samples import next_minute
 from tests.shapes import few
@@ -163,6 +167,57 @@ def test_tables_with_the_primary_key_only_work_everywhere(writer_b: WriterB, cli
     assert visit(client, f"/requests/{failed}/logs/").words.count("No log lines") == 1
 
 
+def test_a_list_without_an_index_shows_what_was_done_since_the_sample(
+    writer_b: WriterB, client_for: Any
+) -> None:
+    """A person who cancels one must not see it pending for a minute, and what workers write is live."""
+    waiting, cancelled, gone, failed = (
+        writer_b.submit(created_at=naive(ago(minutes=n))) for n in (4, 3, 2, 1)
+    )
+    client, table = client_for("administrator"), binding("requests")
+    assert visit(client, "/requests/").ids == [failed, gone, cancelled, waiting]
+    put(table, request(failed, status="failed", created_at=naive(ago(minutes=1))))
+    delete(table, gone)
+    assert client.post(f"/requests/{cancelled}/cancel/", {"action_id": str(uuid.uuid4())}).status_code == 302
+    with calls_on(table) as calls:
+        page = visit(client, "/requests/")
+    assert [call for call in calls if call != "DescribeTable"] == ["BatchGetItem"]
+    assert page.ids == [failed, cancelled, waiting]
+    assert "failed" in page.rows[0].words
+    assert "cancelled" in page.rows[1].words
+    assert visit(client, "/requests/?status=pending").ids == [waiting]
+    with trouble(table, denied("BatchGetItem", table.name), "BatchGetItem"):
+        page = visit(client, "/requests/")
+    assert page.ids == [failed, gone, cancelled, waiting]
+    assert "What is in no index is as the minute's sample found it: " in page.words
+    assert "dynamodb:BatchGetItem" in page.words
+
+
+def test_the_logs_of_a_purged_request_go_without_an_index_too(
+    writer_b: WriterB, client_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests_app.outgoing.PAGES_PER_MESSAGE", 1)
+    purged, other = writer_b.submit(), writer_b.submit()
+    taken = writer_b.take()
+    assert taken
+    for number in range(5):  # two pages of the table, so two messages
+        writer_b.log(taken, f"{number} " + "x" * 300_000)
+    kept = writer_b.get(other)
+    assert kept
+    writer_b.log(kept, "another's")
+    client = client_for("administrator")
+    sent = {"action_id": str(uuid.uuid4()), "confirm": purged, "reason": "test"}
+    assert client.post(f"/requests/{purged}/purge/", sent).status_code == 302
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2)):
+        assert outbox.deliver_due(binding("requests")) == 1
+        assert outbox.deliver_due(binding("requests")) == 1
+        assert outbox.deliver_due(binding("requests")) == 0
+    left = {item["request_id"]["S"] for item in scan(binding("request_logs"))}
+    assert left == {other}
+    (entry,) = [e for e in trail(binding("requests")) if e["action"]["S"] == "request:purge_logs"]
+    assert int(entry["count"]["N"]) == 6
+
+
 def test_a_download_of_logs_without_an_index_says_where_it_ended(
     writer_b: WriterB, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +317,7 @@ def test_without_the_right_to_describe_the_index_is_tried(
 # --- The sample itself -----------------------------------------------------------------------------------
 
 
+@pytest.mark.no_moto  # its pages end elsewhere
 def test_a_large_table_is_covered_minute_by_minute(engine: Engine, tables: Any, client_for: Any) -> None:
     table, client = tables["workflows"], client_for("viewer")
     filler = {"unlistedText": "x" * 50_000}
@@ -442,6 +498,7 @@ UPDATED = (MISSING, Typed(S="2026-11-20T10:00:00.000Z"), Typed(S="2026-11-22T11:
 PRIORITY = (MISSING, Typed(S="high"), Typed(S="low"), Typed(N="1"))
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(
     drawn=st.lists(

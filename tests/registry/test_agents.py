@@ -51,12 +51,20 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
         agent(
             "odd", name="e odd", capabilities={"map": "fitness"}, status="ACTIVE", lastHeartbeat=stamp(days=2)
         ),
-        agent("ops", **OPERATIONAL, deployment_status="stopped", last_heartbeat=zulu(ago(seconds=3))),
+        agent(
+            "ops",
+            **OPERATIONAL,
+            agent_name="f ops",
+            deployment_status="stopped",
+            last_heartbeat=zulu(ago(seconds=3)),
+        ),
     )
     client = client_for("viewer")
     everyone = visit(client, "/agents/")
-    # By name, whatever its case; one without a name by its id.
+    # By name, whatever its case and its attribute.
     assert everyone.ids == ["list", "set", "text", "none", "odd", "ops"]
+    assert "f ops" in everyone.words
+    assert visit(client, "/agents/?q=f+op").ids == ["ops"]
     for query, expected in (
         ("capability=fitness", ["set", "text"]),
         ("capability=fitness_analysis", ["list", "set"]),

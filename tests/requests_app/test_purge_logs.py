@@ -14,6 +14,7 @@ from opsportal.operations import outbox, records, undo
 from opsportal.operations.entries import Actor, Target, new_action_id, read_entry
 from opsportal.operations.tags import Action
 from requests_app import actions, outgoing
+from requests_app.tables import REQUEST_LOGS
 from tests.false_answers import FALSE
 from tests.operations.places import FOREIGN, actor, client, get, put, request_item, scan, trail
 from tests.operations.places import outbox as messages
@@ -126,7 +127,7 @@ def test_many_logs_are_deleted_over_many_pages(
 
     monkeypatch.setattr(client(table), "batch_write_item", stingy)
     monkeypatch.setattr(outgoing, "UNPROCESSED_PAUSE", 0)
-    assert outgoing.delete_logs("req-1") == 60
+    assert outgoing.delete_logs("req-1", REQUEST_LOGS.index("request-logs-index")) == 60
     assert left(tables) == 0
 
 

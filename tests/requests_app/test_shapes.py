@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from tests.factories import delete, log, put, request
 from tests.pages import visit
+from tests.samples import next_minute
 from tests.shapes import derived, few, items, members
 
 WHOLE = {
@@ -48,7 +48,7 @@ def unique(drawn: st.SearchStrategy[Any], key: str) -> st.SearchStrategy[Any]:
 def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, drawn: Any) -> None:
     table, client = tables["requests"], client_for("viewer")
     put(table, *drawn)
-    caches["process"].clear()  # statuses seen a minute ago are not looked for again
+    next_minute()  # statuses seen, and items in no index, are not looked for again before
     lists = [visit(client, f"/requests/{query}") for query in ORDERS]
     rows = {key: row for page in lists for key, row in zip(page.ids, page.rows, strict=True)}
     for item in drawn:

@@ -170,7 +170,7 @@ def test_what_missing_tables_keep_it_from_is_said_once(dynamo: FakeDynamo) -> No
     (allowed,) = (finding for finding in of("permissions", findings) if finding.state == OK)
     assert allowed.what.startswith("ListBackups")  # which needs no table that is there
     (unasked,) = (finding for finding in of("permissions", findings) if finding.why.startswith("The tables"))
-    assert "ReadOneItem, ReadAgentsTogether, ListByIndex" in unasked.what
+    assert "ReadOneItem, ReadAgentsTogether, ReadSampledTogether, ListByIndex" in unasked.what
     assert not any("ReadMetrics" in finding.what for finding in [unasked])
     own = [finding for finding in of("tables", findings) if "audit: " in finding.what]
     assert ["jobs: " in finding.what for finding in own] == [True]

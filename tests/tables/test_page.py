@@ -165,6 +165,7 @@ def test_nothing_here_can_change_or_delete_a_table(
     changing = {"PutItem", "UpdateItem", "DeleteItem"}  # the probes', under a condition that nothing meets
     assert {name for name in asked if not name.startswith(("Describe", "List"))} <= {
         "GetItem",
+        "BatchGetItem",
         "Query",
         "Scan",
     } | changing

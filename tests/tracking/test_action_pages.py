@@ -261,8 +261,12 @@ def test_the_dialog_says_how_many_steps_one_change_holds(
     few = {f"step{number:03}": step("running") for number in range(61)}
     dumps.put(table, "t", workflow("processing", **few))
     assert "one change of DynamoDB" not in operator.get(url("cancel", "t")).content.decode()
-    # A mark writes more of each step.
-    assert operator.get("/api/workflows/t").json()["action_notes"].keys() <= {"fail"}
+    # A mark sets three values of each step.
+    notes = operator.get("/api/workflows/t").json()["action_notes"]
+    assert list(notes) == ["fail"]
+    assert notes["fail"] in visit(operator, url("fail", "t")).words
+    dumps.put(table, "t", workflow("processing"))
+    assert operator.get("/api/workflows/t").json()["action_notes"] == {}
 
 
 def test_retry_without_its_queue_says_which_setting_is_missing(table: Any, operator: Client) -> None:

@@ -71,6 +71,9 @@ def assert_filters_find(tables: Any, client: Any, *, index: bool) -> None:
         reading = page.root.one("div", class_="reading").words
         assert reading.startswith(f"{len(expected)} shown")
         if index:
+            # Every item is in the index: no word of what is not.
+            assert "sample" not in reading
+            assert "in no index" not in page.words
             assert "Query overallStatus-createdAt-index" in reading
             # Nobody chose a status: all partitions are read, the undocumented one too.
             assert ("odd one" in page.partitions) == ("status=" not in query or "odd" in query)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -20,6 +21,7 @@ from tests.tracking.test_actions import BY, OLD, new_id, spent, step, workflow
 from tracking import actions, marking
 from tracking.findings import findings
 from tracking.models import Workflow
+from tracking.steps import NOT_STEPS, summary
 
 pytestmark = pytest.mark.django_db
 VERBS = {"fail": "failed", "complete": "completed"}
@@ -126,6 +128,25 @@ def test_a_failure_is_where_the_readers_of_the_table_look_for_it(table: Any) -> 
         assert entry is not None
         undo.undo(entry, by=BY, reason="", action_id=new_id())
         assert {**(dumps.item(table, key) or {}), "lastUpdated": 0} == {**before, "lastUpdated": 0}
+
+
+@pytest.mark.no_moto
+def test_an_attribute_of_the_workflow_is_no_step_whatever_it_holds(table: Any, commands: Queue) -> None:
+    """A map with a status in its place would be written twice by one change, which DynamoDB refuses."""
+    own = set(Workflow.of({}).known) - {table.key} - {step["key"] for step in settings.WORKFLOW_STEPS}
+    assert own <= NOT_STEPS
+    odd = {name: step("running") for name in NOT_STEPS - {"overallStatus", "createdAt"}}
+    assert not [one.key for one in Workflow.of(odd).steps if one.present]
+    assert summary(odd) == {}
+    for verb in VERBS:
+        before = dumps.put(table, "s", workflow(**odd))
+        done = do(verb)
+        undo.undo(done.entry, by=BY, reason="", action_id=new_id())
+        assert {**(dumps.item(table, "s") or {}), "lastUpdated": 0} == {**before, "lastUpdated": 0}
+    dumps.put(table, "s", workflow(**odd))
+    actions.cancel("s", by=BY, reason="", action_id=new_id())
+    actions.retry("s", by=BY, reason="", action_id=new_id())
+    assert (dumps.item(table, "s") or {})["error"] == {"NULL": True}
 
 
 @pytest.mark.no_moto

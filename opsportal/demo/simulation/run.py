@@ -16,7 +16,7 @@ from opsportal.demo.simulation.population import (
 from opsportal.demo.simulation.world import World
 
 WORKERS, QUEUE_WORKERS = 3, 2
-REQUESTS_PER_WORKFLOW = 1 / 2
+REQUESTS_PER_WORKFLOW = traffic.REQUESTS_PER_HOUR / traffic.WORKFLOWS_PER_HOUR
 SAVE_SECONDS = 2.0
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from opsportal.demo import research
 from opsportal.demo.place import Item, attribute_value, attribute_values
-from opsportal.demo.requests import change, progress, results
+from opsportal.demo.requests import change, progress, results, saw_cancel
 from opsportal.demo.simulation.loop import Task
 from opsportal.demo.simulation.world import World
 from opsportal.demo.stamps import naive
 from opsportal.dynamo.errors import DynamoError
+from requests_app.writer import Cancelled, Stopped
 from requests_app.writer import Job as Held
-from requests_app.writer import Stopped
 
 logger = logging.getLogger(__name__)
 
@@ -144,6 +144,19 @@ class Job:
             world.count("requests stopped")
             world.running.discard(self.request)
             yield from self.log("WARNING", f"Stopped: {stopped.reason}")
+            if isinstance(stopped, Cancelled):
+                yield from self._say_seen()
+
+    def _say_seen(self) -> Generator[float, None, None]:
+        table, client = self.world.requests, self.world.client(self.world.requests)
+        call = saw_cancel(self.world.now()) | {
+            "TableName": table.name,
+            "Key": {table.key: {"S": self.request}},
+        }
+        try:
+            yield from self.world.ask(table, lambda: client.update_item(**call))
+        except client.exceptions.ConditionalCheckFailedException:
+            logger.info("%s changed since its cancel was seen", self.request)
 
     def resume(self) -> Generator[float, None, research.Reached | None]:
         """Take up what this worker had claimed before it was restarted, as the item has it."""

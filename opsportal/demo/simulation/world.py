@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
+from opsportal.demo import traffic
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import DynamoError, TableMissing, Throttled, Unreachable, translated
 from opsportal.dynamo.tables import Binding, binding
@@ -29,8 +30,8 @@ class Pace:
     its memory; ``foreign_rate`` the share of workflows that another program writes, in its own way."""
 
     speed: float = 1.0
-    rate: float = 1.5
-    failure_rate: float = 0.06
+    rate: float = traffic.WORKFLOWS_PER_HOUR / 60
+    failure_rate: float = traffic.FAILURE_RATE
     overwrite_rate: float = 0.0
     foreign_rate: float = 0.0
 

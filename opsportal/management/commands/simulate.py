@@ -39,7 +39,7 @@ class Command(BaseCommand):
             "--rate",
             type=_not_negative,
             default=Pace.rate,
-            help=f"new workflows per minute by day ({Pace.rate:g}), fewer at night and at weekends",
+            help=f"new workflows per minute by day ({Pace.rate:.2g}), fewer at night and at weekends",
         )
         parser.add_argument(
             "--failure-rate",
