@@ -133,7 +133,8 @@ class RegisterForm(ProfileForm):
             self.data = {**dict(self.data.items()), "dialect": how.fingerprint if self.known else self.shown}
         asked_for = {one.name: one for one in how.asked_for}
         # What was asked for when the form was opened, and was filled in, stays.
-        asked_for = {one.name: one for one in self._filled_in()} | asked_for
+        for one in self._filled_in():
+            asked_for.setdefault(one.name, one)
         self.extras = {f"extra-{one.kind}-{one.name}": one for one in asked_for.values()}
         reason = self.fields.pop("reason")
         self.fields |= {name: _extra_field(one) for name, one in self.extras.items()}
