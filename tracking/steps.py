@@ -28,27 +28,12 @@ from opsportal.dynamo.attributes import (
 STEP_STATUSES = ("pending", "in-progress", "success", "error")
 # Attributes of the item that are not steps, though nothing keeps a writer from making one a map with a `status`.
 NOT_STEPS = frozenset(
-    [
-        "correlationId",
-        "documentId",
-        "sourceType",
-        "overallStatus",
-        "totalTokenUsage",
-        "totalDuration",
-        "createdAt",
-        "lastUpdated",
-        "expiresAt",
-        "ttl",
-        "cancelledAt",
-        "cancelledBy",
-        "failedAt",
-        "failedBy",
-        "completedAt",
-        "completedBy",
-        "retryCount",
-        "error",
-    ]
-)
+    (
+        "correlationId", "documentId", "sourceType", "overallStatus", "totalTokenUsage", "totalDuration", "createdAt",
+        "lastUpdated", "expiresAt", "ttl", "cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt",
+        "completedBy", "retryCount", "error",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
