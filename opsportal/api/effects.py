@@ -16,7 +16,7 @@ from opsportal.dynamo.attributes import plain, read_text
 from opsportal.dynamo.tables import binding
 from opsportal.operations import entries
 from opsportal.operations.changes import Raw
-from opsportal.operations.entries import MOST_REASON, Actor, Entry, is_action_id, new_action_id
+from opsportal.operations.entries import CONTROLS, MOST_REASON, Actor, Entry, is_action_id, new_action_id
 from opsportal.operations.outcomes import Done, OtherIntent, Refused, Unknown
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
@@ -24,7 +24,6 @@ MOST_KEY = 200
 _KEY = re.compile(r"[!-~]+")
 # Other text than a UUID becomes one: of whom it is from, so that two callers may use the same.
 NAMESPACE = uuid.UUID("6f1c6f0a-6d0e-5c43-9a4e-0f6f7c1f2b51")
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 PARAMETER: dict[str, Any] = {
     "in": "header",
@@ -38,7 +37,7 @@ EXTRA: dict[str, Any] = {"parameters": [PARAMETER]}
 
 
 def _without_controls(value: str) -> str:
-    if _CONTROLS.search(value):
+    if CONTROLS.search(value):
         raise ValueError("It must not hold control characters.")
     return value
 

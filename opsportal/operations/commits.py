@@ -1,5 +1,6 @@
 """TransactWriteItems, and what its answers mean: done, not done, or not known."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -29,6 +30,10 @@ class ConditionFailed(Exception):
     """Not done: something is not as it was read."""
 
 
+class TooLarge(Exception):
+    """Not done: the item that is updated would be larger than DynamoDB stores."""
+
+
 class Unanswered(Exception):
     """Done or not: there was no answer, or none that says so."""
 
@@ -37,8 +42,8 @@ THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 def commit(table: Binding, operations: list[dict[str, Any]], *, patient: bool = False) -> None:
-    """Do all of `operations` or none. Raises Hindered, ConditionFailed, Unanswered, or `DynamoError`, which
-    means that nothing was done."""
+    """Do all of `operations` or none. Raises Hindered, ConditionFailed, TooLarge, Unanswered, or `DynamoError`,
+    which means that nothing was done."""
     try:
         with translated(table):
             clients.client(*table.place, patient=patient).transact_write_items(TransactItems=operations)
@@ -60,11 +65,17 @@ def commit(table: Binding, operations: list[dict[str, Any]], *, patient: bool = 
             raise
         if cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise Unanswered(str(error)) from error
+        if _is_too_large(cause.response.get("Error", {})):  # some engines say so without the reasons
+            raise TooLarge from error
         raise Rejected(error.sentence, detail=error.detail) from error
 
 
 def _tables(operation: dict[str, Any]) -> list[str]:
     return [arguments["TableName"] for arguments in operation.values()]
+
+
+def _is_too_large(answer: Mapping[str, Any]) -> bool:
+    return "item size to update" in str(answer.get("Message", "")).lower()
 
 
 def _cancelled(error: ClientError) -> Exception:
@@ -85,5 +96,7 @@ def _cancelled(error: ClientError) -> Exception:
         return Hindered("throttling")
     if codes <= {*THROTTLED, "TransactionConflict"}:
         return Hindered("others")
+    if any(_is_too_large(reason) for reason in reasons):
+        return TooLarge()
     sentence = "; ".join(f"{reason['Code']}: {reason.get('Message', '')}" for reason in reasons)
     return Rejected(f"DynamoDB refused the change: {sentence}")

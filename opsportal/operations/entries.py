@@ -33,6 +33,8 @@ FEED_SHARDS = 4
 # Bytes of an old or new value in an entry, and of all of them; longer ones are cut, and the image has the whole.
 MOST_VALUE, MOST_VALUES = 4_000, 80_000
 MOST_REASON = 2_000
+# What a reason must not hold: terminals and log readers act on it.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 # More than any id of an actor has. A row of a feed has it four times, and whoever writes to the table may put 400 KB.
 MAX_ACTOR_ID = 40
 # An AWS limit is 32 levels of an item; an entry puts four above each value.

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from opsportal.operations.entries import MOST_REASON, is_action_id, new_action_id
+from opsportal.operations.entries import CONTROLS, MOST_REASON, is_action_id, new_action_id
 
 
 class ActionForm(forms.Form):
@@ -52,6 +52,15 @@ class ActionForm(forms.Form):
         given: str = self.cleaned_data["action_id"]
         if not is_action_id(given):
             raise forms.ValidationError("Reload the page and do it again: the form has no valid action id.")
+        return given
+
+    def clean_reason(self) -> str:
+        # A browser may send a line break as two characters.
+        given: str = self.cleaned_data["reason"].replace("\r\n", "\n")
+        if CONTROLS.search(given):
+            raise forms.ValidationError(
+                "The reason holds control characters, which are not visible. Type it again without them."
+            )
         return given
 
     def clean_confirm(self) -> str:

@@ -17,7 +17,7 @@ from opsportal.dynamo import clients, spending
 from opsportal.dynamo.errors import DynamoError, Throttled, translated
 from opsportal.operations import changes, entries, images, outbox, subjects
 from opsportal.operations.changes import Change, Raw
-from opsportal.operations.commits import ConditionFailed, Hindered, Unanswered, commit
+from opsportal.operations.commits import ConditionFailed, Hindered, TooLarge, Unanswered, commit
 from opsportal.operations.endings import told
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.outcomes import Conflict, Done, Missing, OtherIntent, Refused, Unknown
@@ -28,6 +28,10 @@ __all__ = ["Conflict", "Done", "Missing", "OtherIntent", "Plan", "Refused", "Unk
 
 # Two transactions that touch one item cancel each other; the second try usually finds the way free.
 ATTEMPTS = 4
+TOO_LARGE = (
+    "With this change the item would be larger than the 400 KB that DynamoDB stores, so nothing was done. "
+    "A shorter reason may fit."
+)
 # Seconds before the second try, and as much more before each that follows, less a part by chance.
 PAUSE = 0.1
 
@@ -126,6 +130,8 @@ def _act(
             if done := _sent(action, target, by, action_id, patient=patient):
                 return done
             _lost(decide, _read(target, patient=patient))
+        except TooLarge:
+            raise Conflict(TOO_LARGE, item) from None
         except Unanswered as unanswered:
             _tell(target)  # it may have been done
             if done := _settled(action, target, by, action_id):

@@ -274,3 +274,22 @@ def test_the_pages_of_a_mark(
         assert page.findings["marked"].startswith(f"Marked {VERBS[verb]} by {who} (20")
         dumps.put(table, "s", workflow())
         assert f"{spoken} was overwritten by the worker" in visit(operator, item).words
+
+
+@pytest.mark.no_moto
+def test_what_cannot_be_written_keeps_what_was_typed(table: Any, client_for: Callable[[str], Client]) -> None:
+    """An item that grows past what DynamoDB stores, and a reason that hides control characters."""
+    client, url = client_for("operator"), reverse("tracking:fail", args=["s"])
+    dumps.put(table, "s", workflow(filler={"S": "x" * 407_900}))
+    with dumps.nothing_written(table):
+        for reason, status, said in (
+            ("it hangs " * 200, 409, "larger than the 400 KB that DynamoDB stores, so nothing was done"),
+            ("it\x1b[31m hangs", 422, "holds control characters"),
+            ("it\rhangs", 422, "holds control characters"),
+        ):
+            page = Page(client.post(url, {"action_id": new_id(), "reason": reason}), url)
+            assert (page.status, said in page.words) == (status, True)
+            assert page.root.one("input", name="reason").attrs["value"].strip() == reason.strip()
+        answer = client.post("/api/workflows/s/fail", {"reason": "it hangs " * 200}, "application/json")
+        assert (answer.status_code, "400 KB" in answer.json()["detail"]) == (409, True)
+    assert client.post(url, {"action_id": new_id(), "reason": "it hangs"}).status_code == 302
