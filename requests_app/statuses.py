@@ -25,8 +25,9 @@ def open_statuses() -> frozenset[str]:
 
 
 def ended_badly(status: str) -> bool:
-    """Failed, cancelled, or what settings name as an end and is no success."""
-    return lower(status) in terminal_statuses() and tone_of(status) in (FAILED, ATTENTION)
+    """Failed in any word (`error`), cancelled, or what settings name as an end and is no success."""
+    tone = tone_of(status)
+    return tone == FAILED or (tone == ATTENTION and lower(status) in terminal_statuses())
 
 
 def is_known(status: str) -> bool:

@@ -74,6 +74,8 @@ def test_what_settings_name_an_end_is_treated_as_one(settings: Any) -> None:
     # An end that is no success can be tried again, as a failure can.
     assert "only what failed" in actions.may_retry(raw("archived"))
     assert not actions.may_retry(raw("TIMEOUT"))
+    # Failed in another word.
+    assert not actions.may_retry(request("r", status="ERROR"))
     assert IntelligenceRequest.of(raw("timeout")).is_terminal
 
 

@@ -40,6 +40,8 @@ def test_what_nobody_names_is_neither_an_end_nor_stuck(
         return found
 
     assert stuck() == {"processing"}
+    # Failed in another word.
+    assert not actions.may_retry(workflow("r", overallStatus="Errored"))
     assert visit(client, "/workflows/queued/").polls
     settings.WORKFLOW_EXTRA_STATUSES = ["queued"]
     settings.WORKFLOW_TERMINAL_STATUSES = ["ARCHIVED "]
