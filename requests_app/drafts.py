@@ -27,7 +27,7 @@ LABELS = {
     "extraction_mode": "Extraction mode",
     "quality_threshold": "Quality threshold",
     "batch_size": "Batch size",
-    "max_retries": "Most retries",
+    "max_retries": "Max. retries",
     "custom_params": "Custom parameters",
     "source_shape": "Names of a source's fields",
 }

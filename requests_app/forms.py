@@ -135,7 +135,7 @@ class SubmissionForm:
     @property
     def why(self) -> Field:
         errors = self.errors.get("reason", ())
-        return Field("reason", "Reason", self.reason, errors, hint="Optional; it stands in the audit trail.")
+        return Field("reason", "Reason", self.reason, errors, hint="Optional. Recorded in the audit trail.")
 
     @property
     def keywords(self) -> list[Field]:

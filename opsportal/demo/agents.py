@@ -181,7 +181,7 @@ def operational(key: str, now: datetime, step: str = EXTRACTION, number: int = 1
     spent, written = 1_893_220 + 402_551 * place, 402_118 + 31_907 * place
     return {
         key: f"{step}_agent_{number:02d}",
-        "agent_name": f"{step.replace('_', ' ').capitalize()} {number}",
+        "agent_name": f"{step.replace('_', ' ').capitalize().replace('Pdf', 'PDF')} {number}",
         "agent_type": step.upper(),
         "deployment_status": "ACTIVE",
         "capabilities": capabilities,

@@ -16,7 +16,7 @@ class ActionForm(forms.Form):
         required=False,
         max_length=MOST_REASON,
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
-        help_text="Optional; it stands in the audit trail.",
+        help_text="Optional. Recorded in the audit trail.",
     )
     action_id = forms.CharField(widget=forms.HiddenInput)
     confirm = forms.CharField(

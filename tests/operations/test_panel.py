@@ -64,7 +64,7 @@ def test_it_shows_the_newest_eight_of_all_places_with_who_what_and_when(
         assert f'href="{reverse(name, args=[key])}"' in page
     assert page.count("request:cancel") == 8
     assert "<time" in page
-    assert "All of them" in page
+    assert "All actions" in page
 
 
 @pytest.mark.no_moto
@@ -76,7 +76,7 @@ def test_its_window_is_that_of_the_overview(
     client = client_for("viewer")
     assert entries_in(panel(client, "?window=1h")[1]) == [fresh.action_id]
     assert entries_in(panel(client, "?window=24h")[1]) == [fresh.action_id, older.action_id]
-    assert "All of them" not in panel(client)[1]
+    assert "All actions" not in panel(client)[1]
 
 
 @pytest.mark.parametrize("window", ["1h", "24h", "7d"])

@@ -382,7 +382,7 @@ def test_the_page_tells_what_became_of_a_cancel_and_offers_it_again(
     page = visit(client, url)
     assert banner(page)[0] == "requested"
     assert "Cancel requested by operator" in banner(page)[1]
-    assert "no worker has written since" in banner(page)[1]
+    assert "No worker has written since" in banner(page)[1]
     # Finished by its status, and watched all the same.
     assert page.polls
     assert poll(client, page).status == 204

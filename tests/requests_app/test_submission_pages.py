@@ -533,7 +533,7 @@ def test_a_request_like_another_is_prefilled_and_its_differences_are_shown(
     assert differences(page) == [
         ("User", "maria", "operator"),
         ("Extraction mode", "—", "summary"),
-        ("Most retries", "—", "2"),
+        ("Max. retries", "—", "2"),
     ]
     changed = {
         **filled(page),
@@ -550,7 +550,7 @@ def test_a_request_like_another_is_prefilled_and_its_differences_are_shown(
         ("Source", "Other · https://example.com/other · web", "—"),
         ("Source", "—", "Other · https://example.com/new · web"),
         ("Extraction mode", "—", "summary"),
-        ("Most retries", "—", "2"),
+        ("Max. retries", "—", "2"),
         ("Custom parameters", "—", '{"a": 1}'),
     ]
     assert raw_of(page)
@@ -600,7 +600,7 @@ def test_what_can_not_be_taken_over_is_told(client: Client, requests: Any) -> No
         ("Priority", "URGENT", "medium"),
         ("Strategy", "kafka", "table"),
         ("Extraction mode", "FULL", "full"),
-        ("Most retries", "—", "2"),
+        ("Max. retries", "—", "2"),
         ("config.max_retries", '{"L": [{"N": "2"}]}', gone),
         ("config.keywords[1]", '{"M": {"term": {"S": "b"}}}', gone),
     ]

@@ -103,7 +103,7 @@ def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any
         )
     )
     assert page.fact("Tokens") == "14,200"
-    assert page.fact("Worked") == "20.1 s"
+    assert page.fact("Work time") == "20.1 s"
     assert page.findings["token_total"] == "The steps used 14,200 tokens, but the recorded total is 0."
     assert page.findings["duration_total"] == "The steps took 20.095 s, but the recorded total is 0 s."
     missing = shown(workflow(totalTokenUsage=MISSING, totalDuration="long"))
@@ -113,7 +113,7 @@ def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any
     assert agreeing.findings == {}
     # Where no step recorded any, the recorded total is what there is.
     recorded = shown(workflow(pdfAdapter=step(tokenUsage=MISSING, duration=MISSING, startedAt=MISSING)))
-    assert (recorded.fact("Tokens"), recorded.fact("Worked")) == ("14,169", "17.1 s")
+    assert (recorded.fact("Tokens"), recorded.fact("Work time")) == ("14,169", "17.1 s")
 
 
 CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
@@ -255,7 +255,7 @@ def test_a_workflow_that_lost_all_its_step_writes_is_shown_so(shown: Any) -> Non
     assert page.findings == {"nothing_recorded": "Completed, but no step was ever recorded."}
     assert page.fact("Status") == "completed"
     assert page.fact("Ended") == "1 min ago"
-    assert (page.fact("Started"), page.fact("Worked"), page.fact("Expires")) == ("—", "—", "—")
+    assert (page.fact("Started"), page.fact("Work time"), page.fact("Expires")) == ("—", "—", "—")
     assert [step_row(page, label)[0] for label in ("PDF adapter", "Trade matching")] == ["not recorded"] * 2
 
 
