@@ -94,6 +94,10 @@ def words(answer: Any) -> str:
     return str(body.decode())
 
 
+# What is typed into them is not lost for what can't be read: they say it beside.
+FORMS = ("/requests/new/", "/agents/register/")
+
+
 def check_pages(through: Proxy, client: Client, answer: Answer) -> None:
     asked = 0
     for path in addresses():
@@ -108,7 +112,7 @@ def check_pages(through: Proxy, client: Client, answer: Answer) -> None:
         if not path.endswith("/glance/"):  # a cell of a list: the one beside it says so
             assert SAID in words(got), path
         # What is loaded into a page is 200, or it would not be put there.
-        inside = path.startswith(("/panels/", "/tables/")) or path == "/requests/new/"
+        inside = path.startswith(("/panels/", "/tables/")) or path in FORMS
         assert got.status_code == (200 if inside else 503), path
         if got.status_code == 503 and path.startswith("/api/"):
             assert got.headers["Content-Type"] == "application/problem+json"
@@ -132,7 +136,7 @@ def test_no_page_takes_any_of_them_for_an_answer(through: Proxy, client_for: Any
 
 
 # Parts of a page that leave out what they can't show, and draw it from there on when it is back.
-QUIET = ("/tables/requests/", "/requests/new/")
+QUIET = ("/tables/requests/", *FORMS)
 
 
 @pytest.mark.long
