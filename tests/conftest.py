@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import itertools
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -53,10 +54,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("engine", kinds, indirect=True, scope="session")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(item, "callspec", None) and item.callspec.params.get("engine") == "moto":
             item.add_marker("moto")
+    items[:] = spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+# Folders whose tests take seconds each.
+SLOW = {"browser", "deploy", "faults", "server"}
+
+
+def spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """The slow tests first in each process's share, module by module, so that none is left for the end, which all
+    wait for. xdist gives each process an equal number of tests that follow one another."""
+    shares: list[list[pytest.Item]] = [[] for _ in range(processes)]
+    slow = [item for item in items if SLOW & set(item.path.parts)]
+    for number, (_, module) in enumerate(itertools.groupby(slow, lambda item: item.path)):
+        shares[number % processes] += module
+    quick = iter([item for item in items if not SLOW & set(item.path.parts)])
+    left = len(items)
+    for number, share in enumerate(shares):
+        size = left // (processes - number)
+        share += itertools.islice(quick, max(size - len(share), 0))
+        left -= len(share)
+    return [*itertools.chain.from_iterable(shares), *quick]
 
 
 @pytest.fixture(scope="session")
