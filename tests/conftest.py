@@ -54,11 +54,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("engine", kinds, indirect=True, scope="session")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         if getattr(item, "callspec", None) and item.callspec.params.get("engine") == "moto":
             item.add_marker("moto")
+    yield  # the marks choose
     items[:] = spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
 

@@ -206,7 +206,9 @@ def test_search_opens_an_id_finds_a_text_and_leads_out_of_nothing(
     tables: dict[str, Any], arrive: Arrive
 ) -> None:
     stock.many_requests(tables, 8)
-    factories.put(tables["requests"], factories.request("req_outside", created_at=factories.MISSING))
+    now = factories.naive(factories.ago())
+    outside = factories.request("req_outside", created_at=factories.MISSING, updated_at=now)
+    factories.put(tables["requests"], outside)
     page = arrive("/requests/?priority=high")
     search = page.get_by_role("searchbox", name="Search")
     search.fill("req_003")

@@ -9,7 +9,6 @@ from tests.pages import visit
 writer_b = pytest.importorskip("tests.field.writer_b").writer_b
 
 
-@pytest.mark.no_moto
 def test_the_status_message_of_a_failed_request_is_its_error(writer_b: Any, client_for: Any) -> None:
     request_id, client = writer_b.submit(), client_for("viewer")
     writer_b.fail(writer_b.take(), "Rate limit of the source exceeded")

@@ -317,7 +317,6 @@ def test_without_the_right_to_describe_the_index_is_tried(
 # --- The sample itself -----------------------------------------------------------------------------------
 
 
-@pytest.mark.no_moto  # its pages end elsewhere
 def test_a_large_table_is_covered_minute_by_minute(engine: Engine, tables: Any, client_for: Any) -> None:
     table, client = tables["workflows"], client_for("viewer")
     filler = {"unlistedText": "x" * 50_000}
@@ -436,7 +435,6 @@ def test_a_hundred_viewers_cost_one_scan_a_minute(tables: Any, client_for: Any) 
             events.unregister("before-call.dynamodb.Scan", note)
 
 
-@pytest.mark.no_moto  # the fault is put in before an engine is asked
 def test_trouble_of_the_sample_leaves_what_the_index_has(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     put(
@@ -498,7 +496,6 @@ UPDATED = (MISSING, Typed(S="2026-11-20T10:00:00.000Z"), Typed(S="2026-11-22T11:
 PRIORITY = (MISSING, Typed(S="high"), Typed(S="low"), Typed(N="1"))
 
 
-@pytest.mark.no_moto  # of pages: see tests/engines.py
 @few
 @given(
     drawn=st.lists(

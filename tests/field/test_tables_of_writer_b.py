@@ -114,7 +114,6 @@ def indexes_of(table: Binding) -> list[str]:
 
 
 @pytest.mark.django_db
-@pytest.mark.no_moto
 def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
     writer_b: dict[str, Binding], operator_: Operator
 ) -> None:
@@ -207,7 +206,6 @@ def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
     assert indexes_of(requests) == indexes_of(logs) == []
 
 
-@pytest.mark.no_moto
 def test_outside_development_the_tables_name_is_asked_for_too(
     writer_b: dict[str, Binding], operator_: Operator, settings: Any
 ) -> None:
@@ -237,7 +235,6 @@ def test_outside_development_the_tables_name_is_asked_for_too(
     assert indexes_of(writer_b["workflows"]) == [INDEX]
 
 
-@pytest.mark.no_moto
 def test_only_what_is_declared_and_was_added_is_dropped(
     writer_b: dict[str, Binding], operator_: Operator
 ) -> None:
@@ -329,7 +326,6 @@ def test_a_run_that_is_interrupted_is_taken_up_where_it_was(
 # --- Writer A -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.no_moto
 def test_the_plan_of_writer_as_table_says_how_many_would_not_be_in_the_index(
     place: dict[str, Binding], operator_: Operator
 ) -> None:
