@@ -21,7 +21,7 @@ class RetryForm(ActionForm):
     start = forms.ChoiceField(
         label="What runs again",
         widget=forms.Select(attrs={"class": "form-select"}),
-        help_text="Orchestrators get the step as fromStep. It is a wish: one that does not know it may run the whole "
+        help_text="Orchestrators get the step as fromStep and may ignore it: one that does not know it runs the whole "
         "workflow.",
         error_messages={"invalid_choice": "This step is not recorded (any more). Choose one of the list."},
     )

@@ -206,7 +206,7 @@ def test_retry_offers_every_recorded_step_with_the_first_failed_one_chosen(
         "From a step… on (InProgress)",
     ]
     assert form.one("option", selected=None).words == "From Trade matching on (error)"
-    assert "It is a wish" in visit(operator, url("retry")).words
+    assert "may ignore it" in visit(operator, url("retry")).words
     # Whatever the attribute is called, the choice comes back as it was.
     assert operator.post(url("retry"), sent(start=list(options)[-1])).status_code == 302
     assert [message["fromStep"] for message in commands.messages()] == [odd]
