@@ -9,6 +9,7 @@ from django.test import Client
 
 from tests.console.test_false_answers import (
     ACTIONS,
+    FORMS,
     TRANSACTION,
     acting,
     addresses,
@@ -45,7 +46,7 @@ def given_up(slow: Proxy, client: Client, path: str) -> str:
     assert time.monotonic() - began < MAX_PAGE, path
     if not slow.asked:
         return ""
-    inside = path.startswith(("/panels/", "/tables/")) or path == "/requests/new/"
+    inside = path.startswith(("/panels/", "/tables/")) or path in FORMS
     assert answer.status_code == (200 if inside else 503), path
     return said
 
