@@ -1,0 +1,46 @@
+"""Which statuses of a kind of item are an end, which are open, and which the console does not know."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from opsportal.console.tones import ATTENTION, FAILED, tone_of
+
+_ENDS = frozenset({"completed", "failed", "cancelled"})
+
+
+def lower(status: object) -> str:
+    """As statuses are compared: spellings are one to a person. "" for what is no text."""
+    return status.strip().lower() if isinstance(status, str) else ""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`documented`: as the documents write them; `extra` and `terminal` name the settings that add to them."""
+
+    documented: tuple[str, ...]
+    extra: str
+    terminal: str
+
+    def listed(self) -> tuple[str, ...]:
+        """The documented and the configured ones, as they are written."""
+        return (*self.documented, *getattr(settings, self.extra), *getattr(settings, self.terminal))
+
+    def terminal_ones(self) -> frozenset[str]:
+        """The statuses that nothing follows, in lower case."""
+        return _ENDS | set(map(lower, getattr(settings, self.terminal)))
+
+    def open_ones(self) -> frozenset[str]:
+        """The statuses that should move on, in lower case. An unknown one may be an end, and is none of them."""
+        return (
+            frozenset(map(lower, (*self.documented, *getattr(settings, self.extra)))) - self.terminal_ones()
+        )
+
+    def ended_badly(self, status: str) -> bool:
+        """Failed in any word (`error`), cancelled, or what settings name as an end and is no success."""
+        tone = tone_of(status)
+        return tone == FAILED or (tone == ATTENTION and lower(status) in self.terminal_ones())
+
+    def is_known(self, status: str) -> bool:
+        """Whether a document or a setting names it."""
+        return lower(status) in set(map(lower, self.listed()))
