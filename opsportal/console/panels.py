@@ -14,7 +14,9 @@ from opsportal.console.listing import Region, seen_token
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.console.windows import Window, window_of
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.pages import Sampling
 from opsportal.dynamo.partitions import Count
+from opsportal.dynamo.sampling import FRESH_SECONDS
 
 # (URL name of the panel, the permission it asks for or "" for any staff, its title, the list it leads to).
 PANELS = (
@@ -49,7 +51,7 @@ def panel(
     if figures is None:
         try:
             figures = {**figures_of(window), "as_of": datetime.now(UTC)}
-            cache.set(key, figures, FIGURES_LIFE)
+            cache.set(key, figures, _life(figures.get("sample")))
         except DynamoError as problem:
             # To try again is to load the overview: by itself a panel is no page.
             again_url = f"{reverse('overview')}{window.query}"
@@ -60,6 +62,15 @@ def panel(
     if request.headers.get("X-Seen") == seen:
         return HttpResponse(status=204)
     return render(request, template if figures else "console/panel-problem.html", context)
+
+
+def _life(sample: Sampling | None) -> float:
+    """Seconds that figures are kept: not past the sample that they are made with, so that what is in no index is on
+    an open overview as soon as in a list."""
+    if sample is None or not sample.used or sample.at is None:
+        return FIGURES_LIFE
+    left = FRESH_SECONDS - (datetime.now(UTC) - sample.at).total_seconds()
+    return min(FIGURES_LIFE, left) if left > 0 else FIGURES_LIFE
 
 
 # Failures first: the overview answers "is anything wrong?".

@@ -61,8 +61,12 @@ def shared(name: str, compute: Callable[[Value | None], Value], *, fresh: float)
             found = _from_all(key, compute, fresh)
         except DynamoError as problem:
             found = problem
-        trouble = isinstance(found, DynamoError) or found.failed
-        process.set(key, found, FAILED_SECONDS if trouble else COPY_SECONDS)
+        if isinstance(found, DynamoError) or found.failed:
+            seconds: float = FAILED_SECONDS
+        else:  # no longer than it is fresh, but for one that another caller renews
+            left = fresh - _age(found)
+            seconds = min(COPY_SECONDS, left) if left > 0 else COPY_SECONDS
+        process.set(key, found, seconds)
     if isinstance(found, DynamoError):
         raise found
     return found

@@ -314,6 +314,22 @@ def test_without_the_right_to_describe_the_index_is_tried(
         assert figures(visit(client, "/panels/requests/"))["pending"] == "1"
 
 
+def test_an_item_is_in_the_list_and_on_the_overview_within_90_seconds(tables: Any, client_for: Any) -> None:
+    """At the refresh that a person has who has chosen none: 30 s after the sample is a minute old."""
+    table, client, begin = tables["workflows"], client_for("viewer"), datetime.now(UTC)
+    put(table, workflow("before", createdAt=MISSING, overallStatus="failed"))
+    with time_machine.travel(begin, tick=False):
+        assert visit(client, "/workflows/").ids == ["before"]
+        put(table, workflow("after", createdAt=MISSING, overallStatus="failed"))
+    # Everything that keeps anything is filled as late as can be.
+    with time_machine.travel(begin + timedelta(seconds=59.5), tick=False):
+        assert visit(client, "/workflows/").ids == ["before"]
+        assert figures(visit(client, "/panels/workflows/"))["failed"] == "1"
+    with time_machine.travel(begin + timedelta(seconds=60.1), tick=False):
+        assert figures(visit(client, "/panels/workflows/"))["failed"] == "2"
+        assert set(visit(client, "/workflows/").ids) == {"before", "after"}
+
+
 # --- The sample itself -----------------------------------------------------------------------------------
 
 
