@@ -97,7 +97,7 @@ class RetryIn(ReasonIn):
         str,
         Field(
             description="The attribute of a recorded step: that one and those after it run again. Empty: the whole. "
-            "The orchestrators get it as a wish, which they may ignore.",
+            "The orchestrators get it and may ignore it.",
         ),
     ] = ""
     from_failed: Annotated[
