@@ -168,7 +168,7 @@ def test_items_outside_the_index_are_reachable(tables: Any, client_for: Any) -> 
     put(
         tables["workflows"],
         workflow("inside"),
-        workflow("no-status", overallStatus=MISSING),
+        workflow("no-status", overallStatus=MISSING, createdAt=zulu(ago(hours=2))),
         workflow("no-time", createdAt=MISSING),
         {"sessionId": {"S": "nothing-else"}},
     )
