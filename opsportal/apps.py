@@ -2,12 +2,15 @@ from django.apps import AppConfig
 
 
 class OpsPortalConfig(AppConfig):
-    """Holds the management commands of the whole console, and binds the models to the tables."""
+    """Holds the management commands of the whole console, and checks the settings
+    that the apps read when they are asked."""
 
     name = "opsportal"
     verbose_name = "Ops Portal"
 
     def ready(self) -> None:
-        from opsportal.dynamo.models import bind_all
+        from opsportal.descriptors import descriptors
 
-        bind_all()
+        for descriptor in descriptors():
+            for check in descriptor.checks:
+                check()

@@ -45,7 +45,7 @@ def worker(arguments: Sequence[str]) -> int:
 
 
 def migrate(arguments: Sequence[str]) -> int:
-    """Safe to repeat. Nothing in it deletes data that the version before needs (docs/deploy.md, upgrades)."""
+    """Safe to repeat. Nothing in it deletes data that the version before needs (docs/upgrade.md)."""
     return _manage("migrate", "--noinput", *arguments) or _manage("createcachetable")
 
 
@@ -109,7 +109,7 @@ def _manage(*arguments: str) -> int:
     try:
         execute_from_command_line(["manage.py", *arguments])
     except ImproperlyConfigured as error:
-        print(error, file=sys.stderr)  # a sentence with its mend; the trace tells nothing more
+        print(error, file=sys.stderr)  # a sentence with its fix; the trace says nothing more
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -1,7 +1,7 @@
 """Settings of the console, read from the environment through django-environ.
 
-Every name below that is read with ``env`` can be set as an environment variable; the README lists
-them. Outside development the console refuses to start with an insecure value (see the end).
+Every name below that is read with ``env`` can be set as an environment variable;
+docs/configuration.md lists them. Outside development the console refuses to start with an insecure value (see the end).
 """
 
 import importlib.util
@@ -72,14 +72,15 @@ if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
 INSTALLED_APPS = [
     "opsportal",
     "opsportal.console",
-    "opsportal.accounts",
-    "opsportal.operations",
-    "opsportal.alerts",
     "opsportal.telemetry",
-    "opsportal.tables",
+    # In the order of the navigation.
     "tracking",
     "requests_app",
     "registry",
+    "opsportal.alerts",
+    "opsportal.operations",
+    "opsportal.tables",
+    "opsportal.accounts",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -220,7 +221,7 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
     }
 
 
-# Seed 001 spells the names of the requests' tables with underscores, seed 002 with hyphens.
+# Seed 001 of docs/data.md spells the names of the requests' tables with underscores, seed 002 with hyphens.
 REQUEST_TABLES_SPELLING = env.str("REQUEST_TABLES_SPELLING", default="underscore")
 REQUEST_TABLE_NAMES = {
     spelling: {

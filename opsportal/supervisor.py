@@ -105,7 +105,6 @@ class Supervisor:
         grace: float = 10,
         log: Path | None = None,
         env: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         """Start a child in a session of its own, its output in ``log`` (or ours). Raises OSError."""
         with contextlib.ExitStack() as stack:
@@ -116,7 +115,6 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT if output else None,
                 env=env,
-                pass_fds=pass_fds,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
                 preexec_fn=die_with(os.getpid()),
             )

@@ -1,7 +1,6 @@
-"""What agents say of themselves when they register; that they still are there is told in `registry.heartbeats`.
+"""Registration by the agents themselves; their heartbeats are in `registry.heartbeats`.
 
-The item keeps the layout of deployed registries, so that their other readers go on working (DATA.md,
-"Registry items").
+The item keeps the layout of deployed registries, so that their other readers go on working (docs/data.md#registry-items).
 """
 
 import hashlib
@@ -17,9 +16,10 @@ from typing import Any
 
 from opsportal.dynamo.attributes import Typed
 from opsportal.operations.changes import Change, Raw, same, text
-from opsportal.operations.entries import Actor, Entry
+from opsportal.operations.entries import Actor, Entry, Intent
+from opsportal.operations.outcomes import Conflict, Done
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Plan, act
+from opsportal.operations.transactions import Plan, act
 from registry import actions, documents, stamps
 from registry.dialects import DOCUMENTED, Dialect
 from registry.models import is_operational
@@ -43,13 +43,13 @@ DECIDED = frozenset(
     }
 )  # fmt: skip
 MOST_OTHERS, MOST_NAME = 50, 255
-# Writes of others in between that one announcement bears.
+# Tries of one registration while others write the same agent.
 ATTEMPTS = 8
 # Seconds at most before the second try, and twice as many before each that follows, by chance anything below that:
 # so many as want to write at once come through, the last alone.
 PAUSE = 0.01
-# Within a process they take turns, so that only processes meet; whoever has waited so many seconds tries anyway,
-# since what is written is decided by conditions.
+# Within a process they take turns, so that only processes meet; after so many seconds one tries anyway, since
+# conditions decide what is written.
 TURN = 1.0
 _turns = tuple(threading.Lock() for _ in range(64))
 
@@ -65,9 +65,9 @@ class Announcement:
 
     @property
     def note(self) -> str:
-        """Tells one announcement from another, for a repeated one."""
-        told = json.dumps([dict(self.texts), documents.spell(dict(self.others))], sort_keys=True)
-        return f"Profile {hashlib.sha256(told.encode(errors='replace')).hexdigest()[:16]}."
+        """What the audit entry notes: by it a repeated registration is known as the same."""
+        content = json.dumps([dict(self.texts), documents.spell(dict(self.others))], sort_keys=True)
+        return f"Profile {hashlib.sha256(content.encode(errors='replace')).hexdigest()[:16]}."
 
     def is_of(self, entry: Entry) -> bool:
         return entry.note == self.note
@@ -76,29 +76,29 @@ class Announcement:
 def register(
     announced: Announcement, *, by: Actor, reason: str, action_id: str, dialect: Dialect = DOCUMENTED
 ) -> Done:
-    """Put the agent, in the dialect's layout, active and just heard of; of one that is there set what was sent, and keep the rest.
+    """Put the agent, in the dialect's layout, active and with a heartbeat of now; of one that is there set what was sent, and keep the rest.
     Raises Conflict, OtherIntent, Unknown, `DynamoError`."""
+    data = {"announcement": announced, "dialect": dialect}
+    target = actions.target(announced.agent_id)
+    intent = Intent(Action.AGENT_REGISTER, target, by, reason, action_id, data)
     for attempt in range(ATTEMPTS):
         try:
             with _turn(announced.agent_id):
-                return act(
-                    Action.AGENT_REGISTER,
-                    actions.target(announced.agent_id),
-                    lambda raw, now: (
-                        _new(announced, now, action_id, dialect)
-                        if raw is None
-                        else _again(announced, raw, now, dialect)
-                    ),
-                    by=by,
-                    reason=reason,
-                    action_id=action_id,
-                )
+                return act(plan, intent)
         except Conflict:
             # A heartbeat or a registration of the same agent was quicker; neither forbids this one.
             if attempt + 1 == ATTEMPTS:
                 raise
             pause(attempt)
     raise AssertionError("the last attempt returns or raises")
+
+
+def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Of an `announcement`, in its `dialect` (`intent.data`)."""
+    announced, dialect = intent.data["announcement"], intent.data["dialect"]
+    if raw is None:
+        return _new(announced, now, intent.action_id, dialect)
+    return _again(announced, raw, now, dialect)
 
 
 @contextmanager
@@ -127,8 +127,8 @@ def _new(announced: Announcement, now: datetime, action_id: str, dialect: Dialec
     item |= {
         name: documents.typed(announced.others[name]) for name in dialect.made("") if name in announced.others
     }
-    beat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
-    item[beat] = stamps.written(now, like.get(beat))
+    heartbeat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
+    item[heartbeat] = stamps.written(now, like.get(heartbeat))
     item.setdefault(attribute_of(like, FIELDS["type"]), text("dynamic"))
     item.setdefault(attribute_of(like, FIELDS["name"]), text(announced.agent_id))
     watch = {name: value for name, value in item.items() if name not in dialect.registered}
@@ -147,8 +147,8 @@ def _again(announced: Announcement, raw: Raw, now: datetime, dialect: Dialect) -
         values[name] = documents.typed(value, raw.get(name))
     status = status_name(raw)
     values[status] = text(actions.spelled(actions.ACTIVE, raw.get(status), is_operational(raw)))
-    beat = heartbeat_name(raw) or HEARTBEAT[is_operational(raw)]
-    values[beat] = stamps.written(now, raw.get(beat) or dialect.raw.get(beat))
+    heartbeat = heartbeat_name(raw) or HEARTBEAT[is_operational(raw)]
+    values[heartbeat] = stamps.written(now, raw.get(heartbeat) or dialect.raw.get(heartbeat))
     if UPDATED in raw or not is_operational(raw):
         values[UPDATED] = stamps.written(now, raw.get(UPDATED))
     for name, value in values.items():
@@ -158,5 +158,5 @@ def _again(announced: Announcement, raw: Raw, now: datetime, dialect: Dialect) -
             change.set(name, value)
             watch[name] = value
     # The entry watches these in any case: by the heartbeat a later write of the registry is known.
-    watch |= {name: value for name in (status, beat) if (value := values[name]) is not None}
+    watch |= {name: value for name in (status, heartbeat) if (value := values[name]) is not None}
     return Plan(change=change, watch=watch, note=announced.note)

@@ -1,4 +1,4 @@
-"""The API of agents: what agents of the discovery service speak (DATA.md, "Registry items"), and one agent.
+"""The API of agents: what agents of the discovery service speak (docs/data.md#registry-items), and one agent.
 
 Errors have the sentence under `error` too, where those agents look for it (see `opsportal.api.problems`).
 """
@@ -14,16 +14,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from opsportal.api import effects
 from opsportal.api.answers import JSON, answer, now_text, number, time_text, words
-from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
 from opsportal.api.guards import caller_of
 from opsportal.api.lists import FilterText, StrictQuery
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
-from opsportal.console.converters import quote_key
 from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations.outcomes import Conflict, Missing, Unknown
 from registry import actions, announcements, dialects, discovery, heartbeats, queries, stamps
+from registry.action_views import ACTIONS
 from registry.announced import AgentId, RegisterIn, announced_by
 from registry.announcements import DECIDED, Announcement
 from registry.models import DEFAULT_SCORE
@@ -106,10 +105,7 @@ class DiscoveryOut(Schema):
         "responses": {
             200: {
                 "headers": {"Age": {"schema": {"type": "integer"}, "required": True}},
-                "links": {
-                    name: {"operationId": name, "parameters": {"agent_id": "$response.body#/agents/0/id"}}
-                    for name in ("get_agent", "deactivate_agent")
-                },
+                "links": effects.item_links(ACTIONS, "$response.body#/agents/0/id", "get_agent"),
             }
         }
     },
@@ -156,14 +152,7 @@ class RegisterOut(Schema):
             201: {
                 "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
                 "links": {
-                    "get_agent": {
-                        "operationId": "get_agent",
-                        "parameters": {"agent_id": "$response.body#/agent/id"},
-                    },
-                    "deactivate_agent": {
-                        "operationId": "deactivate_agent",
-                        "parameters": {"agent_id": "$response.body#/agent/id"},
-                    },
+                    **effects.item_links(ACTIONS, "$response.body#/agent/id", "get_agent"),
                     "send_heartbeat": {
                         "operationId": "send_heartbeat",
                         "requestBody": {"id": "$response.body#/agent/id"},
@@ -210,7 +199,7 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
     return answer(
         {"success": True, "message": f"Agent {announced.agent_id} registered", "agent": agent},
         201,
-        {"Location": url_of(announced.agent_id), **effects.headers_of(done)},
+        {"Location": effects.url_of(ACTIONS, announced.agent_id), **effects.headers_of(done)},
     )
 
 
@@ -307,7 +296,7 @@ def get_agent(request: HttpRequest, agent_id: str) -> HttpResponse:
         {
             "success": True,
             "agent": discovery.document(agent),
-            "url": url_of(agent_id),
+            "url": effects.url_of(ACTIONS, agent_id),
             "health": agent.health,
             "heartbeat_at": time_text(agent.heartbeat),
             "contradiction": agent.contradiction,
@@ -315,23 +304,4 @@ def get_agent(request: HttpRequest, agent_id: str) -> HttpResponse:
     )
 
 
-@router.post(
-    "/agents/{key:agent_id}/deactivate",
-    response=EffectOut,
-    openapi_extra=effects.EXTRA,
-    summary="Declare an agent inactive",
-)
-@requires("registry.activate_agents")
-def deactivate_agent(request: HttpRequest, agent_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    return effects.answered(
-        request,
-        lambda by, action_id: actions.deactivate(agent_id, by=by, reason=body.reason, action_id=action_id),
-        kind="agents",
-        url=url_of(agent_id),
-        reason=body.reason,
-        state=STATE,
-    )
-
-
-def url_of(agent_id: str) -> str:
-    return f"/api/agents/{quote_key(agent_id)}"
+effects.item_operations(router, ACTIONS, state=STATE)

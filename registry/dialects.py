@@ -1,4 +1,4 @@
-"""How a new agent is written, so that the other readers of the registry see it (docs/data.md#dialects).
+"""How a new agent is written, so that the other readers of the registry see it (docs/dialects.md).
 
 The setting AGENT_DIALECT: `auto` takes the layout that at least 80 % of the agents have which the console did not
 register, of one page of the registry, and its names from the newest 20 of these; read once a minute for the whole deployment and only when an agent is registered or its form is opened;
@@ -101,17 +101,17 @@ class Dialect:
 
     @property
     def names(self) -> list[str]:
-        """The names by which one layout is told from another, and the ids that are made new."""
+        """The names by which one layout differs from another, and the ids that are made new."""
         like = self.raw
         fields = (attribute_of(like, FIELDS[name]) for name in ("name", "type", "capabilities"))
-        beat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
+        heartbeat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
         made = (one.name for one in self.extras if one.made)
         key = Agent.binding().key
-        return [key, status_name(like), *fields, beat, *self.registered, *self.renewed, *made]
+        return [key, status_name(like), *fields, heartbeat, *self.registered, *self.renewed, *made]
 
     @property
     def fingerprint(self) -> str:
-        """Tells one way of writing from another; what is asked for and the number of items are no part of it."""
+        """Differs between two ways of writing; what is asked for and the number of items are no part of it."""
         made = tuple(replace(one, example="") for one in self.extras if one.made)
         facts = repr(replace(self, origin="", items=0, extras=made))
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
@@ -146,7 +146,7 @@ def newest() -> list[Raw]:
 
 
 def _registered_here(raw: Raw) -> bool:
-    target = Target("agents", str(raw[Agent.binding().key].get("S", "")))
+    target = Target("agents", Agent.binding().key_in(raw).text)
     try:
         entries = feeds.of_target(target, limit=100)
     except DynamoError:

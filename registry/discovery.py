@@ -1,11 +1,11 @@
-"""Which agents offer something: answered from memory, for as long as nobody has written.
+"""Which agents offer something: answered from memory until something was written.
 
 Every process keeps the registry as it last read it, rendered. A version in the shared cache (`registry.versions`)
-tells whether something was written through the console since, by whichever process: then the agents that were
-written are read again, consistently, before it is answered, or all where it can't be told which. What other
-programs write is read again, all of it, once the reading is half of `AGENTS_CACHE_SECONDS` old, while answers are
-still given from the old one: reading a thousand agents takes longer than an answer may. Only a reading that is
-`OLDEST` times as old, since nobody has asked for so long, is answered from no more.
+says whether something was written through the console since, by any process: then the agents that were written are
+read again, consistently, before the answer, or all of them where it is unknown which. What other programs write is
+read again, all of it, once the reading is half of `AGENTS_CACHE_SECONDS` old; until then the old one answers, since
+reading a thousand agents takes longer than an answer may. A reading that is `OLDEST` times as old, because no request
+came for so long, answers no more.
 """
 
 import logging
@@ -18,11 +18,11 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.documents import as_json
-from opsportal.dynamo.errors import AccessDenied, translated
+from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.pages import Raw
+from opsportal.dynamo.reads import items_of, read_all
 from registry import versions
 from registry.models import DEFAULT_SCORE, Agent
 from registry.versions import Known, Version
@@ -31,10 +31,8 @@ logger = logging.getLogger(__name__)
 
 # Times AGENTS_CACHE_SECONDS.
 OLDEST = versions.TIMES
-# An AWS limit of BatchGetItem.
-MOST_KEYS = 100
 
-# Attributes that hold JSON text (DATA.md, "Registry items"): a caller gets the document.
+# Attributes that hold JSON text (docs/data.md#registry-items): a caller gets the document.
 DOCUMENTS = {
     "pricing": "pricing",
     "tieredPricing": "tiered_pricing",
@@ -177,7 +175,7 @@ def _current() -> Snapshot:
     if time.monotonic() - found.taken > settings.AGENTS_CACHE_SECONDS / 2 and _reading.acquire(
         blocking=False
     ):
-        # In time, so that whoever comes next need not wait for it.
+        # In time, so that the next request need not wait for it.
         try:
             threading.Thread(target=_read_ahead, args=(place, now_version), daemon=True).start()
         except RuntimeError as error:  # the machine gives no more threads
@@ -194,12 +192,12 @@ def _fresh(place: str, now_version: Version) -> Snapshot | None:
 
 
 def _renewed(place: str, found: Snapshot, now_version: Version) -> Snapshot | None:
-    """With the agents that were written since; None where it can't be told which, or they can't be read alone.
+    """With the agents that were written since; None where it is unknown which, or they can't be read alone.
     Takes no lock: threads that do the same come to the same."""
-    told = versions.since(found.known, now_version)
-    if told is None:
+    written = versions.since(found.known, now_version)
+    if written is None:
         return None
-    ids, known = told
+    ids, known = written
     agents = [one for one in found.agents if one.id not in ids]
     try:
         agents += map(offer, _those(ids))
@@ -221,7 +219,7 @@ def _read(place: str, now_version: Version) -> Snapshot:
     held = _held.get(place)
     before = {one.id: one for one in held.agents} if held else {}
     key = Agent.binding().key
-    # Of a thousand agents a few have changed, and telling takes less than making their offers anew.
+    # Of a thousand agents a few have changed, and comparing takes less than making every offer again.
     agents = [
         old if (old := before.get(raw[key].get("S", ""))) and old.raw == raw else offer(raw) for raw in _all()
     ]
@@ -245,29 +243,13 @@ def _those(ids: list[str]) -> Iterable[Raw]:
     """The items of those agents that are there, consistently."""
     if len(ids) > 1:
         table = Agent.binding()
-        client, left = clients.client(*table.place), []
-        for first in range(0, len(ids), MOST_KEYS):
-            keys = [{table.key: {"S": one}} for one in ids[first : first + MOST_KEYS]]
-            with translated(table):
-                answer = client.batch_get_item(
-                    RequestItems={table.name: {"Keys": keys, "ConsistentRead": True}}
-                )
-            yield from answer["Responses"].get(table.name, [])
-            # Of a table that is throttled, or answers of over 16 MB.
-            left += answer.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", [])
-        ids = [key[table.key]["S"] for key in left]
+        found, left = items_of(table, map(table.key_of, ids), consistent=True)
+        yield from found
+        ids = [key.text for key in left]
     yield from (agent.raw for one in ids if (agent := Agent.read(one, consistent=True)))
 
 
 def _all() -> Iterable[Raw]:
     """Every item, consistently: what was just registered is among them."""
-    table = Agent.binding()
-    client, start = clients.client(*table.place), None
-    while True:
-        arguments: Raw = {"ExclusiveStartKey": start} if start else {}
-        with translated(table):
-            answer = client.scan(TableName=table.name, ConsistentRead=True, **arguments)
+    for answer in read_all(Agent.binding(), ConsistentRead=True):
         yield from answer["Items"]
-        start = answer.get("LastEvaluatedKey")
-        if not start:
-            return

@@ -1,4 +1,4 @@
-"""The registry as a whole, from one bounded scan: who offers what, who shares an endpoint, who went quiet."""
+"""The registry as a whole, from one bounded scan: who offers what, who shares an endpoint, who sends no heartbeats."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,8 +84,8 @@ def _read() -> Fleet:
 
 
 def offered(agents: Iterable[Agent]) -> list[Offered]:
-    """Every capability: first those that nobody offers who is ready, then by name. Compared as discovery
-    does, letter by letter."""
+    """Every capability: first those without a ready agent, then by name. Compared as discovery does, letter
+    by letter."""
     by_capability: dict[str, list[Agent]] = {}
     for agent in agents:
         for capability in dict.fromkeys(agent.offers):
@@ -141,7 +141,7 @@ def place(endpoint: str) -> str:
 
 
 def stale(agents: Iterable[Agent]) -> list[Agent]:
-    """Those without a fresh heartbeat: the declared active first, and of these whoever went quiet last."""
+    """Those without a fresh heartbeat: the declared active first, and of these the latest heartbeat first."""
     return sorted(
         (agent for agent in agents if agent.health != HEALTHY),
         key=lambda one: (not one.is_active, -_seconds(one), one.id),
@@ -149,6 +149,6 @@ def stale(agents: Iterable[Agent]) -> list[Agent]:
 
 
 def _seconds(agent: Agent) -> float:
-    """Of the last heartbeat; before all others where there is none to believe."""
-    beat = agent.heartbeat
-    return beat.timestamp() if isinstance(beat, datetime) and agent.health != UNKNOWN else float("-inf")
+    """Of the last heartbeat; before all others where there is none, or none that can be true."""
+    last = agent.heartbeat
+    return last.timestamp() if isinstance(last, datetime) and agent.health != UNKNOWN else float("-inf")

@@ -81,7 +81,7 @@ def wrong_with(field: Field, text: str) -> str:
     if field.kind == "texts":
         lines = profile.lines(text)
         if field.name == "capabilities" and not lines:
-            return "Name at least one capability: nobody finds an agent without."
+            return "Name at least one capability: discovery finds an agent by its capabilities."
         if len(lines) > profile.MOST_LINES:
             return f"These are {len(lines)} lines; at most {profile.MOST_LINES} are allowed."
         long = [line for line in lines if len(line) > field.most]
@@ -232,8 +232,9 @@ class EditForm(ProfileForm):
 
     drawn = forms.CharField(widget=forms.HiddenInput, required=False)
 
-    def __init__(self, *args: Any, raw: Raw, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, raw: Raw | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, raw=raw, **kwargs)
+        raw = raw or {}
         self.fields["drawn"].initial = json.dumps(profile.drawn(raw))
         for name, field in FIELDS.items():
             self.fields[name].initial = profile.settled(profile.shown(raw, field), field)
@@ -264,3 +265,6 @@ class EditForm(ProfileForm):
         self.check(changed)
         data["texts"] = changed
         return data
+
+    def data_of_intent(self) -> dict[str, Any]:
+        return super().data_of_intent() | {name: self.cleaned_data[name] for name in ("texts", "drawn")}

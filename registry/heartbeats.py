@@ -1,8 +1,8 @@
-"""What agents say every minute: that they are still there.
+"""The heartbeats that agents send every minute.
 
-Each heartbeat is in the audit trail, but not each has an entry, of which a fleet would write a million a day. An
-entry is written, in the transaction of the heartbeat, by the first of an agent, a sender and a day (UTC), and stands
-for those that follow; and by each that changes what the console says of the agent's health.
+An entry of the audit trail for each would be a million a day. The first heartbeat of an agent, a sender and a day
+(UTC) writes one, in its transaction, which stands for those that follow; so does each that changes what the console
+says of the agent's health.
 """
 
 import uuid
@@ -15,9 +15,10 @@ from django.core.cache import caches
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
 from opsportal.operations.changes import Change, Raw, text
-from opsportal.operations.entries import Actor, new_action_id
+from opsportal.operations.entries import Actor, Intent, new_action_id
+from opsportal.operations.outcomes import Conflict, Missing, existing
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Missing, Plan, act
+from opsportal.operations.transactions import Plan, act
 from registry import actions, dialects, stamps
 from registry.announcements import ATTEMPTS, pause
 from registry.models import HEALTHY, Agent, is_operational
@@ -25,7 +26,7 @@ from registry.profile import HEARTBEAT, heartbeat_name
 
 # The entry of a day has an id that follows from what it is of, so that no two are written.
 _NAMESPACE = uuid.UUID("f0a1c7de-6c6c-5d0b-8f39-3d2a2b6f1c11")
-# Seconds that a process remembers that an entry is there. Who forgets it asks the table again.
+# Seconds that a process remembers that an entry is there; then it asks the table again.
 REMEMBERED = 24 * 3600
 
 
@@ -34,7 +35,7 @@ class _SoAlready(Conflict):
 
 
 def heartbeat(agent_id: str, *, by: Actor) -> Agent:
-    """Renew the heartbeat, and nothing else: who was deactivated stays so. The agent as it was before.
+    """Renew the heartbeat, and nothing else: an inactive agent stays so. Returns the agent as it was before.
 
     One conditional UpdateItem, or a transaction with an audit entry, as said above. Raises Missing, Conflict,
     Unknown, `DynamoError`.
@@ -44,7 +45,7 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
     known = caches["process"]
     if not known.get(f"heartbeats:{entry}"):
         try:
-            before = _beat_with_entry(
+            before = _send_with_entry(
                 agent_id,
                 by,
                 entry,
@@ -56,12 +57,12 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
         known.set(f"heartbeats:{entry}", True, REMEMBERED)
         if before is not None:
             return Agent.of(before)
-    return Agent.of(_beat_of_healthy(agent_id, now) or _beat_of_any(agent_id, by, now))
+    return Agent.of(_send_of_healthy(agent_id, now) or _send_of_any(agent_id, by, now))
 
 
 def _entry_of_day(agent_id: str, by: Actor, now: datetime) -> str:
-    told = "\n".join((Agent.binding().fingerprint, by.id, f"{now:%Y-%m-%d}", agent_id))
-    return str(uuid.uuid5(_NAMESPACE, told))
+    content = "\n".join((Agent.binding().fingerprint, by.id, f"{now:%Y-%m-%d}", agent_id))
+    return str(uuid.uuid5(_NAMESPACE, content))
 
 
 def _change(raw: Raw, now: datetime) -> Change:
@@ -73,31 +74,21 @@ def _change(raw: Raw, now: datetime) -> Change:
     return Change(raw).guard(name).set(name, stamps.written(now, like))
 
 
-def _beat_with_entry(agent_id: str, by: Actor, action_id: str, note: str) -> Raw | None:
+def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """A heartbeat with an entry, of which `intent.data` has the `note`. Raises _SoAlready too."""
+    change = _change(existing(raw, actions.GONE), now)
+    if not change.changed:
+        raise _SoAlready("Another heartbeat was sent at this very moment.")
+    return Plan(change=change, note=intent.data["note"])
+
+
+def _send_with_entry(agent_id: str, by: Actor, action_id: str, note: str) -> Raw | None:
     """The item as it was before; None where the entry was there already, and nothing was written. Raises
     _SoAlready, which nothing was written for either."""
-    seen: list[Raw] = []
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        if raw is None:
-            raise Missing(actions.GONE)
-        seen.append(raw)
-        change = _change(raw, now)
-        if not change.changed:
-            raise _SoAlready("It was heard of at this very moment.")
-        return Plan(change=change, note=note)
-
+    intent = Intent(Action.AGENT_HEARTBEAT, actions.target(agent_id), by, "", action_id, {"note": note})
     for attempt in range(ATTEMPTS):
         try:
-            done = act(
-                Action.AGENT_HEARTBEAT,
-                actions.target(agent_id),
-                decide,
-                by=by,
-                reason="",
-                action_id=action_id,
-            )
-            return None if done.repeated else seen[-1]
+            return act(plan, intent).before
         except _SoAlready:
             raise
         except Conflict:
@@ -107,7 +98,7 @@ def _beat_with_entry(agent_id: str, by: Actor, action_id: str, note: str) -> Raw
     raise AssertionError("the last attempt returns or raises")
 
 
-def _beat_of_healthy(agent_id: str, now: datetime) -> Raw | None:
+def _send_of_healthy(agent_id: str, now: datetime) -> Raw | None:
     """In one call, of an agent that is healthy and has milliseconds under the discovery service's name: of nearly
     all. None where it is not one of them, and nothing was written."""
     table = Agent.binding()
@@ -117,10 +108,10 @@ def _beat_of_healthy(agent_id: str, now: datetime) -> Raw | None:
         with translated(table):
             answer: dict[str, Any] = client.update_item(
                 TableName=table.name,
-                Key={table.key: text(agent_id)},
-                UpdateExpression="SET #beat = :now",
-                ConditionExpression="attribute_type(#beat, :number) AND #beat BETWEEN :oldest AND :newest",
-                ExpressionAttributeNames={"#beat": HEARTBEAT[0]},
+                Key=table.key_of(agent_id).wire,
+                UpdateExpression="SET #heartbeat = :now",
+                ConditionExpression="attribute_type(#heartbeat, :number) AND #heartbeat BETWEEN :oldest AND :newest",
+                ExpressionAttributeNames={"#heartbeat": HEARTBEAT[0]},
                 ExpressionAttributeValues={
                     ":now": stamps.milliseconds(now),
                     ":number": text("N"),
@@ -134,7 +125,7 @@ def _beat_of_healthy(agent_id: str, now: datetime) -> Raw | None:
         return None
 
 
-def _beat_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
+def _send_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
     table = Agent.binding()
     client = clients.client(*table.place)
     for attempt in range(ATTEMPTS):
@@ -144,7 +135,7 @@ def _beat_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
         if found.health != HEALTHY:
             try:
                 note = f"Its health was {found.health} before."
-                return _beat_with_entry(agent_id, by, new_action_id(), note) or found.raw
+                return _send_with_entry(agent_id, by, new_action_id(), note) or found.raw
             except _SoAlready as already:
                 return already.item or found.raw
         change = _change(found.raw, now)
@@ -152,7 +143,7 @@ def _beat_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
             return found.raw
         try:
             with translated(table):
-                client.update_item(**change.request(table.name, {table.key: text(agent_id)}))
+                client.update_item(**change.request(table.name, table.key_of(agent_id).wire))
             return found.raw
         except client.exceptions.ConditionalCheckFailedException:
             pause(attempt)

@@ -1,7 +1,7 @@
 """Agents of the registry, read from DynamoDB, and the permissions of this app.
 
-Two layouts occur (DATA.md, "Registry items"): the discovery service's, and that of operational
-registries, whose names differ. A property takes whichever is there.
+Two layouts occur (docs/data.md#registry-items): the discovery service's, and that of operational
+registries, whose names differ. A property takes the one that is there.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,7 +37,7 @@ DEFAULT_SCORE = 50
 
 
 def is_operational(raw: Mapping[str, Typed]) -> bool:
-    """Whether the item has the layout of an operational registry, whose names are others."""
+    """Whether the item has the layout of an operational registry."""
     ours = ("status", "type", "lastHeartbeat")
     theirs = ("deployment_status", "agent_type", "last_heartbeat")
     return any(name in raw for name in theirs) and not any(name in raw for name in ours)
@@ -78,9 +78,6 @@ class Agent(DynamoModel):
     }
     # Without capabilities either, so that discovery never offers it.
     inert: ClassVar[Mapping[str, str]] = {"status": "inactive"}
-
-    class Meta:
-        table_name = "set by bind"
 
     agent_id = TextAttribute(hash_key=True, attr_name="agentId")
     name = TextAttribute()

@@ -1,4 +1,4 @@
-"""Does an agent's endpoint answer? One request to an address that others wrote, so it is hedged about.
+"""Does an agent's endpoint answer? One request to an address that others wrote, so it is bounded on all sides.
 
 Off unless `AGENT_PROBE_HOSTS` names hosts. Every address that the name has must be public, and the connection
 goes to the address that was checked, so that a name which changes meanwhile leads nowhere else. No redirect is
@@ -79,7 +79,7 @@ def is_on() -> bool:
 
 
 def why_not(endpoint: object) -> str:
-    """Why this endpoint is not asked, as far as its text tells; "" where it may be."""
+    """Why this endpoint is not asked, as far as its text shows; "" where it may be."""
     try:
         target_of(endpoint)
     except Refused as refused:
@@ -194,7 +194,7 @@ class _Attempt:
     def _ask(self) -> Answer:
         self.address = checked_address(self.target)
         if not self.seconds:
-            raise TimeoutError  # looking up took too long, and nobody waits any more
+            raise TimeoutError  # looking up took too long, and the request has ended
         connection = _Pinned(self)
         try:
             connection.request(

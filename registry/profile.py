@@ -1,5 +1,5 @@
 """What of an agent a person may edit: each field as text in a form, and as the attribute that the item's
-registry keeps it in (DATA.md, "Registry items")."""
+registry keeps it in (docs/data.md#registry-items)."""
 
 import hashlib
 from dataclasses import dataclass
@@ -145,7 +145,7 @@ def lines(text: str) -> list[str]:
 
 def settled(text: str, field: Field) -> str:
     """Text without what a form can't carry: breaks in another spelling, NUL, space at the ends. Of what is
-    drawn and of what is sent, so that a field which nobody touched is never taken for a changed one."""
+    drawn and of what is sent, so that an untouched field is never taken for a changed one."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\ufffd", "")
     if field.kind == "text" and field.name != "description":
         text = text.replace("\n", "")
@@ -153,7 +153,7 @@ def settled(text: str, field: Field) -> str:
 
 
 def digest(text: str, field: Field) -> str:
-    """Tells whether a field is still as it was drawn."""
+    """Another one shows that a field is not as it was drawn."""
     return hashlib.sha256(settled(text, field).encode(errors="surrogatepass")).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""The registry of agents (seed 004)."""
+"""The registry of agents (seed 004 of docs/data.md)."""
 
 from opsportal.dynamo.tables import TableSpec
 from opsportal.dynamo.workloads import Workload

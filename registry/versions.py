@@ -1,4 +1,4 @@
-"""Which agents were written through the console lately: told to every process by the shared cache.
+"""Which agents were written through the console lately, as every process reads it in the shared cache.
 
 The *version* names the last write. Beside it each write has a slot of its own, numbered, with the agent's id: a
 process that knows an earlier version reads just the agents of the slots in between. A slot is claimed by `add`,
@@ -28,7 +28,7 @@ TIMES = 12
 
 @dataclass(frozen=True)
 class Version:
-    """The `number`-th write of its epoch, told from another that claimed the same number by `mark`."""
+    """The `number`-th write of its epoch. `mark` differs from that of another write that claimed the same number."""
 
     epoch: str
     number: int
@@ -74,12 +74,12 @@ def current() -> Version:
 
 
 def written(agent_id: str = "") -> None:
-    """Tell every process that this agent is another now; without an id, that any may be. Call it after the write."""
+    """Let every process know that this agent has changed; without an id, that any may have. Call it after the write."""
     try:
         caches["default"].set(_key(), str(_claimed(agent_id)), None)
     except DatabaseError:
         # The write is done, and is no less so for this. What is found is old for AGENTS_CACHE_SECONDS.
-        logger.exception("the other processes could not be told of a change in the registry")
+        logger.exception("the other processes do not know of a change in the registry")
 
 
 def _claimed(agent_id: str) -> Version:
@@ -93,8 +93,8 @@ def _claimed(agent_id: str) -> Version:
 
 
 def since(known: Known, now: Version) -> tuple[list[str], Known] | None:
-    """The ids of the agents that were written between, and what is known with them; None where that can't be
-    told."""
+    """The ids of the agents that were written between, and what is known with them; None where that is
+    unknown."""
     if now.epoch != known.version.epoch or now.number - known.last > MOST_CHANGES:
         return None
     # Past the version's, see above.

@@ -1,26 +1,31 @@
-"""Pages of agents: the list, one item, and the panel on the overview."""
+"""Pages of agents: the list, one item, the probe of its endpoint, the fleet, and the panel on the overview."""
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_POST
 
 from opsportal.console import panels
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.other_attributes import other_attributes
+from opsportal.console.problems import wants_fragment
 from opsportal.console.text import spellings
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
-from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.partitions import Count
-from opsportal.operations import actors, feeds
-from opsportal.operations.watching import deletion, watch
-from registry import action_views, actions, probe_views, profile, queries
-from registry.declared import declared_by
-from registry.matching import step_of
+from opsportal.operations.item_pages import ItemPage, gone
+from opsportal.operations.pages import actor_of
+from registry import probe, profile, queries
+from registry.action_views import ACTIONS, register_button
+from registry.declared import declared_by, step_of
+from registry.fleet import MOST_ROWS, fleet
 from registry.models import HEALTHS, Agent
 from registry.shown import shown_of
 
@@ -48,7 +53,7 @@ def list_(request: HttpRequest) -> HttpResponse:
             ("All", listing.url(health=None), not listing["health"], ""),
             *((health, listing.url(health=health), listing["health"] == health, "") for health in HEALTHS),
         ],
-        "register": action_views.register_button(request),
+        "register": register_button(request),
         "capabilities": _choices(capability for one in agents for capability in one.offers),
         "statuses": _choices(spellings(str(one.declared_status) for one in agents if one.declared_status)),
     }
@@ -68,39 +73,94 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
     """One agent: what it declares beside what is observed; what was done to it; or its raw item (`tab`)."""
     agent = queries.agent(agent_id)
     if agent is None:
-        region = Region("live", seen="gone", finished=True)
-        gone = {"key": agent_id, "deletion": deletion(actions.target(agent_id), request.user)}
-        return respond(request, "registry/item.html", gone, region, status=404)
-    tab = request.GET.get("tab", "")
-    tab = tab if tab in dict(TABS) else "profile"
+        return gone(request, ACTIONS, agent_id, "registry/item.html")
     # When a registry last wrote is what its heartbeat says.
     stamp = profile.heartbeat_name(agent.raw) or profile.UPDATED
-    watched = watch(actions.target(agent_id), agent.raw, stamp, actions.keeps)
-    observed = watched.observation
-    region = Region("live", seen=seen_token(raw_text({"M": agent.raw}), agent.health, tab, watched.token))
+    page = ItemPage(request, ACTIONS, agent_id, agent.raw, TABS, stamp)
     context: dict[str, Any] = {
-        "key": agent_id,
         "agent": agent,
-        "watched": watched,
-        "again_url": reverse(f"registry:{observed.entry.action.verb}", args=[agent_id])
-        if observed and observed.entry.action.verb in ("edit", "activate", "deactivate", "purge")
-        else "",
-        "buttons": action_views.buttons(request, agent),
-        "tab": tab,
-        "tabs": [(label, "?" if key == "profile" else f"?tab={key}", key == tab, "") for key, label in TABS],
+        "buttons": ACTIONS.buttons(request, agent_id, agent.raw),
     }
-    if tab == "raw":
-        context["raw"] = pretty(agent.raw)
-    elif tab == "audit":
-        context["entries"] = actors.named(feeds.of_target(actions.target(agent_id)))
-    else:
+    if page.tab == "profile":
         context |= {
             "declared": declared_by(agent),
             "step": step_of(agent),
             "others": other_attributes(agent.raw, shown_of(agent)),
-            "probe": probe_views.button(request, agent),
+            "probe": probe_button(request, agent),
         }
-    return respond(request, "registry/item.html", context, region)
+    return page.respond("registry/item.html", context, seen=[agent.health])
+
+
+# Seconds between two probes of one agent, whoever asks.
+PROBE_PAUSE = 5
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What its button shows. It writes nothing, so it is no `ItemAction`."""
+
+    tag: str = "agent:probe"
+    permission: str = "registry.probe_agents"
+    label: str = "Probe"
+    icon: str = "broadcast"
+
+
+PROBE = _Probe()
+
+
+@dataclass(frozen=True)
+class ProbeButton:
+    """`why_not`: the reason when this endpoint is not asked, else ""."""
+
+    why_not: str
+    action: _Probe = PROBE
+
+
+def probe_button(request: HttpRequest, agent: Agent) -> ProbeButton | None:
+    """What the agent's page offers; nothing while probing is off."""
+    if not probe.is_on():
+        return None
+    if not request.user.has_perm(PROBE.permission):
+        return ProbeButton("Your role may not do this.")
+    return ProbeButton(probe.why_not(agent.endpoint))
+
+
+@requires(PROBE.permission)
+@require_POST
+def probe_(request: HttpRequest, agent_id: str) -> HttpResponse:
+    """Ask the endpoint that the registry has for this agent now. 200 with what came of it; 404, 409 with why
+    it was not asked."""
+    agent = queries.agent(agent_id)
+    context: dict[str, Any] = {"key": agent_id, "agent": agent}
+    status = 200
+    if agent is None:
+        context["refused"], status = "This agent is not in the registry (any more).", 404
+    elif not _may_probe(agent):
+        context["refused"], status = f"It was asked less than {PROBE_PAUSE} s ago.", 409
+    else:
+        try:
+            context["answer"] = probe.probe(agent.endpoint, by=actor_of(request), agent_id=agent.id)
+        except probe.Refused as refused:
+            context["refused"], status = refused.sentence, 409
+    if wants_fragment(request):
+        # htmx swaps a 409, and no 404.
+        return render(request, "registry/probe.html#answer", context, status=409 if status != 200 else 200)
+    return render(request, "registry/probe.html", context, status=status)
+
+
+def _may_probe(agent: Agent) -> bool:
+    """Once in a while: a button must not become a way to burden a server of others."""
+    digest = hashlib.sha256(f"{agent.binding().fingerprint}\n{agent.id}".encode()).hexdigest()
+    return bool(caches["default"].add(f"probe:{digest}", 1, PROBE_PAUSE))
+
+
+@requires("registry.view_agents")
+def fleet_(request: HttpRequest) -> HttpResponse:
+    """Who offers each capability, who shares an endpoint, and who went quiet."""
+    found = fleet()
+    region = Region("live", seen=seen_token(found.at.isoformat()))
+    context = {"fleet": found, "most": MOST_ROWS}
+    return respond(request, "registry/fleet.html", context, region)
 
 
 @requires("registry.view_agents")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from opsportal.alerts.watches import MOST_FACTS, Fact, Measure, Question, Reading, Watch, register
+from opsportal.alerts.watches import MOST_FACTS, Fact, Measure, Question, Reading, Watch
 from opsportal.dynamo.pages import scan_page
 from registry import queries
 from registry.models import Agent
@@ -53,19 +53,18 @@ def still_stale(question: Question, key: str) -> Fact | None:
     return _silent(agent, question) if agent else None
 
 
-def register_all() -> None:
-    register(
-        Watch(
-            name="agent.stale",
-            label="An agent is silent",
-            explained="Each agent that says it is active and whose heartbeats stopped.",
-            kind="agent",
-            read=stale,
-            still=still_stale,
-            over="It sends heartbeats again, or it is not active any more.",
-            threshold=Measure(
-                "Seconds without a heartbeat", lambda: settings.AGENT_OFFLINE_SECONDS, 10, 30 * 86_400
-            ),
-            filters={"capability": "Capability", "type": "Type"},
-        )
-    )
+WATCHES = (
+    Watch(
+        name="agent.stale",
+        label="An agent is silent",
+        explained="Each agent that says it is active and whose heartbeats stopped.",
+        kind="agent",
+        read=stale,
+        still=still_stale,
+        over="It sends heartbeats again, or it is not active any more.",
+        threshold=Measure(
+            "Seconds without a heartbeat", lambda: settings.AGENT_OFFLINE_SECONDS, 10, 30 * 86_400
+        ),
+        filters={"capability": "Capability", "type": "Type"},
+    ),
+)

@@ -1,7 +1,5 @@
-"""What operators do to a request. Each is one transaction with its audit entry (`operations.transactions`).
-
-`may_*` say why an action is not to be had, "" when it is: pages ask them to draw a button, and the action
-itself asks again on the item as it is in the transaction.
+"""What operators do to a request: the plan of each action, which is written in one transaction with its audit entry
+(`operations.transactions`). `marking` has two more; `action_views` declares all of them.
 """
 
 import re
@@ -12,50 +10,26 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.console.text import excerpt
 from opsportal.dynamo.attributes import Typed, plain, read_number, read_text
 from opsportal.operations import entries
 from opsportal.operations.changes import NULL, Change, Raw, at, number, text
-from opsportal.operations.entries import Actor, Entry, Target
+from opsportal.operations.entries import Actor, Entry, Intent, Target
 from opsportal.operations.outbox import Message
+from opsportal.operations.outcomes import Conflict, Done, OtherIntent, existing
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Missing, OtherIntent, Plan, act
+from opsportal.operations.transactions import Plan, act
 from requests_app.dialects import DOCUMENTED, Dialect, fresh_progress
 from requests_app.findings import is_stuck
 from requests_app.models import IntelligenceRequest
 from requests_app.stamps import stamp, written
-from requests_app.statuses import ended_badly, terminal_statuses
+from requests_app.statuses import ended_badly, said, status_of, terminal_statuses
 from requests_app.submission import Submission
 
-GONE = "There is no request with this id any more."
+GONE = "There is no request with this id."
 
 
 def target(request_id: str) -> Target:
     return Target("requests", request_id)
-
-
-def status_of(raw: Raw) -> str:
-    """The status in lower case: spellings are one to a person."""
-    return str(read_text(raw.get("status")) or "").strip().lower()
-
-
-def said(raw: Raw) -> str:
-    """The status as it is written."""
-    return excerpt(str(read_text(raw.get("status")) or "").strip(), 60) or "without a status"
-
-
-def may_cancel(raw: Raw) -> str:
-    if status_of(raw) not in terminal_statuses():
-        return ""
-    return f"It is {said(raw)}: there is nothing to cancel."
-
-
-def may_retry(raw: Raw, now: datetime | None = None) -> str:
-    if not ended_badly(status_of(raw)) and not has_stopped(raw, now):
-        return f"It is {said(raw)}; only what failed, was cancelled or is stuck can be retried."
-    if uses_queue(raw) and not settings.REQUESTS_QUEUE_URL:
-        return "Its strategy is sqs, and the setting REQUESTS_QUEUE_URL is missing."
-    return ""
 
 
 def has_stopped(raw: Raw, now: datetime | None = None) -> bool:
@@ -63,68 +37,93 @@ def has_stopped(raw: Raw, now: datetime | None = None) -> bool:
     return is_stuck(IntelligenceRequest.of(raw), now or datetime.now(UTC))
 
 
-def may_purge(raw: Raw, *, unfinished: bool) -> str:
-    """`unfinished`: whether the person may also purge what is not finished."""
-    if status_of(raw) in terminal_statuses() or unfinished:
-        return ""
-    return f"It is {said(raw)}; purging what is not finished needs a separate permission."
-
-
 def uses_queue(raw: Raw) -> bool:
     return str(read_text(raw.get("processing_strategy")) or "").lower() == "sqs"
 
 
-def cancel(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
-    """Set `cancelled`. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        raw = _there(raw)
-        _only_if(may_cancel(raw))
-        change = _change(raw)
-        moment = stamp(now, raw.get("updated_at"))
-        change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
-        record_status(change, raw, moment, "cancelled", reason or f"Cancelled by {by.name}")
-        return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
-
-    return act(Action.REQUEST_CANCEL, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+def cancel(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `cancelled`."""
+    raw = existing(raw, GONE)
+    if status_of(raw) in terminal_statuses():
+        raise Conflict(f"It is {said(raw)}: there is nothing to cancel.")
+    change, moment = _change(raw), stamp(now, raw.get("updated_at"))
+    change.set("status", text("cancelled")).set("completed_at", moment).set("updated_at", moment)
+    record_status(change, raw, moment, "cancelled", intent.reason or f"Cancelled by {intent.actor.name}")
+    return Plan(change=change, watch={"status": text("cancelled"), "updated_at": moment})
 
 
-def retry(request_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
+def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     """Set `pending` again, with its progress at zero and its errors kept; strategy `sqs` gets a message.
 
     For what ended badly, and for what is stuck in an open status. It removes `ttl`, so that the request does not
-    expire while it runs. Raises as `cancel`.
+    expire while it runs.
     """
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        raw = _there(raw)
-        _only_if(may_retry(raw, now))
-        change = _change(raw).guard("processing_metadata")
-        if not ended_badly(status_of(raw)):
-            # A worker that is alive after all may renew no other stamp.
-            change.guard(("progress", "last_updated"), "started_at")
-        moment = stamp(now, raw.get("updated_at"))
-        retries = retry_count(raw) + 1
-        watch = {"status": text("pending"), "updated_at": moment}
-        change.set("status", text("pending")).set("updated_at", moment)
-        change.set("completed_at", NULL).set("started_at", NULL)
-        if "status_message" in raw:
-            change.set("status_message", NULL)
-        _reset_progress(change, fresh_progress(moment))
-        if _has_metadata(raw):
-            change.set(("processing_metadata", "retry_count"), number(retries))
-            watch["processing_metadata.retry_count"] = number(retries)
-        change.remove(ttl_name())
-        record_status(change, raw, moment, "pending", reason or f"Retried by {by.name}")
-        messages: tuple[Message, ...] = ()
-        if uses_queue(raw):
-            messages = (Message("requests.sqs", queue_body(raw, request_id, now, retries), action_id, now),)
-        return Plan(change=change, watch=watch, messages=messages)
-
-    return act(Action.REQUEST_RETRY, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+    raw = existing(raw, GONE)
+    failed = ended_badly(status_of(raw))
+    if not failed and not has_stopped(raw, now):
+        raise Conflict(f"It is {said(raw)}; only what failed, was cancelled or is stuck can be retried.")
+    if uses_queue(raw) and not settings.REQUESTS_QUEUE_URL:
+        raise Conflict("Its strategy is sqs, and the setting REQUESTS_QUEUE_URL is missing.")
+    change = _change(raw).guard("processing_metadata")
+    if not failed:
+        # A worker that is alive after all may renew no other stamp.
+        change.guard(("progress", "last_updated"), "started_at")
+    moment = stamp(now, raw.get("updated_at"))
+    retries = retry_count(raw) + 1
+    watch = {"status": text("pending"), "updated_at": moment}
+    change.set("status", text("pending")).set("updated_at", moment)
+    change.set("completed_at", NULL).set("started_at", NULL)
+    if "status_message" in raw:
+        change.set("status_message", NULL)
+    _reset_progress(change, fresh_progress(moment))
+    if _has_metadata(raw):
+        change.set(("processing_metadata", "retry_count"), number(retries))
+        watch["processing_metadata.retry_count"] = number(retries)
+    change.remove(ttl_name())
+    record_status(change, raw, moment, "pending", intent.reason or f"Retried by {intent.actor.name}")
+    return Plan(change=change, watch=watch, messages=queue_messages(raw, intent, now, retries))
 
 
-def submit(
+def holds_retry(entry: Entry, raw: Raw) -> bool:
+    """Whether a worker has not forgotten the retry: one that put back its old copy has."""
+    wanted = read_number(entry.watch.get("processing_metadata.retry_count"))
+    if not isinstance(wanted, Decimal):
+        return not ended_badly(status_of(raw))
+    return retry_count(raw) >= wanted
+
+
+def purge(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Delete the request, and its logs after settings.UNDO_LOGS_MINUTES. `intent.data["unfinished"]`: whether the
+    person may also purge what is not finished."""
+    raw = existing(raw, GONE)
+    if status_of(raw) not in terminal_statuses() and not intent.data.get("unfinished"):
+        raise Conflict(f"It is {said(raw)}; only an administrator can purge an unfinished request.")
+    message = purge_logs_message(intent.target.id, intent.action_id, intent.actor, now)
+    return Plan(delete=True, image=True, first_guards=("status", "updated_at"), messages=(message,))
+
+
+def plan_submit(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Write a new request; see `intent_to_submit`."""
+    if raw is not None:
+        raise Conflict("There is a request with this id already.")
+    submission: Submission = intent.data["submission"]
+    item = submission.item(
+        by=intent.actor,
+        action_id=intent.action_id,
+        now=now,
+        milliseconds=intent.data["milliseconds"],
+        dialect=intent.data["dialect"],
+    )
+    like = intent.data["like"]
+    return Plan(
+        put=item,
+        watch={name: item[name] for name in ("status", "updated_at")},
+        messages=queue_messages(item, intent, now, 0),
+        note=f"Started like {like}." if like else "",
+    )
+
+
+def intent_to_submit(
     submission: Submission,
     *,
     by: Actor,
@@ -133,30 +132,18 @@ def submit(
     like: str = "",
     milliseconds: int | None = None,
     dialect: Dialect = DOCUMENTED,
-) -> Done:
-    """Write a new request; strategy `sqs` gets a message. `like`: the id of the request it was drawn from.
-    `dialect`: how the item is written.
+) -> Intent:
+    """`like`: the id of the request it was drawn from; `dialect`: how the item is written; `milliseconds`: the time in
+    its id, by default that of the action_id. ValueError: `submission.new_action_id` has not made that."""
+    new = target(submission.request_id(action_id, milliseconds))
+    data = {"submission": submission, "like": like, "milliseconds": milliseconds, "dialect": dialect}
+    return Intent(Action.REQUEST_SUBMIT, new, by, reason, action_id, data)
 
-    The id of the request is the target of the entry. `milliseconds`: the time in it. Raises as `cancel`,
-    OtherIntent where the action_id has made another request; without `milliseconds`, ValueError for one that
-    `submission.new_action_id` has not made.
-    """
 
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        if raw is not None:
-            raise Conflict("There is a request with this id already.")
-        item = submission.item(
-            by=by, action_id=action_id, now=now, milliseconds=milliseconds, dialect=dialect
-        )
-        return Plan(
-            put=item,
-            watch={name: item[name] for name in ("status", "updated_at")},
-            messages=submit_messages(item, request_id, action_id, now),
-            note=f"Started like {like}." if like else "",
-        )
-
-    request_id = submission.request_id(action_id, milliseconds)
-    return act(Action.REQUEST_SUBMIT, target(request_id), decide, by=by, reason=reason, action_id=action_id)
+def submit(submission: Submission, **asked: Any) -> Done:
+    """Write a new request, whose id is the target of the entry; see `intent_to_submit`. Raises as
+    `operations.transactions.act`, OtherIntent also where the action_id has made another request."""
+    return act(plan_submit, intent_to_submit(submission, **asked))
 
 
 _TIME_OF_ID = re.compile(r"req_(\d{1,15})_")
@@ -183,44 +170,20 @@ def submit_once(
 
 def _first_time(action_id: str) -> int:
     entry = entries.read_entry(action_id, target("").table)
-    found = _TIME_OF_ID.match(entry.target.key) if entry else None
+    found = _TIME_OF_ID.match(entry.target.id) if entry else None
     return int(found[1]) if found else time.time_ns() // 1_000_000
 
 
-def submit_messages(item: Raw, request_id: str, action_id: str, now: datetime) -> tuple[Message, ...]:
-    """What a new request has sent with it."""
-    if not uses_queue(item):
+def queue_messages(raw: Raw, intent: Intent, now: datetime, retries: int) -> tuple[Message, ...]:
+    """What a request that waits for its worker has sent with it, after so many retries."""
+    if not uses_queue(raw):
         return ()
-    return (Message("requests.sqs", queue_body(item, request_id, now, 0), action_id, now),)
+    body = queue_body(raw, intent.target.id, now, retries)
+    return (Message("requests.sqs", body, intent.action_id, now),)
 
 
 def ttl_name() -> str:
     return target("").table.ttl_attribute or "ttl"
-
-
-def purge(
-    request_id: str,
-    *,
-    by: Actor,
-    reason: str,
-    action_id: str,
-    unfinished: bool = False,
-    without_image: bool = False,
-) -> Done:
-    """Delete the request, and its logs after settings.UNDO_LOGS_MINUTES. Raises as `cancel`."""
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        raw = _there(raw)
-        _only_if(may_purge(raw, unfinished=unfinished))
-        return Plan(
-            delete=True,
-            image=True,
-            without_image=without_image,
-            first_guards=("status", "updated_at"),
-            messages=(purge_logs_message(request_id, action_id, by, now),),
-        )
-
-    return act(Action.REQUEST_PURGE, target(request_id), decide, by=by, reason=reason, action_id=action_id)
 
 
 def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime) -> Message:
@@ -235,28 +198,13 @@ def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime
     )
 
 
-def keeps(entry: Entry, raw: Raw) -> bool:
-    """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
-    if entry.undo_of:
-        return True  # whatever follows goes on from what came back
-    wrote, status = str(read_text(entry.watch.get("status")) or ""), status_of(raw)
-    if wrote != "pending":
-        return status == wrote
-    # A worker that put back its old copy has forgotten that retry.
-    expected = entry.watch.get("processing_metadata.retry_count")
-    wanted = read_number(expected)
-    if not isinstance(wanted, Decimal):
-        return not ended_badly(status)
-    return retry_count(raw) >= wanted
-
-
 def retry_count(raw: Raw) -> int:
     value = read_number(at(raw, ("processing_metadata", "retry_count")))
     return int(value) if isinstance(value, Decimal) and 0 <= value < 10**6 else 0
 
 
 def queue_body(raw: Raw, request_id: str, now: datetime, retries: int) -> dict[str, Any]:
-    """The message that workers of the `sqs` strategy take (DATA.md, "Request lifecycle")."""
+    """The message that workers of the `sqs` strategy take (docs/data.md#request-lifecycle)."""
     config = raw.get("config", {"M": {}})
     most = read_number(at(raw, ("config", "max_retries")))
     return {
@@ -281,17 +229,6 @@ def _json(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _json(member) for name, member in value.items()}
     return [_json(member) for member in value] if isinstance(value, list) else value
-
-
-def _there(raw: Raw | None) -> Raw:
-    if raw is None:
-        raise Missing(GONE)
-    return raw
-
-
-def _only_if(reason: str) -> None:
-    if reason:
-        raise Conflict(reason)
 
 
 def _change(raw: Raw) -> Change:

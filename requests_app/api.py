@@ -1,4 +1,4 @@
-"""The API of requests: submit, list, read, cancel, retry."""
+"""The API of requests: submit, list, read, and what `action_views.ACTIONS` lets programs do."""
 
 from typing import Any, Literal
 
@@ -17,12 +17,12 @@ from opsportal.api.answers import (
     time_text,
     words,
 )
-from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
+from opsportal.api.effects import EffectOut
 from opsportal.api.lists import FilterText, RangedQuery, page_document
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
-from opsportal.console.converters import quote_key
 from requests_app import actions, dialects, queries
+from requests_app.action_views import ACTIONS
 from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from requests_app.overtaken import overtakers
@@ -84,18 +84,7 @@ class RequestQuery(RangedQuery):
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
 
 
-def _links(pointer: str) -> dict[str, Any]:
-    return {
-        name: {"operationId": name, "parameters": {"request_id": pointer}}
-        for name in (
-            "get_request",
-            "list_request_logs",
-            "cancel_request",
-            "retry_request",
-            "fail_request",
-            "complete_request",
-        )
-    }
+READS = ("get_request", "list_request_logs")
 
 
 @router.post(
@@ -106,7 +95,7 @@ def _links(pointer: str) -> dict[str, Any]:
         "responses": {
             201: {
                 "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
-                "links": _links("$response.body#/target/id"),
+                "links": effects.item_links(ACTIONS, "$response.body#/target/id", *READS),
             }
         },
     },
@@ -125,7 +114,7 @@ def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpRespon
         reason=body.reason,
         state=STATE,
     )
-    url = url_of(done.entry.target.key)
+    url = effects.url_of(ACTIONS, done.entry.target.id)
     headers = {"Location": url, **effects.headers_of(done)}
     return answer(effects.effect(done, "requests", url), 201, headers)
 
@@ -133,7 +122,9 @@ def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpRespon
 @router.get(
     "/requests",
     response=RequestPageOut,
-    openapi_extra={"responses": {200: {"links": _links("$response.body#/items/0/id")}}},
+    openapi_extra={
+        "responses": {200: {"links": effects.item_links(ACTIONS, "$response.body#/items/0/id", *READS)}}
+    },
     summary="Requests, by the index that serves the filters",
 )
 @requires("requests_app.view_requests")
@@ -171,44 +162,7 @@ def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
     return answer(document)
 
 
-@router.post(
-    "/requests/{key:request_id}/cancel",
-    response=EffectOut,
-    openapi_extra=effects.EXTRA,
-    summary="Cancel a request",
-)
-@requires("requests_app.cancel_requests")
-def cancel_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    return effects.answered(
-        request,
-        lambda by, action_id: actions.cancel(request_id, by=by, reason=body.reason, action_id=action_id),
-        kind="requests",
-        url=url_of(request_id),
-        reason=body.reason,
-        state=STATE,
-    )
-
-
-@router.post(
-    "/requests/{key:request_id}/retry",
-    response=EffectOut,
-    openapi_extra=effects.EXTRA,
-    summary="Retry a request",
-)
-@requires("requests_app.retry_requests")
-def retry_request(request: HttpRequest, request_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    return effects.answered(
-        request,
-        lambda by, action_id: actions.retry(request_id, by=by, reason=body.reason, action_id=action_id),
-        kind="requests",
-        url=url_of(request_id),
-        reason=body.reason,
-        state=STATE,
-    )
-
-
-def url_of(request_id: str) -> str:
-    return f"/api/requests/{quote_key(request_id)}"
+effects.item_operations(router, ACTIONS, state=STATE)
 
 
 def _row(found: IntelligenceRequest) -> dict[str, Any]:
@@ -216,7 +170,7 @@ def _row(found: IntelligenceRequest) -> dict[str, Any]:
     progress = found.progress
     return {
         "id": found.id,
-        "url": url_of(found.id),
+        "url": effects.url_of(ACTIONS, found.id),
         **{
             name: words(getattr(found, name))
             for name in (

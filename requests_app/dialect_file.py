@@ -1,4 +1,4 @@
-"""The TOML file of REQUEST_DIALECT: the facts of a dialect, given instead of learned (docs/data.md#dialects)."""
+"""The TOML file of REQUEST_DIALECT: the facts of a dialect, given instead of learned (docs/dialects.md)."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""How new requests of this table are written, so that its own workers can read them (docs/data.md#dialects).
+"""How new requests of this table are written, so that its own workers can read them (docs/dialects.md).
 
 The setting REQUEST_DIALECT: `auto` learns it from the newest requests that the console did not create, once a minute
 for the whole deployment and only when somebody asks; `documented` is the form of the documents; a path names a TOML
@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.dynamo import dialects, spending, timestamp_form
-from opsportal.dynamo.attributes import Typed, read_list, read_map, read_text
-from opsportal.dynamo.dialects import Extra, Raw, agreed, learnable
+from opsportal.dynamo.attributes import Raw, Typed, read_list, read_map, read_text
+from opsportal.dynamo.dialects import Extra, agreed, learnable
 from opsportal.dynamo.errors import IndexMissing
 from opsportal.dynamo.shared import shared
 from opsportal.dynamo.timestamp_form import TimestampForm
@@ -38,7 +38,7 @@ DOCUMENTED_NAMES = frozenset(
         "warnings", "processing_metadata", "ttl", MARK,
     }
 )  # fmt: skip
-# Seed 002's progress: (name, type) at the start.
+# The documented progress (docs/data.md, seed 002): (name, type) at the start.
 PROGRESS = (
     ("content_extracted", "N"), ("current_stage", "S"), ("estimated_completion", "NULL"), ("last_updated", "S"),
     ("percentage", "N"), ("processing_errors", "N"), ("urls_found", "N"),
@@ -77,7 +77,7 @@ class Dialect:
         return [one.name for one in self.asked_for if one.required and one.name not in given]
 
     def start(self, moment: datetime) -> Raw:
-        """`progress`, `errors` and `warnings` of a request that nobody has taken yet."""
+        """`progress`, `errors` and `warnings` of a request that no worker has taken yet."""
         found = {name: _zero(tag) for name, tag in (("errors", self.errors), ("warnings", self.warnings))}
         stamp = self.stamps.written(moment)
         found["progress"] = (
@@ -108,7 +108,7 @@ class Dialect:
 
 
 def fresh_progress(stamp: Typed, members: tuple[tuple[str, str], ...] = PROGRESS) -> Typed:
-    """The progress of a request that nobody has taken yet: `members` by (name, type)."""
+    """The progress of a request that no worker has taken yet: `members` by (name, type)."""
     found = {name: _member(name, tag, stamp) for name, tag in members}
     return {"M": {name: value for name, value in found.items() if value is not None}}
 
@@ -184,7 +184,7 @@ def _of_others(raw: Raw) -> bool:
 
 def made_here(raw: Raw) -> bool:
     """Whether the console created the request: by its id, which survives a worker that writes the whole item from
-    memory; or by its metadata, for those made before ids told it."""
+    memory; or by its metadata, for those made before there were ids."""
     key = raw.get(IntelligenceRequest.binding().key, {}).get("S", "")
     if is_own_id(key):
         return True

@@ -31,7 +31,7 @@ LABELS = {
     "custom_params": "Custom parameters",
     "source_shape": "Names of a source's fields",
 }
-# Seed 002's values.
+# As documented: docs/data.md, seed 002.
 DEFAULTS = {
     "priority": "medium",
     "processing_strategy": "table",
@@ -57,7 +57,7 @@ class Source(NamedTuple):
 
     @property
     def kept(self) -> dict[str, Any]:
-        """`own` as `submission.Source` takes it; empty for what nobody wrote there but a stranger."""
+        """`own` as `submission.Source` takes it; empty for what this console did not write."""
         try:
             own = json.loads(self.own) if self.own else {}
             if "whole" in own:

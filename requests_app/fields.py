@@ -38,7 +38,7 @@ def _one_line(value: str) -> str:
 
 def _address(value: str) -> str:
     if not patterns.whole(patterns.ADDRESS, value):
-        raise PydanticCustomError("address", "It must be a whole address with http:// or https://.")
+        raise PydanticCustomError("address", "Enter a full URL, with http:// or https://.")
     return value.strip()
 
 
@@ -58,7 +58,7 @@ def _known_type(value: str, info: ValidationInfo) -> str:
     if types is not None and value not in types:
         raise PydanticCustomError(
             "request_type",
-            "No recent request is of this type, and the setting REQUEST_TYPES does not name it.",
+            "No recent request has this type, and it is not in the setting REQUEST_TYPES.",
         )
     return value
 
@@ -66,7 +66,7 @@ def _known_type(value: str, info: ValidationInfo) -> str:
 def _deliverable(value: str) -> str:
     if value == "sqs" and not settings.REQUESTS_QUEUE_URL:
         raise PydanticCustomError(
-            "queue", "The setting REQUESTS_QUEUE_URL is missing, so nothing could be sent to a worker."
+            "queue", "The setting REQUESTS_QUEUE_URL is missing, so no message can be sent to a worker."
         )
     return value
 
@@ -78,12 +78,12 @@ def deliverable() -> tuple[str, ...]:
 
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
-        raise PydanticCustomError("number", "A number is needed.")
+        raise PydanticCustomError("number", "Enter a number.")
     return value
 
 
 def _settled(value: Decimal) -> Decimal:
-    """One spelling per number, so that the same request is the same whoever writes it."""
+    """One spelling per number, so that two spellings of one request are the same."""
     if 0 < value < Decimal(str(LEAST_SHARE)):
         raise PydanticCustomError("least", "0, or at least {least}.", {"least": f"{LEAST_SHARE:f}"})
     if len("".join(map(str, value.as_tuple().digits)).strip("0")) > json_objects.MOST_DIGITS:

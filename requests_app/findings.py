@@ -2,12 +2,10 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from opsportal.console.clock import absolute
-from opsportal.console.findings import Finding, spoken_minutes
+from opsportal.console.findings import Finding, malformed, marked, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED
 from opsportal.dynamo.partitions import Count
@@ -38,8 +36,7 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
     message, at = history[-1].message, history[-1].at
     if not isinstance(message, str) or not message.startswith(mark(lower(request.status), "")):
         return []
-    when = f" ({absolute(at, ZoneInfo('UTC'))})" if isinstance(at, datetime) else ""
-    return [Finding("marked", ATTENTION, f"{excerpt(message, 240)}{when}.")]
+    return [marked(excerpt(message, 240), at)]
 
 
 NONE_TAKEN = Count(0)
@@ -69,7 +66,9 @@ def findings(
     if isinstance(percentage, Decimal) and not 0 <= percentage <= 100:
         found.append(
             Finding(
-                "percentage", ATTENTION, f"The progress says {percentage.normalize():f} %, which can't be."
+                "percentage",
+                ATTENTION,
+                f"The progress says {percentage.normalize():f} %, which is not between 0 and 100 %.",
             )
         )
     if request.status is None:
@@ -81,6 +80,5 @@ def findings(
             )
         )
     if unreadable := request.unreadable:
-        listed = ", ".join(excerpt(name, 60) for name in unreadable)
-        found.append(Finding("malformed", ATTENTION, f"Could not be read as documented: {listed}."))
+        found.append(malformed(unreadable))
     return found

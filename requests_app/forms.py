@@ -1,6 +1,6 @@
 """The submission form as its template draws it: every field with its text, its choices and what is wrong."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,26 @@ from requests_app.drafts import LABELS, Draft, ExtraRow, Source
 from requests_app.fields import EXTRACTION_MODES, priorities
 from requests_app.models import STRATEGIES
 
-# Of sources, as far as seed 002 and what people ask for go; others may be typed.
+# Of sources, as far as seed 002 of docs/data.md and what people ask for go; others may be typed.
 SOURCE_TYPES = ("government", "academic", "clinical", "regulatory", "news", "company")
 HINTS = {
     "quality_threshold": "0 to 1",
     "batch_size": "1 to 20",
     "max_retries": "0 to 10",
     "custom_params": "A JSON object",
+}
+# Of each field with one value: its kind, the choices that are known, and the list of suggestions.
+KINDS: dict[str, tuple[str, Callable[[], Sequence[str]], str]] = {
+    "project_id": ("text", tuple, "projects"),
+    "user_id": ("text", tuple, ""),
+    "request_type": ("select", tuple, ""),
+    "priority": ("radio", priorities, ""),
+    "processing_strategy": ("radio", lambda: STRATEGIES, ""),
+    "extraction_mode": ("radio", lambda: EXTRACTION_MODES, ""),
+    "quality_threshold": ("decimal", tuple, ""),
+    "batch_size": ("numeric", tuple, ""),
+    "max_retries": ("numeric", tuple, ""),
+    "custom_params": ("area", tuple, ""),
 }
 Errors = Mapping[str, Sequence[str]]
 
@@ -89,48 +102,17 @@ class SubmissionForm:
     notes: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = DOCUMENTED
 
-    @property
-    def project_id(self) -> Field:
-        return self._field("project_id", suggestions="projects")
-
-    @property
-    def user_id(self) -> Field:
-        return self._field("user_id")
-
-    @property
-    def request_type(self) -> Field:
-        known = self.types
-        current = self.draft.texts["request_type"]
-        # What can't be asked for any more is shown all the same, with its error.
-        return self._field("request_type", "select", choices=known if current in known else (current, *known))
-
-    @property
-    def priority(self) -> Field:
-        return self._field("priority", "radio", choices=priorities())
-
-    @property
-    def processing_strategy(self) -> Field:
-        return self._field("processing_strategy", "radio", choices=STRATEGIES)
-
-    @property
-    def extraction_mode(self) -> Field:
-        return self._field("extraction_mode", "radio", choices=EXTRACTION_MODES)
-
-    @property
-    def quality_threshold(self) -> Field:
-        return self._field("quality_threshold", "decimal")
-
-    @property
-    def batch_size(self) -> Field:
-        return self._field("batch_size", "numeric")
-
-    @property
-    def max_retries(self) -> Field:
-        return self._field("max_retries", "numeric")
-
-    @property
-    def custom_params(self) -> Field:
-        return self._field("custom_params", "area")
+    def __getitem__(self, name: str) -> Field:
+        """One of `KINDS`, which a template reads as `form.project_id`. KeyError: there is none of that name."""
+        kind, choices, suggestions = KINDS[name]
+        current = self.draft.texts[name]
+        known = self.types if name == "request_type" else choices()
+        # A value that is no longer offered is still shown, with its error.
+        offered = (current, *known) if kind == "select" and current not in known else known
+        hint = self.notes.get(name) or HINTS.get(name, "")
+        return Field(
+            name, LABELS[name], current, self.errors.get(name, ()), kind, hint, offered, suggestions
+        )  # fmt: skip
 
     @property
     def why(self) -> Field:
@@ -241,10 +223,7 @@ class SubmissionForm:
 
     def _everything(self) -> Iterator[tuple[str, str, Sequence[str]]]:
         yield "submission", "The form", self.errors.get("", ())
-        for one in (
-            self.project_id, self.request_type, self.user_id, self.priority, self.processing_strategy
-        ):  # fmt: skip
-            yield one.id, one.label, one.errors
+        yield from self._wrong("project_id", "request_type", "user_id", "priority", "processing_strategy")
         yield "keywords", "Keywords", self.keyword_errors
         for one in self.keywords:
             yield one.id, one.label, one.errors
@@ -256,25 +235,14 @@ class SubmissionForm:
             yield shape.id, shape.label, shape.errors
         for extra in self.extras:
             yield extra.field.id, extra.field.label, extra.field.errors
-        for one in (
-            self.extraction_mode, self.quality_threshold, self.batch_size, self.max_retries,
-            self.custom_params, self.why,
-        ):  # fmt: skip
-            yield one.id, one.label, one.errors
-
-    def _field(
-        self, name: str, kind: str = "text", *, choices: Sequence[str] = (), suggestions: str = ""
-    ) -> Field:
-        return Field(
-            name,
-            LABELS[name],
-            self.draft.texts[name],
-            self.errors.get(name, ()),
-            kind,
-            self.notes.get(name) or HINTS.get(name, ""),
-            choices,
-            suggestions,
+        yield from self._wrong(
+            "extraction_mode", "quality_threshold", "batch_size", "max_retries", "custom_params"
         )
+        yield self.why.id, self.why.label, self.why.errors
+
+    def _wrong(self, *names: str) -> Iterator[tuple[str, str, Sequence[str]]]:
+        for name in names:
+            yield self[name].id, self[name].label, self[name].errors
 
     def _row(self, name: str, label: str, value: str, **others: Any) -> Field:
         errors, autofocus = self.errors.get(name, ()), name == self.focus

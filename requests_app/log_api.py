@@ -77,7 +77,7 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
 
 
 def _stream(request: HttpRequest, wanted: logs.LogFilter) -> HttpResponseBase:
-    """The first page is read now, so that trouble has its status."""
+    """The first page is read now, so that an error has its status."""
     first, lines = logs.begun(wanted)
     if first is None and queries.request(wanted.request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)

@@ -100,7 +100,7 @@ DOWNLOADS = {
 
 
 def _download(request: HttpRequest, request_id: str, wanted: logs.LogFilter, kind: str) -> HttpResponseBase:
-    """Exactly what the filter shows, streamed: the first page is read now, so that trouble is a page."""
+    """Exactly what the filter shows, streamed: the first page is read now, so that an error is a page."""
     _, content_type, render_line = DOWNLOADS[kind]
     first, lines = logs.begun(wanted)
 

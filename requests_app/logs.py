@@ -111,8 +111,8 @@ def _time(item: Raw) -> str:
 
 
 def begun(wanted: LogFilter) -> tuple[ProcessingLog | None, Iterator[ProcessingLog]]:
-    """The first line of all, read now so that trouble has its status, and an iterator of the others. That only a part
-    of the table could be searched is no trouble: the iterator raises it at its end."""
+    """The first line of all, read now so that an error has its status, and an iterator of the others. That only a part
+    of the table could be searched is no error of the first line: the iterator raises it at its end."""
     lines = all_lines(wanted)
     try:
         return next(lines, None), lines

@@ -33,9 +33,9 @@ from requests_app.parts import (
     progress_of,
     source_of,
 )
-from requests_app.statuses import STATUSES, lower, open_statuses, terminal_statuses
+from requests_app.statuses import STATUSES, is_open, is_terminal
 
-# Seed 002.
+# As documented: docs/data.md, seed 002.
 PRIORITIES = ("high", "medium", "low")
 STRATEGIES = ("table", "sqs")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -60,9 +60,6 @@ class IntelligenceRequest(DynamoModel):
     }
     inert: ClassVar[Mapping[str, str]] = {"status": "cancelled"}
 
-    class Meta:
-        table_name = "set by bind"
-
     request_id = TextAttribute(hash_key=True)
     project_id = TextAttribute()
     user_id = TextAttribute()
@@ -83,13 +80,13 @@ class IntelligenceRequest(DynamoModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Compared without case; a status that nobody names is not terminal (it may go on)."""
-        return lower(self.status) in terminal_statuses()
+        """Compared without case; an unknown status is not terminal (it may go on)."""
+        return is_terminal(self.status)
 
     @property
     def is_open(self) -> bool:
-        """Whether it should move on. Of a status that nobody names that is not known."""
-        return lower(self.status) in open_statuses()
+        """Whether it should move on. Of an unknown status that is not known."""
+        return is_open(self.status)
 
     @cached_property
     def progress(self) -> Progress:
@@ -224,9 +221,6 @@ class ProcessingLog(DynamoModel):
     logical: ClassVar[str] = "request_logs"
     documented: ClassVar[Mapping[str, Collection[str]]] = {"log_level": LEVELS}
 
-    class Meta:
-        table_name = "set by bind"
-
     log_id = TextAttribute(hash_key=True)
     request_id = TextAttribute()
     timestamp = TimeAttribute()
@@ -237,7 +231,7 @@ class ProcessingLog(DynamoModel):
 
     @property
     def extras(self) -> str:
-        """What else the line holds, `name=value` each: its metadata, and attributes nobody documented."""
+        """What else the line holds, `name=value` each: its metadata, and undocumented attributes."""
         fields = {name: plain(value) for name, value in self.raw.items() if name not in _LINE}
         metadata = self.log_metadata
         if isinstance(metadata, dict):

@@ -2,22 +2,24 @@
 a purged request."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 
 from opsportal.aws import QueueTrouble, send_message
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
+from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.lookup import find
+from opsportal.dynamo.reads import read_all
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations import feeds, outbox
 from opsportal.operations.changes import Raw
-from opsportal.operations.entries import Actor, Target
+from opsportal.operations.entries import Actor, Entry, Intent, Target
 from opsportal.operations.outbox import Message
-from opsportal.operations.records import record
 from opsportal.operations.tags import Action
+from opsportal.operations.transactions import Plan, act
 from requests_app.models import IntelligenceRequest, ProcessingLog
 from requests_app.tables import REQUEST_LOGS
 
@@ -31,7 +33,6 @@ PAGES_PER_MESSAGE = 100
 UNPROCESSED_PAUSE = 0.2
 
 
-@outbox.handles("requests.sqs")
 def send_to_queue(message: Message, table: Binding) -> None:
     """Put a request's message into the queue of the `sqs` workers."""
     body = {**message.body, "action_id": message.action_id}
@@ -40,7 +41,6 @@ def send_to_queue(message: Message, table: Binding) -> None:
     send_message(settings.REQUESTS_QUEUE_URL, body)
 
 
-@outbox.handles("requests.purge_logs")
 def purge_logs(message: Message, table: Binding) -> None:
     """Delete the logs of a purged request, unless the purge was undone. Two passes; the second records it. Without the
     index of the logs it is one, over the whole table, in as many messages as that takes."""
@@ -66,14 +66,22 @@ def purge_logs(message: Message, table: Binding) -> None:
         return
     # A message from before there were ids has none.
     by = Actor(*(str(message.body.get(name, "")) for name in ("by", "role", "by_id")))
-    record(
-        Action.REQUEST_PURGE_LOGS,
-        Target("requests", request_id),
-        by=by,
-        reason="",
-        cause=purge,
-        count=deleted,
-    )
+    record_purge_of_logs(request_id, by, purge, deleted)
+
+
+def record_purge_of_logs(request_id: str, by: Actor, purge: str, deleted: int) -> Entry:
+    """Write the entry of it, once: its action_id is derived from that of the purge, so that a worker that repeats the
+    work finds it there. Raises as `operations.transactions.act`."""
+    tag = Action.REQUEST_PURGE_LOGS
+    action_id = str(uuid.uuid5(uuid.UUID(purge), tag.value))
+    data = {"purge": purge, "deleted": deleted}
+    intent = Intent(tag, Target("requests", request_id), by, "", action_id, data)
+    return act(plan_purge_logs, intent, patient=True).entry
+
+
+def plan_purge_logs(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """The entry alone: the logs are deleted by then."""
+    return Plan(count=intent.data["deleted"], note=f"In the course of {intent.data['purge']}.")
 
 
 def _is_back(request_id: str, purge: str) -> bool:
@@ -87,51 +95,32 @@ def _is_back(request_id: str, purge: str) -> bool:
 def delete_logs(request_id: str, index: Index) -> int:
     """Delete the log items of a request that the index knows; how many. Raises `DynamoError`."""
     table = ProcessingLog.binding()
-    deleted = 0
-    start: Raw | None = None
-    while True:
-        arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
-        with translated(table):
-            page = clients.client(*table.place, patient=True).query(
-                TableName=table.name,
-                IndexName=index.name,
-                KeyConditionExpression="#h = :id",
-                ProjectionExpression="#k",
-                ExpressionAttributeNames={"#h": index.hash_key, "#k": table.key},
-                ExpressionAttributeValues={":id": {"S": request_id}},
-                **arguments,
-            )
-        deleted += _delete(table, page["Items"])
-        start = page.get("LastEvaluatedKey")
-        if not start:
-            return deleted
+    key = (Clause(index.hash_key, "=", (request_id,)),)
+    pages = read_all(table, index.name, key=key, projection=(table.key,), patient=True)
+    return sum(_delete(table, page["Items"]) for page in pages)
 
 
 def delete_scanned(request_id: str, start: Raw | None) -> tuple[int, Raw | None]:
     """The same without the index, of the next `PAGES_PER_MESSAGE` MB of the table: how many, and where to go on, None
     at its end. Raises `DynamoError`."""
     table = ProcessingLog.binding()
+    of_request = (Clause("request_id", "=", (request_id,)),)
     deleted = 0
-    for _ in range(PAGES_PER_MESSAGE):
-        arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
-        with translated(table):
-            page = clients.client(*table.place, patient=True).scan(
-                TableName=table.name,
-                FilterExpression="#r = :id",
-                ProjectionExpression="#k",
-                ExpressionAttributeNames={"#r": "request_id", "#k": table.key},
-                ExpressionAttributeValues={":id": {"S": request_id}},
-                **arguments,
-            )
+    for page in read_all(
+        table,
+        filters=of_request,
+        projection=(table.key,),
+        pages=PAGES_PER_MESSAGE,
+        patient=True,
+        start=start,
+    ):
         deleted += _delete(table, page["Items"])
         start = page.get("LastEvaluatedKey")
-        if not start:
-            break
     return deleted, start
 
 
 def _delete(table: Binding, items: list[Raw]) -> int:
-    keys = [{table.key: item[table.key]} for item in items]
+    keys = [table.key_in(item).wire for item in items]
     for at in range(0, len(keys), BATCH):
         requests = [{"DeleteRequest": {"Key": key}} for key in keys[at : at + BATCH]]
         while requests:

@@ -19,7 +19,7 @@ from opsportal.dynamo.attributes import (
 
 @dataclass(frozen=True)
 class Progress:
-    """`progress` as recorded. `percentage` may be missing, text or above 100 (DATA.md, point 10)."""
+    """`progress` as recorded. `percentage` may be missing, text or above 100 (docs/data.md#what-deployed-writers-do)."""
 
     stage: str | Malformed | None = None
     percentage: Decimal | Malformed | None = None
@@ -33,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Source:
-    """A source in either of the two shapes that writers use (DATA.md, point 9)."""
+    """A source in either of the two shapes that writers use (docs/data.md#what-deployed-writers-do)."""
 
     name: str | Malformed | None
     url: str | Malformed | None

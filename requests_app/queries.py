@@ -12,6 +12,7 @@ from django.core.cache import caches
 from opsportal.console.tones import FAILED, tone_of
 from opsportal.console.trends import between
 from opsportal.dynamo import cursors, samples
+from opsportal.dynamo import statuses as found_statuses
 from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.lists import List, Wanted, any_status, of_status
@@ -20,9 +21,10 @@ from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Page, Part, Raw, Sampling, sequence_page
 from opsportal.dynamo.partitions import Partitions, Recent, pairs, partitions
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.statuses import spelled
 from opsportal.dynamo.tables import Binding, Index
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
-from requests_app.statuses import listed_statuses, lower, open_statuses
+from requests_app.statuses import is_open, listed_statuses
 from requests_app.tables import REQUESTS
 
 # What a row shows. Of the errors only the first: a request may hold thousands.
@@ -68,11 +70,6 @@ def _others() -> tuple[Index, ...]:
     return (index,) if index else ()
 
 
-def is_open(status: str) -> bool:
-    """Whether it should move on."""
-    return lower(status) in open_statuses()
-
-
 SAMPLED = Sampled(
     "requests", REQUESTS.index("status-index"), found, _kept, _updated, lasted, is_open, "updated_at", _others
 )
@@ -80,22 +77,12 @@ SAMPLED = Sampled(
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index those that the sample knows."""
-    known = listed_statuses()
-    at = found()
-    if at.index is None:
-        seen = tuple(dict.fromkeys((*known, *samples.of(SAMPLED).statuses)))
-        return Partitions(seen, complete=False, reason=at.why)
-    return partitions(table(), at.index, known)
+    return found_statuses.statuses(SAMPLED, listed_statuses())
 
 
 def all_statuses() -> Partitions:
     """Also those that only items outside the index have."""
-    found, outside = statuses(), samples.of(SAMPLED).statuses
-    return replace(
-        found,
-        values=tuple(dict.fromkeys((*found.values, *outside))),
-        seen=tuple(dict.fromkeys((*found.seen, *outside))),
-    )
+    return found_statuses.all_statuses(SAMPLED, listed_statuses())
 
 
 @dataclass(frozen=True)
@@ -140,11 +127,6 @@ class RequestFilter:
             searched = [name for name in names if name not in served]
             clauses.append(AnyOf(tuple(Clause(name, "contains", (self.text,)) for name in searched)))
         return tuple(clauses)
-
-
-def spelled(status: str, among: Sequence[str]) -> list[str]:
-    """The spellings of `status` among the partitions: `PENDING` is pending to a person."""
-    return [value for value in among if value.lower() == status.lower()] or [status]
 
 
 def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
@@ -256,7 +238,7 @@ def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", prior
 
 
 def outside_index(*, purpose: str, cursor: str = "") -> Page:
-    """Items that `status-index` can't hold, for want of a text in status or created_at, as far as they are known."""
+    """Items that `status-index` can't hold, because status or created_at is no text, as far as they are known."""
     return List(SAMPLED, found(), ()).outside(purpose=purpose, cursor=cursor)
 
 
@@ -283,7 +265,7 @@ MOST_STUCK = 20
 
 
 def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
-    """The newest of those that a worker took and left, or that nobody took, at most `MOST_STUCK`."""
+    """The newest of those that a worker took and left, or that no worker took, at most `MOST_STUCK`."""
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
@@ -312,7 +294,7 @@ TYPES_FRESH, TYPES_LIFE, MOST_TYPES = 60, 3_600, 100
 
 def request_types() -> tuple[str, ...]:
     """The types of the settings, then those of the newest requests (no index has them). One that was seen
-    stays known for an hour, lest a form that offered it is refused. Raises `DynamoError`."""
+    stays known for an hour, so that a form that offered it is not refused. Raises `DynamoError`."""
     # Of all processes: the one that takes the form is seldom the one that offered it.
     cache, key = caches["default"], f"types:{table().fingerprint}"
     read_at, seen = cache.get(key, (0.0, ()))

@@ -5,8 +5,8 @@ import re
 from opsportal.tables.retention.rules import Rule
 from requests_app.statuses import STATUSES, terminal_statuses
 
-# The documented and the configured ends: of another status nobody knows whether it is one (DATA.md, point 5). A
-# log's id is log_<epoch ms>_<nnn> (DATA.md, "Request lifecycle").
+# The documented and the configured ends: whether another status is one is unknown (docs/data.md#what-deployed-writers-do). A
+# log's id is log_<epoch ms>_<nnn> (docs/data.md#request-lifecycle).
 RULE = Rule(
     logical="requests",
     index="status-index",

@@ -8,7 +8,7 @@ from opsportal.dynamo.timestamp_form import DOCUMENTED, TimestampForm
 
 
 def stamp(moment: datetime, like: Typed | None = None) -> Typed:
-    """In the form of `like`, a stamp of the item, or else in seed 002's: naive, with microseconds. Where `like` has
+    """In the form of `like`, a stamp of the item, or else in seed 002's (docs/data.md): naive, with microseconds. Where `like` has
     no decimals it gets them: two writes of one second would else be one to those who compare stamps."""
     form = TimestampForm.from_value(like) or DOCUMENTED
     return (form if form.digits else replace(form, digits=DOCUMENTED.digits)).written(moment)

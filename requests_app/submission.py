@@ -1,6 +1,6 @@
 """A new request: what may be asked for, and the item that it becomes.
 
-One model validates what a form or a JSON body asks for, in the shape of the item (seed 002). Status, times,
+One model validates what a form or a JSON body asks for, in the shape of the item (seed 002 of docs/data.md). Status, times,
 progress and metadata are the console's to make.
 """
 
@@ -169,7 +169,7 @@ ROLES: dict[str, Role] = {"name": "name", "base_url": "address", "source_type": 
 
 
 class ConfigPart(_Part):
-    """`config` of the item without its sources, with the bounds of DATA.md ("Request lifecycle")."""
+    """`config` of the item without its sources, with the bounds of docs/data.md#request-lifecycle."""
 
     keywords: list[Keyword] = Field(min_length=1, max_length=MOST_KEYWORDS)
     extraction_mode: ExtractionMode
@@ -269,7 +269,7 @@ class Submission(SubmissionPart):
         }
         return {
             **{one.name: one.new(action_id) for one in dialect.made},
-            IntelligenceRequest.binding().key: text(self.request_id(action_id, milliseconds)),
+            **IntelligenceRequest.binding().key_of(self.request_id(action_id, milliseconds)).wire,
             **self.asked(dialect),
             "status": text("pending"),
             "status_message": NULL,
@@ -305,13 +305,13 @@ _SENTENCES = {
     "string_unicode": "It must be Unicode text.",
     "greater_than_equal": "At least {ge}.",
     "less_than_equal": "At most {le}.",
-    "too_short": "At least one is needed.",
+    "too_short": "Add at least one.",
     "too_long": "At most {max_length}; there are {actual_length}.",
     "extra_forbidden": "There is no such field.",
     **dict.fromkeys(
-        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "A whole number is needed."
+        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "Enter a whole number."
     ),
-    **dict.fromkeys(("decimal_type", "decimal_parsing", "finite_number"), "A number is needed."),
+    **dict.fromkeys(("decimal_type", "decimal_parsing", "finite_number"), "Enter a number."),
 }
 
 

@@ -47,8 +47,8 @@ class Page:
     errors: dict[str, list[str]] = field(default_factory=dict)
     focus: str = ""
     preview: dict[str, str] = field(default_factory=dict)
-    trouble: str = ""
-    trouble_url: str = ""
+    refusal: str = ""
+    refusal_url: str = ""
     problem: DynamoError | None = None
     again: bool = False
     status: int = 200
@@ -67,9 +67,9 @@ def new(request: HttpRequest) -> HttpResponse:
         return _answer(request, page)
     asked = _validated(page)
     if page.dialect is None:
-        page.trouble = (
-            "How this table's requests are written could not be read, and what its workers can't read would be in "
-            "their way. REQUEST_DIALECT=documented submits without looking."
+        page.refusal = (
+            "The format of this table's requests could not be read, and its workers might not be able to read "
+            "another one. REQUEST_DIALECT=documented submits without reading it."
         )
         page.problem, page.status = page.unread, page.unread.status if page.unread else 503
     elif asked:
@@ -79,7 +79,7 @@ def new(request: HttpRequest) -> HttpResponse:
         elif page.previewed not in ("", page.dialect.fingerprint):
             _draw_preview(page, asked, by, page.dialect)
             page.status = 409
-            page.trouble = "This table's requests are written in another way since the preview. Look at it again, then submit."
+            page.refusal = "The format of this table's requests has changed since the preview. Check the preview again, then submit."
         elif request_id := _submitted(page, asked, by):
             messages.info(request, "Submitted.")
             return redirect("requests:item", request_id)
@@ -101,7 +101,7 @@ def _first(request: HttpRequest) -> Page:
         page.original = likeness.original(found, page.dialect or DOCUMENTED)
         page.draft = page.original.start(user)
     elif like:
-        page.trouble = "There is no request with this id any more, so nothing is filled in from it."
+        page.refusal = "There is no request with this id, so nothing was copied from it."
         page.status = 404
     if page.dialect:
         page.draft.ask_for(page.dialect.asked_for)
@@ -164,13 +164,13 @@ def _validated(page: Page) -> Submission | None:
         for name in page.dialect.missing(asked.extra if asked else page.draft.data()["extra"]):
             page.errors.setdefault(page.draft.extra_row("", name), []).append("This is needed.")
         if not page.dialect.shape and page.draft.needs_shape and not page.draft.chosen:
-            page.errors["source_shape"] = ["Choose how the fields of a source are called."]
+            page.errors["source_shape"] = ["Choose the names of a source's fields."]
     if len(page.reason) > MOST_REASON:
         page.errors["reason"] = [f"At most {MOST_REASON:,} characters."]
     now, minted = datetime.now(UTC), minted_at(page.action_id)
     if minted is None or not now - FORM_LIFE < minted < now + CLOCKS_APART:
         page.action_id = new_action_id()
-        page.errors[""] = ["It was open for more than a day. Look through it and send it again."]
+        page.errors[""] = ["The form was open for more than a day. Check it and submit it again."]
     if page.errors:
         page.status = 422
         return None
@@ -179,15 +179,16 @@ def _validated(page: Page) -> Submission | None:
 
 def _draw_preview(page: Page, asked: Submission, by: Actor, dialect: Dialect) -> None:
     """The item, and for the strategy `sqs` the message, as they would be written now."""
-    action_id, page.previewed = page.action_id, dialect.fingerprint
-    now = datetime.now(UTC)
-    item = asked.item(by=by, action_id=action_id, now=now, dialect=dialect)
-    sent = actions.submit_messages(item, asked.request_id(action_id), action_id, now)
-    message = {**sent[0].body, "action_id": action_id} if sent else None
+    page.previewed = dialect.fingerprint
+    intent = actions.intent_to_submit(
+        asked, by=by, reason=page.reason, action_id=page.action_id, dialect=dialect
+    )
+    plan = actions.plan_submit(None, datetime.now(UTC), intent)
+    sent = [{**message.body, "action_id": message.action_id} for message in plan.messages]
     labels = dict.fromkeys(source.label(dialect) for source in asked.config.sources)
     page.preview = {
-        "item": pretty(item),
-        "message": json_objects.written(message, "  ") if message else "",
+        "item": pretty(plan.put or {}),
+        "message": json_objects.written(sent[0], "  ") if sent else "",
         "dialect": dialect.sentence(filter(None, labels)),
     }
 
@@ -205,29 +206,31 @@ def _submitted(page: Page, asked: Submission, by: Actor) -> str:
             dialect=page.dialect or DOCUMENTED,
         )
     except OtherIntent as other:
-        page.status, page.trouble = other.status, other.sentence
+        page.status, page.refusal = other.status, other.sentence
         _sent_before(page)
     except Refused as refused:
-        page.status, page.trouble = refused.status, refused.sentence
+        page.status, page.refusal = refused.status, refused.sentence
     except Unknown as unknown:
-        page.status, page.trouble, page.again = unknown.status, unknown.sentence, True
+        page.status, page.refusal, page.again = unknown.status, unknown.sentence, True
     except DynamoError as problem:
         page.status, page.problem = problem.status, problem
     else:
-        return done.entry.target.key
+        return done.entry.target.id
     return ""
 
 
 def _sent_before(page: Page) -> None:
-    """The form was sent, and then changed: say what came of it, and let it be sent as another request."""
+    """The form was sent, and then changed: link to what it created, and let it be sent as another request."""
     try:
         earlier = entries.read_entry(page.action_id, actions.target("").table)
     except DynamoError:
         earlier = None
     page.action_id = new_action_id()
-    page.trouble = "This form was sent already. Submit it again to make another request of what is in it now."
+    page.refusal = (
+        "This form was submitted already. Submit it again to create another request with its current values."
+    )
     if earlier and earlier.action is Action.REQUEST_SUBMIT:
-        page.trouble_url = reverse("requests:item", args=[earlier.target.key])
+        page.refusal_url = reverse("requests:item", args=[earlier.target.id])
 
 
 def _answer(request: HttpRequest, page: Page) -> HttpResponse:
@@ -236,7 +239,7 @@ def _answer(request: HttpRequest, page: Page) -> HttpResponse:
     if page.original and (kind := page.original.draft.texts["request_type"]) and kind not in types:
         types.append(kind)
     if not types:
-        hints["request_type"] = "None is known yet: the setting REQUEST_TYPES names them."
+        hints["request_type"] = "No type is known yet: set REQUEST_TYPES."
     context: dict[str, Any] = {
         "page": page,
         "form": SubmissionForm(
@@ -253,7 +256,7 @@ def _projects() -> tuple[Sequence[str], dict[str, str]]:
     try:
         found = queries.projects()
     except DynamoError as error:
-        return (), {"project_id": f"Those in use can't be offered: {error.sentence}"}
+        return (), {"project_id": f"The projects in use can't be read: {error.sentence}"}
     return found.values, {} if found.complete else {
-        "project_id": f"Not all in use are offered: {found.reason}"
+        "project_id": f"Not every project in use is listed: {found.reason}"
     }

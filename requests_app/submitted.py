@@ -23,7 +23,7 @@ from requests_app.submission import ConfigPart, Submission, SubmissionPart
 def _no_text(value: Any) -> Any:
     """Forms have text for everything, JSON has numbers and objects."""
     if isinstance(value, str):
-        raise PydanticCustomError("text", "It must not be a text.")
+        raise PydanticCustomError("text", "It must not be a string.")
     return value
 
 

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from requests_app import action_views, log_views, submission_views, views
+from requests_app import log_views, submission_views, views
+from requests_app.action_views import ACTIONS
 
 app_name = "requests"
 urlpatterns = [
@@ -10,9 +11,5 @@ urlpatterns = [
     path("new/", submission_views.new, name="new"),
     path("<key:request_id>/", views.item, name="item"),
     path("<key:request_id>/logs/", log_views.logs_page, name="logs"),
-    path("<key:request_id>/cancel/", action_views.cancel, name="cancel"),
-    path("<key:request_id>/retry/", action_views.retry, name="retry"),
-    path("<key:request_id>/fail/", action_views.fail, name="fail"),
-    path("<key:request_id>/complete/", action_views.complete, name="complete"),
-    path("<key:request_id>/purge/", action_views.purge, name="purge"),
+    *ACTIONS.urls(),
 ]

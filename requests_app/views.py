@@ -16,11 +16,10 @@ from opsportal.console.other_attributes import other_attributes
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
 from opsportal.console.windows import Window
 from opsportal.dynamo.attributes import raw_text
-from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page
-from opsportal.operations import actors, feeds
-from opsportal.operations.watching import deletion, watch
-from requests_app import action_views, actions, queries
+from opsportal.operations.item_pages import ItemPage, gone
+from requests_app import action_views, queries
+from requests_app.action_views import ACTIONS
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.overtaken import overtakers
@@ -114,42 +113,24 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     """One request: summary, and one of its parts (`tab`)."""
     found = queries.request(request_id)
     if found is None:
-        region = Region("live", seen="gone", finished=True)
-        gone = {"key": request_id, "deletion": deletion(actions.target(request_id), request.user)}
-        return respond(request, "requests_app/item.html", gone, region, status=404)
-    tab = request.GET.get("tab", "overview")
-    tab = tab if tab in dict(TABS) else "overview"
+        return gone(request, ACTIONS, request_id, "requests_app/item.html")
+    page = ItemPage(request, ACTIONS, request_id, found.raw, TABS, "updated_at")
     noticed = findings(found, datetime.now(UTC), overtakers(found))
-    watched = watch(actions.target(request_id), found.raw, "updated_at", actions.keeps)
-    region = Region(
-        "live",
-        seen=seen_token(
-            raw_text({"M": found.raw}), [finding.kind for finding in noticed], tab, watched.token
-        ),
-        # A change that a worker may still overwrite is watched even on a finished request.
-        finished=found.is_terminal and not watched.unsettled,
-    )
-    observed = watched.observation
     context: dict[str, Any] = {
-        "key": request_id,
-        "watched": watched,
-        "again_url": reverse(f"requests:{observed.entry.action.verb}", args=[request_id])
-        if observed and observed.entry.action.verb in ("cancel", "retry", "fail", "complete")
-        else "",
         "buttons": action_views.buttons(request, found),
         "item": found,
         "findings": noticed,
-        "tab": tab,
         "message_groups": [group for group in _message_groups(found) if group[3]],
-        "tabs": tabs_of(request_id, found, tab),
+        "tabs": tabs_of(request_id, found, page.tab),
     }
-    if tab == "overview":
+    if page.tab == "overview":
         context["others"] = other_attributes(found.raw, shown_of(found))
-    if tab == "raw":
-        context["raw"] = pretty(found.raw)
-    if tab == "audit":
-        context["entries"] = actors.named(feeds.of_target(actions.target(request_id)))
-    return respond(request, "requests_app/item.html", context, region)
+    return page.respond(
+        "requests_app/item.html",
+        context,
+        seen=[[finding.kind for finding in noticed]],
+        finished=found.is_terminal,
+    )
 
 
 def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:

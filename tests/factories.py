@@ -23,7 +23,7 @@ def ago(**length: float) -> datetime:
 
 
 def zulu(at: datetime) -> str:
-    """2025-12-24T10:00:00.000Z, as seed 000 has it."""
+    """2025-12-24T10:00:00.000Z, as seed 000 of docs/data.md has it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -74,15 +74,15 @@ WRONG_TYPES = {
         f"Query: {name}": ("Query", f'{{{CONSUMED}, "Count": 1, "ScannedCount": 1, "Items": [{item}]}}')
         for name, item in _ITEMS.items()
     },
-    "Items: null": ("Query", f'{{{CONSUMED}, "Count": 0, "Items": null}}'),
-    "Items: a map": ("Query", f'{{{CONSUMED}, "Count": 0, "Items": {{}}}}'),
-    "Items: a text": ("Scan", f'{{{CONSUMED}, "Count": 0, "Items": ""}}'),
-    "no Items": ("Query", f'{{{CONSUMED}, "Count": 0}}'),
-    "Count: a text": ("Query", f'{{{CONSUMED}, "Count": "x", "Items": []}}'),
-    "Count: null": ("Scan", f'{{{CONSUMED}, "Count": null, "Items": []}}'),
+    "Items: null": ("Query", f'{{{CONSUMED}, "Count": 0, "ScannedCount": 0, "Items": null}}'),
+    "Items: a map": ("Query", f'{{{CONSUMED}, "Count": 0, "ScannedCount": 0, "Items": {{}}}}'),
+    "Items: a text": ("Scan", f'{{{CONSUMED}, "Count": 0, "ScannedCount": 0, "Items": ""}}'),
+    "no Items": ("Query", f'{{{CONSUMED}, "Count": 0, "ScannedCount": 0}}'),
+    "Count: a text": ("Query", f'{{{CONSUMED}, "Count": "x", "ScannedCount": 0, "Items": []}}'),
+    "Count: null": ("Scan", f'{{{CONSUMED}, "Count": null, "ScannedCount": 0, "Items": []}}'),
     "LastEvaluatedKey: a text": (
         "Query",
-        f'{{{CONSUMED}, "Count": 0, "Items": [], "LastEvaluatedKey": "x"}}',
+        f'{{{CONSUMED}, "Count": 0, "ScannedCount": 0, "Items": [], "LastEvaluatedKey": "x"}}',
     ),
     "ConsumedCapacity: null": ("GetItem", '{"ConsumedCapacity": null}'),
     "ConsumedCapacity: a number": ("PutItem", '{"ConsumedCapacity": 5}'),

@@ -1,4 +1,4 @@
-"""`make bench` says whether seed 004's figure is met, and ends by itself."""
+"""`make bench` says whether seed 004's (docs/data.md) figure is met, and ends by itself."""
 
 import re
 import subprocess

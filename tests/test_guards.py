@@ -1,7 +1,9 @@
 """The tests' own guards hold."""
 
 import socket
+from graphlib import TopologicalSorter
 
+import grimp
 import pytest
 
 from tests.engines import Engine
@@ -38,3 +40,12 @@ def test_personas_have_their_role(role: str, user_of: object) -> None:
     user = user_of(role)
     assert user.is_staff
     assert [group.name for group in user.groups.all()] == [role]
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Late imports count; those for types alone do not. CycleError names a circle."""
+    packages = ("opsportal", "tracking", "requests_app", "registry", "writers")
+    graph = grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(imports) > 300
+    TopologicalSorter(imports).prepare()

@@ -13,19 +13,19 @@ from opsportal.operations.entries import Actor, new_action_id
 from opsportal.operations.outcomes import Missing
 from opsportal.operations.tables import places
 from opsportal.operations.undo import undo
-from registry import actions as agents
+from registry import action_views as agents
 from registry import announcements, discovery, heartbeats
 from registry.announcements import Announcement
+from registry.dialects import DOCUMENTED
 from registry.models import Agent
-from requests_app import actions as requests
-from requests_app import marking as request_marks
+from requests_app import action_views as requests
 from requests_app import submission
+from requests_app.actions import submit
 from tests.iam import Iam, Permission, declared, judged
 from tests.operations.places import dump, put, request_item
 from tests.operations.places import outbox as outbox_of
 from tests.queues import Queue
-from tracking import actions as workflows
-from tracking import marking as workflow_marks
+from tracking import action_views as workflows
 
 OLGA = Actor("olga", "operator", "user:1001")
 
@@ -79,10 +79,10 @@ def stock(tables: dict[str, Binding]) -> None:
 
 def everything_that_operators_do() -> None:
     """Each action, in an order in which it is allowed."""
-    requests.cancel("req-1", **told())
-    requests.retry("req-1", **told())
-    requests.cancel("req-1", **told())
-    done = requests.purge("req-1", **told())
+    requests.CANCEL.act("req-1", **told())
+    requests.RETRY.act("req-1", **told())
+    requests.CANCEL.act("req-1", **told())
+    done = requests.PURGE.act("req-1", **told())
     undone(done.entry.target, done.entry.action_id)
     config = {
         "keywords": ["insulin"], "sources": [{"name": "FDA", "base_url": "https://fda.gov", "source_type": "x"}],
@@ -94,26 +94,27 @@ def everything_that_operators_do() -> None:
             "processing_strategy": "sqs", "config": config,
         }
     )  # fmt: skip
-    requests.submit(asked, by=OLGA, reason="", action_id=submission.new_action_id())
+    submit(asked, by=OLGA, reason="", action_id=submission.new_action_id())
 
-    for key, marks in (("req-3", request_marks), ("s-2", workflow_marks)):
-        done = marks.fail(key, **told())
+    for key, app in (("req-3", requests), ("s-2", workflows)):
+        done = app.FAIL.act(key, **told())
         undone(done.entry.target, done.entry.action_id)
-        marks.complete(key, **told())
+        app.COMPLETE.act(key, **told())
 
-    workflows.cancel("s-1", **told())
-    workflows.retry("s-1", **told())
-    workflows.cancel("s-1", **told())
-    done = workflows.purge("s-1", **told())
+    workflows.CANCEL.act("s-1", **told())
+    workflows.RETRY.act("s-1", **told())
+    workflows.CANCEL.act("s-1", **told())
+    done = workflows.PURGE.act("s-1", **told())
     undone(done.entry.target, done.entry.action_id)
 
-    agents.register("a-1", {"name": "One", "endpoint": "https://one.example"}, **told())
-    done = agents.edit("a-1", {"name": "Other"}, **told())
+    texts = {"name": "One", "endpoint": "https://one.example"}
+    agents.REGISTER.act("a-1", texts=texts, others={}, dialect=DOCUMENTED, **told())
+    done = agents.EDIT.act("a-1", texts={"name": "Other"}, **told())
     undone(done.entry.target, done.entry.action_id)
-    agents.deactivate("a-1", **told())
-    agents.activate("a-1", **told())
-    agents.deactivate("a-1", **told())
-    done = agents.purge("a-1", **told())
+    agents.DEACTIVATE.act("a-1", **told())
+    agents.ACTIVATE.act("a-1", **told())
+    agents.DEACTIVATE.act("a-1", **told())
+    done = agents.PURGE.act("a-1", **told())
     undone(done.entry.target, done.entry.action_id)
 
     what_agents_do()
@@ -137,7 +138,7 @@ def what_agents_do() -> None:
 
 def everything_that_a_worker_does() -> None:
     """Both passes over the logs of a purged request, and a look into every outbox."""
-    requests.purge("req-2", **told())
+    requests.PURGE.act("req-2", **told())
     for table in places():  # an engine that knows no regions shows the same outbox in each
         for _ in range(2):
             outbox.deliver_due(table, now=datetime.now(UTC) + timedelta(hours=1))

@@ -2,7 +2,6 @@
 default need is declared where they are on."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -83,12 +82,10 @@ def test_what_retention_and_ages_need_is_declared_where_they_are_on(
     enable_ttl(tables["requests"], tables["request_logs"])
     put_all(tables["requests"], old_request("req-1"))
     put_all(tables["request_logs"], old_log("l-1", "req-1"), old_log("l-2", "gone"))
-    retention.forget()
-    monkeypatch.setattr(ages, "_next", {})
     iam.awake = True
-    for table in tables.values():
-        retention.chore(table, threading.Event())
-        ages.chore(table, threading.Event())
+    for task in (ages.TASK, retention.TASK):
+        for table in task.works_on():
+            task.run(table, lambda: False)
     iam.awake = False
     disable_ttl(tables["requests"], tables["request_logs"])
     assert not iam.asked - _all("operator")

@@ -1,4 +1,4 @@
-"""What is declared for viewers is the least that the pages need, and what a denial shows is what the README says.
+"""What is declared for viewers is the least that the pages need, and what a denial shows is what docs/iam.md says.
 (That of actions: test_iam_actions.py; of the commands: test_iam_commands.py.)"""
 
 import re
@@ -22,8 +22,8 @@ from opsportal.tables.urls import urlpatterns
 from registry import discovery, versions
 from tests.iam import Iam, Permission, declared, judged
 from tests.operations.places import put
-from tests.test_docs import README
-from tracking import actions as workflow_actions
+from tests.test_docs import text_of
+from tracking import action_views as workflow_views
 
 OLGA = Actor("olga", "operator", "user:1001")
 
@@ -106,7 +106,7 @@ def test_the_policy_holds_just_what_the_pages_call(
     backups(tables["requests"])
     iam.awake = False
     # The entry of the newest change is read too.
-    workflow_actions.cancel("here", by=OLGA, reason="", action_id=new_action_id())
+    workflow_views.CANCEL.act("here", by=OLGA, reason="", action_id=new_action_id())
     for address in READS:
         assert iam.read(client, address)[0] in (200, 404), address
     for agent_id in ("here", "x"):
@@ -198,7 +198,7 @@ def test_without_a_statement_each_page_says_what_is_missing_or_does_without(
 ) -> None:
     client = client_for("viewer")
     put_here(tables)
-    workflow_actions.cancel("here", by=OLGA, reason="", action_id=new_action_id())
+    workflow_views.CANCEL.act("here", by=OLGA, reason="", action_id=new_action_id())
 
     def read(address: str) -> tuple[int, str]:
         discovery._held.clear()  # or agents would be answered from memory
@@ -247,7 +247,7 @@ def test_the_pages_of_the_tables_say_what_they_cannot_tell(
     assert (status, "IAM does not allow this" in text) == (200, True)
 
 
-def test_every_statement_has_its_line_on_what_a_denial_shows() -> None:
-    rows = re.search(r"\| Statement left out \|.*?\n\n", README, re.DOTALL)
+def test_every_statement_has_its_row_on_what_a_denial_shows() -> None:
+    rows = re.search(r"\| Statement left out \|.*?\n\n", text_of("docs/iam.md"), re.DOTALL)
     assert rows
     assert re.findall(r"^\| `(\w+)` \|", rows[0], re.MULTILINE) == list(declared("viewer")) == list(SHOWN)

@@ -1,51 +1,64 @@
-"""Pages of the actions on workflows, each with its own permission. What is decided is in `actions`."""
+"""The actions on workflows, declared: pages, buttons and operations of the API are made of `ACTIONS`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django import forms
 
-from opsportal.console.access import requires
 from opsportal.console.converters import quote_key, unquote_key
 from opsportal.console.text import excerpt
 from opsportal.operations.changes import Raw
-from opsportal.operations.forms import ReasonedForm
-from opsportal.operations.item_actions import ItemAction, ItemPages
-from opsportal.operations.pages import Button
+from opsportal.operations.forms import ActionForm, ReasonedForm
+from opsportal.operations.item_actions import ItemAction
+from opsportal.operations.pages import ItemActions
 from opsportal.operations.tags import Action
-from tracking import actions, marking, queries
-from tracking.forms import STEP, WHOLE, RetryForm
+from tracking import actions
 from tracking.models import Workflow
+from tracking.statuses import unknown_status
 from tracking.steps import Step
 
-
-def _read(session_id: str) -> Raw | None:
-    found = queries.workflow(session_id)
-    return found.raw if found else None
-
-
-def _starts(raw: Raw | None) -> Mapping[str, Any]:
-    """What the form of a retry offers: every recorded step, the first failed one chosen."""
-    if raw is None:
-        return {}
-    workflow = Workflow.of(raw)
-    failed = actions.first_failed(workflow)
-    steps = [(_value(step.key), _label(step)) for step in workflow.steps if step.present]
-    return {"steps": steps, "start": _value(failed.key) if failed else WHOLE}
+WHOLE = "whole"
+# An attribute may have any name; a choice of the form has it behind this, in characters that a form carries.
+STEP = "step:"
 
 
-def _value(key: str) -> str:
-    return STEP + quote_key(key)
+class RetryForm(ActionForm):
+    """From where: every recorded step of the item, the first failed one chosen.
+
+    A choice that was made on an older state is refused, never reinterpreted.
+    """
+
+    start = forms.ChoiceField(
+        label="What runs again",
+        widget=forms.Select(attrs={"class": "form-select"}),
+        help_text="Orchestrators get the step as fromStep and may ignore it: one that does not know it runs the whole "
+        "workflow.",
+        error_messages={"invalid_choice": "This step is not recorded (any more). Choose one of the list."},
+    )
+    field_order = ("start", "reason")
+
+    def __init__(self, *args: Any, raw: Raw | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, raw=raw, **kwargs)
+        field = self.fields["start"]
+        assert isinstance(field, forms.ChoiceField)
+        workflow = Workflow.of(raw or {})
+        steps = [(_value(step), _label(step)) for step in workflow.steps if step.present]
+        failed = actions.first_failed(workflow)
+        field.choices = [(WHOLE, "From the start: the whole workflow"), *steps]
+        field.initial = _value(failed) if failed else WHOLE
+
+    def data_of_intent(self) -> dict[str, Any]:
+        start: str = self.cleaned_data["start"]
+        return {"from_step": unquote_key(start.removeprefix(STEP)) if start != WHOLE else ""}
+
+
+def _value(step: Step) -> str:
+    return STEP + quote_key(step.key)
 
 
 def _label(step: Step) -> str:
     return f"From {excerpt(step.label, 80)} on ({excerpt(step.status_text, 30)})"
-
-
-def _chosen(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    start = str(data["start"])
-    return {"from_step": unquote_key(start.removeprefix(STEP)) if start != WHOLE else ""}
 
 
 def _effect(verb: str, sentence: str) -> Callable[[Raw | None], str]:
@@ -53,17 +66,19 @@ def _effect(verb: str, sentence: str) -> Callable[[Raw | None], str]:
     change holds where these are too many for it."""
 
     def effect(raw: Raw | None) -> str:
-        notes = marking.notes_before(raw, datetime.now(UTC)) if raw is not None else {}
-        unknown = marking.unknown_status(raw) if verb != "retry" else ""
-        return f"{unknown} {sentence} {notes.get(verb, '')}".strip()
+        if raw is None:
+            return sentence
+        unknown = unknown_status(raw) if verb != "retry" else ""
+        note = actions.notes_before(raw, datetime.now(UTC)).get(verb, "")
+        return f"{unknown} {sentence} {note}".strip()
 
     return effect
 
 
-PAGES = ItemPages("tracking", _read, actions.GONE)
 RETRY = ItemAction(
     Action.WORKFLOW_RETRY,
     "tracking.retry_workflows",
+    actions.retry,
     label="Retry",
     icon="refresh",
     title="Retry the workflow",
@@ -73,16 +88,15 @@ RETRY = ItemAction(
         "orchestrators. What those steps had recorded is cleared. Earlier steps stay as they are, and the totals become "
         "those of the steps that stay.",
     ),
-    done="Retry requested.",
-    run=actions.retry,
-    may=actions.may_retry,
-    more=_chosen,
+    summary="Retry a workflow",
+    scope="workflows:act",
     form_class=RetryForm,
-    options=_starts,
+    still_holds=actions.holds_retry,
 )
 CANCEL = ItemAction(
     Action.WORKFLOW_CANCEL,
     "tracking.cancel_workflows",
+    actions.cancel,
     label="Cancel",
     icon="ban",
     title="Cancel the workflow",
@@ -91,13 +105,13 @@ CANCEL = ItemAction(
         "Sets its status to cancelled and the steps that have not ended to stopped. An orchestrator that is "
         "busy with it sees that at its next write, or may overwrite it: the page shows which.",
     ),
-    done="Cancel requested.",
-    run=actions.cancel,
-    may=actions.may_cancel,
+    summary="Cancel a workflow",
+    scope="workflows:act",
 )
 FAIL = ItemAction(
     Action.WORKFLOW_FAIL,
     "tracking.fail_workflows",
+    actions.fail,
     label="Mark failed",
     icon="circle-x",
     title="Mark the workflow failed",
@@ -106,15 +120,15 @@ FAIL = ItemAction(
         "Sets its status to failed, and its running steps to error with the reason. An orchestrator that is still "
         "alive may overwrite it: the page shows that.",
     ),
-    done="Mark failed requested.",
-    run=marking.fail,
-    may=marking.may_fail,
+    summary="Mark a workflow failed",
+    scope="workflow:fail",
     undone="undone",
     form_class=ReasonedForm,
 )
 COMPLETE = ItemAction(
     Action.WORKFLOW_COMPLETE,
     "tracking.complete_workflows",
+    actions.complete,
     label="Mark completed",
     icon="circle-check",
     title="Mark the workflow completed",
@@ -123,60 +137,28 @@ COMPLETE = ItemAction(
         "Sets its status to completed and leaves steps and totals as they are; the page says who marked it. An "
         "orchestrator that is still alive may overwrite it: the page shows that.",
     ),
-    done="Mark completed requested.",
-    run=marking.complete,
-    may=marking.may_complete,
+    summary="Mark a workflow completed",
+    scope="workflow:complete",
     undone="undone",
 )
 PURGE = ItemAction(
     Action.WORKFLOW_PURGE,
     "tracking.purge_workflows",
+    actions.purge,
     label="Purge",
     icon="trash",
     title="Purge the workflow",
     effect="Deletes it at once.",
-    done="Purged.",
-    run=actions.purge,
-    may=actions.may_purge,
     undone="brought back",
     typed=True,
     danger=True,
 )
-
-
-def buttons(request: HttpRequest, workflow: Workflow) -> list[Button]:
-    """What the item's page offers."""
-    return [
-        PAGES.button(request, workflow.id, workflow.raw, one)
-        for one in (RETRY, CANCEL, FAIL, COMPLETE, PURGE)
-    ]
-
-
-@requires(CANCEL.permission)
-def cancel(request: HttpRequest, session_id: str) -> HttpResponseBase:
-    """Ask for, and carry out, a cancel."""
-    return PAGES.page(request, session_id, CANCEL)
-
-
-@requires(FAIL.permission)
-def fail(request: HttpRequest, session_id: str) -> HttpResponseBase:
-    """Ask for, and carry out, marking it failed."""
-    return PAGES.page(request, session_id, FAIL)
-
-
-@requires(COMPLETE.permission)
-def complete(request: HttpRequest, session_id: str) -> HttpResponseBase:
-    """Ask for, and carry out, marking it completed."""
-    return PAGES.page(request, session_id, COMPLETE)
-
-
-@requires(RETRY.permission)
-def retry(request: HttpRequest, session_id: str) -> HttpResponseBase:
-    """Ask for, and carry out, a retry: of the whole, or from any recorded step on."""
-    return PAGES.page(request, session_id, RETRY)
-
-
-@requires(PURGE.permission)
-def purge(request: HttpRequest, session_id: str) -> HttpResponseBase:
-    """Ask for, and carry out, a purge."""
-    return PAGES.page(request, session_id, PURGE)
+ACTIONS = ItemActions(
+    namespace="tracking",
+    model=Workflow,
+    parameter="session_id",
+    gone=actions.GONE,
+    stamps=("lastUpdated",),
+    statuses=("overallStatus",),
+    actions=(RETRY, CANCEL, FAIL, COMPLETE, PURGE),
+)

@@ -1,116 +1,65 @@
-"""What operators do to a workflow. Each is one transaction with its audit entry (`operations.transactions`).
+"""What operators do to a workflow: the plan of each action, which is written in one transaction with its audit entry
+(`operations.transactions`). `action_views` declares them.
 
-`may_*` say why an action is not to be had, "" when it is: pages ask them to draw a button, and the action
-itself asks again on the item as it is in the transaction.
+A mark as failed or completed is for a workflow whose orchestrator is gone; one that is alive may overwrite it.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
 
 from django.conf import settings
 
+from opsportal.aws import send_message
 from opsportal.console.clock import iso
 from opsportal.console.text import excerpt
 from opsportal.dynamo.attributes import Typed, read_number, read_text, read_time
+from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries, images
 from opsportal.operations.changes import NULL, Change, Raw, number, text
-from opsportal.operations.entries import Actor, Entry, Target
+from opsportal.operations.entries import Entry, Intent, Target
 from opsportal.operations.outbox import Message
-from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Missing, Plan, Refused, act
+from opsportal.operations.outcomes import Conflict, Refused, existing
+from opsportal.operations.transactions import Plan
 from tracking.findings import is_stuck
 from tracking.models import Workflow
-from tracking.statuses import ended_badly
-from tracking.step_changes import StepShare, hold, renewing, stopping
+from tracking.statuses import ended_badly, is_terminal, said, status_of
+from tracking.step_changes import StepShare, failing, hold, renewing, stopping
 from tracking.steps import Step
 
 GONE = "There is no workflow with this id any more."
-# The life that a retry gives a workflow again; seed 000's.
+# The life that a retry gives a workflow again; seed 000's (docs/data.md).
 LIFE = timedelta(days=90)
 # What ends by hand leave in the item, and a retry clears.
 ENDS = ("cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt", "completedBy", "error")
 TOKENS = ("inputTokens", "outputTokens", "totalTokens")
+# Names of steps in a sentence.
+MAX_NAMED = 50
 
 
 def target(session_id: str) -> Target:
     return Target("workflows", session_id)
 
 
-def status_of(raw: Raw) -> str:
-    """The status in lower case: spellings are one to a person."""
-    return str(read_text(raw.get("overallStatus")) or "").strip().lower()
+def _change(raw: Raw) -> Change:
+    return Change(raw).guard("overallStatus", "lastUpdated")
 
 
-def said(raw: Raw) -> str:
-    """The status as it is written."""
-    return excerpt(str(read_text(raw.get("overallStatus")) or "").strip(), 60) or "without a status"
+# --- Cancel -----------------------------------------------------------------------------------------------
 
 
-def may_cancel(raw: Raw) -> str:
-    workflow = Workflow.of(raw)
-    return f"It is {said(raw)}: there is nothing to cancel." if workflow.is_terminal else ""
+def cancel(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `cancelled`, and the steps that have not ended `stopped`."""
+    raw = existing(raw, GONE)
+    if is_terminal(status_of(raw)):
+        raise Conflict(f"It is {said(raw)}: there is nothing to cancel.")
+    change, share = _cancelling(raw, intent.actor.name, now)
+    watch = {"overallStatus": text("cancelled"), "lastUpdated": text(iso(now))}
+    return Plan(change=change, watch=watch, note=share.sentence)
 
 
-def may_retry(raw: Raw, now: datetime | None = None) -> str:
-    workflow = Workflow.of(raw)
-    went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
-    if not went_wrong and not is_stuck(workflow, now or datetime.now(UTC)):
-        return (
-            f"It is {said(raw)}; only what failed, was cancelled, has a failed step or is stuck "
-            "can be retried."
-        )
-    if not settings.WORKFLOW_COMMANDS_QUEUE_URL:
-        return "The setting WORKFLOW_COMMANDS_QUEUE_URL is missing: no orchestrator would hear of it."
-    return ""
-
-
-def may_purge(raw: Raw) -> str:
-    workflow = Workflow.of(raw)
-    if workflow.is_terminal or workflow.is_expired:
-        return ""
-    return f"It is {said(raw)}; only what is finished or expired can be purged."
-
-
-def first_failed(workflow: Workflow) -> Step | None:
-    """The first failed step, from which a retry can start."""
-    return next((step for step in workflow.steps if step.failed), None)
-
-
-def step_named(workflow: Workflow, key: str) -> Step | None:
-    """The recorded step of that attribute."""
-    return next((step for step in workflow.steps if step.present and step.key == key), None)
-
-
-class NoSuchStep(Refused):
-    """The item records no such step. `steps`: those that it does, by attribute."""
-
-    status = 422
-
-    def __init__(self, key: str, workflow: Workflow) -> None:
-        self.steps = [step.key for step in workflow.steps if step.present]
-        listed = ", ".join(excerpt(name, 60) for name in self.steps[:MAX_NAMED])
-        more = f" and {len(self.steps) - MAX_NAMED} more" if len(self.steps) > MAX_NAMED else ""
-        steps = f"Its steps are: {listed}{more}." if self.steps else "It has no recorded step."
-        super().__init__(f"It has no recorded step {excerpt(key, 60)!r}. {steps}", workflow.raw)
-
-
-def cancel(session_id: str, *, by: Actor, reason: str, action_id: str) -> Done:
-    """Set `cancelled`, and the steps that have not ended `stopped`. Raises Conflict, Missing, OtherIntent,
-    Unknown, `DynamoError`."""
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        raw = _there(raw)
-        _only_if(may_cancel(raw))
-        change, share = cancelling(raw, by.name, now)
-        watch = {"overallStatus": text("cancelled"), "lastUpdated": text(iso(now))}
-        return Plan(change=change, watch=watch, note=share.sentence)
-
-    return act(Action.WORKFLOW_CANCEL, target(session_id), decide, by=by, reason=reason, action_id=action_id)
-
-
-def cancelling(raw: Raw, by: str, now: datetime) -> tuple[Change, StepShare]:
+def _cancelling(raw: Raw, by: str, now: datetime) -> tuple[Change, StepShare]:
     """What a cancel writes, and how many of the steps it can stop."""
     moment = text(iso(now))
     change = _change(raw).set("overallStatus", text("cancelled")).set("lastUpdated", moment)
@@ -118,48 +67,69 @@ def cancelling(raw: Raw, by: str, now: datetime) -> tuple[Change, StepShare]:
     return change, hold(change, stopping(Workflow.of(raw)))
 
 
-# Names of steps in a sentence.
-MAX_NAMED = 50
+# --- Retry ------------------------------------------------------------------------------------------------
 
 
-def retry(
-    session_id: str, *, by: Actor, reason: str, action_id: str, from_step: str = "", from_failed: bool = False
-) -> Done:
-    """Set `initializing` with fresh steps, and send the command to the orchestrators: all of them, those from the
-    step `from_step` (its attribute) on, or from the first failed one on. Totals become those of the steps that stay.
-    Raises as `cancel`, and NoSuchStep.
+def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `initializing` with fresh steps, and send the command to the orchestrators. Totals become those of the steps
+    that stay, and it gets a new life of `LIFE`, so that it does not expire while it runs.
 
-    It gets a new life of `LIFE`, so that it does not expire while it runs.
+    `intent.data`: `from_step` (an attribute: from that step on) or `from_failed` (from the first failed one on); the
+    whole without either. Raises NoSuchStep too.
     """
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        raw = _there(raw)
-        _only_if(may_retry(raw, now))
-        first = _start_of(Workflow.of(raw), from_step, from_failed)
-        change, share = retrying(raw, first, now)
-        retries = number(retry_count(raw) + 1)
-        note = f"{note_of_start(first.key)} {share.sentence}" if first else share.sentence
-        return Plan(
-            change=change,
-            watch={
-                "overallStatus": text("initializing"),
-                "lastUpdated": text(iso(now)),
-                "retryCount": retries,
-            },
-            messages=(Message("workflows.command", command(raw, session_id, first), action_id, now),),
-            note=note.strip(),
+    raw = existing(raw, GONE)
+    workflow = Workflow.of(raw)
+    went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
+    if not went_wrong and not is_stuck(workflow, now):
+        raise Conflict(
+            f"It is {said(raw)}; only what failed, was cancelled, has a failed step or is stuck can be retried."
         )
+    if not settings.WORKFLOW_COMMANDS_QUEUE_URL:
+        raise Conflict(
+            "The setting WORKFLOW_COMMANDS_QUEUE_URL is missing: no orchestrator would get the command."
+        )
+    first = _start_of(workflow, intent)
+    change, share = _retrying(raw, first, now)
+    body = command(raw, intent.target.id, first)
+    return Plan(
+        change=change,
+        watch={
+            "overallStatus": text("initializing"),
+            "lastUpdated": text(iso(now)),
+            "retryCount": number(retry_count(raw) + 1),
+        },
+        messages=(Message("workflows.command", body, intent.action_id, now),),
+        note=f"{note_of_start(first.key) if first else ''} {share.sentence}".strip(),
+    )
 
-    return act(Action.WORKFLOW_RETRY, target(session_id), decide, by=by, reason=reason, action_id=action_id)
+
+def first_failed(workflow: Workflow) -> Step | None:
+    """The first failed step, from which a retry can start."""
+    return next((step for step in workflow.steps if step.failed), None)
 
 
-def _start_of(workflow: Workflow, from_step: str, from_failed: bool) -> Step | None:
+class NoSuchStep(Refused):
+    """The item records no such step; `more` has those that it does."""
+
+    status = 422
+    field = "from_step"
+
+    def __init__(self, key: str, workflow: Workflow) -> None:
+        steps = [step.key for step in workflow.steps if step.present]
+        self.more = {"steps": steps}
+        listed = ", ".join(excerpt(name, 60) for name in steps[:MAX_NAMED])
+        others = f" and {len(steps) - MAX_NAMED} more" if len(steps) > MAX_NAMED else ""
+        known = f"Its steps are: {listed}{others}." if steps else "It has no recorded step."
+        super().__init__(f"It has no recorded step {excerpt(key, 60)!r}. {known}", workflow.raw)
+
+
+def _start_of(workflow: Workflow, intent: Intent) -> Step | None:
     """None: the whole. Raises NoSuchStep, Conflict."""
-    if from_step:
-        if step := step_named(workflow, from_step):
+    if key := intent.data.get("from_step"):
+        if step := next((one for one in workflow.steps if one.present and one.key == key), None):
             return step
-        raise NoSuchStep(from_step, workflow)
-    if from_failed:
+        raise NoSuchStep(key, workflow)
+    if intent.data.get("from_failed"):
         if step := first_failed(workflow):
             return step
         raise Conflict("No step has failed; only the whole workflow can be retried.")
@@ -181,7 +151,7 @@ def started_from(entry: Entry, from_step: str, from_failed: bool) -> bool:
     return entry.note.startswith(f"{_FROM} ") == from_failed
 
 
-def retrying(raw: Raw, first: Step | None, now: datetime) -> tuple[Change, StepShare]:
+def _retrying(raw: Raw, first: Step | None, now: datetime) -> tuple[Change, StepShare]:
     """What a retry writes, and how many of the steps it can renew."""
     workflow = Workflow.of(raw)
     change = _change(raw).set("overallStatus", text("initializing")).set("lastUpdated", text(iso(now)))
@@ -226,39 +196,16 @@ def command(raw: Raw, session_id: str, first: Step | None) -> dict[str, Any]:
     return {"action": "retry", "sessionId": session_id, **about, "fromStep": first.key if first else None}
 
 
-def purge(session_id: str, *, by: Actor, reason: str, action_id: str, without_image: bool = False) -> Done:
-    """Delete the workflow. Raises as `cancel`."""
-
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        _only_if(may_purge(_there(raw)))
-        return Plan(
-            delete=True,
-            image=True,
-            without_image=without_image,
-            first_guards=("overallStatus", "lastUpdated"),
-        )
-
-    return act(Action.WORKFLOW_PURGE, target(session_id), decide, by=by, reason=reason, action_id=action_id)
+def send_command(message: Message, table: Binding) -> None:
+    """Put a command into the queue that the orchestrators read."""
+    send_message(settings.WORKFLOW_COMMANDS_QUEUE_URL, {**message.body, "action_id": message.action_id})
 
 
-def note_of_undo(purge_id: str, session_id: str) -> str:
-    """What an undo can't bring back for long: a workflow whose life was over."""
-    packed = entries.read_image(purge_id, target(session_id).table)
-    if packed and Workflow.of(images.unpack(packed)).is_expired:
-        return "Its life is over, so DynamoDB deletes it again within days unless it is retried."
-    return ""
-
-
-def keeps(entry: Entry, raw: Raw) -> bool:
-    """Whether a later write of a worker keeps or advances what the entry wrote (see `observation`)."""
-    if entry.undo_of:
-        return True  # whatever follows goes on from what came back
-    if "retryCount" in entry.watch:
-        # An orchestrator that put back its old copy has forgotten that retry; one that takes it up may begin with an
-        # item of its own, which knows of no retry either.
-        wanted = read_number(entry.watch["retryCount"])
-        return not isinstance(wanted, Decimal) or retry_count(raw) >= wanted or began_after(entry, raw)
-    return status_of(raw) == str(read_text(entry.watch.get("overallStatus")) or "")
+def holds_retry(entry: Entry, raw: Raw) -> bool:
+    """Whether a worker has not forgotten the retry. An orchestrator that put back its old copy has; one that takes it
+    up may begin with an item of its own, which knows of no retry either."""
+    wanted = read_number(entry.watch.get("retryCount"))
+    return not isinstance(wanted, Decimal) or retry_count(raw) >= wanted or began_after(entry, raw)
 
 
 def began_after(entry: Entry, raw: Raw) -> bool:
@@ -288,16 +235,70 @@ def retry_count(raw: Raw) -> int:
     return int(value) if isinstance(value, Decimal) and 0 <= value < 10**6 else 0
 
 
-def _there(raw: Raw | None) -> Raw:
-    if raw is None:
-        raise Missing(GONE)
-    return raw
+# --- Marks ------------------------------------------------------------------------------------------------
 
 
-def _only_if(reason: str) -> None:
-    if reason:
-        raise Conflict(reason)
+def fail(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `failed`, and the steps that run `error` with the reason, which is where the table's readers look for it."""
+    change = _markable(raw, "failed")
+    share = hold(change, failing(Workflow.of(change.raw), intent.reason, text(iso(now))))
+    if not share.wanted:
+        change.set("error", text(intent.reason))
+    return _marked(change, "failed", now, intent, note=share.sentence)
 
 
-def _change(raw: Raw) -> Change:
-    return Change(raw).guard("overallStatus", "lastUpdated")
+def complete(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `completed`; steps and totals stay as they are."""
+    return _marked(_markable(raw, "completed"), "completed", now, intent)
+
+
+def _markable(raw: Raw | None, status: str) -> Change:
+    raw = existing(raw, GONE)
+    if is_terminal(status_of(raw)):
+        raise Conflict(f"It is {said(raw)}; only what is not finished can be marked {status}.")
+    return _change(raw)
+
+
+def _marked(change: Change, status: str, now: datetime, intent: Intent, note: str = "") -> Plan:
+    moment = text(iso(now))
+    change.set("overallStatus", text(status)).set("lastUpdated", moment)
+    change.set(f"{status}At", moment).set(f"{status}By", text(intent.actor.name))
+    watch = {"overallStatus": text(status), "lastUpdated": moment}
+    return Plan(change=change, watch=watch, image=True, note=note)
+
+
+def renewed(raw: Raw, now: datetime) -> Raw:
+    """The stamp that an undo renews."""
+    return {"lastUpdated": text(iso(now))}
+
+
+def notes_before(raw: Raw, now: datetime) -> dict[str, str]:
+    """What a person or a program must know before an action, by its verb: how many steps one change holds, where that
+    is not all. Of a mark with a long reason it holds fewer."""
+    shares = {
+        "cancel": _cancelling(raw, "", now)[1],
+        "fail": hold(_change(raw), failing(Workflow.of(raw), "", text(iso(now)))),
+        "retry": _retrying(raw, None, now)[1],
+    }
+    notes = {verb: share.sentence for verb, share in shares.items() if share.left}
+    return notes | ({"retry": f"From the start, {notes['retry']}"} if "retry" in notes else {})
+
+
+# --- Purge ------------------------------------------------------------------------------------------------
+
+
+def purge(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Delete the workflow."""
+    raw = existing(raw, GONE)
+    workflow = Workflow.of(raw)
+    if not workflow.is_terminal and not workflow.is_expired:
+        raise Conflict(f"It is {said(raw)}; only what is finished or expired can be purged.")
+    return Plan(delete=True, image=True, first_guards=("overallStatus", "lastUpdated"))
+
+
+def note_of_undo(purge_id: str, session_id: str) -> str:
+    """What an undo can't bring back for long: a workflow whose life was over."""
+    packed = entries.read_image(purge_id, target(session_id).table)
+    if packed and Workflow.of(images.unpack(packed)).is_expired:
+        return "It has expired: DynamoDB deletes it again within days unless it is retried."
+    return ""

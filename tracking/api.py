@@ -1,10 +1,10 @@
-"""The API of workflows: lists, items and actions as the pages have them."""
+"""The API of workflows: list, read, and what `action_views.ACTIONS` lets programs do."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Body, Query, Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from opsportal.api import effects
@@ -18,14 +18,14 @@ from opsportal.api.answers import (
     time_text,
     words,
 )
-from opsportal.api.effects import NO_REASON, EffectOut, ReasonIn
+from opsportal.api.effects import ReasonIn
 from opsportal.api.lists import FilterText, RangedQuery, page_document
-from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
-from opsportal.console.converters import quote_key
-from opsportal.operations.entries import Actor
-from opsportal.operations.outcomes import Done
-from tracking import actions, marking, queries
+from opsportal.operations.entries import Entry
+from opsportal.operations.tags import Action
+from tracking import actions, queries
+from tracking.action_views import ACTIONS
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.steps import Step
@@ -110,19 +110,18 @@ class RetryIn(ReasonIn):
             raise ValueError("Send from_step or from_failed, not both.")
         return self
 
+    def is_of(self, entry: Entry) -> bool:
+        return actions.started_from(entry, self.from_step, self.from_failed)
 
-WHOLE = RetryIn()
+
+LINKS = effects.item_links(ACTIONS, "$response.body#/items/0/id", "get_workflow", "workflow_status")
 STATE = effects.current_of("overallStatus", "lastUpdated", "retryCount", "cancelledAt", "cancelledBy")
-ITEM_LINKS = {
-    name: {"operationId": name, "parameters": {"session_id": "$response.body#/items/0/id"}}
-    for name in ("get_workflow", "cancel_workflow", "retry_workflow", "workflow_status")
-}
 
 
 @router.get(
     "/workflows",
     response=WorkflowPageOut,
-    openapi_extra={"responses": {200: {"links": ITEM_LINKS}}},
+    openapi_extra={"responses": {200: {"links": LINKS}}},
     summary="Workflows, newest first",
 )
 @requires("tracking.view_workflows")
@@ -143,58 +142,11 @@ def get_workflow(request: HttpRequest, session_id: str) -> HttpResponse:
     workflow = queries.workflow(session_id)
     if workflow is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
-    notes = marking.notes_before(workflow.raw, datetime.now(UTC))
+    notes = actions.notes_before(workflow.raw, datetime.now(UTC))
     return answer({**_row(workflow), "attributes": attributes(workflow.raw), "action_notes": notes})
 
 
-@router.post(
-    "/workflows/{key:session_id}/cancel",
-    response=EffectOut,
-    openapi_extra=effects.EXTRA,
-    summary="Cancel a workflow",
-)
-@requires("tracking.cancel_workflows")
-def cancel_workflow(request: HttpRequest, session_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    return effects.answered(
-        request,
-        lambda by, action_id: actions.cancel(session_id, by=by, reason=body.reason, action_id=action_id),
-        kind="workflows",
-        url=url_of(session_id),
-        reason=body.reason,
-        state=STATE,
-    )
-
-
-@router.post(
-    "/workflows/{key:session_id}/retry",
-    response=EffectOut,
-    openapi_extra=effects.EXTRA,
-    summary="Retry a workflow",
-)
-@requires("tracking.retry_workflows")
-def retry_workflow(request: HttpRequest, session_id: str, body: Body[RetryIn] = WHOLE) -> HttpResponse:
-    start: dict[str, Any] = {"from_step": body.from_step, "from_failed": body.from_failed}
-
-    def run(by: Actor, action_id: str) -> Done:
-        try:
-            return actions.retry(session_id, by=by, reason=body.reason, action_id=action_id, **start)
-        except actions.NoSuchStep as refused:
-            wrong = Wrong("body", ("from_step",), refused.sentence)
-            raise Invalid([wrong], more={"steps": refused.steps}) from None
-
-    return effects.answered(
-        request,
-        run,
-        kind="workflows",
-        url=url_of(session_id),
-        reason=body.reason,
-        state=STATE,
-        same=lambda entry: actions.started_from(entry, **start),
-    )
-
-
-def url_of(session_id: str) -> str:
-    return f"/api/workflows/{quote_key(session_id)}"
+effects.item_operations(router, ACTIONS, state=STATE, bodies={Action.WORKFLOW_RETRY: RetryIn})
 
 
 def _row(workflow: Workflow) -> dict[str, Any]:
@@ -202,7 +154,7 @@ def _row(workflow: Workflow) -> dict[str, Any]:
     first = workflow.first_error
     return {
         "id": workflow.id,
-        "url": url_of(workflow.id),
+        "url": effects.url_of(ACTIONS, workflow.id),
         "status": words(workflow.overall_status),
         "source_type": words(workflow.source_type),
         "document_id": words(workflow.document_id),

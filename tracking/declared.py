@@ -1,6 +1,6 @@
 """A step's figures beside what an agent declares of itself, one row each.
 
-Whoever shows this passes the declared numbers in the address, since apps know one another by URL alone.
+The page that shows this passes the declared numbers in the address, since apps know one another by URL alone.
 """
 
 from collections.abc import Mapping

@@ -1,18 +1,17 @@
-"""What is wrong or contradictory with a workflow, in sentences (DATA.md, "What deployed writers do")."""
+"""What is wrong or contradictory with a workflow, in sentences (docs/data.md#what-deployed-writers-do)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from opsportal.console.clock import absolute
-from opsportal.console.findings import Finding, spoken_minutes
+from opsportal.console.findings import Finding, malformed, marked, spoken_minutes
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
 from opsportal.dynamo.attributes import Malformed
 from tracking.models import Workflow
+from tracking.statuses import lower
 from tracking.step_changes import is_open
 from tracking.steps import Step
 
@@ -35,7 +34,7 @@ def _short(value: object) -> str:
 
 
 def _status(workflow: Workflow) -> str:
-    return str(workflow.overall_status or "").strip().lower()
+    return lower(workflow.overall_status)
 
 
 # Steps that a sentence names; of more it gives the number.
@@ -99,10 +98,9 @@ def _marked(workflow: Workflow) -> list[Finding]:
     by, at = marks.get(status, (None, None))
     if not isinstance(by, str):
         return []
-    when = f" ({absolute(at, ZoneInfo('UTC'))})" if isinstance(at, datetime) else ""
     error = workflow.own_error if status == "failed" else None
     why = f": {_short(error)}" if isinstance(error, str) else ""
-    return [Finding("marked", ATTENTION, f"Marked {status} by {_short(by)}{why}{when}.")]
+    return [marked(f"Marked {status} by {_short(by)}{why}", at)]
 
 
 def is_stuck(workflow: Workflow, now: datetime) -> bool:
@@ -162,6 +160,5 @@ def _oddities(workflow: Workflow) -> list[Finding]:
             if isinstance(value, Malformed)
         ]
     if names:
-        listed = ", ".join(_short(name) for name in names)
-        found.append(Finding("malformed", ATTENTION, f"Could not be read as documented: {listed}."))
+        found.append(malformed(names))
     return found

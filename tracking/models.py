@@ -10,7 +10,7 @@ from django.db import models
 
 from opsportal.dynamo.attributes import Malformed, MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
 from opsportal.dynamo.models import DynamoModel
-from tracking.statuses import STATUSES, lower, open_statuses, terminal_statuses
+from tracking.statuses import STATUSES, is_open, is_terminal, lower
 from tracking.steps import STEP_STATUSES, Step, Tokens, read_error, read_tokens, steps_of
 
 
@@ -28,9 +28,6 @@ class Workflow(DynamoModel):
     logical: ClassVar[str] = "workflows"
     documented: ClassVar[Mapping[str, Collection[str]]] = {"overallStatus": STATUSES}
     inert: ClassVar[Mapping[str, str]] = {"overallStatus": "completed"}
-
-    class Meta:
-        table_name = "set by bind"
 
     session_id = TextAttribute(hash_key=True, attr_name="sessionId")
     correlation_id = TextAttribute(attr_name="correlationId")
@@ -82,13 +79,13 @@ class Workflow(DynamoModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Compared without case; a status that nobody names is not terminal (it may go on)."""
-        return lower(self.overall_status) in terminal_statuses()
+        """Compared without case; an unknown status is not terminal (it may go on)."""
+        return is_terminal(self.overall_status)
 
     @property
     def is_open(self) -> bool:
-        """Whether it should move on. Of a status that nobody names that is not known."""
-        return lower(self.overall_status) in open_statuses()
+        """Whether it should move on. Of an unknown status that is not known."""
+        return is_open(self.overall_status)
 
     @property
     def ended_by_hand_at(self) -> datetime | Malformed | None:
@@ -126,7 +123,7 @@ class Workflow(DynamoModel):
 
     @property
     def step_tokens(self) -> Decimal:
-        """The sum of the steps' recorded total tokens (DATA.md, point 3)."""
+        """The sum of the steps' recorded total tokens (docs/data.md, point 3)."""
         return sum((s.tokens.total for s in self.steps if isinstance(s.tokens.total, Decimal)), Decimal(0))
 
     @property

@@ -1,6 +1,5 @@
 """Reads of the workflow table: lists, single items and counts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,17 +9,19 @@ from django.conf import settings
 from opsportal.console.tones import FAILED, tone_of
 from opsportal.console.trends import between
 from opsportal.dynamo import samples
+from opsportal.dynamo import statuses as found_statuses
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
-from opsportal.dynamo.lists import List, any_status, of_status
+from opsportal.dynamo.lists import List, Wanted, any_status, of_status
 from opsportal.dynamo.lookup import Found, find
 from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Page, Raw, Sampling
-from opsportal.dynamo.partitions import Partitions, Recent, partitions
+from opsportal.dynamo.partitions import Partitions, Recent
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.statuses import spelled
 from opsportal.dynamo.tables import Index
 from tracking.models import Workflow
-from tracking.statuses import listed_statuses, lower, open_statuses
+from tracking.statuses import is_open, listed_statuses
 from tracking.steps import summary
 from tracking.tables import WORKFLOWS
 
@@ -61,37 +62,17 @@ def lasted(item: Raw) -> Decimal | None:
     return between(began, read_time(item.get("lastUpdated")))
 
 
-def is_open(status: str) -> bool:
-    """Whether it should move on."""
-    return lower(status) in open_statuses()
-
-
 SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")
 
 
 def statuses() -> Partitions:
     """The documented, the configured and the seen statuses; without the index those that the sample knows."""
-    known = listed_statuses()
-    at = found()
-    if at.index is None:
-        seen = tuple(dict.fromkeys((*known, *samples.of(SAMPLED).statuses)))
-        return Partitions(seen, complete=False, reason=at.why)
-    return partitions(Workflow.binding(), at.index, known)
+    return found_statuses.statuses(SAMPLED, listed_statuses())
 
 
 def all_statuses() -> Partitions:
     """Also those that only items outside the index have."""
-    found, outside = statuses(), samples.of(SAMPLED).statuses
-    return replace(
-        found,
-        values=tuple(dict.fromkeys((*found.values, *outside))),
-        seen=tuple(dict.fromkeys((*found.seen, *outside))),
-    )
-
-
-def spelled(status: str, among: Sequence[str]) -> list[str]:
-    """The spellings of `status` among the partitions: `PENDING` is pending to a person."""
-    return [value for value in among if value.lower() == status.lower()] or [status]
+    return found_statuses.all_statuses(SAMPLED, listed_statuses())
 
 
 @dataclass(frozen=True)
@@ -112,15 +93,22 @@ class WorkflowFilter:
         return tuple(clauses)
 
 
+def listing(wanted: WorkflowFilter, status: Wanted | None = None) -> tuple[List, Partitions]:
+    """What serves the filter, newest first, and the partitions that it reads. `status`: which statuses, in place of
+    the filter's own."""
+    seen = statuses()
+    chosen = [one for one in seen.values if status is None or status(one)]
+    if wanted.status:
+        chosen, status = spelled(wanted.status, seen.values), of_status([wanted.status])
+    return List(SAMPLED, found(), chosen, status or any_status, wanted.clauses(), wanted.span), seen
+
+
 def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
     """Newest first, see `opsportal.dynamo.lists`. Raises `DynamoError`.
 
     Whole items: a step can be any attribute, so none can be left out.
     """
-    seen = statuses()
-    chosen = spelled(wanted.status, seen.values) if wanted.status else seen.values
-    status = of_status([wanted.status]) if wanted.status else any_status
-    listed = List(SAMPLED, found(), chosen, status, wanted.clauses(), wanted.span)
+    listed, seen = listing(wanted)
     page = listed.page(purpose=purpose, cursor=cursor, anchor=anchor)
     if seen.reason and listed.found.index:
         page.notes.append(seen.reason)
@@ -128,7 +116,7 @@ def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str 
 
 
 def outside_index(*, purpose: str, cursor: str = "") -> Page:
-    """Items that the index can't hold, for want of a text in overallStatus or createdAt, as far as they are known."""
+    """Items that the index can't hold, because overallStatus or createdAt is no text, as far as they are known."""
     return List(SAMPLED, found(), ()).outside(purpose=purpose, cursor=cursor)
 
 
@@ -163,14 +151,13 @@ def stuck(now: datetime | None = None) -> list[Workflow]:
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
-    open_ones = [status for status in statuses().values if is_open(status)]
-    listed = List(SAMPLED, found(), open_ones, is_open, span=span)
+    listed, _ = listing(WorkflowFilter(span=span), is_open)
     workflows = [Workflow.of(raw) for raw in listed.known(purpose="stuck").items]
     return [one for one in workflows if one.updated_at and one.updated_at < limit][:MOST_STUCK]
 
 
 def newest_failures(most: int = 5) -> list[Workflow]:
     """The newest workflows whose status says failed."""
-    failed = [status for status in statuses().values if tone_of(status) == FAILED]
-    listed = List(SAMPLED, found(), failed, lambda status: tone_of(status) == FAILED, limit=most)
-    return [Workflow.of(raw) for raw in listed.known(purpose="failures").items]
+    listed, _ = listing(WorkflowFilter(), lambda status: tone_of(status) == FAILED)
+    items = replace(listed, limit=most).known(purpose="failures").items
+    return [Workflow.of(raw) for raw in items]

@@ -51,7 +51,7 @@ def hold(change: Change, parts: list[Part]) -> StepShare:
 
 
 def is_open(step: Step) -> bool:
-    """Whether a step may still be worked on. One whose status is not known is, unless it has an end."""
+    """Whether work on a step may go on. So it may on one of unknown status, unless it has an end."""
     if not step.present or step.malformed is not None:
         return False
     if step.tone in (RUNNING, WAITING):
@@ -131,6 +131,6 @@ def _guard(workflow: Workflow, step: Step) -> tuple[str, ...]:
 
 
 def fresh(key: str) -> Typed:
-    """The map of a step that nobody has started, as `StatusWriter.initialize` makes it."""
+    """The map of a step that was not started, as `StatusWriter.initialize` makes it."""
     waiting = next((step.get("waiting") for step in settings.WORKFLOW_STEPS if step["key"] == key), "")
     return {"M": {"status": text("pending"), "activity": text(waiting or WAITING_TEXT)}}

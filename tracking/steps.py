@@ -1,7 +1,7 @@
 """The steps of a workflow: one map attribute per agent step, of which any may be missing or odd.
 
 The catalogue in settings.WORKFLOW_STEPS gives order, label and waiting text; a map attribute with a
-`status` that it does not list is a step as well (DATA.md, point 6).
+`status` that it does not list is a step as well (docs/data.md, point 6).
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from opsportal.dynamo.attributes import (
     read_time,
 )
 
-# Seed 000.
+# Seed 000 of docs/data.md.
 STEP_STATUSES = ("pending", "in-progress", "success", "error")
 # Attributes of the item that are not steps, though nothing keeps a writer from making one a map with a `status`.
 NOT_STEPS = frozenset(

@@ -1,4 +1,4 @@
-"""The workflow status table (seed 000), one item per session with one map per agent step."""
+"""The workflow status table (seed 000 of docs/data.md), one item per session with one map per agent step."""
 
 from opsportal.dynamo.tables import Index, TableSpec
 from opsportal.dynamo.workloads import Workload

@@ -86,7 +86,7 @@ def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
     starts = [step.began_at for step in steps if step.began_at]
     ends = [step.completed_at for step in steps if isinstance(step.completed_at, datetime)]
     if starts and workflow.cancelled_from_here and isinstance(workflow.cancelled_at, datetime):
-        ends.append(workflow.cancelled_at)  # until then its stopped steps worked
+        ends.append(workflow.cancelled_at)  # until then its stopped steps ran
     running = any(step.running for step in workflow.steps) and not workflow.is_terminal
     begin = min([*starts, *ends], default=None)
     end = max([*starts, *ends, *([now] if running and starts else [])], default=None)

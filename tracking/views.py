@@ -1,4 +1,4 @@
-"""Pages of workflows: the list, one item, and the panel on the overview."""
+"""Pages of workflows: the list, one item, the figures of one step, and the panel on the overview."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +12,15 @@ from opsportal.console import panels, trends
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.other_attributes import other_attributes
+from opsportal.console.percentiles import LEAST
+from opsportal.console.problems import wants_fragment
 from opsportal.console.windows import Window
-from opsportal.dynamo.attributes import Malformed, raw_text
-from opsportal.dynamo.documents import pretty
-from opsportal.operations import actors, feeds
-from opsportal.operations.watching import deletion, watch
-from tracking import action_views, actions, queries
+from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.errors import DynamoError
+from opsportal.operations.item_pages import ItemPage, gone
+from tracking import figures, queries
+from tracking.action_views import ACTIONS
+from tracking.declared import Declared, rows
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.shown import shown_of
@@ -45,20 +48,20 @@ def list_(request: HttpRequest) -> HttpResponse:
         )
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
     workflows = [Workflow.of(raw) for raw in page.items]
-    rows = [(workflow, findings(workflow)) for workflow in workflows]
+    found = [(workflow, findings(workflow)) for workflow in workflows]
     region = Region(
         id="live",
         seen=seen_token(
-            [(raw_text({"M": workflow.raw}), [f.kind for f in found]) for workflow, found in rows],
+            [(raw_text({"M": workflow.raw}), [one.kind for one in noticed]) for workflow, noticed in found],
             page.newer,
             page.notes,
         ),
         anchor=listing.anchor or _newest(workflows),
-        finished=bool(rows) and all(workflow.is_terminal for workflow in workflows),
+        finished=bool(found) and all(workflow.is_terminal for workflow in workflows),
     )
     context = {
         **listing.context(page, region),
-        "rows": rows,
+        "rows": found,
         "tabs": listing.status_tabs(queries.all_statuses()),
         "empty": listing.empty(page, "workflows", NOTHING_YET),
         "has_index": queries.status_index() is not None,
@@ -80,46 +83,50 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     """One workflow: summary, timeline, error; what was done to it; or its raw item (`tab`)."""
     workflow = queries.workflow(session_id)
     if workflow is None:
-        region = Region("live", seen="gone", finished=True)
-        gone = {"key": session_id, "deletion": deletion(actions.target(session_id), request.user)}
-        return respond(request, "tracking/item.html", gone, region, status=404)
-    tab = request.GET.get("tab", "")
-    tab = tab if tab in dict(TABS) else "steps"
+        return gone(request, ACTIONS, session_id, "tracking/item.html")
+    page = ItemPage(request, ACTIONS, session_id, workflow.raw, TABS, "lastUpdated")
     now = datetime.now(UTC)
     found = findings(workflow, now)
-    watched = watch(actions.target(session_id), workflow.raw, "lastUpdated", actions.keeps)
-    observed = watched.observation
-    region = Region(
-        "live",
-        seen=seen_token(
-            raw_text({"M": workflow.raw}), [finding.kind for finding in found], tab, watched.token
-        ),
-        # A change that an orchestrator may still overwrite is watched even on a finished workflow.
-        finished=workflow.is_terminal and not watched.unsettled,
-    )
     context: dict[str, Any] = {
-        "key": session_id,
         "workflow": workflow,
         "findings": found,
-        "watched": watched,
-        "again_url": reverse(f"tracking:{observed.entry.action.verb}", args=[session_id])
-        if observed and observed.entry.action.verb in ("cancel", "retry", "fail", "complete", "purge")
-        else "",
-        "buttons": action_views.buttons(request, workflow),
-        "tab": tab,
-        "tabs": [(label, "?" if key == "steps" else f"?tab={key}", key == tab, "") for key, label in TABS],
+        "buttons": ACTIONS.buttons(request, session_id, workflow.raw),
     }
-    if tab == "raw":
-        context["raw"] = pretty(workflow.raw)
-    elif tab == "audit":
-        context["entries"] = actors.named(feeds.of_target(actions.target(session_id)))
-    else:
-        context["others"] = other_attributes(workflow.raw, shown_of(workflow))
-        context["timeline"] = timeline(workflow, now)
-        context["malformed"] = {
-            name: value for name, value in workflow.problems.items() if isinstance(value, Malformed)
+    if page.tab == "steps":
+        context |= {
+            "others": other_attributes(workflow.raw, shown_of(workflow)),
+            "timeline": timeline(workflow, now),
+            "malformed": workflow.problems,
         }
-    return respond(request, "tracking/item.html", context, region)
+    seen = [[finding.kind for finding in found]]
+    return page.respond("tracking/item.html", context, seen=seen, finished=workflow.is_terminal)
+
+
+@requires("tracking.view_workflows")
+def step(request: HttpRequest, key: str) -> HttpResponse:
+    """Figures of a step beside those that the address says are declared (`tracking.declared`).
+
+    To htmx a table in trouble is a state of the panel, since it swaps no error."""
+    context: dict[str, Any] = {"key": key, "label": figures.label_of(key), "least": LEAST}
+    try:
+        sample = figures.sample()
+    except DynamoError as problem:
+        if not wants_fragment(request):
+            raise
+        return respond(
+            request,
+            "tracking/step.html",
+            {**context, "problem": problem},
+            Region("step-figures", seen=seen_token(problem.kind)),
+        )
+    found = sample.of(key)
+    context |= {
+        "sample": sample,
+        "figures": found,
+        "rows": rows(Declared.of({name: str(value) for name, value in request.GET.items()}), found),
+    }
+    region = Region("step-figures", seen=seen_token(sample.at.isoformat(), repr(found)))
+    return respond(request, "tracking/step.html", context, region)
 
 
 @requires("tracking.view_workflows")

@@ -12,7 +12,7 @@ from typing import Any
 
 Item = dict[str, Any]
 
-# Attribute, and the text it shows until it starts (seed 003).
+# Attribute, and the text it shows until it starts (seed 003 of docs/data.md).
 STEPS = (
     ("pdfAdapter", "Waiting for upload"),
     ("tradeExtraction", "Waiting for PDF processing"),

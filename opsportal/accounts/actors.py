@@ -1,6 +1,6 @@
 """Who acts, by an id that never goes to another: ``user:<pk>``, ``token:<pk>``, ``worker``, ``command``.
 
-A name can be changed, and used again by another. Whatever records who acted holds the id beside the name at that
+A name can be changed, and used again by another. Whatever records who acted holds the id and the name at that
 time; here is what the ids stand for now. Keys are never reused, see `sequences`.
 """
 

@@ -20,7 +20,7 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
 
 from opsportal.accounts.admin_lists import ShownOnly
-from opsportal.accounts.roles import GRANTS, ROLES, permissions_of, role_of
+from opsportal.accounts.roles import ROLES, permissions_of, role_of
 from opsportal.accounts.users import set_role
 from opsportal.console.access import local_path
 
@@ -176,7 +176,7 @@ class RoleAdmin(ShownOnly, GroupAdmin):
 
     @admin.display(description="permissions")
     def permission_count(self, group: Group) -> int:
-        return len(permissions_of(group.name)) if group.name in GRANTS else group.permissions.count()
+        return len(permissions_of(group.name)) if group.name in ROLES else group.permissions.count()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -17,7 +17,7 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["theme", "time_zone", "refresh_seconds"]
         help_texts = {
             "time_zone": "Times are shown in UTC and in this zone.",
-            "refresh_seconds": "How often lists and items bring themselves up to date.",
+            "refresh_seconds": "How often lists and items refresh.",
         }
 
     def __init__(self, data: Any = None, *, instance: Preferences) -> None:

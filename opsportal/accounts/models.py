@@ -12,16 +12,20 @@ from django.http import QueryDict
 from django.urls import reverse
 
 from opsportal.accounts.tokens import ApiToken
+from opsportal.descriptors import descriptors
 
 __all__ = ["ApiToken", "Preferences", "SavedView"]
 
-# Where a saved view of a page opens, by page key.
-PAGES = {
-    "workflows": "tracking:list",
-    "requests": "requests:list",
-    "agents": "registry:list",
-}
 MAX_QUERY = 2000
+
+
+def saved_pages() -> dict[str, str]:
+    """Where a saved view of a page opens: the names of the addresses, by the page's key."""
+    return {key: name for descriptor in descriptors() for key, name in descriptor.saved_views.items()}
+
+
+def page_choices() -> list[tuple[str, str]]:
+    return [(page, page.title()) for page in saved_pages()]
 
 
 @cache
@@ -75,7 +79,7 @@ class SavedView(models.Model):
     """A list's filters under a name: the query string of the page, without the position in it."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
-    page = models.SlugField(max_length=20, choices=[(page, page.title()) for page in PAGES])
+    page = models.SlugField(max_length=20, choices=page_choices)
     name = models.CharField(max_length=80)
     query = models.CharField(max_length=MAX_QUERY, blank=True)
     shared = models.BooleanField("visible to everyone", default=False)
@@ -93,7 +97,7 @@ class SavedView(models.Model):
         return f"{self.name} ({self.page})"
 
     def get_absolute_url(self) -> str:
-        url = reverse(PAGES[self.page])
+        url = reverse(saved_pages()[self.page])
         return f"{url}?{self.query}" if self.query else url
 
 

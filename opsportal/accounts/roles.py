@@ -1,9 +1,9 @@
 """The three roles and what each may do. A role is a Django group of the same name.
 
-This mapping is the truth: after every `migrate` the groups hold exactly these permissions. A new action
-adds its permission ("app_label.codename", declared on its app's permission model) with one line here.
+The apps' descriptors are the truth: after every `migrate` the groups hold exactly the permissions that `grants` says.
 """
 
+from functools import cache
 from typing import Any
 
 from django.apps import AppConfig
@@ -12,61 +12,29 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q
 
-VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
+from opsportal.descriptors import descriptors
 
-# Each role may do what it grants and what the roles above it grant.
-GRANTS: dict[str, tuple[str, ...]] = {
-    VIEWER: (
-        "tracking.view_workflows",
-        "requests_app.view_requests",
-        "registry.view_agents",
-        "operations.view_audit",
-    ),
-    OPERATOR: (
-        "requests_app.submit_requests",
-        "requests_app.cancel_requests",
-        "requests_app.retry_requests",
-        "requests_app.fail_requests",
-        "requests_app.purge_requests",
-        "tracking.cancel_workflows",
-        "tracking.retry_workflows",
-        "tracking.fail_workflows",
-        "tracking.purge_workflows",
-        "registry.register_agents",
-        "registry.edit_agents",
-        "registry.activate_agents",
-        "registry.purge_agents",
-        "registry.probe_agents",
-        "operations.view_images",
-        "alerts.view_alerts",
-        "alerts.acknowledge_alerts",
-        "tables.view_tables",
-    ),
-    ADMINISTRATOR: (
-        "requests_app.complete_requests",
-        "requests_app.purge_unfinished_requests",
-        "tracking.complete_workflows",
-        "auth.view_user",
-        "auth.add_user",
-        "auth.change_user",
-        "auth.delete_user",
-        "auth.view_group",
-        "mfa.view_authenticator",
-        "mfa.delete_authenticator",
-        "accounts.delete_savedview",
-        "accounts.manage_tokens",
-        "alerts.manage_alerts",
-    ),
-}
-ROLES = tuple(GRANTS)
+# Each role may do what it is granted and what the roles before it are granted.
+ROLES = VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
+
+
+@cache
+def grants() -> dict[str, tuple[str, ...]]:
+    """By role, the permissions that it is the least to have, as the apps' descriptors say."""
+    return {
+        role: tuple(
+            permission for descriptor in descriptors() for permission in descriptor.grants.get(role, ())
+        )
+        for role in ROLES
+    }
 
 
 def permissions_of(role: str) -> frozenset[str]:
     """Every permission of `role`, those of the lesser roles included. KeyError: no such role."""
-    lesser = ROLES[: ROLES.index(role) + 1] if role in GRANTS else ()
-    if not lesser:
+    if role not in ROLES:
         raise KeyError(role)
-    return frozenset(permission for name in lesser for permission in GRANTS[name])
+    lesser = ROLES[: ROLES.index(role) + 1]
+    return frozenset(permission for name in lesser for permission in grants()[name])
 
 
 def roles_with(permission: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Keys of accounts and tokens are never given out twice: the audit trail names people by them for a year.
 
-A database does not give a key out again by itself, as long as it is the same database. One that was made anew or
+A database does not give a key out again by itself, as long as it is the same database. One that was created again or
 restored from a backup begins where it was, and Django on SQLite forgets the highest key where a migration copies a
 table. So each `migrate` leads the sequences past the seconds since `EPOCH`: whatever number was reached before,
 by one account a second at most, it is behind.

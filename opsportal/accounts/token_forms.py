@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, transaction
 
 from opsportal.accounts import tokens
-from opsportal.accounts.scopes import SCOPES
+from opsportal.accounts.scopes import all_scopes
 from opsportal.accounts.tokens import SERVICE_ROLES, ApiToken
 
 MINE, SERVICE = "mine", "service"
@@ -25,10 +25,10 @@ class TokenForm(forms.Form):
         widget=forms.TextInput(
             attrs={"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
         ),
-        help_text="It stands in the audit trail with everything that is done with the token.",
+        help_text="Recorded in the audit trail with every action of the token.",
     )
     whose = forms.ChoiceField(
-        label="Of",
+        label="Owner",
         choices=[
             (MINE, "Me: it may do what I may, as far as its scopes go"),
             (SERVICE, "A service: it has a role of its own"),
@@ -60,7 +60,7 @@ class TokenForm(forms.Form):
         scopes: Any = self.fields["scopes"]
         scopes.choices = [
             (scope.name, f"{scope.name}: {scope.label.lower()}")
-            for scope in SCOPES.values()
+            for scope in all_scopes().values()
             if any(maker.has_perm(permission) for permission in scope.permissions)
         ]
         days: Any = self.fields["days"]

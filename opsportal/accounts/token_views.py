@@ -54,7 +54,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
         "token %r (%s, %s) revoked by %r (%s)",
         token.actor_name, token_id(token), token.prefix, user.get_username(), user_id(user),
     )  # fmt: skip
-    messages.success(request, f"The token “{token.name}” is revoked: nothing can be done with it any more.")
+    messages.success(request, f"Token “{token.name}” revoked.")
     return redirect("accounts:tokens")
 
 

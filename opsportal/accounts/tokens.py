@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from opsportal.accounts.roles import OPERATOR, VIEWER, permissions_of, role_of
-from opsportal.accounts.scopes import SCOPES, allowed_by
+from opsportal.accounts.scopes import all_scopes, allowed_by
 
 MARK = "opsp_"  # by which scanners of leaked secrets know one
 SECRET_BYTES = 32
@@ -53,7 +53,7 @@ class ApiToken(models.Model):
         validators=[
             RegexValidator(r"\A[A-Za-z0-9][\w.-]*\Z", "Letters, digits, dots, dashes and underscores only.")
         ],
-        help_text="It stands in the audit trail with everything that is done with the token.",
+        help_text="Recorded in the audit trail with every action of the token.",
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="api_tokens"
@@ -112,9 +112,9 @@ class ApiToken(models.Model):
 
     @property
     def scope_names(self) -> list[str]:
-        """In the order of SCOPES; whatever else stands there allows nothing."""
+        """In the order of `all_scopes`; whatever else stands there allows nothing."""
         held = self.scopes if isinstance(self.scopes, list) else []
-        return [name for name in SCOPES if name in held]
+        return [name for name in all_scopes() if name in held]
 
     def may(self, permission: str) -> bool:
         """Whether its scopes allow it and its person, or its role, has it now."""
@@ -154,7 +154,7 @@ def make(
     values: dict[str, Any] = {"owner": owner, "role": "" if owner else role, "made_by": made_by}
     token = ApiToken.objects.create(
         name=name,
-        scopes=[scope for scope in SCOPES if scope in scopes],
+        scopes=[scope for scope in all_scopes() if scope in scopes],
         prefix=text[:SHOWN],
         digest=digest_of(text),
         made_at=now,

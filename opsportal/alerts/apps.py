@@ -9,7 +9,8 @@ class AlertsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.alerts import throttling, worker
-        from opsportal.operations.worker import CHORES
+        from opsportal.dynamo import calls
+        from opsportal.operations.tasks import register
 
-        throttling.register()
-        CHORES["alerts"] = worker.chore
+        calls.watch(throttling.saw)
+        register(worker.TASK)

@@ -1,6 +1,6 @@
 """Who changed which rule or webhook, and who acknowledged what: written in the transaction of the change.
 
-The audit trail of the tables (`opsportal.operations`) lies in DynamoDB beside what it tells of, since one
+The audit trail of the tables (`opsportal.operations`) lies in DynamoDB alongside what it records, since one
 transaction can't span both; this is its counterpart for what is relational.
 """
 

@@ -1,4 +1,4 @@
-"""What webhooks are told, and each attempt at it."""
+"""Notifications to webhooks, and each attempt to deliver them."""
 
 import uuid
 from datetime import datetime
@@ -20,7 +20,7 @@ TONES = {PENDING: "waiting", SENT: "success", FAILED: "failed", CANCELLED: "atte
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, now: datetime) -> "DeliveryQuerySet":
         """Those to be tried, of webhooks that are enabled. What comes before for the same firing and webhook goes
-        first, so that nobody hears of an end before the beginning."""
+        first, so that no receiver gets the end before the beginning."""
         earlier = Delivery.objects.filter(
             firing=OuterRef("firing"),
             webhook=OuterRef("webhook"),
@@ -62,7 +62,7 @@ class Delivery(Leased):
             models.Index(fields=["-made_at"], name="alerts_delivery_made"),
         ]
         constraints = [
-            # Whoever evaluates, an event is told once; a person may have it sent again.
+            # Whoever evaluates, an event is delivered once; a person may have it sent again.
             models.UniqueConstraint(
                 fields=["webhook", "event_id"], condition=Q(again=False), name="one_delivery_per_event"
             )

@@ -10,15 +10,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from opsportal.accounts.actors import user_id
-from opsportal.alerts import outgoing, telling
+from opsportal.alerts import outgoing, payloads
 from opsportal.alerts.changes import record
 from opsportal.alerts.deliveries import Delivery
+from opsportal.alerts.evaluation import end_all
 from opsportal.alerts.rules import OPEN, Firing, Rule
-from opsportal.alerts.states import end_all
 from opsportal.alerts.watches import Watch
 from opsportal.alerts.webhooks import Webhook
 
-# What of a rule decides which past it looks at: a change of it begins anew.
+# What of a rule decides which past it looks at: a change of it starts afresh.
 DECIDING = ("threshold", "minimum", "window_minutes", "filters")
 
 
@@ -30,8 +30,8 @@ def make_rule(watch: Watch, values: dict[str, Any], webhooks: Iterable[Webhook],
     with transaction.atomic():
         rule = Rule.objects.create(condition=watch.name, **values)
         rule.webhooks.set(webhooks)
-        told = {name: [None, value] for name, value in values.items()}
-        record(by, "rule:make", rule, {**told, "webhooks": [[], _names(webhooks)]})
+        values_set = {name: [None, value] for name, value in values.items()}
+        record(by, "rule:make", rule, {**values_set, "webhooks": [[], _names(webhooks)]})
     return rule
 
 
@@ -155,14 +155,14 @@ def delete_webhook(webhook: Webhook, by: User) -> None:
 
 def test_webhook(webhook: Webhook, by: User) -> Delivery:
     with transaction.atomic():
-        delivery = telling.test(webhook, timezone.now(), by)
+        delivery = payloads.test_delivery(webhook, timezone.now(), by)
         record(by, "webhook:test", webhook, {"delivery": [None, str(delivery.pk)]})
     return delivery
 
 
 def redeliver(delivery: Delivery, by: User) -> Delivery:
     with transaction.atomic():
-        made = telling.again(delivery, timezone.now())
+        made = payloads.redelivery(delivery, timezone.now())
         record(by, "delivery:again", delivery, {"delivery": [str(delivery.pk), str(made.pk)]})
     return made
 
@@ -171,7 +171,7 @@ def redeliver(delivery: Delivery, by: User) -> Delivery:
 
 
 def acknowledge(firing: Firing, by: User, now: datetime) -> bool:
-    """Somebody looks after it: it is not said again. False where it is over, or somebody did already."""
+    """Somebody takes care of it: no reminders. False where it is over, or acknowledged already."""
     with transaction.atomic():
         mine = Firing.objects.filter(pk=firing.pk, state__in=OPEN, acknowledged_at=None)
         who = {"acknowledged_by": by.get_username(), "acknowledged_by_id": user_id(by)}
@@ -182,7 +182,7 @@ def acknowledge(firing: Firing, by: User, now: datetime) -> bool:
 
 
 def snooze(firing: Firing, hours: int, by: User, now: datetime) -> bool:
-    """Nothing is said of this subject by this rule until then, should it fire again too; 0 ends it."""
+    """No notifications of this subject by this rule until then, even if it fires again; 0 ends it."""
     until = now + timedelta(hours=hours) if hours else None
     with transaction.atomic():
         mine = Firing.objects.filter(pk=firing.pk, state__in=OPEN)

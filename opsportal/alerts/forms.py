@@ -21,7 +21,7 @@ def _name(kind: Any, instance: Any, text: str) -> str:
     if instance is not None and instance.pk:
         same = same.exclude(pk=instance.pk)
     if same.exists():
-        raise forms.ValidationError("There is one of this name already.")
+        raise forms.ValidationError("This name is already used.")
     return text
 
 
@@ -43,24 +43,22 @@ class RuleForm(forms.Form):
                 max_length=200,
                 widget=forms.TextInput(attrs={**_TEXT, "spellcheck": "false", "placeholder": "any"}),
             )
-        self.fields["hold_minutes"] = _minutes(
-            "Fire after it held for minutes", "0: as soon as it is seen.", 0
-        )
+        self.fields["hold_minutes"] = _minutes("Pending for (minutes)", "0: fires at once.", 0)
         self.fields["calm_minutes"] = _minutes(
-            "Over after it was away for minutes",
-            "It doubles, up to an hour, each time that the same fires again within an hour.",
+            "Resolve after (minutes)",
+            "How long the condition must be gone. Doubled, up to an hour, each time that the same alert fires again within an hour.",
             watch.calm_minutes,
         )
         self.fields["repeat_minutes"] = _minutes(
-            "Say again every minutes",
-            "0: once is enough. An alert that somebody acknowledged is not repeated.",
+            "Repeat every (minutes)",
+            "0: never. Acknowledged alerts are not repeated.",
             0,
         )
         self.fields["webhooks"] = forms.ModelMultipleChoiceField(
             Webhook.objects.kept(),
             required=False,
             widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
-            label="Tell",
+            label="Notify",
         )
 
     @property
@@ -122,7 +120,7 @@ def _minutes(label: str, hint: str, initial: int) -> forms.Field:
 
 
 class WebhookForm(forms.Form):
-    """A name and an address that may be told; the address is looked up."""
+    """A name and an address that may be notified; the address is resolved."""
 
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs=_TEXT))
     url = forms.CharField(
@@ -154,8 +152,9 @@ SNOOZES = {"1h": ("1 hour", 1), "4h": ("4 hours", 4), "24h": ("1 day", 24), "7d"
 
 
 class SnoozeForm(forms.Form):
-    """How long nothing is said; "" ends it."""
+    """How long no notification is sent; "" ends it."""
 
     length = forms.ChoiceField(
-        choices=[("", "Not any more"), *((key, label) for key, (label, _) in SNOOZES.items())], required=False
+        choices=[("", "End the snooze"), *((key, label) for key, (label, _) in SNOOZES.items())],
+        required=False,
     )

@@ -1,4 +1,4 @@
-"""Deliveries sent: claimed, posted, and put down with what was answered. At least once: a worker that is killed while
+"""Deliveries sent: claimed, posted, and recorded with what was answered. At least once: a worker that is killed while
 it sends leaves its claim to end, and another sends the same event under the same ids.
 """
 
@@ -23,7 +23,7 @@ from opsportal.alerts.webhooks import Webhook
 PAUSES = (30, 120, 480, 1_200, 2_700, 5_400, 10_800)
 JITTER = 0.2
 # What a receiver may ask for at most.
-MOST_WAIT = timedelta(hours=6)
+MAX_WAIT = timedelta(hours=6)
 # Longer than a try can take.
 CLAIM = timedelta(seconds=60)
 # Sent side by side, and of them to one webhook, so that one that hangs does not hold up the others.
@@ -31,16 +31,16 @@ AT_ONCE, AT_ONCE_EACH = 8, 2
 
 
 @dataclass(frozen=True)
-class Parcel:
+class OutgoingDelivery:
     """What goes out, made before any thread begins: they touch no database."""
 
     delivery: Delivery
     headers: dict[str, str]
-    trouble: str = ""
+    error: str = ""
 
     def post(self) -> Answer:
-        if self.trouble:
-            return Answer(0, error=self.trouble)
+        if self.error:
+            return Answer(0, error=self.error)
         return sending.post(self.delivery.webhook.url, self.delivery.body.encode(), self.headers)
 
 
@@ -50,14 +50,14 @@ def deliver_due(now: datetime | None = None) -> int:
     claimed = _claimed(now)
     if not claimed:
         return 0
-    parcels = [_parcel(delivery, timezone.now()) for delivery in claimed]
-    if len(parcels) == 1:
-        answers: Sequence[Answer] = [parcels[0].post()]
+    outgoing = [_outgoing(delivery, timezone.now()) for delivery in claimed]
+    if len(outgoing) == 1:
+        answers: Sequence[Answer] = [outgoing[0].post()]
     else:
         with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="webhook") as pool:
-            answers = list(pool.map(Parcel.post, parcels))
+            answers = list(pool.map(OutgoingDelivery.post, outgoing))
     for delivery, answer in zip(claimed, answers, strict=True):
-        _put_down(delivery, answer, timezone.now())
+        _record(delivery, answer, timezone.now())
     return len(claimed)
 
 
@@ -74,7 +74,7 @@ def _claimed(now: datetime) -> list[Delivery]:
     return found
 
 
-def _parcel(delivery: Delivery, now: datetime) -> Parcel:
+def _outgoing(delivery: Delivery, now: datetime) -> OutgoingDelivery:
     at = int(now.timestamp())
     headers = {
         "Content-Type": "application/json",
@@ -86,12 +86,12 @@ def _parcel(delivery: Delivery, now: datetime) -> Parcel:
     try:
         valid = delivery.webhook.secrets(now)
     except signing.SecretLost as lost:
-        return Parcel(delivery, headers, str(lost))
+        return OutgoingDelivery(delivery, headers, str(lost))
     headers["X-OpsPortal-Signature"] = signing.signature(delivery.body.encode(), at, valid)
-    return Parcel(delivery, headers)
+    return OutgoingDelivery(delivery, headers)
 
 
-def _put_down(delivery: Delivery, answer: Answer, now: datetime) -> None:
+def _record(delivery: Delivery, answer: Answer, now: datetime) -> None:
     """The attempt, and what comes of it. Where the claim ended meanwhile, another worker decides what comes next."""
     with transaction.atomic():
         Attempt.objects.create(
@@ -120,11 +120,11 @@ def pause(tries: int, answer: Answer) -> timedelta:
     """Until the next try, after so many. A Retry-After of 429 and 503 can make it longer, not shorter."""
     usual = PAUSES[min(tries, len(PAUSES)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
     asked = answer.wait if answer.wait and answer.status in (429, 503) else 0
-    return min(timedelta(seconds=max(usual, asked)), MOST_WAIT)
+    return min(timedelta(seconds=max(usual, asked)), MAX_WAIT)
 
 
 def _gone(webhook: Webhook, now: datetime) -> None:
-    """410: whoever answers there wants nothing any more."""
+    """410: the receiver wants nothing any more."""
     why = "It answered 410 Gone."
     if Webhook.objects.filter(pk=webhook.pk, enabled=True).update(enabled=False, why_disabled=why):
         changes.record(None, "webhook:disable", webhook, {"why": ["", why]})

@@ -1,7 +1,7 @@
-"""What a webhook is told: small, versioned, and of the data nothing but ids and the first line of an error."""
+"""Events for the webhooks: their bodies, and the deliveries recorded in the transaction of what they are about, which
+`outgoing` sends. A body is small, versioned, and holds of the data nothing but ids and the first line of an error."""
 
 import json
-import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,32 +9,23 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from opsportal.accounts.actors import user_id
+from opsportal.alerts.deliveries import Delivery
 from opsportal.alerts.rules import MANY, Firing, Rule
+from opsportal.alerts.webhooks import Webhook
+from opsportal.console.text import plain_line
 
 VERSION = 1
 FIRED, STILL, OVER, TEST = "alert.firing", "alert.reminder", "alert.resolved", "webhook.test"
-# Characters; an item's key may have 2,048 bytes, of which an id needs all.
-MOST_LINE, MOST_ID = 200, 2048
-MOST_FIGURES = 20
+# Characters: an item's key may have 2,048 bytes.
+MAX_ID = 2048
+MAX_FIGURES = 20
+LAST = 2**31 - 1  # a resolution comes after every reminder
 
 
-def plain_line(text: str, most: int = MOST_LINE) -> str:
-    """The first line that is not blank, in at most that many characters, without control characters, surrogates and
-    what reorders or hides text."""
-    head = text[: most * 8].replace("\r", "\n")
-    kept = "".join(
-        character
-        for character in head
-        if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    )
-    line = next((line.strip() for line in kept.split("\n") if line.strip()), "")
-    return line if len(line) <= most else line[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def figures_of(firing: Firing) -> dict[str, Any]:
+def _figures(firing: Firing) -> dict[str, Any]:
     """Numbers and short texts."""
     found: dict[str, Any] = {}
-    for name, value in list(firing.figures.items())[:MOST_FIGURES]:
+    for name, value in list(firing.figures.items())[:MAX_FIGURES]:
         found[str(name)[:40]] = value if isinstance(value, int | float) else plain_line(str(value))
     return found
 
@@ -44,13 +35,13 @@ def page_url(path: str) -> str | None:
     return f"{settings.BASE_URL.rstrip('/')}{path}" if settings.BASE_URL and path else None
 
 
-def of_firing(firing: Firing, event: str, event_id: str, at: datetime) -> str:
+def firing_body(firing: Firing, event: str, event_id: str, at: datetime) -> str:
     """The body about a firing. Its `firing` is what its events have in common, `id` what tells them apart."""
     rule, watch = firing.rule, firing.rule.watch
     body: dict[str, Any] = {
         **_head(event, event_id, at),
         "firing": str(firing.pk),
-        "rule": rule_part(rule),
+        "rule": _rule(rule),
         "subject": {
             "kind": watch.kind if watch else rule.condition.partition(".")[0],
             "id": "" if firing.subject == MANY else _id(firing.subject),
@@ -58,24 +49,24 @@ def of_firing(firing: Firing, event: str, event_id: str, at: datetime) -> str:
         },
         "state": firing.state,
         "title": plain_line(firing.title),
-        "since": stamp(firing.since),
-        "fired_at": stamp(firing.fired_at),
-        "resolved_at": stamp(firing.resolved_at),
-        "figures": figures_of(firing),
+        "since": _stamp(firing.since),
+        "fired_at": _stamp(firing.fired_at),
+        "resolved_at": _stamp(firing.resolved_at),
+        "figures": _figures(firing),
         "error": plain_line(firing.error) or None,
         "url": page_url(firing.get_absolute_url()),
     }
     if firing.why_resolved:
         body["why"] = plain_line(firing.why_resolved)
-    return spell(body)
+    return _json(body)
 
 
-def of_test(webhook_name: str, event_id: str, at: datetime, by: User) -> str:
+def test_body(webhook_name: str, event_id: str, at: datetime, by: User) -> str:
     title = f"A test of the webhook {webhook_name}, sent by {by.get_username()}."
-    return spell({**_head(TEST, event_id, at), "title": title, "actor_id": user_id(by)})
+    return _json({**_head(TEST, event_id, at), "title": title, "actor_id": user_id(by)})
 
 
-def rule_part(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule) -> dict[str, Any]:
     return {"id": rule.pk, "name": plain_line(rule.name), "condition": rule.condition}
 
 
@@ -84,20 +75,65 @@ def _head(event: str, event_id: str, at: datetime) -> dict[str, Any]:
         "version": VERSION,
         "id": event_id,
         "event": event,
-        "at": stamp(at),
+        "at": _stamp(at),
         "environment": settings.OPSPORTAL_ENV,
     }
 
 
 def _id(subject: str) -> str:
-    return subject.encode(errors="replace").decode()[:MOST_ID]
+    return subject.encode(errors="replace").decode()[:MAX_ID]
 
 
-def stamp(moment: datetime | None) -> str | None:
+def _stamp(moment: datetime | None) -> str | None:
     """UTC to the second: 2026-11-20T10:00:00Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
-def spell(body: dict[str, Any]) -> str:
+def _json(body: dict[str, Any]) -> str:
     """In ASCII, so that no receiver can take it for something else."""
     return json.dumps(body, separators=(",", ":"))
+
+
+# --- Deliveries ----------------------------------------------------------------------------------------
+
+
+def notify(firing: Firing, event: str, now: datetime) -> bool:
+    """Record a delivery of the event to every webhook of its rule that is enabled; whether there is one. What is
+    recorded already is not recorded twice, whoever did it."""
+    number = {FIRED: 0, STILL: firing.reminders, OVER: LAST}[event]
+    name = event.rpartition(".")[2] + (f".{number}" if event == STILL else "")
+    event_id = f"{firing.pk}.{name}"
+    body = firing_body(firing, event, event_id, now)
+    made = [
+        Delivery(
+            webhook=webhook, firing=firing, event=event, event_id=event_id, number=number, body=body,
+            made_at=now, next_at=now,
+        )
+        for webhook in firing.rule.webhooks.filter(enabled=True, deleted_at=None)
+    ]  # fmt: skip
+    Delivery.objects.bulk_create(made, ignore_conflicts=True)
+    return bool(made)
+
+
+def test_delivery(webhook: Webhook, now: datetime, by: User) -> Delivery:
+    """A test for one webhook, sent like all others, and tried once only."""
+    delivery = Delivery(webhook=webhook, event=TEST, made_at=now, next_at=now)
+    delivery.event_id = f"{delivery.pk}.test"
+    delivery.body = test_body(webhook.name, delivery.event_id, now, by)
+    delivery.save()
+    return delivery
+
+
+def redelivery(delivery: Delivery, now: datetime) -> Delivery:
+    """The same event once more, under an id of its own; its receiver knows it by the event's id."""
+    return Delivery.objects.create(
+        webhook=delivery.webhook,
+        firing=delivery.firing,
+        event=delivery.event,
+        event_id=delivery.event_id,
+        number=delivery.number,
+        again=True,
+        body=delivery.body,
+        made_at=now,
+        next_at=now,
+    )

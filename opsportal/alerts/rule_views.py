@@ -4,13 +4,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from opsportal.alerts import edits, watches
-from opsportal.alerts.evaluation import look_for
+from opsportal.alerts.evaluation import evaluate
 from opsportal.alerts.forms import RuleForm
 from opsportal.alerts.pages import person, tabs
 from opsportal.alerts.rules import FIRING, Rule
@@ -24,7 +25,7 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 def rules(request: HttpRequest) -> HttpResponse:
     context = {
         "tabs": tabs("alerts:rules"),
-        "rules": [(rule, rule.firings.filter(state=FIRING).count()) for rule in Rule.objects.kept()],
+        "rules": Rule.objects.kept().annotate(firing=Count("firings", Q(firings__state=FIRING))),
         "may_manage": request.user.has_perm("alerts.manage_alerts"),
     }
     return render(request, "alerts/rules.html", context)
@@ -37,7 +38,7 @@ def _rule(pk: int) -> Rule:
 @requires("alerts.view_alerts")
 @require_safe
 def rule(request: HttpRequest, pk: int) -> HttpResponse:
-    """What it watches, what it found last, what fires by it."""
+    """Its condition, what it found last, and its open alerts."""
     return _page(request, _rule(pk))
 
 
@@ -62,7 +63,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
     form = RuleForm(request.POST if request.method == "POST" else None, watch=watch)
     if form.is_bound and form.is_valid():
         made = edits.make_rule(watch, form.values, form.cleaned_data["webhooks"], person(request))
-        messages.success(request, f"The rule “{made.name}” watches from now on.")
+        messages.success(request, f"The rule “{made.name}” is enabled.")
         return redirect(made)
     context = {"form": form, "watch": watch}
     return render(request, "alerts/rule_form.html", context, status=422 if form.is_bound else 200)
@@ -78,7 +79,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     form = RuleForm(request.POST if request.method == "POST" else None, watch=found.watch, rule=found)
     if form.is_bound and form.is_valid():
         changed = edits.edit_rule(found, form.values, form.cleaned_data["webhooks"], person(request))
-        messages.success(request, "The rule is changed." if changed else "Nothing was changed.")
+        messages.success(request, "Rule saved." if changed else "No change: it already has these values.")
         return redirect(found)
     context = {"form": form, "watch": found.watch, "rule": found}
     return render(request, "alerts/rule_form.html", context, status=422 if form.is_bound else 200)
@@ -87,9 +88,9 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
 @requires("alerts.manage_alerts")
 @require_POST
 def try_now(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the rule would find now, of the past too. Nothing fires and nothing is told."""
+    """What the rule would find now, of the past too. Nothing fires and nobody is notified."""
     found = _rule(pk)
-    look = look_for(found, timezone.now(), settings.DYNAMO_REQUEST_DEADLINE)
+    look = evaluate(found, timezone.now(), settings.DYNAMO_REQUEST_DEADLINE)
     old = sum(fact.since < found.baseline_at for fact in look.reading.facts)
     return _page(request, found, look=look, facts=look.reading.facts[:20], old=old)
 
@@ -99,7 +100,7 @@ def try_now(request: HttpRequest, pk: int) -> HttpResponse:
 def switch(request: HttpRequest, pk: int) -> HttpResponseBase:
     found, enabled = _rule(pk), request.POST.get("enabled") == "1"
     edits.switch_rule(found, enabled, person(request))
-    said = "It watches from now on." if enabled else "It is disabled; what fired by it is over."
+    said = "Enabled." if enabled else "Disabled. Its open alerts are resolved."
     messages.success(request, said)
     return redirect(found)
 
@@ -109,5 +110,5 @@ def switch(request: HttpRequest, pk: int) -> HttpResponseBase:
 def delete(request: HttpRequest, pk: int) -> HttpResponseBase:
     found = _rule(pk)
     edits.delete_rule(found, person(request))
-    messages.success(request, f"The rule “{found.name}” is deleted.")
+    messages.success(request, f"Rule “{found.name}” deleted.")
     return redirect("alerts:rules")

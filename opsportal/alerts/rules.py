@@ -18,7 +18,7 @@ from opsportal.alerts.webhooks import Webhook
 PENDING, FIRING, RESOLVED = "pending", "firing", "resolved"
 OPEN = (PENDING, FIRING)
 STATES = [(state, state) for state in (PENDING, FIRING, RESOLVED)]
-# The subject of the one firing that stands for all that were too many to be told one by one.
+# The subject of the one firing that stands for all that were too many to be notified one by one.
 MANY = "\N{HORIZONTAL ELLIPSIS}"
 # A subject that fires again within that time flaps; the calm that it needs doubles each time, up to this.
 FLAPS_WITHIN = MOST_CALM = timedelta(hours=1)
@@ -39,7 +39,7 @@ class RuleQuerySet(models.QuerySet["Rule"]):
 
 
 class Rule(Leased):
-    """One thing to be told of. `condition` names a watch. Nothing that began before `baseline_at` fires."""
+    """One thing to be notified of. `condition` names a watch. Nothing that began before `baseline_at` fires."""
 
     name = models.CharField(max_length=80)
     condition = models.CharField(max_length=40)
@@ -142,7 +142,7 @@ class FiringQuerySet(models.QuerySet["Firing"]):
 class Firing(models.Model):
     """One time that a rule's condition held for a subject, from when it was seen to when it was over.
 
-    `told`: a webhook was to hear of it, so it hears of its end too. `quiet`: one of many, for which the one of the
+    `told`: a webhook is notified of it, and so of its end too. `quiet`: one of many, for which the one of the
     subject `MANY` speaks. `calm_since`: the condition has not been seen since then.
     """
 

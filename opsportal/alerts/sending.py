@@ -19,8 +19,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from opsportal.alerts import targets
-from opsportal.alerts.payloads import plain_line
 from opsportal.alerts.targets import Refused
+from opsportal.console.text import plain_line
 
 # Seconds to connect, between two bytes, and for all of it: an answer that comes a byte at a time is cut off.
 CONNECT, READ, WHOLE = 3.0, 5.0, 10.0

@@ -1,7 +1,7 @@
 """The secrets of webhooks, and the signatures made with them.
 
 A secret is not stored: it is derived from SECRET_KEY and a random number of the webhook's, so a copy of the
-database alone signs nothing. What is stored beside is a digest, which tells when SECRET_KEY is another one.
+database alone signs nothing. What is stored beside is a digest, which shows when SECRET_KEY is another one.
 """
 
 import base64

@@ -58,7 +58,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def spelled(url: str) -> Target:
-    """The target as far as the URL alone tells, without an address. Raises `Refused`."""
+    """The target as far as the URL alone says, without an address. Raises `Refused`."""
     if len(url) > MOST_URL or any(ord(character) <= 32 or ord(character) > 126 for character in url):
         raise Refused(f"A URL of at most {MOST_URL} ASCII characters without spaces, please.")
     try:
@@ -111,7 +111,7 @@ def checked(url: str, resolver: Resolver | None = None) -> Target:
 
 
 def why_not(host: str, text: str) -> str:
-    """Why `host` may not be told anything at this address of its; "" where it may."""
+    """Why nothing may be sent to this address of `host`; "" where it may."""
     try:
         # A scope ("%eth0") only ever follows a link-local address.
         address = ipaddress.ip_address(text.partition("%")[0])

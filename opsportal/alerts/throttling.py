@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from django.utils import timezone
 
 from opsportal.alerts.watches import Fact, Measure, Question, Reading, Watch
-from opsportal.alerts.watches import register as register_watch
-from opsportal.dynamo import calls
 from opsportal.dynamo.calls import Call
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables import metrics
@@ -93,18 +91,14 @@ def _metrics(tables: Iterable[Binding], question: Question) -> dict[str, tuple[P
     return found
 
 
-def register() -> None:
-    calls.watch(saw)
-    register_watch(
-        Watch(
-            name="table.throttled",
-            label="A table is throttled",
-            explained="DynamoDB refused requests of a table for want of capacity.",
-            kind="table",
-            read=throttled,
-            over="It was not throttled in the window any more.",
-            threshold=Measure("Throttled requests", lambda: 1, 1, 1_000_000),
-            window=Measure("Within minutes", lambda: 60, 5, 1440, "CloudWatch counts whole hours."),
-            filters={"table": "Table"},
-        )
-    )
+WATCH = Watch(
+    name="table.throttled",
+    label="A table is throttled",
+    explained="DynamoDB refused requests of a table for want of capacity.",
+    kind="table",
+    read=throttled,
+    over="It was not throttled in the window any more.",
+    threshold=Measure("Throttled requests", lambda: 1, 1, 1_000_000),
+    window=Measure("Within minutes", lambda: 60, 5, 1440, "CloudWatch counts whole hours."),
+    filters={"table": "Table"},
+)

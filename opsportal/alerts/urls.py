@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from opsportal.alerts import log_views, rule_views, views, webhook_views
+from opsportal.alerts import rule_views, views, webhook_views
 
 app_name = "alerts"
 urlpatterns = [
@@ -22,10 +22,10 @@ urlpatterns = [
     path("webhooks/<uuid:pk>/test/", webhook_views.test, name="test_webhook"),
     path("webhooks/<uuid:pk>/switch/", webhook_views.switch, name="switch_webhook"),
     path("webhooks/<uuid:pk>/delete/", webhook_views.delete, name="delete_webhook"),
-    path("deliveries/", log_views.deliveries, name="deliveries"),
-    path("deliveries/<uuid:pk>/", log_views.delivery, name="delivery"),
-    path("deliveries/<uuid:pk>/again/", log_views.again, name="redeliver"),
-    path("changes/", log_views.changes, name="changes"),
+    path("deliveries/", views.deliveries, name="deliveries"),
+    path("deliveries/<uuid:pk>/", views.delivery, name="delivery"),
+    path("deliveries/<uuid:pk>/again/", views.redeliver, name="redeliver"),
+    path("changes/", views.changes, name="changes"),
     path("<uuid:pk>/", views.firing, name="firing"),
     path("<uuid:pk>/acknowledge/", views.acknowledge, name="acknowledge"),
     path("<uuid:pk>/snooze/", views.snooze, name="snooze"),

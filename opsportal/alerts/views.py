@@ -1,14 +1,18 @@
-"""What fires and what fired: the list, one of them, acknowledging and snoozing."""
+"""What fires and what fired, acknowledging and snoozing; what was delivered, and who changed what."""
+
+import json
 
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from opsportal.accounts.actors import sayings
 from opsportal.alerts import edits
+from opsportal.alerts.changes import Change
+from opsportal.alerts.deliveries import PENDING, TONES, Delivery
 from opsportal.alerts.forms import SNOOZES, SnoozeForm
 from opsportal.alerts.pages import page, person, tabs
 from opsportal.alerts.rules import FIRING, OPEN, RESOLVED, Firing, Rule
@@ -52,7 +56,7 @@ def firings(request: HttpRequest) -> HttpResponse:
 @requires("alerts.view_alerts")
 @require_safe
 def firing(request: HttpRequest, pk: str) -> HttpResponse:
-    """One alert: what, since when, and who was told."""
+    """One alert: what, since when, and its notifications."""
     found = get_object_or_404(Firing.objects.select_related("rule"), pk=pk)
     deliveries = list(found.deliveries.select_related("webhook").order_by("made_at", "pk")[:100])
     region = Region(
@@ -61,7 +65,7 @@ def firing(request: HttpRequest, pk: str) -> HttpResponse:
             found.state, found.seen_at, found.calm_since, found.acknowledged_by, found.is_snoozed,
             [(one.pk, one.state, one.tries) for one in deliveries],
         ),
-        finished=found.state == RESOLVED and not any(one.state == "pending" for one in deliveries),
+        finished=found.state == RESOLVED and not any(one.state == PENDING for one in deliveries),
     )  # fmt: skip
     acknowledged, snoozed = sayings(
         [(found.acknowledged_by_id, found.acknowledged_by), (found.snoozed_by_id, found.snoozed_by)]
@@ -83,9 +87,9 @@ def firing(request: HttpRequest, pk: str) -> HttpResponse:
 def acknowledge(request: HttpRequest, pk: str) -> HttpResponseBase:
     found = get_object_or_404(Firing, pk=pk)
     if edits.acknowledge(found, person(request), timezone.now()):
-        messages.success(request, "Acknowledged: it is not said again, and its end still is.")
+        messages.success(request, "Acknowledged. It is not repeated; its end is still notified.")
     else:
-        messages.info(request, "It is over, or somebody acknowledged it before you.")
+        messages.info(request, "It is resolved, or already acknowledged.")
     return redirect(found)
 
 
@@ -99,9 +103,80 @@ def snooze(request: HttpRequest, pk: str) -> HttpResponseBase:
         return redirect(found)
     length = form.cleaned_data["length"]
     if not edits.snooze(found, SNOOZES[length][1] if length else 0, person(request), timezone.now()):
-        messages.info(request, "It is over.")
+        messages.info(request, "It is resolved.")
     elif length:
-        messages.success(request, f"Snoozed for {SNOOZES[length][0]}: then it is said again, if it goes on.")
+        messages.success(request, f"Snoozed for {SNOOZES[length][0]}. Notifications go on after that.")
     else:
-        messages.success(request, "Not snoozed any more.")
+        messages.success(request, "The snooze is ended.")
     return redirect(found)
+
+
+# --- The logs ------------------------------------------------------------------------------------------
+
+
+@requires("alerts.view_alerts")
+@require_safe
+def deliveries(request: HttpRequest) -> HttpResponse:
+    """The delivery log, newest first; by state."""
+    state = request.GET.get("state", "")
+    state = state if state in TONES else ""
+    rows = Delivery.objects.select_related("webhook", "firing").prefetch_related("attempts")
+    shown, pager = page(request, rows.filter(state=state) if state else rows, "made_at")
+    region = Region("live", seen=seen_token(state, [(one.pk, one.state, one.tries) for one in shown]))
+    context = {
+        "tabs": tabs("alerts:deliveries"),
+        "states": [("All", "?", not state), *((one.title(), f"?state={one}", one == state) for one in TONES)],
+        "deliveries": [(one, list(one.attempts.all())[-1:]) for one in shown],
+        "page": pager,
+    }
+    return respond(request, "alerts/deliveries.html", context, region)
+
+
+@requires("alerts.view_alerts")
+@require_safe
+def delivery(request: HttpRequest, pk: str) -> HttpResponse:
+    """One delivery: what was sent, and what was answered each time."""
+    found = get_object_or_404(Delivery.objects.select_related("webhook", "firing__rule"), pk=pk)
+    attempts = list(found.attempts.all())
+    region = Region(
+        "live", seen=seen_token(found.state, len(attempts), found.next_at), finished=found.state != PENDING
+    )
+    context = {
+        "delivery": found,
+        "attempts": attempts,
+        "body": json.dumps(json.loads(found.body), indent=2),
+        "may_manage": request.user.has_perm("alerts.manage_alerts"),
+        "may_send": found.webhook.enabled and found.webhook.deleted_at is None,
+    }
+    return respond(request, "alerts/delivery.html", context, region)
+
+
+@requires("alerts.manage_alerts")
+@require_POST
+def redeliver(request: HttpRequest, pk: str) -> HttpResponseBase:
+    found = get_object_or_404(Delivery.objects.select_related("webhook"), pk=pk)
+    if not found.webhook.enabled or found.webhook.deleted_at:
+        messages.error(request, "The webhook is disabled or deleted: nothing is sent to it.")
+        return redirect(found)
+    return redirect(edits.redeliver(found, person(request)))
+
+
+@requires("alerts.view_alerts")
+@require_safe
+def changes(request: HttpRequest) -> HttpResponse:
+    """Who changed which rule or webhook, and who acknowledged what, newest first."""
+    shown, pager = page(request, Change.objects.all(), "at")
+    said = sayings((one.actor_id, one.actor) for one in shown)
+    listed = [
+        (one, since, [(name, _short(old), _short(new)) for name, (old, new) in one.changed.items()])
+        for one, since in zip(shown, said, strict=True)
+    ]
+    return render(
+        request, "alerts/changes.html", {"tabs": tabs("alerts:changes"), "changes": listed, "page": pager}
+    )
+
+
+def _short(value: object) -> str:
+    if value is None or value in ("", [], {}):
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

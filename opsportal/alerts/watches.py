@@ -1,12 +1,15 @@
-"""What can be watched. The apps register watches when they are ready; a rule names one and says how much is too much.
+"""What can be watched. The apps' descriptors have the watches; a rule names one and says how much is too much.
 
-A watch reads, within bounds, and says for which subjects its condition holds *now*. What fires, what is told and
+A watch reads, within bounds, and says for which subjects its condition holds *now*. What fires, what is notified and
 when it is over is for `evaluation`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+
+from opsportal.descriptors import descriptors
 
 # Facts that one reading may give; past it, it is not complete.
 MOST_FACTS = 500
@@ -30,7 +33,7 @@ class Fact:
 @dataclass(frozen=True)
 class Reading:
     """`complete`: every subject for which the condition holds is among the facts, so one that is not there is
-    over. `unknown`: nothing could be told, so nothing changes. `note`: what a person should know, in a sentence."""
+    over. `unknown`: nothing could be found out, so nothing changes. `note`: what a person should know, in a sentence."""
 
     facts: tuple[Fact, ...] = ()
     complete: bool = True
@@ -88,18 +91,16 @@ class Watch:
     calm_minutes: int = 5
 
 
-_watches: dict[str, Watch] = {}
-
-
-def register(watch: Watch) -> None:
-    _watches[watch.name] = watch
+@cache
+def by_name() -> dict[str, Watch]:
+    return {watch.name: watch for descriptor in descriptors() for watch in descriptor.watches}
 
 
 def watch(name: str) -> Watch | None:
-    """None for one that no app registered (any more)."""
-    return _watches.get(name)
+    """None for one that no app has (any more)."""
+    return by_name().get(name)
 
 
 def watches() -> list[Watch]:
     """In the order of their names."""
-    return [_watches[name] for name in sorted(_watches)]
+    return [watch for _, watch in sorted(by_name().items())]

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from opsportal.alerts import edits, signing
+from opsportal.alerts.deliveries import Delivery
 from opsportal.alerts.forms import WebhookForm
 from opsportal.alerts.pages import person, tabs
 from opsportal.alerts.webhooks import Webhook
@@ -20,9 +22,12 @@ FORM_METHODS = ["GET", "HEAD", "POST"]
 @requires("alerts.view_alerts")
 @require_safe
 def webhooks(request: HttpRequest) -> HttpResponse:
+    newest = Delivery.objects.filter(webhook=OuterRef("pk")).order_by("-made_at", "-pk").values("pk")[:1]
+    kept = Webhook.objects.kept()
+    last = {one.webhook_id: one for one in Delivery.objects.filter(pk__in=kept.values_list(Subquery(newest)))}
     context = {
         "tabs": tabs("alerts:webhooks"),
-        "webhooks": [(one, one.deliveries.order_by("-made_at").first()) for one in Webhook.objects.kept()],
+        "webhooks": [(one, last.get(one.pk)) for one in kept],
         "may_manage": request.user.has_perm("alerts.manage_alerts"),
     }
     return render(request, "alerts/webhooks.html", context)
@@ -79,7 +84,7 @@ def edit(request: HttpRequest, pk: str) -> HttpResponseBase:
     if form.is_bound and form.is_valid():
         data = form.cleaned_data
         changed = edits.edit_webhook(found, data["name"], data["url"], person(request))
-        messages.success(request, "The webhook is changed." if changed else "Nothing was changed.")
+        messages.success(request, "Webhook saved." if changed else "No change: it already has these values.")
         return redirect(found)
     context = {"form": form, "webhook": found}
     return render(request, "alerts/webhook_form.html", context, status=422 if form.is_bound else 200)
@@ -100,7 +105,7 @@ def test(request: HttpRequest, pk: str) -> HttpResponseBase:
     """Put a test down for the worker, which is what sends alerts too."""
     found = _webhook(pk)
     if not found.enabled:
-        messages.error(request, "It is disabled: enable it first.")
+        messages.error(request, "It is disabled. Enable it first.")
         return redirect(found)
     return redirect(edits.test_webhook(found, person(request)))
 
@@ -110,7 +115,7 @@ def test(request: HttpRequest, pk: str) -> HttpResponseBase:
 def switch(request: HttpRequest, pk: str) -> HttpResponseBase:
     found, enabled = _webhook(pk), request.POST.get("enabled") == "1"
     edits.switch_webhook(found, enabled, person(request))
-    said = "It is told from now on." if enabled else "It is disabled; what waited for it is not sent."
+    said = "Enabled." if enabled else "Disabled. Its pending deliveries are cancelled."
     messages.success(request, said)
     return redirect(found)
 
@@ -120,5 +125,5 @@ def switch(request: HttpRequest, pk: str) -> HttpResponseBase:
 def delete(request: HttpRequest, pk: str) -> HttpResponseBase:
     found = _webhook(pk)
     edits.delete_webhook(found, person(request))
-    messages.success(request, f"The webhook “{found.name}” is deleted.")
+    messages.success(request, f"Webhook “{found.name}” deleted.")
     return redirect("alerts:webhooks")

@@ -1,4 +1,4 @@
-"""Webhooks: where alerts are told, signed with a secret that is shown once."""
+"""Webhooks: where notifications are sent, signed with a secret that is shown once."""
 
 import contextlib
 import uuid
@@ -22,7 +22,7 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 
 
 class Webhook(models.Model):
-    """`why_disabled` says why it is not told any more; see `signing` for what is kept of its secret."""
+    """`why_disabled` says why it is not notified any more; see `signing` for what is kept of its secret."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80)

@@ -1,13 +1,11 @@
-"""The worker's chore: evaluate the rules that are due, send what is due, forget what is old."""
+"""The worker's task: evaluate the rules that are due, send what is due, delete what is old."""
 
-import logging
-import threading
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.core.cache import caches
+from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,65 +15,29 @@ from opsportal.alerts.deliveries import PENDING, Delivery
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.rules import RESOLVED, Firing
 from opsportal.dynamo.tables import Binding
-from opsportal.operations.tables import places
+from opsportal.operations.tasks import NotNow, Over, Task
 
-logger = logging.getLogger(__name__)
-
-# Seconds that one turn may evaluate rules for: the outbox waits meanwhile.
-TURN = 5.0
-# Seconds between two looks for what is old, and after trouble with the database, which is told once.
-FORGET_EVERY, AFTER_TROUBLE = 3_600.0, 30.0
+# Seconds between two looks for what is old.
+FORGET_EVERY = 3_600
 # Rows deleted at once.
 BATCH = 500
 
 
-class _Turns:
-    """When this process does what next (monotonic seconds)."""
-
-    forget_at = 0.0
-    not_before = 0.0
-    told = ""
-
-
-def chore(table: Binding, stop: threading.Event) -> int:
-    """One turn; returns how much was done. Called for each place, and done for the first alone: rules are not of
-    a place."""
-    if table.place != places()[0].place or time.monotonic() < _Turns.not_before:
-        return 0
-    _renew_connections()
+def turn(_: Binding, over: Over) -> int:
+    """Send and evaluate until nothing is due; returns how much was done. Raises `NotNow`."""
+    done = 0
     try:
-        done = turn(stop)
+        while not over() and (step := outgoing.deliver_due() + evaluate_next()):
+            done += step
+        if caches["process"].add("alerts:forgotten", True, FORGET_EVERY):
+            forget(timezone.now())
     except DatabaseError as error:
-        _Turns.not_before = time.monotonic() + AFTER_TROUBLE
-        if _Turns.told != str(error):
-            logger.warning("alerts: the database refuses (%s). Is `manage.py migrate` done?", error)
-        _Turns.told = str(error)
-        return 0
-    if _Turns.told:
-        logger.warning("alerts: going on")
-        _Turns.told = ""
+        raise NotNow(f"The database refuses ({error}). Is `manage.py migrate` done?") from error
     return done
 
 
-def _renew_connections() -> None:
-    """As Django does around a request, for a process that has none; not within a transaction, which a caller may
-    have begun."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
-
-
-def turn(stop: threading.Event | None = None) -> int:
-    """Send, evaluate, send what that put down."""
-    done = outgoing.deliver_due()
-    until = time.monotonic() + TURN
-    while time.monotonic() < until and not (stop and stop.is_set()) and evaluate_next():
-        done += 1
-    done += outgoing.deliver_due()
-    if time.monotonic() >= _Turns.forget_at:
-        _Turns.forget_at = time.monotonic() + FORGET_EVERY
-        forget(timezone.now())
-    return done
+# Rules are in the database, not in a location: one turn does them all.
+TASK = Task("alerts", turn, per_location=False)
 
 
 def forget(now: datetime) -> int:

@@ -132,7 +132,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "actor": entry.actor.name,
         "actor_id": entry.actor.id or None,
         "role": entry.actor.role,
-        "target": {"kind": entry.target.logical, "id": entry.target.key, "table": entry.table},
+        "target": {"kind": entry.target.logical, "id": entry.target.id, "table": entry.table},
         "reason": entry.reason,
         "undo_of": entry.undo_of or None,
         "count": entry.count,

@@ -3,17 +3,16 @@
 django-ninja describes parameters, bodies and answers; what all operations share is added here.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
+from ninja.operation import Operation
 
-from opsportal.accounts.scopes import SCOPES, scope_with
+from opsportal.accounts.scopes import all_scopes, scope_with
 from opsportal.api.documents import ATTRIBUTE, referred
 from opsportal.api.effects import HEADER, REPLAYED
 from opsportal.api.problems import PROBLEM_TYPE, SPOKEN_TO_BY_AGENTS
-
-if TYPE_CHECKING:
-    from ninja import NinjaAPI
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -74,13 +73,11 @@ WITH_BODY = {
 OF_EFFECTS = {409: "The item's state does not allow this; `current` is its state now"}
 
 
-def finished(document: Any, api: "NinjaAPI") -> Any:
+def finished(document: Any, operations: Iterable[Operation]) -> Any:
     """The document with security, problems and headers on every operation."""
     permissions = {
-        api.get_openapi_operation_id(operation): operation.auth_callbacks[0].access.permission  # type: ignore[attr-defined]
-        for bound in api._get_bound_routers()
-        for view in bound.path_operations.values()
-        for operation in view.operations
+        operation.view_func.__name__: operation.view_func.access.permission  # type: ignore[attr-defined]
+        for operation in operations
         if operation.include_in_schema
     }
     for item in document["paths"].values():
@@ -98,7 +95,8 @@ def finished(document: Any, api: "NinjaAPI") -> Any:
         "token": {
             "type": "http",
             "scheme": "bearer",
-            "description": "Scopes: " + "; ".join(f"`{one.name}`: {one.label}" for one in SCOPES.values()),
+            "description": "Scopes: "
+            + "; ".join(f"`{one.name}`: {one.label}" for one in all_scopes().values()),
         },
         "session": {
             "type": "apiKey",

@@ -1,23 +1,30 @@
 """Operations that change something: once per `Idempotency-Key`, with the item as it is now when refused."""
 
+import inspect
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Schema
+from ninja import Body, Router, Schema
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opsportal.api.answers import answer, words
 from opsportal.api.guards import caller_of
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
+from opsportal.console.access import requires
+from opsportal.console.converters import quote_key
 from opsportal.dynamo.attributes import plain, read_text
 from opsportal.dynamo.tables import binding
-from opsportal.operations import entries
+from opsportal.operations import entries, subjects
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import CONTROLS, MOST_REASON, Actor, Entry, is_action_id, new_action_id
+from opsportal.operations.forms import ReasonedForm
+from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Done, OtherIntent, Refused, Unknown
+from opsportal.operations.pages import ItemActions
+from opsportal.operations.tags import Action
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 MOST_KEY = 200
@@ -46,7 +53,7 @@ Reason = Annotated[
     str,
     Field(
         max_length=MOST_REASON,
-        description="Why; it stands in the audit trail.",
+        description="Why. Recorded in the audit trail.",
         json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*$"},
     ),
     AfterValidator(_without_controls),
@@ -59,6 +66,14 @@ class ReasonIn(BaseModel):
 
     reason: Reason = ""
 
+    def data(self) -> dict[str, Any]:
+        """What the action's plan gets besides the reason."""
+        return self.model_dump(exclude={"reason"})
+
+    def is_of(self, entry: Entry) -> bool:
+        """Whether a replayed entry is of the same content, beyond the reason."""
+        return True
+
 
 NO_REASON = ReasonIn()
 
@@ -69,17 +84,15 @@ def _says_something(value: str) -> str:
     return value.strip()
 
 
-class FailIn(BaseModel):
+class FailIn(ReasonIn):
     """`reason` is written into the item, so there must be one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[
         str,
         Field(
             min_length=1,
             max_length=MOST_REASON,
-            description="Why; it becomes the item's error, and stands in the audit trail.",
+            description="Why. Becomes the item's error, and is recorded in the audit trail.",
             json_schema_extra={
                 "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u0008\u000b-\u001f\u007f]*$"
             },
@@ -155,6 +168,8 @@ def carry_out(
     except OtherIntent:
         raise reused() from None
     except Refused as refused:
+        if refused.field:
+            raise Invalid([Wrong("body", (refused.field,), refused.sentence)], more=refused.more) from None
         current = state(refused.item) if refused.item is not None else None
         title = "There is no such item" if refused.status == 404 else "Its state does not allow this"
         raise ApiProblem(
@@ -182,12 +197,13 @@ def headers_of(done: Done) -> dict[str, str]:
 def effect(done: Done, kind: str, url: str) -> dict[str, Any]:
     """See `EffectOut`. Of the audit entry alone, so that a replay says the same."""
     entry = done.entry
-    names = ("status", "overallStatus", "deployment_status")
+    subject = subjects.of_logical(kind)
+    names = subject.statuses if subject else ()
     status = next((entry.watch[name] for name in names if name in entry.watch), None)
     return {
         "action_id": entry.action_id,
         "action": entry.action.value,
-        "target": {"kind": kind, "id": entry.target.key},
+        "target": {"kind": kind, "id": entry.target.id},
         "status": words(read_text(status) if status else None),
         "by": entry.actor.name,
         "actor_id": entry.actor.id or None,
@@ -198,19 +214,71 @@ def effect(done: Done, kind: str, url: str) -> dict[str, Any]:
     }
 
 
-def answered(
-    request: HttpRequest,
-    run: Run,
+def item_operations(
+    router: Router,
+    actions: ItemActions,
     *,
-    kind: str,
-    url: str,
-    reason: str,
     state: State,
-    same: Callable[[Entry], bool] = lambda entry: True,
-) -> HttpResponse:
-    """Carry out one action on the item at `url`, as `carry_out` does, and answer an `EffectOut`."""
-    done = carry_out(request, run, kind=kind, reason=reason, state=state, same=same)
-    return answer(effect(done, kind, url), headers=headers_of(done))
+    bodies: Mapping[Action, type[ReasonIn]] | None = None,
+) -> None:
+    """An operation for each action that a scope allows, in the order of the tags. `bodies`: what is sent for it, where
+    that is more than a reason; `state`: what a refusal shows of the item."""
+    for action in _reached(actions):
+        required = issubclass(action.form_class, ReasonedForm)
+        body = (bodies or {}).get(action.tag, FailIn if required else ReasonIn)
+        router.post(
+            f"/{actions.logical}/{{key:{actions.parameter}}}/{action.tag.verb}",
+            response=EffectOut,
+            openapi_extra=EXTRA,
+            summary=action.summary,
+        )(_operation(actions, action, state, body, required))
+
+
+def _reached(actions: ItemActions) -> list[ItemAction]:
+    tags = list(Action)
+    return sorted((one for one in actions.actions if one.scope), key=lambda one: tags.index(one.tag))
+
+
+def _operation(
+    actions: ItemActions, action: ItemAction, state: State, body_class: type[ReasonIn], required: bool
+) -> Callable[..., HttpResponse]:
+    def operation(request: HttpRequest, body: ReasonIn, **path: str) -> HttpResponse:
+        key = path[actions.parameter]
+        data = body.data() | ({"without_image": True} if action.undone else {})
+        done = carry_out(
+            request,
+            lambda by, action_id: action.act(key, by=by, reason=body.reason, action_id=action_id, **data),
+            kind=actions.logical,
+            reason=body.reason,
+            state=state,
+            same=body.is_of,
+        )
+        return answer(effect(done, actions.logical, url_of(actions, key)), headers=headers_of(done))
+
+    # What django-ninja reads: the address has its own name for the key, and each action its own body.
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    default = inspect.Parameter.empty if required else body_class()
+    operation.__name__ = f"{action.tag.verb}_{action.tag.subject}"
+    operation.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=HttpRequest),
+            inspect.Parameter(actions.parameter, keyword, annotation=str),
+            inspect.Parameter("body", keyword, annotation=Body[body_class], default=default),  # type: ignore[misc, valid-type]
+        ]
+    )
+    return requires(action.permission)(operation)
+
+
+def item_links(actions: ItemActions, pointer: str, *reads: str) -> dict[str, Any]:
+    """OpenAPI's links from an answer that holds an item's key at `pointer` to the operations on it: `reads`, and those
+    of the actions."""
+    names = [*reads, *(f"{one.tag.verb}_{one.tag.subject}" for one in _reached(actions))]
+    return {name: {"operationId": name, "parameters": {actions.parameter: pointer}} for name in names}
+
+
+def url_of(actions: ItemActions, key: str) -> str:
+    """Where the item is in the API."""
+    return f"/api/{actions.logical}/{quote_key(key)}"
 
 
 def current_of(*names: str) -> State:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import Router
 
-from opsportal.accounts.scopes import SCOPES
+from opsportal.accounts.scopes import all_scopes
 from opsportal.api.answers import answer
 from opsportal.api.description import METHODS
 from opsportal.console.access import staff
@@ -32,7 +32,7 @@ def reference(request: HttpRequest) -> HttpResponse:
     document = _document()
     context = {
         "groups": list(groups(document)),
-        "scopes": SCOPES.values(),
+        "scopes": all_scopes().values(),
         "problems": [
             (status, _words(response["description"]))
             for status, response in document["components"]["responses"].items()

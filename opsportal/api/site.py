@@ -1,15 +1,16 @@
-"""The API itself: one `NinjaAPI`, to which `opsportal.urls` adds each app's router, and its error answers.
+"""The API itself: one `NinjaAPI`, on which `opsportal.urls` mounts each app's routers, and its error answers.
 
-An operation without `@requires` answers nobody.
+An operation without `@requires` or `@staff` answers nobody.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.operation import Operation
 
@@ -29,7 +30,8 @@ Send a token as `Authorization: Bearer opsp_...`; people make theirs under Accou
 with it stands in the audit trail under its name, and it may never do more than its person may at that time.
 
 Ids in addresses are written as in the console's own: letters, digits and `_.:@=+,-` stand for themselves,
-any other byte is `~` and two hexadecimal digits. Each item's answer has its address as `url`.
+any other byte is `~` and two hexadecimal digits in capitals; an id that is written in another way is taken
+literally. Each item's answer has its address as `url`.
 
 Trouble is answered as `application/problem+json` (RFC 9457) with the `request_id` that the log has.
 """
@@ -40,7 +42,19 @@ class ConsoleAPI(NinjaAPI):
         return operation.view_func.__name__
 
     def get_openapi_schema(self, **kwargs: Any) -> Any:
-        return finished(super().get_openapi_schema(**kwargs), self)
+        return finished(super().get_openapi_schema(**kwargs), self.operations())
+
+    def operations(self) -> Iterator[Operation]:
+        for bound in self._get_bound_routers():
+            for path_view in bound.path_operations.values():
+                yield from path_view.operations
+
+    def mount(self, routers: Iterable[Router]) -> None:
+        """Add the routers, and give each operation the guard of its view's mark."""
+        for router in routers:
+            self.add_router("", router)
+        for operation in self.operations():
+            operation.auth_callbacks = [ApiGuard(getattr(operation.view_func, "access", None))]
 
 
 api = ConsoleAPI(

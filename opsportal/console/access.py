@@ -1,8 +1,8 @@
 """Who may see what. Every view carries a mark; a view without one is refused (see `middleware`).
 
 `@requires("tracking.view_workflows")`, `@staff` and `@public` set the mark, `access_of` finds it, and
-`THIRD_PARTY` holds the marks of views that are not ours. On a django-ninja operation, `@requires` and `@staff`
-(below `@router.get(...)`) also set the operation's `auth`: `opsportal.api.guards.ApiGuard`.
+`THIRD_PARTY` holds the marks of views that are not ours. The guard of an operation of the API reads the same mark
+(`opsportal.api.site`).
 """
 
 from collections.abc import Callable
@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
-from ninja.operation import Operation
-from ninja.utils import contribute_operation_callback
 
 from opsportal.accounts.roles import administrators, roles_with
 
@@ -42,7 +40,6 @@ def public(view: View) -> View:
 
 def staff(view: View) -> View:
     """Any signed-in staff account may call this view; any live token, where it is an operation."""
-    contribute_operation_callback(view, lambda operation: _guard(operation, STAFF))
     return _marked(view, STAFF)
 
 
@@ -50,11 +47,7 @@ def requires(permission: str) -> Callable[[View], View]:
     """Staff accounts that hold `permission` ("app_label.codename") may call this view or operation."""
     access = Access("permission", permission)
 
-    def mark(view: View) -> View:
-        contribute_operation_callback(view, lambda operation: _guard(operation, access))
-        return _marked(view, access)
-
-    return mark
+    return lambda view: _marked(view, access)
 
 
 def _marked(view: View, access: Access) -> View:
@@ -90,7 +83,7 @@ THIRD_PARTY: dict[str, Access] = {
 
 
 def access_of(view: Callable[..., Any], name: str) -> Access | None:
-    """The mark of `view`, whose full URL name is `name` (may be empty); None: nobody may call it."""
+    """The mark of `view`, whose full URL name is `name` (may be empty); None: it is refused to everyone."""
     marked: Access | None = getattr(view, "access", None)
     if marked is not None:
         return marked
@@ -116,7 +109,7 @@ def refusal(user: User | AnonymousUser, access: Access | None) -> Refusal | None
     """Why the signed-in `user` may not call a view with this mark; None if they may."""
     if access is None:
         return Refusal(
-            "No access rule is declared for this address, so nobody may open it.",
+            "No access rule is declared for this address, so it is refused to everyone.",
             "This is a defect of the console: report it with the address.",
         )
     if access.kind in ("public", "own"):
@@ -162,12 +155,3 @@ def path_on_this_host(request: HttpRequest, address: str) -> str:
     if parts.netloc != request.get_host():
         return ""
     return local_path(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", "")
-
-
-def _guard(operation: Operation, access: Access) -> None:
-    # Late: the API's guard builds on this module.
-    from opsportal.api.guards import ApiGuard
-
-    guard = ApiGuard(access)
-    operation.auth_param = guard
-    operation.auth_callbacks = [guard]

@@ -52,7 +52,7 @@ def condition(table: Binding) -> Condition:
 
 
 def _other_spelling(table: Binding) -> str:
-    """The mend where the table exists with hyphens for underscores, or the reverse; else ""."""
+    """The remedy where the table exists with hyphens for underscores, or the reverse; else ""."""
     for name in other_spellings(table):
         with suppress(DynamoError):
             describe(replace(table, name=name))

@@ -11,23 +11,14 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
 
+from opsportal.accounts.roles import role_of
+from opsportal.descriptors import Page, descriptors
 from opsportal.environments import colour_of
 
-ROLES = ("administrator", "operator", "viewer")
 REFRESH_CHOICES = ((0, "Off"), (2, "2 s"), (5, "5 s"), (30, "30 s"))
 THEMES = (("system", "System", "device-desktop"), ("light", "Light", "sun"), ("dark", "Dark", "moon"))
 DEFAULT_REFRESH_SECONDS = 30
-# (label, icon, URL name, permission that the page asks for, URL prefix that marks it as current).
-PAGES = (
-    ("Overview", "layout-dashboard", "overview", "", ""),
-    ("Workflows", "git-branch", "tracking:list", "tracking.view_workflows", "/workflows/"),
-    ("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
-    ("Agents", "robot", "registry:list", "registry.view_agents", "/agents/"),
-    ("Alerts", "bolt", "alerts:list", "alerts.view_alerts", "/alerts/"),
-    ("Audit", "history", "operations:feed", "operations.view_audit", "/audit/"),
-    ("Tables", "table", "tables:list", "tables.view_tables", "/tables/"),
-    ("Accounts", "users", "admin:index", "auth.view_user", "/admin/"),
-)
+OVERVIEW = Page("Overview", "layout-dashboard", "overview")
 
 
 @dataclass(frozen=True)
@@ -36,6 +27,11 @@ class Link:
     icon: str
     url: str
     current: bool
+
+
+def pages() -> list[Page]:
+    """The navigation."""
+    return [OVERVIEW, *(descriptor.page for descriptor in descriptors() if descriptor.page)]
 
 
 class Shell:
@@ -96,26 +92,22 @@ class Shell:
     @cached_property
     def role(self) -> str:
         """The strongest role of the user, or `superuser`, or empty."""
-        if self.user is None:
-            return ""
-        if self.user.is_superuser:
-            return "superuser"
-        groups = set(self.user.groups.values_list("name", flat=True))
-        return next((role for role in ROLES if role in groups), "no role")
+        return "" if self.user is None else role_of(self.user) or "no role"
 
     @cached_property
     def nav(self) -> list[Link]:
         """The pages that exist and that the user may open."""
         path = self._request.path
         links = []
-        for label, icon, name, permission, prefix in PAGES:
-            if permission and not (self.user and self.user.has_perm(permission)):
+        for page in pages():
+            if page.permission and not (self.user and self.user.has_perm(page.permission)):
                 continue
             try:
-                url = reverse(name)
+                url = reverse(page.url_name)
             except NoReverseMatch:
                 continue
-            links.append(Link(label, icon, url, path.startswith(prefix) if prefix else path == url))
+            current = path.startswith(page.prefix) if page.prefix else path == url
+            links.append(Link(page.label, page.icon, url, current))
         return links
 
 

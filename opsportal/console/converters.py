@@ -1,13 +1,17 @@
-"""The one way an item's key travels in a URL: any non-empty string is a legal DynamoDB key."""
+"""The text of an item's key (`Key.text`) in addresses: one spelling for each, and one key for each spelling."""
 
 import re
+from urllib.parse import unquote
 
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.urls.converters import StringConverter
 
 # Left as they are: ids such as req_1757412789250_a08ac7ad stay readable. No character here has a
 # meaning in a path segment, and `~` (the escape) is one that URLs never percent-encode.
 _ESCAPED = re.compile(r"[^A-Za-z0-9_.:@=+,-]")
-# Addresses beside those of the items: an item of that id has an escape in its own.
+# Addresses next to those of the items: an item of that id has an escape in its own.
 RESERVED = frozenset({"new", "register", "heartbeat", "fleet", "steps"})
 _ESCAPES = re.compile(rb"~([0-9A-F]{2})")
 
@@ -24,10 +28,22 @@ def quote_key(key: str) -> str:
 
 
 def unquote_key(segment: str) -> str:
-    """The key that `quote_key` quoted. Characters it would have escaped stand for themselves, so that a
-    pasted id opens too; raises ValueError where the bytes are no UTF-8."""
-    quoted = segment.encode()
-    return _ESCAPES.sub(lambda found: bytes.fromhex(found[1].decode()), quoted).decode()
+    """The key that `quote_key` quotes as this segment. Any other segment is taken literally, so that a pasted id
+    opens, and only its own item. Raises ValueError where the escaped bytes are no UTF-8."""
+    key = _ESCAPES.sub(lambda found: bytes.fromhex(found[1].decode()), segment.encode()).decode()
+    return key if quote_key(key) == segment else segment
+
+
+def other_spelling(request: HttpRequest) -> HttpResponse | None:
+    """A redirect to the one address of an item's page, where the page was asked for by a literal key."""
+    match = request.resolver_match
+    if request.method not in ("GET", "HEAD") or match is None or "<key:" not in match.route:
+        return None
+    address = reverse(match.view_name, kwargs=match.kwargs)
+    if unquote(address) == request.path:
+        return None
+    query = request.META.get("QUERY_STRING", "")
+    return redirect(f"{address}?{query}" if query else address)
 
 
 def _escape(character: str) -> str:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from opsportal.console import tones
 from opsportal.console.text import excerpt, visible
 
-# One shape per tone in a 10 x 10 box, so that a dot is told by more than its colour.
+# One shape per tone in a 10 x 10 box, so that a dot differs by more than its colour.
 SHAPES = {
     tones.SUCCESS: '<circle cx="5" cy="5" r="4.5"/><path class="mark" d="M2.9 5.2l1.5 1.5 2.8-3.1"/>',
     tones.FAILED: '<path d="M5 .2L9.8 5 5 9.8.2 5z"/><path class="mark" d="M3.6 3.6l2.8 2.8M6.4 3.6L3.6 6.4"/>',
@@ -139,7 +139,7 @@ def stacked(
 
 
 def meter(value: Decimal | float, top: Decimal | float, *, label: str, tone: str = "") -> SafeString:
-    """A progress bar with its figure. The bar stops at its end; the figure tells what was written."""
+    """A progress bar with its figure. The bar stops at its end; the figure is what was written."""
     share = float(value) / float(top) * 100 if top else 0.0
     over = share < 0 or share > 100
     return format_html(

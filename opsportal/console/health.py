@@ -20,7 +20,7 @@ CACHE_SECONDS = 10
 @public
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers. Asks nothing else: a restart would not mend it."""
+    """200 while the process answers. Asks nothing else: a restart would not fix it."""
     return HttpResponse("ok", content_type="text/plain")
 
 
@@ -36,7 +36,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         cache.set(key, parts, CACHE_SECONDS)
     ready = all(part["ok"] for part in parts.values())
     answer: dict[str, Any] = {"status": "ok" if ready else "unavailable"}
-    # Without the database nobody can be told from anybody.
+    # Without the database no one can be authenticated.
     if parts["database"]["ok"] and request.user.is_authenticated and request.user.is_staff:
         answer["parts"] = parts
     return JsonResponse(answer, status=200 if ready else 503)

@@ -241,7 +241,7 @@ def stamp_shown(text: str) -> datetime | str | None:
 
 
 def seen_token(*parts: Any) -> str:
-    """A digest of what a region shows (keys, states, findings), to tell whether a poll changes it."""
+    """A digest of what a region shows (keys, states, findings), to see whether a poll changes it."""
     return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:20]
 
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from opsportal.console.access import OWN, PUBLIC, Refusal, access_of, refusal
+from opsportal.console.converters import other_spelling
 from opsportal.console.problems import is_api, problem_response
 from opsportal.console.refusals import forbidden, unauthenticated
 from opsportal.dynamo.errors import DynamoError
@@ -47,7 +48,7 @@ def build_policy(directives: Mapping[str, Iterable[str]]) -> str:
 
 
 class StaffRequiredMiddleware:
-    """Refuses what a view's mark does not allow, and every view without a mark."""
+    """Refuses what a view's mark does not allow, and every view without a mark; leads to the one address of an item."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -71,7 +72,7 @@ class StaffRequiredMiddleware:
         if not request.user.is_authenticated:
             return unauthenticated(request)
         found = refusal(request.user, access)
-        return forbidden(request, found) if found else None
+        return forbidden(request, found) if found else other_spelling(request)
 
 
 CROSS_SITE = Refusal(

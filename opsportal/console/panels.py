@@ -1,4 +1,4 @@
-"""Panels of the overview: each its own poll, with its own state when its table is in trouble."""
+"""Panels of the overview: each its own poll, with its own state when its table has a problem."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -13,22 +13,19 @@ from django.urls import reverse
 from opsportal.console.listing import Region, seen_token
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.console.windows import Window, window_of
+from opsportal.descriptors import Panel, descriptors
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Sampling
 from opsportal.dynamo.partitions import Count
 from opsportal.dynamo.sampling import FRESH_SECONDS
 
-# (URL name of the panel, the permission it asks for or "" for any staff, its title, the list it leads to).
-PANELS = (
-    ("panel-workflows", "tracking.view_workflows", "Workflows", "tracking:list"),
-    ("panel-requests", "requests_app.view_requests", "Requests", "requests:list"),
-    ("panel-agents", "registry.view_agents", "Agents", "registry:list"),
-    ("panel-audit", "operations.view_audit", "Last actions", "operations:feed"),
-    ("panel-tables", "", "Tables", ""),
-)
-TITLES = {name: title for name, _, title, _ in PANELS}
 # Seconds. A count reads and bills what it counts, so not every poll of everybody repeats it.
 FIGURES_LIFE = 10
+
+
+def panels() -> list[Panel]:
+    """Of the overview, in its order."""
+    return [descriptor.panel for descriptor in descriptors() if descriptor.panel]
 
 
 def panel(
@@ -55,7 +52,8 @@ def panel(
         except DynamoError as problem:
             # To try again is to load the overview: by itself a panel is no page.
             again_url = f"{reverse('overview')}{window.query}"
-            context |= {"problem": problem, "title": TITLES[name], "again_url": again_url}
+            (title,) = (one.title for one in panels() if one.name == name)
+            context |= {"problem": problem, "title": title, "again_url": again_url}
     context.update(figures or {})
     seen = seen_token({name: repr(value) for name, value in context.items() if name not in ("window",)})
     context["region"] = Region(name, seen=seen)

@@ -26,7 +26,7 @@ class Problem(Protocol):
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Whether a program asks: problems are JSON. Under /workflow/ is seed 003's own address of the status."""
+    """Whether a program asks: problems are JSON. Under /workflow/ is seed 003's (docs/data.md) own address of the status."""
     return request.path.startswith(("/api/", "/workflow/"))
 
 

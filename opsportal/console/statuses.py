@@ -1,10 +1,13 @@
 """Which statuses of a kind of item are an end, which are open, and which the console does not know."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 
+from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, tone_of
+from opsportal.dynamo.attributes import Typed, read_text
 
 _ENDS = frozenset({"completed", "failed", "cancelled"})
 
@@ -16,8 +19,10 @@ def lower(status: object) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`documented`: as the documents write them; `extra` and `terminal` name the settings that add to them."""
+    """`attribute`: that of an item's status; `documented`: as the documents write them; `extra` and `terminal` name
+    the settings that add to them."""
 
+    attribute: str
     documented: tuple[str, ...]
     extra: str
     terminal: str
@@ -35,6 +40,32 @@ class Vocabulary:
         return (
             frozenset(map(lower, (*self.documented, *getattr(settings, self.extra)))) - self.terminal_ones()
         )
+
+    def of(self, raw: Mapping[str, Typed]) -> str:
+        """The status of an item, in lower case."""
+        return self._text(raw).lower()
+
+    def said(self, raw: Mapping[str, Typed]) -> str:
+        """The status of an item as it is written, in a sentence."""
+        return excerpt(self._text(raw), 60) or "without a status"
+
+    def _text(self, raw: Mapping[str, Typed]) -> str:
+        return str(read_text(raw.get(self.attribute)) or "").strip()
+
+    def unknown(self, raw: Mapping[str, Typed]) -> str:
+        """That the console does not know the status of an item, in a sentence; "" where it does."""
+        if self.is_known(self.of(raw)):
+            return ""
+        if not self.of(raw):
+            return "It has no status that the console can read, and counts as not finished."
+        return f"Its status {self.said(raw)} is unknown to the console, and counts as not finished."
+
+    def is_terminal(self, status: object) -> bool:
+        return lower(status) in self.terminal_ones()
+
+    def is_open(self, status: object) -> bool:
+        """Whether it should move on."""
+        return lower(status) in self.open_ones()
 
     def ended_badly(self, status: str) -> bool:
         """Failed in any word (`error`), cancelled, or what settings name as an end and is no success."""

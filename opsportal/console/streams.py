@@ -16,8 +16,8 @@ from opsportal.console.access import Refusal
 from opsportal.console.problems import problem_response
 
 BUSY = Refusal(
-    "As many downloads as this console sends at once are under way.",
-    "Try again when one of them is through.",
+    "The console sends as many downloads at once as it may.",
+    "Try again when one of them has finished.",
     title="Too many downloads",
     kind="busy",
     status=503,

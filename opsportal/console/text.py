@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ INVISIBLE = re.compile(
     "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001]"
 )
 EXCERPT_LENGTH = 120
+# Characters of a `plain_line`.
+MAX_LINE = 200
 
 
 def _sign(match: re.Match[str]) -> str:
@@ -49,3 +52,16 @@ def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
     if len(line) > length:
         line = line[: length - 1].rstrip()
     return visible(line) + ("…" if cut else "")
+
+
+def plain_line(text: str, most: int = MAX_LINE) -> str:
+    """The first line that is not blank, in at most that many characters, without control characters, surrogates and
+    what reorders or hides text."""
+    head = text[: most * 8].replace("\r", "\n")
+    kept = "".join(
+        character
+        for character in head
+        if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
+    line = next((line.strip() for line in kept.split("\n") if line.strip()), "")
+    return line if len(line) <= most else line[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

@@ -76,7 +76,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """`figure` and `unit` sum it up; `note` tells its scale; `svg` shows the bars."""
+    """`figure` and `unit` sum it up; `note` says its scale; `svg` shows the bars."""
 
     title: str
     figure: str

@@ -6,7 +6,6 @@ from opsportal.console import health, icon, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
-    path("panels/tables/", views.tables_panel, name="panel-tables"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("favicon.ico", icon.favicon, name="favicon"),

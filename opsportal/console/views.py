@@ -1,4 +1,4 @@
-"""The overview: each app's own panel, loaded side by side, so that trouble with one table stays in it."""
+"""The overview: each app's own panel, loaded side by side, so that a problem with one table stays in it."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,13 +16,13 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Is anything wrong? Reads nothing itself."""
     window = window_of(request)
     shown = []
-    for name, permission, title, list_name in panels.PANELS:
-        if permission and not request.user.has_perm(permission):
+    for panel in panels.panels():
+        if panel.permission and not request.user.has_perm(panel.permission):
             continue
-        url = f"{reverse(name)}?window={window.key}"
-        list_url = reverse(list_name) if list_name else ""
-        shown.append({"id": name, "url": url, "title": title, "list_url": list_url})
-    sees_data = any(panel["list_url"] for panel in shown)
+        url = f"{reverse(panel.name)}?window={window.key}"
+        list_url = reverse(panel.list_url_name) if panel.list_url_name else ""
+        shown.append({"id": panel.name, "url": url, "title": panel.title, "list_url": list_url})
+    sees_data = any(one["list_url"] for one in shown)
     return render(
         request, "console/overview.html", {"window": window, "panels": shown, "sees_data": sees_data}
     )

@@ -1,5 +1,5 @@
 """The demo's agents: those that work the steps of the workflows, and those of the stages of requests. Some are as
-seed 004 has them, some as an operational registry describes its own."""
+seed 004 of docs/data.md has them, some as an operational registry describes its own."""
 
 import json
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
-"""Items put fast: in batches, several at a time."""
+"""Items put fast, in batches, several at a time; and read by their keys."""
 
 import itertools
 import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -13,6 +13,7 @@ from opsportal.dynamo.errors import translated
 from opsportal.dynamo.tables import Binding
 
 BATCH = 25  # BatchWriteItem's limit
+KEYS_PER_READ = 100  # BatchGetItem's limit
 WRITERS = 4
 
 
@@ -47,3 +48,24 @@ def _write(client: Any, table: Binding, items: list[Item], stopped: threading.Ev
         if stopped.wait(random.uniform(0, min(5.0, 0.05 * 2**attempt))):
             break
     return len(items) - len(asked.get(table.name, []))
+
+
+def read(table: Binding, keys: Sequence[str], *attributes: str) -> dict[str, Item]:
+    """Those `attributes` of the items that exist, by key, as DynamoDB has them. Raises DynamoError."""
+    client = clients.client(table.region, table.endpoint, patient=True)
+    names = {f"#{number}": name for number, name in enumerate((table.key, *attributes))}
+    found: dict[str, Item] = {}
+    for start in range(0, len(keys), KEYS_PER_READ):
+        asked: dict[str, Any] = {
+            table.name: {
+                "Keys": [{table.key: {"S": key}} for key in keys[start : start + KEYS_PER_READ]],
+                "ProjectionExpression": ", ".join(names),
+                "ExpressionAttributeNames": names,
+            }
+        }
+        while asked:
+            with translated(table):
+                answer = client.batch_get_item(RequestItems=asked)
+            found |= {item[table.key]["S"]: item for item in answer["Responses"].get(table.name, [])}
+            asked = answer.get("UnprocessedKeys", {})
+    return found

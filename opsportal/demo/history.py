@@ -28,10 +28,10 @@ from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations import undo
 from opsportal.operations.entries import Actor
 from opsportal.operations.transactions import Done, Refused, dated
-from registry import actions as agent_actions
-from requests_app import actions as request_actions
+from registry import action_views as agent_views
+from requests_app import action_views as request_actions
 from requests_app.writer import RequestWriter
-from tracking import actions as workflow_actions
+from tracking import action_views as workflow_views
 from tracking.writer import StatusWriter
 
 NAMESPACE = uuid.UUID("6c5fb0c4-0d7a-4f59-9c0a-3a7d1d1f0a55")
@@ -99,8 +99,8 @@ class _Past:
 
     def _all(self) -> Iterator[Done]:
         yield self._do("edit", "chen.wei", 21.9, partial(
-            agent_actions.edit, "report-writer-agent",
-            {"description": "Writes the brief from the findings, in the wording that the project has agreed on."},
+            agent_views.EDIT.act, "report-writer-agent",
+            texts={"description": "Writes the brief from the findings, in the wording that the project has agreed on."},
         ), "As agreed with the brief team")  # fmt: skip
         yield from self._retried_and_done()
         yield self._cancelled_workflow(
@@ -110,14 +110,14 @@ class _Past:
             "rollout",
             "chen.wei",
             14.6,
-            partial(agent_actions.deactivate, "report-writer-agent"),
+            partial(agent_views.DEACTIVATE.act, "report-writer-agent"),
             "New model is being rolled out",
         )
         yield self._do(
             "rolled out",
             "chen.wei",
             13.9,
-            partial(agent_actions.activate, "report-writer-agent"),
+            partial(agent_views.ACTIVATE.act, "report-writer-agent"),
             "Rollout done",
         )
         yield from self._purged_and_restored()
@@ -135,21 +135,21 @@ class _Past:
     def _purged_and_restored(self) -> Iterator[Done]:
         session = self._workflow("purged", self._ago(12.9), "completed")
         purged = self._do(
-            "purge", "chen.wei", 11.3, partial(workflow_actions.purge, session), "Clean-up of the pilot"
+            "purge", "chen.wei", 11.3, partial(workflow_views.PURGE.act, session), "Clean-up of the pilot"
         )
         yield purged
         yield self._do("undo", "chen.wei", 11.2, partial(undo.undo, purged.entry), "Was not of the pilot")
 
     def _cancelled_workflow(self, name: str, who: str, hours: float, reason: str) -> Done:
         session = self._workflow(name, self._ago(hours) - timedelta(seconds=34), "processing")
-        done = self._do(name, who, hours, partial(workflow_actions.cancel, session), reason)
+        done = self._do(name, who, hours, partial(workflow_views.CANCEL.act, session), reason)
         if not done.repeated:
             self._orchestrator_saw(session, self._ago(hours) + SEEN_AFTER)
         return done
 
     def _cancelled_request(self, name: str, who: str, hours: float, reason: str) -> Done:
         ident = self._request(name, self._ago(hours) - timedelta(seconds=31), None, self._ago(hours))
-        done = self._do(name, who, hours, partial(request_actions.cancel, ident), reason)
+        done = self._do(name, who, hours, partial(request_actions.CANCEL.act, ident), reason)
         if not done.repeated:
             self._worker_saw(ident, self._ago(hours) + SEEN_AFTER)
         return done
@@ -158,7 +158,11 @@ class _Past:
         """The model's answer was no JSON; the second time it was."""
         ident = self._request("second try", self._ago(19.3), research.FAILURES[2])
         done = self._do(
-            "second try", "j.okafor", 18.8, partial(request_actions.retry, ident), "The model answers again"
+            "second try",
+            "j.okafor",
+            18.8,
+            partial(request_actions.RETRY.act, ident),
+            "The model answers again",
         )
         yield done
         if not done.repeated:
@@ -171,7 +175,7 @@ class _Past:
             "denied again",
             "maria.lindqvist",
             1.6,
-            partial(request_actions.retry, ident),
+            partial(request_actions.RETRY.act, ident),
             "Access should be back",
         )
         yield done
@@ -186,7 +190,7 @@ class _Past:
             "quota is back",
             "j.okafor",
             seconds / timedelta(hours=1),
-            partial(request_actions.retry, ident),
+            partial(request_actions.RETRY.act, ident),
             "The quota of the new hour is there",
         )
 
@@ -247,22 +251,19 @@ class _Past:
         job.log("INFO", "Started processing")
         *before, last = research.course(job.config, self.rng, failure)
         for tick in [*before, last]:
-            if tick.stage == "content_extraction" and job.status == "processing":
+            if tick.at.stage == "content_extraction" and job.status == "processing":
                 job.executing()
             clock[0] += timedelta(seconds=tick.seconds)
             if not tick.error:
-                job.log(tick.level, tick.message, stage=tick.stage)
+                job.log(tick.level, tick.message, stage=tick.at.stage)
         # Of what a worker says of its progress only the last stays.
-        job.progress(
-            last.stage, last.percentage, urls_found=last.found, content_extracted=last.extracted,
-            processing_errors=last.failed,
-        )  # fmt: skip
+        job.progress(last.at.stage, last.at.percentage, **last.at.counts)
         if last.error:
             job.fail(last.message)
         else:
             kind, seconds = str(job.item.get("request_type")), (clock[0] - moment).total_seconds()
             number = len(job.config.get("sources") or ())
-            job.complete(requests.results(ident, kind, self.rng, last.found, last.extracted, seconds, number))
+            job.complete(requests.results(ident, kind, self.rng, last.at, seconds, number))
         writer.close()
 
     def _orchestrator_saw(self, session: str, moment: datetime) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.conf import settings
 
@@ -14,7 +13,6 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.tables import Binding, binding
 
-KEYS_PER_READ = 100  # BatchGetItem's limit
 TABLES = ("workflows", "requests", "request_logs", "agents")
 
 
@@ -39,8 +37,9 @@ def load(now: datetime, *, with_hostile: bool = False) -> Iterator[Loaded]:
     odd = hostile.build(keys, settings.WORKFLOW_STEPS, now) if with_hostile else {}
     for name, table in tables.items():
         items = [*company[name], *odd.get(name, [])]
-        with translated(table):
-            absent = _absent(table, items)
+        # A second load reads the keys and writes nothing.
+        present = batches.read(table, [item[table.key] for item in items])
+        absent = [item for item in items if item[table.key] not in present]
         added = sum(batches.put(table, absent))
         put = {item[table.key] for item in absent}
         roster.add(
@@ -80,32 +79,3 @@ def _at_work(item: Item, now: datetime) -> bool:
         return False
     stamp = datetime.fromisoformat(item.get("lastUpdated") or item["updated_at"])
     return now - stamp.replace(tzinfo=UTC) < AT_WORK
-
-
-def _absent(table: Binding, items: list[Item]) -> list[Item]:
-    """Those whose keys are not there, by batched reads, so that a second load costs next to nothing."""
-    client = clients.client(table.region, table.endpoint, patient=True)
-    absent = []
-    for start in range(0, len(items), KEYS_PER_READ):
-        some = items[start : start + KEYS_PER_READ]
-        present = _present(client, table, [item[table.key] for item in some])
-        absent += [item for item in some if item[table.key] not in present]
-    return absent
-
-
-def _present(client: Any, table: Binding, keys: list[str]) -> set[str]:
-    """Which of the keys exist."""
-    found: set[str] = set()
-    names = {"#key": table.key}
-    asked: dict[str, Any] = {
-        table.name: {
-            "Keys": [{table.key: {"S": key}} for key in keys],
-            "ProjectionExpression": "#key",
-            "ExpressionAttributeNames": names,
-        }
-    }
-    while asked:
-        answer = client.batch_get_item(RequestItems=asked)
-        found |= {item[table.key]["S"] for item in answer["Responses"].get(table.name, [])}
-        asked = answer.get("UnprocessedKeys", {})
-    return found

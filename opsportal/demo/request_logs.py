@@ -13,7 +13,7 @@ KEPT = timedelta(hours=26)
 def entry(
     key: str, ident: str, request: str, moment: datetime, level: str, stage: str, message: str, worker: str
 ) -> Item:
-    """One line of a request's log (seed 002)."""
+    """One line of a request's log (seed 002 of docs/data.md)."""
     return {
         key: ident,
         "request_id": request,

@@ -3,13 +3,13 @@
 import itertools
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from opsportal.demo import research, traffic
 from opsportal.demo.company import ANALYSTS, BRIEFS, PEOPLE, SCHEDULE
 from opsportal.demo.place import Item
-from opsportal.demo.research import STAGES, Tick
+from opsportal.demo.research import STAGES, Progress, Tick
 from opsportal.demo.stamps import naive
 
 PER_HOUR = traffic.REQUESTS_PER_HOUR  # at the busiest
@@ -70,7 +70,7 @@ def _hanging(key: str, now: datetime, rng: random.Random) -> Made:
     created = last - timedelta(seconds=40)
     item = submitted(key, request_id(created, rng), created, rng)
     ticks = research.course(item["config"], rng)
-    reached = [tick for tick in ticks if tick.stage in list(STAGES)[:3]][:-1]
+    reached = [tick for tick in ticks if tick.at.stage in list(STAGES)[:3]][:-1]
     started = last - timedelta(seconds=sum(tick.seconds for tick in reached))
     item |= {"created_at": naive(started - timedelta(seconds=2))}
     item[key] = request_id(started - timedelta(seconds=2), rng)
@@ -95,41 +95,38 @@ def config(rng: random.Random, kind: str) -> Item:
     }
 
 
-def progress(
-    stage: str, percentage: float, found: int, extracted: int, failed: int, moment: datetime
-) -> Item:
+def progress(at: Progress, moment: datetime) -> Item:
+    """An item's ``progress``."""
     return {
-        "current_stage": stage,
-        "percentage": percentage,
-        "urls_found": found,
-        "content_extracted": extracted,
-        "processing_errors": failed,
+        "current_stage": at.stage,
+        "percentage": at.percentage,
+        **at.counts,
         "last_updated": naive(moment),
     }
 
 
 def results(
-    ident: str, kind: str, rng: random.Random, found: int, extracted: int, seconds: float, sources: int = 3
+    ident: str, kind: str, rng: random.Random, at: Progress, seconds: float, sources: int = 3
 ) -> Item:
     brief = BRIEFS.get(kind) or next(iter(BRIEFS.values()))
     confidence = rng.uniform(0.71, 0.96)
-    clinical = extracted // 3
-    academic = (extracted - clinical) // 2
-    counts = {"regulatory": extracted - clinical - academic, "clinical": clinical, "academic": academic}
+    clinical = at.extracted // 3
+    academic = (at.extracted - clinical) // 2
+    counts = {"regulatory": at.extracted - clinical - academic, "clinical": clinical, "academic": academic}
     return {
         "report_path": f"reports/{kind}_{ident}.json",
         "summary": {
             "executive_summary": rng.choice(brief.summaries),
             "key_findings": rng.sample(brief.findings, rng.randint(2, 3)),
             "total_sources": sources,
-            "total_content_items": extracted,
+            "total_content_items": at.extracted,
         },
         "execution_summary": {
-            "total_urls_discovered": found,
-            "total_content_extracted": extracted,
+            "total_urls_discovered": at.found,
+            "total_content_extracted": at.extracted,
             "processing_duration": round(seconds, 1),
-            "api_calls_made": found + 2 * sources,
-            "success_rate": round(100 * extracted / max(found, 1), 1),
+            "api_calls_made": at.found + 2 * sources,
+            "success_rate": round(100 * at.extracted / max(at.found, 1), 1),
         },
         "intelligence_data": {
             f"{name}_content": {"count": count, "items": []} for name, count in counts.items()
@@ -137,7 +134,7 @@ def results(
         "structured_outputs": [],
         "quality_metrics": {
             "average_confidence": round(confidence, 2),
-            "high_quality_items": int(extracted * confidence),
+            "high_quality_items": int(at.extracted * confidence),
         },
         "processing_metadata": {},
     }
@@ -184,7 +181,7 @@ def submitted(
         "updated_at": naive(moment),
         "started_at": None,
         "completed_at": None,
-        "progress": progress("initialization", 0, 0, 0, 0, moment),
+        "progress": progress(Progress(), moment),
         "results": None,
         "errors": [],
         "warnings": [],
@@ -201,20 +198,19 @@ def worked(
     worker = rng.choice(WORKERS[item["processing_strategy"]])
     history = [change(taken, "pending", "processing", "Started processing")]
     lines = [Line(taken, "INFO", "initialization", "Started processing")]
-    clock, status, at = taken, "processing", progress("initialization", 0, 0, 0, 0, taken)
-    found = extracted = 0
+    clock, status, at = taken, "processing", Progress()
     item = item | {"status": status, "started_at": naive(taken), "updated_at": naive(taken)}
     for tick in ticks:
         if clock + timedelta(seconds=tick.seconds) > now:
             break
-        if tick.stage == "content_extraction" and status == "processing":
+        stage = tick.at.stage
+        if stage == "content_extraction" and status == "processing":
             history.append(change(clock, status, "executing", "Executing"))
-            lines.append(Line(clock, "INFO", tick.stage, "Executing"))
+            lines.append(Line(clock, "INFO", stage, "Executing"))
             status = "executing"
         clock += timedelta(seconds=tick.seconds)
-        found, extracted = tick.found, tick.extracted
-        at = progress(tick.stage, tick.percentage, found, extracted, tick.failed, clock)
-        lines.append(Line(clock, tick.level, tick.stage, tick.message))
+        at = tick.at
+        lines.append(Line(clock, tick.level, stage, tick.message))
         if tick.level == "WARNING":
             item["warnings"] = [*item["warnings"], f"{naive(clock)}: {tick.message}"]
         if tick.error:
@@ -227,23 +223,16 @@ def worked(
             history.append(change(clock, status, "completed", "Request completed"))
             lines.append(Line(clock, "INFO", "completed", "Request completed"))
             status = "completed"
-            at = progress("completed", 100, found, extracted, at["processing_errors"], clock)
-            item["results"] = results(
-                item[key],
-                item["request_type"],
-                rng,
-                found,
-                extracted,
-                (clock - taken).total_seconds(),
-                len(item["config"]["sources"]),
-            )
+            at = replace(at, stage="completed", percentage=100)
+            seconds, sources = (clock - taken).total_seconds(), len(item["config"]["sources"])
+            item["results"] = results(item[key], item["request_type"], rng, at, seconds, sources)
     if status in ("completed", "failed"):
         item["completed_at"] = naive(clock)
     item |= {
         "status": status,
         "status_message": history[-1]["message"],
         "updated_at": naive(clock),
-        "progress": at,
+        "progress": progress(at, clock),
         "processing_metadata": {"worker_id": worker, "status_history": history},
     }
     return Made(item, lines)

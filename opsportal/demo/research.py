@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -68,27 +68,8 @@ FAILURES = (
 
 
 @dataclass(frozen=True)
-class Tick:
-    """What comes after so many seconds: where the request stands, and a line of its log. `error`: it fails."""
-
-    seconds: float
-    stage: str
-    percentage: float
-    found: int
-    extracted: int
-    failed: int
-    level: str
-    message: str
-    error: bool = False
-
-    @property
-    def counts(self) -> tuple[int, int, int]:
-        return self.found, self.extracted, self.failed
-
-
-@dataclass(frozen=True)
-class Reached:
-    """Where a request stood when its worker was restarted."""
+class Progress:
+    """Where a request stands."""
 
     stage: str = "initialization"
     percentage: float = 0
@@ -96,40 +77,53 @@ class Reached:
     extracted: int = 0
     failed: int = 0
 
+    @property
+    def counts(self) -> dict[str, Any]:
+        """By the names of an item's ``progress``."""
+        return {
+            "urls_found": self.found,
+            "content_extracted": self.extracted,
+            "processing_errors": self.failed,
+        }
+
     @classmethod
-    def of(cls, progress: Mapping[str, Any]) -> "Reached":
+    def of(cls, progress: Mapping[str, Any]) -> "Progress":
         """From an item's ``progress``; what can't be read is as at the start."""
         stage = progress.get("current_stage")
         if stage not in STAGES:
             return cls()
-        numbers = [
-            progress.get(name)
-            for name in ("percentage", "urls_found", "content_extracted", "processing_errors")
-        ]
+        numbers = [progress.get(name) for name in ("percentage", *cls().counts)]
         percentage, *counts = (
             number if isinstance(number, int | float | Decimal) else 0 for number in numbers
         )
         return cls(stage, float(percentage), *map(int, counts))
 
 
+@dataclass(frozen=True)
+class Tick:
+    """What comes after so many seconds: where the request stands, and a line of its log. `error`: it fails."""
+
+    seconds: float
+    at: Progress
+    level: str
+    message: str
+    error: bool = False
+
+
 def course(
     config: Mapping[str, Any],
     rng: random.Random,
     failure: Failure | None = None,
-    reached: Reached | None = None,
+    reached: Progress | None = None,
 ) -> list[Tick]:
     """From the claim, or from what was `reached`, to the report or to the failure. After the last one the request
     is completed or failed."""
-    return _Course(config, rng, failure, reached or Reached()).ticks()
-
-
-# Seconds, level, message, and what is found, extracted and failed by then.
-Line = tuple[float, str, str, tuple[int, int, int]]
+    return _Course(config, rng, failure, reached or Progress()).ticks()
 
 
 class _Course:
     def __init__(
-        self, config: Mapping[str, Any], rng: random.Random, failure: Failure | None, reached: Reached
+        self, config: Mapping[str, Any], rng: random.Random, failure: Failure | None, reached: Progress
     ) -> None:
         self.rng, self.failure, self.reached = rng, failure, reached
         keywords, sources = config.get("keywords"), config.get("sources")
@@ -140,7 +134,7 @@ class _Course:
         self.sources = [str(name) for name in named if name] or ["the source"]
         threshold = config.get("quality_threshold")
         self.threshold = float(threshold) if isinstance(threshold, int | float | Decimal) else 0.7
-        self.found, self.extracted, self.failed = reached.found, reached.extracted, reached.failed
+        self.at = reached
 
     def ticks(self) -> list[Tick]:
         made: list[Tick] = []
@@ -157,85 +151,65 @@ class _Course:
             lines = list(step())
             # What fails does so before its last line.
             kept = lines[: self.rng.randint(1, max(len(lines) - 1, 1))] if failure else lines
-            for number, (seconds, level, message, counts) in enumerate(kept, 1):
+            for number, line in enumerate(kept, 1):
                 percentage = round(low + (high - low) * number / len(lines), 1)
                 if percentage > self.reached.percentage:
-                    made.append(Tick(seconds, stage, percentage, *counts, level, message))
+                    made.append(replace(line, at=replace(line.at, stage=stage, percentage=percentage)))
             if failure:
-                reached = (
-                    (made[-1].percentage, *made[-1].counts)
-                    if made
-                    else (self.reached.percentage, *self._counts())
-                )
-                return [*made, *self._failing(failure, *reached)]
+                return [*made, *self._failing(failure, made[-1].at if made else self.at)]
         return made
 
-    def _counts(self) -> tuple[int, int, int]:
-        return self.found, self.extracted, self.failed
+    def _line(self, low: float, high: float, level: str, message: str) -> Tick:
+        return Tick(round(self.rng.uniform(low, high), 3), self.at, level, message)
 
-    def _line(self, low: float, high: float, level: str, message: str) -> Line:
-        return round(self.rng.uniform(low, high), 3), level, message, self._counts()
+    def _initialization(self) -> Iterator[Tick]:
+        keywords, sources = _many(len(self.keywords), "keyword"), _many(len(self.sources), "source")
+        yield self._line(0.6, 2.0, "DEBUG", f"Configuration checked: {keywords}, {sources}")
 
-    def _initialization(self) -> Iterator[Line]:
-        keywords, sources = len(self.keywords), len(self.sources)
-        yield self._line(
-            0.6,
-            2.0,
-            "DEBUG",
-            f"Configuration checked: {_many(keywords, 'keyword')}, {_many(sources, 'source')}",
-        )
-
-    def _discovery(self) -> Iterator[Line]:
+    def _discovery(self) -> Iterator[Tick]:
         found = 0
         for source in self.sources:
             some = self.rng.randint(4, 14)
             found += some
-            self.found = max(found, self.reached.found)
+            self.at = replace(self.at, found=max(found, self.reached.found))
             yield self._line(
                 3.0, 8.5, "INFO", f"{source}: {some} URLs found for {self.rng.choice(self.keywords)!r}"
             )
-        doubled = self.rng.randint(1, max(self.found // 6, 1))
-        self.found -= doubled
-        yield self._line(0.4, 1.2, "DEBUG", f"{_many(doubled, 'duplicate')} removed; {self.found} URLs stay")
+        doubled = self.rng.randint(1, max(self.at.found // 6, 1))
+        self.at = replace(self.at, found=self.at.found - doubled)
+        yield self._line(
+            0.4, 1.2, "DEBUG", f"{_many(doubled, 'duplicate')} removed; {self.at.found} URLs stay"
+        )
 
-    def _extraction(self) -> Iterator[Line]:
+    def _extraction(self) -> Iterator[Tick]:
         batches = self.rng.randint(3, 6)
         for number in range(1, batches + 1):
-            due = self.found * number // batches
-            if self.rng.random() < 0.14 and due > self.extracted + self.failed:
-                self.failed += 1
-                yield self._line(
-                    1.0,
-                    4.0,
-                    "WARNING",
-                    f"A page of {self.rng.choice(self.sources)} could not be read; skipped",
-                )
-            self.extracted = max(self.extracted, due - self.failed)
-            yield self._line(4.0, 13.0, "INFO", f"{self.extracted} of {self.found} documents extracted")
+            due = self.at.found * number // batches
+            if self.rng.random() < 0.14 and due > self.at.extracted + self.at.failed:
+                self.at = replace(self.at, failed=self.at.failed + 1)
+                source = self.rng.choice(self.sources)
+                yield self._line(1.0, 4.0, "WARNING", f"A page of {source} could not be read; skipped")
+            self.at = replace(self.at, extracted=max(self.at.extracted, due - self.at.failed))
+            extracted, found = self.at.extracted, self.at.found
+            yield self._line(4.0, 13.0, "INFO", f"{extracted} of {found} documents extracted")
 
-    def _aggregation(self) -> Iterator[Line]:
+    def _aggregation(self) -> Iterator[Tick]:
         merged = self.rng.randint(4, 11)
-        yield self._line(4.0, 11.0, "INFO", f"{self.extracted} documents merged into {merged} findings")
+        yield self._line(4.0, 11.0, "INFO", f"{self.at.extracted} documents merged into {merged} findings")
         confidence = self.rng.uniform(0.71, 0.96)
         yield self._line(0.8, 2.5, "DEBUG", f"Confidence computed: {confidence:.2f} on average")
 
-    def _failing(
-        self, failure: Failure, percentage: float, found: int, extracted: int, failed: int
-    ) -> list[Tick]:
+    def _failing(self, failure: Failure, at: Progress) -> list[Tick]:
         low, high = STAGES[failure.stage]
-        at = min(max(percentage, low), high)
+        at = replace(at, stage=failure.stage, percentage=min(max(at.percentage, low), high))
         highest = min(self.threshold, 0.95) - 0.04
         text = failure.text.format(
             confidence=self.rng.uniform(max(highest - 0.3, 0), max(highest, 0)), threshold=self.threshold
         )
         pause = round(self.rng.uniform(*failure.seconds) / (len(failure.warnings) + 1), 3)
-        warnings = [
-            Tick(pause, failure.stage, at, found, extracted, failed, "WARNING", warning)
-            for warning in failure.warnings
-        ]
         return [
-            *warnings,
-            Tick(pause, failure.stage, at, found, extracted, failed + 1, "ERROR", text, error=True),
+            *(Tick(pause, at, "WARNING", warning) for warning in failure.warnings),
+            Tick(pause, replace(at, failed=at.failed + 1), "ERROR", text, error=True),
         ]
 
 

@@ -25,7 +25,7 @@ def make(now: datetime, people: dict[str, User]) -> None:
         # A minute after each of the two had been silent for that long.
         for minutes in sorted(HANGING_SINCE, reverse=True):
             at = now - timedelta(minutes=minutes - STUCK_MINUTES - 1)
-            _settle(rule, at, evaluation.look_for(rule, at).reading)
+            _settle(rule, at, evaluation.evaluate(rule, at).reading)
         oldest = rule.firings.order_by("first_seen_at").first()
         if oldest:
             at = oldest.first_seen_at + timedelta(minutes=6)
@@ -58,4 +58,4 @@ def _settle(rule: Rule, at: datetime, reading: Reading) -> None:
     """One evaluation of the rule, at that time."""
     held = take(Rule.objects.filter(pk=rule.pk), at, evaluation.LEASE)
     if held:
-        evaluation.settle(held, evaluation.Look(reading), at)
+        evaluation.settle(held, evaluation.EvaluationResult(reading), at)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def zulu(moment: datetime) -> str:
-    """``2025-12-24T10:00:00.000Z`` (seed 000)."""
+    """``2025-12-24T10:00:00.000Z`` (seed 000 of docs/data.md)."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -64,7 +64,7 @@ class WorkflowBuilder:
         ]
 
     def hanging(self) -> list[Item]:
-        """In progress, and nobody has written for long."""
+        """In progress, without a write for long."""
         made = []
         for minutes, ended in zip(HANGING_SINCE, HANG_AFTER, strict=True):
             item = self.workflow(

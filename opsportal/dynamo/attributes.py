@@ -10,7 +10,7 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pynamodb.attributes import Attribute
 
@@ -18,6 +18,7 @@ from opsportal.dynamo import foreign_json
 from opsportal.dynamo.foreign_json import in_range
 
 Typed = dict[str, Any]  # one AttributeValue, as the wire has it: {"S": "text"}
+Raw = dict[str, Typed]  # an item, or the members of a map
 
 
 class Malformed:
@@ -30,7 +31,7 @@ class Malformed:
         self.reason = reason
         self.raw = raw_text(value)
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
     def __str__(self) -> str:
@@ -62,10 +63,11 @@ TYPE_NAMES = {
 
 def raw_text(value: Typed) -> str:
     """The value in DynamoDB's JSON, on one line."""
-    return json.dumps(value, ensure_ascii=False, default=_binary_text, sort_keys=True)
+    return json.dumps(value, ensure_ascii=False, default=binary_text, sort_keys=True)
 
 
-def _binary_text(value: object) -> str:
+def binary_text(value: object) -> str:
+    """What `json.dumps` asks for of what is no JSON: bytes in Base64."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return str(value)
@@ -124,9 +126,9 @@ _MILLISECONDS_FROM = Decimal(100_000_000_000)
 
 
 def parse_time(text: str) -> datetime:
-    """An aware UTC datetime from ISO text in any form that DATA.md lists. ValueError otherwise.
+    """An aware UTC datetime from ISO text in any form that docs/data.md lists. ValueError otherwise.
 
-    ``Z``, an offset, an offset followed by ``Z`` (``isoformat() + "Z"``, seed 003: the offset counts),
+    ``Z``, an offset, an offset followed by ``Z`` (``isoformat() + "Z"``, seed 003 of docs/data.md: the offset counts),
     or none (seed 002: UTC); any number of decimals, of which six are kept.
     """
     found = _ISO.fullmatch(text.strip())
@@ -182,7 +184,7 @@ def read_list(value: Typed | None) -> list[Typed] | Malformed | None:
 
 
 def read_texts(value: Typed | None) -> list[str | Malformed] | Malformed | None:
-    """A list or set of texts, member by member (DATA.md point 8)."""
+    """A list or set of texts, member by member (docs/data.md point 8)."""
     members = read_list(value)
     if members is None or isinstance(members, Malformed):
         return members
@@ -190,7 +192,7 @@ def read_texts(value: Typed | None) -> list[str | Malformed] | Malformed | None:
 
 
 def read_document(value: Typed | None) -> Any:
-    """A nested value as plain data, also from JSON text inside a string (DATA.md point 8)."""
+    """A nested value as plain data, also from JSON text inside a string (docs/data.md point 8)."""
     if is_absent(value):
         return None
     assert value is not None
@@ -216,7 +218,7 @@ def plain(value: Typed) -> Any:
     if tag in ("SS", "BS"):
         return [plain({tag[0]: item}) for item in sorted(content)]
     if tag == "B":
-        return _binary_text(content)
+        return binary_text(content)
     return None if tag == "NULL" else content
 
 
@@ -227,26 +229,29 @@ T = TypeVar("T")
 
 
 class TolerantAttribute(Attribute[T]):
-    """Never raises on reading: the base model calls `read` in place of PynamoDB's `deserialize`."""
+    """Never raises on reading: it is given the whole typed value, of whatever type, or None."""
 
     attr_type = "S"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(null=not kwargs.get("hash_key"), **kwargs)
 
-    def read(self, value: Typed | None) -> T:
+    def get_value(self, value: Typed) -> Typed:
+        return value
+
+    def deserialize(self, value: Typed | None) -> T:
         raise NotImplementedError
 
 
 class TextAttribute(TolerantAttribute[str | Malformed | None]):
-    def read(self, value: Typed | None) -> str | Malformed | None:
+    def deserialize(self, value: Typed | None) -> str | Malformed | None:
         return read_text(value)
 
 
 class NumberAttribute(TolerantAttribute[Decimal | Malformed | None]):
     attr_type = "N"
 
-    def read(self, value: Typed | None) -> Decimal | Malformed | None:
+    def deserialize(self, value: Typed | None) -> Decimal | Malformed | None:
         return read_number(value)
 
     def serialize(self, value: Any) -> Any:
@@ -256,31 +261,45 @@ class NumberAttribute(TolerantAttribute[Decimal | Malformed | None]):
 class TimeAttribute(TolerantAttribute[datetime | Malformed | None]):
     """Written as given: the text form is each table's own (see the writers)."""
 
-    def read(self, value: Typed | None) -> datetime | Malformed | None:
+    def deserialize(self, value: Typed | None) -> datetime | Malformed | None:
         return read_time(value)
+
+
+class FlagAttribute(TolerantAttribute[bool | None]):
+    attr_type = "BOOL"
+
+    def deserialize(self, value: Typed | None) -> bool | None:
+        return (value or {}).get("BOOL")
+
+
+class BinaryAttribute(TolerantAttribute[bytes | None]):
+    attr_type = "B"
+
+    def deserialize(self, value: Typed | None) -> bytes | None:
+        return (value or {}).get("B")
 
 
 class MapAttribute(TolerantAttribute[dict[str, Typed] | Malformed | None]):
     attr_type = "M"
 
-    def read(self, value: Typed | None) -> dict[str, Typed] | Malformed | None:
+    def deserialize(self, value: Typed | None) -> dict[str, Typed] | Malformed | None:
         return read_map(value)
 
 
 class ListAttribute(TolerantAttribute[list[Typed] | Malformed | None]):
     attr_type = "L"
 
-    def read(self, value: Typed | None) -> list[Typed] | Malformed | None:
+    def deserialize(self, value: Typed | None) -> list[Typed] | Malformed | None:
         return read_list(value)
 
 
 class TextsAttribute(TolerantAttribute[list[str | Malformed] | Malformed | None]):
     attr_type = "L"
 
-    def read(self, value: Typed | None) -> list[str | Malformed] | Malformed | None:
+    def deserialize(self, value: Typed | None) -> list[str | Malformed] | Malformed | None:
         return read_texts(value)
 
 
 class DocumentAttribute(TolerantAttribute[Any]):
-    def read(self, value: Typed | None) -> Any:
+    def deserialize(self, value: Typed | None) -> Any:
         return read_document(value)

@@ -1,5 +1,5 @@
 """On-demand backups of a table: list them, make one. What a table can be restored to without any is its
-point-in-time recovery, which `deployed` tells."""
+point-in-time recovery, which `deployed` reads."""
 
 import time
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.creation import NOT_YET, Say
-from opsportal.dynamo.deployed import Unknown, told
+from opsportal.dynamo.deployed import Unknown, or_unknown
 from opsportal.dynamo.errors import DynamoError, OperationUnknown, translated
 from opsportal.dynamo.tables import Binding
 
@@ -32,7 +32,7 @@ class Backup:
 
 def backups(table: Binding, *, patient: bool = True) -> list[Backup] | Unknown:
     """Every backup of tables of that name, newest first; or `Unknown`. Raises nothing of DynamoDB's."""
-    return told(table, lambda: _listed(clients.client(*table.place, patient=patient), table.name))
+    return or_unknown(table, lambda: _listed(clients.client(*table.place, patient=patient), table.name))
 
 
 def create_backup(table: Binding, name: str = "", say: Say | None = None) -> Backup | Unknown:

@@ -1,6 +1,6 @@
-"""Each call to AWS as one record, for whoever watches: how long it took, how it ended, what it consumed.
+"""Each call to AWS as one record, for its watchers: how long it took, how it ended, what it consumed.
 
-botocore's events tell of it, so that PynamoDB's calls and our own are seen alike, in pages and in workers.
+botocore's events report it, so that PynamoDB's calls and our own are seen alike, in pages and in workers.
 """
 
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from opsportal.dynamo.errors import PASSED_ON, THROTTLING, DeadlineExceeded
+from opsportal.dynamo.exceptions import PASSED_ON, THROTTLING, DeadlineExceeded
 from opsportal.dynamo.spending import READS
 
 Outcome = Literal["ok", "condition", "throttled", "denied", "refused", "fault", "unanswered", "deadline"]

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from opsportal.dynamo import answers, calls, deadlines, spending
 from opsportal.dynamo.answers import REPORTS_CAPACITY
-from opsportal.dynamo.errors import DeadlineExceeded, unusable
+from opsportal.dynamo.exceptions import DeadlineExceeded, unusable
 from opsportal.dynamo.parsing import ParserFactory
 
 _clients: dict[tuple[Any, ...], Any] = {}
@@ -99,7 +99,7 @@ def _keep_the_deadline(request: Any, **_: Any) -> None:
     if account := spending.current():
         account.attempts += 1
         if account.seconds_left < read_timeout():
-            raise DeadlineExceeded(settings.DYNAMO_REQUEST_DEADLINE, account.calls)
+            raise DeadlineExceeded(account.seconds, account.calls)
 
 
 def _do_not_oversleep(response: Any, attempts: int, **_: Any) -> Any:

@@ -70,7 +70,7 @@ def settings_after_creation(table: Binding) -> list[Setting]:
 
 
 def settings_lacking(table: Binding, found: Deployed) -> list[Setting]:
-    """What the table as deployed lacks and can be given without harm. What cannot be told is not lacking; a
+    """What the table as deployed lacks and can be given without harm. What is unknown is not lacking; a
     TTL on another attribute, or a tag of another value, is somebody's choice."""
     off = {
         "update_time_to_live": isinstance(found.ttl, Ttl) and found.ttl.status == "DISABLED",
@@ -107,7 +107,7 @@ def apply(setting: Setting, table: Binding) -> bool:
 
 
 def delete(table: Binding) -> None:
-    """Delete the table and wait until it is gone. One that is gone, or going, is no trouble."""
+    """Delete the table and wait until it is gone. One that is gone, or going, is no error."""
     client = clients.client(*table.place, patient=True)
     for pause in _pauses(WAIT_SECONDS):
         try:

@@ -1,7 +1,7 @@
-"""All that DynamoDB tells of a table as deployed: its description, TTL, recovery and tags, read afresh.
+"""All that DynamoDB says of a table as deployed: its description, TTL, recovery and tags, read afresh.
 
 Each part has a permission and an operation of its own, which the role may lack and an emulator may not
-know: such a part is `Unknown`, which is never trouble of the table's.
+know: such a part is `Unknown`, which is never an error of the table's.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,14 +14,23 @@ from opsportal.dynamo.descriptions import DeployedIndex, Description, describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError, OperationUnknown, TableMissing, translated
 from opsportal.dynamo.tables import Binding
 
-__all__ = ["UNKNOWN_HERE", "Deployed", "DeployedIndex", "Recovery", "Ttl", "Unknown", "deployed", "told"]
+__all__ = [
+    "UNKNOWN_HERE",
+    "Deployed",
+    "DeployedIndex",
+    "Recovery",
+    "Ttl",
+    "Unknown",
+    "deployed",
+    "or_unknown",
+]
 
 UNKNOWN_HERE = "unknown here"
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """A part that could not be told, and why. False, so that it never passes for an answer.
+    """A part that could not be read, and why. False, so that it never passes for an answer.
 
     `denied`: IAM refused; `statement` is then the policy statement that allows it ("" where none would).
     """
@@ -76,17 +85,19 @@ def deployed(table: Binding, *, patient: bool = True) -> Deployed:
     client = clients.client(*table.place, patient=patient)
     return Deployed(
         **vars(found),
-        ttl=told(table, lambda: _ttl(client.describe_time_to_live(TableName=table.name))),
-        recovery=told(table, lambda: _recovery(client.describe_continuous_backups(TableName=table.name))),
-        tags=told(table, lambda: _tags(client, found.arn)),
+        ttl=or_unknown(table, lambda: _ttl(client.describe_time_to_live(TableName=table.name))),
+        recovery=or_unknown(
+            table, lambda: _recovery(client.describe_continuous_backups(TableName=table.name))
+        ),
+        tags=or_unknown(table, lambda: _tags(client, found.arn)),
     )
 
 
 T = TypeVar("T")
 
 
-def told(table: Binding, ask: Callable[[], T]) -> T | Unknown:
-    """What `ask` returns of the table, which DescribeTable told of, or `Unknown` where its call is not known, not
+def or_unknown(table: Binding, ask: Callable[[], T]) -> T | Unknown:
+    """What `ask` returns of the table, which DescribeTable described, or `Unknown` where its call is not known, not
     allowed or failed."""
     try:
         with translated(table):
@@ -97,8 +108,8 @@ def told(table: Binding, ask: Callable[[], T]) -> T | Unknown:
         return Unknown(denied.sentence, denied=True, statement=denied.statement)
     except TableMissing:
         return Unknown("the table is being created or deleted")
-    except DynamoError as trouble:
-        return Unknown(trouble.sentence)
+    except DynamoError as error:
+        return Unknown(error.sentence)
 
 
 def _ttl(answer: dict[str, Any]) -> Ttl:

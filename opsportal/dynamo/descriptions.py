@@ -8,7 +8,7 @@ from typing import Any
 from django.core.cache import caches
 
 from opsportal.dynamo import clients
-from opsportal.dynamo.errors import translated
+from opsportal.dynamo.exceptions import translating
 from opsportal.dynamo.tables import Binding
 
 # Seconds. Indexes and keys change with a deployment, not with traffic.
@@ -111,7 +111,7 @@ class Description:
 
 
 class Twins:
-    """Tables as they were met. An emulator that knows no regions has one table for two places, which its ARN tells."""
+    """Tables as they were met. An emulator that knows no regions has one table for two places, which its ARN shows."""
 
     def __init__(self) -> None:
         self._met: dict[tuple[str, str, str], Binding] = {}
@@ -139,7 +139,7 @@ def describe(binding: Binding, *, fresh: bool = False, patient: bool = False) ->
     """
     if not fresh and (found := known(binding)):
         return found
-    with translated(binding):
+    with translating(binding):
         client = clients.client(*binding.place, patient=patient)
         table = client.describe_table(TableName=binding.name)["Table"]
     description = description_of(table, binding.region)

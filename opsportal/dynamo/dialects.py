@@ -1,7 +1,7 @@
 """What the newest items of a table have in common, so that a new one can be read by the table's own programs.
 
 An item is also something that anybody with write access made. So facts about the form are learned, never a value:
-what differs from item to item is made new, or left to a person (docs/data.md#dialects).
+what differs from item to item is made new, or left to a person (docs/dialects.md).
 """
 
 import hashlib
@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from opsportal.dynamo import clients
-from opsportal.dynamo.attributes import Typed, raw_text, read_time
-from opsportal.dynamo.errors import translated
-from opsportal.dynamo.expressions import Clause, Expressions
+from opsportal.dynamo.attributes import Raw, Typed, raw_text, read_time
+from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding, Index
 
-Raw = dict[str, Typed]
 Fact = TypeVar("Fact", bound=Hashable)
 
 # Items that are looked at, and the bytes that one reading takes at most: those of one page.
@@ -279,21 +277,14 @@ def _query(
     table: Binding, index: Index, value: str, last: str, limit: int, start: Raw | None
 ) -> tuple[list[Raw], Raw | None]:
     key = (Clause(index.hash_key, "=", (value,)), Clause(index.range_key, "<=", (last,)))
-    arguments = Expressions().arguments(key=key)
-    if start:
-        arguments["ExclusiveStartKey"] = start
-    with translated(table):
-        answer = clients.client(*table.place).query(
-            TableName=table.name, IndexName=index.name, Limit=limit, ScanIndexForward=False, **arguments
-        )
+    answer = read(table, index.name, key=key, start=start, Limit=limit, ScanIndexForward=False)
     return answer["Items"], answer.get("LastEvaluatedKey")
 
 
 def newest_of_page(table: Binding, stamps: Sequence[str], keep: Keep, most: int | None = NEWEST) -> list[Raw]:
     """The newest items that are kept of one page of a Scan, at most 1 MB, by the first of their `stamps` that can be
     read and is not ahead of now. Raises `DynamoError`."""
-    with translated(table):
-        answer = clients.client(*table.place).scan(TableName=table.name)
+    answer = read(table)
     last = datetime.now(UTC) + AHEAD
 
     def order(raw: Raw) -> float:

@@ -37,7 +37,7 @@ PACKAGES = {
 
 
 class EngineUnavailableError(Exception):
-    """The embedded engine cannot be had here; the text says why."""
+    """There is no embedded engine here; the text says why."""
 
 
 def this_package() -> Package:
@@ -142,4 +142,4 @@ if __name__ == "__main__":
     try:
         print(ensure_binary(Path(sys.argv[1])))
     except EngineUnavailableError as unavailable:
-        sys.exit(f"The embedded engine is not to be had: {unavailable}.")
+        sys.exit(f"The embedded engine is not available: {unavailable}.")

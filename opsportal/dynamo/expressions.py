@@ -1,8 +1,7 @@
-"""Key conditions and filters as data, rendered with placeholders, so that no foreign text is ever part
-of an expression."""
+"""Expressions with placeholders, so that no foreign text is ever part of one; key conditions and filters as data."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from opsportal.dynamo.attributes import Typed
@@ -31,50 +30,46 @@ class AnyOf:
 Filter = tuple[Clause | AnyOf, ...]
 
 
-@dataclass
 class Expressions:
-    """Names and values of one request. `arguments` are those of Query and Scan."""
+    """The expressions of one request, with placeholders for its names and values."""
 
-    names: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Typed] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Typed] = {}
 
-    def name(self, attribute: str) -> str:
-        """A placeholder for a top-level attribute.
+    def name(self, *path: str) -> str:
+        """The placeholders of an attribute, or of a path through maps. A name is taken literally, however it is spelled."""
+        return ".".join(self._names.setdefault(name, f"#n{len(self._names)}") for name in path)
 
-        A path such as ``errors[0]`` is given as it is, since moto refuses an indexed placeholder: write
-        one only of a plain attribute that is none of DynamoDB's reserved words.
-        """
-        if "[" in attribute:
-            return attribute
-        for placeholder, known in self.names.items():
-            if known == attribute:
-                return placeholder
-        placeholder = f"#n{len(self.names)}"
-        self.names[placeholder] = attribute
+    def value(self, value: Typed) -> str:
+        placeholder = f":v{len(self._values)}"
+        self._values[placeholder] = value
         return placeholder
 
-    def value(self, text: str) -> str:
-        placeholder = f":v{len(self.values)}"
-        self.values[placeholder] = {"S": text}
-        return placeholder
+    @property
+    def placeholders(self) -> dict[str, Any]:
+        """The arguments that say what they stand for; one that would be empty is left out, as DynamoDB wants it."""
+        names = {placeholder: name for name, placeholder in self._names.items()}
+        given = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self._values}
+        return {argument: said for argument, said in given.items() if said}
 
     def render(self, clause: Clause | AnyOf) -> str:
         if isinstance(clause, AnyOf):
             parts = (part if isinstance(part, tuple) else (part,) for part in clause.clauses)
             return "(" + " OR ".join(map(self.all_of, parts)) + ")"
         name = self.name(clause.attribute)
+        values = [self.value({"S": text}) for text in clause.values]
         match clause.operator:
             case "between":
-                low, high = clause.values
-                return f"{name} BETWEEN {self.value(low)} AND {self.value(high)}"
+                return f"{name} BETWEEN {' AND '.join(values)}"
             case "in":
-                return f"{name} IN ({', '.join(map(self.value, clause.values))})"
+                return f"{name} IN ({', '.join(values)})"
             case "contains":
-                return f"contains({name}, {self.value(clause.values[0])})"
+                return f"contains({name}, {values[0]})"
             case "not text":
-                return f"(NOT attribute_type({name}, {self.value('S')}))"
+                return f"(NOT attribute_type({name}, {self.value({'S': 'S'})}))"
             case "=" | "<>" | "<=" | ">=" | ">" | "<":
-                return f"{name} {clause.operator} {self.value(clause.values[0])}"
+                return f"{name} {clause.operator} {values[0]}"
         raise ValueError(f"unknown operator {clause.operator!r}")
 
     def all_of(self, clauses: Iterable[Clause | AnyOf]) -> str:
@@ -87,18 +82,16 @@ class Expressions:
         filters: Iterable[Clause | AnyOf] = (),
         projection: Iterable[str] = (),
     ) -> dict[str, Any]:
-        """The expression arguments; those that would be empty are left out, as DynamoDB wants it."""
+        """The arguments of a Query or Scan; those that would be empty are left out. A path of the projection with an
+        index (``errors[0]``) stays as it is, since moto refuses an indexed placeholder."""
         rendered = {
             "KeyConditionExpression": self.all_of(key),
             "FilterExpression": self.all_of(filters),
-            "ProjectionExpression": ", ".join(map(self.name, dict.fromkeys(projection))),
+            "ProjectionExpression": ", ".join(
+                path if "[" in path else self.name(path) for path in dict.fromkeys(projection)
+            ),
         }
-        rendered = {name: text for name, text in rendered.items() if text}
-        if self.names:
-            rendered["ExpressionAttributeNames"] = self.names  # type: ignore[assignment]
-        if self.values:
-            rendered["ExpressionAttributeValues"] = self.values  # type: ignore[assignment]
-        return rendered
+        return {argument: text for argument, text in rendered.items() if text} | self.placeholders
 
 
 def matches(item: Mapping[str, Typed], filters: Iterable[Clause | AnyOf]) -> bool:

@@ -2,12 +2,14 @@
 
 import json
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from opsportal.dynamo.descriptions import DeployedIndex, Description
 from opsportal.dynamo.tables import Binding, Index
+
+if TYPE_CHECKING:
+    from opsportal.dynamo.descriptions import DeployedIndex, Description
 
 
 def setting(table: Binding, name: str) -> str:
@@ -32,12 +34,12 @@ def aws(table: Binding, operation: str, *arguments: str) -> str:
     return shlex.join([*words, *arguments])
 
 
-def anew(table: Binding) -> str:
+def recreate(table: Binding) -> str:
     """What to do about a wrong primary key, which nothing changes."""
     variable = setting(table, "TABLE")
     if variable:
         return (
-            "A table's primary key can't be changed: this is another table, or one that must be created anew "
+            "A table's primary key can't be changed: this is another table, or one that must be created again "
             f"and filled. Set {variable} to the right one; python manage.py dynamo migrate "
             f"--table {table.logical} creates it as declared."
         )
@@ -57,7 +59,7 @@ def drop_index(table: Binding, index: str) -> str:
     return f"python manage.py dynamo migrate --table {table.logical} --drop-index {index}"
 
 
-def create_index(table: Binding, found: Description, index: Index) -> str:
+def create_index(table: Binding, found: "Description", index: Index) -> str:
     """The AWS CLI's command that adds a declared index; a provisioned table's gets the table's capacity."""
     definition: dict[str, Any] = index.definition()
     if found.billing_mode == "PROVISIONED":
@@ -73,7 +75,14 @@ def create_index(table: Binding, found: Description, index: Index) -> str:
     )
 
 
-def delete_index(table: Binding, index: DeployedIndex) -> str:
+def delete_index(table: Binding, index: "DeployedIndex") -> str:
     """The command that deletes an index. The items stay."""
     update = json.dumps([{"Delete": {"IndexName": index.name}}])
     return aws(table, "update-table", "--global-secondary-index-updates", update)
+
+
+def adds_index(table: Binding) -> str:
+    """What adds an index that the table lacks."""
+    if table.logical in settings.DYNAMO_TABLES:
+        return f"To add it: {add_indexes(table)}"
+    return f"python manage.py dynamo verify --table {table.logical} has the command that adds it."

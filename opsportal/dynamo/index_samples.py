@@ -4,20 +4,17 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.descriptions import Description, describe
-from opsportal.dynamo.errors import translated
+from opsportal.dynamo.keys import MAX_HASH_BYTES, MAX_SORT_BYTES
+from opsportal.dynamo.reads import read_all
 from opsportal.dynamo.tables import Binding, Index
 
 # Pages of a sample: at most 5 MB read, which is 640 read units.
 SAMPLE_PAGES = 5
 SAMPLE_PAGE_ITEMS = 2000
 SAMPLE_NAMED = 20
-# Bytes that DynamoDB allows in a key attribute.
-HASH_BYTES, RANGE_BYTES = 2048, 1024
 
 
 @dataclass(frozen=True)
@@ -104,21 +101,15 @@ def _pages(table: Binding, found: Description) -> Iterator[tuple[list[dict[str, 
     """Items with what is a key of the table or of a declared index, and whether they are the last."""
     keys = [found.key, found.range_key]
     keys += [name for index in table.spec.indexes for name in (index.hash_key, index.range_key)]
-    names = {f"#n{number}": name for number, name in enumerate(dict.fromkeys(filter(None, keys)))}
-    client = clients.client(*table.place, patient=True)
-    arguments: dict[str, Any] = {"TableName": table.name, "Limit": SAMPLE_PAGE_ITEMS}
-    arguments |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-    for _ in range(SAMPLE_PAGES):
-        with translated(table):
-            answer = client.scan(**arguments)
-        yield answer["Items"], not answer.get("LastEvaluatedKey")
-        if not answer.get("LastEvaluatedKey"):
-            return
-        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    names = list(filter(None, keys))
+    for answer in read_all(
+        table, projection=names, pages=SAMPLE_PAGES, patient=True, Limit=SAMPLE_PAGE_ITEMS
+    ):
+        yield answer["Items"], "LastEvaluatedKey" not in answer
 
 
 def _look(sample: Sample, item: dict[str, Typed], found: Description, index: Index) -> None:
-    bounds = {index.hash_key: HASH_BYTES} | ({index.range_key: RANGE_BYTES} if index.range_key else {})
+    bounds = {index.hash_key: MAX_HASH_BYTES} | ({index.range_key: MAX_SORT_BYTES} if index.range_key else {})
     rejects = [
         Reject(_key(item, found), name, wrong)
         for name, most in bounds.items()

@@ -20,12 +20,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.exceptions import AttributeDeserializationError
 
 from opsportal.dynamo import clients
+from opsportal.dynamo.attributes import TextAttribute, TextsAttribute
 from opsportal.dynamo.creation import create
 from opsportal.dynamo.errors import DynamoError, TableMissing, translated
 from opsportal.dynamo.fixes import drop_index
-from opsportal.dynamo.keys import key_mismatch
+from opsportal.dynamo.internal import InternalModel
+from opsportal.dynamo.structure import key_mismatch
 from opsportal.dynamo.tables import Binding, TableSpec, own_table
 
 LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name", source="the console's own")
@@ -54,6 +58,22 @@ class RolledBackMeanwhile(DynamoError):
 
     kind = "rolled_back"
     title = "A rollback is under way"
+
+
+class LedgerItem(InternalModel):
+    name = UnicodeAttribute(hash_key=True)
+    app = TextAttribute()
+    table = TextAttribute()
+    begun_at = TextAttribute()
+    begun_by = TextAttribute()
+    runs = TextsAttribute()
+    applied_at = TextAttribute()
+    applied_by = TextAttribute()
+    made = TextAttribute()
+    removing_at = TextAttribute()
+    removing_by = TextAttribute()
+    rolled_back_at = TextAttribute()
+    rolled_back_by = TextAttribute()
 
 
 @dataclass
@@ -116,7 +136,12 @@ class Entry:
 
     def refresh(self) -> None:
         """Read it again, consistently."""
-        self._take(_call(self.table, "get_item", Key=self._key, ConsistentRead=True).get("Item", {}))
+        ledger = ledger_of(self.table)
+        try:
+            with translated(ledger):
+                self._take(LedgerItem.bound_to(ledger, patient=True).get(self.key, consistent_read=True))
+        except LedgerItem.DoesNotExist:
+            self.said, self.runs = {}, frozenset()
 
     def begin(self) -> bool:
         """Note that a run sets out; False where another one has applied it meanwhile. Raises `DynamoError`."""
@@ -172,60 +197,55 @@ class Entry:
         arguments: dict[str, Any] = (
             {} if "table" in without else {"ExpressionAttributeNames": {"#table": "table"}}
         )
+        ledger = ledger_of(self.table)
         try:
-            answer = _call(
-                self.table,
-                "update_item",
-                Key=self._key,
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                ReturnValues="ALL_NEW",
-                **arguments,
-            )
+            with translated(ledger):
+                answer = clients.client(*ledger.place, patient=True).update_item(
+                    TableName=ledger.name,
+                    Key={"name": {"S": self.key}},
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    **arguments,
+                )
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             self.refresh()
             return False
-        self._take(answer.get("Attributes", {}))
+        self._take(LedgerItem.from_raw_data(answer["Attributes"]))
         return True
 
-    @property
-    def _key(self) -> dict[str, Any]:
-        return {"name": {"S": self.key}}
-
-    def _take(self, item: dict[str, Any]) -> None:
-        self.said = {name: value["S"] for name, value in item.items() if "S" in value}
-        self.runs = frozenset(item.get("runs", {}).get("SS", ()))
+    def _take(self, item: LedgerItem) -> None:
+        texts = item.attribute_values.items()
+        self.said = {name: text for name, text in texts if isinstance(text, str)}
+        self.runs = frozenset(run or "" for run in item.runs or ())
 
 
-def entries(table: Binding, *, patient: bool = True) -> dict[str, dict[str, Any]]:
+def entries(table: Binding, *, patient: bool = True) -> dict[str, LedgerItem]:
     """The items of the ledger beside `table`, by their key. Raises TableMissing where there is none yet, and KeyMismatch
     where another program's table has its name."""
     ledger = ledger_of(table)
-    with translated(ledger):
-        paginator = clients.client(*ledger.place, patient=patient).get_paginator("scan")
-        pages = paginator.paginate(TableName=ledger.name, ConsistentRead=True)
-        items = [item for page in pages for item in page["Items"]]
-    if any("S" not in item.get(ledger.key, {}) for item in items):
+    try:
+        with translated(ledger):
+            items = {
+                item.name: item
+                for item in LedgerItem.bound_to(ledger, patient=patient).scan(consistent_read=True)
+            }
+    except AttributeDeserializationError:
+        raise key_mismatch(ledger) from None
+    if None in items:
         raise key_mismatch(ledger)
-    return {item[ledger.key]["S"]: item for item in items}
+    return items
 
 
-def entry_of(migration: str, app: str, table: Binding, items: dict[str, dict[str, Any]]) -> Entry:
+def entry_of(migration: str, app: str, table: Binding, items: dict[str, LedgerItem]) -> Entry:
     """That migration's entry among the `items` of the ledger beside `table`."""
     entry = Entry(migration, app, table)
-    entry._take(items.get(entry.key, {}))
+    if item := items.get(entry.key):
+        entry._take(item)
     return entry
-
-
-def _call(table: Binding, operation: str, **arguments: Any) -> dict[str, Any]:
-    ledger = ledger_of(table)
-    client = clients.client(*ledger.place, patient=True)
-    with translated(ledger):
-        answer: dict[str, Any] = getattr(client, operation)(TableName=ledger.name, **arguments)
-    return answer
 
 
 def _now() -> str:

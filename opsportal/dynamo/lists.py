@@ -1,19 +1,20 @@
-"""Lists, newest first, that lose no item for want of an index.
+"""Lists, newest first, that show every item, also those that no index holds.
 
-By the index where there is one, with the items that it can't hold merged in from the minute's sample; without one
-from the sample alone, where that holds the whole table; else a bounded Scan, in no order.
+With an index: its items, merged with the others from the minute's sample. Without one: the sample alone where it holds
+the whole table, else a bounded Scan in no order.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from opsportal.dynamo import cursors, samples
-from opsportal.dynamo.attributes import raw_text, read_text
+from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Filter, matches
 from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.merge import Merge, Span
-from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, items_of, scan_page
+from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, scan_page
+from opsportal.dynamo.reads import items_of
 from opsportal.dynamo.samples import Sample
 from opsportal.dynamo.sampling import Row, Sampled, as_row
 
@@ -61,7 +62,7 @@ class List:
         `DynamoError`."""
         sample = samples.of(self.spec)
         position = cursors.load(cursor, purpose=purpose) if cursor else {}
-        # Where a Scan was begun it is gone on with, whatever the sample holds by now.
+        # A list that began as a Scan continues as one, whatever the sample holds by now.
         if "key" in position or (self.found.index is None and not sample.whole and not position):
             return self._scanned(sample, purpose=purpose, cursor=cursor)
         return self._merged(sample, purpose=purpose, cursor=cursor, anchor=anchor, fresh=fresh)
@@ -81,7 +82,7 @@ class List:
         )
 
     def outside(self, *, purpose: str, cursor: str = "") -> Page:
-        """Only those that the index can't hold. Raises `DynamoError`, also where there never was a sample."""
+        """Only the items that the index can't hold. Raises `DynamoError`, also where no sample could be taken yet."""
         sample = samples.of(self.spec)
         if sample.failed and not sample.at:
             raise sample.failed
@@ -145,24 +146,20 @@ class List:
         return page
 
     def _as_they_are(self, page: Page, rows: Sequence[Row]) -> None:
-        """The page's rows of the sample as they are now: a person who cancels one must not see it pending for a
-        minute. One call for all of them; where it fails they stay as they were sampled, and the page says so."""
-        key = self.spec.table.key
-        sampled = {raw_text(row.item[key]) for row in rows}
-        shown = [item[key] for item in page.items if raw_text(item[key]) in sampled]
+        """Read the page's rows of the sample again, in one call: a person who cancels one must not see it pending for
+        a minute. Where the call fails they stay as sampled, and the page says so."""
+        table = self.spec.table
+        sampled = {table.key_in(row.item) for row in rows}
+        shown = sampled.intersection(map(table.key_in, page.items))
         if not shown:
             return
         try:
-            found = {
-                raw_text(item[key]): as_row(self.spec, item) for item in items_of(self.spec.table, shown)
-            }
+            items, _ = items_of(table, shown)
         except DynamoError as problem:
             page.notes.append(f"What is in no index is as the minute's sample found it: {problem.sentence}")
             return
-        now = [
-            found.get(raw_text(item[key]), None if raw_text(item[key]) in sampled else item)
-            for item in page.items
-        ]
+        found = {table.key_in(item): as_row(self.spec, item) for item in items}
+        now = [found.get(key) if (key := table.key_in(item)) in sampled else item for item in page.items]
         page.items = [
             item for item in now if item and self.status(str(read_text(item.get(self.spec.status)) or ""))
         ]

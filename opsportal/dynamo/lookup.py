@@ -1,13 +1,13 @@
-"""Which index serves a list: looked up as deployed, and where that is not allowed, tried."""
+"""The index that serves a list: found by DescribeTable, or where that is not allowed by a trial query."""
 
 from dataclasses import dataclass
 
 from django.core.cache import caches
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import AccessDenied, IndexMissing, translated
-from opsportal.dynamo.expressions import Clause, Expressions
+from opsportal.dynamo.errors import AccessDenied, IndexMissing
+from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding, Index
 
 # Seconds that it stays known whether an index answers.
@@ -47,19 +47,15 @@ def _answers(table: Binding, index: Index) -> bool:
     cache, key = caches["process"], f"answers:{table.fingerprint}:{index.name}"
     known: bool | None = cache.get(key)
     if known is None:
-        # One of a key that nobody has: half a read unit.
-        arguments = Expressions().arguments(key=(Clause(index.hash_key, "=", ("opsportal",)),))
+        # A query for a key that no item has costs half a read unit.
         try:
-            with translated(table):
-                clients.client(*table.place).query(
-                    TableName=table.name, IndexName=index.name, Limit=1, **arguments
-                )
+            read(table, index.name, key=(Clause(index.hash_key, "=", ("opsportal",)),), Limit=1)
             known = True
         except IndexMissing:
             known = False
         except AccessDenied:
             if not index.optional:
                 raise
-            known = False  # a policy leaves out an optional index that was not there when it was made
+            known = False  # a policy need not name an optional index that was added later
         cache.set(key, known, TRIED_LIFE)
     return known

@@ -1,38 +1,36 @@
 """Newest first over many partitions of an index: a k-way merge with a cursor that survives movement.
 
-Items move between partitions while one pages (a request becomes `processing`), so a cursor of one start
-key per partition would lose or double them. This one holds the sort key last shown and the ids shown at
-it: the next page queries every partition at or before that stamp and drops what was shown.
+Items move between partitions while a person pages (a request becomes `processing`), so a cursor of one start
+key per partition would lose or repeat them. This cursor holds the last sort key shown and digests of the items shown
+with it: the next page queries every partition up to that sort key and leaves out what was shown.
 
-Items that are in no partition, for want of a key attribute, can be merged in: the minute's sample holds them.
+Items that lack a key attribute of the index, and so are in no partition, are merged in from the minute's sample.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsportal.dynamo import clients, cursors
-from opsportal.dynamo.attributes import Typed, raw_text
-from opsportal.dynamo.errors import translated
-from opsportal.dynamo.expressions import Clause, Expressions, Filter
+from opsportal.dynamo import cursors
+from opsportal.dynamo.expressions import Clause, Filter
 from opsportal.dynamo.pages import PAGE_SIZE, SEARCH_CALLS, Page, Raw
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding, Index
 
-# Ids in a cursor. Where more items than that share one stamp, the cursor turns to start keys.
+# Digests in a cursor. Where more items share one timestamp, the cursor holds start keys instead.
 MOST_IDS = 100
-# Items that came since the list was first shown and are counted; past it, "50+".
+# New items since the list was first shown are counted up to this; then it says "50+".
 MOST_NEWER = 50
 # Items that one filtered query evaluates in one partition.
 FILTERED_CHUNK = 200
-# The name of no partition: a key can't be empty.
+# Stands for the items in no partition: no key is empty.
 OUTSIDE = ""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Bounds of the sort key's text, inclusive; "" is open."""
+    """Inclusive bounds of the sort key's text; "" is open."""
 
     start: str = ""
     end: str = ""
@@ -49,13 +47,13 @@ class Span:
 
     @property
     def empty(self) -> bool:
-        """Nothing can be in it; DynamoDB would refuse such a BETWEEN."""
+        """No item can be in it; DynamoDB refuses such a BETWEEN."""
         return bool(self.start and self.end and self.start > self.end)
 
 
 @dataclass
 class _Stream:
-    """One partition, read in chunks: rows with their stamps. `frontier`: everything newer than it has been read."""
+    """One partition, read in chunks: rows with their timestamps. All that is newer than `frontier` has been read."""
 
     partition: str
     rows: deque[tuple[str, Raw]] = field(default_factory=deque)
@@ -87,11 +85,12 @@ class Merge:
         self.partitions = list(dict.fromkeys(partitions))
         self.span = span or Span()
         self.filters = filters
-        self.projection = [*projection, index.hash_key, index.range_key, table.key] if projection else []
+        self.start_names = table.start_names(index)
+        self.projection = [*projection, *self.start_names] if projection else []
         self.limit = limit
-        # Items that are in no partition, the newest first, with stamps that no two of them share.
+        # Items in no partition, newest first; no two have the same timestamp.
         self.outside = outside
-        # The newest stamp that a partition can hold, where its name tells: it is read only when needed.
+        # The newest timestamp that a partition can hold, if its name says so: it is then read only when needed.
         self.ceilings = ceilings or {}
         self.calls = calls or len(self.partitions) + max(SEARCH_CALLS, len(self.partitions))
         self.calls_left = 0
@@ -106,7 +105,7 @@ class Merge:
         position = cursors.load(cursor, purpose=purpose) if cursor else {}
         page = self.read(position, anchor)
         if page.newer_more:
-            # So much is new that the chunks read hold little else: read on from the anchor instead.
+            # The chunks hold little but new items: read from the anchor instead.
             self.span = self.span.until(anchor)
             page = self.read({})
             page.newer, page.newer_more = MOST_NEWER, True
@@ -137,12 +136,12 @@ class Merge:
                             if position else self.span)  # fmt: skip
                 continue
             row_stamp, row = stream.rows.popleft()
-            identity = self._identity(row)
+            identity = self.table.key_in(row).digest
             if stream.partition != OUTSIDE:
-                stream.consumed = self._key(row)
+                stream.consumed = cursors.start_after(row, self.start_names)
             if identity in shown or (row_stamp == position.get("at") and identity in shown_at_stamp):
                 continue
-            # What is outside is placed by its last update, where it has no other time: that makes nothing new.
+            # An item in no partition may be placed by its last update, which does not make it new.
             if anchor and row_stamp > anchor and stream.partition != OUTSIDE:
                 page.newer += 1
                 if page.newer >= MOST_NEWER:
@@ -170,7 +169,7 @@ class Merge:
         return [*streams, _Stream(OUTSIDE, rows, frontier="", exhausted=True)] if rows else streams
 
     def _newest(self, stream: _Stream) -> str:
-        """The newest stamp that the stream may still hold."""
+        """The newest timestamp that the stream may still hold."""
         if stream.rows:
             return stream.rows[0][0]
         if stream.frontier is None:
@@ -178,7 +177,7 @@ class Merge:
         return stream.frontier
 
     def _next(self, streams: list[_Stream]) -> _Stream | None:
-        """The stream that holds, or may hold, the newest row; unread ones before equal read ones."""
+        """The stream that holds, or may hold, the newest row; of equal ones first what is not read yet."""
         open_ones = [stream for stream in streams if stream.rows or not stream.exhausted]
         return max(
             open_ones,
@@ -193,24 +192,17 @@ class Merge:
             chunk = max(5, -(-wanted // len(self.partitions)) + 2)
         else:
             chunk = wanted + 2
-        arguments = Expressions().arguments(
-            key=(
-                Clause(self.index.hash_key, "=", (stream.partition,)),
-                *span.clauses(self.index.range_key),
-            ),
+        hash_key = Clause(self.index.hash_key, "=", (stream.partition,))
+        answer = read(
+            self.table,
+            self.index.name,
+            key=(hash_key, *span.clauses(self.index.range_key)),
             filters=self.filters,
             projection=self.projection,
+            start=stream.start_key,
+            ScanIndexForward=False,
+            Limit=chunk,
         )
-        if stream.start_key:
-            arguments["ExclusiveStartKey"] = stream.start_key
-        with translated(self.table):
-            answer = clients.client(*self.table.place).query(
-                TableName=self.table.name,
-                IndexName=self.index.name,
-                ScanIndexForward=False,
-                Limit=chunk,
-                **arguments,
-            )
         self.calls_left -= 1
         stream.rows.extend((self._stamp(row), row) for row in answer["Items"])
         stream.start_key = answer.get("LastEvaluatedKey")
@@ -241,7 +233,7 @@ class Merge:
         seen = {identity for identity, its in shown.items() if its == stamp}
         if same_stamp:
             seen |= shown_before
-        # More items share this stamp than a cursor can name, or than the calls could search through.
+        # More items share this timestamp than a cursor can name, or than the calls could read.
         crowded = len(seen) > MOST_IDS or (same_stamp and (not page.complete or "keys" in position))
         if crowded:
             self._position = {"at": stamp, "keys": self._start_keys(more)}
@@ -249,24 +241,13 @@ class Merge:
             self._position = {"at": stamp, "seen": sorted(seen)}
 
     def _start_keys(self, streams: list[_Stream]) -> dict[str, Raw | None]:
-        """Where each partition goes on: after the last row taken, or after the chunk when none is left.
-        Partitions that are not named are at their end."""
+        """Where each partition continues: after the last row shown, or after its chunk where all rows were shown.
+        A partition that is not in it is at its end."""
         return {
             stream.partition: stream.consumed if stream.rows else stream.start_key
             for stream in streams
             if stream.partition != OUTSIDE
         }
 
-    def _key(self, row: Raw) -> Raw:
-        return {name: row[name] for name in (self.index.hash_key, self.index.range_key, self.table.key)}
-
     def _stamp(self, row: Raw) -> str:
         return str(row[self.index.range_key]["S"])
-
-    def _identity(self, row: Raw) -> str:
-        return self.identity_of(row[self.table.key])
-
-    @staticmethod
-    def identity_of(key: Typed) -> str:
-        """A short digest of an item's key, as cursors hold it: they travel in URLs."""
-        return hashlib.sha256(raw_text(key).encode()).hexdigest()[:12]

@@ -1,6 +1,6 @@
 """Table migrations: each app's `migrations_dynamo/`, applied in the order of their names.
 
-A migration module is named as in seed 001 (``migration_20241201_122000_create_..._table``) and holds one
+A migration module is named as in seed 001 of docs/data.md (``migration_20241201_122000_create_..._table``) and holds one
 `migration`: a `CreateTable` or an `AddIndex`. What was begun and what was applied is in the ledger beside the
 migrated table; `plans` applies what is pending, `rollback` undoes it.
 """
@@ -196,8 +196,8 @@ def _items_or_trouble(table: Binding, silence: Silence, *, patient: bool) -> dic
         return silence.ask(table, partial(ledger.entries, patient=patient))
     except TableMissing:
         return {}
-    except DynamoError as trouble:
-        return trouble
+    except DynamoError as error:
+        return error
 
 
 def entries_of(chosen: Iterable[Migration]) -> Iterator[tuple[Migration, Entry]]:

@@ -1,4 +1,4 @@
-"""Pages of lists: a bounded number of calls each, and a signed cursor to go on from.
+"""Pages of lists, each with a bounded number of calls and a signed cursor for the next page.
 
 `scan_page` reads a table in no order; `sequence_page` reads partitions one after the other in DynamoDB's
 own order; `opsportal.dynamo.merge` reads partitions side by side, newest first.
@@ -10,27 +10,26 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from opsportal.dynamo import clients, cursors, spending
-from opsportal.dynamo.attributes import Typed
-from opsportal.dynamo.errors import MalformedCursor, translated
-from opsportal.dynamo.expressions import Clause, Expressions, Filter
+from opsportal.dynamo import cursors
+from opsportal.dynamo.attributes import Raw as Raw
+from opsportal.dynamo.errors import MalformedCursor
+from opsportal.dynamo.expressions import Clause, Filter
+from opsportal.dynamo.reads import read, read_all
 from opsportal.dynamo.tables import Binding, Index
 
-Raw = dict[str, Typed]
 Keep = Callable[[Raw], bool]
 
 PAGE_SIZE = 50
-# Calls that a filter may cost which no index serves; then the page says how far it searched.
+# Calls of a page with a filter that no index serves; after them the page says how far it searched.
 SEARCH_CALLS = 5
-# Items that one call of a filtered read evaluates; DynamoDB stops at 1 MB before that.
+# Items that one call of a filtered read evaluates, or 1 MB of them if that is less.
 EVALUATED_PER_CALL = 500
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The minute's sample of a table, as far as a page names it: when it was taken (None: it could not be) and its
-    read units; `used`: whether items of the page may come from it; `statement`: what the policy of the console's role
-    lacks for it."""
+    """What a page says of the minute's sample: when it was taken (None: it failed) and its read units; `used`: whether
+    items of the page may come from it; `statement`: the IAM statement that the console's role lacks for it."""
 
     at: datetime | None
     units: Decimal
@@ -42,10 +41,9 @@ class Sampling:
 class Page:
     """Items as the wire has them, and how they were found.
 
-    `cursor`: where the next page starts, "" at the end. `complete`: this page is as full as it can be; if
-    not, the calls were used up first, and `searched_to` says how far (a sort key's text, or "").
-    `newer`: items that came since the list was first shown, left out of it. `sample`: where the items that are in
-    no index come from.
+    `cursor`: of the next page, "" at the end. `complete`: False where the calls were used up before the page was full;
+    `searched_to` is how far it searched then (a sort key's text, or ""). `newer`: items since the list was first shown,
+    which it leaves out. `sample`: the source of the items that are in no index.
     """
 
     items: list[Raw]
@@ -70,30 +68,22 @@ def scan_page(
     keep: Keep | None = None,
     projection: Sequence[str] = (),
 ) -> Page:
-    """Up to `limit` items of a Scan, in no order. `keep` filters what no expression can say.
+    """Up to `limit` items of a Scan, in no order. `keep` is a filter that no expression can hold.
 
     Raises `DynamoError`.
     """
     start = cursors.load(cursor, purpose=purpose).get("key") if cursor else None
-    client = clients.client(*table.place)
     items: list[Raw] = []
     searching = bool(filters or keep)
-    key = (table.key,)
+    key = table.start_names()
     for _ in range(SEARCH_CALLS):
-        arguments = Expressions().arguments(filters=filters, projection=_with(key, projection))
-        if start:
-            arguments["ExclusiveStartKey"] = start
-        with translated(table):
-            answer = client.scan(
-                TableName=table.name,
-                Limit=EVALUATED_PER_CALL if searching else limit - len(items),
-                **arguments,
-            )
+        most = EVALUATED_PER_CALL if searching else limit - len(items)
+        answer = read(table, filters=filters, projection=_with(key, projection), start=start, Limit=most)
         start = answer.get("LastEvaluatedKey")
         items += [item for item in answer["Items"] if keep is None or keep(item)]
         if len(items) > limit or (len(items) == limit and start):
             items = items[:limit]
-            start = _start_after(items[-1], key)
+            start = cursors.start_after(items[-1], key)
         if len(items) >= limit or not start:
             break
     return Page(
@@ -105,43 +95,21 @@ def scan_page(
 
 
 def scan_part(table: Binding, *, filters: Filter, pages: int) -> tuple[list[Raw], bool]:
-    """What the first pages of a Scan, of at most 1 MB each, hold, and whether there are more. Patient, but for the
-    first page of a request. Raises `DynamoError`."""
-    items: list[Raw] = []
-    arguments = Expressions().arguments(filters=filters)
-    for _ in range(pages):
-        client = clients.client(*table.place, patient=spending.current() is None)
-        with translated(table):
-            answer = client.scan(TableName=table.name, **arguments)
-        items += answer["Items"]
-        if not answer.get("LastEvaluatedKey"):
-            return items, False
-        arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-    return items, True
-
-
-def items_of(table: Binding, keys: Sequence[Typed]) -> list[Raw]:
-    """The whole items with these keys (at most 100, an AWS limit) that are there, in one call and in no order. Those that
-    DynamoDB leaves out for their size (over 16 MB together) are missing. Raises `DynamoError`."""
-    with translated(table):
-        answer = clients.client(*table.place).batch_get_item(
-            RequestItems={table.name: {"Keys": [{table.key: key} for key in keys]}}
-        )
-    return list(answer["Responses"].get(table.name, ()))
+    """The items of the first pages of a Scan, of at most 1 MB each, and whether there are more. Within a request it
+    keeps to the request's time, in the worker to longer ones. Raises `DynamoError`."""
+    answers = list(read_all(table, filters=filters, pages=pages, patient=None))
+    items = [item for answer in answers for item in answer["Items"]]
+    return items, "LastEvaluatedKey" in answers[-1]
 
 
 def _with(key: Sequence[str], projection: Sequence[str]) -> Sequence[str]:
-    """The projection with what a start key is made of; none stays none, which is every attribute."""
+    """The projection with the attributes of a start key; an empty one stays empty, which means all attributes."""
     return (*projection, *key) if projection else ()
-
-
-def _start_after(item: Raw, key: Sequence[str]) -> Raw:
-    return {name: item[name] for name in key}
 
 
 @dataclass(frozen=True)
 class Part:
-    """A key condition of an index, read as one partition. `label` names it and is its place in a cursor."""
+    """A key condition of an index, read as one partition. `label` names it, also in a cursor."""
 
     label: str
     key: tuple[Clause, ...]
@@ -170,29 +138,25 @@ def sequence_page(
         )
     number = labels.index(position["part"]) if position else 0
     start = position.get("key")
-    client = clients.client(*table.place)
     items: list[Raw] = []
     calls = 0
-    key = [name for name in (index.hash_key, index.range_key, table.key) if name]
+    key = table.start_names(index)
     while number < len(parts) and len(items) < limit and calls < len(parts) + SEARCH_CALLS:
-        arguments = Expressions().arguments(
-            key=parts[number].key, filters=filters, projection=_with(key, projection)
+        answer = read(
+            table,
+            index.name,
+            key=parts[number].key,
+            filters=filters,
+            projection=_with(key, projection),
+            start=start,
+            Limit=EVALUATED_PER_CALL if filters else limit - len(items),
         )
-        if start:
-            arguments["ExclusiveStartKey"] = start
-        with translated(table):
-            answer = client.query(
-                TableName=table.name,
-                IndexName=index.name,
-                Limit=EVALUATED_PER_CALL if filters else limit - len(items),
-                **arguments,
-            )
         calls += 1
         start = answer.get("LastEvaluatedKey")
         items += answer["Items"]
         if len(items) > limit:
             items = items[:limit]
-            start = _start_after(items[-1], key)
+            start = cursors.start_after(items[-1], key)
         elif not start:
             number += 1
     position = {"part": labels[number], "key": start} if number < len(parts) else {}
@@ -212,15 +176,5 @@ def stream(
 
     Patient, except for what is read within a request's budget: the first page. Raises `DynamoError`.
     """
-    start: Raw | None = None
-    while True:
-        client = clients.client(*table.place, patient=spending.current() is None)
-        request = Expressions().arguments(key=key, filters=filters)
-        if start:
-            request["ExclusiveStartKey"] = start
-        with translated(table):
-            answer = client.query(TableName=table.name, IndexName=index, **request, **arguments)
+    for answer in read_all(table, index, key=key, filters=filters, patient=None, **arguments):
         yield from answer["Items"]
-        start = answer.get("LastEvaluatedKey")
-        if not start:
-            return

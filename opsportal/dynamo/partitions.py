@@ -1,4 +1,4 @@
-"""Which partitions an index has, and the newest items of one and their number, without reading the table."""
+"""The partitions of an index, and the newest items of one with their number, without reading the table."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,30 +7,28 @@ from decimal import Decimal
 
 from django.core.cache import caches
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text, read_time
-from opsportal.dynamo.errors import AccessDenied, Throttled, translated
-from opsportal.dynamo.expressions import Clause, Expressions
+from opsportal.dynamo.errors import AccessDenied, Throttled
+from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.keys import LAST
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding, Index
 
-# Seconds that the partitions found stay known: a new status shows within a minute.
+# Seconds that the partitions are cached: a new status shows within a minute.
 SEEN_LIFE = 60
-# Seconds until they are looked for again where that was throttled.
+# The same after a throttled search.
 FAILED_LIFE = 10
-# One call each; more distinct statuses than that is not a status.
+# One call each. An attribute with more distinct values is no status.
 MOST_PARTITIONS = 30
 COUNT_CAP = 500
-
-# Past every possible sort key or table key: the next scan starts behind the partition.
-_LAST = chr(0x10FFFF) * 64
 
 
 @dataclass(frozen=True)
 class Partitions:
-    """Hash key values of an index: those known beforehand first, then the others seen. `seen`: those of both that
-    the index holds, in the same order.
+    """Hash key values of an index: first those asked for, then the others found. `seen`: those that the index holds,
+    in the same order.
 
-    `complete` is False when not all could be found; `reason` then says why, in a sentence.
+    `complete` is False where the search could not finish; `reason` says why, in a sentence.
     """
 
     values: tuple[str, ...]
@@ -80,15 +78,11 @@ def _seen(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
 
 def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
     """One Scan of one item per distinct `prefix`: each starts past the end of the one before."""
-    client = clients.client(*table.place)
+    types = table.key_attributes
     found: list[tuple[str, ...]] = []
     start: dict[str, Typed] | None = None
     while True:
-        arguments = Expressions().arguments(projection=prefix)
-        if start:
-            arguments["ExclusiveStartKey"] = start
-        with translated(table):
-            answer = client.scan(TableName=table.name, IndexName=index.name, Limit=1, **arguments)
+        answer = read(table, index.name, projection=prefix, start=start, Limit=1)
         if not answer["Items"]:
             return Seen(tuple(found))
         item = answer["Items"][0]
@@ -99,7 +93,7 @@ def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
             reason = f"There are more than {MOST_PARTITIONS} different values."
             return Seen(tuple(found), complete=False, reason=reason)
         found.append(values)
-        start = {name: {"S": _LAST} for name in (index.hash_key, index.range_key, table.key) if name}
+        start = {name: LAST[types.get(name, "S")] for name in table.start_names(index)}
         start.update({name: item[name] for name in prefix})
 
 
@@ -128,9 +122,9 @@ class Newest:
 
 @dataclass(frozen=True)
 class Recent:
-    """What was created lately with one status. `moments`: when each was, and the seconds that it took (None while
-    that is not known); `undated`: how many more have no readable time. `more`: there are older ones, and all that is
-    newer than `since` is here (None: nothing is known of the time)."""
+    """What was created lately with one status. `moments`: when each was created and the seconds it took (None while
+    unknown); `undated`: how many more have no readable time. `more`: there are older ones, and all that is newer than
+    `since` is here (None: the time is unknown)."""
 
     moments: tuple[tuple[datetime, Decimal | None], ...] = ()
     undated: int = 0
@@ -152,21 +146,17 @@ class Recent:
 
 
 def newest(table: Binding, index: str, key: Iterable[Clause], attributes: Iterable[str]) -> Newest:
-    """Those attributes of what matches the key condition, in one call. It costs what counting them would:
-    a COUNT bills what it reads, and a projection does too."""
-    arguments = Expressions().arguments(key=key, projection=attributes)
-    with translated(table):
-        answer = clients.client(*table.place).query(
-            TableName=table.name, IndexName=index, ScanIndexForward=False, Limit=COUNT_CAP, **arguments
-        )
+    """These attributes of the items that match the key condition, in one call. It costs as much as a COUNT, which is
+    billed for what it reads as well."""
+    answer = read(table, index, key=key, projection=attributes, ScanIndexForward=False, Limit=COUNT_CAP)
     return Newest(tuple(answer["Items"]), more="LastEvaluatedKey" in answer)
 
 
 def recent_of(
     newest: Newest, *, created: str, lasted: Callable[[dict[str, Typed]], Decimal | None]
 ) -> Recent:
-    """The newest items of a status by time. `created`: the attribute that the index sorts by; `lasted`: how many
-    seconds an item took, or None."""
+    """The newest items of a status with their times. `created`: the sort key of the index; `lasted`: the seconds that
+    an item took, or None."""
     times = [(at, row) for row in newest.rows if isinstance(at := read_time(row.get(created)), datetime)]
     moments = tuple((at, lasted(row)) for at, row in times)
     # All that is newer than the oldest time among them was read.

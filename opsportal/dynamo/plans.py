@@ -19,7 +19,7 @@ from opsportal.environments import is_strict
 
 
 class RejectsFound(DynamoError):
-    """A new index would reject items, and nobody has accepted that."""
+    """A new index would reject items, and this was not accepted."""
 
     kind = "index_rejects"
     title = "Items that the new index would reject"
@@ -27,7 +27,7 @@ class RejectsFound(DynamoError):
 
 
 class UnlistedFound(DynamoError):
-    """Items would not be in a new index, and nobody has accepted that."""
+    """Items would not be in a new index, and this was not accepted."""
 
     kind = "index_unlisted"
     title = "Items that would not be in the new index"
@@ -90,7 +90,7 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = (), add_i
 
     `target`: up to and including that migration. The console's own tables always; the others belong to other
     programs: outside development only the logical ones named in `tables`. `add_indexes`: also the declared
-    indexes that these lack, whoever created them. Raises `DynamoError` and NotFound.
+    indexes that these lack, whatever created them. Raises `DynamoError` and NotFound.
     """
     if add_indexes and not tables:
         raise NotFound(
@@ -193,7 +193,7 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
         found = deployed(table) if entry.made and not index else describe(table, fresh=True, patient=True)
     except TableMissing:
         if not index:  # which goes with its table
-            notes.append(f"{was} is not there any more. {noted}; then migrate creates it anew.")
+            notes.append(f"{was} is not there any more. {noted}; then migrate creates it again.")
         return []
     if index and not used_for(table, found, table.spec.index(index)):
         notes.append(f"{was} has no index {index} any more. {noted}; then migrate adds it again.")
@@ -220,7 +220,7 @@ def migrate(
     accept_index_rejects: bool = False,
     accept_unlisted: bool = False,
 ) -> int:
-    """Apply what `plan` finds, in order, and return how many were applied. Asks nobody. Raises as they do."""
+    """Apply what `plan` finds, in order, and return how many were applied. Asks no questions. Raises as they do."""
     todo = plan(target=target, app=app, tables=tables, add_indexes=add_indexes)
     for note in todo.notes:
         say(note)

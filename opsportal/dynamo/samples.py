@@ -1,5 +1,5 @@
-"""What pages ask of the minute's sample of a table: the items that are in no index, how much of the table it has
-seen, and in how many forms the times are written. See `opsportal.dynamo.sampling` for how it is taken."""
+"""The minute's sample of a table as pages use it: the items in no index, the share of the table that it has read, and
+the forms in which times are written. `opsportal.dynamo.sampling` takes it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ from opsportal.dynamo.sampling import (
     unpacked,
 )
 from opsportal.dynamo.shared import shared
-from opsportal.dynamo.stamp_forms import off_by
 from opsportal.dynamo.tables import Index
+from opsportal.dynamo.timestamp_form import off_by
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _percent(share: float) -> str:
 # Items of which none is in no index before that is taken to be so.
 ENOUGH = 300
 
-# The rows as this process has read them from the cache, by table: a page must not unpack them each time.
+# The unpacked rows, by table, so that each page need not unpack them.
 _read: dict[str, tuple[datetime, tuple[Row, ...], tuple[Moment, ...]]] = {}
 
 

@@ -1,8 +1,7 @@
-"""The minute's sample of a table: one Scan of at most 1 MB, gone on with where the last one stopped, and round again.
+"""The minute's sample of a table: each minute one Scan of at most 1 MB, from where the last one stopped, in rounds.
 
-It keeps what an index can't give: the items that are in none (`Row`), and where the table has no index at all, when
-each item was created and with which status (`Moment`). What it keeps is bounded, so that the shared cache can hold
-it; `opsportal.dynamo.samples` is what pages ask.
+It keeps what an index can't give: the items that are in no index (`Row`), and for a table without an index the time and
+status of each item (`Moment`). Its size is bounded, for the shared cache. Pages read it by `opsportal.dynamo.samples`.
 """
 
 import pickle
@@ -12,24 +11,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed, read_text, read_time
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import DynamoError, translated
+from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import AnyOf, Clause
-from opsportal.dynamo.keys import key_mismatch
 from opsportal.dynamo.lookup import Found
-from opsportal.dynamo.merge import Merge, Span
+from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.partitions import COUNT_CAP, MOST_PARTITIONS
-from opsportal.dynamo.stamp_forms import MAX_FORMS, form_of
+from opsportal.dynamo.reads import item_of, read
+from opsportal.dynamo.structure import key_mismatch
 from opsportal.dynamo.tables import Binding, Index, binding
+from opsportal.dynamo.timestamp_form import MAX_FORMS, form_of
 
 # Seconds between two Scans of a table.
 FRESH_SECONDS = 60
-# What is kept at most: rows, the newest first, and bytes of all of it, compressed.
+# At most so many rows, the newest, and so many compressed bytes.
 MAX_ROWS, MAX_BYTES = 2_000, 300_000
 MAX_MOMENTS = 4_000
 # Rows of a table of more than one Scan that are read again by their key each minute: those that are not finished, the
@@ -86,7 +85,7 @@ class Sampled:
 
 
 class Row(NamedTuple):
-    """An item as a list shows it. `stamp`: its place in the order; no two rows have the same.
+    """An item as a list shows it. `stamp`: its position in the order; no two rows have the same.
 
     `number`: of the pass that found it; `read`: when (epoch seconds)."""
 
@@ -101,7 +100,7 @@ class Row(NamedTuple):
 
     @property
     def at(self) -> datetime:
-        """The time that it stands at; ValueError where it is undated."""
+        """The time that it is listed at; ValueError where it is undated."""
         return datetime.fromisoformat(self.stamp.partition("#")[0]).replace(tzinfo=UTC)
 
 
@@ -134,7 +133,7 @@ class Pass:
 @dataclass(frozen=True)
 class Kept:
     """What the cache holds. `index`: the one that it is the outside of, "" for none: then every item is outside.
-    `key`: the table's, by which it is gone on with.
+    `key`: the names of the table's key attributes, on which `start` depends.
 
     `start`: where the next Scan goes on, None at the beginning of the table; `number`: of the pass under way, which
     is `now`; `last`: the whole pass before it, None until there is one. `size`: items of the table as DynamoDB
@@ -142,7 +141,7 @@ class Kept:
     """
 
     index: str
-    key: str
+    key: tuple[str, ...]
     packed: bytes
     number: int
     now: Pass
@@ -162,8 +161,9 @@ def taken(spec: Sampled, before: Kept | None) -> Kept:
     found = spec.found()
     name = found.index.name if found.index else ""
     now = datetime.now(UTC)
-    if before is None or (before.index, before.key) != (name, spec.table.key):
-        before = Kept(name, spec.table.key, b"", 1, Pass(now))
+    key_names = tuple(spec.table.key_attributes)
+    if before is None or (before.index, before.key) != (name, key_names):
+        before = Kept(name, key_names, b"", 1, Pass(now))
         rows: dict[str, Row] = {}
         moments: dict[str, Moment] = {}
     else:
@@ -176,7 +176,7 @@ def taken(spec: Sampled, before: Kept | None) -> Kept:
     for item in items:
         if spec.table.key not in item:
             raise key_mismatch(spec.table)
-        digest = Merge.identity_of(item[spec.table.key])
+        digest = spec.table.key_in(item).digest
         rows.pop(digest, None)
         moments.pop(digest, None)
         form = form_of(item[spec.created]) if spec.created in item else ""
@@ -199,7 +199,7 @@ def taken(spec: Sampled, before: Kept | None) -> Kept:
     passed = replace(passed, dropped=passed.dropped + dropped_rows, moments=passed.moments + dropped_moments)
     return Kept(
         name,
-        spec.table.key,
+        key_names,
         packed,
         before.number if start else before.number + 1,
         passed,
@@ -210,7 +210,7 @@ def taken(spec: Sampled, before: Kept | None) -> Kept:
 
 
 def _recheck(spec: Sampled, rows: dict[str, Row], index: Index | None, now: datetime) -> None:
-    """Read some of the rows again, in place. A role that may not do so has them as the Scan found them."""
+    """Replace some of the rows by what GetItem returns. Without permission for it they stay as scanned."""
     table = spec.table
     older = [
         (row.read, digest)
@@ -220,14 +220,10 @@ def _recheck(spec: Sampled, rows: dict[str, Row], index: Index | None, now: date
     for _, digest in sorted(older)[:RECHECKED]:
         row = rows[digest]
         try:
-            with translated(table):
-                answer = clients.client(*table.place).get_item(
-                    TableName=table.name, Key={table.key: row.item[table.key]}
-                )
+            item = item_of(table, table.key_in(row.item).text)
         except DynamoError:
             return
         del rows[digest]
-        item = answer.get("Item")
         if item and (index is None or is_outside(item, index)):
             rows[digest] = _row(spec, digest, item, row.number, now)
 
@@ -239,9 +235,7 @@ def is_outside(item: Mapping[str, Typed], index: Index) -> bool:
 
 def _scanned(table: Binding, start: Raw | None) -> tuple[list[Raw], Raw | None]:
     """One page, as much as DynamoDB gives, and where the next begins."""
-    arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
-    with translated(table):
-        answer = clients.client(*table.place).scan(TableName=table.name, **arguments)
+    answer = read(table, start=start)
     return answer["Items"], answer.get("LastEvaluatedKey")
 
 
@@ -259,11 +253,11 @@ def _row(spec: Sampled, digest: str, item: Raw, number: int, now: datetime) -> R
 def as_row(spec: Sampled, item: Raw) -> Raw:
     """Of the item what a list shows, and its key."""
     kept = {name: shortened(value) for name, value in spec.keep(item).items()}
-    return kept | {spec.table.key: item[spec.table.key]}
+    return kept | spec.table.key_in(item).wire
 
 
 def stamp_of(moment: datetime | None, digest: str) -> str:
-    """A place among the texts of an index's sort key, which it can't be equal to."""
+    """A position among the texts of an index's sort key, never equal to one of them."""
     if moment is None:
         return f"{UNDATED}{digest}"
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}#{digest}"

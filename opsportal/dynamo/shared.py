@@ -19,13 +19,13 @@ from opsportal.dynamo.errors import DynamoError, TooSlow
 
 Value = TypeVar("Value")
 
-# Seconds that a value can be read when nobody renews it.
+# Seconds that a value can be read when nothing renews it.
 KEPT_SECONDS = 3_600
 # Seconds after which another caller may compute, should the first have died. Longer than the deadline of a
 # page's calls, so that a slow caller is not joined by others.
 LEASE_SECONDS = 15
 # Seconds that a process reads its own copy, so that fifty viewers are not fifty reads of the database; and one
-# that could not be renewed, so that a table in trouble is not asked again by every page.
+# that could not be renewed, so that a failing table is not asked again by every page.
 COPY_SECONDS, FAILED_SECONDS = 1, 10
 # Seconds that a caller waits for another's first value, where it has no deadline of its own.
 MAX_WAIT_SECONDS = 5

@@ -14,21 +14,21 @@ class Silence:
     went along."""
 
     def __init__(self) -> None:
-        self._troubles: dict[str, DynamoError] = {}
+        self._errors: dict[str, DynamoError] = {}
 
-    def note(self, table: Binding, trouble: DynamoError | None) -> None:
+    def note(self, table: Binding, error: DynamoError | None) -> None:
         """Remember it of the table's place, if it is of the place and not of the table."""
-        if isinstance(trouble, Unreachable | CredentialsRefused):
-            self._troubles.setdefault(_who(table), trouble)
+        if isinstance(error, Unreachable | CredentialsRefused):
+            self._errors.setdefault(_who(table), error)
 
     def ask(self, table: Binding, call: Callable[[Binding], T]) -> T:
         """What `call` says of the table. Raises what it raises; without a call, where that is known of the place."""
-        if known := self._troubles.get(_who(table)):
+        if known := self._errors.get(_who(table)):
             raise known
         try:
             return call(table)
-        except DynamoError as trouble:
-            self.note(table, trouble)
+        except DynamoError as error:
+            self.note(table, error)
             raise
 
 

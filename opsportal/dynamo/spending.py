@@ -15,9 +15,11 @@ from typing import Any
 
 @dataclass
 class Spending:
-    """Calls made, capacity units consumed (as DynamoDB reports them) and the AWS request ids."""
+    """Calls made, capacity units consumed (as DynamoDB reports them) and the AWS request ids. `seconds`: those
+    between its beginning and its deadline."""
 
     deadline: float | None = None
+    seconds: float = 0.0
     calls: int = 0
     attempts: int = 0
     read_units: Decimal = Decimal(0)
@@ -58,9 +60,21 @@ def current() -> Spending | None:
 @contextmanager
 def request_budget(seconds: float | None) -> Iterator[Spending]:
     """Open an account whose calls together end within `seconds` (None: no deadline)."""
-    spending = Spending(deadline=None if seconds is None else time.monotonic() + seconds)
+    spending = Spending()
+    if seconds is not None:
+        spending.deadline, spending.seconds = time.monotonic() + seconds, seconds
     token = _current.set(spending)
     try:
         yield spending
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def account() -> Iterator[Spending]:
+    """The account under way, with its deadline; without one, a new one that has none."""
+    if under_way := current():
+        yield under_way
+    else:
+        with request_budget(None) as made:
+            yield made

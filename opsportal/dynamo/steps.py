@@ -6,11 +6,12 @@ from datetime import datetime
 from math import ceil
 from typing import Protocol
 
-from opsportal.dynamo import creation, index_samples, indexes
+from opsportal.dynamo import creation, indexes
 from opsportal.dynamo.creation import Say, create
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import TableMissing
 from opsportal.dynamo.index_samples import Sample, Samples
+from opsportal.dynamo.keys import MAX_HASH_BYTES, MAX_SORT_BYTES
 from opsportal.dynamo.ledger import Entry
 from opsportal.dynamo.structure import used_for
 from opsportal.dynamo.tables import Binding, Index, TableSpec, binding, bindings, own_table
@@ -200,8 +201,8 @@ class AddIndex:
 
 def _bounds(index: Index) -> str:
     """``status at most 2,048 bytes, created_at 1,024``."""
-    text = f"{index.hash_key} at most {index_samples.HASH_BYTES:,} bytes"
-    return f"{text}, {index.range_key} {index_samples.RANGE_BYTES:,}" if index.range_key else text
+    text = f"{index.hash_key} at most {MAX_HASH_BYTES:,} bytes"
+    return f"{text}, {index.range_key} {MAX_SORT_BYTES:,}" if index.range_key else text
 
 
 def _sample_lines(sample: Sample, found: Description) -> list[str]:
@@ -242,12 +243,12 @@ def begun_by_a_migration(entry: Entry) -> bool:
 
 
 def creation_stamp(found: Description) -> str:
-    """What tells a table from a later one of the same name."""
+    """What distinguishes a table from a later one of the same name."""
     return found.created_at.isoformat(timespec="milliseconds") if found.created_at else "unknown"
 
 
 def same_table(stamp: str, found: Description) -> bool:
-    """Whether `found` is the table of that stamp, as far as the engine tells."""
+    """Whether `found` is the table of that stamp, as far as the engine says."""
     if stamp == "unknown" or found.created_at is None:
         return True
     return datetime.fromisoformat(stamp) == datetime.fromisoformat(creation_stamp(found))

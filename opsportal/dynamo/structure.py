@@ -7,8 +7,11 @@ The one source of these words: for the pages and the API (by `errors`), the over
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from opsportal.dynamo.descriptions import DeployedIndex, Description
-from opsportal.dynamo.fixes import add_indexes, anew, assign, create_index, delete_index, setting
+from django.conf import settings
+
+from opsportal.dynamo.descriptions import DeployedIndex, Description, describe
+from opsportal.dynamo.exceptions import DynamoError, KeyMismatch, SortKey
+from opsportal.dynamo.fixes import add_indexes, assign, create_index, delete_index, recreate, setting
 from opsportal.dynamo.tables import Binding, Index
 
 NONE = "none"
@@ -72,6 +75,38 @@ def without(table: Binding, index: Index) -> str:
     )
 
 
+# --- As errors ------------------------------------------------------------------------------------------
+
+
+def key_mismatch(table: Binding, detail: str = "") -> KeyMismatch:
+    """The error of a table whose primary key is not the one that its settings, or for an internal table its
+    declaration, name."""
+    fix = f"Set DYNAMODB_{table.logical.upper()}_KEY to the table's partition key (python manage.py dynamo verify --table {table.logical} names it); the console does not support a table with a sort key."
+    if table.logical not in settings.DYNAMO_TABLES:
+        fix = "It is another program's under the name of one of the console's own: move it away, then run python manage.py dynamo migrate."
+    sort_key = f" and the sort key {table.spec.range_key!r}" if table.spec.range_key else " alone"
+    return KeyMismatch(
+        f"{table.name} in {table.region} does not have the partition key {table.key!r}{sort_key} as its primary key.",
+        fix,
+        detail=detail,
+    )
+
+
+def described_mismatch(table: Binding) -> KeyMismatch | None:
+    """The same with the primary key that the table of the settings does have; None where it fits or may not be
+    described."""
+    if table.logical not in settings.DYNAMO_TABLES:
+        return None
+    try:
+        flaws = key_flaws(table, describe(table))
+    except DynamoError:
+        return None
+    if not flaws:
+        return None
+    kind = SortKey if flaws[0].point == "sort key" else KeyMismatch
+    return kind(flaws[0].sentence, flaws[0].fix)  # DynamoDB's own words say less
+
+
 # --- The primary key -------------------------------------------------------------------------------------
 
 
@@ -84,13 +119,13 @@ def _sort_key(table: Binding, found: Description) -> Iterator[Flaw]:
             f"The table {_where(table)} has the sort key {found.range_key or NONE!r}, not {declared!r}."
         )
         consequence = "It is not the console's own: nothing is read from it or written to it."
-        fix = anew(table)
+        fix = recreate(table)
     elif not setting(table, "TABLE"):
         sentence = (
             f"The table {_where(table)} has a sort key {found.range_key!r}, and the console's own has none."
         )
         consequence = "It is not the console's own: nothing is read from it or written to it."
-        fix = anew(table)
+        fix = recreate(table)
     else:
         sentence = f"The table {_where(table)} has a sort key {found.range_key!r}, which the console does not support."
         consequence = (
@@ -119,7 +154,7 @@ def _partition_key(table: Binding, found: Description) -> Iterator[Flaw]:
         "Every page of one item, every action and the API's answers about one item fail.",
         f"The deployed key is {found.key}: {assign(variable, found.key)}"
         if variable and fits
-        else anew(table),
+        else recreate(table),
     )
 
 
@@ -134,7 +169,7 @@ def _types(table: Binding, found: Description) -> Iterator[Flaw]:
                 deployed,
                 f"The key attribute {name!r} of the table {_where(table)} is of type {deployed}, and the console asks with a text (S).",
                 "Every page of one item, every action and the API's answers about one item fail.",
-                anew(table),
+                recreate(table),
             )
 
 

@@ -18,12 +18,14 @@ from botocore.exceptions import ProfileNotFound
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.keys import Key
 from opsportal.dynamo.workloads import Workload
 
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index. It projects every attribute (seed 002: ``ProjectionType: ALL``), or with
+    """A global secondary index. It projects every attribute (seed 002 of docs/data.md: ``ProjectionType: ALL``), or with
     `include` the keys and those only.
 
     `optional` marks one that the documents do not have: it is used where a deployment has it. `serves`: what is
@@ -61,7 +63,8 @@ class Index:
 class TableSpec:
     """A table as its documents declare it, under its logical name.
 
-    All key attributes of all documents are strings, so `key` and indexes name attributes of type S.
+    All key attributes of all documents are strings, so indexes name attributes of type S; `key_types` are those of
+    `key` and `range_key`.
     `point_in_time_recovery` and `encryption` (``"KMS"`` or ``""`` for the AWS-owned key) are what the
     documents ask for; an emulator may know neither. `workload` is the traffic that they expect, if any says.
     `names`: what documents call the table, with ``{env}``; where it is missing it is looked for by these.
@@ -73,6 +76,7 @@ class TableSpec:
     key: str
     indexes: tuple[Index, ...] = ()
     range_key: str = ""
+    key_types: tuple[str, str] = ("S", "S")
     billing_mode: str = "PAY_PER_REQUEST"
     ttl_attribute: str = ""
     point_in_time_recovery: bool = False
@@ -92,7 +96,7 @@ class TableSpec:
 
 @dataclass(frozen=True)
 class Binding:
-    """A spec at its place: name, region, endpoint ("" is Amazon's), key and TTL attribute as deployed."""
+    """A spec where it is deployed: name, region, endpoint ("" is Amazon's), hash key and TTL attribute."""
 
     spec: TableSpec
     name: str
@@ -104,6 +108,25 @@ class Binding:
     @property
     def logical(self) -> str:
         return self.spec.logical
+
+    @functools.cached_property
+    def key_attributes(self) -> dict[str, str]:
+        """The type of each attribute of the primary key, by name, the hash first."""
+        pairs = zip((self.key, self.spec.range_key), self.spec.key_types, strict=True)
+        return {name: kind for name, kind in pairs if name}
+
+    def key_of(self, text: str) -> Key:
+        """The key with that text. Raises NotAKey."""
+        return Key.from_text(text, self.key_attributes)
+
+    def key_in(self, item: Mapping[str, Typed]) -> Key:
+        """The key of an item, whole or projected. KeyError where the primary key is another one."""
+        return Key.from_item(item, self.key_attributes)
+
+    def start_names(self, index: Index | None = None) -> tuple[str, ...]:
+        """The attributes of an ExclusiveStartKey: those of the index's key and of the table's."""
+        of_index = (index.hash_key, index.range_key) if index else ()
+        return tuple(dict.fromkeys(name for name in (*of_index, *self.key_attributes) if name))
 
     @property
     def place(self) -> tuple[str, str]:
@@ -125,13 +148,12 @@ class Binding:
         TTL and point-in-time recovery have calls of their own, once the table is ACTIVE.
         """
         indexes = [index for index in self.spec.indexes if optional_indexes or not index.optional]
-        attributes = [name for name in (self.key, self.spec.range_key) if name]
-        for index in indexes:
-            attributes += [name for name in (index.hash_key, index.range_key) if name]
+        names = (name for index in indexes for name in self.start_names(index))
+        attributes = self.key_attributes | dict.fromkeys(names, "S") | self.key_attributes
         request: dict[str, Any] = {
             "TableName": self.name,
             "AttributeDefinitions": [
-                {"AttributeName": name, "AttributeType": "S"} for name in dict.fromkeys(attributes)
+                {"AttributeName": name, "AttributeType": kind} for name, kind in attributes.items()
             ],
             "KeySchema": Index("", self.key, self.spec.range_key).key_schema,
             "BillingMode": self.spec.billing_mode,

@@ -1,11 +1,12 @@
-"""The form in which a table writes times, so that a new one is written alike."""
+"""The forms in which a table writes times: a new one is written in the same, and several put an order by text off."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
-from opsportal.dynamo.attributes import Typed, read_number
+from opsportal.dynamo.attributes import Typed, read_number, read_time
 
 # Epoch seconds stay below this until the year 5138.
 _MILLISECONDS_FROM = Decimal(100_000_000_000)
@@ -13,6 +14,11 @@ _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?P<between>[T ])\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{1,9}))?"
     r"(?P<zone>|[Zz]|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>[0-5]\d)[Zz]?)"
 )
+_ANY_ISO = re.compile(
+    r"\s*\d{4}-\d\d-\d\d([T ])\d\d:\d\d(:\d\d)?(?:[.,](\d+))?\s*([Zz]|[+-]\d\d:?\d\d[Zz]?)?\s*"
+)
+# Forms that are counted; a table with more is in no order anyway.
+MAX_FORMS = 8
 
 
 @dataclass(frozen=True)
@@ -46,17 +52,9 @@ class TimestampForm:
         if self.unit:
             factor = 1000 if self.unit == "milliseconds" else 1
             return {"S" if self.text else "N": str(int(moment.timestamp() * factor))}
-        local = moment.astimezone(self._offset).replace(tzinfo=None)
+        local = moment.astimezone(timezone(_offset(self.zone))).replace(tzinfo=None)
         iso = local.isoformat(self.between, "microseconds")
         return {"S": iso[: 19 if not self.digits else 20 + self.digits] + self.zone}
-
-    @property
-    def _offset(self) -> timezone:
-        found = re.match(r"([+-])(\d\d):?(\d\d)", self.zone)
-        if not found:
-            return UTC
-        length = timedelta(hours=int(found[2]), minutes=int(found[3]))
-        return timezone(-length if found[1] == "-" else length)
 
     @property
     def example(self) -> str:
@@ -65,5 +63,49 @@ class TimestampForm:
         return str(value.get("S") or value["N"])
 
 
-# Seed 002's.
+# Seed 002's (docs/data.md).
 DOCUMENTED = TimestampForm()
+
+
+def form_of(value: Typed) -> str:
+    """How the time is written: `ISO, 3 decimals, Z`, `digits`, `a number`; "other" where it is no time."""
+    if not isinstance(read_time(value), datetime):
+        return "other"
+    if "S" not in value:
+        return "a number"
+    found = _ANY_ISO.fullmatch(value["S"])
+    if not found:
+        return "digits"
+    between, seconds, fraction, zone = found.groups()
+    zone = "no zone" if not zone else "Z" if zone in "Zz" else zone.rstrip("Zz").replace(":", "")
+    precision = f"{len(fraction)} decimals" if fraction else "seconds" if seconds else "minutes"
+    return f"ISO{' with a space' if between == ' ' else ''}, {precision}, {zone}"
+
+
+def off_by(forms: Iterable[str]) -> str:
+    """How far the order by text may be from the order in time, such as `2 h`; "" where there is one form.
+
+    Of those that are text: numbers are in no index, and are placed by their time.
+    """
+    texts = [form for form in forms if form not in ("a number", "other")]
+    if len(texts) < 2:
+        return ""
+    if "digits" in texts:
+        return "any time"
+    if len({" with a space" in form for form in texts}) > 1:
+        return "a day"
+    offsets = [_offset(form.rpartition(", ")[2]) for form in texts]
+    spread = max(offsets) - min(offsets)
+    if spread:
+        minutes = int(spread.total_seconds() // 60)
+        return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+    return "a minute" if any("minutes" in form for form in texts) else "a second"
+
+
+def _offset(zone: str) -> timedelta:
+    """Of ``+05:30`` or ``-0530``; none of "Z" and where there is no zone."""
+    found = re.match(r"([+-])(\d\d):?(\d\d)", zone)
+    if not found:
+        return timedelta(0)
+    length = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return -length if found[1] == "-" else length

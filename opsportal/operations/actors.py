@@ -30,7 +30,7 @@ class Found:
 
 def find(text: str) -> Found:
     """Whose entries `text` means: those of an id; or of who has that name now, under whatever name they acted.
-    A name that is nobody's now stands for what was recorded under it."""
+    A name that no account has now stands for what was recorded under it."""
     if not text:
         return Found()
     holders = actors.holders(text)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from opsportal.dynamo.attributes import Raw as Raw
 from opsportal.dynamo.attributes import Typed, raw_text
+from opsportal.dynamo.expressions import Expressions
 
-Raw = dict[str, Typed]
 Path = tuple[str, ...]
 
 NULL: Typed = {"NULL": True}
@@ -81,7 +82,7 @@ class Part:
 class Change:
     """Collects the parts of an update of the item `raw`, as it was read.
 
-    Guards compare the raw typed value as read, or its absence (ARCHITECTURE: writers keep no version).
+    Guards compare the raw typed value as read, or its absence: writers keep no version.
     """
 
     raw: Raw
@@ -187,23 +188,21 @@ class Change:
 
     def request(self, table_name: str, key: Raw) -> dict[str, Any]:
         """The arguments of ``Update`` in TransactWriteItems."""
-        expression = _Expression()
+        expression = Expressions()
         update = []
         if self._sets:
-            sets = ", ".join(
-                f"{expression.path(path)} = {expression.value(value)}" for path, value in self._sets
-            )
-            update.append(f"SET {sets}")
+            sets = (f"{expression.name(*path)} = {expression.value(value)}" for path, value in self._sets)
+            update.append(f"SET {', '.join(sets)}")
         if self._removes:
-            update.append("REMOVE " + ", ".join(map(expression.path, self._removes)))
-        condition = expression.all_as_read(self.raw, [tuple(key), *self._guards], key)
+            update.append("REMOVE " + ", ".join(expression.name(*path) for path in self._removes))
+        condition = _as_read(expression, self.raw, self._guards, key)
         return {
             "TableName": table_name,
             "Key": key,
             "UpdateExpression": " ".join(update),
             "ConditionExpression": condition,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            **expression.arguments,
+            **expression.placeholders,
         }
 
     @property
@@ -244,7 +243,7 @@ def delete_request(
 ) -> tuple[dict[str, Any], bool]:
     """The arguments of ``Delete``, provided that every top-level attribute is as read; and whether all of
     them could be held by one expression (4 KB, 300 operators). `first` are guarded in any case."""
-    expression = _Expression()
+    expression = Expressions()
     names = [*dict.fromkeys([*first, *sorted(raw)])]
     names = [name for name in names if name not in key]
     whole, length = True, 0
@@ -255,48 +254,26 @@ def delete_request(
             whole = False
             break
         guarded.append((name,))
-    condition = expression.all_as_read(raw, [tuple(key), *guarded], key)
+    condition = _as_read(expression, raw, guarded, key)
     return {
         "TableName": table_name,
         "Key": key,
         "ConditionExpression": condition,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        **expression.arguments,
+        **expression.placeholders,
     }, whole
 
 
-class _Expression:
-    """Placeholders, so that no foreign text is part of an expression."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._values: dict[str, Typed] = {}
-
-    def path(self, path: Path) -> str:
-        return ".".join(self._names.setdefault(name, f"#n{len(self._names)}") for name in path)
-
-    def value(self, value: Typed) -> str:
-        placeholder = f":v{len(self._values)}"
-        self._values[placeholder] = value
-        return placeholder
-
-    def all_as_read(self, raw: Raw, paths: Sequence[Path], key: Raw) -> str:
-        parts = []
-        for path in dict.fromkeys(paths):
-            name, old = self.path(path), at(raw, path)
-            if path == tuple(key):
-                parts.append(f"attribute_exists({name})")
-            elif old is None:
-                parts.append(f"attribute_not_exists({name})")
-            else:
-                parts.append(f"{name} = {self.value(old)}")
-        return " AND ".join(parts)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {}
-        if self._names:
-            arguments["ExpressionAttributeNames"] = {mark: name for name, mark in self._names.items()}
-        if self._values:
-            arguments["ExpressionAttributeValues"] = self._values
-        return arguments
+def _as_read(expression: Expressions, raw: Raw, paths: Sequence[Path], key: Raw) -> str:
+    """The condition that the item is there and these paths of it are as in `raw`."""
+    hash_key = (next(iter(key)),)
+    parts = [f"attribute_exists({expression.name(*hash_key)})"]
+    for path in dict.fromkeys(paths):
+        if path == hash_key:
+            continue
+        name, old = expression.name(*path), at(raw, path)
+        if old is None:
+            parts.append(f"attribute_not_exists({name})")
+        else:
+            parts.append(f"{name} = {expression.value(old)}")
+    return " AND ".join(parts)

@@ -1,6 +1,7 @@
 """TransactWriteItems, and what its answers mean: done, not done, or not known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -15,22 +16,47 @@ from opsportal.dynamo.errors import (
     translated,
 )
 from opsportal.dynamo.tables import Binding
+from opsportal.operations.changes import Raw
 
 
-class Hindered(Exception):
+@dataclass(frozen=True)
+class Failure:
+    """An operation that kept the transaction from being done: its place in the list, DynamoDB's word for why, and the
+    item as it is, where its condition failed and DynamoDB sends it. An item that is not there is not sent either."""
+
+    index: int
+    code: str
+    item: Raw | None = None
+
+
+class Cancelled(Exception):
+    """Nothing was done."""
+
+    def __init__(self, failures: Sequence[Failure] = ()) -> None:
+        super().__init__(", ".join(f"{failure.index}: {failure.code}" for failure in failures))
+        self.failures = tuple(failures)
+
+    def item(self, index: int) -> Raw | None:
+        """The item of that operation as it is, where DynamoDB sent it."""
+        return next((failure.item for failure in self.failures if failure.index == index), None)
+
+
+class Hindered(Cancelled):
     """Not done, for a reason that passes. `by`: others' writes, throttling, or "itself": the same call,
     sent twice, is still under way."""
 
-    def __init__(self, by: Literal["others", "throttling", "itself"]) -> None:
-        super().__init__(by)
+    def __init__(
+        self, by: Literal["others", "throttling", "itself"], failures: Sequence[Failure] = ()
+    ) -> None:
+        super().__init__(failures)
         self.by = by
 
 
-class ConditionFailed(Exception):
+class ConditionFailed(Cancelled):
     """Not done: something is not as it was read."""
 
 
-class TooLarge(Exception):
+class TooLarge(Cancelled):
     """Not done: the item that is updated would be larger than DynamoDB stores."""
 
 
@@ -79,24 +105,26 @@ def _is_too_large(answer: Mapping[str, Any]) -> bool:
 
 
 def _cancelled(error: ClientError) -> Exception:
-    if error.response["Error"]["Code"] == "TransactionInProgressException":
+    answer: Mapping[str, Any] = error.response
+    if answer["Error"]["Code"] == "TransactionInProgressException":
         return Hindered("itself")
     # They come in the order of the operations, "None" for those that were not in the way.
     reasons = [
-        reason
-        for reason in error.response.get("CancellationReasons", [])
+        (index, reason)
+        for index, reason in enumerate(answer.get("CancellationReasons", []))
         if reason.get("Code") not in (None, "None")
     ]
-    codes = {reason["Code"] for reason in reasons}
+    failures = [Failure(index, reason["Code"], reason.get("Item")) for index, reason in reasons]
+    codes = {failure.code for failure in failures}
     # A map that a path leads through was taken away since it was read.
-    paths = [reason for reason in reasons if "document path" in str(reason.get("Message", "")).lower()]
+    paths = any("document path" in str(reason.get("Message", "")).lower() for _, reason in reasons)
     if "ConditionalCheckFailed" in codes or paths:
-        return ConditionFailed()
+        return ConditionFailed(failures)
     if codes and codes <= THROTTLED:
-        return Hindered("throttling")
+        return Hindered("throttling", failures)
     if codes <= {*THROTTLED, "TransactionConflict"}:
-        return Hindered("others")
-    if any(_is_too_large(reason) for reason in reasons):
-        return TooLarge()
-    sentence = "; ".join(f"{reason['Code']}: {reason.get('Message', '')}" for reason in reasons)
+        return Hindered("others", failures)
+    if any(_is_too_large(reason) for _, reason in reasons):
+        return TooLarge(failures)
+    sentence = "; ".join(f"{reason['Code']}: {reason.get('Message', '')}" for _, reason in reasons)
     return Rejected(f"DynamoDB refused the change: {sentence}")

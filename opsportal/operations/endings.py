@@ -1,4 +1,4 @@
-"""How each action ended: a line of the log with what AWS calls its requests, and a figure."""
+"""How each action ended: a line of the log with the ids of its AWS requests, and a metric."""
 
 import logging
 from collections.abc import Iterator
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from opsportal.dynamo import spending
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import Spending
-from opsportal.operations.entries import Actor, Target
+from opsportal.operations.entries import Intent
 from opsportal.operations.outcomes import Done, Refused, Unknown
-from opsportal.operations.tags import Action
 from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
@@ -24,9 +23,9 @@ class Ending:
 
 
 @contextmanager
-def told(action: Action, target: Target, by: Actor, action_id: str) -> Iterator[Ending]:
+def logged(intent: Intent) -> Iterator[Ending]:
     """Log and count how the block ends. A refusal writes nothing to the tables: the log is all that has it."""
-    ending = Ending()
+    ending, action, target, by = Ending(), intent.action, intent.target, intent.actor
     with ExitStack() as stack:
         # A worker has no account open; a page's has its reads in it already.
         account = spending.current() or stack.enter_context(spending.request_budget(None))
@@ -34,12 +33,12 @@ def told(action: Action, target: Target, by: Actor, action_id: str) -> Iterator[
             read_units=account.read_units, write_units=account.write_units, calls=len(account.request_ids)
         )
 
-        def tell(outcome: str, sentence: str, level: int = logging.WARNING) -> None:
+        def log(outcome: str, sentence: str, level: int = logging.WARNING) -> None:
             figures.ACTIONS.labels(action.subject, action.verb, outcome).inc()
             extra = {
                 "action": action.value,
-                "action_id": action_id,
-                "target": f"{target.logical}/{target.key}",
+                "action_id": intent.action_id,
+                "target": f"{target.logical}/{target.id}",
                 "outcome": outcome,
                 "user": by.name,
                 "actor_id": by.id,
@@ -53,10 +52,10 @@ def told(action: Action, target: Target, by: Actor, action_id: str) -> Iterator[
                 outcome,
                 action.value,
                 target.logical,
-                target.key,
+                target.id,
                 by.name,
                 by.id,
-                action_id,
+                intent.action_id,
                 sentence and f": {sentence}",
                 ",".join(account.request_ids[before.calls :]),
                 extra["read_units"],
@@ -67,15 +66,15 @@ def told(action: Action, target: Target, by: Actor, action_id: str) -> Iterator[
         try:
             yield ending
         except Unknown as unknown:
-            tell("unknown", unknown.sentence)
+            log("unknown", unknown.sentence)
             raise
         except Refused as refused:
-            tell("refused", refused.sentence)
+            log("refused", refused.sentence)
             raise
-        except DynamoError as trouble:
-            tell("failed", trouble.sentence)
+        except DynamoError as error:
+            log("failed", error.sentence)
             raise
         except Exception:
-            tell("failed", "an error of the console, which follows")
+            log("failed", "an error of the console, which follows")
             raise
-        tell("repeated" if ending.done and ending.done.repeated else "done", "", logging.INFO)
+        log("repeated" if ending.done and ending.done.repeated else "done", "", logging.INFO)

@@ -1,10 +1,10 @@
-"""Audit entries: written in the transaction of the change they tell of, never edited or deleted after."""
+"""Audit entries: written in the transaction of the change that they record, never edited or deleted after."""
 
 import hashlib
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,30 +12,30 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import (
     Malformed,
     Typed,
     raw_text,
     read_list,
     read_map,
-    read_number,
     read_text,
     read_time,
 )
 from opsportal.dynamo.errors import translated
+from opsportal.dynamo.keys import Key
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.changes import Changed, Raw, number, text
+from opsportal.operations.items import AuditItem
 from opsportal.operations.tables import audit_beside, entry_life, image_life
 from opsportal.operations.tags import Action, UnknownAction, read_action
 
-FEED_SHARDS = 4
+FEED_SHARDS, JOB_SHARDS = 4, 16
 # Bytes of an old or new value in an entry, and of all of them; longer ones are cut, and the image has the whole.
 MOST_VALUE, MOST_VALUES = 4_000, 80_000
 MOST_REASON = 2_000
 # What a reason must not hold: terminals and log readers act on it.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
-# More than any id of an actor has. A row of a feed has it four times, and whoever writes to the table may put 400 KB.
+# More than any id of an actor has. A row of a feed has it four times, and any writer of the table may put 400 KB.
 MAX_ACTOR_ID = 40
 # An AWS limit is 32 levels of an item; an entry puts four above each value.
 MOST_DEPTH = 26
@@ -74,36 +74,53 @@ class Actor:
             return {"actor": text(self.name), "actor_key": text(self.name)}
         return {"actor": text(self.name), "actor_id": text(self.id), "actor_key": text(self.id)}
 
-    @classmethod
-    def of(cls, raw: Raw) -> "Actor":
-        """Of an entry, whole or as an index projects it."""
-        name, role, id_ = (str(read_text(raw.get(name)) or "") for name in ("actor", "role", "actor_id"))
-        return cls(name, role, id_[:MAX_ACTOR_ID])
-
 
 @dataclass(frozen=True)
 class Target:
-    """The item that is acted on: the logical table and the key."""
+    """The item that is acted on: the logical table, and the text of its key."""
 
     logical: str
-    key: str
+    id: str
 
     @property
     def table(self) -> Binding:
         return binding(self.logical)
 
     @property
+    def key(self) -> Key:
+        """Raises NotAKey where no item can have that id."""
+        return self.table.key_of(self.id)
+
+    @property
     def hash(self) -> str:
         """A key may be 2,048 bytes long; an index is keyed by this instead."""
         table = self.table
-        return hashlib.sha256("\n".join((self.logical, table.name, self.key)).encode()).hexdigest()
+        return hashlib.sha256("\n".join((self.logical, table.name, self.id)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What somebody wants done to one item: the same for a page, the API, the worker and the command line.
+
+    `data`: what the action needs besides, such as the values of its form. `job`: the id of the job that it is part
+    of, "" for a single action.
+    """
+
+    action: Action
+    target: Target
+    actor: Actor
+    reason: str
+    action_id: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    job: str = ""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One effect. `changes` as recorded; `watch` are the values that `observation` compares.
 
-    `at` is fixed-width UTC text, so that string order is time order.
+    `at` is fixed-width UTC text, so that string order is time order. The entries of a job are in a feed of their own,
+    and not in that of their actor, which one entry for the whole job stands in.
     """
 
     action_id: str
@@ -122,6 +139,7 @@ class Entry:
     note: str = ""
     # As recorded; the settings may have been led to another table since.
     table: str = ""
+    job: str = ""
 
     @property
     def time(self) -> datetime | Malformed | None:
@@ -137,24 +155,33 @@ class Entry:
         """Whether its target is in a table that this console reads: it can be linked to, and undone."""
         return self.target.logical in settings.DYNAMO_TABLES and self.table in ("", self.target.table.name)
 
-    def same_intent(self, action: Action, actor: Actor, target: Target) -> bool:
+    def is_of(self, intent: Intent) -> bool:
         """Whether this is what a repeated call meant."""
-        return (self.action, self.target) == (action, target) and self.actor.is_same(actor)
+        same = (self.action, self.target) == (intent.action, intent.target)
+        return same and self.actor.is_same(intent.actor)
+
+    @property
+    def feed(self) -> str:
+        """The partition of the feed's index that it is in."""
+        digest = int(hashlib.sha256(self.action_id.encode()).hexdigest(), 16)
+        if self.job:
+            return f"job#{self.job}#{digest % JOB_SHARDS}"
+        return f"{self.at[:10]}#{digest % FEED_SHARDS}"
 
     def item(self) -> Raw:
         """As it is stored."""
-        digest = int(hashlib.sha256(self.action_id.encode()).hexdigest(), 16)
         raw: dict[str, Typed | None] = {
             "action_id": text(self.action_id),
             "at": text(self.at),
             "action": text(self.action.value),
             **self.actor.stored(),
+            **({"job": text(self.job), "actor_key": None} if self.job else {}),
             "role": text(self.actor.role or "none"),
             "logical": text(self.target.logical),
             "table": text(self.table or self.target.table.name),
-            "target": text(self.target.key),
+            "target": text(self.target.id),
             "target_hash": text(self.target.hash),
-            "feed": text(f"{self.at[:10]}#{digest % FEED_SHARDS}"),
+            "feed": text(self.feed),
             "ttl": number(int(time.time()) + entry_life()),
             "reason": text(self.reason[:MOST_REASON]) if self.reason else None,
             "condition": text(self.condition) if self.condition else None,
@@ -199,58 +226,45 @@ def _deeper(value: Typed, levels: int) -> bool:
     return levels == 0 or any(_deeper(member, levels - 1) for member in members)
 
 
-def _map(value: Typed | None) -> Raw:
-    found = read_map(value)
-    return found if isinstance(found, dict) else {}
-
-
-def _list(value: Typed | None) -> list[Typed]:
-    found = read_list(value)
-    return found if isinstance(found, list) else []
-
-
 def _read_change(value: Typed) -> Changed:
-    members = _map(value)
-    path = _list(members.get("path"))
-    cut = read_text(_map(members.get("new")).get("cut"))
+    members = read_map(value) or {}
+    path = tuple(read_text(part) or "" for part in read_list(members.get("path")) or [])
     old, new = (_read_side(members.get(name)) for name in ("old", "new"))
-    return Changed(tuple(str(read_text(part) or "") for part in path), old, new, str(cut or ""))
+    cut = read_text((read_map(members.get("new")) or {}).get("cut"))
+    return Changed(path, old, new, cut or "")
 
 
 def _read_side(side: Typed | None) -> Typed | None:
     if side is None:
         return None
-    members = _map(side)
-    if "value" in members:
-        return members["value"]
-    return text(f"{read_text(members.get('cut')) or ''}…")
+    members = read_map(side) or {}
+    return members.get("value") or text(f"{read_text(members.get('cut')) or ''}…")
 
 
 def of(raw: Raw) -> Entry:
     """The entry of an item of the audit table, whole or as an index projects it. Whatever else lies there
     is read as far as it goes."""
+    return _entry(AuditItem.from_raw_data(raw))
 
-    def read(name: str) -> str:
-        return str(read_text(raw.get(name)) or "")
 
-    count = read_number(raw.get("count"))
-
+def _entry(item: AuditItem) -> Entry:
     return Entry(
-        action_id=read("action_id"),
-        action=read_action(read("action")),
-        actor=Actor.of(raw),
-        target=Target(read("logical"), read("target")),
-        at=read("at"),
-        reason=read("reason"),
-        condition=read("condition"),
-        changes=tuple(map(_read_change, _list(raw.get("changes")))),
-        watch=_map(raw.get("watch")),
-        undo_of=read("undo_of"),
-        has_image="has_image" in raw,
-        stale_image="stale_image" in raw,
-        count=int(count) if isinstance(count, Decimal) else None,
-        note=read("note"),
-        table=read("table"),
+        action_id=item.action_id or "",
+        action=read_action(item.action or ""),
+        actor=Actor(item.actor or "", item.role or "", (item.actor_id or "")[:MAX_ACTOR_ID]),
+        target=Target(item.logical or "", item.target or ""),
+        at=item.at or "",
+        reason=item.reason or "",
+        condition=item.condition or "",
+        changes=tuple(map(_read_change, item.changes or [])),
+        watch=item.watch or {},
+        undo_of=item.undo_of or "",
+        has_image=bool(item.has_image),
+        stale_image=bool(item.stale_image),
+        count=int(item.number) if isinstance(item.number, Decimal) else None,
+        note=item.note or "",
+        table=item.table or "",
+        job=item.job or "",
     )
 
 
@@ -273,12 +287,17 @@ def stamp(moment: datetime | None = None) -> str:
 
 def read_entry(action_id: str, table: Binding, *, patient: bool = False) -> Entry | None:
     """The entry of that action beside `table` (consistent read), or None. Raises `DynamoError`."""
+    item = _read(action_id, table, patient=patient)
+    return _entry(item) if item else None
+
+
+def _read(key: str, table: Binding, *, patient: bool = False) -> AuditItem | None:
     audit = audit_beside(table)
-    with translated(audit):
-        answer = clients.client(*audit.place, patient=patient).get_item(
-            TableName=audit.name, Key={"action_id": text(action_id)}, ConsistentRead=True
-        )
-    return of(answer["Item"]) if "Item" in answer else None
+    try:
+        with translated(audit):
+            return AuditItem.bound_to(audit, patient=patient).get(key, consistent_read=True)
+    except AuditItem.DoesNotExist:
+        return None
 
 
 def image_key(action_id: str) -> str:
@@ -296,14 +315,8 @@ def image_item(action_id: str, packed: bytes) -> Raw:
 
 def read_image(action_id: str, table: Binding) -> bytes | None:
     """The packed before-image of an action, or None when it has expired. Raises `DynamoError`."""
-    audit = audit_beside(table)
-    with translated(audit):
-        answer: dict[str, Any] = clients.client(*audit.place).get_item(
-            TableName=audit.name, Key={"action_id": text(image_key(action_id))}, ConsistentRead=True
-        )
-    item: Raw = answer.get("Item", {})
-    packed, expires = item.get("image", {}).get("B"), read_number(item.get("ttl"))
+    item = _read(image_key(action_id), table)
     # TTL deletes within days; an expired image is gone all the same.
-    if not isinstance(packed, bytes) or not isinstance(expires, Decimal) or expires < time.time():
+    if item is None or not isinstance(item.ttl, Decimal) or item.ttl < time.time():
         return None
-    return packed
+    return item.image

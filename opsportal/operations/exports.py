@@ -4,43 +4,32 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations.entries import Entry
 
 FORMATS = {"jsonl": ("JSON lines", ".jsonl"), "csv": ("CSV", ".csv")}
 TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
-COLUMNS = (
-    "at",
-    "action",
-    "actor",
-    "actor_id",
-    "role",
-    "kind",
-    "table",
-    "target",
-    "reason",
-    "count",
-    "undo_of",
-    "action_id",
-)
+# Column: the attribute of the entry.
+COLUMNS = {
+    "at": "at",
+    "action": "action.value",
+    "actor": "actor.name",
+    "actor_id": "actor.id",
+    "role": "actor.role",
+    "kind": "target.logical",
+    "table": "table",
+    "target": "target.id",
+    "reason": "reason",
+    "count": "count",
+    "undo_of": "undo_of",
+    "action_id": "action_id",
+}
 
 
 def row(entry: Entry) -> dict[str, object]:
-    return {
-        "at": entry.at,
-        "action": entry.action.value,
-        "actor": entry.actor.name,
-        "actor_id": entry.actor.id,
-        "role": entry.actor.role,
-        "kind": entry.target.logical,
-        "table": entry.table,
-        "target": entry.target.key,
-        "reason": entry.reason,
-        "count": entry.count,
-        "undo_of": entry.undo_of,
-        "action_id": entry.action_id,
-    }
+    return {column: attrgetter(path)(entry) for column, path in COLUMNS.items()}
 
 
 def lines(kind: str, shown: Iterable[Entry]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from opsportal.dynamo import cursors
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
+from opsportal.dynamo.keys import Key
 from opsportal.dynamo.merge import Merge, Span
 from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw
 from opsportal.dynamo.tables import Binding, Index
@@ -43,7 +44,7 @@ def latest(target: Target) -> Entry | None:
 @dataclass(frozen=True)
 class Sought:
     """Whose entries: those of `ids`, and older ones, without an id, that carry one of `names`. Or in place of both
-    all that was recorded under the name `recorded`, by whomever: no index serves that."""
+    all that was recorded under the name `recorded`, by any account: no index serves that."""
 
     ids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class Sought:
 
     @property
     def clause(self) -> AnyOf | None:
-        """Also what tells an id from an older entry by somebody who was called so."""
+        """Also what distinguishes an id from an older entry of an account that had this name."""
         if self.recorded:
             return AnyOf((Clause("actor", "=", (self.recorded,)),))
         wanted: list[Clause | tuple[Clause, ...]] = []
@@ -160,7 +161,7 @@ def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAG
     result.searched_to = "" if complete else floor.rstrip("~")
     if more:
         at = shown[-1]["at"]["S"] if complete and shown else floor
-        seen = {_identity(raw) for raw in shown if raw["at"]["S"] == at}
+        seen = {Key.from_item(raw, ("action_id",)).digest for raw in shown if raw["at"]["S"] == at}
         if at == position.get("at"):
             seen |= set(position.get("seen", ()))
         result.cursor = cursors.dump({"at": at, "seen": sorted(seen)}, purpose=purpose)
@@ -172,7 +173,3 @@ def _together(pages: Sequence[Page]) -> list[Raw]:
     the same entries, which are one."""
     found = {raw["action_id"]["S"]: raw for one in pages for raw in one.items}
     return sorted(found.values(), key=lambda raw: (raw["at"]["S"], raw["action_id"]["S"]), reverse=True)
-
-
-def _identity(raw: Raw) -> str:
-    return Merge.identity_of(raw["action_id"])

@@ -4,12 +4,13 @@ from typing import Any
 
 from django import forms
 
+from opsportal.operations.changes import Raw
 from opsportal.operations.entries import CONTROLS, MOST_REASON, is_action_id, new_action_id
 
 
 class ActionForm(forms.Form):
     """`key`: what must be typed to confirm, "" when nothing must. `without_image` is asked for only where no
-    copy for an undo can be kept."""
+    copy for an undo can be kept. `raw`: the item as read, for what a form shows of it; None where it is gone."""
 
     reason = forms.CharField(
         label="Reason",
@@ -32,7 +33,9 @@ class ActionForm(forms.Form):
         widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
     )
 
-    def __init__(self, *args: Any, key: str = "", too_large: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, key: str = "", too_large: bool = False, raw: Raw | None = None, **kwargs: Any
+    ) -> None:
         kwargs.setdefault("initial", {"action_id": new_action_id()})
         super().__init__(*args, **kwargs)
         self.key = key
@@ -47,6 +50,10 @@ class ActionForm(forms.Form):
             self.fields["without_image"].error_messages["required"] = (
                 "Confirm that it may be lost for good: it is too large to keep a copy for an undo."
             )
+
+    def data_of_intent(self) -> dict[str, Any]:
+        """What the action's plan gets besides the reason, of the cleaned data."""
+        return {"without_image": True} if self.cleaned_data.get("without_image") else {}
 
     def clean_action_id(self) -> str:
         given: str = self.cleaned_data["action_id"]
@@ -78,7 +85,7 @@ class ReasonedForm(ActionForm):
         super().__init__(*args, **kwargs)
         self.fields["reason"].required = True
         self.fields["reason"].help_text = "Becomes its error. Recorded in the audit trail."
-        self.fields["reason"].error_messages["required"] = "Say why: it becomes the error of the item."
+        self.fields["reason"].error_messages["required"] = "Enter a reason: it becomes the item's error."
 
 
 def _typed(text: str) -> str:

@@ -4,9 +4,7 @@ import json
 import zlib
 from typing import Any
 
-from opsportal.dynamo.attributes import Typed
-
-Raw = dict[str, Typed]
+from opsportal.dynamo.attributes import Raw
 
 # AWS: an item is at most 400 KB; the rest is for the image item's own attributes.
 MOST_BYTES = 390_000

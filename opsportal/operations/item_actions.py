@@ -1,103 +1,73 @@
-"""What an app offers to do with one of its items: declared once, for the button and for the page."""
+"""What an app lets people and programs do with one of its items: declared once, as a value.
+
+The page, its address, the button, the operation of the API and "Do it again" are made of it (`pages.ItemActions`,
+`opsportal.api.effects`); how it is written is in `transactions`.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
-from django.urls import reverse
-
-from opsportal.operations import images
+from opsportal.operations import subjects
 from opsportal.operations.changes import Raw
+from opsportal.operations.entries import Actor, Intent, Target, new_action_id
 from opsportal.operations.forms import ActionForm
-from opsportal.operations.pages import Button, Offer, action_page, button
+from opsportal.operations.observation import StillHolds
+from opsportal.operations.outcomes import Done, Refused
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Done
+from opsportal.operations.transactions import Planner, act
 
 
 @dataclass(frozen=True)
 class ItemAction:
-    """The verb of `action` is that of the view and of the address.
+    """One action. Its verb is that of its address, its permission and its entry."""
 
-    `label`, `icon`: the button's; `title`, `effect`, `done`: the page's, see `pages.Offer` (`effect` may depend on
-    the item as read, None where it is gone). `may`: why it can't be done with the item as read, "" where it can.
-    `run`: called with the key and `by`, `reason`, `action_id`, and what `more` takes out of the form's data.
-    `undone`: what an undo does, where a copy is kept for one; `run` gets `without_image` then too.
-    `typed`: the id has to be typed. `options`: what the form is made with, of the item as read.
-    """
-
-    action: Action
+    tag: Action
     permission: str
+    # What it writes, or why it can't be done, in a sentence: the button's reason is the same.
+    plan: Planner
     _: KW_ONLY
+    # The button's.
     label: str
     icon: str
-    title: str
-    effect: str | Callable[[Raw | None], str]
-    done: str
-    run: Callable[..., Done]
-    may: Callable[[Raw], str] = lambda raw: ""
-    more: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda data: {}
+    # The page's. The effect may depend on the item as read, None where it is gone.
+    title: str = ""
+    effect: str | Callable[[Raw | None], str] = ""
+    # The API's: what the operation does, and the scope that a token needs for it. Without a scope there is none.
+    summary: str = ""
+    scope: str = ""
+    # What an undo does ("brought back"), where a copy is kept for one.
     undone: str = ""
+    # Whether the id has to be typed; whether the button is red; whether the form fits into a dialog, or is a page; and
+    # whether it has many fields, side by side.
     typed: bool = False
     danger: bool = False
+    dialog: bool = True
     wide: bool = False
+    # What asks for the plan's data, and what more that holds: whether the person has a permission, by name.
     form_class: type[ActionForm] = ActionForm
-    options: Callable[[Raw | None], Mapping[str, Any]] = lambda raw: {}
+    allowances: Mapping[str, str] = field(default_factory=dict)
+    # Whether a later write of another program keeps what was written. By default each watched value is as it was.
+    still_holds: StillHolds | None = None
 
+    @property
+    def done(self) -> str:
+        """What is said after it: that it was written, never what a worker makes of it."""
+        return f"{self.tag.past}."
 
-@dataclass(frozen=True)
-class ItemPages:
-    """Buttons and pages of the items of one app. `namespace`: of its addresses; `read`: the item as it is now,
-    or None; `gone`: the sentence for that."""
+    def act(self, key: str, *, by: Actor, reason: str = "", action_id: str = "", **data: Any) -> Done:
+        """Carry it out on the item `key`. Raises as `transactions.act`."""
+        return act(self.plan, self._intent(key, by, reason, action_id or new_action_id(), data))
 
-    namespace: str
-    read: Callable[[str], Raw | None]
-    gone: str
+    def why_not(self, key: str, raw: Raw, **data: Any) -> str:
+        """Why its plan refuses the item as read; "" where it can be done."""
+        try:
+            self.plan(raw, datetime.now(UTC), self._intent(key, Actor("", "", ""), "", "", data))
+        except Refused as refused:
+            return refused.sentence
+        return ""
 
-    def item_url(self, key: str) -> str:
-        return reverse(f"{self.namespace}:item", args=[key])
-
-    def button(self, request: HttpRequest, key: str, raw: Raw, one: ItemAction) -> Button:
-        """What the item's page offers, disabled with the reason where it can't be done."""
-        return button(
-            request,
-            one.action,
-            one.label,
-            reverse(f"{self.namespace}:{one.action.verb}", args=[key]),
-            one.icon,
-            permission=one.permission,
-            why_not=one.may(raw),
-            danger=one.danger,
-        )
-
-    def page(self, request: HttpRequest, key: str, one: ItemAction) -> HttpResponseBase:
-        """Ask for it, and carry it out; see `pages.action_page`. Raises `DynamoError`."""
-        raw = self.read(key)
-        too_large = bool(one.undone) and raw is not None and not images.fits(raw)
-        effect = one.effect if isinstance(one.effect, str) else one.effect(raw)
-        if too_large:
-            effect += " It is too large to keep a copy, so this can't be undone."
-        elif one.undone:
-            effect += f" It can be {one.undone} from the audit trail for {settings.AUDIT_IMAGE_DAYS} days."
-
-        def run(by: Any, data: Mapping[str, Any]) -> Done:
-            more = dict(one.more(data))
-            if one.undone:
-                more["without_image"] = bool(data.get("without_image"))
-            return one.run(key, by=by, reason=data["reason"], action_id=data["action_id"], **more)
-
-        offer = Offer(
-            one.action,
-            one.title,
-            effect,
-            self.item_url(key),
-            key,
-            one.done,
-            why_not=one.may(raw) if raw is not None else self.gone,
-            key=key if one.typed else "",
-            too_large=too_large,
-            danger=one.danger,
-            wide=one.wide,
-        )
-        return action_page(request, offer, run, form_class=one.form_class, form_options=one.options(raw))
+    def _intent(self, key: str, by: Actor, reason: str, action_id: str, data: Mapping[str, Any]) -> Intent:
+        target = Target(subjects.subject(self.tag.subject).logical, key)
+        return Intent(self.tag, target, by, reason, action_id, data)

@@ -1,17 +1,17 @@
 """What became of a change: compares the item as it is now with what the audit entry says was written.
 
-A worker may put a whole item back from its own memory (DATA.md, points 11 and 13), so that a change made
+A worker may put a whole item back from its own memory (docs/data.md#what-deployed-writers-do), so that a change made
 here is gone a moment later. Success is therefore never claimed on one's own write alone.
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from opsportal.dynamo.attributes import read_number, read_time
+from opsportal.dynamo.attributes import Typed, read_number, read_text, read_time
 from opsportal.operations.changes import Raw, at, same
 from opsportal.operations.entries import Entry
 
@@ -26,7 +26,7 @@ class Fate(enum.StrEnum):
 @dataclass(frozen=True)
 class Observation:
     """`at`: when the later write was made, where the item says so. `lost`: the paths of counts that the console wrote
-    and that the item, though seen, has not got any more."""
+    and that the item, though seen, has lost."""
 
     fate: Fate
     entry: Entry
@@ -34,24 +34,43 @@ class Observation:
     lost: tuple[str, ...] = ()
 
 
-class Keeps(Protocol):
-    """Whether the item, written by another after the entry, still holds or advances what it wrote."""
-
-    def __call__(self, entry: Entry, raw: Raw) -> bool: ...
+# Whether the item, written by another after the entry, still holds or advances what it wrote.
+StillHolds = Callable[[Entry, Raw], bool]
 
 
-def observe(entry: Entry, raw: Raw | None, stamp_name: str, keeps: Keeps) -> Observation:
+def goes_on(entry: Entry, raw: Raw) -> bool:
+    """Of what makes an item or brings it back: whatever follows goes on from there."""
+    return True
+
+
+def as_written(entry: Entry, raw: Raw, *, stamps: Container[str] = (), statuses: Container[str] = ()) -> bool:
+    """Whether every watched value is as it was written: but for `stamps`, which each write renews, and whatever the
+    case of `statuses`."""
+    return all(
+        _folded(at(raw, (name,))) == _folded(value)
+        if name in statuses
+        else same(at(raw, tuple(name.split("."))), value)
+        for name, value in entry.watch.items()
+        if name not in stamps
+    )
+
+
+def _folded(value: Typed | None) -> str:
+    return str(read_text(value) or "").strip().lower()
+
+
+def observe(entry: Entry, raw: Raw | None, stamp_name: str, still_holds: StillHolds) -> Observation:
     """`stamp_name`: the attribute that writers renew with each write, whose value is in `entry.watch`."""
     if raw is None:
         return Observation(Fate.GONE, entry)
-    if all(same(at(raw, tuple(name.split("."))), value) for name, value in entry.watch.items()):
+    if as_written(entry, raw):
         return Observation(Fate.REQUESTED, entry)
     later: Any = read_time(raw.get(stamp_name))
     # A worker that puts back its memory may put back an old stamp, which says nothing of when.
     asked = entry.time
     newer = isinstance(later, datetime) and isinstance(asked, datetime) and later > asked
     when = later if newer else None
-    if not keeps(entry, raw):
+    if not still_holds(entry, raw):
         return Observation(Fate.OVERWRITTEN, entry, when)
     return Observation(Fate.SEEN, entry, when, tuple(_lost_counts(entry, raw)))
 

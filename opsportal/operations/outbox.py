@@ -1,25 +1,31 @@
 """Messages to the outside, put in the transaction of the change that they tell of, and carried out after:
 at least once. The `action_id` in each lets its receiver tell a repetition.
 
-An outbox item lies in the jobs table beside the changed table: ``pk`` outbox#<shard>, ``sk`` <due>#<id>. A
+An outbox item is in the jobs table of the changed table's location: ``pk`` outbox#<shard>, ``sk`` <due>#<id>. A
 worker claims it for a while, carries it out and deletes it; one that dies leaves it to the next.
 """
 
 import hashlib
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
+from opsportal.descriptors import descriptors
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import DynamoError, translated
+from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.leases import Lease, Lost
+from opsportal.dynamo.reads import read_all
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import stamp
+from opsportal.operations.items import OutboxItem
 from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tasks import Over, Task
 from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
@@ -28,7 +34,9 @@ SHARDS = 4
 # Seconds that a worker has for one message before another may take it.
 CLAIM = 60
 # Seconds until one that failed is tried again: the first time, doubled with each further one, at most.
-PAUSE, LONGEST_PAUSE = 10, 3600
+PAUSE, MAX_PAUSE = 10, 3600
+# What a count of what is due reads of each shard at most, of 1 MB each.
+MAX_PAGES = 3
 
 
 @dataclass(frozen=True)
@@ -64,30 +72,27 @@ class Message:
 
 
 def of(raw: Raw) -> Message:
-    due = datetime.strptime(raw["due"]["S"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    part = raw["part"]["S"]
-    return Message(
-        raw["message_kind"]["S"],
-        json.loads(raw["body"]["S"]),
-        raw["action_id"]["S"],
-        due,
-        "" if part == "0" else part,
-    )
+    """The message of an item. Raises ValueError where it is none."""
+    return _message(OutboxItem.from_raw_data(raw))
 
 
-# What carries out a message; raises to be tried again. Given the table that the message lies beside.
+def _message(item: OutboxItem) -> Message:
+    body = json.loads(item.body or "")
+    if not (isinstance(body, dict) and item.message_kind and item.action_id and item.part):
+        raise ValueError("a part of it is missing")
+    due = datetime.strptime(item.due or "", "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    part = "" if item.part == "0" else item.part
+    return Message(item.message_kind, body, item.action_id, due, part)
+
+
+# Carries out a message; raises to be tried again. The table is the changed one.
 Handler = Callable[[Message, Binding], None]
-_handlers: dict[str, Handler] = {}
 
 
-def handles(kind: str) -> Callable[[Handler], Handler]:
-    """Register the handler of a kind of message."""
-
-    def register(handler: Handler) -> Handler:
-        _handlers[kind] = handler
-        return handler
-
-    return register
+@cache
+def handlers() -> dict[str, Handler]:
+    """By kind of message, as the apps' descriptors say."""
+    return {kind: handler for descriptor in descriptors() for kind, handler in descriptor.messages.items()}
 
 
 def send_soon(message: Message, table: Binding) -> None:
@@ -104,63 +109,30 @@ def deliver(message: Message, table: Binding, now: datetime | None = None) -> bo
     """Claim, carry out and delete one message; False when another has claimed it. Raises what its handler
     raises, once it is put off."""
     now = now or datetime.now(UTC)
-    tries = _claim(message, table, now)
-    if not tries:
+    lease = _lease(message, table).claim(CLAIM, now.timestamp())
+    if lease is None:
         return False
     try:
-        _handlers[message.kind](message, table)
+        handlers()[message.kind](message, table)
     except Exception:
         figures.MESSAGES.labels(message.kind, "failed").inc()
-        _put_off(message, table, now, min(PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
+        pause = min(PAUSE * 2 ** min(lease.number - 1, 20), MAX_PAUSE)
+        try:
+            lease.renew(pause, now=now.timestamp())
+        except (DynamoError, Lost):
+            # Its claim ends by itself.
+            logger.warning("message %s of action %s could not be put off", message.kind, message.action_id)
         raise
-    jobs = jobs_beside(table)
+    jobs = lease.table
     with translated(jobs):
         clients.client(*jobs.place, patient=True).delete_item(TableName=jobs.name, Key=message.key)
     figures.MESSAGES.labels(message.kind, "delivered").inc()
     return True
 
 
-def _claim(message: Message, table: Binding, now: datetime) -> int:
-    """How often it was tried, this time included; 0 when another has it."""
-    jobs = jobs_beside(table)
-    client = clients.client(*jobs.place, patient=True)
-    at = int(now.timestamp())
-    try:
-        with translated(jobs):
-            answer = client.update_item(
-                TableName=jobs.name,
-                Key=message.key,
-                UpdateExpression="SET claimed_until = :until, tries = if_not_exists(tries, :zero) + :one",
-                ConditionExpression="attribute_exists(pk) AND "
-                "(attribute_not_exists(claimed_until) OR claimed_until < :now)",
-                ExpressionAttributeValues={
-                    ":until": number(at + CLAIM),
-                    ":now": number(at),
-                    ":zero": number(0),
-                    ":one": number(1),
-                },
-                ReturnValues="UPDATED_NEW",
-            )
-    except client.exceptions.ConditionalCheckFailedException:
-        return 0
-    return int(answer["Attributes"]["tries"]["N"])
-
-
-def _put_off(message: Message, table: Binding, now: datetime, seconds: int) -> None:
-    jobs = jobs_beside(table)
-    client = clients.client(*jobs.place, patient=True)
-    try:
-        with translated(jobs):
-            client.update_item(
-                TableName=jobs.name,
-                Key=message.key,
-                UpdateExpression="SET claimed_until = :until",
-                ConditionExpression="attribute_exists(pk)",
-                ExpressionAttributeValues={":until": number(int(now.timestamp()) + seconds)},
-            )
-    except (DynamoError, client.exceptions.ConditionalCheckFailedException):
-        # Its claim ends by itself.
-        logger.warning("message %s of action %s could not be put off", message.kind, message.action_id)
+def _lease(message: Message, table: Binding) -> Lease:
+    """Of one try: the fence counts them."""
+    return Lease(jobs_beside(table), message.key, until="claimed_until", fence="tries")
 
 
 def put(message: Message, table: Binding) -> None:
@@ -171,43 +143,29 @@ def put(message: Message, table: Binding) -> None:
 
 
 def due(table: Binding, now: datetime | None = None) -> Iterator[Message]:
-    """The messages beside `table` that are due and that nobody has claimed, oldest first within a shard."""
+    """The messages of the location of `table` that are due and not claimed, oldest first within a shard."""
     jobs = jobs_beside(table)
     now = now or datetime.now(UTC)
     until = stamp(now + timedelta(milliseconds=1))
+    item = OutboxItem.bound_to(jobs, patient=True)
+    unclaimed = OutboxItem.claimed_until.does_not_exist() | (OutboxItem.claimed_until < int(now.timestamp()))
     for shard in range(SHARDS):
-        start: dict[str, Any] = {}
-        while True:
-            with translated(jobs):
-                answer = clients.client(*jobs.place, patient=True).query(
-                    TableName=jobs.name,
-                    KeyConditionExpression="pk = :pk AND sk < :until",
-                    FilterExpression="attribute_not_exists(claimed_until) OR claimed_until < :now",
-                    ExpressionAttributeValues={
-                        ":pk": text(f"outbox#{shard}"),
-                        ":until": text(until),
-                        ":now": number(int(now.timestamp())),
-                    },
-                    **start,
-                )
-            for item in answer["Items"]:
+        with translated(jobs):
+            for found in item.query(f"outbox#{shard}", OutboxItem.sk < until, unclaimed):
                 try:
-                    message = of(item)
-                except (KeyError, ValueError):
-                    logger.error("an item of the outbox can't be read: %s %s", jobs.name, item.get("sk"))
+                    message = _message(found)
+                except ValueError:
+                    logger.error("an item of the outbox can't be read: %s %s", jobs.name, found.sk)
                 else:
                     yield message
-            if "LastEvaluatedKey" not in answer:
-                break
-            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def deliver_due(table: Binding, stop: threading.Event | None = None, *, now: datetime | None = None) -> int:
-    """Carry out every message that is due, until `stop`; returns how many. One that fails is put off, and
+def deliver_due(table: Binding, over: Over = lambda: False, *, now: datetime | None = None) -> int:
+    """Carry out every message that is due, until it is `over`; returns how many. One that fails is put off, and
     does not stop the others."""
     count = 0
     for message in due(table, now):
-        if stop is not None and stop.is_set():
+        if over():
             break
         try:
             count += deliver(message, table, now)
@@ -216,3 +174,54 @@ def deliver_due(table: Binding, stop: threading.Event | None = None, *, now: dat
         except Exception:
             logger.exception("message %s of action %s failed", message.kind, message.action_id)
     return count
+
+
+DELIVERY = Task("outbox", deliver_due)
+
+
+# --- How much is due, for the figures --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Messages that are due, claimed ones included, and since when (seconds)."""
+
+    count: int
+    oldest: float
+
+
+def backlog(table: Binding, now: datetime | None = None) -> Backlog:
+    """What is due in the outbox of the location of `table`; of a huge one, what `MAX_PAGES` of each shard hold.
+
+    Raises `DynamoError`.
+    """
+    now = now or datetime.now(UTC)
+    keys = [key for shard in range(SHARDS) for key in _due_keys(table, shard, stamp(now))]
+    return Backlog(len(keys), _age(min(keys, default="").partition("#")[0], now))
+
+
+def _due_keys(table: Binding, shard: int, until: str) -> Iterator[str]:
+    key = (Clause("pk", "=", (f"outbox#{shard}",)), Clause("sk", "<", (until,)))
+    for answer in read_all(jobs_beside(table), key=key, projection=("sk",), pages=MAX_PAGES, patient=True):
+        for item in answer["Items"]:
+            yield item["sk"]["S"]
+
+
+def _age(due: str, now: datetime) -> float:
+    try:
+        moment = datetime.strptime(due, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:  # nothing is due, or what no console wrote
+        return 0.0
+    return max((now - moment).total_seconds(), 0.0)
+
+
+def measure(table: Binding, over: Over) -> int:
+    """Set the figures of a location."""
+    found = backlog(table)
+    figures.DUE.labels(table.region).set(found.count)
+    figures.OLDEST.labels(table.region).set(found.oldest)
+    return 0
+
+
+# For a worker that somebody asks for figures.
+BACKLOG = Task("backlog", measure, every=30.0)

@@ -1,6 +1,8 @@
 """How an action ends: done, refused, or not known."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Entry
@@ -8,16 +10,23 @@ from opsportal.operations.entries import Entry
 
 @dataclass(frozen=True)
 class Done:
-    """The action took effect. `repeated`: it had done so before this call."""
+    """The action took effect. `repeated`: it had done so before this call; else `before` is the item as it was."""
 
     entry: Entry
     repeated: bool = False
+    before: Raw | None = None
 
 
 class Refused(Exception):
-    """Nothing was written. `sentence` is for a person; `item` is the item as it is now, where known."""
+    """Nothing was written. `sentence` is for a person; `item` is the item as it is now, where known.
+
+    `field`: the value of the request that is at fault, where it is one of them; `more`: what a program is sent with
+    the sentence.
+    """
 
     status = 409
+    field = ""
+    more: Mapping[str, Any] = {}
 
     def __init__(self, sentence: str, item: Raw | None = None) -> None:
         super().__init__(sentence)
@@ -33,6 +42,13 @@ class Missing(Refused):
     """There is no such item (any more)."""
 
     status = 404
+
+
+def existing(raw: Raw | None, gone: str) -> Raw:
+    """The item, or Missing with the sentence `gone`."""
+    if raw is None:
+        raise Missing(gone)
+    return raw
 
 
 class OtherIntent(Refused):

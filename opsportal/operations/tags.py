@@ -2,37 +2,45 @@
 
 import enum
 from dataclasses import dataclass
-
-# What a verb is called in a sentence, where that is more than the verb.
-_SPOKEN = {"fail": "mark failed", "complete": "mark completed"}
+from typing import Self
 
 
 class Action(enum.StrEnum):
-    """What was done. The subject is the logical table in the singular, the verb that of view and URL."""
+    """What was done. The subject is the logical table in the singular, the verb that of view and URL; `past` begins
+    the sentence that says so, and `spoken` is the verb in one."""
 
-    REQUEST_SUBMIT = "request:submit"
-    REQUEST_CANCEL = "request:cancel"
-    REQUEST_RETRY = "request:retry"
-    REQUEST_FAIL = "request:fail"
-    REQUEST_COMPLETE = "request:complete"
-    REQUEST_PURGE = "request:purge"
-    REQUEST_PURGE_LOGS = "request:purge_logs"
-    REQUEST_EXPIRE = "request:expire"
-    REQUEST_KEEP = "request:keep"
-    REQUEST_UNDO = "request:undo"
-    WORKFLOW_CANCEL = "workflow:cancel"
-    WORKFLOW_RETRY = "workflow:retry"
-    WORKFLOW_FAIL = "workflow:fail"
-    WORKFLOW_COMPLETE = "workflow:complete"
-    WORKFLOW_PURGE = "workflow:purge"
-    WORKFLOW_UNDO = "workflow:undo"
-    AGENT_REGISTER = "agent:register"
-    AGENT_EDIT = "agent:edit"
-    AGENT_ACTIVATE = "agent:activate"
-    AGENT_DEACTIVATE = "agent:deactivate"
-    AGENT_PURGE = "agent:purge"
-    AGENT_UNDO = "agent:undo"
-    AGENT_HEARTBEAT = "agent:heartbeat"
+    past: str
+    spoken: str
+
+    def __new__(cls, value: str, past: str = "", spoken: str = "") -> Self:
+        tag = str.__new__(cls, value)
+        tag._value_ = value
+        tag.past, tag.spoken = past, spoken or value.partition(":")[2]
+        return tag
+
+    REQUEST_SUBMIT = "request:submit", "Submitted"
+    REQUEST_CANCEL = "request:cancel", "Cancelled"
+    REQUEST_RETRY = "request:retry", "Retried"
+    REQUEST_FAIL = "request:fail", "Marked failed", "mark failed"
+    REQUEST_COMPLETE = "request:complete", "Marked completed", "mark completed"
+    REQUEST_PURGE = "request:purge", "Purged"
+    REQUEST_PURGE_LOGS = "request:purge_logs", "Logs deleted"
+    REQUEST_EXPIRE = "request:expire", "Given an expiry"
+    REQUEST_KEEP = "request:keep", "Kept"
+    REQUEST_UNDO = "request:undo", "Undone"
+    WORKFLOW_CANCEL = "workflow:cancel", "Cancelled"
+    WORKFLOW_RETRY = "workflow:retry", "Retried"
+    WORKFLOW_FAIL = "workflow:fail", "Marked failed", "mark failed"
+    WORKFLOW_COMPLETE = "workflow:complete", "Marked completed", "mark completed"
+    WORKFLOW_PURGE = "workflow:purge", "Purged"
+    WORKFLOW_UNDO = "workflow:undo", "Undone"
+    AGENT_REGISTER = "agent:register", "Registered"
+    AGENT_EDIT = "agent:edit", "Edited"
+    AGENT_ACTIVATE = "agent:activate", "Activated"
+    AGENT_DEACTIVATE = "agent:deactivate", "Deactivated"
+    AGENT_PURGE = "agent:purge", "Purged"
+    AGENT_UNDO = "agent:undo", "Undone"
+    AGENT_HEARTBEAT = "agent:heartbeat", "Heartbeat sent"
 
     @property
     def subject(self) -> str:
@@ -41,11 +49,6 @@ class Action(enum.StrEnum):
     @property
     def verb(self) -> str:
         return self.value.partition(":")[2]
-
-    @property
-    def spoken(self) -> str:
-        """The verb in a sentence."""
-        return _SPOKEN.get(self.verb, self.verb)
 
 
 # What programs do by the clock, and no person decides: lists leave it out until it is asked for.
@@ -69,6 +72,10 @@ class UnknownAction:
     @property
     def spoken(self) -> str:
         return self.verb
+
+    @property
+    def past(self) -> str:
+        return f"Action {self.value}"
 
 
 def read_action(word: str) -> Action | UnknownAction:

@@ -1,7 +1,7 @@
 """One action, end to end: read, decide, and one TransactWriteItems that holds the change of the item, its
 audit entry, its before-image and the message to the outside. All commit together or not at all.
 
-The audit entry's key, `action_id`, makes an action happen once: whoever repeats it finds the entry.
+The audit entry's key, `action_id`, makes an action happen once: a repetition finds the entry.
 """
 
 import secrets
@@ -14,17 +14,20 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from opsportal.dynamo import clients, spending
-from opsportal.dynamo.errors import DynamoError, Throttled, translated
+from opsportal.dynamo.errors import DynamoError, Throttled
+from opsportal.dynamo.reads import item_of
 from opsportal.operations import changes, entries, images, outbox, subjects
 from opsportal.operations.changes import Change, Raw
 from opsportal.operations.commits import ConditionFailed, Hindered, TooLarge, Unanswered, commit
-from opsportal.operations.endings import told
-from opsportal.operations.entries import Actor, Entry, Target
+from opsportal.operations.endings import logged
+from opsportal.operations.entries import Entry, Intent, Target
 from opsportal.operations.outcomes import Conflict, Done, Missing, OtherIntent, Refused, Unknown
 from opsportal.operations.tables import audit_beside, jobs_beside
-from opsportal.operations.tags import Action
 
-__all__ = ["Conflict", "Done", "Missing", "OtherIntent", "Plan", "Refused", "Unknown", "act", "dated"]
+__all__ = [
+    "Conflict", "Done", "Missing", "OtherIntent", "Plan", "Planner", "Refused", "Unknown", "act", "after_commit", "dated",
+    "operations_for",
+]  # fmt: skip
 
 # Two transactions that touch one item cancel each other; the second try usually finds the way free.
 ATTEMPTS = 4
@@ -36,13 +39,13 @@ TOO_LARGE = (
 PAUSE = 0.1
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
     """What an action will write.
 
-    One of `change` (update), `delete` (the item as read) or `put` (a new item, provided there is none).
-    `watch`: typed values of the item as written, for `observation`. `image`: keep the item as read for an
-    undo; `messages`: the outbox items to put with it.
+    At most one of `change` (update), `delete` (the item as read) or `put` (a new item, provided there is none);
+    without any, the entry alone, of an effect outside of the item. `watch`: typed values of the item as written,
+    for `observation`. `image`: keep the item as read for an undo; `messages`: the outbox items to put with it.
     """
 
     change: Change | None = None
@@ -50,7 +53,6 @@ class Plan:
     put: Raw | None = None
     watch: Raw = field(default_factory=dict)
     image: bool = False
-    without_image: bool = False  # the person has confirmed that no undo can be kept
     first_guards: tuple[str, ...] = ()
     messages: tuple[outbox.Message, ...] = ()
     undo_of: str = ""
@@ -58,7 +60,9 @@ class Plan:
     count: int | None = None
 
 
-Decide = Callable[[Raw | None, datetime], Plan]
+# Pure: it gets the item as read (None: absent), the time and the intent, and raises `Refused` where it can't be done.
+# It may be called more than once.
+Planner = Callable[[Raw | None, datetime, Intent], Plan]
 
 
 # The time of an action that was made before: the demo's past is made of real actions.
@@ -75,34 +79,23 @@ def dated(moment: datetime) -> Iterator[None]:
         _dated.reset(token)
 
 
-def act(
-    action: Action,
-    target: Target,
-    decide: Decide,
-    *,
-    by: Actor,
-    reason: str,
-    action_id: str,
-    patient: bool = False,
-) -> Done:
-    """Carry out one action. `decide` gets the item as read (None: absent) and the time, and returns the
-    plan or raises `Refused`.
+def act(planner: Planner, intent: Intent, *, patient: bool = False) -> Done:
+    """Carry out one action: the same for a page, the API, the worker and the command line.
 
     Raises Conflict, Missing, OtherIntent (nothing was written), Unknown, or `DynamoError`.
     """
-    with told(action, target, by, action_id) as ending:
-        ending.done = done = _act(action, target, decide, by, reason, action_id, patient=patient)
+    with logged(intent) as ending:
+        ending.done = done = _act(planner, intent, patient)
     return done
 
 
-def _act(
-    action: Action, target: Target, decide: Decide, by: Actor, reason: str, action_id: str, *, patient: bool
-) -> Done:
+def _act(planner: Planner, intent: Intent, patient: bool) -> Done:
+    target = intent.target
     for attempt in range(ATTEMPTS):
         # In this order: an item that shows the effect of this same action_id has its entry already.
         try:
-            item = _read(target, patient=patient)
-            done = _earlier(action, target, by, action_id, patient=patient)
+            item = _read(target, patient)
+            done = _earlier(intent, patient)
         except DynamoError as error:
             if attempt:  # it was sent before, and what was answered then was not the last word
                 raise Unknown from error
@@ -111,8 +104,8 @@ def _act(
             return done
         now = _dated.get() or datetime.now(UTC)
         try:
-            plan = decide(item, now)
-            entry, operations = _transaction(action, target, by, reason, action_id, plan, item, now)
+            plan = planner(item, now, intent)
+            entry, operations = operations_for(plan, intent, item, now)
         except Refused as refused:
             refused.item = refused.item or item
             raise
@@ -122,32 +115,37 @@ def _act(
             if attempt + 1 < ATTEMPTS:
                 time.sleep(PAUSE * (attempt + secrets.randbelow(100) / 100))
                 continue
-            if done := _sent(action, target, by, action_id, patient=patient):
+            if done := _sent(intent, patient):
                 return done
             _still_hindered(hindered, item)
-        except ConditionFailed:
+        except ConditionFailed as failed:
             # By the entry, when the same action_id was quicker; else by the item.
-            if done := _sent(action, target, by, action_id, patient=patient):
+            if done := _sent(intent, patient):
                 return done
-            _lost(decide, _read(target, patient=patient))
+            _lost(planner, intent, failed.item(0) or _read(target, patient))
         except TooLarge:
             raise Conflict(TOO_LARGE, item) from None
         except Unanswered as unanswered:
-            _tell(target)  # it may have been done
-            if done := _settled(action, target, by, action_id):
+            _written(target)  # it may have been done
+            if done := _settled(intent):
                 return done
             raise Unknown from unanswered
-        _tell(target)
-        for message in plan.messages:
-            outbox.send_soon(message, target.table)
-        return Done(entry)
+        after_commit(plan, intent)
+        return Done(entry, before=item)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _tell(target: Target) -> None:
-    """Let its app know that an item was written, for what it keeps of them."""
+def after_commit(plan: Plan, intent: Intent) -> None:
+    """What follows once an item's operations are committed: its app is notified, and the messages that are due are sent."""
+    _written(intent.target)
+    for message in plan.messages:
+        outbox.send_soon(message, intent.target.table)
+
+
+def _written(target: Target) -> None:
+    """Notify its app that an item was written, for what it keeps of them."""
     if subject := subjects.of_logical(target.logical):
-        subject.written(target.key)
+        subject.written(target.id)
 
 
 def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:
@@ -158,140 +156,152 @@ def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:
             "DynamoDB is throttling this change; it was not made.", "Wait a moment and do it again."
         ) from hindered
     raise Conflict(
-        "Others are changing it at this very moment, so nothing was done. Do it again.", item
+        "Other writes are changing it right now, so nothing was done. Try again.", item
     ) from hindered
 
 
-def _lost(decide: Decide, item: Raw | None) -> NoReturn:
+def _lost(planner: Planner, intent: Intent, item: Raw | None) -> NoReturn:
     """Somebody was quicker; the sentence says what the item is now."""
     try:
-        decide(item, datetime.now(UTC))
+        planner(item, datetime.now(UTC), intent)
     except Missing:
         raise Missing("It was deleted in the meantime.") from None
     except Refused as refused:
-        sentence = f"Somebody or something else changed it in the meantime. {refused.sentence}"
+        sentence = f"Another write changed it in the meantime. {refused.sentence}"
         raise Conflict(sentence, item) from None
     raise Conflict(
-        "Somebody or something else changed it in the meantime, so nothing was done. "
-        "Look at it as it is now, and do it again if you still want it.",
+        "Another write changed it in the meantime, so nothing was done. "
+        "Check its current state, and try again if you still want it.",
         item,
     )
 
 
-def _earlier(
-    action: Action, target: Target, by: Actor, action_id: str, *, patient: bool = False
-) -> Done | None:
-    entry = entries.read_entry(action_id, target.table, patient=patient)
+def _earlier(intent: Intent, patient: bool = False) -> Done | None:
+    entry = entries.read_entry(intent.action_id, intent.target.table, patient=patient)
     if entry is None:
         return None
-    if not entry.same_intent(action, by, target):
+    if not entry.is_of(intent):
         raise OtherIntent("This form was used for another action already. Reload the page and do it again.")
     return Done(entry, repeated=True)
 
 
-def _sent(action: Action, target: Target, by: Actor, action_id: str, *, patient: bool) -> Done | None:
+def _sent(intent: Intent, patient: bool) -> Done | None:
     """As `_earlier`, once it was sent: without an answer it is not known."""
     try:
-        return _earlier(action, target, by, action_id, patient=patient)
+        return _earlier(intent, patient)
     except DynamoError as error:
         raise Unknown from error
 
 
-def _settled(action: Action, target: Target, by: Actor, action_id: str) -> Done | None:
+def _settled(intent: Intent) -> Done | None:
     """After a lost answer: whether the entry is there. The budget of the page is spent, so a fresh one."""
     try:
         with spending.request_budget(2 * clients.read_timeout()):
-            return _earlier(action, target, by, action_id)
+            return _earlier(intent)
     except DynamoError:
         return None
 
 
-def _read(target: Target, *, patient: bool = False) -> Raw | None:
-    table = target.table
-    with translated(table):
-        answer: dict[str, Any] = clients.client(*table.place, patient=patient).get_item(
-            TableName=table.name, Key={table.key: {"S": target.key}}, ConsistentRead=True
-        )
-    return answer.get("Item")
+def _read(target: Target, patient: bool) -> Raw | None:
+    return item_of(target.table, target.id, consistent=True, patient=patient)
 
 
-def _transaction(
-    action: Action,
-    target: Target,
-    by: Actor,
-    reason: str,
-    action_id: str,
-    plan: Plan,
-    item: Raw | None,
-    now: datetime,
+def operations_for(
+    plan: Plan, intent: Intent, item: Raw | None, now: datetime
 ) -> tuple[Entry, list[dict[str, Any]]]:
-    """The entry, and the operations with the item's own first."""
-    table, audit, jobs = target.table, audit_beside(target.table), jobs_beside(target.table)
-    key = {table.key: {"S": target.key}}
-    whole, condition = True, ""
-    changed: tuple[changes.Changed, ...] = ()
-    if plan.change is not None:
-        if not plan.change.changed:
-            raise Conflict("It is so already: there is nothing to change.")
-        operation = {"Update": plan.change.request(table.name, key)}
-        condition, changed = plan.change.condition, tuple(plan.change.changed)
-    elif plan.delete:
-        assert item is not None
-        request, whole = changes.delete_request(table.name, key, item, first=plan.first_guards)
-        operation, condition = {"Delete": request}, "every attribute as read" if whole else "most as read"
-    else:
-        assert plan.put is not None
-        operation = {
-            "Put": {
-                "TableName": table.name,
-                "Item": plan.put,
-                "ConditionExpression": "attribute_not_exists(#k)",
-                "ExpressionAttributeNames": {"#k": table.key},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
-        condition = "does not exist"
-        if not plan.undo_of:  # what comes back stands in the entry of its purge
-            changed = tuple(changes.Changed((name,), None, plan.put[name]) for name in sorted(plan.put))
-    operations = [operation]
-    has_image = False
-    if plan.image and item is not None:
-        try:
-            packed = images.pack(item)
-            operations.append(
-                {"Put": {"TableName": audit.name, "Item": entries.image_item(action_id, packed)}}
-            )
-            has_image = True
-        except images.ImageTooLarge:
-            if not plan.without_image:
-                raise Conflict(
-                    "It is too large to keep a copy for an undo. Confirm that it may be lost for good."
-                ) from None
+    """The entry of one item, and its part of a transaction: the item's own operation first, its entry's, and those of
+    its image and its messages.
+
+    A job puts those of many items into one transaction, as far as DynamoDB takes them (100 operations, 4 MB). By the
+    index of a failure (`commits.Cancelled`) it finds the item to leave out; after the commit it does for each item what
+    `act` does: log and count it (`endings.logged`), and call `after_commit`. Raises Conflict where this item can't be done.
+    """
+    table, audit, jobs = (
+        intent.target.table,
+        audit_beside(intent.target.table),
+        jobs_beside(intent.target.table),
+    )
+    own = _own_operation(plan, intent.target, item)
+    image = _image(plan, intent, item)
     entry = Entry(
-        action_id=action_id,
-        action=action,
-        actor=by,
-        target=target,
+        action_id=intent.action_id,
+        action=intent.action,
+        actor=intent.actor,
+        target=intent.target,
         table=table.name,
         at=entries.stamp(now),
-        reason=reason.strip(),
-        condition=condition,
-        changes=changed,
+        reason=intent.reason.strip(),
+        condition=own.condition,
+        changes=own.changed,
         watch=plan.watch,
         undo_of=plan.undo_of,
-        has_image=has_image,
-        stale_image=has_image and not whole,
+        has_image=image is not None,
+        stale_image=image is not None and not own.whole,
         count=plan.count,
         note=plan.note,
+        job=intent.job,
     )
-    operations.append(
+    puts = [
         {
-            "Put": {
-                "TableName": audit.name,
-                "Item": entry.item(),
-                "ConditionExpression": "attribute_not_exists(action_id)",
-            }
-        }
-    )
-    operations += [{"Put": {"TableName": jobs.name, "Item": message.item()}} for message in plan.messages]
-    return entry, operations
+            "TableName": audit.name,
+            "Item": entry.item(),
+            "ConditionExpression": "attribute_not_exists(action_id)",
+        },
+        *([{"TableName": audit.name, "Item": image}] if image else []),
+        *({"TableName": jobs.name, "Item": message.item()} for message in plan.messages),
+    ]
+    return entry, [*own.operations, *({"Put": put} for put in puts)]
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The operation on the item itself, and what its entry says of it. `whole`: all of the item is guarded."""
+
+    operations: list[dict[str, Any]]
+    condition: str = ""
+    changed: tuple[changes.Changed, ...] = ()
+    whole: bool = True
+
+
+def _own_operation(plan: Plan, target: Target, item: Raw | None) -> _Own:
+    table = target.table
+    if plan.change is not None:
+        if not plan.change.changed:
+            raise Conflict("No change: it already has these values.")
+        update = {"Update": plan.change.request(table.name, target.key.wire)}
+        return _Own([update], plan.change.condition, tuple(plan.change.changed))
+    if plan.delete:
+        assert item is not None
+        key = target.key.wire
+        request, whole = changes.delete_request(table.name, key, item, first=plan.first_guards)
+        return _Own(
+            [{"Delete": request}], "every attribute as read" if whole else "most as read", whole=whole
+        )
+    if plan.put is None:
+        return _Own([])
+    put = {
+        "TableName": table.name,
+        "Item": plan.put,
+        "ConditionExpression": "attribute_not_exists(#k)",
+        "ExpressionAttributeNames": {"#k": table.key},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    # What comes back stands in the entry of its purge.
+    made = () if plan.undo_of else sorted(plan.put)
+    changed = tuple(changes.Changed((name,), None, plan.put[name]) for name in made)
+    return _Own([{"Put": put}], "does not exist", changed)
+
+
+def _image(plan: Plan, intent: Intent, item: Raw | None) -> Raw | None:
+    """The item that keeps the copy for an undo, None where none is kept: `without_image` in the intent's data says
+    that the person has confirmed it."""
+    if not plan.image or item is None:
+        return None
+    try:
+        return entries.image_item(intent.action_id, images.pack(item))
+    except images.ImageTooLarge:
+        if intent.data.get("without_image"):
+            return None
+        raise Conflict(
+            "It is too large to keep a copy for an undo. Confirm that it may be lost for good."
+        ) from None

@@ -5,7 +5,7 @@ from datetime import datetime
 from opsportal.dynamo.attributes import Typed, raw_text
 from opsportal.operations import entries, images, subjects
 from opsportal.operations.changes import Change, Changed, Raw, at, same
-from opsportal.operations.entries import Actor, Entry
+from opsportal.operations.entries import Actor, Entry, Intent
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 
@@ -42,14 +42,14 @@ def why_not(entry: Entry) -> str:
 
 
 def copy_of(entry: Entry) -> Raw:
-    """The item as it was before. Raises Conflict when there is no copy (any more), and `DynamoError`."""
+    """The item as it was before. Raises Conflict when there is no copy, and `DynamoError`."""
     packed = entries.read_image(entry.action_id, entry.target.table)
     if packed is None:
         raise Conflict("The copy has expired.")
     try:
         return images.unpack(packed)
     except images.Unreadable:
-        raise Conflict("The copy that was kept can't be read.") from None
+        raise Conflict("The copy can't be read.") from None
 
 
 def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
@@ -57,31 +57,35 @@ def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
     as written. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
     if reason_not := _why_never(entry):
         raise Conflict(reason_not)
-    image = copy_of(entry)
-    subject = subjects.subject(entry.action.subject)
+    data = {"entry": entry, "image": copy_of(entry), "note": note(entry)}
+    tag = Action(f"{entry.action.subject}:undo")
+    return act(plan, Intent(tag, entry.target, by, reason, action_id, data))
 
-    def decide(raw: Raw | None, now: datetime) -> Plan:
-        if entry.action.verb == "purge":
-            return _restore(entry, image, raw, subject)
-        return _revert(entry, image, raw, subject, by, now)
 
-    return act(
-        Action(f"{entry.action.subject}:undo"),
-        entry.target,
-        decide,
-        by=by,
-        reason=reason,
-        action_id=action_id,
+def note(entry: Entry) -> str:
+    """What a person should know before its undo, besides what every undo does."""
+    if entry.action.verb != "purge":
+        return ""
+    return subjects.subject(entry.action.subject).note_of_undo(entry.action_id, entry.target.id)
+
+
+def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """`intent.data`: the `entry` that is undone, its `image`, and for a purge the `note` of its undo."""
+    entry: Entry = intent.data["entry"]
+    if entry.action.verb == "purge":
+        return _restore(raw, intent)
+    return _revert(
+        entry, intent.data["image"], raw, subjects.subject(entry.action.subject), intent.actor, now
     )
 
 
-def _restore(entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject) -> Plan:
+def _restore(raw: Raw | None, intent: Intent) -> Plan:
     if raw is not None:
         raise Conflict("There is an item with this id again; it is not overwritten.")
-    note = subject.note_of_undo(entry.action_id, entry.target.key)
+    entry, said = intent.data["entry"], intent.data["note"]
     if entry.stale_image:
-        note = f"{note} The copy may have been a moment old: the item was too wide to compare whole.".strip()
-    return Plan(put=image, undo_of=entry.action_id, note=note)
+        said = f"{said} The copy may have been a moment old: the item was too wide to compare whole.".strip()
+    return Plan(put=intent.data["image"], undo_of=entry.action_id, note=said)
 
 
 def _revert(

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,12 +17,13 @@ from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, entries, exports, feeds, subjects, undo
 from opsportal.operations.entries import Entry
+from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Conflict
-from opsportal.operations.pages import Button, Offer, action_page, button
+from opsportal.operations.pages import Button, action_page, button
 from opsportal.operations.tables import places
 from opsportal.operations.tags import ROUTINE, Action
 
-NOTHING_YET = "What operators do appears here, with who did it and what it changed."
+NOTHING_YET = "Actions of operators appear here, with who did them and what they changed."
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target", "kind": "Kind"}
 
 
@@ -65,7 +67,7 @@ def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
 
 def item_url(entry: Entry) -> str:
     subject = subjects.of_logical(entry.target.logical)
-    return subject.item_url(entry.target.key) if subject and entry.is_ours and entry.target.key else ""
+    return subject.item_url(entry.target.id) if subject and entry.is_ours and entry.target.id else ""
 
 
 def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBase:
@@ -121,20 +123,28 @@ def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
 
 
 def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[Button]:
-    if not (permission := undo.permission(entry)):
+    if not undo.permission(entry):
         return []
     why_not = "It was undone already." if undone else undo.why_not(entry)
-    return [
-        button(
-            request,
-            Action(f"{entry.action.subject}:undo"),
-            "Undo",
-            reverse("operations:undo", args=[entry.action_id]),
-            "history",
-            permission=permission,
-            why_not=why_not,
-        )
-    ]
+    return [button(request, _undo(entry), reverse("operations:undo", args=[entry.action_id]), why_not)]
+
+
+def _undo(entry: Entry) -> ItemAction:
+    purged, spoken = entry.action.verb == "purge", entry.action.spoken
+    effect = (
+        "Puts the item back as it was, provided that its id is still free."
+        if purged
+        else "Sets what was changed back to what it was, provided that it was not changed since."
+    )
+    return ItemAction(
+        Action(f"{entry.action.subject}:undo"),
+        undo.permission(entry),
+        undo.plan,
+        label="Undo",
+        icon="history",
+        title=f"Undo the {spoken}" if entry.action.verb in ("purge", "edit") else f"Undo {spoken}",
+        effect=effect,
+    )
 
 
 @requires("operations.view_audit")
@@ -143,29 +153,16 @@ def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
     entry = find(action_id)
     if not (permission := undo.permission(entry)):
         raise PermissionDenied(undo.NEVER)
-    subject = subjects.subject(entry.action.subject)
     if not request.user.has_perm(permission):
         return forbidden(request, lacking(permission))
-    purged = entry.action.verb == "purge"
-    effect = (
-        "Puts the item back as it was, provided that no other has taken its id."
-        if purged
-        else "Sets what was changed back to what it was, provided that nobody has changed it since."
-    )
-    note = subject.note_of_undo(entry.action_id, entry.target.key) if purged else ""
-    offer = Offer(
-        Action(f"{subject.name}:undo"),
-        f"Undo the {entry.action.spoken}"
-        if entry.action.verb in ("purge", "edit")
-        else f"Undo {entry.action.spoken}",
-        f"{effect} {note}".strip(),
-        subject.item_url(entry.target.key),
-        entry.target.key,
-        "It is back." if purged else "Undo requested.",
-        why_not=undo.why_not(entry),
-    )
+    action = _undo(entry)
     return action_page(
         request,
-        offer,
-        lambda by, data: undo.undo(entry, by=by, reason=data["reason"], action_id=data["action_id"]),
+        replace(action, effect=f"{action.effect} {undo.note(entry)}".strip()),
+        lambda by, form: undo.undo(
+            entry, by=by, reason=form.cleaned_data["reason"], action_id=form.cleaned_data["action_id"]
+        ),
+        what=entry.target.id,
+        back_url=subjects.subject(entry.action.subject).item_url(entry.target.id),
+        why_not=undo.why_not(entry),
     )

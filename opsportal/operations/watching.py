@@ -10,9 +10,9 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import actors, feeds, undo
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Entry, Target
-from opsportal.operations.observation import Fate, Keeps, Observation, observe
+from opsportal.operations.observation import Fate, Observation, StillHolds, observe
 
-# How long a change is worth a sentence, and how long a page goes on watching one that nobody answered.
+# How long a change is worth a sentence, and how long a page goes on watching one that no worker has answered.
 TELL, WATCH = timedelta(hours=24), timedelta(minutes=15)
 # How far the index of the trail may lag behind it.
 LAG = timedelta(seconds=5)
@@ -20,12 +20,12 @@ LAG = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Watched:
-    """`observation` of the newest change, if it is recent; `trouble` where the trail can't be read, since
+    """`observation` of the newest change, if it is recent; `problem` where the trail can't be read, since
     the item's page works without it. `lately`: the item was written a moment ago, and the entry of that may
     not be in the index yet."""
 
     observation: Observation | None = None
-    trouble: str = ""
+    problem: str = ""
     lately: bool = False
 
     @property
@@ -38,16 +38,16 @@ class Watched:
     def token(self) -> str:
         found = self.observation
         # With what ends the watching, or the page would refresh itself for ever.
-        told = f"{found.entry.action_id}:{found.fate}" if found else self.trouble
-        return f"{told}:{self.unsettled}"
+        state = f"{found.entry.action_id}:{found.fate}" if found else self.problem
+        return f"{state}:{self.unsettled}"
 
 
-def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
+def watch(target: Target, raw: Raw, stamp: str, still_holds: StillHolds) -> Watched:
     """Observe the newest change of an item. Two calls; never raises `DynamoError`."""
     try:
         entry = feeds.latest(target)
     except DynamoError as error:
-        return Watched(trouble=f"The audit trail can't be read: {error.sentence} {error.mend}".strip())
+        return Watched(problem=f"The audit trail can't be read: {error.sentence} {error.mend}".strip())
     lately = _lately(raw, stamp)
     if entry is None or entry.age > TELL:
         return Watched(lately=lately)
@@ -57,7 +57,7 @@ def watch(target: Target, raw: Raw, stamp: str, keeps: Keeps) -> Watched:
         return Watched(Observation(Fate.OVERWRITTEN, entry), lately=lately)
     if not entry.watch:
         return Watched(lately=lately)
-    return Watched(observe(entry, raw, stamp, keeps), lately=lately)
+    return Watched(observe(entry, raw, stamp, still_holds), lately=lately)
 
 
 def _lately(raw: Raw, stamp: str) -> bool:
@@ -74,7 +74,7 @@ class Deletion:
 
 
 def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
-    """Who deleted an item that is not there; None when it was nobody here. Never raises `DynamoError`."""
+    """Who deleted an item that is not there; None when it was not deleted here. Never raises `DynamoError`."""
     try:
         trail = feeds.of_target(target)
         purge = next((entry for entry in trail if entry.action.verb == "purge"), None)
@@ -85,5 +85,5 @@ def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
         may = bool(permission) and user.has_perm(permission)
         return Deletion(purge, may and not undo.why_not(purge))
     except DynamoError:
-        # The page says that the item is gone in any case; only by whom is not known.
+        # The page says that the item is gone in any case; only who deleted it is not known.
         return None

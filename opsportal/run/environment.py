@@ -1,11 +1,10 @@
-"""The environment that the children of `make run` get."""
+"""The environment that the children of `make run` get, and the secrets that are kept for it."""
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from opsportal.run.kept import kept_secret
 from opsportal.run.options import Options, RefusalError
 from opsportal.run.queues import queue_urls
 
@@ -60,3 +59,24 @@ def with_engine(environ: Mapping[str, str], endpoint: str, database: Path | None
 def with_queues(environ: Mapping[str, str], endpoint: str) -> dict[str, str]:
     """``environ`` pointed at our own queues, whatever queues it named before: those may be real."""
     return {**environ, "AWS_ENDPOINT_URL_SQS": endpoint, **queue_urls(endpoint)}
+
+
+# --- Secrets that are made once and kept in DATA_DIR, readable by their owner alone ---
+
+
+def kept_secret(file: Path, make: Callable[[], str]) -> str:
+    """What ``file`` holds; made and kept first if it is missing or empty (a crash may leave it so)."""
+    if file.exists() and (value := file.read_text().strip()):
+        return value
+    value = make()
+    keep_secret(file, value)
+    return value
+
+
+def keep_secret(file: Path, value: str) -> None:
+    """Write ``value`` to ``file`` with mode 0600, whole or not at all."""
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
+        target.write(value + "\n")
+    part.replace(file)

@@ -8,7 +8,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
 class RefusalError(Exception):
-    """The console cannot start; the text is one sentence with the mend."""
+    """The console cannot start; the text is one sentence with the fix."""
 
 
 @dataclass(frozen=True)

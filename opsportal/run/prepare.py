@@ -15,7 +15,7 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 
 from opsportal.dynamo.errors import DynamoError
-from opsportal.run.kept import keep_secret, kept_secret
+from opsportal.run.environment import keep_secret, kept_secret
 
 ROLES = {"viewer": "viewer", "operator": "operator", "admin": "administrator"}
 PASSWORD_FILE = "demo_password"  # noqa: S105 (a file's name)

@@ -5,13 +5,10 @@ the worker puts ``OldestUnfinishedSeconds`` into CloudWatch's namespace ``OpsPor
 ``TableName``: 0 when everything is finished, and nothing at all when nobody looks, which is an alarm too. It costs
 one Query of one key for each unfinished status, and the minute's sample, which the pages have anyway.
 
-Which items are unfinished the apps say, by `register`. What was created more than 30 days ago is past an operator's
+Which items are unfinished the apps' descriptors say. What was created more than 30 days ago is past an operator's
 care, as it is for the overview; a time that can't be read is passed over.
 """
 
-import logging
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,27 +16,27 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from opsportal.aws import ServiceTrouble, asking, is_emulated, service
-from opsportal.dynamo import clients, samples
+from opsportal.descriptors import descriptors
+from opsportal.dynamo import samples
 from opsportal.dynamo.attributes import read_text, read_time
-from opsportal.dynamo.errors import DynamoError, translated
-from opsportal.dynamo.expressions import Clause, Expressions
+from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.partitions import Partitions
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.tables import Binding, Index
-
-logger = logging.getLogger(__name__)
+from opsportal.operations.tasks import NotNow, Over, Task
 
 NAMESPACE = "OpsPortal"
 METRIC = "OldestUnfinishedSeconds"
-# Seconds between two looks of one worker, and days that an item is looked at.
-EVERY, CARE_DAYS = 60.0, 30
+# Days that an item is looked at.
+CARE_DAYS = 30
 # Keys read of each status: the first may hold what is no time.
-MOST_READ = 5
+MAX_READ = 5
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A table whose items come to an end; the app registers it.
+    """A table whose items come to an end.
 
     `statuses`: those that its items have; it may raise `DynamoError`. `finished`: the statuses, in lower case, that
     nothing follows.
@@ -58,15 +55,8 @@ class Watched:
         return self.sampled.table
 
 
-_watched: dict[str, Watched] = {}
-
-
-def register(watched: Watched) -> None:
-    _watched[watched.logical] = watched
-
-
 def watched_tables() -> list[Watched]:
-    return list(_watched.values())
+    return [descriptor.ages for descriptor in descriptors() if descriptor.ages]
 
 
 def oldest(watched: Watched, now: datetime) -> float:
@@ -98,54 +88,24 @@ def oldest(watched: Watched, now: datetime) -> float:
 def _age(table: Binding, index: Index, status: str, now: datetime) -> float:
     since = f"{now - timedelta(days=CARE_DAYS):%Y-%m-%dT%H:%M:%S}"
     key = (Clause(index.hash_key, "=", (status,)), Clause(index.range_key, ">=", (since,)))
-    arguments = Expressions().arguments(key=key, projection=(index.range_key,))
-    with translated(table):
-        answer = clients.client(*table.place, patient=True).query(
-            TableName=table.name, IndexName=index.name, Limit=MOST_READ, ScanIndexForward=True, **arguments
-        )
+    answer = read(table, index.name, key=key, projection=(index.range_key,), patient=True, Limit=MAX_READ)
     times = (read_time(item.get(index.range_key)) for item in answer["Items"])
     created = next((moment for moment in times if isinstance(moment, datetime)), None)
     # A clock that is ahead makes no age below zero.
     return max((now - created).total_seconds(), 0.0) if created else 0.0
 
 
-# --- The worker's chore ----------------------------------------------------------------------------------
-
-_next: dict[str, float] = {}
-_said: dict[str, str] = {}
+# --- The worker's task -----------------------------------------------------------------------------------
 
 
-def chore(beside: Binding, stop: threading.Event) -> int:
-    """Publish the ages of the tables in the place of `beside` whose minute has come; how many.
-
-    Trouble is told when it begins and when it is over, and not raised: the worker's other chores must not be
-    held up by a metric.
-    """
-    published = 0
-    for watched in watched_tables() if settings.PUBLISH_AGES else ():
-        table = watched.table
-        if table.place != beside.place or stop.is_set():
-            continue
-        if time.monotonic() < _next.get(table.fingerprint, 0.0):
-            continue
-        _next[table.fingerprint] = time.monotonic() + EVERY
-        why = _publish(watched)
-        published += not why
-        if why != _said.get(table.fingerprint, ""):
-            logger.warning("age of %s: %s", table.logical, why or "going on")
-        _said[table.fingerprint] = why
-    return published
-
-
-def _publish(watched: Watched) -> str:
-    """Why it could not be published, or ""."""
-    table, action = watched.table, "cloudwatch:PutMetricData"
-    now = datetime.now(UTC)
+def publish(table: Binding, _: Over) -> int:
+    """Put the age of a table into CloudWatch; 1. Raises `NotNow`, `DynamoError`."""
+    action, now = "cloudwatch:PutMetricData", datetime.now(UTC)
     try:
         with asking(action, table.region):
             if is_emulated(table):
-                return "unknown here: there is no CloudWatch beside an emulator"
-        seconds = oldest(watched, now)
+                raise NotNow("unknown here: there is no CloudWatch beside an emulator")
+        seconds = oldest(next(one for one in watched_tables() if one.table == table), now)
         with asking(action, table.region):
             service("cloudwatch", table.region).put_metric_data(
                 Namespace=NAMESPACE,
@@ -159,14 +119,13 @@ def _publish(watched: Watched) -> str:
                     }
                 ],
             )
-    except ServiceTrouble as trouble:
-        return trouble.why
-    except DynamoError as trouble:
-        return f"{trouble.sentence} {trouble.mend}".strip()
-    return ""
+    except ServiceTrouble as error:
+        raise NotNow(error.why) from error
+    return 1
 
 
-def forget() -> None:
-    """Look at every table at once, as a new process would."""
-    _next.clear()
-    _said.clear()
+def _published() -> list[Binding]:
+    return [watched.table for watched in watched_tables()] if settings.PUBLISH_AGES else []
+
+
+TASK = Task("ages", publish, every=60.0, tables=_published)

@@ -51,7 +51,7 @@ def prefix() -> str:
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm as it should be. `arguments` are those of PutMetricAlarm, without whom it tells."""
+    """An alarm as it should be. `arguments` are those of PutMetricAlarm, without the topic it notifies."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -76,7 +76,7 @@ class Change:
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """The alarms of one region. `trouble`: why they can't be told; `notes`: what else is to be known."""
+    """The alarms of one region. `trouble`: why they are unknown; `notes`: what else is to be known."""
 
     region: str
     changes: tuple[Change, ...] = ()
@@ -139,8 +139,8 @@ def plan(
 ) -> list[RegionPlan]:
     """What is to be done in each region of `tables`, compared with what CloudWatch has there.
 
-    `topics`: ARNs of SNS topics that alarms of their own region tell; without one an alarm tells whom it told
-    before. `every`: `tables` are all there are, so that an alarm of ours which none of them has is removed.
+    `topics`: ARNs of SNS topics that alarms of their own region notify; without one an alarm keeps the topic it
+    has. `every`: `tables` are all there are, so that an alarm of ours which none of them has is removed.
     `remove`: all of ours go, of these tables or of every one.
     """
     by_region: dict[str, list[Shown]] = {}
@@ -175,7 +175,7 @@ def _region_plan(region: str, group: list[Shown], topic: str, *, every: bool, re
     ]
     if silent:
         notes.append(
-            f"New alarms in {region} tell nobody: give the ARN of an SNS topic there with --sns-topic."
+            f"New alarms in {region} notify nobody: give the ARN of an SNS topic there with --sns-topic."
         )
     return RegionPlan(region, tuple(changes), notes=tuple(notes))
 
@@ -217,7 +217,7 @@ def _compared(alarm: Alarm, found: Mapping[str, Any] | None, topic: str) -> Chan
 
 
 def _same(wanted: Any, found: Any) -> bool:
-    """Whether what is wanted is there; CloudWatch may tell more of it."""
+    """Whether what is wanted is there; CloudWatch may have more of it."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
             _same(value, found.get(name)) for name, value in wanted.items()
@@ -270,7 +270,7 @@ def regions_of(tables: Iterable[Shown]) -> list[str]:
 
 
 def is_topic_in(topic: str, regions: Iterable[str]) -> bool:
-    """Whether it is the ARN of a standard SNS topic in one of the regions: an alarm tells topics of its own
+    """Whether it is the ARN of a standard SNS topic in one of the regions: an alarm notifies topics of its own
     region only, and none that is FIFO."""
     found = TOPIC.fullmatch(topic)
     return found is not None and found["region"] in set(regions)

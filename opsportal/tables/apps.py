@@ -6,9 +6,9 @@ class TablesConfig(AppConfig):
     verbose_name = "Tables"
 
     def ready(self) -> None:
-        from opsportal.operations.worker import CHORES
+        from opsportal.operations.tasks import register
         from opsportal.tables import ages
-        from opsportal.tables.retention.chore import chore
+        from opsportal.tables.retention import chore as retention
 
-        CHORES["retention"] = chore
-        CHORES["ages"] = ages.chore
+        register(ages.TASK)
+        register(retention.TASK)

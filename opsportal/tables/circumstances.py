@@ -1,6 +1,6 @@
 """What a policy depends on beside the settings: the account, the tables as deployed, the keys that encrypt them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,7 +18,7 @@ SECONDS = 10.0
 
 @dataclass
 class Circumstances:
-    """`account` is "" where it could not be told; `notes` say what could not, and what was assumed."""
+    """`account` is "" where it is unknown; `notes` say what is unknown, and what was assumed."""
 
     account: str = ""
     found: dict[str, Description] = field(default_factory=dict)
@@ -33,10 +33,10 @@ def tables_for(asked: Iterable[Feature]) -> list[Binding]:
 
 
 def look(asked: Iterable[Feature]) -> Circumstances:
-    """As AWS tells it now; takes at most half a minute, and raises nothing of AWS's."""
+    """As AWS describes it now; takes at most half a minute, and raises no AWS error."""
     circumstances = Circumstances()
     tables = tables_for(asked)
-    outcomes = together({table.fingerprint: _describing(table) for table in tables}, SECONDS)
+    outcomes = together({table.fingerprint: partial(_described, table) for table in tables}, SECONDS)
     assumed: dict[str, list[str]] = {}
     for table in tables:
         outcome = outcomes.get(table.fingerprint, "DynamoDB did not answer in time.")
@@ -51,21 +51,18 @@ def look(asked: Iterable[Feature]) -> Circumstances:
             real = [table for table in tables if not is_emulated(table, "sts")]
         circumstances.account = account_of(real[0].region) if real else ""
     except ServiceTrouble as trouble:
-        circumstances.notes.append(f"The account could not be told: {trouble.why}")
+        circumstances.notes.append(f"The account is unknown: {trouble.why}")
     if not circumstances.account:
         circumstances.notes.append(f"{PLACEHOLDER} stands for your account: give --account.")
     _look_at_keys(tables, circumstances)
     return circumstances
 
 
-def _describing(table: Binding) -> Callable[[], Description | str]:
-    def call() -> Description | str:
-        try:
-            return describe(table, fresh=True)
-        except DynamoError as error:
-            return error.sentence
-
-    return call
+def _described(table: Binding) -> Description | str:
+    try:
+        return describe(table, fresh=True)
+    except DynamoError as error:
+        return error.sentence
 
 
 def account_of(region: str) -> str:
@@ -89,7 +86,7 @@ def _look_at_keys(tables: list[Binding], circumstances: Circumstances) -> None:
             continue  # its key policy admits whoever may use the table
         if manager != "CUSTOMER":
             circumstances.notes.append(
-                f"Whether {key} is a customer managed key could not be told, so it is taken for one. {manager}"
+                f"Whether {key} is a customer managed key is unknown, so the policy treats it as one. {manager}"
             )
         circumstances.keys.append(Key(key, table.region))
 

@@ -1,8 +1,8 @@
-"""The cost of all tables: seed 000's estimate, by declaration, as really used, and what was assumed."""
+"""The cost of all tables: seed 000's (docs/data.md) estimate, by declaration, as really used, and what was assumed."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
@@ -30,7 +30,7 @@ from opsportal.tables.prices import STANDARD, PriceList, Prices, price_list
 
 SEED = "seed 000"
 SEED_REGION = "us-east-1"
-# The days that consumption is told of; the longest is asked for.
+# The days that consumption is reported for; the longest is asked for.
 SPANS = (7, 30)
 
 
@@ -138,8 +138,8 @@ def _used(
     workloads = {one.table.fingerprint: one.cost for one in estimates}
     metrics: dict[str, TableMetrics | Unknown] = {}
     for group in _groups(shown):
-        told = table_metrics([one.table for one in group], max(SPANS) * 24, patient=True, period=HOUR)
-        metrics |= {one.key: told[one.table.logical] for one in group}
+        asked = table_metrics([one.table for one in group], max(SPANS) * 24, patient=True, period=HOUR)
+        metrics |= {one.key: asked[one.table.logical] for one in group}
     for one in shown:
         table, known = one.table, metrics[one.key]
         found, why = None, ""
@@ -149,8 +149,15 @@ def _used(
             why = trouble.sentence
         table_class = found.table_class if found else STANDARD
         spans: dict[int, Cost] = {}
+        # Both capacity modes, by what CloudWatch knows, else by the declared workload.
+        compared = partial(compare, table.region, prices=prices, table_class=table_class)
         if isinstance(known, TableMetrics):
             spans = {days: consumed(table, known, prices, days, table_class) for days in SPANS}
+            modes = compared(measured(spans[max(SPANS)], known), basis=MEASURED)
+        elif workload := workloads.get(table.fingerprint):
+            modes = compared(assumed(workload, peak_factor), basis=ASSUMED)
+        else:
+            modes = Comparison(table.region, why=f"Consumption: {known.why}")
         total = month_cost(table.logical, found, known) if found else None
         yield Used(
             key=one.key,
@@ -158,31 +165,10 @@ def _used(
             region=table.region,
             spans=spans,
             total=total,
-            modes=_modes(
-                prices, table, known, spans, workloads.get(table.fingerprint), peak_factor, table_class
-            ),
+            modes=modes,
             billing=found.billing_mode if found else "",
             why=total.why if total else why,
         )
-
-
-def _modes(
-    prices: PriceList,
-    table: Binding,
-    metrics: TableMetrics | Unknown,
-    spans: Mapping[int, Cost],
-    workload: Cost | None,
-    peak_factor: int,
-    table_class: str,
-) -> Comparison:
-    """Both capacity modes, by what CloudWatch knows, else by the declared workload."""
-    if isinstance(metrics, TableMetrics):
-        loads = measured(spans[max(SPANS)], metrics)
-        return compare(table.region, loads, prices, basis=MEASURED, table_class=table_class)
-    if workload:
-        loads = assumed(workload, peak_factor)
-        return compare(table.region, loads, prices, basis=ASSUMED, table_class=table_class)
-    return Comparison(table.region, why=f"Consumption: {metrics.why}")
 
 
 def _groups(shown: list[Shown]) -> list[list[Shown]]:
@@ -218,7 +204,7 @@ def assumptions(found: Report) -> Iterator[str]:
         "requests, backups, exports and data transfer."
     )
     yield "AWS halved the prices on demand on 1 November 2024; those of seed 000 are the older ones."
-    yield "Units that CloudWatch tells of are as billed; its figure of a table does not contain those of its indexes."
+    yield "Units that CloudWatch reports are as billed; a table's figure does not include its indexes."
 
 
 def _mode_assumptions(found: Report) -> Iterator[str]:
@@ -241,12 +227,12 @@ def _mode_assumptions(found: Report) -> Iterator[str]:
 
 
 def as_json(found: Report) -> dict[str, Any]:
-    """The report for programs: quantities and dollars as numbers, null where there is no price."""
+    """The report for programs: quantities and dollars as Decimals, None where there is no price."""
     return {
         "prices": {
             "dated": found.prices.dated.isoformat(),
             "source": found.prices.source,
-            "free_storage_gb": float(found.prices.free_storage),
+            "free_storage_gb": found.prices.free_storage,
             "regions": [
                 {"region": one.region, "dated": one.dated.isoformat(), "source": one.source}
                 for one in found.regions
@@ -254,7 +240,7 @@ def as_json(found: Report) -> dict[str, Any]:
             "warning": found.warning,
         },
         "seed_000": [
-            {"prices": title, "workflows_per_day": per_day, **_cost(cost), "total": float(cost.rounded_total)}
+            {"prices": title, "workflows_per_day": per_day, **_cost(cost), "total": cost.rounded_total}
             for title, per_day, cost in found.seed
         ],
         "estimates": [{"per_day": one.per_day, **_cost(one.cost)} for one in found.estimates],
@@ -276,41 +262,23 @@ def as_json(found: Report) -> dict[str, Any]:
 
 
 def _modes_json(modes: Comparison) -> dict[str, Any]:
+    dollars = {name: getattr(modes, name) for name in ("on_demand", "provisioned", "saving")}
     return {
-        "basis": modes.basis,
-        "on_demand": _number(modes.on_demand),
-        "provisioned": _number(modes.provisioned),
-        "cheaper": modes.cheaper,
-        "saving": _number(modes.saving),
-        "used": None if modes.used is None else float(modes.used),
-        "break_even": None if modes.break_even is None else float(modes.break_even),
+        **{name: None if amount is None else rounded(amount) for name, amount in dollars.items()},
+        **{name: getattr(modes, name) for name in ("basis", "cheaper", "used", "break_even", "why")},
         "capacity": [
             {"part": load.part, "read_units": load.capacity.reads, "write_units": load.capacity.writes}
             for load in modes.loads
         ],
-        "why": modes.why,
     }
-
-
-def _number(dollars: Decimal | None) -> float | None:
-    return None if dollars is None else float(rounded(dollars))
 
 
 def _cost(cost: Cost) -> dict[str, Any]:
     return {
         "table": cost.logical,
         "region": cost.region,
-        "lines": [
-            {
-                "what": line.what,
-                "part": line.part,
-                "quantity": float(line.quantity),
-                "unit": line.unit,
-                "dollars": None if line.dollars is None else float(line.dollars),
-            }
-            for line in cost.lines
-        ],
-        "total": None if cost.total is None else float(rounded(cost.total)),
+        "lines": [asdict(line) for line in cost.lines],
+        "total": None if cost.total is None else rounded(cost.total),
         "why": cost.why,
         "notes": list(cost.notes),
     }

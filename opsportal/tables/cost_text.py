@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from opsportal.tables.columns import columns
+from opsportal.tables.columns import columns, table
 from opsportal.tables.cost_report import SEED, SPANS, Report, Used, assumptions
 from opsportal.tables.costs import DAYS, Cost, money
 from opsportal.tables.modes import ON_DEMAND, PROVISIONED
@@ -19,19 +19,19 @@ def lines(found: Report) -> Iterator[str]:
         yield from (f"    {line}" for line in columns([*rows, ("total", "", "", money(cost.rounded_total))]))
     yield ""
     yield "With indexes, retention and recovery, as the tables are declared, a month"
-    yield from (f"  {line}" for line in columns(_estimate_rows(found)))
+    yield from (f"  {line}" for line in table(_estimate_rows(found)))
     for region, gigabytes in found.gigabytes().items():
         if not gigabytes:
             continue
         free = "all" if gigabytes <= found.prices.free_storage else f"{found.prices.free_storage} GB"
         yield f"  {region}: {free} of {quantity(gigabytes)} GB of storage is within the free tier, if nothing else is."
     yield ""
-    yield "As really used: consumption that CloudWatch tells of as a month, and what the tables hold now"
-    yield from (f"  {line}" for line in columns(_used_rows(found)))
+    yield "As really used: the consumption that CloudWatch reports as a month, and what the tables hold now"
+    yield from (f"  {line}" for line in table(_used_rows(found)))
     yield from _reasons((one.key, why) for one in found.used for why in (one.why, *_notes(one)))
     yield ""
     yield "On demand or provisioned, a month of reads and writes"
-    yield from (f"  {line}" for line in columns(_mode_rows(found)))
+    yield from (f"  {line}" for line in table(_mode_rows(found)))
     yield from _reasons((one.key, one.modes.why) for one in found.used)
     yield ""
     yield "Assumed"
@@ -62,105 +62,70 @@ def quantity(value: Decimal) -> str:
     return f"{value:.3g}"
 
 
-def _estimate_rows(found: Report) -> list[list[str]]:
+def _estimate_rows(found: Report) -> list[dict[str, str]]:
     rows = [
-        [
-            "table or index",
-            "write units",
-            "read units",
-            "GB",
-            "writes",
-            "reads",
-            "storage",
-            "recovery",
-            "total",
-        ]
+        _estimate_row(one.table.logical, one.cost, part)
+        for one in found.estimates
+        for part in dict.fromkeys(line.part for line in one.cost.lines)
     ]
-    for one in found.estimates:
-        cost = one.cost
-        rows += [
-            [
-                f"  {part}" if part else one.table.logical,
-                *(quantity(cost.quantity(what, part)) for what in ("writes", "reads", "storage")),
-                *(money(cost.dollars(what, part)) for what in ("writes", "reads", "storage")),
-                "" if part else money(cost.dollars("recovery", part)),
-                "" if part else money(cost.total),
-            ]
-            for part in dict.fromkeys(line.part for line in cost.lines)
-        ]
-    totals = [one.cost.total for one in found.estimates]
-    priced = [total for total in totals if total is not None]
+    priced = [one.cost.total for one in found.estimates if one.cost.total is not None]
     without = ", ".join(one.table.logical for one in found.estimates if one.cost.total is None)
     title = f"total without {without}" if without else "total"
-    rows.append([title, *[""] * 7, money(sum(priced, Decimal(0)))])
-    return rows
+    return [*rows, {"table or index": title, "total": money(sum(priced, Decimal(0)))}]
 
 
-def _used_rows(found: Report) -> list[list[str]]:
-    spans = [f"{days} days as a month" for days in SPANS]
-    rows = [["table or index", "write units", "read units", *spans, "storage", "recovery", "total"]]
+def _estimate_row(logical: str, cost: Cost, part: str) -> dict[str, str]:
+    return {
+        "table or index": f"  {part}" if part else logical,
+        "write units": quantity(cost.quantity("writes", part)),
+        "read units": quantity(cost.quantity("reads", part)),
+        "GB": quantity(cost.quantity("storage", part)),
+        **{what: money(cost.dollars(what, part)) for what in ("writes", "reads", "storage")},
+        "recovery": "" if part else money(cost.dollars("recovery", part)),
+        "total": "" if part else money(cost.total),
+    }
+
+
+def _used_rows(found: Report) -> list[dict[str, str]]:
+    rows = []
     for one in found.used:
-        last = one.spans.get(max(SPANS))
-        parts = dict.fromkeys(["", *(line.part for line in last.lines)] if last else [""])
-        for part in parts:
-            months = [one.spans[days] for days in SPANS if days in one.spans]
-            rows.append(
-                [
-                    f"  {part}" if part else one.key,
-                    *(
-                        quantity(last.quantity(what, part)) if last else "unknown"
-                        for what in ("writes", "reads")
-                    ),
-                    *([_both(cost, part) for cost in months] or ["unknown"] * len(SPANS)),
-                    *(
-                        money(one.total.dollars(what, part))
-                        if one.total and one.total.quantity(what, part)
-                        else ""
-                        for what in ("storage", "recovery")
-                    ),
-                    money(one.total.total) if one.total and last and not part else "",
-                ]
-            )
+        last, held = one.spans.get(max(SPANS)), one.total
+        for part in dict.fromkeys(["", *(line.part for line in (last.lines if last else ()))]):
+            row = {"table or index": f"  {part}" if part else one.key}
+            for what in ("write", "read"):
+                row[f"{what} units"] = quantity(last.quantity(f"{what}s", part)) if last else "unknown"
+            for days in SPANS:
+                known = one.spans.get(days)
+                row[f"{days} days as a month"] = _both(known, part) if known else "unknown"
+            for what in ("storage", "recovery"):
+                has = held and held.quantity(what, part)
+                row[what] = money(held.dollars(what, part)) if held and has else ""
+            row["total"] = money(held.total) if held and last and not part else ""
+            rows.append(row)
     return rows
 
 
-def _mode_rows(found: Report) -> list[list[str]]:
-    rows = [
-        [
-            "table",
-            "now",
-            "figures",
-            "needs RCU",
-            "needs WCU",
-            "on demand",
-            "provisioned",
-            "cheaper",
-            "by",
-            "used",
-            "break-even",
-        ]
-    ]
+def _mode_rows(found: Report) -> list[dict[str, str]]:
+    rows = []
     for one in found.used:
         modes = one.modes
-        now = {"PAY_PER_REQUEST": ON_DEMAND, "PROVISIONED": PROVISIONED}.get(one.billing, "unknown")
-        if not modes.basis:
-            rows.append([one.key, now, "unknown", *[""] * 8])
-            continue
-        rows.append(
-            [
-                one.key,
-                now,
-                modes.basis,
-                f"{modes.capacity.reads:,}",
-                f"{modes.capacity.writes:,}",
-                money(modes.on_demand),
-                money(modes.provisioned),
-                modes.cheaper or "unknown",
-                "" if modes.saving is None else money(modes.saving),
-                percent(modes.used),
-                percent(modes.break_even),
-            ]
-        )
+        row = {
+            "table": one.key,
+            "now": {"PAY_PER_REQUEST": ON_DEMAND, "PROVISIONED": PROVISIONED}.get(one.billing, "unknown"),
+            "figures": modes.basis or "unknown",
+        }
+        if modes.basis:
+            row |= {
+                "needs RCU": f"{modes.capacity.reads:,}",
+                "needs WCU": f"{modes.capacity.writes:,}",
+                "on demand": money(modes.on_demand),
+                "provisioned": money(modes.provisioned),
+                "cheaper": modes.cheaper or "unknown",
+                "by": "" if modes.saving is None else money(modes.saving),
+                "used": percent(modes.used),
+                "break-even": percent(modes.break_even),
+            }
+        rows.append(row)
     return rows
 
 

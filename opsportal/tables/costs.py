@@ -22,7 +22,7 @@ MILLION = Decimal(1_000_000)
 GB = Decimal(2**30)
 OVERHEAD = 100
 PROVISIONED = "PROVISIONED"
-# As seed 000 counts: 1 KB for each of 30,000 items is 30 MB.
+# As seed 000 of docs/data.md counts: 1 KB for each of 30,000 items is 30 MB.
 SEED_GB = Decimal(10**9)
 CENT = Decimal("0.01")
 WRITE_CAPACITY, READ_CAPACITY = "write capacity units", "read capacity units"
@@ -185,7 +185,7 @@ def estimate(
 
 
 def month_cost(logical: str, found: Deployed, metrics: TableMetrics | Unknown) -> Cost:
-    """A month like the last hours or days that `metrics` tells of, with what the table holds now.
+    """A month like the last hours or days of `metrics`, with what the table holds now.
 
     Without metrics the cost is that of storage and recovery alone, and `why` says so. Raises nothing.
     """
@@ -202,7 +202,7 @@ def month_cost(logical: str, found: Deployed, metrics: TableMetrics | Unknown) -
     elif isinstance(metrics, TableMetrics):
         _consumed(bill, metrics)
         if not metrics.complete:
-            notes.append("CloudWatch told a part of the consumption only.")
+            notes.append("CloudWatch reported only a part of the consumption.")
     else:
         why = f"Consumption: {metrics.why}"
     bill.storage(Decimal(found.size) / GB)

@@ -1,4 +1,4 @@
-"""The declared table against the deployed one, point by point, each difference with what mends it.
+"""The declared table against the deployed one, point by point, each difference with its fix.
 
 A difference `breaks` the console when its reads or writes fail by it; the others are notes, such as the
 recovery that the documents ask for and nobody switched on.
@@ -29,7 +29,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Difference:
-    """A point that is not as declared, or (`unknown`) can't be told; `mend` is a setting or a command, `consequence`
+    """A point that is not as declared, or is `unknown`; `mend` is a setting or a command, `consequence`
     what fails or is slower by it."""
 
     point: str
@@ -71,7 +71,7 @@ def points(table: Binding, found: Deployed) -> Iterator[Point]:
 
 STATES = {
     "CREATING": "Wait until it is ACTIVE; it takes about half a minute.",
-    "DELETING": "It is being deleted; once it is gone, python manage.py dynamo migrate creates it anew.",
+    "DELETING": "It is being deleted; once it is gone, python manage.py dynamo migrate creates it again.",
     "ARCHIVED": "Its KMS key could not be used for a week: restore it from the backup that AWS made of it.",
     "ARCHIVING": "Its KMS key can't be used: enable the key now, before the table is archived.",
     "INACCESSIBLE_ENCRYPTION_CREDENTIALS": "Enable its KMS key again, and allow the console's role to use it.",
@@ -122,15 +122,13 @@ def _indexes(table: Binding, found: Deployed) -> Iterator[Point]:
 
 def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
     used = {deployed.name for index in table.spec.indexes if (deployed := used_for(table, found, index))}
-    for index in found.indexes:
-        if index.name not in used:
-            mend = "The console does not read it; each write to the table pays for it."
-            yield Difference(f"index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend)
-    for index in found.local_indexes:
-        mend = "The console does not read it; each write to the table pays for it, and it goes only with the table."
-        yield Difference(
-            f"local index {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend
-        )
+    unread = "The console does not read it; each write to the table pays for it"
+    undeclared = [("index", index, f"{unread}.") for index in found.indexes if index.name not in used]
+    undeclared += [
+        ("local index", index, f"{unread}, and it goes only with the table.") for index in found.local_indexes
+    ]
+    for kind, index, mend in undeclared:
+        yield Difference(f"{kind} {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend)
 
 
 # --- What does not break anything ------------------------------------------------------------------------
@@ -150,12 +148,10 @@ def _maximum(table: Binding, found: Deployed) -> Iterator[Point]:
     for part, units in (("", found.maximum), *((f" of {one.name}", one.maximum) for one in found.indexes)):
         named = (("read", units.reads), ("write", units.writes))
         if caps := [f"{value:,} {kind} units/s" for kind, value in named if value]:
-            mend = (
-                "What goes beyond it is throttled, the console's own calls too. To take it away: "
-                + aws(table, "update-table", "--on-demand-throughput", NO_MAXIMUM)
-                if not part
-                else "What goes beyond it is throttled, the console's own calls too."
-            )
+            mend = "What goes beyond it is throttled, the console's own calls too."
+            if not part:
+                remove = aws(table, "update-table", "--on-demand-throughput", NO_MAXIMUM)
+                mend += f" To remove it: {remove}"
             yield Difference(f"maximum throughput{part}", NONE, ", ".join(caps), mend=mend)
 
 
@@ -213,7 +209,7 @@ def _recovery(table: Binding, found: Deployed) -> Point:
 def _encryption(table: Binding, found: Deployed) -> Point:
     declared = table.spec.encryption
     if not found.encryption and declared and ":ddblocal:" in found.arn:
-        return _unknown("encryption", declared, Unknown())  # DynamoDB Local has none and tells none
+        return _unknown("encryption", declared, Unknown())  # DynamoDB Local has none and reports none
     if found.encryption or not declared:
         return Agreement("encryption", found.encryption or "by the key that AWS owns")
     mend = aws(table, "update-table", "--sse-specification", f"Enabled=true,SSEType={declared}")
@@ -228,7 +224,7 @@ def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
         return
     for key, value in table.tags.items():
         deployed = found.tags.get(key, NONE)
-        # Seed 000 tags the table of its one environment so, whatever that is called here.
+        # Seed 000 of docs/data.md tags the table of its one environment so, whatever that is called here.
         documented = deployed == "production" and key == "Environment" and is_live(settings.OPSPORTAL_ENV)
         if deployed == value or documented:
             yield Agreement(f"tag {key}", deployed)

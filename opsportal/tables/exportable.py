@@ -9,103 +9,77 @@ from typing import Any
 
 from opsportal.dynamo.deployed import UNKNOWN_HERE, Deployed, Unknown
 
-WRITTEN = frozenset(
+
+def _paths(members_of: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """The path of each member, from its structure's path; "" is the table."""
+    return frozenset(
+        f"{path}.{name}" if path else name for path, names in members_of.items() for name in names
+    )
+
+
+_KEY = ("AttributeName", "KeyType")
+_PROJECTION = ("ProjectionType", "NonKeyAttributes[]")
+_PROVISIONED = ("ReadCapacityUnits", "WriteCapacityUnits")
+_PROVISIONED_SINCE = ("LastIncreaseDateTime", "LastDecreaseDateTime", "NumberOfDecreasesToday")
+_ON_DEMAND = ("MaxReadRequestUnits", "MaxWriteRequestUnits")
+_WARM = ("ReadUnitsPerSecond", "WriteUnitsPerSecond")
+
+WRITTEN = _paths(
     {
-        "AttributeDefinitions[].AttributeName",
-        "AttributeDefinitions[].AttributeType",
-        "TableName",
-        "KeySchema[].AttributeName",
-        "KeySchema[].KeyType",
-        "ProvisionedThroughput.ReadCapacityUnits",
-        "ProvisionedThroughput.WriteCapacityUnits",
-        "BillingModeSummary.BillingMode",
-        "LocalSecondaryIndexes[].IndexName",
-        "LocalSecondaryIndexes[].KeySchema[].AttributeName",
-        "LocalSecondaryIndexes[].KeySchema[].KeyType",
-        "LocalSecondaryIndexes[].Projection.ProjectionType",
-        "LocalSecondaryIndexes[].Projection.NonKeyAttributes[]",
-        "GlobalSecondaryIndexes[].IndexName",
-        "GlobalSecondaryIndexes[].KeySchema[].AttributeName",
-        "GlobalSecondaryIndexes[].KeySchema[].KeyType",
-        "GlobalSecondaryIndexes[].Projection.ProjectionType",
-        "GlobalSecondaryIndexes[].Projection.NonKeyAttributes[]",
-        "GlobalSecondaryIndexes[].ProvisionedThroughput.ReadCapacityUnits",
-        "GlobalSecondaryIndexes[].ProvisionedThroughput.WriteCapacityUnits",
-        "GlobalSecondaryIndexes[].OnDemandThroughput.MaxReadRequestUnits",
-        "GlobalSecondaryIndexes[].OnDemandThroughput.MaxWriteRequestUnits",
-        "GlobalSecondaryIndexes[].WarmThroughput.ReadUnitsPerSecond",
-        "GlobalSecondaryIndexes[].WarmThroughput.WriteUnitsPerSecond",
-        "StreamSpecification.StreamEnabled",
-        "StreamSpecification.StreamViewType",
-        "Replicas[].RegionName",
-        "Replicas[].KMSMasterKeyId",
-        "GlobalTableWitnesses[].RegionName",
-        "MultiRegionConsistency",
-        "SSEDescription.Status",
-        "SSEDescription.KMSMasterKeyArn",
-        "TableClassSummary.TableClass",
-        "DeletionProtectionEnabled",
-        "OnDemandThroughput.MaxReadRequestUnits",
-        "OnDemandThroughput.MaxWriteRequestUnits",
-        "WarmThroughput.ReadUnitsPerSecond",
-        "WarmThroughput.WriteUnitsPerSecond",
+        "": ("TableName", "MultiRegionConsistency", "DeletionProtectionEnabled"),
+        "AttributeDefinitions[]": ("AttributeName", "AttributeType"),
+        "KeySchema[]": _KEY,
+        "ProvisionedThroughput": _PROVISIONED,
+        "OnDemandThroughput": _ON_DEMAND,
+        "WarmThroughput": _WARM,
+        "BillingModeSummary": ("BillingMode",),
+        "LocalSecondaryIndexes[]": ("IndexName",),
+        "LocalSecondaryIndexes[].KeySchema[]": _KEY,
+        "LocalSecondaryIndexes[].Projection": _PROJECTION,
+        "GlobalSecondaryIndexes[]": ("IndexName",),
+        "GlobalSecondaryIndexes[].KeySchema[]": _KEY,
+        "GlobalSecondaryIndexes[].Projection": _PROJECTION,
+        "GlobalSecondaryIndexes[].ProvisionedThroughput": _PROVISIONED,
+        "GlobalSecondaryIndexes[].OnDemandThroughput": _ON_DEMAND,
+        "GlobalSecondaryIndexes[].WarmThroughput": _WARM,
+        "StreamSpecification": ("StreamEnabled", "StreamViewType"),
+        "Replicas[]": ("RegionName", "KMSMasterKeyId"),
+        "GlobalTableWitnesses[]": ("RegionName",),
+        "SSEDescription": ("Status", "KMSMasterKeyArn"),
+        "TableClassSummary": ("TableClass",),
     }
 )
 
 # States, counts, times, names that DynamoDB gives, and what became of the table.
-NO_SETTING = frozenset(
+NO_SETTING = _paths(
     {
-        "TableStatus",
-        "CreationDateTime",
-        "ProvisionedThroughput.LastIncreaseDateTime",
-        "ProvisionedThroughput.LastDecreaseDateTime",
-        "ProvisionedThroughput.NumberOfDecreasesToday",
-        "TableSizeBytes",
-        "ItemCount",
-        "TableArn",
-        "TableId",
-        "BillingModeSummary.LastUpdateToPayPerRequestDateTime",
-        "LocalSecondaryIndexes[].IndexSizeBytes",
-        "LocalSecondaryIndexes[].ItemCount",
-        "LocalSecondaryIndexes[].IndexArn",
-        "GlobalSecondaryIndexes[].IndexStatus",
-        "GlobalSecondaryIndexes[].Backfilling",
-        "GlobalSecondaryIndexes[].ProvisionedThroughput.LastIncreaseDateTime",
-        "GlobalSecondaryIndexes[].ProvisionedThroughput.LastDecreaseDateTime",
-        "GlobalSecondaryIndexes[].ProvisionedThroughput.NumberOfDecreasesToday",
-        "GlobalSecondaryIndexes[].IndexSizeBytes",
-        "GlobalSecondaryIndexes[].ItemCount",
-        "GlobalSecondaryIndexes[].IndexArn",
-        "GlobalSecondaryIndexes[].WarmThroughput.Status",
-        "LatestStreamLabel",
-        "LatestStreamArn",
-        "Replicas[].ReplicaStatus",
-        "Replicas[].ReplicaArn",
-        "Replicas[].ReplicaStatusDescription",
-        "Replicas[].ReplicaStatusPercentProgress",
+        "": ("TableStatus", "CreationDateTime", "TableSizeBytes", "ItemCount", "TableArn", "TableId"),
+        "ProvisionedThroughput": _PROVISIONED_SINCE,
+        "WarmThroughput": ("Status",),
+        "BillingModeSummary": ("LastUpdateToPayPerRequestDateTime",),
+        "LocalSecondaryIndexes[]": ("IndexSizeBytes", "ItemCount", "IndexArn"),
+        "GlobalSecondaryIndexes[]": ("IndexStatus", "Backfilling", "IndexSizeBytes", "ItemCount", "IndexArn"),
+        "GlobalSecondaryIndexes[].ProvisionedThroughput": _PROVISIONED_SINCE,
+        "GlobalSecondaryIndexes[].WarmThroughput": ("Status",),
+        "Replicas[]": (
+            "ReplicaStatus",
+            "ReplicaArn",
+            "ReplicaStatusDescription",
+            "ReplicaStatusPercentProgress",
+            "ReplicaInaccessibleDateTime",
+        ),
         # DynamoDB keeps these in step with the table's own.
-        "Replicas[].WarmThroughput.ReadUnitsPerSecond",
-        "Replicas[].WarmThroughput.WriteUnitsPerSecond",
-        "Replicas[].WarmThroughput.Status",
-        "Replicas[].GlobalSecondaryIndexes[].IndexName",
-        "Replicas[].GlobalSecondaryIndexes[].WarmThroughput.ReadUnitsPerSecond",
-        "Replicas[].GlobalSecondaryIndexes[].WarmThroughput.WriteUnitsPerSecond",
-        "Replicas[].GlobalSecondaryIndexes[].WarmThroughput.Status",
-        "Replicas[].ReplicaInaccessibleDateTime",
-        "Replicas[].ReplicaTableClassSummary.LastUpdateDateTime",
-        "GlobalTableWitnesses[].WitnessStatus",
-        "RestoreSummary.SourceBackupArn",
-        "RestoreSummary.SourceTableArn",
-        "RestoreSummary.RestoreDateTime",
-        "RestoreSummary.RestoreInProgress",
-        "SSEDescription.InaccessibleEncryptionDateTime",
-        "ArchivalSummary.ArchivalDateTime",
-        "ArchivalSummary.ArchivalReason",
-        "ArchivalSummary.ArchivalBackupArn",
-        "TableClassSummary.LastUpdateDateTime",
-        "WarmThroughput.Status",
+        "Replicas[].WarmThroughput": (*_WARM, "Status"),
+        "Replicas[].GlobalSecondaryIndexes[]": ("IndexName",),
+        "Replicas[].GlobalSecondaryIndexes[].WarmThroughput": (*_WARM, "Status"),
+        "Replicas[].ReplicaTableClassSummary": ("LastUpdateDateTime",),
+        "GlobalTableWitnesses[]": ("WitnessStatus",),
+        "RestoreSummary": ("SourceBackupArn", "SourceTableArn", "RestoreDateTime", "RestoreInProgress"),
+        "SSEDescription": ("InaccessibleEncryptionDateTime",),
+        "ArchivalSummary": ("ArchivalDateTime", "ArchivalReason", "ArchivalBackupArn"),
+        "TableClassSummary": ("LastUpdateDateTime",),
     }
-)
+) | {"LatestStreamLabel", "LatestStreamArn"}
 
 # Settings that the resource has no argument for, with the values that need none. A whole structure may be named.
 REFUSED: Mapping[str, tuple[Any, ...]] = {

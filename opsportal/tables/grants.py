@@ -1,6 +1,6 @@
 """What IAM is asked for, in its own terms: actions on targets, and the ARNs that the settings make of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -114,6 +114,30 @@ def places_of(feature: Feature, found: Found = {}, named: tuple[str, ...] = ()) 
         for place in _places(target, found):
             places.setdefault(f"{place.resource} {place.region if place.resource == '*' else ''}", place)
     return list(places.values())
+
+
+@dataclass(frozen=True)
+class Need:
+    """One action at one place, for one feature."""
+
+    feature: Feature
+    action: str
+    place: Place
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """The same for two features that need the same."""
+        return self.action, self.place.resource, self.place.region, self.place.index
+
+
+def needs_of(features: Iterable[Feature], found: Found = {}) -> list[Need]:  # noqa: B006
+    """What the features need, feature by feature; `found` as for `places_of`."""
+    return [
+        Need(feature, action, place)
+        for feature in features
+        for place in places_of(feature, found)
+        for action in feature.actions
+    ]
 
 
 def _places(target: Target, found: Found) -> Iterator[Place]:

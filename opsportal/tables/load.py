@@ -30,7 +30,7 @@ def metrics_of(shown: Shown) -> TableMetrics | Unknown:
 
 
 def charts(metrics: TableMetrics) -> Iterator[Chart]:
-    everyones = "of all tables of the account in this region: AWS does not tell them apart"
+    everyones = "of all tables of the account in this region, which AWS counts together"
     for title, unit, series, trouble, whose in (
         ("Read capacity consumed", "RCU", metrics.read, False, ""),
         ("Write capacity consumed", "WCU", metrics.write, False, ""),

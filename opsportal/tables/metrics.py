@@ -11,23 +11,22 @@ Nothing is published where nothing happened, so a missing point is a zero.
 """
 
 import hashlib
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from django.core.cache import caches
 from django.db import connections
 
 from opsportal.aws import ServiceTrouble, asking, is_emulated, service
 from opsportal.dynamo.deployed import Unknown
 from opsportal.dynamo.descriptions import describe
-from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.errors import AccessDenied, DynamoError
+from opsportal.dynamo.shared import shared
 from opsportal.dynamo.tables import Binding
+from opsportal.tables.together import together
 
 NAMESPACE = "AWS/DynamoDB"
 # The operations on items: what SystemErrors is published by.
@@ -39,9 +38,9 @@ OPERATIONS = (
 MOST_QUERIES = 500
 MOST_HOURLY = 72
 HOUR, DAY = 3_600, 86_400
-# Seconds that an answer stays known (each metric asked for is billed), that trouble does, and that a page waits
-# for what is not known yet; the answer is kept for its next look.
-LIFE, TROUBLE_LIFE, PAGE_WAIT = 300, 60, 2.5
+# Seconds that an answer is shared (each metric asked for is billed), and that a page waits for one: the answer is
+# kept for the next page.
+LIFE, PAGE_WAIT = 300, 2.5
 DENIED_ACTION = "cloudwatch:GetMetricData"
 
 # (moment, value), a point for each period, oldest first.
@@ -55,7 +54,7 @@ class TableMetrics:
     `read` and `write`: of the table and its indexes together; `reads` and `writes` split them, "" being the
     table itself. `user_errors` are those of *all* tables of the account in the region. `silent`: CloudWatch
     knows of no traffic at all, as of a table that nobody uses, or that has another name. `complete`: False
-    when CloudWatch could tell a part only.
+    when CloudWatch reported only a part.
     """
 
     hours: int
@@ -86,7 +85,7 @@ def total(series: Series) -> float:
 def table_metrics(
     tables: Iterable[Binding], hours: int = 24, *, patient: bool = False, period: int = 0
 ) -> dict[str, TableMetrics | Unknown]:
-    """The metrics of each table, by logical name. Raises nothing: what can't be told is `Unknown`.
+    """The metrics of each table, by logical name. Raises nothing: what is not known is `Unknown`.
 
     Of the console's own tables, which have one name in several places, ask for one place at a time.
 
@@ -109,12 +108,17 @@ def table_metrics(
             by_region.setdefault(table.region, []).append(table)
     if patient:
         for region, group in by_region.items():
-            found |= _asked(region, group, hours, period)
+            try:
+                found |= _asked(region, group, hours, period)
+            except ServiceTrouble as trouble:
+                found |= {table.logical: _unknown(trouble) for table in group}
         return found
-    # All regions are asked before any is waited for.
-    looks = [_look(region, group, hours) for region, group in by_region.items()]
-    for look in looks:
-        found |= look.result()
+    known = together(
+        {region: partial(_shared, region, group, hours) for region, group in by_region.items()}, PAGE_WAIT
+    )
+    late = Unknown("CloudWatch has not answered yet. Reload the page to see its figures.")
+    for region, group in by_region.items():
+        found |= known.get(region) or {table.logical: late for table in group}
     return found
 
 
@@ -122,58 +126,32 @@ def _unknown(trouble: ServiceTrouble) -> Unknown:
     return Unknown(trouble.why, denied=trouble.denied, statement=trouble.statement)
 
 
-# --- What is known already, and who is asking -----------------------------------------------------------
-
-Answers = dict[str, TableMetrics | Unknown]
-
-_pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="metrics")
-_under_way: dict[str, "Future[Answers]"] = {}
-_lock = threading.Lock()
+Answers = Mapping[str, TableMetrics | Unknown]
 
 
-@dataclass
-class _Look:
-    """An answer that is known, or one that is being asked for."""
-
-    tables: Sequence[Binding]
-    known: Answers | None = None
-    future: "Future[Answers] | None" = None
-
-    def result(self) -> Answers:
-        if self.future is not None:
-            with suppress(TookTooLong):
-                return self.future.result(timeout=PAGE_WAIT)
-        why = "CloudWatch has not answered yet; the next look shows what it says."
-        return self.known or {table.logical: Unknown(why) for table in self.tables}
-
-
-def _look(region: str, tables: Sequence[Binding], hours: int) -> _Look:
+def _shared(region: str, tables: Sequence[Binding], hours: int) -> Answers:
+    """What the deployment knows of these tables, asked for where that is too old. Runs in a thread of its own."""
     names = "\n".join(sorted(f"{table.logical}\t{table.fingerprint}" for table in tables))
     key = f"metrics:{region}:{hours}:{hashlib.sha256(names.encode()).hexdigest()[:16]}"
-    if known := caches["process"].get(key):
-        return _Look(tables, known)
-    if known := caches["default"].get(key):
-        caches["process"].set(key, known, TROUBLE_LIFE)
-        return _Look(tables, known)
-    with _lock:
-        future = _under_way.get(key)
-        if future is None:
-            future = _under_way[key] = _pool.submit(_ask_and_keep, key, region, tables, hours)
-    return _Look(tables, future=future)
 
+    def ask(_: object) -> dict[str, TableMetrics]:
+        try:
+            return _asked(region, tables, hours)
+        except ServiceTrouble as trouble:
+            kind = AccessDenied if trouble.denied else DynamoError
+            raise kind(trouble.why, statement=trouble.statement) from trouble
 
-def _ask_and_keep(key: str, region: str, tables: Sequence[Binding], hours: int) -> Answers:
     try:
-        answers = _asked(region, tables, hours)
-        good = all(isinstance(answer, TableMetrics) for answer in answers.values())
-        caches["process"].set(key, answers, TROUBLE_LIFE)
-        if good:
-            caches["default"].set(key, answers, LIFE)
-        return answers
+        found = shared(key, ask, fresh=LIFE)
+        if not found.failed:
+            return found.value
+        error = found.failed
+    except DynamoError as problem:
+        error = problem
     finally:
-        with _lock:
-            _under_way.pop(key, None)
         connections.close_all()  # this thread's, which the shared cache may have opened
+    unknown = Unknown(error.sentence, denied=isinstance(error, AccessDenied), statement=error.statement)
+    return {table.logical: unknown for table in tables}
 
 
 # --- Asking ----------------------------------------------------------------------------------------------
@@ -211,13 +189,14 @@ def _wanted(table: Binding) -> Iterator[_Wanted]:
 
 
 def index_names(table: Binding) -> tuple[str, ...]:
-    """The indexes as deployed; as declared where that can't be told."""
+    """The indexes as deployed; as declared where that is unknown."""
     with suppress(DynamoError):
         return tuple(index.name for index in describe(table).indexes)
     return tuple(index.name for index in table.spec.indexes)
 
 
-def _asked(region: str, tables: Sequence[Binding], hours: int, period: int = 0) -> Answers:
+def _asked(region: str, tables: Sequence[Binding], hours: int, period: int = 0) -> dict[str, TableMetrics]:
+    """By logical name. Raises `ServiceTrouble`."""
     wanted = [one for table in tables for one in _wanted(table)]
     wanted.append(_Wanted("", "user_errors", "", "UserErrors", ()))
     period = period or (HOUR if hours <= MOST_HOURLY else DAY)
@@ -225,12 +204,9 @@ def _asked(region: str, tables: Sequence[Binding], hours: int, period: int = 0) 
     end = datetime.fromtimestamp((int(now.timestamp()) // period + 1) * period, UTC)
     start = end - timedelta(seconds=-(-hours * HOUR // period) * period)
     moments = [start + timedelta(seconds=at) for at in range(0, int((end - start).total_seconds()), period)]
-    try:
-        values, complete = _points(region, wanted, start, end, period)
-    except ServiceTrouble as trouble:
-        return {table.logical: _unknown(trouble) for table in tables}
+    values, complete = _points(region, wanted, start, end, period)
     everywhere = values[len(wanted) - 1]
-    answers: Answers = {}
+    answers: dict[str, TableMetrics] = {}
     for table in tables:
         parts: dict[str, dict[str, Series]] = {figure: {} for figure in (*PER_INDEX, "system_errors")}
         own = [number for number, one in enumerate(wanted) if one.logical == table.logical]

@@ -85,7 +85,7 @@ def state_tone(state: str) -> str:
 @dataclass(frozen=True)
 class IndexRow:
     """An index as deployed. `filled`: percent of the table's items that it holds while it is being built, by
-    counts that are hours old; None when it is usable or that can't be told. `local`: in the table's partitions."""
+    counts that are hours old; None when it is usable or that is unknown. `local`: in the table's partitions."""
 
     index: DeployedIndex
     filled: int | None

@@ -1,14 +1,16 @@
 """What each part of the console asks IAM for: the one declaration that `policy` prints and `doctor` probes.
 
 Tests compare it with the calls that pages, actions, the worker and the commands really make. It names no item's
-attribute and no app: tables by their logical names, indexes by their declared ones.
+attribute and no app: which of their tables (by logical name) and indexes (by declared name) the apps ask for, their
+descriptors say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from django.conf import settings
 
+from opsportal.descriptors import descriptors
 from opsportal.tables.ages import NAMESPACE
 from opsportal.tables.grants import OWN, Feature, Target
 
@@ -20,20 +22,34 @@ ROLES = {
 }
 PAGES = frozenset({"viewer", "operator"})
 OPERATOR, MIGRATOR, WRITER = (frozenset({role}) for role in ("operator", "migrator", "writer"))
-QUEUES = ("REQUESTS_QUEUE_URL", "WORKFLOW_COMMANDS_QUEUE_URL")
 
 Targets = Callable[[], tuple[Target, ...]]
 
 
-def _on(*names: str) -> Targets:
-    """Targets by name: ``requests``, ``requests/status-index``, or ``jobs@workflows,requests``: an own table beside
-    those."""
-    found = []
+def _targets(names: Iterable[str]) -> tuple[Target, ...]:
+    """By name: ``requests``, ``requests/status-index``, or ``jobs@workflows,requests``: an internal table alongside
+    those, which is one target alongside all the tables that it is named with."""
+    found: dict[str, list[str]] = {}
     for name in names:
-        path, _, beside = name.partition("@")
-        table, _, index = path.partition("/")
-        found.append(Target(table, index, tuple(beside.split(",")) if beside else ()))
-    return lambda: tuple(found)
+        path, _, alongside = name.partition("@")
+        found.setdefault(path, []).extend(filter(None, alongside.split(",")))
+    return tuple(
+        Target(*path.partition("/")[::2], tuple(dict.fromkeys(tables))) for path, tables in found.items()
+    )
+
+
+def _on(*names: str) -> Targets:
+    return lambda: _targets(names)
+
+
+def _asked(*sids: str) -> list[str]:
+    """The names that the apps' descriptors have for these features."""
+    return [name for sid in sids for app in descriptors() for name in app.iam.get(sid, ())]
+
+
+def _of_apps(sid: str, *names: str) -> Targets:
+    """Those named, and those that the apps ask for."""
+    return lambda: _targets((*names, *_asked(sid)))
 
 
 def _settings_tables() -> tuple[Target, ...]:
@@ -52,8 +68,13 @@ def _tables_of_items() -> tuple[Target, ...]:
     return tuple(target for target in _every_table() if target.table != "migrations")
 
 
+def queue_settings() -> list[str]:
+    """The settings that hold the URLs of queues."""
+    return sorted(descriptor.queue for descriptor in descriptors() if descriptor.queue)
+
+
 def _queues() -> tuple[Target, ...]:
-    return tuple(Target(queue=name) for name in QUEUES if getattr(settings, name))
+    return tuple(Target(queue=name) for name in queue_settings() if getattr(settings, name))
 
 
 def _backups() -> tuple[Target, ...]:
@@ -73,8 +94,8 @@ def _retains() -> bool:
 
 
 def _jobs_at_work() -> tuple[Target, ...]:
-    """Those with messages and, where retention is on, with its leases: beside each table that it stamps."""
-    return _on("jobs@workflows,requests,request_logs" if _retains() else "jobs@workflows,requests")()
+    """Those with messages and, where retention is on, with its leases: alongside each table that it stamps."""
+    return _targets(_asked("CarryOutMessages", *(["ResumeRetention"] if _retains() else [])))
 
 
 def _dynamodb(*operations: str) -> tuple[str, ...]:
@@ -88,31 +109,28 @@ READS = (
     ),
     Feature(
         "ReadOneItem", "pages of items", PAGES,
-        _dynamodb("GetItem"), _on("workflows", "requests", "agents"),
+        _dynamodb("GetItem"), _of_apps("ReadOneItem"),
     ),
     Feature(
         "ReadAgentsTogether", "the agents' discovery: those that were written lately", PAGES,
-        _dynamodb("BatchGetItem"), _on("agents"), optional=True,
+        _dynamodb("BatchGetItem"), _of_apps("ReadAgentsTogether"), optional=True,
     ),
     Feature(
         "ReadSampledTogether", "lists: items that are in no index, as they are now; retention: requests of logs", PAGES,
-        _dynamodb("BatchGetItem"), _on("workflows", "requests"), optional=True,
+        _dynamodb("BatchGetItem"), _of_apps("ReadSampledTogether"), optional=True,
     ),
     Feature(
         "ListByIndex", "lists", PAGES, _dynamodb("Query"),
-        _on(
-            "workflows/overallStatus-createdAt-index", "requests/user-index", "requests/project-index",
-            "requests/status-index", "requests/strategy-index", "request_logs/request-logs-index",
-        ),
+        _of_apps("ListByIndex"),
     ),
     Feature(
         "FindUndocumentedStatuses", "statuses and priorities that no document names", PAGES, _dynamodb("Scan"),
-        _on("workflows/overallStatus-createdAt-index", "requests/status-index", "requests/strategy-index"),
+        _of_apps("FindUndocumentedStatuses"),
         optional=True,
     ),
     Feature(
         "ListWithoutIndex", "agents, and items outside of an index", PAGES,
-        _dynamodb("Scan"), _on("workflows", "requests", "request_logs", "agents"),
+        _dynamodb("Scan"), _of_apps("ListWithoutIndex"),
     ),
     Feature("ReadAuditEntry", "audit entries", PAGES, _dynamodb("GetItem"), _on("audit")),
     Feature(
@@ -144,11 +162,11 @@ READS = (
 WRITES = (
     Feature(
         "ChangeItems", "actions on items", OPERATOR,
-        _dynamodb("PutItem", "UpdateItem", "DeleteItem"), _on("workflows", "requests", "agents"),
+        _dynamodb("PutItem", "UpdateItem", "DeleteItem"), _of_apps("ChangeItems"),
     ),
     Feature(
         "RecordActions", "the audit trail and messages of actions", OPERATOR,
-        _dynamodb("PutItem"), _on("audit", "jobs@workflows,requests"),
+        _dynamodb("PutItem"), _of_apps("RecordActions", "audit"),
     ),
     Feature(
         "CarryOutMessages", "messages that are carried out once", OPERATOR,
@@ -157,19 +175,19 @@ WRITES = (
     Feature("FindMessages", "the worker's look for messages", OPERATOR, _dynamodb("Query"), _on("jobs")),
     Feature(
         "DeleteLogs", "the logs of purged requests", OPERATOR,
-        _dynamodb("BatchWriteItem"), _on("request_logs"),
+        _dynamodb("BatchWriteItem"), _of_apps("DeleteLogs"),
     ),
     Feature(
         "OfferProjects", "choices of projects in the submission form", OPERATOR,
-        _dynamodb("Scan"), _on("requests/project-index"), optional=True,
+        _dynamodb("Scan"), _of_apps("OfferProjects"), optional=True,
     ),
     Feature(
         "StampLogs", "retention of logs", OPERATOR,
-        _dynamodb("UpdateItem"), _on("request_logs"), wanted=_retains,
+        _dynamodb("UpdateItem"), _of_apps("StampLogs"), wanted=_retains,
     ),
     Feature(
         "ResumeRetention", "how far the retention has come", OPERATOR,
-        _dynamodb("GetItem"), _on("jobs@requests,request_logs"), wanted=_retains,
+        _dynamodb("GetItem"), _of_apps("ResumeRetention"), wanted=_retains,
     ),
     # PutMetricData knows no resource; the namespace is what keeps it to the console's own.
     Feature(
@@ -190,7 +208,7 @@ MIGRATIONS = (
     ),
     Feature(
         "ChangeIndexes", "`migrate` and `rollback` of an index", MIGRATOR,
-        _dynamodb("UpdateTable"), _on("workflows", "requests", "request_logs"), managing=True,
+        _dynamodb("UpdateTable"), _of_apps("ChangeIndexes"), managing=True,
     ),
     Feature(
         "WatchBackups", "`backup`, until one is made", MIGRATOR,
@@ -222,22 +240,22 @@ MIGRATIONS = (
 WRITERS = (
     Feature(
         "WriteStatus", "the status writer (`writers`)", WRITER,
-        _dynamodb("GetItem", "PutItem", "UpdateItem"), _on("workflows"),
+        _dynamodb("GetItem", "PutItem", "UpdateItem"), _of_apps("WriteStatus"),
     ),
-    # Seed 002: a worker of the strategy `table` asks for what is pending, and writes its progress.
+    # Seed 002 of docs/data.md: a worker of the strategy `table` asks for what is pending, and writes its progress.
     Feature(
         "WorkOnRequests", "request workers", WRITER,
-        _dynamodb("GetItem", "PutItem", "UpdateItem"), _on("requests"),
+        _dynamodb("GetItem", "PutItem", "UpdateItem"), _of_apps("WorkOnRequests"),
     ),
-    Feature("FindRequests", "request workers: what is pending", WRITER, _dynamodb("Query"), _on("requests/status-index")),
+    Feature("FindRequests", "request workers: what is pending", WRITER, _dynamodb("Query"), _of_apps("FindRequests")),
     Feature(
         "WriteLogs", "request workers: their logs", WRITER,
-        _dynamodb("PutItem", "BatchWriteItem"), _on("request_logs"),
+        _dynamodb("PutItem", "BatchWriteItem"), _of_apps("WriteLogs"),
     ),
     # Seed 004, as it asks its administrator.
     Feature(
         "RegisterAgents", "the agents' discovery service", WRITER,
-        _dynamodb("PutItem", "GetItem", "Scan", "Query", "UpdateItem"), _on("agents"),
+        _dynamodb("PutItem", "GetItem", "Scan", "Query", "UpdateItem"), _of_apps("RegisterAgents"),
     ),
     Feature(
         "ReceiveMessages", "messages from the console", WRITER,

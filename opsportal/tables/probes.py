@@ -1,7 +1,7 @@
 """Whether IAM allows an action, found out without any effect.
 
-Reads are made for real, of a key that nobody has or of one item. Writes carry a condition that nothing meets, on a
-key that nobody has: a refused condition means that the write was allowed. DynamoDB bills each with at most one
+Reads are made for real, of a key that no item has or of one item. Writes carry a condition that nothing meets, on a
+key that no item has: a refused condition means that the write was allowed. DynamoDB bills each with at most one
 unit, a Scan with what one item takes. What has no such form is not probed.
 """
 
@@ -21,6 +21,8 @@ from opsportal.dynamo.errors import AccessDenied, DynamoError, OperationUnknown,
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables.grants import Place
 
+# A call that DynamoDB's client makes about a table or one of its indexes.
+Probing = Callable[[Any, Binding, str], Any]
 ALLOWED, DENIED, UNKNOWN, NOT_PROBED = "allowed", "denied", "unknown", "not probed"
 
 
@@ -43,9 +45,7 @@ def probe(action: str, place: Place) -> Probe:
     known, operation = action.partition(":")[0], action.partition(":")[2]
     if known == "dynamodb" and operation in ON_TABLES:
         table = place.table or next(table for table in bindings() if table.region == place.region)
-        return _probed(
-            action, place, lambda: _on_table(table, lambda: ON_TABLES[operation](table, place.index))
-        )
+        return _probed(action, place, lambda: _on_table(table, place.index, ON_TABLES[operation]))
     if known == "cloudwatch" and operation in ON_METRICS:
         return _probed(action, place, lambda: _on_metrics(action, place.region, ON_METRICS[operation]))
     return Probe(action, place, NOT_PROBED, "not probed, since it can't be tried without an effect")
@@ -65,16 +65,16 @@ def _probed(action: str, place: Place, ask: Callable[[], None]) -> Probe:
     return Probe(action, place, ALLOWED)
 
 
-def _on_table(table: Binding, ask: Callable[[], Any]) -> None:
-    refused = clients.client(*table.place).exceptions.ConditionalCheckFailedException
+def _on_table(table: Binding, index: str, ask: Probing) -> None:
+    client = clients.client(*table.place)
     try:
         with translated(table):
-            ask()
-    except refused:
+            ask(client, table, index)
+    except client.exceptions.ConditionalCheckFailedException:
         pass  # allowed, and nothing is written
 
 
-# --- DynamoDB: each is given the table and the index -----------------------------------------------------
+# --- DynamoDB: each gets the client, the table and the index -----------------------------------------------------
 
 
 def _nobodys(table: Binding) -> dict[str, Any]:
@@ -102,42 +102,12 @@ def _key(table: Binding) -> str:
     return found.key if found else table.key
 
 
-def _client(table: Binding) -> Any:
-    return clients.client(*table.place)
-
-
-def _get_item(table: Binding, _index: str) -> None:
-    _client(table).get_item(TableName=table.name, Key=_nobodys(table))
-
-
-def _batch_get_item(table: Binding, _index: str) -> None:
-    _client(table).batch_get_item(RequestItems={table.name: {"Keys": [_nobodys(table)]}})
-
-
-def _put_item(table: Binding, _index: str) -> None:
-    _client(table).put_item(TableName=table.name, Item=_nobodys(table), **_never(table))
-
-
-def _update_item(table: Binding, _index: str) -> None:
-    _client(table).update_item(TableName=table.name, Key=_nobodys(table), **_never(table))
-
-
-def _delete_item(table: Binding, _index: str) -> None:
-    _client(table).delete_item(TableName=table.name, Key=_nobodys(table), **_never(table))
-
-
-def _batch_write_item(table: Binding, _index: str) -> None:
-    # It takes no condition. To delete what does not exist does nothing.
-    delete = {"DeleteRequest": {"Key": _nobodys(table)}}
-    _client(table).batch_write_item(RequestItems={table.name: [delete]})
-
-
-def _query(table: Binding, index: str) -> None:
+def _query(client: Any, table: Binding, index: str) -> None:
     key = _hash_key(table, index) if index else _key(table)
     value = {"S": f"opsportal-doctor-{uuid.uuid4()}"} if index else _nobodys(table)[key]
-    _client(table).query(
+    client.query(
         TableName=table.name,
-        **({"IndexName": index} if index else {}),
+        **_index_name(index),
         KeyConditionExpression="#key = :nobodys",
         ExpressionAttributeNames={"#key": key},
         ExpressionAttributeValues={":nobodys": value},
@@ -153,35 +123,49 @@ def _hash_key(table: Binding, index: str) -> str:
     return next(found.hash_key for found in describe(table).indexes if found.name == index)
 
 
-def _scan(table: Binding, index: str) -> None:
-    _client(table).scan(TableName=table.name, **({"IndexName": index} if index else {}), Limit=1)
+def _index_name(index: str) -> dict[str, str]:
+    return {"IndexName": index} if index else {}
 
 
-def _list_tags(table: Binding, _index: str) -> None:
+def _list_tags(client: Any, table: Binding, _index: str) -> None:
     try:
         arn = describe(table).arn
     except AccessDenied as denied:
-        # Not this permission is denied, but the one that tells the ARN.
-        raise DynamoError("The table's ARN can't be told, as DescribeTable is not allowed.") from denied
-    _client(table).list_tags_of_resource(ResourceArn=arn)
+        # Not this permission is denied, but the one to read the ARN.
+        raise DynamoError("The table's ARN is unknown: DescribeTable is not allowed.") from denied
+    client.list_tags_of_resource(ResourceArn=arn)
 
 
-ON_TABLES: dict[str, Callable[[Binding, str], Any]] = {
-    "GetItem": _get_item,
-    "BatchGetItem": _batch_get_item,
-    "PutItem": _put_item,
-    "UpdateItem": _update_item,
-    "DeleteItem": _delete_item,
-    "BatchWriteItem": _batch_write_item,
-    "Query": _query,
-    "Scan": _scan,
-    "DescribeTable": lambda table, _: _client(table).describe_table(TableName=table.name),
-    "DescribeTimeToLive": lambda table, _: _client(table).describe_time_to_live(TableName=table.name),
-    "DescribeContinuousBackups": (
-        lambda table, _: _client(table).describe_continuous_backups(TableName=table.name)
+def _conditional(operation: str, item: str) -> Probing:
+    """A write of the item in the argument `item`, under a condition that is never met."""
+    return lambda client, table, _: getattr(client, operation)(
+        TableName=table.name, **{item: _nobodys(table)}, **_never(table)
+    )
+
+
+def _description(operation: str, **arguments: Any) -> Probing:
+    return lambda client, table, _: getattr(client, operation)(TableName=table.name, **arguments)
+
+
+ON_TABLES: dict[str, Probing] = {
+    "GetItem": lambda client, table, _: client.get_item(TableName=table.name, Key=_nobodys(table)),
+    "BatchGetItem": lambda client, table, _: client.batch_get_item(
+        RequestItems={table.name: {"Keys": [_nobodys(table)]}}
     ),
+    "PutItem": _conditional("put_item", "Item"),
+    "UpdateItem": _conditional("update_item", "Key"),
+    "DeleteItem": _conditional("delete_item", "Key"),
+    # It takes no condition. To delete what does not exist does nothing.
+    "BatchWriteItem": lambda client, table, _: client.batch_write_item(
+        RequestItems={table.name: [{"DeleteRequest": {"Key": _nobodys(table)}}]}
+    ),
+    "Query": _query,
+    "Scan": lambda client, table, index: client.scan(TableName=table.name, **_index_name(index), Limit=1),
+    "DescribeTable": _description("describe_table"),
+    "DescribeTimeToLive": _description("describe_time_to_live"),
+    "DescribeContinuousBackups": _description("describe_continuous_backups"),
     "ListTagsOfResource": _list_tags,
-    "ListBackups": lambda table, _: _client(table).list_backups(TableName=table.name, Limit=1),
+    "ListBackups": _description("list_backups", Limit=1),
 }
 
 
@@ -220,4 +204,4 @@ def _on_metrics(action: str, region: str, ask: Callable[[Any], Any]) -> None:
         try:
             ask(client)
         except client.exceptions.ResourceNotFound:
-            return  # the alarm that nobody has
+            return  # there is no such alarm

@@ -1,27 +1,28 @@
-"""What the console's role may do with one table, as the doctor's probes find out: kept for a while, and asked
-anew only when somebody wants to know, since each probe is a call."""
+"""What the console's role may do with one table, as the doctor's probes find out. Each probe is a call, so the answers
+are kept, and asked for again only on demand."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.core.cache import caches
 
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.grants import Place, places_of
+from opsportal.tables.grants import Need, needs_of
 from opsportal.tables.permissions import features
 from opsportal.tables.probes import DENIED, NOT_PROBED, UNKNOWN, Probe, probe
 from opsportal.tables.together import together
 
-# Seconds: what was found stays known, may not be asked anew, and may take altogether.
+# Seconds: how long answers are kept, how soon they can be asked for again, and how long the probes may take.
 LIFE, PAUSE, SECONDS = 900, 10, 4.0
-# The console's own: what pages, actions and the worker need.
+# The console's own role: what pages, actions and the worker need.
 ROLE = "operator"
 
 
 @dataclass(frozen=True)
 class Right:
-    """One action on the table or one of its indexes, what it is for, and what came of its probe."""
+    """One action on the table or one of its indexes: its probe, and the features that use it."""
 
     probe: Probe
     uses: tuple[str, ...]
@@ -46,57 +47,35 @@ class Rights:
         return [right for right in self.found if right.probe.state in (UNKNOWN, NOT_PROBED)]
 
 
-Key = tuple[str, str]  # action, index
-
-
 def known(table: Binding) -> Rights | None:
-    """What was found last, by any process; None where that is too long ago."""
+    """The last answers, of any process; None where they are older than `LIFE`."""
     found: Rights | None = caches["default"].get(_key(table))
     return found
 
 
 def probe_now(table: Binding) -> Rights:
-    """Probe each permission that the console needs on `table`, without any effect. Raises nothing of AWS's."""
+    """Probe each permission that the console needs on `table`, without any effect. Raises no AWS error."""
     before = known(table)
     if before and datetime.now(UTC) - before.at < timedelta(seconds=PAUSE):
         return before
-    needed = _needed(table)
-    calls = {key: _probing(key[0], place) for key, (place, _, _) in needed.items()}
-    answers = together(calls, SECONDS)
+    needed: dict[Any, list[Need]] = {}
+    for need in needs_of(features(ROLE)):
+        if need.place.table == table:
+            needed.setdefault(need.key, []).append(need)
+    answers = together(
+        {key: partial(probe, first.action, first.place) for key, (first, *_) in needed.items()}, SECONDS
+    )
     rights = Rights(
-        tuple(
-            Right(
-                answers.get(key) or Probe(key[0], place, UNKNOWN, "No answer in time."),
-                tuple(dict.fromkeys(uses)),
-                optional,
-            )
-            for key, (place, uses, optional) in needed.items()
-        ),
-        datetime.now(UTC),
+        tuple(_right(answers.get(key), needs) for key, needs in needed.items()), datetime.now(UTC)
     )
     caches["default"].set(_key(table), rights, LIFE)
     return rights
 
 
-def _needed(table: Binding) -> dict[Key, tuple[Place, list[str], bool]]:
-    """Per action and index: where, the features that use it, and whether all of them do without."""
-    needed: dict[Key, tuple[Place, list[str], bool]] = {}
-    for feature in features(ROLE):
-        for place in places_of(feature):
-            if place.table is None or place.table != table:
-                continue
-            for action in feature.actions:
-                _, uses, optional = needed.get((action, place.index), (place, [], True))
-                needed[action, place.index] = (
-                    place,
-                    [*uses, feature.name],
-                    optional and feature.optional,
-                )
-    return needed
-
-
-def _probing(action: str, place: Place) -> Callable[[], Probe]:
-    return lambda: probe(action, place)
+def _right(answer: Probe | None, needs: list[Need]) -> Right:
+    late = Probe(needs[0].action, needs[0].place, UNKNOWN, "No answer in time.")
+    uses = dict.fromkeys(need.feature.name for need in needs)
+    return Right(answer or late, tuple(uses), all(need.feature.optional for need in needs))
 
 
 def _key(table: Binding) -> str:

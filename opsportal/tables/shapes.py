@@ -8,18 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from opsportal.console.text import excerpt
-from opsportal.dynamo import clients
-from opsportal.dynamo.attributes import Typed, raw_text, read_text
+from opsportal.dynamo.attributes import Raw, Typed, raw_text, read_text
 from opsportal.dynamo.deployed import Deployed
-from opsportal.dynamo.errors import translated
 from opsportal.dynamo.models import model_of
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, Index
 
-Raw = dict[str, Typed]
 Types = Mapping[str, str] | None
 
 SAMPLE = 200
@@ -81,19 +78,16 @@ def sample(table: Binding, found: Deployed, size: int = SAMPLE) -> Sample:
 
 
 def _items(table: Binding, made: Sample, size: int) -> Iterator[Raw]:
-    client = clients.client(*table.place, patient=True)
-    start: dict[str, Any] = {}
+    start: Raw | None = None
     for _ in range(MAX_CALLS):
-        limit = min(size - made.read, ITEMS_PER_CALL)
-        with translated(table):
-            answer = client.scan(TableName=table.name, Limit=limit, **start)
+        answer = read(table, start=start, patient=True, Limit=min(size - made.read, ITEMS_PER_CALL))
         for item in answer["Items"]:
             made.read += 1
             yield item
-        made.whole = "LastEvaluatedKey" not in answer
+        start = answer.get("LastEvaluatedKey")
+        made.whole = start is None
         if made.whole or made.read >= size:
             return
-        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
 def _example(item: Raw, keys: list[str]) -> str:

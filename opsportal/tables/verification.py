@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from opsportal.dynamo.deployed import Deployed, Unknown, deployed, told
+from opsportal.dynamo.deployed import Deployed, Unknown, deployed, or_unknown
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.silence import Silence
@@ -66,7 +66,7 @@ def _verify(made: Verification, found: Deployed, sample_size: int, *, write: boo
     table = made.table
     made.points += points(table, found)
     if sample_size:
-        made.sample = told(table, lambda: sample(table, found, sample_size))
+        made.sample = or_unknown(table, lambda: sample(table, found, sample_size))
     if write:
         made.written = write_test(table, found)
 

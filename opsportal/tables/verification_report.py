@@ -1,6 +1,6 @@
 """A verification as lines for a terminal, and as JSON. Foreign text is made harmless in both."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +10,8 @@ from opsportal.dynamo.deployed import Unknown
 from opsportal.dynamo.index_samples import share
 from opsportal.dynamo.structure import NONE
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.drift import Agreement, Difference, Point
+from opsportal.tables.columns import columns
+from opsportal.tables.drift import Agreement, Point
 from opsportal.tables.shapes import Oddity, Sample, Shape
 from opsportal.tables.verification import TABLE, Verification
 from opsportal.tables.write_test import WriteTest
@@ -41,7 +42,7 @@ def lines(made: Verification) -> Iterator[str]:
 
 
 def same_as(twin: Binding) -> str:
-    """Of a table that was told already."""
+    """Of a table that was reported already."""
     return f"the same table as in {twin.region}: what answers here knows no regions"
 
 
@@ -118,11 +119,8 @@ def _shapes(shapes: list[Shape], read: int) -> Iterator[str]:
         )
         unknown = "" if shape.known else "in the raw view only"
         rows.append((share(shape.present, read), types, excerpt(shape.name, KEY_LENGTH), unknown))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for present, types, name, unknown in rows:
-        yield from _entry(
-            "", f"{present:>{widths[0]}}  {types:<{widths[1]}}  {name:<{widths[2]}}  {unknown}".rstrip()
-        )
+    for line in columns(rows, left=(1, 2, 3)):
+        yield from _entry("", line)
 
 
 def _left_out(number: int, what: str) -> Iterator[str]:
@@ -173,17 +171,11 @@ def _table_data(made: Verification) -> dict[str, Any]:
 
 
 def _point_data(point: Point) -> dict[str, Any]:
-    if isinstance(point, Difference):
-        outcome = "unknown" if point.unknown else "breaks" if point.breaks else "note"
-        return {
-            "point": point.point,
-            "outcome": outcome,
-            "declared": point.declared,
-            "deployed": point.deployed,
-            "consequence": point.consequence,
-            "mend": point.mend,
-        }
-    return {"point": point.point, "outcome": "ok", "deployed": point.deployed}
+    if isinstance(point, Agreement):
+        return {"outcome": "ok", **vars(point)}
+    outcome = "unknown" if point.unknown else "breaks" if point.breaks else "note"
+    said = ("point", "declared", "deployed", "consequence", "mend")
+    return {"outcome": outcome, **{name: getattr(point, name) for name in said}}
 
 
 def _sample_data(made: Sample | Unknown | None) -> dict[str, Any] | None:
@@ -197,12 +189,5 @@ def _sample_data(made: Sample | Unknown | None) -> dict[str, Any] | None:
         "whole": made.whole,
         "calls": made.calls,
         "read_units": float(made.read_units),
-        "attributes": [
-            {"name": shape.name, "known": shape.known, "present": shape.present, "types": dict(shape.types)}
-            for shape in made.shapes.values()
-        ],
-    } | {name: _oddities(getattr(made, name)) for name, _ in ODDITIES}
-
-
-def _oddities(counts: Mapping[str, Oddity]) -> list[dict[str, Any]]:
-    return [vars(oddity) for oddity in counts.values()]
+        "attributes": [vars(shape) for shape in made.shapes.values()],
+    } | {name: [vars(oddity) for oddity in getattr(made, name).values()] for name, _ in ODDITIES}

@@ -25,7 +25,7 @@ from opsportal.tables.overview import Shown
 from opsportal.tables.prices import Prices, price_list
 
 VIEW = "tables.view_tables"
-# The parts of a table's page, in order: the name of view, template and URL; what its place says meanwhile.
+# The parts of a table's page, in order: the name in template and URL, and the heading until it is loaded.
 PARTS = (
     ("deployed", "As deployed"),
     ("load", "Load and cost"),
@@ -49,33 +49,9 @@ def item(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @requires(VIEW)
-def row(request: HttpRequest, key: str) -> HttpResponse:
-    """A table's row in the list."""
-    return _part(request, key, "row", _deployed)
-
-
-@requires(VIEW)
-def deployed(request: HttpRequest, key: str) -> HttpResponse:
-    """How the table is deployed, and where that differs from what is declared."""
-    return _part(request, key, "deployed", _deployed)
-
-
-@requires(VIEW)
-def load(request: HttpRequest, key: str) -> HttpResponse:
-    """What CloudWatch tells of the last day, and what a month like it would cost."""
-    return _part(request, key, "load", _load)
-
-
-@requires(VIEW)
-def glance(request: HttpRequest, key: str) -> HttpResponse:
-    """Load and cost in the list's one cell."""
-    return _part(request, key, "glance", _load)
-
-
-@requires(VIEW)
-def permissions(request: HttpRequest, key: str) -> HttpResponse:
-    """What the console's role may do with the table, as it was last probed. Probes nothing itself."""
-    return _part(request, key, "permissions", lambda shown: {"rights": rights.known(shown.table)})
+def part(request: HttpRequest, key: str, name: str) -> HttpResponse:
+    """A part of a table's page, or of its row in the list: a key of `READS`."""
+    return _part(request, key, name, READS[name])
 
 
 @requires(VIEW)
@@ -87,12 +63,6 @@ def probe(request: HttpRequest, key: str) -> HttpResponse:
     if not wants_fragment(request):
         return redirect("tables:permissions", key)
     return _part(request, key, "permissions", lambda _: {"rights": found})
-
-
-@requires(VIEW)
-def migrations(request: HttpRequest, key: str) -> HttpResponse:
-    """The migrations of the table, as the ledger beside it has them."""
-    return _part(request, key, "migrations", _migrations)
 
 
 def _shown(key: str) -> Shown:
@@ -183,3 +153,14 @@ def _migrations(shown: Shown) -> dict[str, Any]:
     if trouble:
         raise trouble
     return {"states": found, "ledger": ledger_of(shown.table).name}
+
+
+# What each part reads. The last probes are shown; a new probe is a POST.
+READS: dict[str, Callable[[Shown], Mapping[str, Any]]] = {
+    "row": _deployed,
+    "glance": _load,
+    "deployed": _deployed,
+    "load": _load,
+    "permissions": lambda shown: {"rights": rights.known(shown.table)},
+    "migrations": _migrations,
+}

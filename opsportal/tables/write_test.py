@@ -1,4 +1,4 @@
-"""One marked item, put, read and deleted again (seed 000, verification 3): may the console write here?
+"""One marked item, put, read and deleted again (seed 000 of docs/data.md, verification 3): may the console write here?
 
 No other program should act on it in the seconds that it exists. It holds its key, the mark, what the model calls
 inert (a finished status), and the TTL of an hour; not the sort keys of the indexes, so that no query that goes
@@ -164,5 +164,5 @@ def _leave(table: Binding, made: WriteTest, found: Deployed) -> None:
 
 
 def _with_statement(trouble: DynamoError) -> str:
-    """The mend, with the policy statement on one line."""
+    """The fix, with the policy statement on one line."""
     return f"{trouble.mend} {' '.join(trouble.statement.split())}".strip()

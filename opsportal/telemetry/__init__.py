@@ -1,1 +1,1 @@
-"""What the console tells of itself to whoever runs it: metrics, logs, crashes. It knows no app."""
+"""What the console reports of itself to whoever runs it: metrics, logs, crashes. It knows no app."""

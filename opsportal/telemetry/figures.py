@@ -40,9 +40,9 @@ OLDEST = Gauge(
     "opsportal_outbox_oldest_seconds", "For how long the oldest of them has been due.", ("region",)
 )
 
-PASSES = Counter("opsportal_worker_passes", "Passes of the worker's chores.", ("chore", "region", "outcome"))
+PASSES = Counter("opsportal_worker_passes", "Turns of the worker's tasks.", ("chore", "region", "outcome"))
 LAST_PASS = Gauge(
-    "opsportal_worker_last_pass_timestamp_seconds", "When a chore last went well.", ("chore", "region")
+    "opsportal_worker_last_pass_timestamp_seconds", "When a task's turn last went well.", ("chore", "region")
 )
 
 REQUESTS = Counter("opsportal_http_requests", "Requests answered.", ("route", "method", "status"))

@@ -1,4 +1,4 @@
-"""Where gunicorn's workers keep their figures, so that whichever is asked tells those of all: a directory of mapped
+"""Where gunicorn's workers keep their figures, so that whichever is asked reports those of all: a directory of mapped
 files. For gunicorn's master; knows nothing of Django."""
 
 import os

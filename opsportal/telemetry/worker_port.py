@@ -5,15 +5,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opsportal.telemetry.scrapes import exposition, judge
 
-# Seconds within which the worker must have begun something, or it is stuck. A message is claimed for 60.
-STUCK_AFTER = 300.0
 # Seconds from a connection to the end of its answer, and how many are open at once: whoever takes longer is cut off,
 # and so is the oldest where there would be more.
 MAX_SECONDS = 10.0
@@ -64,20 +62,19 @@ class _Server(ThreadingHTTPServer):
 
 
 class WorkerPort:
-    """Serves in a thread until `close`. `idle_seconds`: since the worker last began something. Raises OSError
-    where it can't listen; port 0 takes a free one."""
+    """Serves in a thread until `close`. `overdue`: what of the worker is stuck. Raises OSError where it can't listen;
+    port 0 takes a free one."""
 
-    def __init__(self, host: str, port: int, idle_seconds: Callable[[], float]) -> None:
+    def __init__(self, host: str, port: int, overdue: Callable[[], Sequence[str]]) -> None:
         class Handler(BaseHTTPRequestHandler):
             server_version, sys_version = "opsportal", ""
 
             def do_GET(self) -> None:
                 if self.path == "/healthz":
-                    alive = idle_seconds() < STUCK_AFTER
-                    self._answer(
-                        HTTPStatus.OK if alive else HTTPStatus.SERVICE_UNAVAILABLE,
-                        b"ok" if alive else b"stuck",
-                    )
+                    if stuck := overdue():
+                        self._answer(HTTPStatus.SERVICE_UNAVAILABLE, f"stuck: {', '.join(stuck)}".encode())
+                    else:
+                        self._answer(HTTPStatus.OK, b"ok")
                 elif self.path == "/metrics":
                     verdict = judge(self.headers.get("Authorization", ""), self.client_address[0])
                     if verdict == HTTPStatus.OK:

@@ -1,4 +1,4 @@
-"""Creates the agent registry table (seed 004)."""
+"""Creates the agent registry table (seed 004 of docs/data.md)."""
 
 from opsportal.dynamo.migrations import CreateTable
 

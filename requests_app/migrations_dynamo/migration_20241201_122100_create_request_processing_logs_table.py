@@ -1,4 +1,4 @@
-"""Creates the processing logs table with its index (seed 001)."""
+"""Creates the processing logs table with its index (seed 001 of docs/data.md)."""
 
 from opsportal.dynamo.migrations import CreateTable
 

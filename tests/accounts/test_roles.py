@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 
-from opsportal.accounts.roles import GRANTS, ROLES, administrators, permissions_of, role_of, roles_with
+from opsportal.accounts.roles import ROLES, administrators, grants, permissions_of, role_of, roles_with
 from opsportal.accounts.users import create_user
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,9 @@ def test_each_greater_role_may_do_all_that_the_lesser_may() -> None:
     assert permissions_of("viewer") <= permissions_of("operator") < permissions_of("administrator")
 
 
-@pytest.mark.parametrize("permission", [permission for granted in GRANTS.values() for permission in granted])
+@pytest.mark.parametrize(
+    "permission", [permission for granted in grants().values() for permission in granted]
+)
 def test_every_granted_permission_exists(permission: str) -> None:
     label, _, codename = permission.partition(".")
     assert Permission.objects.filter(content_type__app_label=label, codename=codename).exists(), (

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
 from opsportal.alerts import watches
 from opsportal.alerts.models import Rule, Webhook
 from opsportal.alerts.watches import Fact, Question, Reading, Watch
-from opsportal.alerts.worker import _Turns
+from opsportal.alerts.worker import FORGET_EVERY
 from tests.alerts.receivers import Receiver, receiver_server
 
 
@@ -61,7 +62,7 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> Weather:
         over="It is dry.",
         calm_minutes=0,
     )
-    monkeypatch.setitem(watches._watches, watch.name, watch)
+    monkeypatch.setitem(watches.by_name(), watch.name, watch)
     return found
 
 
@@ -87,7 +88,6 @@ def rule_of(db: None) -> Callable[..., Rule]:
 
 
 @pytest.fixture(autouse=True)
-def _first_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Turns, "forget_at", float("inf"))
-    monkeypatch.setattr(_Turns, "not_before", 0.0)
-    monkeypatch.setattr(_Turns, "told", "")
+def _nothing_is_old() -> None:
+    """The worker looked for what is old just now."""
+    caches["process"].set("alerts:forgotten", True, FORGET_EVERY)

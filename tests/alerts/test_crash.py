@@ -77,7 +77,7 @@ DIES = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
 DIES_IN_THE_READING = f"""
 def die(*_):
     {DIES}
-evaluation.look_for = die
+evaluation.evaluate = die
 evaluation.evaluate_next()
 """
 # The commit is done, nothing is sent.

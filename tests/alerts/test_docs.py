@@ -1,10 +1,9 @@
-"""What docs/alerts.md says is so."""
+"""docs/alerts.md and docs/webhooks.md are true."""
 
 import json
 import re
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -15,20 +14,17 @@ from opsportal.alerts.models import Rule, Webhook
 from opsportal.alerts.outgoing import deliver_due
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver
+from tests.test_docs import blocks, text_of
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs/alerts.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+TEXT = text_of("docs/webhooks.md")
 
 
-def test_a_receiver_checks_what_is_sent_as_the_document_says(
+def test_the_example_of_a_receiver_accepts_what_is_sent_and_nothing_else(
     webhook: Webhook, receiver: Receiver, weather: Weather, rule_of: Any
 ) -> None:
-    (example,) = blocks("python")
+    (example,) = blocks(TEXT, "python")
     names: dict[str, Any] = {}
-    exec(compile(example, "docs/alerts.md", "exec"), names)
+    exec(compile(example, "docs/webhooks.md", "exec"), names)
     is_genuine, secret = names["is_genuine"], webhook.secret  # type: ignore[attr-defined]
     rule_of("test.weather", webhook)
     weather.shows("oslo", since=timezone.now() + timedelta(seconds=1))
@@ -49,8 +45,8 @@ def test_a_receiver_checks_what_is_sent_as_the_document_says(
     assert not is_genuine("t=x,v1=y", got.body, secret)
     late = signing.signature(got.body, int(time.time()) - 301, [secret])
     assert not is_genuine(late, got.body, secret)
-    # The body has the members that are told, in their order.
-    (said,) = blocks("json")
+    # The body has the documented members, in their order.
+    (said,) = blocks(TEXT, "json")
     assert list(got.json) == list(json.loads(said))
     for part in ("rule", "subject"):
         assert list(got.json[part]) == list(json.loads(said)[part])
@@ -58,14 +54,12 @@ def test_a_receiver_checks_what_is_sent_as_the_document_says(
 
 
 def test_every_condition_has_its_row() -> None:
-    named = set(re.findall(r"`((?:workflow|request|agent|table)\.\w+)`", TEXT))
+    named = set(re.findall(r"`((?:workflow|request|agent|table)\.\w+)`", text_of("docs/alerts.md")))
     assert named == {watch.name for watch in watches.watches()}
 
 
 def test_every_header_and_event_is_named(webhook: Webhook, receiver: Receiver) -> None:
-    from opsportal.alerts import telling
-
-    telling.test(webhook, timezone.now(), User(pk=7, username="olga"))
+    payloads.test_delivery(webhook, timezone.now(), User(pk=7, username="olga"))
     deliver_due()
     sent = {name for name in receiver.got[0].headers if name.startswith("x-")}
     assert sent == {name.lower() for name in re.findall(r"^\| `(X-[\w-]+)`", TEXT, re.M)}
@@ -73,14 +67,14 @@ def test_every_header_and_event_is_named(webhook: Webhook, receiver: Receiver) -
         assert f"`{event}`" in TEXT
 
 
-def test_the_pauses_are_those_that_are_told() -> None:
+def test_documented_pauses_are_those_of_deliveries() -> None:
     said = re.search(r"tried again after 30 seconds, ([\d, ]+) and (\d+) minutes", TEXT)
     assert said
     minutes = [int(number) for number in (*said[1].split(", "), said[2])]
     assert [30, *(60 * number for number in minutes)] == list(outgoing.PAUSES)
 
 
-def test_a_rule_is_on_its_page_what_it_is_in_the_database(rule_of: Any) -> None:
+def test_a_rule_shows_its_figures_and_filters(rule_of: Any) -> None:
     rule: Rule = rule_of("request.failure_rate", threshold=12.5, filters={"project": "p", "gone": "x"})
     assert rule.figures == [
         ("Failure rate in percent", "12.5"),

@@ -12,12 +12,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from opsportal.alerts import edits, outgoing, payloads, telling
+from opsportal.alerts import edits, outgoing, payloads
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.models import Attempt, Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import PAUSES, deliver_due, pause
 from opsportal.alerts.sending import Answer
-from opsportal.alerts.worker import forget, turn
+from opsportal.alerts.worker import forget
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver, Says
 
@@ -81,7 +81,7 @@ def test_the_body_is_small_and_holds_nothing_but_ids_figures_and_a_line(
     assert (body["version"], body["environment"], body["state"]) == (1, "dev", "firing")
     settings.BASE_URL = ""
     assert (
-        json.loads(payloads.of_firing(Firing.objects.get(), "alert.firing", "x", timezone.now()))["url"]
+        json.loads(payloads.firing_body(Firing.objects.get(), "alert.firing", "x", timezone.now()))["url"]
         is None
     )
 
@@ -122,7 +122,7 @@ def test_a_receiver_may_ask_for_more_time(status: int, wait: float, least: int, 
 
 def test_gone_disables_the_webhook_and_says_so(fired: Firing, receiver: Receiver, webhook: Webhook) -> None:
     receiver.says(Says(410))
-    telling.test(webhook, timezone.now() + timedelta(minutes=1), User(pk=7, username="olga"))
+    payloads.test_delivery(webhook, timezone.now() + timedelta(minutes=1), User(pk=7, username="olga"))
     deliver_due()
     webhook.refresh_from_db()
     assert (webhook.enabled, webhook.why_disabled) == (False, "It answered 410 Gone.")
@@ -154,7 +154,7 @@ def test_a_webhook_that_hangs_does_not_hold_up_the_others(
         other.new_secret()
         other.save()
     for one in (webhook, webhook, webhook, *others):
-        telling.test(one, timezone.now(), User(pk=7, username="olga"))
+        payloads.test_delivery(one, timezone.now(), User(pk=7, username="olga"))
     barrier = threading.Barrier(5, timeout=5)
 
     def together(_got: Any) -> Says:
@@ -191,7 +191,7 @@ def test_sent_again_it_is_the_same_event(fired: Firing, receiver: Receiver, admi
 def test_while_a_secret_changes_both_sign(webhook: Webhook, receiver: Receiver, administrator: Any) -> None:
     old = webhook.secret  # type: ignore[attr-defined]
     new = edits.renew_secret(webhook, administrator)
-    telling.test(webhook, timezone.now(), User(pk=7, username="olga"))
+    payloads.test_delivery(webhook, timezone.now(), User(pk=7, username="olga"))
     deliver_due()
     got = receiver.got[0]
     stamp, *signed = (part.partition("=")[2] for part in got.headers["x-opsportal-signature"].split(","))
@@ -213,7 +213,7 @@ def test_after_a_change_of_secret_key_a_fallback_signs_as_before(
     webhook: Webhook, receiver: Receiver, administrator: Any, settings: Any
 ) -> None:
     secret = webhook.secret  # type: ignore[attr-defined]
-    telling.test(webhook, timezone.now(), administrator)
+    payloads.test_delivery(webhook, timezone.now(), administrator)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
     deliver_due()
     got = receiver.got[0]
@@ -225,14 +225,14 @@ def test_after_a_change_of_secret_key_a_fallback_signs_as_before(
 def test_a_claim_that_ended_while_it_was_sent_decides_nothing(
     fired: Firing, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = outgoing.Parcel.post
+    send = outgoing.OutgoingDelivery.post
 
-    def slowly(parcel: outgoing.Parcel) -> Answer:
-        answer = send(parcel)
+    def slowly(one: outgoing.OutgoingDelivery) -> Answer:
+        answer = send(one)
         Delivery.objects.update(fence=99)  # another worker took it meanwhile
         return answer
 
-    monkeypatch.setattr(outgoing.Parcel, "post", slowly)
+    monkeypatch.setattr(outgoing.OutgoingDelivery, "post", slowly)
     deliver_due()
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.fence, Attempt.objects.count()) == ("pending", 99, 1)
@@ -241,13 +241,13 @@ def test_a_claim_that_ended_while_it_was_sent_decides_nothing(
 def test_old_lines_are_forgotten_and_open_ones_kept(
     fired: Firing, weather: Weather, webhook: Webhook, settings: Any
 ) -> None:
-    turn()
+    outgoing.deliver_due()
     long_ago = timezone.now() - timedelta(days=31)
     Firing.objects.create(
         rule=fired.rule, subject="x", subject_digest="x", title="x", state="resolved", since=long_ago,
         first_seen_at=long_ago, seen_at=long_ago, resolved_at=long_ago,
     )  # fmt: skip
-    waiting = telling.test(webhook, long_ago, User(pk=7, username="olga"))
+    waiting = payloads.test_delivery(webhook, long_ago, User(pk=7, username="olga"))
     Delivery.objects.filter(state="sent").update(made_at=long_ago)
     Firing.objects.filter(pk=fired.pk).update(first_seen_at=long_ago)
     Change.objects.create(actor="a", verb="v", target="t", target_id="1", at=long_ago)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from opsportal.accounts.actors import user_id
-from opsportal.alerts import edits, telling
+from opsportal.alerts import edits, payloads
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.models import Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import deliver_due
@@ -43,6 +45,37 @@ def page(client: Client, url: str, status: int = 200) -> str:
     answer = client.get(url)
     assert answer.status_code == status
     return answer.content.decode()
+
+
+def test_the_lists_of_rules_and_webhooks_ask_the_database_as_often_for_many_as_for_one(
+    firing: Firing, rule_of: Callable[..., Rule], webhook: Webhook, client_for: ClientFor,
+    django_assert_num_queries: Any,
+) -> None:  # fmt: skip
+    client = client_for("operator")
+    rules, webhooks = "/alerts/rules/", "/alerts/webhooks/"
+    counts = {}
+    for url in (rules, webhooks):
+        with CaptureQueriesContext(connection) as asked:
+            page(client, url)
+        counts[url] = len(asked)
+    for number in range(3):
+        other = Webhook.objects.create(name=f"other {number}", url=webhook.url)
+        made = rule_of("test.weather", other, name=f"Snow {number}")
+        for subject in range(number):
+            Firing.objects.create(
+                rule=made, subject_digest=str(subject), title="snow", state="firing", since=timezone.now(),
+                first_seen_at=timezone.now(), seen_at=timezone.now(),
+            )  # fmt: skip
+        for event in ("first", "last")[: number + 1]:
+            Delivery.objects.create(webhook=other, event=event, event_id=event, body="{}", state="sent")
+    for url, count in counts.items():
+        with django_assert_num_queries(count):
+            answer = client.get(url)
+    assert {one.name: one.firing for one in client.get(rules).context["rules"]} == {
+        "Rain": 1, "Snow 0": 0, "Snow 1": 1, "Snow 2": 2,
+    }  # fmt: skip
+    shown = {one.name: last and last.event for one, last in answer.context["webhooks"]}
+    assert shown == {"pager": "alert.firing", "other 0": "first", "other 1": "last", "other 2": "last"}
 
 
 def test_every_page_opens_with_hostile_text_in_it(
@@ -162,7 +195,7 @@ def test_a_rule_is_made_from_what_can_be_watched(client_for: ClientFor, webhook:
     [
         ({"name": ""}, "This field is required"),
         ({"name": "x" * 81}, "at most 80"),
-        ({"name": "Taken"}, "There is one of this name already."),
+        ({"name": "Taken"}, "This name is already used."),
         ({"threshold": "0"}, "greater than or equal to 0.1"),
         ({"threshold": "101"}, "less than or equal to 100"),
         ({"threshold": "nan"}, "Enter a number"),
@@ -288,11 +321,11 @@ def test_a_webhook_is_edited_tested_disabled_enabled_and_deleted(
     answer = client.post(f"{url}test/")
     delivery = Delivery.objects.get()
     assert answer["Location"] == delivery.get_absolute_url()
-    assert "Not tried yet" in page(client, delivery.get_absolute_url())
+    assert "No attempt yet" in page(client, delivery.get_absolute_url())
     deliver_due()
     assert receiver.got[0].path == "/hook/2"
     assert "thanks" in page(client, delivery.get_absolute_url())
-    waiting = telling.test(webhook, timezone.now(), User(pk=7, username="olga"))
+    waiting = payloads.test_delivery(webhook, timezone.now(), User(pk=7, username="olga"))
     client.post(f"{url}switch/")
     waiting.refresh_from_db()
     assert (waiting.state, Webhook.objects.get().enabled) == ("cancelled", False)
@@ -322,7 +355,7 @@ def test_a_lost_secret_is_told(webhook: Webhook, client_for: ClientFor, settings
 def test_lists_are_paged_by_position(webhook: Webhook, client_for: ClientFor) -> None:
     now = timezone.now()
     made = [
-        telling.test(webhook, now - timedelta(seconds=number // 2), User(pk=7, username="olga"))
+        payloads.test_delivery(webhook, now - timedelta(seconds=number // 2), User(pk=7, username="olga"))
         for number in range(120)
     ]
     client, url, shown = client_for("operator"), "/alerts/deliveries/", []
@@ -331,7 +364,7 @@ def test_lists_are_paged_by_position(webhook: Webhook, client_for: ClientFor) ->
         shown += re.findall(r'id="row-([\w-]+)"', html)
         following = re.search(r'href="([^"]+)" rel="next"', html)
         url = following[1].replace("&amp;", "&") if following else ""
-        telling.test(
+        payloads.test_delivery(
             webhook, timezone.now(), User(pk=7, username="olga")
         )  # what comes in between shifts nothing
     assert sorted(shown) == sorted(str(one.pk) for one in made)
@@ -355,8 +388,8 @@ def test_the_navigation_leads_there_for_those_who_may(client_for: ClientFor) -> 
 def test_with_nothing_there_each_list_says_so(client_for: ClientFor) -> None:
     client = client_for("administrator")
     for path, words in (
-        ("", "No rule watches anything"), ("?state=all", "Nothing fired"), ("rules/", "No rules yet"),
-        ("webhooks/", "No webhooks yet"), ("deliveries/", "Nothing was sent"), ("changes/", "No changes yet"),
+        ("", "No alert rules yet"), ("?state=all", "No alerts"), ("rules/", "No rules yet"),
+        ("webhooks/", "No webhooks yet"), ("deliveries/", "No deliveries yet"), ("changes/", "No changes yet"),
     ):  # fmt: skip
         assert words in page(client, f"/alerts/{path}")
 

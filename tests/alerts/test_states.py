@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from opsportal.alerts import edits, states
-from opsportal.alerts.evaluation import evaluate_next, look_for, settle
+from opsportal.alerts import edits, evaluation
+from opsportal.alerts.evaluation import evaluate, evaluate_next, settle
 from opsportal.alerts.models import Delivery, Firing, Rule, Webhook
 from opsportal.alerts.rules import MANY
 from opsportal.dynamo.errors import Unreachable
@@ -170,14 +170,14 @@ def test_of_an_incomplete_reading_what_is_missing_is_looked_at_by_itself(
 def test_looks_at_single_subjects_are_bounded_and_take_turns(
     clock: Clock, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsportal.alerts.evaluation.MOST_RECHECKS", 2)
+    monkeypatch.setattr("opsportal.alerts.evaluation.MAX_RECHECKS", 2)
     weather.shows("a", "b", "c", "d", since=since(clock))
     clock.after(minutes=1)
     weather.others = {fact.subject: fact for fact in weather.reading.facts}
     weather.shows(since=clock.now, complete=False)
     looked = []
     for _ in range(2):
-        looked += [set(look_for(clock.rule, clock.now).again)]
+        looked += [set(evaluate(clock.rule, clock.now).rechecked)]
         clock.after(minutes=1)
     assert [len(one) for one in looked] == [2, 2]
     assert not looked[0] & looked[1]
@@ -187,7 +187,7 @@ def test_looks_at_single_subjects_are_bounded_and_take_turns(
 def test_a_storm_is_told_in_a_few_words(
     clock: Clock, weather: Weather, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(states, "MOST_TOLD", 3)
+    monkeypatch.setattr(evaluation, "MAX_NOTIFIED", 3)
     names = [f"town {number}" for number in range(8)]
     weather.shows(*names, since=since(clock))
     clock.after(minutes=1)
@@ -257,7 +257,7 @@ def test_an_evaluation_of_a_rule_that_was_changed_meanwhile_writes_nothing(
 ) -> None:
     weather.shows("oslo", since=since(clock))
     rule = Rule.objects.get()
-    look = look_for(rule, clock.now)
+    look = evaluate(rule, clock.now)
     edits.edit_rule(rule, {"threshold": 9.0}, [], administrator)
     assert not settle(rule, look, clock.now)
     assert not Firing.objects.exists()

@@ -9,7 +9,7 @@ from django.core.cache import caches
 from django.utils import timezone
 
 from opsportal.alerts import watches as registered
-from opsportal.alerts.evaluation import evaluate_next, look_for
+from opsportal.alerts.evaluation import evaluate, evaluate_next
 from opsportal.alerts.models import Firing, Rule
 from tests.factories import MISSING, agent, ago, delete, naive, put, request, step, workflow, zulu
 from tests.iam import declared, judged
@@ -96,7 +96,7 @@ def test_failed_workflows_are_narrowed_by_source_and_step(tables: Any, old: Rule
     assert evaluated() == {"counter": "firing"}
 
 
-def test_without_an_index_a_part_is_looked_at_and_said_so(
+def test_without_an_index_a_part_is_read_and_the_rule_says_so(
     tables_without_index: Any, old: RuleOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed, rate = old("workflow.failed"), old("workflow.failure_rate", minimum=1)
@@ -146,7 +146,7 @@ def test_the_failure_rate_of_workflows_needs_a_volume(tables: Any, old: RuleOf) 
 def test_of_many_the_rate_is_that_of_the_newest(
     tables: Any, old: RuleOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("requests_app.watches.MOST_FACTS", 4)
+    monkeypatch.setattr("opsportal.alerts.item_watches.MOST_FACTS", 4)
     rule = old("request.failure_rate", threshold=60, minimum=2)
     times = [naive(ago(minutes=minutes)) for minutes in range(1, 9)]
     put(
@@ -238,7 +238,7 @@ def milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
-def test_silent_agents_fire_until_they_speak(tables: Any, old: RuleOf, settings: Any) -> None:
+def test_silent_agents_fire_until_they_send_a_heartbeat(tables: Any, old: RuleOf, settings: Any) -> None:
     settings.AGENT_OFFLINE_SECONDS = 600
     old("agent.stale", filters={"capability": "nutrition_planning"})
     silent = milliseconds(ago(minutes=20))
@@ -276,7 +276,7 @@ def test_of_a_large_registry_a_part_is_read_and_the_rest_looked_at(
     assert "larger: only 2" in rule.note
 
 
-def test_a_missing_table_is_trouble_of_the_rule_alone(tables: Any, old: RuleOf, settings: Any) -> None:
+def test_a_missing_table_is_a_problem_of_its_rules_alone(tables: Any, old: RuleOf, settings: Any) -> None:
     old("agent.stale")
     settings.DYNAMO_TABLES = {
         logical: {**table, "name": "nowhere" if logical == "agents" else table["name"]}
@@ -291,7 +291,7 @@ def test_a_missing_table_is_trouble_of_the_rule_alone(tables: Any, old: RuleOf, 
 def test_trying_a_rule_shows_the_past_and_changes_nothing(tables: Any, rule_of: RuleOf) -> None:
     rule = rule_of("workflow.failed")
     put(tables["workflows"], failed_workflow("w"))
-    look = look_for(rule, timezone.now())
+    look = evaluate(rule, timezone.now())
     assert [fact.subject for fact in look.reading.facts] == ["w"]
     assert not Firing.objects.exists()
     assert evaluated() == {}

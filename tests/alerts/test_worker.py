@@ -1,20 +1,18 @@
-"""The worker's chore: once a turn whatever the places, and calm when the database is in trouble."""
+"""The worker's task: rules evaluated, webhooks notified, and what is old deleted."""
 
-import logging
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from opsportal.alerts import worker
+from opsportal.alerts import outgoing, worker
 from opsportal.alerts.models import Delivery, Rule, Webhook
-from opsportal.operations.tables import places
-from opsportal.operations.worker import CHORES
+from opsportal.operations.tasks import NotNow
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver
 
@@ -36,60 +34,35 @@ def test_the_worker_evaluates_and_tells(
     assert len(weather.asked) == 1
 
 
-def test_a_turn_is_of_the_first_place_alone_and_ends_when_told(
-    weather: Weather, rule_of: Callable[..., Rule], monkeypatch: pytest.MonkeyPatch
+def test_a_turn_is_the_same_for_all_locations_and_begins_nothing_once_it_is_over(
+    weather: Weather, rule_of: Callable[..., Rule]
 ) -> None:
     for _ in range(3):
         rule_of()
-    first, *others = places()
-    stop = threading.Event()
-    assert others
-    for other in others:
-        assert CHORES["alerts"](other, stop) == 0
+    (table,) = worker.TASK.works_on()
+    assert worker.turn(table, lambda: True) == 0
     assert not weather.asked
-    stop.set()
-    assert worker.chore(first, stop) == 0
-    stop.clear()
-    monkeypatch.setattr(worker, "TURN", 0.0)
-    assert worker.chore(first, stop) == 0  # the outbox waits no longer than that
-    monkeypatch.setattr(worker, "TURN", 5.0)
-    assert worker.chore(first, stop) == 3
+    assert worker.turn(table, lambda: False) == 3
 
 
-def test_a_database_in_trouble_is_told_once_and_left_alone_for_a_while(
-    db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    asked = []
+def test_what_the_database_refuses_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses() -> bool:
+        raise OperationalError("no such table: alerts_rule")
 
-    def turn(stop: threading.Event | None = None) -> int:
-        asked.append(stop)
-        if len(asked) < 3:
-            raise OperationalError("no such table: alerts_rule")
-        return 7
-
-    monkeypatch.setattr(worker, "turn", turn)
-    first, stop = places()[0], threading.Event()
-    with caplog.at_level(logging.INFO, worker.__name__):
-        assert worker.chore(first, stop) == 0
-        assert worker.chore(first, stop) == 0
-        assert len(asked) == 1
-        for expected in (0, 7):
-            worker._Turns.not_before = 0.0
-            assert worker.chore(first, stop) == expected
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
-    assert "manage.py migrate" in said[0]
-    assert said[1] == "alerts: going on"
+    monkeypatch.setattr(outgoing, "deliver_due", refuses)
+    (table,) = worker.TASK.works_on()
+    with pytest.raises(NotNow, match=r"no such table: alerts_rule\)\. Is `manage.py migrate` done\?"):
+        worker.turn(table, lambda: False)
 
 
-def test_what_is_old_is_forgotten_by_the_hour(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_old_is_deleted_by_the_hour(webhook: Webhook) -> None:
+    (table,) = worker.TASK.works_on()
     old = timezone.now() - timedelta(days=31)
     Delivery.objects.create(
         webhook=webhook, event="webhook.test", event_id="x", body="{}", state="sent", made_at=old
     )
-    worker.turn()
-    assert Delivery.objects.exists()
-    monkeypatch.setattr(worker._Turns, "forget_at", 0.0)
-    worker.turn()
+    worker.turn(table, lambda: False)
+    assert Delivery.objects.exists(), "it looked within the hour"
+    with time_machine.travel(timezone.now() + timedelta(seconds=worker.FORGET_EVERY + 1)):
+        worker.turn(table, lambda: False)
     assert not Delivery.objects.exists()
-    assert worker._Turns.forget_at > 0

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from opsportal.accounts import tokens
-from opsportal.accounts.scopes import SCOPES
+from opsportal.accounts.scopes import all_scopes
 
 
 @dataclass
@@ -46,7 +46,12 @@ def program(user_of: Callable[[str], Any]) -> Callable[..., Program]:
     def make(role: str = "operator", *scopes: str, name: str = "ci", service: bool = False) -> Program:
         owner = None if service else user_of(role)
         token, text = tokens.make(
-            name, list(scopes or SCOPES), made_by=owner, days=30, owner=owner, role=role if service else ""
+            name,
+            list(scopes or all_scopes()),
+            made_by=owner,
+            days=30,
+            owner=owner,
+            role=role if service else "",
         )
         return Program(Client(), text, token)
 

@@ -1,4 +1,4 @@
-"""Agents of the discovery service speak to the console as they do to theirs (DATA.md, "Registry items")."""
+"""Agents of the discovery service speak to the console as they do to theirs (docs/data.md#registry-items)."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from django.db import connection
 
 from opsportal.dynamo import clients
 from opsportal.operations.outcomes import Conflict, Refused
-from registry import actions, announcements, discovery, versions
+from registry import action_views, announcements, discovery, versions
 from tests.api.conftest import Program
 from tests.dynamo.calls import calls_on
 from tests.dynamo.typed import EVERY_TYPE
@@ -357,8 +357,8 @@ def test_many_that_were_written_are_read_together(caller: Program, table: Any, s
         for name in names:
             put(table, agent(agentId={"S": name}))
             versions.written(name)
-        actions.deactivate("gone", action_id=new_id(), by=BY, reason="")
-        actions.purge("gone", action_id=new_id(), by=BY, reason="")
+        action_views.DEACTIVATE.act("gone", action_id=new_id(), by=BY, reason="")
+        action_views.PURGE.act("gone", action_id=new_id(), by=BY, reason="")
         with calls_on(table) as calls:
             assert found(caller) == names
         assert calls == ["BatchGetItem"]
@@ -439,16 +439,16 @@ def test_every_change_through_the_console_is_discovered_at_once(
             (one,) = caller.get("/api/agents").json()["agents"]
             assert one["lastHeartbeat"] > int(MS)
         case "edit":
-            actions.edit("a", {"capabilities": "new"}, action_id=new_id(), **by)
+            action_views.EDIT.act("a", texts={"capabilities": "new"}, action_id=new_id(), **by)
             assert found(caller, "capability=new") == ["a"]
         case "deactivate":
-            actions.deactivate("a", action_id=new_id(), **by)
+            action_views.DEACTIVATE.act("a", action_id=new_id(), **by)
             assert found(caller, "capability=fitness_analysis") == []
         case _:
             from opsportal.operations import undo
 
-            actions.deactivate("a", action_id=new_id(), **by)
-            done = actions.purge("a", action_id=new_id(), **by)
+            action_views.DEACTIVATE.act("a", action_id=new_id(), **by)
+            done = action_views.PURGE.act("a", action_id=new_id(), **by)
             assert found(caller) == []
             undo.undo(done.entry, action_id=new_id(), **by)
             assert found(caller) == ["a"]
@@ -469,10 +469,10 @@ def test_what_was_written_is_read_alone_and_takes_its_place(
         assert found(caller) == ["a0", "a1", "new", "a2"]
         put(table, agent(agentId={"S": "a2"}, reputationScore={"N": "70"}))
         versions.written("a2")
-        actions.deactivate("a1", action_id=new_id(), by=BY, reason="")
+        action_views.DEACTIVATE.act("a1", action_id=new_id(), by=BY, reason="")
         assert found(caller) == ["a0", "a2", "a1", "new"]
         assert found(caller, "capability=fitness_analysis") == ["a0", "a2", "new"]
-        actions.purge("a1", action_id=new_id(), by=BY, reason="")
+        action_views.PURGE.act("a1", action_id=new_id(), by=BY, reason="")
         assert found(caller) == ["a0", "a2", "new"]
 
     assert scans(table, change) == 0

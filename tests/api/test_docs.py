@@ -1,27 +1,28 @@
-"""docs/api.md: its examples are run as they stand, its tables are those of the code."""
+"""The API's pages: their examples run, their tables are those of the code."""
 
 import json
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from opsportal.accounts.scopes import SCOPES
+from opsportal.accounts.scopes import all_scopes
 from opsportal.api.description import ALWAYS, OF_EFFECTS, WITH_BODY
 from opsportal.api.effects import EffectOut
 from tests.factories import put, workflow
 from tests.operations.places import put as put_typed
 from tests.operations.places import request_item
+from tests.test_docs import text_of
 
-DOCUMENT = (Path(__file__).resolve().parents[2] / "docs/api.md").read_text()
+PAGES = ("api", "api-agents", "api-errors", "api-origins", "status-api")
+DOCUMENT = text_of(*(f"docs/{page}.md" for page in PAGES))
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
 
 
 def commands() -> list[list[str]]:
     """The arguments of each curl command, in order."""
-    text = "\n".join(body for language, body in BLOCKS if language == "sh")
+    text = "\n".join(body for language, body in BLOCKS if language == "sh" and body.startswith("curl"))
     return [words[1:] for words in map(shlex.split, re.findall(r"^curl .*?(?=^curl |\Z)", text, re.M | re.S))]
 
 
@@ -48,7 +49,7 @@ def call(client: Any, token: str, words: list[str]) -> Any:
 
 
 @pytest.mark.no_moto
-def test_the_examples_run_as_they_stand(tables: Any, program: Any) -> None:
+def test_the_examples_run(tables: Any, program: Any) -> None:
     caller = program()
     put(tables["workflows"], workflow("session-1", overallStatus="processing"))
     put_typed(tables["requests"], request_item())
@@ -60,16 +61,16 @@ def test_the_examples_run_as_they_stand(tables: Any, program: Any) -> None:
     assert len(caller.get("/api/audit").json()["items"]) == 8
 
 
-def test_the_headers_of_pages_of_other_origins_are_those_of_the_settings(settings: Any) -> None:
+def test_documented_headers_of_other_origins_match_the_settings(settings: Any) -> None:
     rows = dict(re.findall(r"^\| Headers it may (send|read) \| (.+) \|$", DOCUMENT, re.M))
-    told = {name: sorted(re.findall(r"`([^`]+)`", row)) for name, row in rows.items()}
-    assert [name.lower() for name in told["send"]] == sorted({*settings.CORS_ALLOW_HEADERS} - {"accept"})
-    assert told["read"] == sorted(settings.CORS_EXPOSE_HEADERS)
+    said = {name: sorted(re.findall(r"`([^`]+)`", row)) for name, row in rows.items()}
+    assert [name.lower() for name in said["send"]] == sorted({*settings.CORS_ALLOW_HEADERS} - {"accept"})
+    assert said["read"] == sorted(settings.CORS_EXPOSE_HEADERS)
 
 
 def test_the_answers_shown_have_the_shape_of_answers(tables: Any, program: Any) -> None:
     shown = [json.loads(body) for language, body in BLOCKS if language == "json"]
-    effect, problem = shown
+    effect, problem, _ = shown
     assert list(effect) == list(EffectOut.model_fields)
     put_typed(tables["requests"], request_item(status="completed"))
     answer = program().post("/api/requests/req-1/cancel").json()
@@ -80,7 +81,7 @@ def test_the_answers_shown_have_the_shape_of_answers(tables: Any, program: Any) 
 
 def test_every_scope_and_status_has_its_row() -> None:
     rows = dict(re.findall(r"^\| `(\w+:\w+)` \| (.+) \|$", DOCUMENT, re.M))
-    assert rows == {scope.name: scope.label for scope in SCOPES.values()}
+    assert rows == {scope.name: scope.label for scope in all_scopes().values()}
     statuses = re.findall(r"^\| ([\d, ]+) \|", DOCUMENT, re.M)
-    told = {int(one) for row in statuses for one in row.split(", ")}
-    assert told == {*ALWAYS, *WITH_BODY, *OF_EFFECTS, 405}
+    said = {int(one) for row in statuses for one in row.split(", ")}
+    assert said == {*ALWAYS, *WITH_BODY, *OF_EFFECTS, 405}

@@ -216,7 +216,7 @@ def test_the_same_submission_sent_at_once_is_one_request(tables: Any, operator: 
         thread.start()
     for thread in threads:
         thread.join()
-    assert {end.entry.target.key for end in ends} == {scan(tables["requests"])[0]["request_id"]["S"]}
+    assert {end.entry.target.id for end in ends} == {scan(tables["requests"])[0]["request_id"]["S"]}
     assert len(scan(tables["requests"])) == 1
     assert [end.repeated for end in ends].count(False) == 1
 
@@ -261,14 +261,14 @@ def test_what_a_form_has_as_text_is_of_its_own_type_in_json(
     assert scan(tables["requests"]) == []
 
 
-def test_a_type_that_nobody_knows_is_refused_as_in_the_form(tables: Any, program: Any) -> None:
+def test_an_unknown_type_is_refused_as_in_the_form(tables: Any, program: Any) -> None:
     answer = program().post("/api/requests", data(request_type="unheard_of"))
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
         {
             "in": "body",
             "pointer": "/request_type",
-            "detail": "No recent request is of this type, and the setting REQUEST_TYPES does not name it.",
+            "detail": "No recent request has this type, and it is not in the setting REQUEST_TYPES.",
         }
     ]
 

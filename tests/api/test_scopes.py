@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from opsportal.accounts.roles import permissions_of, roles_with
-from opsportal.accounts.scopes import SCOPES, scope_with
+from opsportal.accounts.scopes import all_scopes, scope_with
 from opsportal.api.site import api
 from tests.api.conftest import Program
 from tests.factories import put as put_one
@@ -48,9 +48,7 @@ def permissions() -> dict[str, str]:
     """By operation id, of every operation that is described."""
     return {
         operation.view_func.__name__: operation.auth_callbacks[0].access.permission  # type: ignore[attr-defined]
-        for bound in api._get_bound_routers()
-        for view in bound.path_operations.values()
-        for operation in view.operations
+        for operation in api.operations()
         if operation.include_in_schema
     }
 
@@ -75,8 +73,8 @@ def test_a_role_and_a_scope_allow_what_both_allow_and_nothing_else(
     """An operation is refused to every scope but its own, and with that one to a role that lacks the
     permission; nothing of it leaves a trace."""
     held, before = permissions_of(role), dump(stocked)
-    for scope in SCOPES:
-        others = [other for other in SCOPES if other != scope]
+    for scope in all_scopes():
+        others = [other for other in all_scopes() if other != scope]
         alone: Program = program(role, scope, name=f"alone-{scope.replace(':', '-')}")
         without: Program = program(role, *others, name=f"without-{scope.replace(':', '-')}")
         for operation, permission in permissions().items():

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from opsportal.dynamo import clients
 from opsportal.operations import feeds, outbox
 from opsportal.operations.entries import Actor, Target, new_action_id
-from requests_app import actions
+from requests_app import action_views
 from tests import factories
 from tests.browser.conftest import NARROW, SHELL, WIDE
 from tests.browser.refreshing import answered, poll_often, refresh, wait_for_three_polls
@@ -100,12 +100,12 @@ def test_a_cancel_is_requested_overwritten_done_again_and_seen(
     dialog = press(page, "request:cancel")
     expect(dialog).to_contain_text("may overwrite it: the page shows which")
     confirm(page, "Cancel the request", reason="Wrong keywords")
-    fate(page, "requested", "Cancel requested by operator")
+    fate(page, "requested", "Cancelled by operator")
     expect(status(page)).to_have_text("cancelled")
     # A worker that never looked puts back what it remembers, with a step forward.
     put(tables["requests"], {**memory, "updated_at": {"S": naive(ago(seconds=-1))}})
-    fate(page, "overwritten", "Cancel was overwritten by the worker")
-    expect(page.locator("#live-announce")).to_contain_text("Cancel was overwritten by the worker")
+    fate(page, "overwritten", "Overwritten by the worker")
+    expect(page.locator("#live-announce")).to_contain_text("Overwritten by the worker")
     expect(status(page)).to_have_text("processing")
     again = page.get_by_role("link", name="Do it again")
     again.click()
@@ -114,7 +114,7 @@ def test_a_cancel_is_requested_overwritten_done_again_and_seen(
     # Another that has read it writes on, and keeps it.
     seen = read(tables["requests"], KEY)
     put(tables["requests"], {**seen, "updated_at": {"S": naive(ago(seconds=-2))}})
-    fate(page, "seen", "Cancel by operator")
+    fate(page, "seen", "Cancelled by operator")
     assert actions_on("requests", KEY) == ["request:cancel", "request:cancel"]
     page.goto(page.url + "?tab=audit")
     expect(page.get_by_role("region", name="Audit entries")).to_contain_text("Wrong keywords")
@@ -133,21 +133,21 @@ def test_what_is_marked_failed_is_retried_and_seen_once_a_worker_takes_it(
     expect(reason).to_have_attribute("required", "")
     reason.fill("  ")
     dialog.get_by_role("button", name="Mark the request failed").click()
-    expect(dialog.get_by_text("Say why: it becomes the error of the item.")).to_be_visible()
+    expect(dialog.get_by_text("Enter a reason: it becomes the item's error.")).to_be_visible()
     confirm(page, "Mark the request failed", reason="It broke")
-    fate(page, "requested", "Mark failed requested by operator")
+    fate(page, "requested", "Marked failed by operator")
     expect(page.locator('[data-finding="marked"]')).to_contain_text("Marked failed by operator: It broke")
     expect(page.locator('[data-action="request:cancel"]')).to_have_attribute("aria-disabled", "true")
     press(page, "request:retry")
     confirm(page, "Retry the request")
-    fate(page, "requested", "Retry requested by operator")
+    fate(page, "requested", "Retried by operator")
     expect(status(page)).to_have_text("pending")
     taken = read(tables["requests"], KEY)
     put(
         tables["requests"],
         {**taken, "status": {"S": "processing"}, "updated_at": {"S": naive(ago(seconds=-1))}},
     )
-    fate(page, "seen", "Retry by operator")
+    fate(page, "seen", "Retried by operator")
     expect(status(page)).to_have_text("processing")
     expect(page.get_by_text(": It broke")).to_be_visible()
     assert actions_on("requests", KEY) == ["request:fail", "request:retry"]
@@ -211,7 +211,7 @@ def test_a_double_click_two_tabs_and_the_back_button_make_one_effect(
         tab.goto(f"{live}/requests/req_b/cancel/")
     page.get_by_role("button", name="Cancel the request").click()
     page.wait_for_url(f"{live}/requests/req_b/")
-    expect(page.locator(".message")).to_contain_text("Cancel requested.")
+    expect(page.locator(".message")).to_contain_text("Cancelled.")
     other.get_by_role("button", name="Cancel the request").click()
     expect(other.get_by_text("It is cancelled: there is nothing to cancel.").first).to_be_visible()
     other.close()
@@ -257,14 +257,14 @@ def test_who_comes_second_gets_a_sentence_and_the_item_as_it_is_now(
     page = act_as("operator", f"/requests/{KEY}/")
     dialog = press(page, "request:cancel")
     first = Actor("another", "operator", "user:1004")
-    actions.cancel(KEY, by=first, reason="I was quicker", action_id=new_action_id())
+    action_views.CANCEL.act(KEY, by=first, reason="I was quicker", action_id=new_action_id())
     dialog.get_by_role("button", name="Cancel the request").click()
     sentence = dialog.get_by_text("It is cancelled: there is nothing to cancel.")
     expect(sentence).to_have_count(1)
     expect(dialog.get_by_role("alert")).to_be_focused()
     dialog.get_by_role("link", name="Back").click()
     expect(status(page)).to_have_text("cancelled")
-    expect(page.locator('[data-fate="requested"]')).to_contain_text("Cancel requested by another")
+    expect(page.locator('[data-fate="requested"]')).to_contain_text("Cancelled by another")
     assert page.evaluate("window.stayed")
     assert actions_on("requests", KEY) == ["request:cancel"]
 
@@ -451,7 +451,7 @@ def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purg
     page = act_as("operator", "/workflows/w-2/")
     press(page, "workflow:cancel")
     confirm(page, "Cancel the workflow")
-    fate(page, "requested", "Cancel requested by operator")
+    fate(page, "requested", "Cancelled by operator")
     put(tables["workflows"], factories.workflow("w-2", lastUpdated=zulu(ago(seconds=-1))))
     fate(page, "overwritten")
 
@@ -461,7 +461,7 @@ def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purg
     expect(choice).to_be_focused()
     expect(choice.locator("option:checked")).to_have_text("From Trade extraction on (error)")
     confirm(page, "Retry the workflow")
-    fate(page, "requested", "Retry requested by operator")
+    fate(page, "requested", "Retried by operator")
     item = read(tables["workflows"], "w-1")
     assert item["pdfAdapter"] == failed["pdfAdapter"], "what went before the failed step stays"
     assert item["tradeExtraction"]["M"]["status"] == {"S": "pending"}
@@ -469,14 +469,14 @@ def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purg
         tables["workflows"],
         {**item, "overallStatus": {"S": "failed"}, "lastUpdated": {"S": zulu(ago(seconds=-1))}},
     )
-    fate(page, "seen", "Retry by operator")
+    fate(page, "seen", "Retried by operator")
     press(page, "workflow:retry")
     confirm(page, "Retry the workflow")
     fate(page, "requested")
     assert read(tables["workflows"], "w-1")["pdfAdapter"]["M"]["status"] == {"S": "pending"}
     press(page, "workflow:cancel")
     confirm(page, "Cancel the workflow")
-    fate(page, "requested", "Cancel")
+    fate(page, "requested", "Cancelled")
     press(page, "workflow:purge")
     confirm(page, "Purge the workflow", key="w-1")
     expect(page.locator(".banner")).to_contain_text("Purged by operator")
@@ -509,16 +509,16 @@ def test_an_agent_is_registered_edited_undone_put_to_rest_woken_and_purged(
     form.get_by_role("button", name="Register").click()
     page.wait_for_url(f"{live}/agents/a-1/")
     page.evaluate("window.stayed = true")
-    fate(page, "requested", "Register requested by operator")
+    fate(page, "requested", "Registered by operator")
     memory = read(tables["agents"], "a-1")
 
     press(page, "agent:edit").get_by_label("Name", exact=True).fill("Matcher 2")
     confirm(page, "Edit the agent")
-    fate(page, "requested", "Edit requested by operator")
+    fate(page, "requested", "Edited by operator")
     expect(page.get_by_role("heading", level=1)).to_have_text("Matcher")  # outside of what refreshes
     beat = {"lastHeartbeat": {"N": str(int(ago(seconds=-1).timestamp() * 1000))}}
     put(tables["agents"], {**memory, **beat})
-    fate(page, "overwritten", "Edit was overwritten")
+    fate(page, "overwritten", "Overwritten")
     press(page, "agent:edit").get_by_label("Name", exact=True).fill("Matcher 3")
     confirm(page, "Edit the agent")
     fate(page, "requested")
@@ -535,19 +535,19 @@ def test_an_agent_is_registered_edited_undone_put_to_rest_woken_and_purged(
     expect(page.locator('[data-action="agent:purge"]')).to_have_attribute("aria-disabled", "true")
     press(page, "agent:deactivate")
     confirm(page, "Deactivate the agent")
-    fate(page, "requested", "Deactivate requested")
+    fate(page, "requested", "Deactivated")
     press(page, "agent:activate")
     confirm(page, "Activate the agent")
-    fate(page, "requested", "Activate requested")
+    fate(page, "requested", "Activated")
     press(page, "agent:deactivate")
     confirm(page, "Deactivate the agent")
-    fate(page, "requested", "Deactivate requested")
+    fate(page, "requested", "Deactivated")
     press(page, "agent:purge")
     confirm(page, "Purge the agent", key="a-1")
     expect(page.locator(".banner")).to_contain_text("Purged by operator")
     # A registry that has it in memory puts it back.
     put(tables["agents"], {**memory, **beat})
-    fate(page, "overwritten", "Purge was overwritten")
+    fate(page, "overwritten", "Overwritten")
 
 
 # --- Submission -----------------------------------------------------------------------------------------
@@ -569,7 +569,7 @@ def test_a_request_is_submitted_by_the_form_watched_and_started_again_like_it_wa
     page.wait_for_url(re.compile(r"/requests/req_\d+_\w{8}/$"))
     page.evaluate("window.stayed = true")
     key = page.url.rstrip("/").rsplit("/", 1)[1]
-    fate(page, "requested", "Submit requested by operator")
+    fate(page, "requested", "Submitted by operator")
     expect(status(page)).to_have_text("pending")
     item = read(tables["requests"], key)
     put(

@@ -224,10 +224,10 @@ def test_search_opens_an_id_finds_a_text_and_leads_out_of_nothing(
     # What is in no index stands at its last update.
     everything = ["req_outside", *numbered(lambda at: True, 8)]
     shows_rows(page, everything)
-    page.get_by_role("link", name="see only those").click()
+    page.get_by_role("link", name="show only those").click()
     page.wait_for_url("**outside=1")
     shows_rows(page, ["req_outside"])
-    expect(page.get_by_text("Only requests that are in no index by status")).to_be_visible()
+    expect(page.get_by_text("Only requests without a text in status")).to_be_visible()
     page.get_by_role("link", name="Back to the list").click()
     shows_rows(page, everything)
 

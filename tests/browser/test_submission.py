@@ -105,7 +105,7 @@ def test_a_row_added_below_a_wrong_one_is_not_wrong(form: Page) -> None:
     expect(form.get_by_label("Address of source 1", exact=True)).to_be_in_viewport()
     button(form, "Add a source").click()
     expect(form.get_by_label("Address of source 2", exact=True)).not_to_have_attribute("aria-invalid", "true")
-    expect(form.get_by_text("It must be a whole address")).to_have_count(2)  # above, and at its row
+    expect(form.get_by_text("Enter a full URL")).to_have_count(2)  # above, and at its row
 
 
 def test_a_request_is_previewed_submitted_and_watched(form: Page, tables: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ def test_the_form_works_without_scripts(
     expect(page.locator("#preview pre")).to_contain_text('"language"')
     differences = page.locator("table.differences")
     expect(differences).to_contain_text("semaglutide")
-    expect(differences).to_contain_text("not taken over")
+    expect(differences).to_contain_text("not copied")
     press_submit(page)
     expect(page.locator("[data-fate=requested]")).to_be_visible()
     assert len(dumps.everything(tables["requests"])) == 2

@@ -1,4 +1,4 @@
-"""The status API, answered as its front ends know it (seed 003)."""
+"""The status API, answered as its front ends know it (seed 003 of docs/data.md)."""
 
 import logging
 from datetime import UTC, datetime

@@ -1,5 +1,10 @@
 """Any string is a legal key, and opens its page."""
 
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
@@ -11,6 +16,7 @@ from opsportal.console.access import public
 from opsportal.console.converters import RESERVED, quote_key, unquote_key
 from registry import urls as registry_urls
 from requests_app import urls as requests_urls
+from tests.operations.places import get, put, request_item
 from tracking import urls as tracking_urls
 
 
@@ -108,3 +114,67 @@ def test_a_lone_surrogate_has_a_link_that_leads_nowhere(client: Client) -> None:
 def test_the_empty_key_has_no_address() -> None:
     with pytest.raises(NoReverseMatch):
         reverse("item", args=[""])
+
+
+# Escapes that `quote_key` does not write: of a plain letter, in lower case, of a word that is no page, and none.
+OTHERS = [
+    "~41",
+    "~2f",
+    "a~2fb",
+    "~32",
+    "x~6Eew",
+    "~6eew",
+    "~~",
+    "a~",
+    "~4",
+    "a b",
+    ".a",
+    "~7e41",
+    "50%",
+]
+
+
+@pytest.mark.parametrize("segment", OTHERS)
+def test_another_spelling_stands_for_itself(segment: str) -> None:
+    assert unquote_key(segment) == segment
+    assert unquote_key(quote_key(segment)) == segment
+
+
+@settings(deadline=None)
+@given(st.text("~0123456789ABCDEFabcdef/.\u00e9n", min_size=1) | st.text(min_size=1))
+def test_no_two_addresses_are_of_one_item(segment: str) -> None:
+    """A segment is the address of its key, or a key that was pasted, whose address is another."""
+    try:
+        key = unquote_key(segment)
+    except ValueError:
+        return
+    assert quote_key(key) == segment or key == segment
+
+
+@pytest.mark.no_moto
+def test_an_item_opens_and_changes_under_its_own_address_alone(
+    tables: dict[str, Any], client_for: Callable[[str], Client]
+) -> None:
+    """The pairs are an id and what it would be, were its tilde an escape."""
+    pairs = {"~41": "A", "a~2fb": "a/b", "~7e32": "~32", "\u00e9~20": "\u00e9 ", ".b": "b", "c d": "c~20d"}
+    for key in {*pairs, *pairs.values()}:
+        put(tables["requests"], request_item(key))
+    viewer, operator = client_for("viewer"), client_for("operator")
+    for key, other in pairs.items():
+        pasted = quote(key)
+        for tail in ("", "logs/"):
+            moved = viewer.get(f"/requests/{pasted}/{tail}?until=a%20b&x=~41")
+            address = f"/requests/{quote_key(key)}/{tail}?until=a%20b&x=~41"
+            assert (moved.status_code, moved["Location"]) == (302, address)
+            assert viewer.head(f"/requests/{pasted}/{tail}")["Location"] == address.partition("?")[0]
+        page = viewer.get(f"/requests/{pasted}/", follow=True)
+        assert page.context["item"].id == key
+        assert viewer.get(f"/api/requests/{pasted}").json()["id"] == key
+        form = {"action_id": str(uuid.uuid4()), "reason": ""}
+        assert operator.post(f"/requests/{pasted}/cancel/", form).status_code == 302
+        assert get(tables["requests"], key)["status"] == {"S": "cancelled"}
+        assert get(tables["requests"], other)["status"] == {"S": "processing"}
+
+
+def test_who_may_not_see_an_item_is_not_led_to_its_address(client: Client) -> None:
+    assert client.get("/requests/a%20b/")["Location"].startswith("/accounts/login/")

@@ -6,8 +6,9 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
-from ninja import NinjaAPI, Router
+from ninja import Router
 
+from opsportal.api.site import ConsoleAPI
 from opsportal.api.site import api as console_api
 from opsportal.console.access import public, requires
 from opsportal.console.middleware import build_policy
@@ -36,7 +37,7 @@ def cached(request: HttpRequest) -> HttpResponse:
 
 
 # An API with the handlers of the console's own: that one may be mounted once only.
-api = NinjaAPI(urls_namespace="api", docs_url=None, openapi_url=None, auth=console_api.auth)
+api = ConsoleAPI(urls_namespace="api", docs_url=None, openapi_url=None, auth=console_api.auth)
 for kind, handler in console_api._exception_handlers.items():
     if handler.__module__ == "opsportal.api.site":  # type: ignore[attr-defined]
         api.exception_handler(kind)(handler)
@@ -72,7 +73,7 @@ def trouble(request: HttpRequest, kind: str) -> None:
     raise ERRORS[kind]
 
 
-api.add_router("", router)
+api.mount([router])
 
 urlpatterns = [
     path("failing/<str:kind>/", failing),

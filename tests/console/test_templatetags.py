@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from opsportal.console import clock, figures, text, tones
 from opsportal.console.templatetags import console as tags
+from opsportal.console.templatetags import lists
 from opsportal.dynamo.attributes import Malformed
 
 NOON = datetime(2026, 11, 20, 14, 2, 11, 250_000, tzinfo=UTC)
@@ -137,6 +138,15 @@ def test_text_is_isolated_from_the_direction_of_what_stands_around_it() -> None:
 )  # fmt: skip
 def test_any_value_is_shown(value: Any, expected: str) -> None:
     assert re.sub("<[^>]+>", "", tags.shown(value)) == expected
+
+
+def test_a_cell_filters_its_list_by_its_value() -> None:
+    listing = SimpleNamespace(url=lambda **given: f"?user={given['user']}")
+    cell = lists.filter_cell(listing, "user", "<b>", 2)
+    assert cell == '<a class="cell-filter" href="?user=&lt;b&gt;" title="Only this user"><bdi>&lt;…</bdi></a>'
+    assert 'title="Only this person"' in lists.filter_cell(listing, "user", "olga", what="person")
+    for nothing in (None, "", 0):
+        assert lists.filter_cell(listing, "user", nothing) == tags.shown(nothing)
 
 
 def test_a_time_in_a_list_of_values_is_utc() -> None:

@@ -15,7 +15,7 @@ from opsportal.demo.place import attribute_values
 from opsportal.demo.simulation import run
 from opsportal.demo.simulation.world import Pace
 from opsportal.dynamo.partitions import COUNT_CAP
-from registry.matching import step_of
+from registry.declared import step_of
 from registry.models import Agent
 from requests_app.findings import findings as request_findings
 from requests_app.models import IntelligenceRequest

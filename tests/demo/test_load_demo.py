@@ -104,9 +104,9 @@ def test_people_have_acted_by_real_actions_in_the_past_and_their_rules_have_fire
     found = next(entry for entry in entries if entry["action"]["S"] == "agent:edit")
     edit = read_entry(found["action_id"]["S"], tables["agents"])
     assert edit
-    assert "agreed on" in item_of(tables["agents"], edit.target.key)["description"]["S"]
+    assert "agreed on" in item_of(tables["agents"], edit.target.id)["description"]["S"]
     undo.undo(edit, by=Actor("olga", "operator", "user:1001"), reason="", action_id=new_action_id())
-    assert "agreed on" not in item_of(tables["agents"], edit.target.key)["description"]["S"]
+    assert "agreed on" not in item_of(tables["agents"], edit.target.id)["description"]["S"]
 
     _alerts_are_one_firing_and_one_resolved(client_for)
 
@@ -134,12 +134,12 @@ def _alerts_are_one_firing_and_one_resolved(client_for: Any) -> None:
     assert acknowledged.title in words
 
 
-def held(rule: Rule) -> tuple[Rule, evaluation.Look, datetime]:
+def held(rule: Rule) -> tuple[Rule, evaluation.EvaluationResult, datetime]:
     """The rule under a lease, what an evaluation of now reads, and when."""
     now = timezone.now()
     mine = take(Rule.objects.filter(pk=rule.pk), now, evaluation.LEASE)
     assert mine
-    return mine, evaluation.look_for(mine, now), now
+    return mine, evaluation.evaluate(mine, now), now
 
 
 @pytest.mark.no_moto

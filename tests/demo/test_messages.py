@@ -1,5 +1,6 @@
 """Simulated programs that live on messages: workers of the `sqs` strategy, and orchestrators that are told."""
 
+import asyncio
 import itertools
 import json
 import logging
@@ -12,16 +13,24 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from opsportal.demo.simulation import messages, orchestrators, population, workers
-from opsportal.demo.simulation.loop import Loop
 from opsportal.demo.simulation.world import Pace, World
 from opsportal.demo.stamps import naive
 from opsportal.operations.entries import Actor, new_action_id
 from opsportal.supervisor import free_port
-from requests_app import actions as request_actions
+from requests_app import action_views
 from tests.demo.reading import item_of, items_of
-from tests.demo.test_simulate import answer_of, change, exhaust, pending, put, status_of
+from tests.demo.test_simulate import (
+    answer_of,
+    change,
+    exhaust,
+    pending,
+    put,
+    status_of,
+    stepped_world,
+    steps,
+)
 from tests.queues import Queue
-from tracking import actions as workflow_actions
+from tracking import action_views as workflow_views
 
 pytestmark = pytest.mark.no_moto
 
@@ -55,10 +64,6 @@ def commands(queue: Callable[[str], Queue]) -> Queue:
     return queue("WORKFLOW_COMMANDS_QUEUE_URL")
 
 
-def world_of() -> World:
-    return World(Pace(speed=2_000, failure_rate=0, overwrite_rate=0), random.Random(5))
-
-
 def until(task: Iterator[float], condition: Callable[[], bool], most: int = 300) -> None:
     """Run a task without its pauses until that is so."""
     for _ in range(most):
@@ -86,12 +91,12 @@ def left_in(queue: Queue) -> int:
 def test_a_retry_of_a_queued_request_is_taken_from_the_queue_and_done(
     tables: dict[str, Any], requests_queue: Queue
 ) -> None:
-    world = world_of()
+    world = stepped_world()
     pending(world.requests, "r", status="failed", processing_strategy="sqs")
-    request_actions.retry("r", by=OLGA, reason="", action_id=new_action_id())
+    action_views.RETRY.act("r", by=OLGA, reason="", action_id=new_action_id())
     assert left_in(requests_queue) == 1
     assert answer_of(workers.waiting(world, set())) == []  # those who look into the table leave it alone
-    task = messages.requests(world, messages.Inbox(requests_queue.url), 4)
+    task = steps(messages.requests(world, messages.Inbox(world, requests_queue.url), 4))
     until(task, lambda: status_of(world.requests, "r") == "processing")
     assert left_in(requests_queue) == 0
     until(task, lambda: status_of(world.requests, "r") == "completed")
@@ -101,7 +106,7 @@ def test_a_retry_of_a_queued_request_is_taken_from_the_queue_and_done(
 def test_a_message_for_what_is_not_pending_or_is_not_there_is_taken_away(
     tables: dict[str, Any], requests_queue: Queue
 ) -> None:
-    world = world_of()
+    world = stepped_world()
     pending(world.requests, "done", status="cancelled", processing_strategy="sqs")
     pending(world.requests, "next", processing_strategy="sqs")
     before = item_of(world.requests, "done")
@@ -114,7 +119,7 @@ def test_a_message_for_what_is_not_pending_or_is_not_there_is_taken_away(
         {"request_id": "next"},
     ):
         send(requests_queue, body)
-    task = messages.requests(world, messages.Inbox(requests_queue.url), 4)
+    task = steps(messages.requests(world, messages.Inbox(world, requests_queue.url), 4))
     until(task, lambda: status_of(world.requests, "next") == "completed")
     assert left_in(requests_queue) == 0
     assert item_of(world.requests, "done") == before
@@ -124,7 +129,7 @@ def test_a_message_for_what_is_not_pending_or_is_not_there_is_taken_away(
 def test_a_message_that_was_lost_is_not_waited_for_for_ever(
     tables: dict[str, Any], requests_queue: Queue
 ) -> None:
-    world = world_of()
+    world = stepped_world()
     old, fresh = world.now() - timedelta(minutes=3), world.now()
     pending(world.requests, "old", processing_strategy="sqs", updated_at=naive(old))
     pending(world.requests, "fresh", processing_strategy="sqs", updated_at=naive(fresh))
@@ -137,7 +142,7 @@ def test_a_message_that_was_lost_is_not_waited_for_for_ever(
 def test_simulated_people_send_a_message_with_a_request_for_the_queue(
     tables: dict[str, Any], requests_queue: Queue
 ) -> None:
-    world = world_of()
+    world = stepped_world()
     made = population.Population(world, world.requests, 50)
     idents = [answer_of(population.submit_request(world, made)) for _ in range(12)]
     queued = [one for one in idents if item_of(world.requests, one)["processing_strategy"] == {"S": "sqs"}]
@@ -152,9 +157,9 @@ def test_simulated_people_send_a_message_with_a_request_for_the_queue(
 def test_a_queue_that_is_away_is_waited_for_with_one_line_each_way(
     tables: dict[str, Any], requests_queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = world_of()
+    world = stepped_world()
     pending(world.requests, "r", processing_strategy="sqs")
-    inbox = messages.Inbox(requests_queue.url)
+    inbox = messages.Inbox(world, requests_queue.url)
     client = inbox.client
     inbox.client = client.__class__.__new__(client.__class__)  # answers nothing yet
 
@@ -162,8 +167,8 @@ def test_a_queue_that_is_away_is_waited_for_with_one_line_each_way(
         raise messages.ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "away"}}, "Receive")
 
     inbox.client.receive_message = away
-    task = messages.requests(world, inbox, 4)
-    with caplog.at_level(logging.INFO, messages.__name__):
+    task = steps(messages.requests(world, inbox, 4))
+    with caplog.at_level(logging.INFO, "opsportal.demo.simulation.world"):
         assert [next(task) for _ in range(3)] == [2.0, 2.0, 2.0]
         inbox.client = client
         send(requests_queue, {"request_id": "r"})
@@ -177,7 +182,7 @@ def test_a_request_is_submitted_though_the_queue_is_away(
     endpoint = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
     settings.REQUESTS_QUEUE_URL = f"{endpoint}/1/away"
-    world = world_of()
+    world = stepped_world()
     monkeypatch.setattr(world.rng, "choices", lambda values, weights: [values[-1]])  # low, sqs
     made = population.Population(world, world.requests, 50)
     assert answer_of(population.submit_request(world, made)) in items_of(world.requests)
@@ -189,7 +194,7 @@ def test_a_request_is_submitted_though_the_queue_is_away(
 @pytest.fixture
 def failed(tables: dict[str, Any], commands: Queue, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world with one workflow, ``s``, that failed at its third step."""
-    world = world_of()
+    world = stepped_world()
     world.pace = Pace(speed=2_000, failure_rate=1)
     with monkeypatch.context() as patched:
         patched.setattr(world.rng, "randrange", lambda *args: 2)
@@ -208,7 +213,7 @@ def statuses(world: World) -> list[str]:
 def carried_out(world: World, queue: Queue) -> int:
     """Take the commands that are there, and run what they start to its end; how many were started."""
     started: list[Any] = []
-    task = messages.commands(world, messages.Inbox(queue.url), started.append)
+    task = steps(messages.commands(world, messages.Inbox(world, queue.url), started.append))
     until(task, lambda: left_in(queue) == 0)
     next(task)
     for one in started:
@@ -221,7 +226,7 @@ def test_a_retry_runs_the_steps_again_from_where_it_says(
     failed: World, commands: Queue, from_failed: bool
 ) -> None:
     before = item_of(failed.workflows, "s")
-    workflow_actions.retry("s", by=OLGA, reason="", action_id=new_action_id(), from_failed=from_failed)
+    workflow_views.RETRY.act("s", by=OLGA, reason="", action_id=new_action_id(), from_failed=from_failed)
     assert carried_out(failed, commands) == 1
     assert failed.finished == {"workflows completed": 1}
     assert statuses(failed) == ["success"] * 4
@@ -306,9 +311,18 @@ def test_a_run_reads_its_queues(
 def test_the_loop_runs_what_a_command_starts(failed: World, commands: Queue) -> None:
     change(failed.workflows, "s", overallStatus="initializing")
     send(commands, {"action": "retry", "sessionId": "s", "fromStep": None, "action_id": "a-4"})
-    loop = Loop()
-    loop.start(messages.commands(failed, messages.Inbox(commands.url), loop.start))
-    loop.run(2)
+    failed.sleep = asyncio.sleep
+
+    async def run() -> None:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            reader = group.create_task(
+                messages.commands(failed, messages.Inbox(failed, commands.url), group.create_task)
+            )
+            while not failed.finished:
+                await asyncio.sleep(0.01)
+            reader.cancel()
+
+    asyncio.run(run())
     assert failed.finished == {"workflows completed": 1}
 
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import types
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,22 +20,22 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from opsportal.demo import agents, batches, requests
+from opsportal.demo import agents, batches, requests, research
 from opsportal.demo.place import attribute_values
 from opsportal.demo.roster import Roster
 from opsportal.demo.simulation import fill, heartbeats, orchestrators, population, workers
-from opsportal.demo.simulation.loop import Loop, Task
-from opsportal.demo.simulation.world import Pace, World
+from opsportal.demo.simulation.world import Pace, Task, World
 from opsportal.demo.stamps import naive, zulu
 from opsportal.dynamo import calls
 from opsportal.dynamo.clients import client
+from opsportal.dynamo.errors import AccessDenied
 from opsportal.operations import entries
 from opsportal.operations.entries import Actor
 from opsportal.operations.observation import observe
 from opsportal.supervisor import free_port
-from requests_app import actions
+from requests_app import action_views
 from tests.demo.reading import item_of, items_of
-from tracking import actions as workflow_actions
+from tracking import action_views as workflow_views
 from tracking.writer import values
 
 # moto does not limit what an item grows to, and is slow enough to turn these runs into minutes.
@@ -46,12 +47,27 @@ FAST = {"speed": 2_000, "rate": 60_000, "overwrite_rate": 0.5, "foreign_rate": 0
 
 @pytest.fixture
 def world(tables: dict[str, Any]) -> World:
-    return World(Pace(speed=2_000, failure_rate=0, overwrite_rate=0), random.Random(5))
+    return stepped_world()
 
 
-def exhaust(task: Iterator[float], most: int = 2_000) -> None:
+@types.coroutine
+def paused(seconds: float) -> Iterator[float]:
+    """In place of `asyncio.sleep`: a pause that a test takes with `next`, without waiting."""
+    yield seconds
+
+
+def stepped_world() -> World:
+    return World(Pace(speed=2_000, failure_rate=0, overwrite_rate=0), random.Random(5), sleep=paused)
+
+
+def steps(task: Coroutine[Any, Any, Any]) -> Iterator[float]:
+    """A program's pauses, one at each `next`."""
+    return task.__await__()
+
+
+def exhaust(task: Coroutine[Any, Any, Any] | Iterator[float], most: int = 2_000) -> None:
     """Run a task to its end, without its pauses."""
-    for _ in itertools.islice(task, most):
+    for _ in itertools.islice(task if isinstance(task, Iterator) else steps(task), most):
         pass
 
 
@@ -207,7 +223,7 @@ def test_simulate_refuses_what_makes_no_sense(options: list[str]) -> None:
 
 def test_an_orchestrator_stops_at_the_next_step_when_its_workflow_is_cancelled(world: World) -> None:
     world.running.add("sim-1")
-    task = orchestrators.workflow(world, "sim-1")
+    task = steps(orchestrators.workflow(world, "sim-1"))
     while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
         next(task)
     change(world.workflows, "sim-1", overallStatus="cancelled")
@@ -218,7 +234,7 @@ def test_an_orchestrator_stops_at_the_next_step_when_its_workflow_is_cancelled(w
 
 
 def test_a_workflow_that_is_purged_is_not_made_again(world: World) -> None:
-    task = orchestrators.workflow(world, "sim-1")
+    task = steps(orchestrators.workflow(world, "sim-1"))
     next(task)
     table = world.workflows
     client(table.region, table.endpoint).delete_item(TableName=table.name, Key={table.key: {"S": "sim-1"}})
@@ -239,12 +255,12 @@ def test_some_writers_behave_as_foreign_ones_do(world: World) -> None:
 
 
 def test_a_status_that_cannot_be_written_does_not_end_the_simulator(world: World) -> None:
-    writing = world.record(lambda: world.writer.start_step("s", "overallStatus", "x"))
+    writing = steps(world.record(lambda: world.writer.start_step("s", "overallStatus", "x")))
     with pytest.raises(ValueError, match="cannot name a step"):  # a mistake of ours shows
         next(writing)
     table = world.workflows
     put(table, {table.key: "full", "report": "x" * 409_500})
-    writing = world.record(lambda: world.writer.start_step("full", "pdfAdapter", "x" * 300))
+    writing = steps(world.record(lambda: world.writer.start_step("full", "pdfAdapter", "x" * 300)))
     with pytest.raises(StopIteration) as ended:
         next(writing)
     assert ended.value.value.outcome == "failed"
@@ -253,11 +269,12 @@ def test_a_status_that_cannot_be_written_does_not_end_the_simulator(world: World
 # --- Workers -----------------------------------------------------------------------------------------
 
 
-def answer_of(task: Iterator[float]) -> Any:
+def answer_of(task: Coroutine[Any, Any, Any] | Iterator[float]) -> Any:
     """What a task returns, without its pauses."""
+    pauses = task if isinstance(task, Iterator) else steps(task)
     while True:
         try:
-            next(task)
+            next(pauses)
         except StopIteration as end:
             return end.value
 
@@ -292,7 +309,7 @@ def test_a_cancelled_request_is_left_cancelled(world: World) -> None:
     pending(world.requests, "r")
     job = workers.Job(world, "r", "table_processor_001")
     answer_of(job.claim())
-    task = job.process()
+    task = steps(job.process())
     next(task)
     change(world.requests, "r", status="cancelled")
     exhaust(task)
@@ -309,13 +326,16 @@ def test_a_forgetful_worker_overwrites_a_cancel_and_so_the_console_says(world: W
     pending(world.requests, "r", extra="kept")
     job = workers.Job(world, "r", "table_processor_001")
     answer_of(job.claim())
-    task = job.process()
+    task = steps(job.process())
     next(task)
     who = Actor("olga", "operator", "user:1001")
-    done = actions.cancel("r", by=who, reason="", action_id=entries.new_action_id())
-    assert observe(done.entry, item_of(world.requests, "r"), "updated_at", actions.keeps).fate == "requested"
+    done = action_views.CANCEL.act("r", by=who, reason="", action_id=entries.new_action_id())
+    assert (
+        observe(done.entry, item_of(world.requests, "r"), "updated_at", action_views.ACTIONS.still_holds).fate
+        == "requested"
+    )
     next(task)
-    found = observe(done.entry, item_of(world.requests, "r"), "updated_at", actions.keeps)
+    found = observe(done.entry, item_of(world.requests, "r"), "updated_at", action_views.ACTIONS.still_holds)
     assert (found.fate, status_of(world.requests, "r")) == ("overwritten", "processing")
     exhaust(task)
     item = item_of(world.requests, "r")
@@ -364,7 +384,7 @@ def test_a_request_that_cannot_be_written_does_not_hold_up_the_others(
             pending(world.requests, "full", 0, "high", report="x" * size)
             break
     pending(world.requests, "fine", 1, "low")
-    task = workers.worker(world, 1)
+    task = steps(workers.worker(world, 1))
     with caplog.at_level(logging.WARNING):
         for _ in range(200):
             next(task)
@@ -380,7 +400,7 @@ def test_a_request_that_cannot_be_written_does_not_hold_up_the_others(
 
 def test_a_heartbeat_puts_back_the_whole_agent_as_the_registry_remembers_it(world: World) -> None:
     table = world.agents
-    task = heartbeats.beat(world, 0)
+    task = steps(heartbeats.beat(world, 0))
     next(task)
     key = next(iter(items_of(table)))
     first = item_of(table, key)
@@ -396,13 +416,13 @@ def test_a_heartbeat_puts_back_the_whole_agent_as_the_registry_remembers_it(worl
 
 def test_the_registry_starts_from_what_is_stored(world: World) -> None:
     put(world.agents, {world.agents.key: agents.FIRST, "name": "Stored", "extra": "kept"})
-    next(heartbeats.beat(world, 0))
+    next(steps(heartbeats.beat(world, 0)))
     assert item_of(world.agents, agents.FIRST)["extra"] == {"S": "kept"}
 
 
 def test_an_operational_agent_keeps_its_own_form(world: World) -> None:
     for number in range(heartbeats.count(world)):
-        next(heartbeats.beat(world, number))
+        next(steps(heartbeats.beat(world, number)))
     item = item_of(world.agents, "trade_extraction_agent_01")
     assert item["last_heartbeat"]["S"].endswith("Z")
     assert "lastHeartbeat" not in item
@@ -454,7 +474,7 @@ def test_a_new_simulator_goes_on_with_what_is_fresh_and_ends_what_is_old(world: 
         ("waits", old, "pending"),
         ("theirs", old, "executing"),
     ):
-        at = requests.progress("content_extraction", 60, 31, 12, 1, moment)
+        at = requests.progress(research.Progress("content_extraction", 60, 31, 12, 1), moment)
         stamps = {"updated_at": naive(moment), "started_at": naive(moment), "progress": at}
         pending(world.requests, name, status=status, **stamps)
     roster = Roster.read()
@@ -520,46 +540,46 @@ def test_a_roster_that_cannot_be_read_is_begun_anew(settings: Any, text: str) ->
 
 def test_a_cancel_during_a_long_step_is_seen_within_seconds(world: World) -> None:
     world.pace = Pace(speed=1, failure_rate=0)
-    task = orchestrators.workflow(world, "sim-1")
+    task = steps(orchestrators.workflow(world, "sim-1"))
     while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
         assert next(task) <= 2
     who = Actor("olga", "operator", "user:1001")
-    done = workflow_actions.cancel("sim-1", by=who, reason="", action_id=entries.new_action_id())
+    done = workflow_views.CANCEL.act("sim-1", by=who, reason="", action_id=entries.new_action_id())
     time.sleep(0.002)
     assert sum(task) <= 2
     assert world.finished == {"workflows cancelled": 1}
     item = item_of(world.workflows, "sim-1")
     assert item["overallStatus"] == {"S": "cancelled"}
-    assert observe(done.entry, item, "lastUpdated", workflow_actions.keeps).fate == "seen"
+    assert observe(done.entry, item, "lastUpdated", workflow_views.ACTIONS.still_holds).fate == "seen"
 
     pending(world.requests, "r")
     job = workers.Job(world, "r", "table_processor_001")
     answer_of(job.claim())
-    task = job.process()
+    task = steps(job.process())
     while item_of(world.requests, "r")["status"]["S"] != "executing":
         next(task)
-    done = actions.cancel("r", by=who, reason="", action_id=entries.new_action_id())
+    done = action_views.CANCEL.act("r", by=who, reason="", action_id=entries.new_action_id())
     time.sleep(0.002)
     assert sum(task) <= 2
     assert world.finished["requests stopped"] == 1
     item = item_of(world.requests, "r")
     assert item["status"] == {"S": "cancelled"}
-    assert observe(done.entry, item, "updated_at", actions.keeps).fate == "seen"
+    assert observe(done.entry, item, "updated_at", action_views.ACTIONS.still_holds).fate == "seen"
 
 
 def test_a_workflow_that_is_retried_while_it_runs_has_one_orchestrator(world: World) -> None:
     world.pace = Pace(speed=1, failure_rate=0)
-    first = orchestrators.workflow(world, "sim-1")
+    first = steps(orchestrators.workflow(world, "sim-1"))
     while status_of(world.workflows, "sim-1", "overallStatus") != "processing":
         next(first)
-    second = orchestrators.again(world, "sim-1")
+    second = steps(orchestrators.again(world, "sim-1"))
     next(second)
     assert sum(first) <= 4
     exhaust(second)
     assert status_of(world.workflows, "sim-1", "overallStatus") == "completed"
 
 
-# --- Patience, and the loop ----------------------------------------------------------------------------
+# --- Patience, and what ends a run ----------------------------------------------------------------------------
 
 
 def test_an_engine_that_goes_away_is_waited_for_with_one_line_each_way(
@@ -576,32 +596,23 @@ def test_an_engine_that_goes_away_is_waited_for_with_one_line_each_way(
         return asked.describe_table(TableName=table.name)["Table"]["TableName"]
 
     with caplog.at_level(logging.INFO, "opsportal.demo"):
-        task = world.ask(table, call)
+        task = steps(world.ask(table, call))
         assert [next(task) for _ in range(3)] == [2.0, 2.0, 2.0]
         assert answer_of(task) == table.name
     # The log of failed calls, where an earlier test has switched it on, tells of each.
     told = [record for record in caplog.records if record.name.startswith("opsportal.demo")]
-    assert [record.getMessage().split(":")[0] for record in told] == ["waiting", "going on"]
+    assert [record.getMessage().split(":")[0] for record in told] == ["waiting for the engine", "going on"]
 
 
-def test_the_loop_runs_tasks_as_they_fall_due() -> None:
-    seen: list[str] = []
+def test_what_a_program_raises_ends_the_run_and_a_sentence_says_why(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any) -> None:
+        raise AccessDenied("IAM refuses PutItem.", "Allow it.")
 
-    def task(name: str, *pauses: float) -> Task:
-        for pause in pauses:
-            seen.append(name)
-            yield pause
-        seen.append(name.upper())
-
-    loop = Loop()
-    loop.start(task("a", 0.6, 0.0))
-    loop.start(task("b", 0.1, 0.1), after=0.05)
-    loop.run()
-    assert seen == ["a", "b", "b", "B", "a", "A"]
-    loop.start(task("late", 60))
-    began = time.monotonic()
-    loop.run(0.05)
-    assert 0.04 < time.monotonic() - began < 0.5
+    monkeypatch.setattr(heartbeats, "beat", refused)
+    with pytest.raises(CommandError, match=r"IAM refuses PutItem. Allow it."):
+        call_command("simulate", rate=0)
 
 
 # --- Filling -------------------------------------------------------------------------------------------

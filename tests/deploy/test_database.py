@@ -8,15 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings as configured
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from django.utils.module_loading import module_has_submodule
 
+from opsportal.accounts.roles import ROLES, permissions_of
 from opsportal.accounts.users import create_user
 from opsportal.api import limits
 from tests.conftest import PASSWORD
@@ -48,6 +51,26 @@ def test_migrations_are_whole() -> None:
     out = io.StringIO()
     call_command("showmigrations", stdout=out)
     assert "[ ]" not in out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_app_migrates_from_nothing() -> None:
+    own = {
+        config.label
+        for config in apps.get_app_configs()
+        if "site-packages" not in config.path and module_has_submodule(config.module, "migrations")
+    }
+    try:
+        for label in own:
+            call_command("migrate", label, "zero", verbosity=0)
+        left = connection.introspection.table_names()
+        assert not [table for table in left if table.partition("_")[0] in own]
+    finally:
+        call_command("migrate", verbosity=0)
+    assert {"accounts_apitoken", "alerts_rule"} <= set(connection.introspection.table_names())
+    for role in ROLES:
+        held = Group.objects.get(name=role).permissions.values_list("content_type__app_label", "codename")
+        assert {f"{label}.{codename}" for label, codename in held} == permissions_of(role)
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""The examples of docs/deploy.md hold."""
+"""The examples of docs/deploy.md, containers.md, systemd.md, sign-in.md and monitoring.md work."""
 
 import configparser
 import json
@@ -10,15 +10,17 @@ import pytest
 
 from opsportal import serve
 from tests.console.test_settings import start
-from tests.deploy.test_single_sign_on import DEPLOY, example
-from tests.test_docs import blocks, documented
+from tests.deploy.test_single_sign_on import SIGN_IN, example
+from tests.test_docs import blocks, documented, text_of
 
 KEY = "k4mQ9zX1vB7nL2wE8rT5yU3iO6pA0sDfGhJcVbNqWzRxYtSuKe_-"
 
 
 def environment() -> dict[str, str]:
     """The example of /etc/opsportal/environment."""
-    found = re.search(r"<!-- environment -->\n```sh\n(.*?)^```$", DEPLOY, re.DOTALL | re.MULTILINE)
+    found = re.search(
+        r"<!-- environment -->\n```sh\n(.*?)^```$", text_of("docs/deploy.md"), re.DOTALL | re.MULTILINE
+    )
     assert found
     return dict(line.split("=", 1) for line in found[1].splitlines() if not line.startswith("#"))
 
@@ -42,7 +44,7 @@ def test_the_example_passes_the_deployment_check_and_leads_to_the_provider(tmp_p
         assert part in database
     address = done.stdout.splitlines()[-1]
     assert address == "/accounts/oidc/sso/login/callback/", done.stderr
-    assert f"https://{given['ALLOWED_HOSTS']}{address}`" in DEPLOY
+    assert f"https://{given['ALLOWED_HOSTS']}{address}`" in SIGN_IN
 
 
 def test_every_variable_of_the_examples_is_a_setting() -> None:
@@ -51,7 +53,7 @@ def test_every_variable_of_the_examples_is_a_setting() -> None:
 
 
 def test_the_task_definition_holds_no_secret_and_starts_the_entry_point() -> None:
-    (task,) = [json.loads(block) for block in blocks(DEPLOY, "json") if "containerDefinitions" in block]
+    (task,) = map(json.loads, blocks(text_of("docs/containers.md"), "json"))
     assert task["taskRoleArn"] != task["executionRoleArn"]
     names = {container["name"]: container for container in task["containerDefinitions"]}
     assert set(names) == {"console", "worker"}
@@ -70,7 +72,7 @@ def test_the_task_definition_holds_no_secret_and_starts_the_entry_point() -> Non
 def units() -> dict[str, configparser.ConfigParser]:
     """The systemd units, by the name in their first line."""
     found = {}
-    for block in blocks(DEPLOY, "ini"):
+    for block in blocks(text_of("docs/systemd.md"), "ini"):
         name = re.match(r"# /etc/systemd/system/(\S+)\n", block)
         assert name
         unit = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
@@ -98,7 +100,7 @@ def test_the_units_are_confined_and_start_the_entry_point() -> None:
 
 
 @pytest.mark.parametrize("kind", ["dynamodb", "actions", "outbox", "worker", "http"])
-def test_every_figure_is_in_the_document_and_no_other(kind: str) -> None:
+def test_documented_metrics_are_those_of_the_code(kind: str) -> None:
     from opsportal.telemetry import figures
 
     made = {
@@ -106,14 +108,13 @@ def test_every_figure_is_in_the_document_and_no_other(kind: str) -> None:
         for figure in vars(figures).values()
         if (name := getattr(figure, "_name", "")).startswith(f"opsportal_{kind}")
     }
-    told = set(re.findall(rf"`(opsportal_{kind}\w*)`", DEPLOY))
+    said = set(re.findall(rf"`(opsportal_{kind}\w*)`", text_of("docs/monitoring.md")))
     assert made
-    assert told == made
+    assert said == made
 
 
-def test_every_field_of_the_log_is_in_the_document() -> None:
+def test_every_field_of_the_log_is_documented() -> None:
     from opsportal.telemetry.logs import FIELDS
 
-    part = DEPLOY.partition("### Logs")[2].partition("\n### ")[0]
-    told = set(re.findall(r"`(\w+)`", part))
-    assert set(FIELDS) <= told
+    part = text_of("docs/monitoring.md").partition("## Logs")[2].partition("\n## ")[0]
+    assert set(FIELDS) <= set(re.findall(r"`(\w+)`", part))

@@ -1,4 +1,4 @@
-"""The nginx of docs/deploy.md, in front of a console as it is deployed. What can't be had on loopback are its ports and
+"""The nginx of docs/proxy.md, in front of a console as it is deployed. What can't be had on loopback are its ports and
 its certificate."""
 
 import contextlib
@@ -23,11 +23,10 @@ from boto3.dynamodb.types import TypeSerializer
 
 from opsportal.supervisor import free_port
 from tests.deploy.machine import Machine, collect, machine
-from tests.deploy.test_single_sign_on import DEPLOY
 from tests.dynamo.fake_aws import Answer, error, fake_dynamo
 from tests.factories import log
 from tests.processes import eventually
-from tests.test_docs import blocks
+from tests.test_docs import blocks, text_of
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx here (Debian: nginx-light)")
@@ -85,12 +84,12 @@ def cookies(answer: http.client.HTTPResponse) -> str:
 
 
 def example() -> str:
-    return blocks(DEPLOY, "nginx")[0]
+    return blocks(text_of("docs/proxy.md"), "nginx")[0]
 
 
 def front_end(folder: Path, site: Site) -> str:
     """The location for front ends, in a server."""
-    _, location = blocks(DEPLOY, "nginx")
+    _, location = blocks(text_of("docs/proxy.md"), "nginx")
     file = "/etc/nginx/opsportal-token"
     assert location.count(file) == 1
     return f"server {{ listen 127.0.0.1:{site.front}; {location.replace(file, str(folder / 'token'))} }}\n"

@@ -1,10 +1,9 @@
-"""Single sign-on as docs/deploy.md sets it up, from the button to the session, with a provider on loopback."""
+"""Single sign-on as docs/sign-in.md sets it up, from the button to the session, with a provider on loopback."""
 
 import json
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,13 +13,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.deploy.identity import CLIENT, SECRET, Provider, provider
+from tests.test_docs import text_of
 
-DEPLOY = (Path(__file__).resolve().parents[2] / "docs" / "deploy.md").read_text()
+SIGN_IN = text_of("docs/sign-in.md")
 
 
 def example() -> dict[str, str]:
     """The variables of the document's example."""
-    found = re.search(r"<!-- single sign-on -->\n```sh\n(.*?)^```$", DEPLOY, re.DOTALL | re.MULTILINE)
+    found = re.search(r"<!-- single sign-on -->\n```sh\n(.*?)^```$", SIGN_IN, re.DOTALL | re.MULTILINE)
     assert found
     return dict(re.findall(r"^([A-Z_]+)='?(.*?)'?$", found[1], re.MULTILINE))
 

@@ -43,7 +43,7 @@ def always(operation: str, arguments: dict[str, Any], body: dict[str, Any]) -> d
     if arguments.get("ReturnValues") in ("ALL_NEW", "UPDATED_NEW"):
         return {"Attributes": {}} | body
     if "Items" in body:
-        return {"Count": len(body["Items"])} | body
+        return {"Count": len(body["Items"]), "ScannedCount": len(body["Items"])} | body
     if operation == "DescribeTable" and "Table" in body:
         return body | {"Table": {"TableName": name, "TableStatus": "ACTIVE", "KeySchema": []} | body["Table"]}
     if operation == "UpdateTimeToLive":

@@ -10,7 +10,7 @@ from opsportal.dynamo import clients, ledger
 from opsportal.dynamo.tables import Binding, bindings, own_table
 from opsportal.operations.tables import AUDIT, JOBS, places
 
-# Those of other programs' tables, in order. The first two are seed 001's, to the letter.
+# Those of other programs' tables, in order. The first two are seed 001's (docs/data.md), to the letter.
 NAMES = [
     "migration_20241201_122000_create_market_intelligence_requests_table",
     "migration_20241201_122100_create_request_processing_logs_table",

@@ -9,9 +9,9 @@ import pytest
 from opsportal.dynamo import clients
 from opsportal.dynamo.calls import Call, unwatch, watch
 from opsportal.dynamo.errors import Unreachable, translated
-from opsportal.dynamo.models import DynamoModel
 from opsportal.dynamo.tables import Binding
-from requests_app.models import IntelligenceRequest
+from opsportal.operations.items import AuditItem
+from opsportal.operations.tables import audit_beside
 from tests.dripping import dripping, whole
 from tests.dynamo.fake_aws import Answer, FakeDynamo
 from tests.false_answers import CONSUMED, FALSE, ITEM, WRONG_TYPES, changed
@@ -144,7 +144,7 @@ def test_an_update_that_returns_nothing_new_is_none(
 
 
 def test_a_number_of_items_comes_without_them(fake: FakeDynamo, requests_table: Binding) -> None:
-    fake.says(Answer(f'{{{CONSUMED}, "Count": 3}}'))
+    fake.says(Answer(f'{{{CONSUMED}, "Count": 3, "ScannedCount": 5}}'))
     assert call(requests_table, "Query", Select="COUNT")["Count"] == 3
 
 
@@ -159,12 +159,13 @@ def test_an_answer_that_was_changed_is_asked_for_again_and_never_taken(
 
 @pytest.mark.parametrize("name", ["a page", "null", "[]", "403", "502"])
 def test_pynamodb_meets_the_same_error(fake: FakeDynamo, requests_table: Binding, name: str) -> None:
-    model: type[DynamoModel] = IntelligenceRequest
+    audit = audit_beside(requests_table)
+    model = AuditItem.bound_to(audit)
     fake.says(FALSE[name])
-    for ask in (lambda: model.get("1"), lambda: list(model.scan()), lambda: model("1").save()):
+    for ask in (lambda: model.get("1"), lambda: list(model.query("1")), lambda: list(model.scan())):
 
         def asked(ask: Callable[[], Any] = ask) -> Any:
-            with translated(requests_table):
+            with translated(audit):
                 return ask()
 
         refused(asked)

@@ -328,9 +328,8 @@ def test_no_item_makes_a_model_raise(data: st.DataObject) -> None:
 def test_an_attribute_that_would_raise_on_foreign_data_is_refused() -> None:
     from pynamodb.attributes import UnicodeAttribute
 
-    from opsportal.dynamo.models import _read
-
-    with pytest.raises(TypeError, match=r"use opsportal\.dynamo\.attributes"):
-        _read(UnicodeAttribute(), {"N": "1"})
+    with pytest.raises(TypeError, match=r"Odd\.name would raise .* use opsportal\.dynamo\.attributes"):
+        type("Odd", (DynamoModel,), {"name": UnicodeAttribute()})
+    assert "Odd" not in {model.__name__ for model in DynamoModel._models}
     with pytest.raises(NotImplementedError):
-        attributes.TolerantAttribute().read(None)
+        attributes.TolerantAttribute().deserialize(None)

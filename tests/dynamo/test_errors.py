@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import UpdateError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.descriptions import describe
@@ -29,7 +28,6 @@ from opsportal.dynamo.pages import scan_page
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, binding
 from registry.models import Agent
-from requests_app.models import IntelligenceRequest
 from tests.dynamo.fake_aws import Answer, Clock, FakeDynamo, error
 from tests.processes import eventually
 
@@ -273,29 +271,12 @@ def test_a_failed_condition_passes_unchanged(fake: FakeDynamo, requests_table: B
     assert raised.value.response["Item"] == {"request_id": {"S": "r"}, "b": {"B": b"\x00\x01"}}
 
 
-def test_a_failed_condition_of_pynamodb_passes_unchanged(fake: FakeDynamo, requests_table: Binding) -> None:
-    fake.says(error("ConditionalCheckFailedException", "The conditional request failed"))
-    item = IntelligenceRequest.of({"request_id": {"S": "r"}})
-    with pytest.raises(UpdateError) as raised, translated(requests_table):
-        item.update([IntelligenceRequest.status.set("cancelled")], IntelligenceRequest.status == "pending")
-    assert raised.value.cause_response_code == "ConditionalCheckFailedException"
-
-
 @pytest.mark.parametrize("code", ["TransactionCanceledException", "IdempotentParameterMismatchException"])
 def test_the_answers_to_a_transaction_pass_unchanged(requests_table: Binding, code: str) -> None:
     told = ClientError({"Error": {"Code": code}}, "TransactWriteItems")
     with pytest.raises(ClientError) as raised, translated(requests_table):
         raise told
     assert raised.value is told
-
-
-def test_errors_through_pynamodb_are_translated_too(fake: FakeDynamo, requests_table: Binding) -> None:
-    fake.says(denial("dynamodb:GetItem", TABLE))
-    with pytest.raises(AccessDenied), translated(requests_table):
-        IntelligenceRequest.get("r")
-    fake.says(Answer({}))
-    with pytest.raises(IntelligenceRequest.DoesNotExist), translated(requests_table):
-        IntelligenceRequest.get("r")
 
 
 def test_errors_of_the_program_itself_pass_unchanged(requests_table: Binding) -> None:
@@ -322,11 +303,6 @@ def test_a_refused_connection_is_unreachable() -> None:
     assert raised.value.sentence == "http://127.0.0.1:9 did not answer in time."
     assert "endpoint setting" in raised.value.mend
     assert "127.0.0.1:9" in raised.value.detail
-
-
-def test_a_refused_connection_through_pynamodb_is_unreachable_too() -> None:
-    with pytest.raises(Unreachable), translated(binding("agents")):
-        Agent.get("a")
 
 
 def test_a_hanging_endpoint_is_given_up_after_the_attempts_of_the_settings(
@@ -382,9 +358,7 @@ def test_many_calls_never_go_beyond_the_deadline(
     assert clock.now - began + 15.0 > 50.0
     assert account.calls == len(fake.asked) >= 3
     assert (found.kind, found.status, found.retry) == ("deadline", 503, True)
-    assert found.sentence.startswith(
-        f"The page would take longer than 50 s ({account.calls} calls were answered)"
-    )
+    assert found.sentence.startswith(f"It would take longer than 50 s ({account.calls} calls were answered)")
     assert "narrow the filters" in found.mend
 
 

@@ -98,7 +98,7 @@ def test_the_command_does_not_even_ask_before_the_rejects_are_accepted(workflows
         migrate_command.run(Console(said.append, yes), {**options, "accept_index_rejects": False})
     assert asked == []
     assert '    "number": createdAt is of type N, not S' in said
-    with pytest.raises(CommandError, match="nobody said yes"):
+    with pytest.raises(CommandError, match="it was not confirmed"):
         migrate_command.run(
             Console(said.append, lambda question: ""), {**options, "accept_index_rejects": True}
         )

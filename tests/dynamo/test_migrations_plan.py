@@ -210,7 +210,7 @@ def test_nothing_happens_until_somebody_says_yes(place: dict[str, Binding]) -> N
         with pytest.raises(CommandError) as refused:
             run(answer, table=["agents"])
         assert str(refused.value) == (
-            "Nothing was changed: nobody said yes. Where nobody can answer, use --yes."
+            "Nothing was changed: it was not confirmed. Use --yes to run without a question."
         )
     assert not exists(ledger_of(place["agents"]))
     said, asked = run(" Yes ", app="registry")
@@ -225,7 +225,7 @@ def test_where_nobody_can_type_the_command_refuses(
     place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", StringIO("yes\n"))
-    with pytest.raises(CommandError, match="Where nobody can answer, use --yes"):
+    with pytest.raises(CommandError, match="Use --yes to run without a question"):
         call_command("dynamo", "migrate", "--app", "registry", stdout=StringIO())
     assert not exists(place["agents"])
     call_command("dynamo", "migrate", "--app", "registry", "--yes", stdout=StringIO())
@@ -351,7 +351,7 @@ def test_what_was_found_and_is_gone_is_noted_too(place: dict[str, Binding]) -> N
     clients.client(*table.place).delete_table(TableName=table.name)
     (note,) = plan(app="tracking").notes
     assert f"but {table.name} in us-east-1 is not there any more. " in note
-    assert f"rollback --target {NAMES[3]} notes that; then migrate creates it anew" in note
+    assert f"rollback --target {NAMES[3]} notes that; then migrate creates it again" in note
 
 
 @pytest.mark.no_moto

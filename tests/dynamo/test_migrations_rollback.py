@@ -172,7 +172,7 @@ def test_nothing_goes_until_the_name_is_typed(place: dict[str, Binding], typed: 
     with pytest.raises(CommandError) as kept:
         Person(place, typed=typed).runs(app="registry")
     assert str(kept.value) == (
-        f"{place['agents'].name} is kept: its name was not typed. A rollback needs somebody to type it."
+        f"{place['agents'].name} is kept: its name was not typed. A rollback has to be confirmed by typing it."
     )
     assert exists(place["agents"])
     assert ledger_items(place["agents"]) == before

@@ -9,6 +9,7 @@ from opsportal.dynamo import cursors, pages
 from opsportal.dynamo.errors import AccessDenied, IndexMissing, MalformedCursor
 from opsportal.dynamo.expressions import AnyOf, Clause, Expressions, Filter
 from opsportal.dynamo.pages import SEARCH_CALLS, Page, Part, scan_page, sequence_page, stream
+from opsportal.dynamo.reads import items_of
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, Index
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
@@ -365,3 +366,19 @@ def test_comparisons_compare(table: Binding, operator: str, matches: str) -> Non
     put_all(table, [request(n, text=str(n)) for n in range(3)])
     found = scan_page(table, purpose="x", filters=(Clause("text", operator, ("1",)),))
     assert sorted(item["text"]["S"] for item in found.items) == list(matches)
+
+
+def test_items_without_an_answer_are_named_and_a_hundred_are_asked_for_at_once(
+    fake: FakeDynamo, requests_table: Binding
+) -> None:
+    name = requests_table.name
+    asked = [requests_table.key_of(f"r{n:03}") for n in range(130)]
+    unanswered = {name: {"Keys": [asked[7].wire]}}
+    fake.says(
+        Answer({"Responses": {name: [request(1)]}, "UnprocessedKeys": unanswered}),
+        Answer({"Responses": {name: [request(101)]}, "UnprocessedKeys": {}}),
+    )
+    found, left = items_of(requests_table, asked)
+    assert (ids(found), left) == (["r001", "r101"], [asked[7]])
+    calls = [arguments["RequestItems"][name]["Keys"] for _, arguments in fake.asked]
+    assert [len(keys) for keys in calls] == [100, 30]

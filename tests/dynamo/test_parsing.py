@@ -122,7 +122,9 @@ def test_errors_are_the_same(operation: str, status: int, body: Any) -> None:
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(item=st.dictionaries(st.text(min_size=1, max_size=4), values, max_size=4), ascii_only=st.booleans())
 def test_any_item_is_the_same(item: dict[str, Any], ascii_only: bool) -> None:
-    text = json.dumps(consumed("Query", {"Items": [wire(item)], "Count": 1}), ensure_ascii=ascii_only)
+    text = json.dumps(
+        consumed("Query", {"Items": [wire(item)], "Count": 1, "ScannedCount": 1}), ensure_ascii=ascii_only
+    )
     found = both(answer(text.encode(errors="replace")), "Query")
     assert set(found["Items"][0]) == set(item) or not ascii_only
 

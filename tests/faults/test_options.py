@@ -6,7 +6,7 @@ import pytest
 
 from opsportal.run import environment
 from opsportal.run.claims import only_run
-from opsportal.run.kept import kept_secret
+from opsportal.run.environment import kept_secret
 from opsportal.run.options import BASE_DIR, Options, RefusalError
 from opsportal.run.program import fresh_log
 

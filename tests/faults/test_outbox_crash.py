@@ -21,7 +21,7 @@ from opsportal.operations.entries import Actor
 from opsportal.operations.tables import jobs_beside
 from opsportal.run import queues
 from opsportal.supervisor import die_with, free_port, wait_until_listening
-from requests_app import actions
+from requests_app import action_views
 from tests.engines import BASE_DIR
 from tests.operations.places import get, outbox, put, request_item, trail
 from tests.processes import eventually
@@ -42,10 +42,10 @@ os.environ.update(given["environ"])
 from django.core.management import call_command
 from opsportal.operations import outbox, transactions
 from opsportal.operations.entries import Actor
-from requests_app import actions
+from requests_app import action_views
 """
 RETRY = """
-actions.retry("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=given["action_id"])
+action_views.RETRY.act("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=given["action_id"])
 """
 DIES = f"""
 outbox.send_soon = lambda message, table: os._exit(9)
@@ -53,12 +53,12 @@ outbox.send_soon = lambda message, table: os._exit(9)
 print("still here")
 """
 DIES_WITH_THE_CLAIM = f"""
-outbox._handlers["requests.sqs"] = lambda message, table: os._exit(9)
+outbox.handlers()["requests.sqs"] = lambda message, table: os._exit(9)
 {RETRY}
 """
 DIES_AFTER_THE_QUEUE = f"""
-send = outbox._handlers["requests.sqs"]
-outbox._handlers["requests.sqs"] = lambda message, table: (send(message, table), os._exit(9))
+send = outbox.handlers()["requests.sqs"]
+outbox.handlers()["requests.sqs"] = lambda message, table: (send(message, table), os._exit(9))
 {RETRY}
 """
 WORKER_ONCE = """
@@ -209,7 +209,7 @@ def test_a_process_killed_between_commit_and_send_loses_no_message(
     assert outbox(tables["requests"]) == []
 
     # Whoever sends the form again is told of success, and nothing is sent again.
-    actions.retry("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=action_id)
+    action_views.RETRY.act("req-1", by=Actor("olga", "operator", "user:1001"), reason="", action_id=action_id)
     assert queue.take() == []
     assert len(trail(tables["requests"])) == 1
 

@@ -1,4 +1,4 @@
-"""Stand-in of registry C (seed 004): registration, heartbeat and discovery, and how they answer.
+"""Stand-in of registry C (seed 004 of docs/data.md): registration, heartbeat and discovery, and how they answer.
 
 As the real one it keeps agents in memory and puts whole items from there: each heartbeat sets `status` back to
 `active`, and an agent without capabilities is never stored though its registration is answered with success.

@@ -90,10 +90,10 @@ def test_workflows_without_createdat_are_everywhere(tables: Any, client_for: Any
     assert figures(panel)["processing"] == "3"
     assert len([line for line in digest(panel, "Newest failures") if "quota exceeded" in line]) == 4
     assert "With the minute's sample: " in panel.words
-    assert {fact.subject for fact in watches.failed(question()).facts} == {f"bad-{n}" for n in range(4)} | {
-        "indexed"
-    }
-    rate = watches.failure_rate(question(threshold=50, minimum=5))
+    assert {fact.subject for fact in watches.ITEMS.failed(question()).facts} == {
+        f"bad-{n}" for n in range(4)
+    } | {"indexed"}
+    rate = watches.ITEMS.failure_rate(question(threshold=50, minimum=5))
     assert rate.facts[0].figures == {"failed": 5, "ended": 7, "percent": 71.4, "window_minutes": 1440}
 
     settings.WORKFLOW_STUCK_MINUTES = 0
@@ -102,7 +102,7 @@ def test_workflows_without_createdat_are_everywhere(tables: Any, client_for: Any
         f"running-{n}" for n in range(3)
     }
     later = Question(datetime.now(UTC) + timedelta(minutes=9), datetime.now(UTC), threshold=5)
-    assert {fact.subject for fact in watches.stuck(later).facts} == {f"running-{n}" for n in range(3)}
+    assert {fact.subject for fact in watches.ITEMS.stuck(later).facts} == {f"running-{n}" for n in range(3)}
     step = visit(client, "/workflows/steps/pdfAdapter/")
     assert "10 workflows" in step.words
     assert "4" in step.words

@@ -362,7 +362,7 @@ def test_where_sources_differ_the_form_asks_and_the_api_keeps(client: Client, ta
     assert sorted(choices) == ["name/base_url/source_type", "name/type/url"]
     page = Page(client.post(NEW, {**form(), "do": "submit"}), NEW)
     assert page.status == 422
-    assert "Choose how the fields of a source are called." in page.words
+    assert "Choose the names of a source's fields." in page.words
     for label, wanted in (("name/type/url", SHORT), ("name/base_url/source_type", LONG)):
         item = get(tables["requests"], request_id_of(send(client, source_shape=label)))
         assert sources_of(item) == [{name: {"S": value} for name, value in wanted.items()}]
@@ -576,7 +576,7 @@ def test_a_setting_that_can_not_be_followed_stops_the_start(
 def test_the_files_of_the_documentation_can_be_followed(settings: Any, tmp_path: Any) -> None:
     from registry import dialects as agents
 
-    found = re.findall(r"```toml\n(.*?)```", (settings.BASE_DIR / "docs/data.md").read_text(), re.DOTALL)
+    found = re.findall(r"```toml\n(.*?)```", (settings.BASE_DIR / "docs/dialects.md").read_text(), re.DOTALL)
     paths = [tmp_path / f"{number}.toml" for number in range(len(found))]
     for path, content in zip(paths, found, strict=True):
         path.write_text(content)

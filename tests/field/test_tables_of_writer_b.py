@@ -153,7 +153,7 @@ def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
         operator_.runs("migrate --yes --table requests --add-indexes")
     assert "--accept-unlisted" in refused.value.mend
     operator_.answer = lambda question: "no"
-    with pytest.raises(CommandError, match="nobody said yes"):
+    with pytest.raises(CommandError, match="it was not confirmed"):
         operator_.runs("migrate --table requests --add-indexes --accept-unlisted")
     assert indexes_of(requests) == []
 

@@ -84,7 +84,7 @@ def outbox(table: Binding) -> list[Raw]:
 
 
 def naive(at: datetime) -> str:
-    """2024-01-09T15:43:09.250000, as seed 002 has it."""
+    """2024-01-09T15:43:09.250000, as seed 002 of docs/data.md has it."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 

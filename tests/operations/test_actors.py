@@ -160,7 +160,7 @@ def test_who_borrows_a_name_is_not_taken_for_its_owner(
     assert read["actor_id"] == user_id(administrator)
 
 
-def test_an_account_made_anew_under_a_name_has_not_done_what_the_deleted_one_did(
+def test_a_new_account_under_a_used_name_has_not_done_what_the_deleted_one_did(
     table: Any, admin: Client
 ) -> None:
     first = make(admin, "olga")
@@ -183,7 +183,7 @@ def test_an_account_made_anew_under_a_name_has_not_done_what_the_deleted_one_did
 
 
 @pytest.mark.parametrize("name", ["worker", "command", "retention", "token:3", "user:1"])
-def test_whoever_is_called_like_a_program_or_an_id_is_not_taken_for_it(
+def test_an_account_named_like_a_program_or_an_id_is_not_taken_for_it(
     table: Any, admin: Client, name: str
 ) -> None:
     user = create_user(name, "operator", PASSWORD)  # the forms refuse some of these names
@@ -406,7 +406,7 @@ def test_whatever_is_typed_is_answered(tables: Any, admin: Client, who: str) -> 
 # --- The same action again -------------------------------------------------------------------------------
 
 
-def test_who_was_renamed_is_told_of_the_earlier_success(table: Any, admin: Client, operator: User) -> None:
+def test_a_renamed_account_gets_its_earlier_success(table: Any, admin: Client, operator: User) -> None:
     client, action_id = signed_in(operator), new_action_id()
     assert cancel(client, action_id).status_code == 302
     rename(admin, operator, "otto")
@@ -414,7 +414,9 @@ def test_who_was_renamed_is_told_of_the_earlier_success(table: Any, admin: Clien
     assert len(trail(table)) == 1
 
 
-def test_who_took_the_name_is_not_told_of_anothers_success(table: Any, admin: Client, operator: User) -> None:
+def test_an_account_that_took_a_name_does_not_get_the_others_success(
+    table: Any, admin: Client, operator: User
+) -> None:
     action_id = new_action_id()
     assert cancel(signed_in(operator), action_id).status_code == 302
     rename(admin, operator, "otto")
@@ -444,7 +446,7 @@ def test_an_entry_without_an_id_is_compared_by_the_name(table: Any, operator: Us
 # --- What is done later in somebody's name ---------------------------------------------------------------
 
 
-def test_logs_are_deleted_in_the_name_of_who_purged_whoever_has_it_since(
+def test_logs_are_deleted_in_the_name_of_who_purged_even_if_another_has_the_name_now(
     table: Any, tables: Any, admin: Client, operator: User
 ) -> None:
     put(table, request_item("req-2", status="completed"))

@@ -8,11 +8,11 @@ from prometheus_client import REGISTRY
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.errors import Throttled
-from opsportal.operations.endings import told
-from opsportal.operations.entries import Actor, Target, new_action_id
+from opsportal.operations.endings import logged
+from opsportal.operations.entries import Actor, Intent, Target, new_action_id
 from opsportal.operations.outcomes import Conflict, Unknown
 from opsportal.operations.tags import Action
-from requests_app import actions
+from requests_app import action_views
 from tests.operations.places import put, request_item
 
 OLGA = Actor("olga", "operator", "user:1001")
@@ -31,7 +31,7 @@ def test_what_was_done_is_logged_with_amazons_request_ids(
     put(tables["requests"], request_item("req-1", status="pending"))
     before, action_id = count("done"), new_action_id()
     with spending.request_budget(60) as account:
-        actions.cancel("req-1", by=OLGA, reason="a private reason", action_id=action_id)
+        action_views.CANCEL.act("req-1", by=OLGA, reason="a private reason", action_id=action_id)
     (line,) = [made for made in caplog.records if made.name == "opsportal.operations.endings"]
     said: dict[str, Any] = vars(line)
     assert line.levelno == logging.INFO
@@ -48,7 +48,7 @@ def test_the_same_form_again_is_counted_as_repeated(tables: dict[str, Any]) -> N
     put(tables["requests"], request_item("req-1", status="pending"))
     before, action_id = count("repeated"), new_action_id()
     for _ in range(2):  # without an account, as a worker does it
-        actions.cancel("req-1", by=OLGA, reason="", action_id=action_id)
+        action_views.CANCEL.act("req-1", by=OLGA, reason="", action_id=action_id)
     assert count("repeated") - before == 1
 
 
@@ -65,7 +65,10 @@ def test_every_other_end_is_a_warning(
     error: Exception, outcome: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = count(outcome)
-    with pytest.raises(type(error)), told(Action.REQUEST_CANCEL, Target("requests", "r"), OLGA, "a-1"):
+    with (
+        pytest.raises(type(error)),
+        logged(Intent(Action.REQUEST_CANCEL, Target("requests", "r"), OLGA, "", "a-1")),
+    ):
         raise error
     assert count(outcome) - before == 1
     (line,) = caplog.records

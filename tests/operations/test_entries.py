@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from opsportal.dynamo import clients
 from opsportal.operations import entries, images
-from opsportal.operations.changes import NULL, Change, Changed, at, number, same, text
+from opsportal.operations.changes import NULL, Change, Changed, at, delete_request, number, same, text
 from opsportal.operations.entries import Actor, Entry, Target, is_action_id, new_action_id, stamp
 from opsportal.operations.tables import audit_beside
 from opsportal.operations.tags import Action
 from tests.dynamo.typed import values
-from tests.operations.places import FOREIGN, put
+from tests.operations.places import FOREIGN, get, put
 
 DAY = 86_400
 
@@ -87,6 +88,21 @@ def test_the_layout_of_an_entry(settings: Any) -> None:
     assert abs(int(image.pop("ttl")["N"]) - time.time() - 30 * DAY) < 60
     # No attribute of any index: an image is in no feed.
     assert image == {"action_id": {"S": f"{made.action_id}#image"}, "image": {"B": b"packed"}}
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        ("req-1", "8976bd557b63f8eaff182d45a2a4ca55d6bcaf78714a0bb54f9ecad47d5ffd1e"),
+        ("a/b~41 ü,\n", "d0469e3f72ef09c177d3581f469977bf20f882c6175eecba1b39280ced9eecd2"),
+    ],
+)
+def test_the_entries_of_an_item_are_found_by_the_hash_that_older_ones_have(
+    settings: Any, key: str, written: str
+) -> None:
+    requests = {**settings.DYNAMO_TABLES["requests"], "name": "prod-market_intelligence_requests"}
+    settings.DYNAMO_TABLES = {**settings.DYNAMO_TABLES, "requests": requests}
+    assert Target("requests", key).hash == written
 
 
 def test_an_entry_is_read_as_it_was_written(tables: dict[str, Any]) -> None:
@@ -206,6 +222,32 @@ def test_no_foreign_text_is_part_of_an_expression() -> None:
         assert re.fullmatch(r"[A-Za-z_#:0-9 =().,]+", request[name])
         assert attack not in request[name]
     assert {"id", attack, "m", "a.b"} == set(request["ExpressionAttributeNames"].values())
+
+
+# What builders of libraries take for a path into another attribute, or refuse.
+ODD_NAMES = ("a.b", "a[0]", "[", "]", "a]b", "#n0", ":v0", " ", "ü", "SET", "size(a)")
+
+
+@pytest.mark.no_moto
+def test_an_attribute_of_any_name_is_guarded_set_and_removed(tables: dict[str, Any]) -> None:
+    table = tables["requests"]
+    odd = {name: text("old") for name in ODD_NAMES}
+    item = put(
+        table,
+        {"request_id": text("odd"), "a": {"L": [text("x")]}, "map": {"M": {**odd, "b": text("x")}}, **odd},
+    )
+    change = Change(item)
+    for name in ODD_NAMES:
+        change.guard(name, ("map", name)).set(name, text("new")).remove(("map", name))
+    key = {"request_id": item["request_id"]}
+    client = clients.client(*table.place)
+    client.update_item(**change.request(table.name, key))
+    found = get(table, "odd")
+    assert found == item | dict.fromkeys(ODD_NAMES, text("new")) | {"map": {"M": {"b": text("x")}}}
+    request, whole = delete_request(table.name, key, found)
+    client.delete_item(**request)
+    assert whole
+    assert get(table, "odd") is None
 
 
 def test_a_list_grows_and_what_is_none_stays() -> None:

@@ -147,7 +147,7 @@ def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
             for one in expected
             if (not wanted["actor"] or by_id[one].actor.id in wanted["actor"].ids)
             and wanted["action"] in ("", by_id[one].action.value)
-            and wanted["target"] in ("", by_id[one].target.key)
+            and wanted["target"] in ("", by_id[one].target.id)
             and wanted["logical"] in ("", by_id[one].target.logical)
         ]
 
@@ -175,7 +175,7 @@ def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
 def test_the_trail_of_an_item_holds_its_own(tables: dict[str, Any]) -> None:
     long = Target("requests", "ü" * 1000 + "\n")
     expected = write(*(entry(NOW - timedelta(days=days), target=long) for days in range(3)))
-    write(entry(NOW), entry(NOW, target=Target("workflows", long.key)))
+    write(entry(NOW), entry(NOW, target=Target("workflows", long.id)))
     assert [one.action_id for one in feeds.of_target(long)] == expected
     assert [one.action_id for one in feeds.of_target(long, limit=2)] == expected[:2]
     newest = feeds.latest(long)

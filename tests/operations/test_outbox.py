@@ -10,11 +10,13 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from opsportal.dynamo.errors import Unreachable
+from opsportal.dynamo.leases import Lease
 from opsportal.dynamo.tables import binding
-from opsportal.operations import outbox, worker
+from opsportal.operations import outbox, tasks
 from opsportal.operations.entries import new_action_id
 from opsportal.operations.outbox import CLAIM, PAUSE, Message, deliver, deliver_due, due, send_soon
 from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tasks import Task, Worker
 from tests.false_answers import FALSE
 from tests.operations import places
 from tests.operations.proxy import Proxy, instead
@@ -30,7 +32,7 @@ def handled(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
             raise Unreachable("The queue is away.") if message.body["fails"] == "dynamo" else OSError("away")
         done.append(message)
 
-    monkeypatch.setitem(outbox._handlers, "test", handle)
+    monkeypatch.setitem(outbox.handlers(), "test", handle)
     return done
 
 
@@ -136,7 +138,7 @@ def test_a_message_that_could_not_be_put_off_waits_for_the_end_of_its_claim(
         places.client(jobs).delete_item(TableName=jobs.name, Key=message.key)
         raise OSError("and it fails too")
 
-    outbox._handlers["test"] = vanishes
+    outbox.handlers()["test"] = vanishes
     assert deliver_due(table) == 0
     assert places.outbox(table) == []
     assert not deliver(message, table)
@@ -170,20 +172,29 @@ def test_many_workers_at_once_send_each_message_once(tables: dict[str, Any], han
 
     def work(_: int) -> int:
         barrier.wait(10)
-        return deliver_due(table)
+        return Worker([outbox.DELIVERY]).once(threading.Event())
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(work, range(4))) == 12
     assert sorted(message.action_id for message in handled) == sorted(one.action_id for one in messages)
 
 
-def test_a_claim_ends(tables: dict[str, Any], handled: list[Message]) -> None:
-    """Of a worker that died with it."""
+def test_the_claim_of_a_worker_that_died_ends(
+    tables: dict[str, Any], handled: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = tables["requests"]
     message = put(table)
     now = datetime.now(UTC)
-    assert outbox._claim(message, table, now) == 1
-    assert outbox._claim(message, table, now) == 0
+
+    def dies(message: Message, _: Any) -> None:
+        raise RuntimeError("kill -9")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(outbox.handlers(), "test", dies)
+        patch.setattr(Lease, "renew", lambda *_, **__: None)
+        with pytest.raises(RuntimeError, match="kill -9"):
+            deliver(message, table, now)
+    assert not deliver(message, table, now)
     assert deliver_due(table, now=now + timedelta(seconds=CLAIM)) == 0
     assert deliver_due(table, now=now + timedelta(seconds=CLAIM + 1)) == 1
     assert handled == [message]
@@ -195,31 +206,20 @@ def test_a_claim_ends(tables: dict[str, Any], handled: list[Message]) -> None:
 def test_it_works_in_every_place(tables: dict[str, Any], handled: list[Message]) -> None:
     messages = [put(tables["requests"]), put(tables["agents"])]
     assert tables["requests"].region != tables["agents"].region
-    assert worker.run(("outbox",), threading.Event(), once=True) == 2
+    assert Worker([outbox.DELIVERY]).once(threading.Event()) == 2
     assert {message.action_id for message in handled} == {message.action_id for message in messages}
 
 
-def test_it_ends_when_told_even_amid_its_work(
+def test_it_ends_when_it_is_stopped_even_amid_its_work(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, stop = tables["requests"], threading.Event()
     for _ in range(3):
         put(table)
-    monkeypatch.setitem(outbox._handlers, "test", lambda message, table: stop.set())
-    assert worker.run((), stop) == 1
+    monkeypatch.setitem(outbox.handlers(), "test", lambda message, table: stop.set())
+    assert Worker([outbox.DELIVERY]).run(stop) == 1
     assert len(places.outbox(table)) == 2
-    assert worker.run((), stop) == 0
-
-
-def test_it_survives_what_nobody_foresaw(
-    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def chore(table: Any, stop: threading.Event) -> int:
-        raise RuntimeError("unforeseen")
-
-    monkeypatch.setitem(worker.CHORES, "other", chore)
-    assert worker.run((), threading.Event(), once=True) == 0
-    assert "unforeseen" in caplog.text
+    assert Worker([outbox.DELIVERY]).run(stop) == 0
 
 
 def test_the_command_does_what_is_due_and_only_what_was_asked_for(
@@ -227,7 +227,7 @@ def test_the_command_does_what_is_due_and_only_what_was_asked_for(
 ) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     put(tables["requests"])
-    monkeypatch.setitem(worker.CHORES, "other", lambda table, stop: 100)
+    monkeypatch.setitem(tasks._tasks, "other", Task("other", lambda table, over: 100))
     call_command("worker", "--once", "--only", "outbox")
     assert capsys.readouterr().out == "1 done.\n"
     with pytest.raises(CommandError, match="choose from"):

@@ -95,7 +95,7 @@ def test_an_empty_trail_costs_a_bounded_number_of_calls(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(spending.Spending, "book", book)
         page = panel(client, f"?window={window}")[1]
-    assert "Nothing was done from here in this time." in page
+    assert "No actions in this period." in page
     days = {"1h": 2, "24h": 2, "7d": 8}[window]
     assert 0 < len(asked) <= len(places()) * days * entries.FEED_SHARDS
 

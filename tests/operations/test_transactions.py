@@ -11,7 +11,7 @@ from opsportal.dynamo import spending
 from opsportal.dynamo.errors import AccessDenied, CredentialsRefused, DynamoError, TableMissing, Throttled
 from opsportal.operations import endings, entries, images, outbox, transactions
 from opsportal.operations.changes import Change, Raw, text
-from opsportal.operations.entries import Actor, Target, new_action_id
+from opsportal.operations.entries import Actor, Intent, Target, new_action_id
 from opsportal.operations.tables import jobs_beside
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import (
@@ -20,6 +20,7 @@ from opsportal.operations.transactions import (
     Missing,
     OtherIntent,
     Plan,
+    Planner,
     Refused,
     Unknown,
     act,
@@ -38,25 +39,25 @@ TRANSACTION = "TransactWriteItems"
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[outbox.Message]:
     """Messages of the kind `test` that were carried out."""
     done: list[outbox.Message] = []
-    monkeypatch.setitem(outbox._handlers, "test", lambda message, table: done.append(message))
+    monkeypatch.setitem(outbox.handlers(), "test", lambda message, table: done.append(message))
     monkeypatch.setattr(transactions, "PAUSE", 0.001, raising=False)
     return done
 
 
 def mark(
     action_id: str = "", *, by: Actor = OLGA, value: str = "marked", action: Action = Action.REQUEST_CANCEL,
-    target: Target = TARGET, reason: str = "because", decide: Callable[..., Plan] | None = None,
+    target: Target = TARGET, reason: str = "because", plan: Planner | None = None,
 ) -> Done:  # fmt: skip
     """A change with every part: it sets one attribute, keeps an image and leaves a message."""
     action_id = action_id or new_action_id()
 
-    def planned(raw: Raw | None, now: Any) -> Plan:
+    def planned(raw: Raw | None, now: Any, intent: Intent) -> Plan:
         if raw is None:
             raise Missing("It is gone.")
         change = Change(raw).guard("status").set("mark", text(value))
         return Plan(change=change, image=True, messages=(outbox.Message("test", {}, action_id, now),))
 
-    return act(action, target, decide or planned, by=by, reason=reason, action_id=action_id)
+    return act(plan or planned, Intent(action, target, by, reason, action_id))
 
 
 def test_the_change_its_entry_its_image_and_its_message_are_one_transaction(
@@ -127,18 +128,20 @@ def test_a_condition_that_fails_writes_nothing_and_shows_the_item_as_it_is(
         return answer
 
     proxied.on(TRANSACTION, overtaken)
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(Conflict) as refused, spending.request_budget(None) as account:
         mark()
+    # The entry is looked for; the item came with DynamoDB's answer.
+    assert account.operations == ["GetItem", "GetItem", TRANSACTION, "GetItem"]
     assert refused.value.item is not None
     assert refused.value.item["status"] == {"S": "completed"}
     assert "changed it in the meantime" in refused.value.sentence
     assert dump(tables) == overtaken.before  # type: ignore[attr-defined]
 
 
-def test_who_loses_a_race_is_told_what_the_item_is_now(proxied: Proxy, tables: dict[str, Any]) -> None:
+def test_a_lost_race_says_what_the_item_is_now(proxied: Proxy, tables: dict[str, Any]) -> None:
     put(tables["requests"], request_item())
 
-    def decide(raw: Raw | None, now: Any) -> Plan:
+    def plan(raw: Raw | None, now: Any, intent: Intent) -> Plan:
         if raw is None:
             raise Missing("It is gone.")
         if raw["status"]["S"] != "processing":
@@ -152,10 +155,10 @@ def test_who_loses_a_race_is_told_what_the_item_is_now(proxied: Proxy, tables: d
 
     proxied.on(TRANSACTION, overtaken)
     with pytest.raises(Conflict, match=r"in the meantime.* It is completed\.$"):
-        mark(decide=decide)
+        mark(plan=plan)
 
 
-def test_who_finds_it_deleted_is_told_so(proxied: Proxy, tables: dict[str, Any]) -> None:
+def test_an_item_deleted_in_the_meantime_is_said_to_be(proxied: Proxy, tables: dict[str, Any]) -> None:
     put(tables["requests"], request_item())
 
     def overtaken(_operation: str, _arguments: Any, forward: Any) -> Answer:
@@ -174,7 +177,7 @@ def test_who_finds_it_deleted_is_told_so(proxied: Proxy, tables: dict[str, Any])
 
 def test_a_new_item_is_not_put_over_another(tables: dict[str, Any]) -> None:
     new = request_item()
-    mark_new = {"decide": lambda raw, now: Plan(put=new), "action": Action.REQUEST_SUBMIT}
+    mark_new = {"plan": lambda raw, now, intent: Plan(put=new), "action": Action.REQUEST_SUBMIT}
     entry = mark(**mark_new).entry
     assert entry.condition == "does not exist"
     assert get(tables["requests"], "req-1") == new
@@ -267,11 +270,11 @@ def test_of_two_operators_at_once_one_wins_and_the_other_sees_the_fresh_item(
     put(tables["requests"], request_item())
 
     def cancel(by: Actor) -> Callable[[], Done]:
-        def decide(raw: Raw | None, now: Any) -> Plan:
+        def plan(raw: Raw | None, now: Any, intent: Intent) -> Plan:
             assert raw is not None
             return Plan(change=Change(raw).guard("status").set("status", text(f"of {by.name}")))
 
-        return lambda: mark(by=by, decide=decide)
+        return lambda: mark(by=by, plan=plan)
 
     wait = waiting_at(threading.Barrier(2))
     proxied.on(TRANSACTION, wait, wait)
@@ -420,7 +423,7 @@ def test_a_passing_hindrance_is_tried_again(proxied: Proxy, tables: dict[str, An
     ],
     ids=["conflict", "throttled", "throttling", "capacity", "in progress"],
 )
-def test_one_that_stays_is_told_as_what_it_is(
+def test_contention_that_stays_is_reported_by_its_cause(
     proxied: Proxy, tables: dict[str, Any], answer: Answer, raised: type[Exception]
 ) -> None:
     put(tables["requests"], request_item())
@@ -470,13 +473,13 @@ def test_a_refusal_is_logged_with_its_action_and_its_cost(
 ) -> None:
     put(tables["requests"], request_item())
 
-    def refuse(raw: Raw | None, now: Any) -> Plan:
-        raise Conflict("It is not to be had.")
+    def refuse(raw: Raw | None, now: Any, intent: Intent) -> Plan:
+        raise Conflict("It can't be done.")
 
     action_id = new_action_id()
     before = dump(tables)
     with pytest.raises(Conflict) as refused, spending.request_budget(60) as account:
-        mark(action_id, decide=refuse)
+        mark(action_id, plan=refuse)
     assert refused.value.item == get(tables["requests"], "req-1")
     assert dump(tables) == before
     line = caplog.records[-1].getMessage()
@@ -485,7 +488,7 @@ def test_a_refusal_is_logged_with_its_action_and_its_cost(
         "request:cancel",
         "'req-1'",
         "olga",
-        "It is not to be had.",
+        "It can't be done.",
         account.request_ids[-1],
     ):
         assert part in line
@@ -541,7 +544,7 @@ def test_a_change_of_nothing_is_refused(tables: dict[str, Any]) -> None:
     put(tables["requests"], request_item())
     mark()
     before = dump(tables)
-    with pytest.raises(Conflict, match="nothing to change"):
+    with pytest.raises(Conflict, match="already has these values"):
         mark()
     assert dump(tables) == before
 

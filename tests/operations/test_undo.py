@@ -11,13 +11,13 @@ from django.contrib.auth.models import User
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import entries, images, undo, watching
 from opsportal.operations.changes import Change, Raw, text
-from opsportal.operations.entries import Actor, Entry, Target, new_action_id, read_entry
+from opsportal.operations.entries import Actor, Entry, Intent, Target, new_action_id, read_entry
 from opsportal.operations.observation import Fate, Observation
 from opsportal.operations.tables import audit_beside
 from opsportal.operations.tags import Action, UnknownAction
 from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
 from opsportal.operations.watching import deletion, watch
-from requests_app import actions
+from requests_app import action_views
 from tests.operations.places import FOREIGN, client, dump, get, put, request_item, trail
 
 # The account of who acted is looked up for what a page says.
@@ -30,7 +30,7 @@ TARGET = Target("requests", "req-1")
 def purge(tables: dict[str, Any], **more: Any) -> tuple[Raw, Entry]:
     """A request with every type, purged; the item as it was, and the entry."""
     item = put(tables["requests"], request_item(status="failed", **{**FOREIGN, **more}))
-    return item, actions.purge("req-1", by=OLGA, reason="", action_id=new_action_id()).entry
+    return item, action_views.PURGE.act("req-1", by=OLGA, reason="", action_id=new_action_id()).entry
 
 
 def undone(entry: Entry, by: Actor = OTTO, action_id: str = "") -> Done:
@@ -66,7 +66,7 @@ def test_what_has_its_id_again_is_not_overwritten(tables: dict[str, Any]) -> Non
     assert dump(tables) == before
 
 
-def test_of_two_who_undo_it_one_is_told(tables: dict[str, Any]) -> None:
+def test_the_second_of_two_undos_is_refused(tables: dict[str, Any]) -> None:
     _, entry = purge(tables)
     undone(entry)
     with pytest.raises(Conflict, match="There is an item with this id again"):
@@ -104,7 +104,7 @@ def test_without_its_copy_it_cannot_be_undone(
 
 def test_other_effects_cannot_be_undone(tables: dict[str, Any], settings: Any) -> None:
     put(tables["requests"], request_item())
-    cancel = actions.cancel("req-1", by=OLGA, reason="", action_id=new_action_id()).entry
+    cancel = action_views.CANCEL.act("req-1", by=OLGA, reason="", action_id=new_action_id()).entry
     assert undo.why_not(cancel) == undo.NEVER
     with pytest.raises(Conflict):
         undone(cancel)
@@ -154,14 +154,14 @@ def edit(tables: dict[str, Any]) -> tuple[Raw, Entry]:
     """An edit in each way that a path can change: set, added, removed, nested and long."""
     before = put(tables["agents"], agent(settings={"M": {"a": text("1"), "b": text("2")}}))
 
-    def decide(raw: Raw | None, now: datetime) -> Plan:
+    def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
         assert raw is not None
         change = Change(raw).guard("name")
         change.set("name", text("Berta " * 2_000)).set("emoji", text("🦊")).remove("role")
         change.set(("settings", "a"), text("9")).set("updatedAt", text(entries.stamp(now)))
         return Plan(change=change, image=True, watch={"name": text("Berta " * 2_000)})
 
-    done = act(Action.AGENT_EDIT, AGENT, decide, by=OLGA, reason="", action_id=new_action_id())
+    done = act(plan, Intent(Action.AGENT_EDIT, AGENT, OLGA, "", new_action_id()))
     return before, read_entry(done.entry.action_id, tables["agents"]) or done.entry
 
 
@@ -221,22 +221,22 @@ class Seen:
     observation: Observation | None
     unsettled: bool
     token: str
-    trouble: str
+    problem: str
 
 
 def watched(tables: dict[str, Any], after: timedelta = timedelta()) -> Seen:
     raw = get(tables["requests"], "req-1")
     assert raw is not None
     with time_machine.travel(datetime.now(UTC) + after):
-        found = watch(TARGET, raw, "updated_at", actions.keeps)
-        return Seen(found.observation, found.unsettled, found.token, found.trouble)
+        found = watch(TARGET, raw, "updated_at", action_views.ACTIONS.still_holds)
+        return Seen(found.observation, found.unsettled, found.token, found.problem)
 
 
 @pytest.mark.no_moto
 def test_a_change_is_watched_until_a_worker_answers_or_for_a_while(tables: dict[str, Any]) -> None:
     memory = put(tables["requests"], request_item())
     assert watched(tables) == Seen(None, False, ":False", "")
-    actions.cancel("req-1", by=OLGA, reason="", action_id=new_action_id())
+    action_views.CANCEL.act("req-1", by=OLGA, reason="", action_id=new_action_id())
     now, later, late = (watched(tables, timedelta(minutes=minutes)) for minutes in (0, 14, 16))
     assert [one.observation and one.observation.fate for one in (now, later, late)] == [Fate.REQUESTED] * 3
     assert [one.unsettled for one in (now, later, late)] == [True, True, False]
@@ -255,7 +255,7 @@ def test_what_was_written_a_moment_ago_is_watched_before_the_index_knows_it(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tables["requests"], request_item())
-    actions.cancel("req-1", by=OLGA, reason="", action_id=new_action_id())
+    action_views.CANCEL.act("req-1", by=OLGA, reason="", action_id=new_action_id())
     monkeypatch.setattr(watching.feeds, "of_target", lambda target, limit: [])
     found = watched(tables)
     assert found.observation is None
@@ -267,11 +267,11 @@ def test_the_page_does_without_the_trail(tables: dict[str, Any]) -> None:
     put(tables["requests"], request_item())
     audit = audit_beside(tables["requests"])
     client(audit).delete_table(TableName=audit.name)
-    assert "The audit trail can't be read" in watched(tables).trouble
+    assert "The audit trail can't be read" in watched(tables).problem
     assert deletion(TARGET, SUPERUSER) is None
 
 
-def test_who_deleted_it_is_told_while_nobody_has_undone_it(tables: dict[str, Any]) -> None:
+def test_who_deleted_it_is_shown_until_it_is_undone(tables: dict[str, Any]) -> None:
     assert deletion(TARGET, SUPERUSER) is None
     _, entry = purge(tables)
     found = deletion(TARGET, SUPERUSER)
@@ -290,7 +290,7 @@ def test_who_deleted_it_is_told_while_nobody_has_undone_it(tables: dict[str, Any
     assert not found.undoable
 
 
-def test_what_came_back_after_a_purge_is_told(tables: dict[str, Any]) -> None:
+def test_an_item_that_came_back_after_a_purge_is_reported(tables: dict[str, Any]) -> None:
     item, entry = purge(tables)
     put(tables["requests"], item)
     for _ in range(2):
@@ -312,7 +312,7 @@ def test_an_image_is_what_was_deleted(tables: dict[str, Any]) -> None:
     assert images.unpack(packed) == item
 
 
-def test_trouble_is_not_taken_for_a_copy_that_is_gone(tables: dict[str, Any]) -> None:
+def test_an_error_is_not_taken_for_a_copy_that_is_gone(tables: dict[str, Any]) -> None:
     _, entry = purge(tables)
     audit = audit_beside(tables["requests"])
     client(audit).delete_table(TableName=audit.name)

@@ -113,7 +113,7 @@ def test_register_leads_to_the_page_of_the_new_agent(table: Any, operator: Clien
     assert form_of(operator, REGISTER)["type"] == "dynamic"
     response = operator.post(REGISTER, new(), follow=True)
     assert response.redirect_chain == [(url(), 302)]
-    assert "Registration requested." in response.content.decode()
+    assert "Registered." in response.content.decode()
     after = dumps.item(table, KEY) or {}
     assert sorted(after["capabilities"]["SS"]) == ["a", "b"]
     (entry,) = dumps.audit(table)
@@ -172,7 +172,7 @@ def test_register_of_an_id_that_is_taken_keeps_what_was_typed(table: Any, operat
         ("description", "x" * 4001, "at most 4,000"),
     ],
 )
-def test_a_bound_is_told_at_its_field(
+def test_a_value_out_of_bounds_is_an_error_of_its_field(
     table: Any, operator: Client, field: str, given: str, sentence: str
 ) -> None:
     with dumps.nothing_written(table):
@@ -267,7 +267,7 @@ def test_whatever_an_item_holds_its_form_opens_and_comes_back_unchanged(
 
     names = [name for field in FIELDS.values() for name in field.attributes]
     raw = data.draw(st.dictionaries(st.sampled_from(names), typed.values))
-    page = f'<form class="action-form">{EditForm(raw=raw).as_div()}</form>'
+    page = f'<form class="action-form">{"".join(map(str, EditForm(raw=raw)))}</form>'
     sent_back = EditForm({**Fields(page).values, "action_id": str(uuid.uuid4())}, raw=raw)
     assert not sent_back.is_valid()
     assert sent_back.errors == {"__all__": ["Nothing was changed."]}
@@ -370,7 +370,9 @@ def test_without_scripts_the_form_leads_back_to_the_item(table: Any, operator: C
     dumps.put(table, KEY, ready(verb))
     response = operator.post(url(verb), data_for(operator, verb), follow=True)
     assert response.redirect_chain == [(url(), 302)]
-    said = {"activate": "Activation", "deactivate": "Deactivation", "edit": "Edit", "purge": "Purged"}[verb]
+    said = {"activate": "Activated.", "deactivate": "Deactivated.", "edit": "Edited.", "purge": "Purged."}[
+        verb
+    ]
     assert said in response.content.decode()
     (entry,) = dumps.audit(table)
     assert (entry.action.value, entry.actor.role, entry.reason) == (f"agent:{verb}", "operator", "because")
@@ -471,6 +473,6 @@ def test_the_page_says_when_a_heartbeat_overwrote_a_deactivation(table: Any, ope
     fresh = beat(table, memory)
     dumps.put(table, KEY, fresh)
     page = operator.get(url()).content.decode()
-    assert "Deactivate was overwritten by the worker" in page
+    assert "Overwritten by the worker" in page
     assert f'href="{url("deactivate")}"' in page
     assert "agent:deactivate" in operator.get(f"{url()}?tab=audit").content.decode()

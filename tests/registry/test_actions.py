@@ -10,10 +10,12 @@ import pytest
 from opsportal.operations import entries, images, undo
 from opsportal.operations.changes import same
 from opsportal.operations.entries import Actor
+from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.observation import Fate, observe
 from opsportal.operations.transactions import Conflict, Missing, OtherIntent
 from opsportal.operations.watching import watch
-from registry import actions, profile, stamps
+from registry import action_views, actions, profile, stamps
+from registry.dialects import DOCUMENTED
 from tests import dumps
 from tests.dynamo.typed import EVERY_TYPE
 
@@ -70,15 +72,17 @@ TEXTS = {
 
 
 def register(key: str = "a", *, action_id: str = "", by: Actor = BY, **texts: str) -> Any:
-    return actions.register(key, {**TEXTS, **texts}, by=by, reason="", action_id=action_id or new_id())
+    data = {"texts": {**TEXTS, **texts}, "others": {}, "dialect": DOCUMENTED}
+    return action_views.REGISTER.act(key, by=by, action_id=action_id, **data)
 
 
 def edit(key: str = "a", *, action_id: str = "", drawn: Any = None, **texts: str) -> Any:
-    return actions.edit(key, texts, by=BY, reason="", action_id=action_id or new_id(), drawn=drawn)
+    return action_views.EDIT.act(key, by=BY, action_id=action_id, texts=texts, drawn=drawn)
 
 
 def declare(verb: str, key: str = "a", *, action_id: str = "", by: Actor = BY) -> Any:
-    return getattr(actions, verb)(key, by=by, reason="", action_id=action_id or new_id())
+    action: ItemAction = getattr(action_views, verb.upper())
+    return action.act(key, by=by, action_id=action_id)
 
 
 @pytest.fixture
@@ -216,11 +220,14 @@ def test_edit_keeps_the_members_of_a_list_that_are_no_text(table: Any) -> None:
 
 def test_edit_that_changes_nothing_is_refused(table: Any) -> None:
     dumps.put(table, "a", agent())
-    with dumps.nothing_written(table), pytest.raises(Conflict, match="Nothing of it was changed"):
+    with (
+        dumps.nothing_written(table),
+        pytest.raises(Conflict, match="No change: it already has these values"),
+    ):
         edit(name="Coach", capabilities="benchmark_analysis\nfitness_analysis")
 
 
-def test_a_heartbeat_between_drawing_and_sending_does_not_stand_in_the_way(table: Any) -> None:
+def test_a_heartbeat_between_drawing_and_sending_does_not_prevent_an_edit(table: Any) -> None:
     raw = dumps.put(table, "a", agent())
     drawn = profile.drawn(raw)
     dumps.put(table, "a", agent(lastHeartbeat={"N": "1763600099000"}, updatedAt={"N": "1763600099000"}))
@@ -272,7 +279,9 @@ def test_an_edit_is_undone_from_its_entry(table: Any) -> None:
     assert changed(before, after) == {"updatedAt"}  # role and description are absent again
     assert int(after["updatedAt"]["N"]) > int(MS)
     assert done.entry.undo_of == entry.action_id
-    assert observe(done.entry, after, "lastHeartbeat", actions.keeps).fate is Fate.REQUESTED
+    assert (
+        observe(done.entry, after, "lastHeartbeat", action_views.ACTIONS.still_holds).fate is Fate.REQUESTED
+    )
 
 
 def test_an_edit_with_values_longer_than_an_entry_shows_can_be_undone(table: Any) -> None:
@@ -301,7 +310,7 @@ def test_an_edit_of_what_is_too_large_for_a_copy_needs_the_second_confirmation(
     dumps.put(table, "a", agent())
     with dumps.nothing_written(table), pytest.raises(Conflict, match="too large to keep a copy"):
         edit(name="Better")
-    actions.edit("a", {"name": "Better"}, by=BY, reason="", action_id=new_id(), without_image=True)
+    action_views.EDIT.act("a", by=BY, texts={"name": "Better"}, without_image=True)
     assert now(table)["name"] == {"S": "Better"}
 
 
@@ -436,15 +445,15 @@ def beat(table: Any, memory: dict[str, Any], **others: Any) -> dict[str, Any]:
 def fate(table: Any, raw: dict[str, Any] | None = None) -> Fate | None:
     raw = raw or now(table)
     stamp = profile.heartbeat_name(raw) or profile.UPDATED
-    found = watch(actions.target("a"), raw, stamp, actions.keeps).observation
+    found = watch(actions.target("a"), raw, stamp, action_views.ACTIONS.still_holds).observation
     return found.fate if found else None
 
 
-def test_a_deactivation_is_undone_by_the_next_heartbeat_and_said_to_be(table: Any) -> None:
+def test_a_deactivation_that_a_heartbeat_overwrites_is_said_to_be_overwritten(table: Any) -> None:
     memory = dumps.put(table, "a", agent())
     entry = declare("deactivate").entry
     assert fate(table) is Fate.REQUESTED
-    observed = observe(entry, beat(table, memory), "lastHeartbeat", actions.keeps)
+    observed = observe(entry, beat(table, memory), "lastHeartbeat", action_views.ACTIONS.still_holds)
     assert observed.fate is Fate.OVERWRITTEN
     assert observed.at is not None
     assert observed.at > entry.time

@@ -47,8 +47,8 @@ def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client
     page = visit(client_for("viewer"), URL)
     assert rows(page, "capabilities") == [
         # Those that nobody is ready for lead.
-        "sleep 1 0 0 — Nobody who offers it is ready.",
-        "walk/up & <b>down</b> 1 1 0 Ed 1 Nobody who offers it is ready.",
+        "sleep 1 0 0 — No agent that offers it is ready.",
+        "walk/up & <b>down</b> 1 1 0 Ed 1 No agent that offers it is ready.",
         "plan 3 3 2 Bo 80",
         "Run 1 1 1 Ada 50",
     ]
@@ -113,7 +113,7 @@ def test_the_scan_and_the_rows_are_bounded_and_it_says_so(
     tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fleet, "MOST_AGENTS", 30)
-    monkeypatch.setattr("registry.fleet_views.MOST_ROWS", 4)
+    monkeypatch.setattr("registry.views.MOST_ROWS", 4)
     put(
         tables["agents"],
         *(
@@ -131,7 +131,7 @@ def test_the_scan_and_the_rows_are_bounded_and_it_says_so(
     assert "The first 30 agents, in DynamoDB's order; the registry holds more." in page.words
     assert page.response.wsgi_request.spending.calls <= 5
     assert [len(rows(page, name)) for name in ("capabilities", "stale")] == [4, 4]
-    assert "The first 4 of 30, those that nobody is ready for before all." in page.words
+    assert "The first 4 of 30, those without a ready agent first." in page.words
     assert section(page, "capabilities").one("span", class_="count").words == "30"
     # Kept a few seconds, however many look.
     assert visit(client, URL).response.wsgi_request.spending.calls == 0

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from registry.declared import declared_by
-from registry.matching import normal, step_of
+from registry.declared import declared_by, normal, step_of
 from registry.models import Agent
 from tests.factories import MISSING, Typed, agent, ago, put, step, workflow, zulu
 from tests.pages import Node, Page, poll, visit
@@ -152,7 +151,7 @@ def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any, setting
     assert visit(client_for("viewer"), "/agents/coach/?tab=raw").root.all("section", id="observed") == []
 
 
-def test_who_may_not_see_workflows_is_told_and_asks_nothing(
+def test_without_the_permission_for_workflows_the_page_says_so_and_reads_none(
     tables: Any, client_for: Any, viewer: Any
 ) -> None:
     put(tables["agents"], agent("pdf-adapter"))

@@ -177,7 +177,7 @@ def test_what_is_no_http_is_said_to_be_none(network: Network, answer: bytes) -> 
     assert found.trouble.startswith(("its answer is no HTTP", "no connection"))
 
 
-def test_whoever_answers_a_byte_at_a_time_is_cut_off(network: Network, settings: Any) -> None:
+def test_a_server_that_answers_a_byte_at_a_time_is_cut_off(network: Network, settings: Any) -> None:
     settings.AGENT_PROBE_SECONDS = 0.3
 
     def drip(connection: socket.socket) -> None:
@@ -194,7 +194,7 @@ def test_whoever_answers_a_byte_at_a_time_is_cut_off(network: Network, settings:
         assert server.closed.wait(3), "the connection outlived the probe"
 
 
-def test_a_name_server_that_does_not_answer_holds_nobody_up(
+def test_a_name_server_that_does_not_answer_holds_no_probe_past_its_time(
     network: Network, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.AGENT_PROBE_SECONDS = 0.1
@@ -479,7 +479,7 @@ def test_it_works_without_scripts_and_only_by_post(tables: Any, client_for: Any,
 
 
 @pytest.mark.parametrize("role", ["viewer", "anonymous"])
-def test_nobody_else_may(
+def test_without_the_permission_a_probe_is_refused(
     tables: Any, client_for: Callable[[str], Client], network: Network, role: str
 ) -> None:
     put(tables["agents"], agent("a", endpoint="http://agents.example.com/"))

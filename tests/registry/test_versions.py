@@ -52,7 +52,7 @@ def orders() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("thrown_out", ["nothing", "slots", "the version", "both"])
-def test_whoever_asks_after_a_write_finds_it_whatever_the_order(thrown_out: str) -> None:
+def test_discovery_after_a_write_finds_it_in_every_order(thrown_out: str) -> None:
     """Where the cache throws something out, of writers who come one after the other."""
     chance = random.Random(7)
     assert len(orders()) == 90
@@ -103,7 +103,7 @@ def test_more_writes_than_are_worth_it_cost_one_reading() -> None:
     assert process.wholes == 2
 
 
-def test_a_write_of_nobody_knows_whom_costs_a_reading() -> None:
+def test_a_write_of_an_unknown_agent_costs_a_reading() -> None:
     process = Process({"a"})
     process.look()
     versions.written()
@@ -125,7 +125,7 @@ def test_a_number_that_is_claimed_twice_is_not_taken_for_the_first() -> None:
     assert process.look() == {"a", "b"}
 
 
-def test_writers_who_find_no_slot_begin_anew() -> None:
+def test_writers_that_find_no_slot_start_a_new_epoch() -> None:
     process, before = Process({"a"}), versions.current()
     for number in range(versions.MOST_CLAIMS):
         caches["default"].add(versions._slot(before.epoch, number + 1), "x:x")
@@ -135,7 +135,7 @@ def test_writers_who_find_no_slot_begin_anew() -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "made-up", "e:1", "e:one:m", "e:1:", "0123456789abcdef"])
-def test_what_is_no_version_is_one_that_nobody_has(text: str | None) -> None:
+def test_text_that_is_no_version_is_read_as_none(text: str | None) -> None:
     assert Version.of(text) is None
     caches["default"].set(versions._key(), text or "", None)
     process = Process({"a"})
@@ -144,7 +144,7 @@ def test_what_is_no_version_is_one_that_nobody_has(text: str | None) -> None:
     assert Version.of(caches["default"].get(versions._key())) is not None
 
 
-def test_a_write_is_done_though_nobody_can_be_told(
+def test_a_write_is_done_though_other_processes_can_not_know_of_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(*_: object) -> None:
@@ -152,7 +152,7 @@ def test_a_write_is_done_though_nobody_can_be_told(
 
     monkeypatch.setattr(versions, "_claimed", away)
     versions.written("a")
-    assert "could not be told" in caplog.text
+    assert "do not know of a change" in caplog.text
 
 
 def test_a_slot_lives_as_long_as_a_reading_can_ask_for_it(settings: Any) -> None:

@@ -98,11 +98,11 @@ def test_done_without_a_script_leads_back_with_a_message(
     assert (
         message
         == {
-            "cancel": "Cancel requested.",
-            "retry": "Retry requested.",
+            "cancel": "Cancelled.",
+            "retry": "Retried.",
             "purge": "Purged.",
-            "fail": "Mark failed requested.",
-            "complete": "Mark completed requested.",
+            "fail": "Marked failed.",
+            "complete": "Marked completed.",
         }[verb]
     )
     (entry,) = trail(tables["requests"])
@@ -180,7 +180,7 @@ def test_a_wrong_form_comes_back_with_what_was_typed(
         (
             "purge",
             "processing",
-            "It is processing; purging what is not finished needs a separate permission.",
+            "It is processing; only an administrator can purge an unfinished request.",
         ),
     ],
 )
@@ -202,7 +202,7 @@ def test_what_the_state_forbids_has_no_form_and_is_refused_all_the_same(
 def test_what_is_gone_says_so(tables: dict[str, Any], client: Client) -> None:
     before = dump(tables)
     for verb in set(VERBS) - {"complete"}:
-        assert "There is no request with this id any more." in visit(client, url_of(verb, "gone")).words
+        assert "There is no request with this id." in visit(client, url_of(verb, "gone")).words
         page = send(client, verb, data(verb, "gone"), request_id="gone")
         assert page.status == 404
         assert "no request with this id" in page.words
@@ -278,7 +278,7 @@ def test_without_an_answer_the_same_form_may_be_sent_again(
     ],
     ids=["throttled", "denied", "rejected"],
 )
-def test_trouble_has_its_page_and_nothing_is_written(
+def test_an_error_of_a_table_has_its_page_and_nothing_is_written(
     through: Proxy, tables: dict[str, Any], client: Client, answer: Any, kind: str, word: str, htmx: bool
 ) -> None:
     item(tables, "cancel")
@@ -341,7 +341,7 @@ def test_only_an_administrator_purges_what_is_not_finished(
     assert send(client_for("administrator"), "purge", data("purge")).status == 302
 
 
-def test_a_purged_request_tells_who_did_it_and_can_be_brought_back_by_whom_may(
+def test_a_purged_request_shows_who_did_it_and_can_be_restored_with_the_permission(
     tables: dict[str, Any], client: Client, client_for: Callable[[str], Client]
 ) -> None:
     before = item(tables, "purge", **FOREIGN)
@@ -372,7 +372,7 @@ def banner(page: Page) -> tuple[str, str]:
     return (found[0].attrs["data-fate"], found[0].words) if found else ("", "")
 
 
-def test_the_page_tells_what_became_of_a_cancel_and_offers_it_again(
+def test_the_page_says_what_became_of_a_cancel_and_offers_it_again(
     tables: dict[str, Any], client: Client, client_for: Callable[[str], Client]
 ) -> None:
     memory = item(tables, "cancel")
@@ -381,18 +381,19 @@ def test_the_page_tells_what_became_of_a_cancel_and_offers_it_again(
     send(client, "cancel", data("cancel"))
     page = visit(client, url)
     assert banner(page)[0] == "requested"
-    assert "Cancel requested by operator" in banner(page)[1]
-    assert "No worker has written since" in banner(page)[1]
+    assert "Cancelled by operator" in banner(page)[1]
+    assert "No worker has picked it up yet" in banner(page)[1]
     # Finished by its status, and watched all the same.
     assert page.polls
     assert poll(client, page).status == 204
-    for word in ("success", "Cancelled by"):
+    for word in ("success", "seen by"):
         assert word not in banner(page)[1]
     put(tables["requests"], memory)
     page = poll(client, page)
     assert page.status == 200
     assert banner(page)[0] == "overwritten"
-    assert "Cancel was overwritten by the worker" in banner(page)[1]
+    assert "Overwritten by the worker" in banner(page)[1]
+    assert "Cancelled by operator" in banner(page)[1]
     again = page.root.one("a", data_action="again")
     assert again.attrs["href"] == url_of("cancel")
     assert not visit(client_for("viewer"), url).root.all("a", data_action="again")
@@ -406,7 +407,7 @@ def test_the_page_tells_what_became_of_a_cancel_and_offers_it_again(
     assert not page.polls
 
 
-def test_the_page_tells_what_became_of_a_retry(tables: dict[str, Any], client: Client) -> None:
+def test_the_page_says_what_became_of_a_retry(tables: dict[str, Any], client: Client) -> None:
     memory = item(tables, "retry")
     url = reverse("requests:item", args=["req-1"])
     send(client, "retry", data("retry"))
@@ -426,7 +427,7 @@ def test_an_item_s_own_tab_shows_what_was_done_to_it(tables: dict[str, Any], cli
     item(tables, "cancel")
     put(tables["requests"], request_item("req-2", "processing"))
     url = reverse("requests:item", args=["req-1"]) + "?tab=audit"
-    assert "Nothing was done to it from here." in visit(client, url).words
+    assert "No actions on this item." in visit(client, url).words
     send(client, "cancel", data("cancel", reason="<script>alert(1)</script>"))
     send(client, "cancel", data("cancel", reason="of the other"), request_id="req-2")
     page = visit(client, url)
@@ -483,7 +484,7 @@ def test_a_form_from_elsewhere_writes_nothing(tables: dict[str, Any], operator: 
     assert dump(tables) == before
 
 
-def test_buttons_are_there_and_say_why_they_are_not_to_be_had(
+def test_disabled_buttons_say_why(
     tables: dict[str, Any], client_for: Callable[[str], Client], settings: Any
 ) -> None:
     def buttons(role: str, **more: Any) -> dict[str, tuple[bool, str]]:

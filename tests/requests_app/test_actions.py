@@ -12,9 +12,11 @@ from opsportal.aws import QueueTrouble
 from opsportal.operations import outbox as outgoing
 from opsportal.operations.changes import delete_request
 from opsportal.operations.entries import Actor, new_action_id
+from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.observation import Fate, observe
 from opsportal.operations.transactions import Conflict, Missing
-from requests_app import actions
+from requests_app import action_views, actions
+from requests_app.action_views import ACTIONS
 from tests.operations.places import (
     FOREIGN,
     client,
@@ -32,8 +34,14 @@ NAIVE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}")
 
 
 def do(verb: str, request_id: str = "req-1", reason: str = "", **more: Any) -> Any:
-    act = getattr(actions, verb)
-    return act(request_id, by=OLGA, reason=reason, action_id=more.pop("action_id", new_action_id()), **more)
+    action: ItemAction = getattr(action_views, verb.upper())
+    return action.act(request_id, by=more.pop("by", OLGA), reason=reason, **more)
+
+
+def why_not(verb: str, raw: dict[str, Any], **data: Any) -> str:
+    """Why the button of that action can't be pressed."""
+    action: ItemAction = getattr(action_views, verb.upper())
+    return action.why_not("req-1", raw, **data)
 
 
 def told(entry: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -136,13 +144,13 @@ def test_a_worker_that_moves_in_between_keeps_its_stuck_request(
     """Also one that renews the stamp of its progress alone."""
     item = put(tables["requests"], request_item(**LONG_AGO))
     moved = {**item, "progress": {"M": {"last_updated": {"S": datetime.now(UTC).isoformat()}}}}
-    may = actions.may_retry
+    has_stopped = actions.has_stopped
 
-    def slowly(raw: Any, now: Any = None) -> str:
+    def slowly(raw: Any, now: Any = None) -> bool:
         put(tables["requests"], moved)
-        return may(raw, now)
+        return has_stopped(raw, now)
 
-    monkeypatch.setattr(actions, "may_retry", slowly)
+    monkeypatch.setattr(actions, "has_stopped", slowly)
     with pytest.raises(Conflict, match="in the meantime") as refused:
         do("retry")
     assert refused.value.item == moved
@@ -154,10 +162,10 @@ def test_a_worker_that_moves_in_between_keeps_its_stuck_request(
 )
 def test_a_status_of_another_type_is_no_end(status: dict[str, Any]) -> None:
     raw = request_item(status=None, **LONG_AGO) | {"status": status}
-    assert not actions.may_cancel(raw)
-    assert actions.may_retry(raw)
-    assert actions.may_purge(raw, unfinished=False)
-    assert not actions.may_purge(raw, unfinished=True)
+    assert not why_not("cancel", raw)
+    assert why_not("retry", raw)
+    assert why_not("purge", raw)
+    assert not why_not("purge", raw, unfinished=True)
 
 
 # --- What they write ------------------------------------------------------------------------------------
@@ -322,7 +330,7 @@ def test_a_mistyped_progress_becomes_a_fresh_one_that_the_entry_remembers(tables
 
 
 @pytest.mark.parametrize("count", [{"S": "two"}, {"N": "-3"}, {"N": "1E+100"}, {"L": []}, NULL])
-def test_a_retry_count_that_is_none_starts_anew(count: dict[str, Any]) -> None:
+def test_a_retry_count_that_can_not_be_read_counts_as_zero(count: dict[str, Any]) -> None:
     assert actions.retry_count({"processing_metadata": {"M": {"retry_count": count}}}) == 0
     assert actions.retry_count({"processing_metadata": {"M": {"retry_count": {"S": "4"}}}}) == 4
 
@@ -415,7 +423,7 @@ def test_the_message_of_a_broken_request_is_made_all_the_same() -> None:
 
 
 def fate(entry: Any, raw: Any) -> tuple[Fate, bool]:
-    found = observe(entry, raw, "updated_at", actions.keeps)
+    found = observe(entry, raw, "updated_at", ACTIONS.still_holds)
     return found.fate, found.at is not None
 
 
@@ -523,7 +531,7 @@ def test_what_is_not_finished_is_purged_only_by_who_may(tables: dict[str, Any]) 
     for number, status in enumerate(("processing", "archived", "Pending")):
         put(tables["requests"], request_item(f"req-{number}", status))
         before = dump(tables)
-        with pytest.raises(Conflict, match="separate permission"):
+        with pytest.raises(Conflict, match="only an administrator"):
             do("purge", f"req-{number}")
         assert dump(tables) == before
         do("purge", f"req-{number}", unfinished=True)
@@ -537,5 +545,5 @@ def test_a_message_waits_while_its_queue_is_not_set(tables: dict[str, Any], sett
     settings.REQUESTS_QUEUE_URL = ""
     (raw,) = outbox(tables["requests"])
     with pytest.raises(QueueTrouble, match="REQUESTS_QUEUE_URL is missing"):
-        outgoing._handlers["requests.sqs"](outgoing.of(raw), tables["requests"])
+        outgoing.handlers()["requests.sqs"](outgoing.of(raw), tables["requests"])
     assert outbox(tables["requests"]) == [raw]

@@ -46,11 +46,12 @@ def test_the_documented_item_is_shown_in_all_its_parts(shown: Any, client_for: A
     )
     page = shown(item)
     facts = {
-        name: page.fact(name) for name in ("Status", "Progress", "Stage", "Priority", "Took", "Percentage")
+        name: page.fact(name)
+        for name in ("Status", "Progress", "Stage", "Priority", "Duration", "Percentage")
     }
     assert facts == {
         "Status": "completed", "Progress": "65.5 %", "Stage": "content_extraction", "Priority": "high",
-        "Took": "4 m 12 s", "Percentage": "65.5",
+        "Duration": "4 m 12 s", "Percentage": "65.5",
     }  # fmt: skip
     assert page.fact("Started") == f"{began:%Y-%m-%d %H:%M:%S} UTC"
     for text in (
@@ -130,8 +131,8 @@ def test_sources_are_read_in_both_of_their_forms(shown: Any) -> None:
         (Typed(N="65.25"), "65.2 %", ""),
         (65, "65 %", ""),
         ("65", "65 %", ""),
-        (140, "140 %", "The progress says 140 %, which can't be."),
-        (-5, "-5 %", "The progress says -5 %, which can't be."),
+        (140, "140 %", "The progress says 140 %, which is not between 0 and 100 %."),
+        (-5, "-5 %", "The progress says -5 %, which is not between 0 and 100 %."),
         (MISSING, "—", ""),
         (None, "—", ""),
         ("about half", 'malformed: {"S": "about half"}', ""),
@@ -250,7 +251,7 @@ def test_the_status_message_of_a_failed_request_is_its_error(
         listed = visit(client, "/requests/?range=all").rows[0].one("td", class_="is-error").words
         assert listed == ("" if error is None else "Rate limit…" if error == says else error)
         question = Question(now=datetime.now(UTC), baseline=ago(days=1), window=timedelta(days=1))
-        facts = watches.failed(question).facts
+        facts = watches.ITEMS.failed(question).facts
         assert [fact.error for fact in facts] == (
             [] if status in ("completed", "processing") else [error or ""]
         )
@@ -320,5 +321,7 @@ def test_a_request_that_is_gone_is_a_404_that_leads_to_its_logs(tables: Any, cli
     assert page.empty.attrs["data-empty"] == "gone"
     assert "gone/before" in page.words
     assert any(a.attrs["href"] == "/requests/gone~2Fbefore/logs/" for a in page.root.all("a"))
-    assert client.get("/requests/%ff/").status_code == 404
+    # Bytes that are no UTF-8 are the text %FF to Django: a literal key, which is redirected to its one address.
+    assert client.get("/requests/%ff/", follow=True).redirect_chain == [("/requests/~25FF/", 302)]
+    assert client.get("/requests/~25FF/").status_code == 404
     assert client.get("/requests/" + "k" * 3000 + "/").status_code == 404

@@ -122,7 +122,7 @@ def test_a_download_is_streamed_and_holds_more_than_a_page_of_dynamodb(tables: A
 
 
 @pytest.mark.no_moto
-def test_a_download_that_breaks_off_says_so_and_trouble_before_it_is_a_page(
+def test_a_download_that_breaks_off_says_so_and_an_error_before_it_is_a_page(
     tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, client = tables["request_logs"], client_for("viewer")
@@ -193,7 +193,7 @@ def test_logs_outlive_their_request(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     page = visit(client, "/requests/gone/logs/")
     assert sorted(numbers(page)) == [0, 1, 2]
-    assert "There is no request with this id any more; these are the logs that it left." in page.words
+    assert "There is no request with this id. These are its logs." in page.words
     assert not page.polls
     nothing = visit(client, "/requests/never/logs/", status=404)
     assert nothing.empty.attrs["data-empty"] == "nothing_yet"

@@ -19,14 +19,14 @@ from tests.operations.proxy import LOST, Proxy
 from tests.pages import poll, visit
 from tests.requests_app.test_action_pages import banner, data, send
 from tests.requests_app.test_actions import NULL, fate, told
+from tests.requests_app.test_actions import do as carry_out
 
 OLGA = Actor("olga", "administrator", "user:1001")
 VERBS = {"fail": "failed", "complete": "completed"}
 
 
 def do(verb: str, request_id: str = "req-1", reason: str = "the worker is gone", **more: Any) -> Any:
-    act = getattr(marking, verb)
-    return act(request_id, by=OLGA, reason=reason, action_id=more.pop("action_id", new_action_id()), **more)
+    return carry_out(verb, request_id, reason, by=OLGA, **more)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -149,14 +149,14 @@ def test_a_worker_that_is_quicker_wins(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     put(tables["requests"], request_item())
-    may = getattr(marking, f"may_{verb}")
+    begun = marking._begun
     since = request_item(status="completed", updated_at={"S": "2099-01-01T00:00:00.000000"})
 
-    def slowly(raw: Any) -> str:
+    def slowly(*args: Any) -> Any:
         put(tables["requests"], since)
-        return str(may(raw))
+        return begun(*args)
 
-    monkeypatch.setattr(marking, f"may_{verb}", slowly)
+    monkeypatch.setattr(marking, "_begun", slowly)
     with pytest.raises(Conflict, match=r"in the meantime\. It is completed"):
         do(verb)
     assert get(tables["requests"], "req-1") == since
@@ -196,17 +196,17 @@ def test_the_page_of_a_mark(tables: dict[str, Any], client_for: Callable[[str], 
     before = dump(tables)
     refused = send(operator, "fail", data("fail", reason="  "))
     assert refused.status == 422
-    assert "Say why: it becomes the error of the item." in refused.words
+    assert "Enter a reason: it becomes the item's error." in refused.words
     assert dump(tables) == before
     assert send(operator, "fail", data("fail", reason="no <b>worker</b>")).status == 302
     page = visit(operator, url)
     assert banner(page)[0] == "requested"
-    assert "Mark failed requested by operator" in banner(page)[1]
+    assert "Marked failed by operator" in banner(page)[1]
     assert page.findings["marked"].startswith("Marked failed by operator: no <b>worker</b> (20")
     assert page.polls  # finished, and watched all the same
     put(tables["requests"], memory)
     page = poll(operator, page)
-    assert "Mark failed was overwritten by the worker" in banner(page)[1]
+    assert "Overwritten by the worker" in banner(page)[1]
     assert page.root.one("a", data_action="again").attrs["href"] == reverse("requests:fail", args=["req-1"])
 
     put(tables["requests"], request_item())

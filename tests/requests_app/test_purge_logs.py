@@ -10,10 +10,10 @@ import time_machine
 
 from opsportal.dynamo.errors import Unreachable
 from opsportal.dynamo.tables import binding
-from opsportal.operations import outbox, records, undo
-from opsportal.operations.entries import Actor, Target, new_action_id, read_entry
+from opsportal.operations import entries, outbox, undo
+from opsportal.operations.entries import Actor, new_action_id, read_entry
 from opsportal.operations.tags import Action
-from requests_app import actions, outgoing
+from requests_app import action_views, outgoing
 from requests_app.tables import REQUEST_LOGS
 from tests.false_answers import FALSE
 from tests.operations.places import FOREIGN, actor, client, get, put, request_item, scan, trail
@@ -50,7 +50,7 @@ def purged(tables: dict[str, Any]) -> Callable[..., str]:
         put_logs(tables, range(logs))
         put_logs(tables, range(3), "another")
         action_id = new_action_id()
-        actions.purge("req-1", by=OLGA, reason="", action_id=action_id)
+        action_views.PURGE.act("req-1", by=OLGA, reason="", action_id=action_id)
         return action_id
 
     return purge
@@ -181,7 +181,7 @@ def test_purged_again_its_logs_wait_for_the_second_time(
 ) -> None:
     bring_back(tables, purged(), timedelta(minutes=1))
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5)):
-        actions.purge("req-1", by=OLGA, reason="", action_id=new_action_id())
+        action_views.PURGE.act("req-1", by=OLGA, reason="", action_id=new_action_id())
     work(tables, DUE)
     assert left(tables) == 30
     work(tables, DUE + timedelta(minutes=5))
@@ -212,25 +212,30 @@ def test_an_undo_between_the_passes_says_so_too_and_what_went_is_counted(
 def test_an_effect_of_a_worker_is_recorded_once(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cause, target = new_action_id(), Target("requests", "req-1")
+    cause = new_action_id()
 
     def record(count: int) -> Any:
-        return records.record(Action.REQUEST_PURGE_LOGS, target, by=OLGA, reason="", cause=cause, count=count)
+        return outgoing.record_purge_of_logs("req-1", OLGA, cause, count)
 
     first = record(7)
+    assert (first.count, first.action, first.note) == (
+        7,
+        Action.REQUEST_PURGE_LOGS,
+        f"In the course of {cause}.",
+    )
     assert record(9).count == 7
     # Two workers that both found nothing: the second is refused by the condition.
-    read = records.entries.read_entry
+    read = entries.read_entry
     answers = [None]
     monkeypatch.setattr(
-        records.entries, "read_entry", lambda *args, **more: answers.pop() if answers else read(*args, **more)
+        entries, "read_entry", lambda *args, **more: answers.pop() if answers else read(*args, **more)
     )
-    assert record(9) == first
+    assert record(9).count == 7
     assert len(trail(tables["requests"])) == 1
 
 
 @pytest.mark.no_moto
-@pytest.mark.parametrize("operation", ["GetItem", "Query", "BatchWriteItem", "PutItem"])
+@pytest.mark.parametrize("operation", ["GetItem", "Query", "BatchWriteItem", "TransactWriteItems"])
 def test_what_is_not_dynamodbs_answer_deletes_no_logs_of_a_request_that_is_back(
     tables: dict[str, Any], purged: Callable[..., str], proxied: Proxy, operation: str
 ) -> None:

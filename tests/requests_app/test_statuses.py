@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 
-from requests_app import actions, queries, retention
+from requests_app import action_views, actions, queries, retention
 from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from requests_app.statuses import terminal_statuses
@@ -25,7 +25,7 @@ OLD = {
 }
 
 
-def test_what_nobody_names_is_neither_an_end_nor_stuck(
+def test_an_unknown_status_is_neither_an_end_nor_stuck(
     tables: dict[str, Any], client_for: Callable[[str], Client], settings: Any
 ) -> None:
     client = client_for("viewer")
@@ -66,16 +66,16 @@ def test_what_settings_name_an_end_is_treated_as_one(settings: Any) -> None:
     def raw(status: str) -> Any:
         return request("r", status=status, **OLD)
 
-    assert not actions.may_cancel(raw("Archived"))
-    assert actions.may_purge(raw("archived"), unfinished=False)
+    assert not action_views.CANCEL.why_not("r", raw("Archived"))
+    assert action_views.PURGE.why_not("r", raw("archived"), unfinished=False)
     settings.REQUEST_TERMINAL_STATUSES = ["archived", "Timeout"]
-    assert actions.may_cancel(raw("Archived")) == "It is Archived: there is nothing to cancel."
-    assert not actions.may_purge(raw("archived"), unfinished=False)
+    assert action_views.CANCEL.why_not("r", raw("Archived")) == "It is Archived: there is nothing to cancel."
+    assert not action_views.PURGE.why_not("r", raw("archived"), unfinished=False)
     # An end that is no success can be tried again, as a failure can.
-    assert "only what failed" in actions.may_retry(raw("archived"))
-    assert not actions.may_retry(raw("TIMEOUT"))
+    assert "only what failed" in action_views.RETRY.why_not("r", raw("archived"))
+    assert not action_views.RETRY.why_not("r", raw("TIMEOUT"))
     # Failed in another word.
-    assert not actions.may_retry(request("r", status="ERROR"))
+    assert not action_views.RETRY.why_not("r", request("r", status="ERROR"))
     assert IntelligenceRequest.of(raw("timeout")).is_terminal
 
 

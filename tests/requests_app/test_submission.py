@@ -71,7 +71,7 @@ NEEDED = "This is needed."
         ("processing_strategy", "sqs", "The setting REQUESTS_QUEUE_URL is missing"),
     ],
 )
-def test_what_is_beyond_is_told_at_its_field(name: str, value: Any, sentence: str) -> None:
+def test_a_value_out_of_bounds_is_reported_at_its_field(name: str, value: Any, sentence: str) -> None:
     found = wrong(data(**{name: value}))
     assert [one.loc for one in found] == [(name,)]
     assert sentence in found[0].sentence
@@ -86,24 +86,24 @@ def test_what_is_beyond_is_told_at_its_field(name: str, value: Any, sentence: st
         ("quality_threshold", "0.0000001", "0, or at least 0.000001."),
         ("quality_threshold", f"0.{'123' * 13}", "At most 38 digits."),
         ("quality_threshold", "1E-200", "0, or at least 0.000001."),
-        ("quality_threshold", "NaN", "A number is needed."),
-        ("quality_threshold", "Infinity", "A number is needed."),
-        ("quality_threshold", "", "A number is needed."),
-        ("quality_threshold", "0,7", "A number is needed."),
-        ("quality_threshold", True, "A number is needed."),
-        ("quality_threshold", None, "A number is needed."),
+        ("quality_threshold", "NaN", "Enter a number."),
+        ("quality_threshold", "Infinity", "Enter a number."),
+        ("quality_threshold", "", "Enter a number."),
+        ("quality_threshold", "0,7", "Enter a number."),
+        ("quality_threshold", True, "Enter a number."),
+        ("quality_threshold", None, "Enter a number."),
         ("batch_size", "0", "At least 1."),
         ("batch_size", "21", "At most 20."),
-        ("batch_size", "1.5", "A whole number is needed."),
-        ("batch_size", "", "A whole number is needed."),
-        ("batch_size", "9" * 5000, "A whole number is needed."),
-        ("batch_size", True, "A number is needed."),
+        ("batch_size", "1.5", "Enter a whole number."),
+        ("batch_size", "", "Enter a whole number."),
+        ("batch_size", "9" * 5000, "Enter a whole number."),
+        ("batch_size", True, "Enter a number."),
         ("max_retries", "-1", "At least 0."),
         ("max_retries", "11", "At most 10."),
-        ("max_retries", "two", "A whole number is needed."),
-        ("keywords", [], "At least one is needed."),
+        ("max_retries", "two", "Enter a whole number."),
+        ("keywords", [], "Add at least one."),
         ("keywords", ["k"] * 51, "At most 50; there are 51."),
-        ("sources", [], "At least one is needed."),
+        ("sources", [], "Add at least one."),
         ("sources", DATA["config"]["sources"] * 21, "At most 20; there are 21."),
         ("custom_params", "[1]", "a JSON object, in braces"),
         ("custom_params", "5", "a JSON object, in braces"),
@@ -127,7 +127,9 @@ def test_what_is_beyond_is_told_at_its_field(name: str, value: Any, sentence: st
         ("custom_params", None, "a JSON object, in braces"),
     ],
 )  # fmt: skip
-def test_what_is_beyond_is_told_at_its_field_of_config(name: str, value: Any, sentence: str) -> None:
+def test_a_value_out_of_bounds_is_reported_at_its_field_of_config(
+    name: str, value: Any, sentence: str
+) -> None:
     found = wrong(data(**{name: value}))
     assert [one.loc for one in found] == [("config", name)]
     assert sentence in found[0].sentence
@@ -143,7 +145,7 @@ def test_a_source_has_an_address_of_the_web(address: str) -> None:
         data(sources=[*DATA["config"]["sources"], {"name": "x", "base_url": address, "source_type": "y"}])
     )
     assert found == [
-        Problem(("config", "sources", 1, "base_url"), "It must be a whole address with http:// or https://.")
+        Problem(("config", "sources", 1, "base_url"), "Enter a full URL, with http:// or https://.")
     ]
 
 

@@ -125,7 +125,7 @@ def test_the_form_works_where_what_is_in_use_can_not_be_read(
     with trouble(requests, fault, "Scan", "Query"):
         page = visit(client, NEW)
         assert page.root.one("select", id="id_request_type").words == "semaglutide_intelligence"
-        assert "can't be offered" in page.root.one("div", id="id_project_id_hint").words
+        assert "can't be read" in page.root.one("div", id="id_project_id_hint").words
         # Nothing is submitted that the table's workers might not read.
         page = send(client, request_type="regulatory_watch", keyword=["kept"])
         assert page.status == 503
@@ -220,9 +220,9 @@ def test_errors_stand_at_their_rows_and_everything_typed_is_kept(client: Client,
     assert errors(page) == {
         "project_id": "This is needed.",
         "keyword-3": "At most 200 characters.",
-        "source-1-base_url": "It must be a whole address with http:// or https://.",
+        "source-1-base_url": "Enter a full URL, with http:// or https://.",
         "source-2-source_type": "This is needed.",
-        "quality_threshold": "A number is needed.",
+        "quality_threshold": "Enter a number.",
         "batch_size": "At most 20.",
         "max_retries": "At least 0.",
         "custom_params": "The name 'a' occurs twice.",
@@ -239,9 +239,7 @@ def test_errors_stand_at_their_rows_and_everything_typed_is_kept(client: Client,
 def test_without_rows_the_group_says_so(client: Client) -> None:
     page = send(client, keyword=["", " "], source_name=[], source_url=[], source_type=[])
     assert page.status == 422
-    assert [node.words for node in page.root.all("p", class_="invalid-feedback")] == [
-        "At least one is needed."
-    ] * 2
+    assert [node.words for node in page.root.all("p", class_="invalid-feedback")] == ["Add at least one."] * 2
     assert [node.attrs["href"] for node in page.root.one("div", id="errors").all("a")] == [
         "#keywords",
         "#sources",
@@ -262,7 +260,7 @@ def test_a_strategy_without_its_queue_is_refused_at_its_field(client: Client, re
         page = send(client, processing_strategy="sqs")
     assert page.status == 422
     assert errors(page) == {
-        "processing_strategy": "The setting REQUESTS_QUEUE_URL is missing, so nothing could be sent to a worker."
+        "processing_strategy": "The setting REQUESTS_QUEUE_URL is missing, so no message can be sent to a worker."
     }
     assert filled(page)["processing_strategy"] == "sqs"
 
@@ -304,7 +302,7 @@ def test_the_id_of_the_preview_is_that_of_the_request(client: Client) -> None:
     assert request_id_of(Page(client.post(NEW, {**filled(page), "do": "submit"}), NEW)) == shown
 
 
-def test_a_button_that_nobody_knows_only_previews(client: Client, requests: Any) -> None:
+def test_an_unknown_button_only_previews(client: Client, requests: Any) -> None:
     with dumps.nothing_written(requests):
         for do in ("", "SUBMIT", "submit ", "delete"):
             assert raw_of(send(client, do=do))
@@ -318,9 +316,9 @@ def test_a_submission_leads_to_the_live_page_of_the_request(client: Client, requ
     page = visit(client, reverse("requests:item", args=[request_id]))
     assert page.polls
     assert "Submitted." in page.words
-    assert "Submit requested by operator" in page.root.one("", data_fate="requested").words
+    assert "Submitted by operator" in page.root.one("", data_fate="requested").words
     (entry,) = dumps.audit(requests)
-    assert (entry.action, entry.target.key, entry.actor.name, entry.actor.role, entry.reason) == (
+    assert (entry.action, entry.target.id, entry.actor.name, entry.actor.role, entry.reason) == (
         Action.REQUEST_SUBMIT,
         request_id,
         "operator",
@@ -386,7 +384,7 @@ def test_a_form_that_was_changed_after_it_was_sent_is_another_request(client: Cl
     with dumps.nothing_written(requests):
         page = Page(client.post(NEW, {**typed, "keyword": ["changed"], "do": "submit"}), NEW)
     assert page.status == 409
-    assert "sent already" in page.words
+    assert "submitted already" in page.words
     assert reverse("requests:item", args=[first]) in [node.attrs["href"] for node in page.root.all("a")]
     assert filled(page)["keyword"] == ["changed"]
     second = request_id_of(Page(client.post(NEW, {**filled(page), "do": "submit"}), NEW))
@@ -462,7 +460,7 @@ def test_a_lost_answer_can_be_sent_again(client: Client, requests: Any) -> None:
     assert len(dumps.audit(requests)) == 1
 
 
-def test_what_iam_denies_is_told_with_its_statement_and_nothing_typed_is_lost(
+def test_what_iam_denies_is_shown_with_its_statement_and_the_input_is_kept(
     client: Client, requests: Any
 ) -> None:
     typed = form(keyword=["kept"])
@@ -556,7 +554,7 @@ def test_a_request_like_another_is_prefilled_and_its_differences_are_shown(
     assert raw_of(page)
     request_id = request_id_of(Page(client.post(NEW, {**filled(page), "do": "submit"}), NEW))
     (entry,) = dumps.audit(requests)
-    assert entry.target.key == request_id
+    assert entry.target.id == request_id
     assert entry.note == "Started like old."
 
 
@@ -566,14 +564,14 @@ def test_an_exact_repetition_says_that_nothing_differs(client: Client, requests:
     )
     page = visit(client, like(first))
     assert differences(page) == []
-    assert "it is as the original was" in page.words
+    assert "No differences" in page.words
     page = Page(
         client.post(NEW, {**filled(page), "keyword": ["wegovy", "semaglutide"], "do": "preview"}), NEW
     )
     assert differences(page) == [("Keywords", "in another order", "in this order")]
 
 
-def test_what_can_not_be_taken_over_is_told(client: Client, requests: Any) -> None:
+def test_what_can_not_be_copied_is_shown(client: Client, requests: Any) -> None:
     put(
         requests,
         request(
@@ -595,7 +593,7 @@ def test_what_can_not_be_taken_over_is_told(client: Client, requests: Any) -> No
         ),
     )  # fmt: skip
     page = visit(client, like("odd"))
-    gone = "not taken over"
+    gone = "not copied"
     assert differences(page) == [
         ("Priority", "URGENT", "medium"),
         ("Strategy", "kafka", "table"),
@@ -631,11 +629,11 @@ def test_the_type_of_the_original_may_be_asked_for_again(
     assert send(client, request_type="forgotten").status == 422
 
 
-def test_an_original_that_is_gone_is_told(client: Client) -> None:
+def test_a_missing_original_is_reported(client: Client) -> None:
     for key in ("no-such", "x" * 3000, "\u202e", "a/b", "\x00"):
         page = Page(client.get(NEW, {"like": key}), NEW)
         assert page.status == 404
-        assert "no request with this id any more" in page.words
+        assert "no request with this id" in page.words
         assert filled(page)["user_id"] == "operator"
     # On the way the form outlives it.
     page = send(client, do="preview", like="no-such")
@@ -798,7 +796,9 @@ def test_nothing_that_is_sent_breaks_the_page(
     sent = {**form(), **changes, "do": do}
     for name in missing:
         sent.pop(name)
-    assert client.post(NEW, sent).status_code in (200, 302, 422)
+    # 409: submitted as the preview of another format, which `dialect` names.
+    allowed = {200, 302, 422} | ({409} if "dialect" in changes else set())
+    assert client.post(NEW, sent).status_code in allowed
 
 
 @pytest.mark.no_moto

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from opsportal.dynamo.clients import client
 from opsportal.operations import entries
 from opsportal.operations.entries import Actor
-from requests_app import actions
+from requests_app import action_views
 from requests_app.models import IntelligenceRequest
-from requests_app.statuses import open_statuses
+from requests_app.statuses import is_open
 from requests_app.writer import (
     STAGES,
     AsyncRequestWriter,
@@ -113,7 +113,7 @@ class Bench:
         return [line["message"]["S"] for line in self.lines()]
 
     def cancel(self, ident: str = "r") -> None:
-        actions.cancel(ident, by=WHO, reason="enough", action_id=entries.new_action_id())
+        action_views.CANCEL.act(ident, by=WHO, reason="enough", action_id=entries.new_action_id())
 
 
 @pytest.fixture
@@ -398,7 +398,7 @@ def test_a_cancel_that_a_buffered_progress_meets_stops_the_next_call(bench: Benc
 def test_a_request_that_was_retried_and_taken_by_another_is_left_to_it(bench: Bench) -> None:
     job = bench.claimed()
     bench.cancel()
-    actions.retry("r", by=WHO, reason="", action_id=entries.new_action_id())
+    action_views.RETRY.act("r", by=WHO, reason="", action_id=entries.new_action_id())
     bench.clock.forward(5)
     theirs = bench.another("w-2", bench.client).claim("r")
     assert theirs is not None
@@ -410,7 +410,7 @@ def test_a_request_that_was_retried_and_taken_by_another_is_left_to_it(bench: Be
     theirs.complete()
 
 
-def test_a_purged_request_is_not_made_anew(bench: Bench) -> None:
+def test_a_purged_request_is_not_created_again(bench: Bench) -> None:
     job = bench.claimed()
     bench.client.delete_item(TableName=bench.table.name, Key={bench.table.key: {"S": "r"}})
     with pytest.raises(TakenAway, match="gone"):
@@ -583,7 +583,7 @@ def test_whatever_fails_in_between_nothing_is_lost_doubled_or_undone(
             elif event == "lose":
                 bench.line.loses = 1
             elif event == "cancel":
-                if not cancelled and bench.item()["status"]["S"] in open_statuses():
+                if not cancelled and is_open(bench.item()["status"]["S"]):
                     bench.cancel()
                     cancelled = True
             elif event == "restart":  # by its successor, who knows what it did

@@ -1,6 +1,5 @@
 """The age of the oldest unfinished item: what is read of it, and what the worker publishes."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,20 +12,13 @@ from opsportal import aws
 from opsportal.dynamo import clients
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding
-from opsportal.operations import worker
+from opsportal.operations.tasks import Turns, Worker, registered
 from opsportal.tables import ages
 from opsportal.tables.ages import oldest
 from tests import factories
 from tests.samples import next_minute
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _as_a_new_process() -> Iterator[None]:
-    ages.forget()
-    yield
-    ages.forget()
 
 
 def watched(logical: str) -> ages.Watched:
@@ -107,7 +99,7 @@ def test_a_look_costs_one_query_for_each_unfinished_status(tables: dict[str, Bin
     assert account.read_units <= 3  # half a unit each; moto counts a whole one
 
 
-# --- The worker's chore ------------------------------------------------------------------------------------
+# --- The worker's task -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -139,11 +131,11 @@ def test_the_worker_publishes_the_age_of_each_table_once_a_minute(
 ) -> None:
     created = datetime.now(UTC) - timedelta(minutes=10)
     put(tables["requests"], "a", "pending", created)
-    assert worker.run(("ages",), threading.Event(), once=True) == 2
+    assert Worker([ages.TASK]).once(threading.Event()) == 2
     (age,) = published(cloudwatch, tables["requests"])
     assert 600 <= age < 660
     assert published(cloudwatch, tables["workflows"]) == [0]
-    assert worker.run(("ages",), threading.Event(), once=True) == 0
+    assert ages.TASK.every == 60
 
 
 def test_it_is_off_unless_it_is_switched_on(
@@ -152,17 +144,16 @@ def test_it_is_off_unless_it_is_switched_on(
     settings.PUBLISH_AGES = False
     monkeypatch.setattr(ages, "service", None)
     with request_budget(None) as account:
-        assert worker.run(("ages",), threading.Event(), once=True) == 0
+        assert Worker([registered()["ages"]]).once(threading.Event()) == 0
     assert account.calls == 0
 
 
-def test_trouble_is_logged_once_and_holds_nothing_up(
+def test_a_refusal_of_cloudwatch_is_logged_once(
     tables: dict[str, Binding],
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The other chores would pause for ten seconds after an error that is raised."""
     settings.PUBLISH_AGES = True
     refused = True
 
@@ -173,30 +164,28 @@ def test_trouble_is_logged_once_and_holds_nothing_up(
 
     monkeypatch.setattr(ages, "service", lambda name, region: Client())
     monkeypatch.setattr(ages, "is_emulated", lambda table: False)
-    monkeypatch.setattr(ages, "EVERY", 0.0)
-    beside, stop = tables["requests"], threading.Event()
-    with caplog.at_level(logging.WARNING, "opsportal.tables.ages"):
-        assert [ages.chore(beside, stop) for _ in range(2)] == [0, 0]
-        refused = False
-        assert ages.chore(beside, stop) == 2
-    said = [record.getMessage() for record in caplog.records if "requests" in record.getMessage()]
-    assert said == [
-        "age of requests: The console's role may not perform cloudwatch:PutMetricData in us-east-1.",
-        "age of requests: going on",
+    stop, turns = threading.Event(), Turns(ages.TASK, tables["requests"])
+    for _ in range(2):
+        turns.take(stop)
+    refused = False
+    turns.take(stop)
+    assert turns.done == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "ages of requests in us-east-1: The console's role may not perform cloudwatch:PutMetricData in us-east-1.",
+        "ages of requests in us-east-1: works again",
     ]
 
 
 @pytest.mark.parametrize("why", ["no CloudWatch beside an emulator", "no table"])
 def test_what_keeps_it_from_publishing_is_said(
-    why: str, tables_without_index: dict[str, Binding], settings: Any, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    why: str, tables_without_index: dict[str, Binding], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PUBLISH_AGES = True
     if "emulator" not in why:
         monkeypatch.setattr(ages, "is_emulated", lambda table: False)
     if why == "no table":
         missing = settings.DYNAMO_TABLES["workflows"] | {"name": "missing"}
         settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {"workflows": missing}
-    monkeypatch.setattr(ages, "_watched", {"workflows": watched("workflows")})
-    assert ages.chore(tables_without_index["workflows"], threading.Event()) == 0
-    assert why in caplog.text
+    turns = next(one for one in Worker([ages.TASK]).turns if one.table.logical == "workflows")
+    turns.take(threading.Event())
+    assert (turns.done, why in turns.problem) == (0, True)

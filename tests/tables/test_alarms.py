@@ -104,7 +104,7 @@ def test_alarms_are_created_once_and_shown_after(cloudwatch: Any) -> None:
     status, said = told("--yes", "--sns-topic", TOPIC, *some)
     assert status == 0
     assert "created" in said
-    assert "New alarms in eu-north-1 tell nobody" in said
+    assert "New alarms in eu-north-1 notify nobody" in said
     alarm = there()["requests-write-throttles"]
     assert alarm["AlarmActions"] == [TOPIC]
     assert (alarm["Threshold"], alarm["TreatMissingData"]) == (1.0, "notBreaching")
@@ -130,7 +130,7 @@ def test_a_plan_changes_nothing(cloudwatch: Any) -> None:
 def test_nobody_who_agrees_changes_nothing(cloudwatch: Any) -> None:
     status, said = told("--table", "agents")
     assert status == 1
-    assert "Nothing was changed; --yes does it without asking." in said
+    assert "Nothing was changed. Use --yes to run without a question." in said
     assert there("eu-north-1") == {}
 
 
@@ -215,7 +215,7 @@ def test_somebody_elses_alarm_under_our_name_is_left_alone(cloudwatch: Any) -> N
     )  # fmt: skip
     status, said = told("--yes", "--table", "agents")
     assert status == 1
-    assert f"! {prefix()}agents-read-throttles is somebody else's: it is left as it is" in said
+    assert f"! {prefix()}agents-read-throttles was made by another program, and stays as it is" in said
     assert there("eu-north-1")["agents-read-throttles"]["Threshold"] == 9.0
     assert "agents-write-throttles" in there("eu-north-1")
 

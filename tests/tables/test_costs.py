@@ -1,4 +1,4 @@
-"""A month's cost: seed 000's estimate to the cent, by declaration, and by what was really consumed."""
+"""A month's cost: seed 000's (docs/data.md) estimate to the cent, by declaration, and by what was really consumed."""
 
 import json
 import tomllib
@@ -186,7 +186,7 @@ def test_metrics_without_points_cost_nothing() -> None:
 
 def test_part_of_an_answer_is_told_as_a_part() -> None:
     cost = month_cost("requests", deployed(), metrics_of({"": daily(1)}, {}, complete=False))
-    assert cost.notes == ("CloudWatch told a part of the consumption only.",)
+    assert cost.notes == ("CloudWatch reported only a part of the consumption.",)
 
 
 def test_a_provisioned_table_pays_for_its_capacity_whatever_it_consumes() -> None:
@@ -274,7 +274,9 @@ def test_every_large_region_has_prices_with_their_source_and_date() -> None:
             found = prices.of(region, table_class)
             figures = [getattr(found, figure) for figure in FIGURES]
             assert all(figure is not None and figure > 0 for figure in figures), region
-    assert len({region for region, _ in prices.classes}) == 34, "as the README and docs/tables.md say"
+    assert len({region for region, _ in prices.classes}) == 34, (
+        "as docs/cost.md and docs/configuration.md say"
+    )
     assert prices.source.startswith("https://aws.amazon.com/dynamodb/pricing")
     registry = prices.of("eu-north-1")
     assert [getattr(registry, figure) for figure in FIGURES] == [

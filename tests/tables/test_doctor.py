@@ -90,7 +90,7 @@ def well(operation: str, arguments: dict[str, Any]) -> Answer:
     if operation == "DescribeTable":
         return described(arguments)
     if operation in ("Query", "Scan"):
-        return Answer({"Items": [], "Count": 0})
+        return Answer({"Items": []})
     if operation in ("PutItem", "UpdateItem", "DeleteItem"):
         return error("ConditionalCheckFailedException", "The conditional request failed")
     return Answer({})
@@ -269,7 +269,7 @@ def test_without_a_way_to_sts_the_rest_is_examined(
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     findings = examine("writer")
     assert not failed(findings)
-    assert one("credentials", findings, UNKNOWN).what == "Whose they are could not be told."
+    assert one("credentials", findings, UNKNOWN).what == "The account is unknown."
     assert of("permissions", findings)
 
 
@@ -742,4 +742,4 @@ def test_findings_are_grouped_by_area() -> None:
         "clock",
         "  note    off",
     ]
-    assert summary(found) == "1 of 3 findings need mending (tables); 1 note."
+    assert summary(found) == "1 of 3 findings need fixing (tables); 1 note."

@@ -231,7 +231,7 @@ def test_a_part_that_iam_denies_is_told_with_its_statement(tables: Any, client: 
 def test_what_copies_and_protects_a_table_is_shown_of_every_one(
     tables: Any, client: Client, found: Any
 ) -> None:
-    """Seed 004's third question, whose answer DescribeTable has; on the list and on the table's page."""
+    """Seed 004's (docs/data.md) third question, whose answer DescribeTable has; on the list and on the table's page."""
     for key in ("agents", "workflows", "jobs-us-east-1"):
         row, page = part(client, "row", key), part(client, "deployed", key)
         assert "deletion protection off no stream no replicas STANDARD" in row.words
@@ -406,7 +406,7 @@ def test_load_is_drawn_with_a_text_and_priced(tables: Any, client: Client, found
     [
         (Unknown(), "unknown here"),
         (Unknown("The role may not.", denied=True, statement='{"Action": "x"}'), "not allowed"),
-        (Unknown("CloudWatch has not answered yet."), "not telling"),
+        (Unknown("CloudWatch has not answered yet."), "no answer"),
     ],
 )
 def test_cloudwatch_that_tells_nothing_is_a_state_of_its_own(
@@ -420,7 +420,7 @@ def test_cloudwatch_that_tells_nothing_is_a_state_of_its_own(
     # What the table holds has its price all the same.
     assert "total of what is known" in page.words
     assert page.root.all("ul", class_="charts") == []
-    assert any(word in part(client, "glance").words for word in ("unknown here", "not allowed", "not told"))
+    assert any(word in part(client, "glance").words for word in ("unknown here", "not allowed", "no answer"))
 
 
 def test_what_cloudwatch_holds_of_the_table_reaches_the_page(
@@ -465,7 +465,7 @@ def test_what_has_no_price_says_so_and_how_to_give_one(
 
 def test_permissions_are_probed_when_asked_and_kept(tables: dict[str, Any], client: Client) -> None:
     enable_ttl(tables["requests"])
-    assert "was not probed" in part(client, "permissions").words
+    assert "Not probed in the last 15 minutes" in part(client, "permissions").words
     before = dump(tables)
     page = Page(client.post("/tables/requests/probe/", headers={"HX-Request": "true"}), "")
     assert dump(tables) == before
@@ -475,7 +475,7 @@ def test_permissions_are_probed_when_asked_and_kept(tables: dict[str, Any], clie
     assert any(row.startswith("Query status-index allowed lists") for row in said)
     assert any(row.startswith("UpdateItem the table allowed") for row in said)
     assert "1 of" in page.words
-    assert "could not be told" in page.words
+    assert "unknown" in page.words
     again = part(client, "permissions")
     assert calls(again) == []
     assert len(again.root.all("table", class_="rights")) == 1
@@ -498,13 +498,15 @@ def test_a_denial_is_named_with_its_statement_and_a_second_click_asks_nothing(
 
 
 def test_the_probes_of_a_table_are_those_of_the_declared_permissions(tables: dict[str, Any]) -> None:
-    needed = rights._needed(tables["request_logs"])
-    assert ("dynamodb:Query", "request-logs-index") in needed
-    assert ("dynamodb:BatchWriteItem", "") in needed
-    assert all(place.table == tables["request_logs"] for place, _, _ in needed.values())
+    found = [right.probe for right in rights.probe_now(tables["request_logs"]).found]
+    asked = [(probe.action, probe.place.index) for probe in found]
+    assert ("dynamodb:Query", "request-logs-index") in asked
+    assert ("dynamodb:BatchWriteItem", "") in asked
+    assert len(asked) == len(set(asked))
+    assert all(probe.place.table == tables["request_logs"] for probe in found)
     own = next(one.table for one in shown_tables() if one.key == "audit-us-east-1")
-    assert ("dynamodb:PutItem", "") in rights._needed(own)
-    assert not any(action.endswith("DeleteTable") for action, _ in needed)
+    assert "dynamodb:PutItem" in [right.probe.action for right in rights.probe_now(own).found]
+    assert not any(action.endswith("DeleteTable") for action, _ in asked)
 
 
 # --- Migrations -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from opsportal.descriptors import descriptors
 from opsportal.dynamo.descriptions import DeployedIndex, Description
 from opsportal.dynamo.tables import binding
 from opsportal.tables.grants import PLACEHOLDER, Feature, places_of, queue_arn
@@ -22,6 +23,12 @@ def feature(sid: str) -> Feature:
 
 def resources(sid: str, **more: Any) -> list[str]:
     return [place.resource for place in places_of(feature(sid), **more)]
+
+
+def test_the_apps_ask_for_nothing_that_is_no_feature() -> None:
+    known = {one.sid for one in FEATURES}
+    asked = {sid for descriptor in descriptors() for sid in descriptor.iam}
+    assert asked <= known, asked - known
 
 
 def test_a_viewer_writes_nothing() -> None:

@@ -18,7 +18,7 @@ from opsportal.tables.grants import PLACEHOLDER
 from opsportal.tables.permissions import ROLES, features
 from opsportal.tables.policy import MANAGED, Key, Statement, document, parts, size, statements, terraform
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
-from tests.test_docs import ROOT
+from tests.test_docs import ROOT, text_of
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/"
@@ -31,7 +31,7 @@ def printed(*arguments: str) -> str:
 
 
 def documented(mark: str) -> dict[str, Any]:
-    text = (ROOT / "docs/tables.md").read_text()
+    text = text_of("docs/iam.md")
     found = re.search(rf"<!-- {mark} -->\n```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert found
     return dict(json.loads(found[1]))
@@ -46,7 +46,7 @@ def queues(settings: Any) -> None:
 # --- What is printed -------------------------------------------------------------------------------------
 
 
-def test_the_document_shows_what_is_printed(queues: None) -> None:
+def test_the_documented_policies_are_those_printed(queues: None) -> None:
     viewer = json.loads(printed("--role", "viewer", "--offline", "--account", PLACEHOLDER))
     assert viewer == documented("iam-policy")
     operator = json.loads(printed("--offline", "--account", PLACEHOLDER))

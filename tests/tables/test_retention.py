@@ -12,16 +12,16 @@ import time_machine
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.errors import DynamoError, Unreachable
-from opsportal.dynamo.tables import Binding, binding
-from opsportal.operations import worker
+from opsportal.dynamo.leases import OWNER, Lease
+from opsportal.dynamo.tables import Binding
+from opsportal.operations import tasks
 from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Conflict, Missing
 from opsportal.tables.grants import places_of
 from opsportal.tables.permissions import features
-from opsportal.tables.retention import chore as chores
-from opsportal.tables.retention import progress, stamping
-from opsportal.tables.retention.keeping import keep
+from opsportal.tables.retention import chore, stamping
 from opsportal.tables.retention.rules import MARK, Lives, Verdict, bound, judge, judge_log, rules
+from opsportal.tables.retention.stamping import keep
 from requests_app.retention import RULE
 from tests.false_answers import FALSE
 from tests.iam import Iam, judged, table_names
@@ -50,15 +50,13 @@ def on(tables: dict[str, Binding], settings: Any) -> Iterator[dict[str, Binding]
     enable_ttl(*both)
     settings.RETENTION_REQUEST_DAYS, settings.RETENTION_LOG_DAYS = 90, 30
     settings.RETENTION_UNITS_PER_MINUTE = 1_000_000
-    chores.forget()
     yield tables
     disable_ttl(*both)
 
 
-def sweep(tables: dict[str, Binding]) -> int:
-    """What one look of the worker does, at once."""
-    chores.forget()
-    return chores.chore(tables["requests"], threading.Event())
+def sweep() -> int:
+    """What one turn of the worker does with each table."""
+    return sum(chore.sweep_table(table, lambda: False) for table in chore.TASK.works_on())
 
 
 def later(**length: float) -> Any:
@@ -171,7 +169,7 @@ def test_finished_old_requests_expire_after_the_grace_and_all_else_stays(on: dic
         old_log("log-young-orphan", "gone", 5),
     )
     before = {item["request_id"]["S"]: item for item in scan(table)}
-    assert sweep(on) == 4
+    assert sweep() == 4
     assert stamped(table) == {"old", "shouted"}
     # A log without a time is in no index, and its key does not tell one.
     assert stamped(logs) == {"log-old", "log-orphan"}
@@ -187,7 +185,7 @@ def test_finished_old_requests_expire_after_the_grace_and_all_else_stays(on: dic
 def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding], client_for: Any) -> None:
     put_all(on["requests"], *(old_request(f"r{number}") for number in range(3)))
     put_all(on["request_logs"], old_log("l1", "r1"), old_log("l2", "r1"), old_log("orphan", "gone"))
-    assert sweep(on) == 6
+    assert sweep() == 6
     by_requests, by_logs = trail(on["requests"])
     assert actor(by_requests) == ("retention", "worker")
     assert by_requests["count"] == {"N": "5"}
@@ -200,23 +198,23 @@ def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding], client_for
     assert "3 requests stamped" in page.fact("Note")
     assert page.fact_node("Target").all("a") == []
     # What had no effect is not told, and a sweep that is over rests.
-    assert sweep(on) == 0
+    assert sweep() == 0
     with later(hours=2):
-        assert sweep(on) == 0
+        assert sweep() == 0
     assert len(trail(on["requests"])) == 2
 
 
 def test_a_sweep_goes_on_from_its_watermark_and_once_a_day_from_the_beginning(on: dict[str, Binding]) -> None:
     table = on["requests"]
     put_all(table, old_request("first", 120))
-    assert sweep(on) == 1
+    assert sweep() == 1
     # Below the watermark: one that finished late.
     put_all(table, old_request("late", 200), old_request("next", 100))
     with later(hours=2):
-        assert sweep(on) == 1
+        assert sweep() == 1
         assert stamped(table) == {"first", "next"}
     with later(hours=26):
-        assert sweep(on) == 1
+        assert sweep() == 1
         assert stamped(table) == {"first", "next", "late"}
 
 
@@ -225,14 +223,14 @@ def test_pages_are_walked_to_the_end(on: dict[str, Binding], monkeypatch: pytest
     monkeypatch.setattr("opsportal.tables.retention.reading.PASSED_BY", 2)
     put_all(on["requests"], *(old_request(f"r{number}", 100 + number) for number in range(7)))
     put_all(on["request_logs"], *(old_log(f"l{number}", "gone") for number in range(7)))
-    assert sweep(on) == 14
+    assert sweep() == 14
 
 
 def test_what_comes_to_life_again_loses_its_stamp_and_its_logs_theirs(on: dict[str, Binding]) -> None:
     table, logs = on["requests"], on["request_logs"]
     put_all(table, old_request("again"), old_request("rewritten"))
     put_all(logs, old_log("l1", "again"), old_log("l2", "again", ttl={"N": "4102444800"}))
-    assert sweep(on) == 3
+    assert sweep() == 3
     client = clients.client(*table.place, patient=True)
     client.update_item(
         TableName=table.name,
@@ -243,7 +241,7 @@ def test_what_comes_to_life_again_loses_its_stamp_and_its_logs_theirs(on: dict[s
     )
     put_all(table, old_request("rewritten", updated_at={"S": naive(ago(0))}, ttl={"N": "4102444800"}))
     with later(hours=25):
-        assert sweep(on) == 2
+        assert sweep() == 2
     item = get(table, "again")
     assert item is not None
     assert "ttl" not in item
@@ -279,7 +277,7 @@ def test_a_request_that_changes_between_reading_and_stamping_is_left_alone(
         return stamp(where, raw, *arguments)
 
     monkeypatch.setattr(stamping, "stamp", after_a_change)
-    assert sweep(on) == 1
+    assert sweep() == 1
     assert stamped(table) == {"same"}
     # Never a ghost.
     assert {item["request_id"]["S"] for item in scan(table)} == {"retried", "gets-its-own", "same"}
@@ -295,8 +293,8 @@ def test_the_units_of_a_minute_are_kept_and_no_log_is_lost_between(
     done, steps = 0, 0
     while "big" not in stamped(on["requests"]):
         with later(minutes=steps):
-            did = sweep(on)
-            assert sweep(on) == 0, "the units of this minute are used up"
+            did = sweep()
+            assert sweep() == 0, "the units of this minute are used up"
         done, steps = done + did, steps + 1
         assert steps < 20
     assert steps >= 3
@@ -308,7 +306,7 @@ def test_nothing_is_asked_or_written_while_it_is_off(tables: dict[str, Binding],
     put_all(tables["requests"], old_request("old"))
     before = dump(tables)
     with trouble(tables["requests"], refused("InternalServerError", "", 500)) as met:
-        assert sweep(tables) == 0
+        assert sweep() == 0
     assert met == []
     assert dump(tables) == before
 
@@ -321,7 +319,7 @@ def test_requests_and_logs_are_switched_on_apart(
     settings.RETENTION_REQUEST_DAYS, settings.RETENTION_LOG_DAYS = days
     put_all(on["requests"], old_request("old"))
     put_all(on["request_logs"], old_log("of-old", "old"), old_log("orphan", "gone"))
-    sweep(on)
+    sweep()
     assert stamped(on["requests"]) == ({"old"} if days[0] else set())
     assert stamped(on["request_logs"]) == ({"of-old", "orphan"} if days[1] else set())
 
@@ -332,24 +330,23 @@ def test_without_ttl_nothing_is_stamped_and_the_log_says_so_once(
     settings.RETENTION_REQUEST_DAYS = 90
     put_all(tables["requests"], old_request("old"))
     before = dump(tables)
-    chores.forget()
+    (turns,) = tasks.Worker([chore.TASK]).turns
     for minutes in (0, 10, 20):
-        chores._next.clear()
         with later(minutes=minutes):
-            assert chores.chore(tables["requests"], threading.Event()) == 0
+            turns.take(threading.Event())
     assert dump(tables) == before
     assert caplog.text.count("TTL is off for") == 1
 
 
 def test_another_ttl_attribute_than_the_one_set_is_told_with_the_setting(
-    on: dict[str, Binding], settings: Any, caplog: pytest.LogCaptureFixture
+    on: dict[str, Binding], settings: Any
 ) -> None:
     settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
         "requests": settings.DYNAMO_TABLES["requests"] | {"ttl_attribute": "expires"}
     }
     put_all(on["requests"], old_request("old"))
-    sweep(on)
-    assert "DYNAMODB_REQUESTS_TTL_ATTRIBUTE=ttl" in caplog.text
+    with pytest.raises(tasks.NotNow, match="DYNAMODB_REQUESTS_TTL_ATTRIBUTE=ttl"):
+        sweep()
     assert get(on["requests"], "old") is not None
     assert stamped(on["requests"]) == set()
 
@@ -357,37 +354,18 @@ def test_another_ttl_attribute_than_the_one_set_is_told_with_the_setting(
 # --- Many workers, and their end ------------------------------------------------------------------------------
 
 
-def test_one_worker_at_a_time_holds_a_sweep(on: dict[str, Binding]) -> None:
-    one, other = progress.read(on["requests"]), progress.read(on["requests"])
-    now = progress.now()
-    assert one.take("one", now)
-    assert not other.take("other", now), "both had read that nobody holds it"
-    assert not progress.read(on["requests"]).take("other", now)
-    again = progress.read(on["requests"])
-    assert again.take("other", now + progress.LEASE + 1)
-    assert again.found_dead
-    with pytest.raises(progress.Lost):
-        one.save(now)
-
-
 @pytest.mark.no_moto
 def test_many_workers_stamp_each_request_once(
     on: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_all(on["requests"], *(old_request(f"r{number}") for number in range(30)))
-    done = []
-
-    def run() -> None:
-        done.append(chores.chore(on["requests"], threading.Event()))
-
-    threads = [threading.Thread(target=run) for _ in range(4)]
+    threads = [threading.Thread(target=sweep) for _ in range(4)]
     for thread in threads:
-        chores.forget()
         thread.start()
     for thread in threads:
         thread.join()
     with later(minutes=3):
-        sweep(on)
+        sweep()
     assert len(stamped(on["requests"])) == 30
     counted = sum(int(entry["count"]["N"]) for entry in trail(on["requests"]))
     assert counted == 30
@@ -410,20 +388,19 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing(
         calls.append(arguments)
         if len(calls) == 8:
             # kill -9 leaves no time to write anything down.
-            monkeypatch.setattr(progress.Progress, "_write", lambda *_: None)
+            monkeypatch.setattr(Lease, "_write", lambda *_, **__: None)
             raise Killed
         return stamp(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(stamping, "stamp", dies)
         with pytest.raises(Killed):
-            sweep(on)
+            sweep()
     monkeypatch.undo()
     assert 0 < len(stamped(on["requests"])) < 6
-    monkeypatch.setattr(chores, "_owner", "another")
-    assert sweep(on) == 0, "its lease is not over"
-    with later(seconds=progress.LEASE + 5):
-        assert sweep(on) > 0
+    assert sweep() == 0, "its lease is not over"
+    with later(seconds=chore.LEASE + 5):
+        assert sweep() > 0
     assert len(stamped(on["requests"])) == len(stamped(on["request_logs"])) == 6
     notes = [entry["note"]["S"] for entry in trail(on["requests"])]
     assert "at least, since a worker ended in the middle" in notes[0]
@@ -435,9 +412,9 @@ def test_trouble_in_the_middle_is_raised_and_what_was_done_is_kept(on: dict[str,
     put_all(on["requests"], old_request("old"))
     fault = refused("ProvisionedThroughputExceededException", "slower")
     with trouble(on["requests"], fault, "UpdateItem"), pytest.raises(DynamoError):
-        sweep(on)
-    assert progress.read(on["requests"]).owner == ""
-    assert sweep(on) == 1
+        sweep()
+    assert OWNER not in chore.lease_of(on["requests"]).read()
+    assert sweep() == 1
 
 
 @pytest.mark.no_moto
@@ -450,24 +427,23 @@ def test_what_is_not_dynamodbs_answer_takes_no_lease_and_stamps_nothing_more(
     put_all(on["requests"], old_request("old"), old_request("alive", status="processing"))
     put_all(on["request_logs"], old_log("of old", "old"), old_log("of alive", "alive"))
     proxied.interfere = instead(FALSE["{}"], of={operation}, after=after)
-    through = {name: binding(name) for name in on}
     for _ in range(2):
         with contextlib.suppress(Unreachable):
-            sweep(through)
+            sweep()
     assert operation in proxied.operations()
     assert stamped(on["requests"]) <= {"old"}
     assert stamped(on["request_logs"]) <= {"of old"}
     proxied.reset(proxied.engine)
-    sweep(through)
+    with later(seconds=chore.LEASE + 5):  # that it may have taken without knowing
+        sweep()
     assert (stamped(on["requests"]), stamped(on["request_logs"])) == ({"old"}, {"of old"})
-    assert progress.read(through["requests"]).owner == ""
+    assert OWNER not in chore.lease_of(on["requests"]).read()
 
 
 @pytest.mark.no_moto
 def test_the_worker_does_it(on: dict[str, Binding]) -> None:
     put_all(on["requests"], old_request("old"))
-    assert "retention" in worker.CHORES
-    assert worker.run(("retention",), threading.Event(), once=True) == 1
+    assert tasks.Worker([tasks.registered()["retention"]]).once(threading.Event()) == 1
     assert stamped(on["requests"]) == {"old"}
 
 
@@ -483,7 +459,7 @@ def test_the_policy_of_the_operator_covers_retention(on: dict[str, Binding], iam
     iam.awake = True
     for hours in (0, 25):
         with later(hours=hours):
-            sweep(on)
+            sweep()
         put_all(on["requests"], old_request("again", updated_at={"S": naive(ago(0))}))
     iam.awake = False
     names = table_names()
@@ -515,7 +491,7 @@ def test_an_operator_sees_when_a_request_expires(on: dict[str, Binding], client_
         old_request("endless", ttl={"N": "1E+30"}),
         old_request("kept", ttl={"NULL": True}),
     )
-    sweep(on)
+    sweep()
     assert visit(client_for("operator"), "/requests/old/").fact("Expires") in ("in 7 d", "in 6 d")
     for key in ("text", "milliseconds", "endless", "kept"):
         assert "Expires" not in visit(client_for("operator"), f"/requests/{key}/").words, key
@@ -526,7 +502,7 @@ def test_what_is_stamped_looks_like_no_attribute_of_a_writers(
 ) -> None:
     put_all(on["requests"], old_request("old"))
     put_all(on["request_logs"], old_log("l", "old"))
-    sweep(on)
+    sweep()
     client = client_for("operator")
     assert MARK not in visit(client, "/requests/old/logs/").words
     assert MARK not in visit(client, "/requests/new/?like=old").words
@@ -539,11 +515,11 @@ def test_what_somebody_keeps_never_expires(on: dict[str, Binding]) -> None:
     table, logs = on["requests"], on["request_logs"]
     put_all(table, old_request("kept"), old_request("other"), old_request("writers", ttl={"N": "4102444800"}))
     put_all(logs, old_log("l1", "kept"), old_log("l2", "kept"))
-    sweep(on)
+    sweep()
     done, number = keep(RULE, "kept", by=EVE, reason="evidence")
     assert (done.entry.reason, number) == ("evidence", 2)
     with later(days=8):
-        assert sweep(on) == 0
+        assert sweep() == 0
     item = get(table, "kept")
     assert item is not None
     assert item["ttl"] == {"NULL": True}

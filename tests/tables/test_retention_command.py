@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.retention import preview as previews
+from opsportal.tables.retention import sweeps
 from tests.operations.places import dump, get, trail
 from tests.tables.retained import disable_ttl, enable_ttl, old_log, old_request, put_all, stamped
 
@@ -54,7 +54,7 @@ def test_a_look_names_what_would_be_stamped_and_writes_nothing(tables: dict[str,
 def test_what_is_off_says_which_setting_switches_it_on(tables: dict[str, Binding]) -> None:
     said = retention()
     assert said.count(": off. Set RETENTION_") == 2
-    with pytest.raises(CommandError, match="nothing that could be stamped"):
+    with pytest.raises(CommandError, match="nothing to stamp"):
         retention("--apply", "--yes")
     for impossible in ("-1", "99999999999999"):
         with pytest.raises(CommandError, match="A number of days is 0, for never, to 36,500; not "):
@@ -77,7 +77,7 @@ def test_without_ttl_it_says_that_stamps_would_do_nothing_and_how_to_mend_it(
 def test_requests_wait_for_the_ttl_of_the_logs_that_are_stamped_with_them(tables: dict[str, Binding]) -> None:
     enable_ttl(tables["requests"])
     put_all(tables["requests"], old_request("old"))
-    with pytest.raises(CommandError, match="nothing that could be stamped"):
+    with pytest.raises(CommandError, match="nothing to stamp"):
         retention("--request-days", "90", "--log-days", "30", "--apply", "--yes")
     assert "1 stamped" in retention("--request-days", "90", "--apply", "--yes")
     disable_ttl(tables["requests"])
@@ -86,7 +86,7 @@ def test_requests_wait_for_the_ttl_of_the_logs_that_are_stamped_with_them(tables
 def test_a_large_table_is_looked_at_in_part_and_it_says_so(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "MOST_LOOKED", 5)
+    monkeypatch.setattr(sweeps, "MAX_LOOKED", 5)
     monkeypatch.setattr("opsportal.tables.retention.reading.PAGE", 5)
     monkeypatch.setattr("opsportal.tables.retention.reading.PASSED_BY", 5)
     put_all(tables["requests"], *(old_request(f"r{number:02}") for number in range(8)))

@@ -249,7 +249,7 @@ def test_an_unknown_table_is_refused_with_those_there_are() -> None:
 
 @pytest.mark.parametrize("size", ["-1", "many", "10001", "1.5"])
 def test_an_impossible_sample_is_refused(size: str) -> None:
-    with pytest.raises(CommandError, match="is not a number from 0 to 10000"):
+    with pytest.raises(CommandError, match="is not a number from 0 to 10,000"):
         verify("--sample", size)
 
 

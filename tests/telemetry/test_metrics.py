@@ -13,10 +13,10 @@ from django.test import Client
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from opsportal.operations import worker
+from opsportal.operations.tasks import Over, Task, Worker
 from opsportal.telemetry.addresses import peer_of
 from opsportal.telemetry.shared_files import VARIABLE, SharedFiles
-from opsportal.telemetry.worker_port import STUCK_AFTER, WorkerPort
+from opsportal.telemetry.worker_port import WorkerPort
 
 TOKEN = "a-token-of-twenty-four-chars"
 
@@ -168,8 +168,14 @@ def test_the_directory_is_made_only_where_somebody_may_ask_and_goes_with_the_ser
 
 
 @pytest.fixture
-def port() -> Iterator[WorkerPort]:
-    made = WorkerPort("127.0.0.1", 0, lambda: worker.pulse.idle_seconds)
+def stuck() -> list[str]:
+    """What is past its deadline."""
+    return []
+
+
+@pytest.fixture
+def port(stuck: list[str]) -> Iterator[WorkerPort]:
+    made = WorkerPort("127.0.0.1", 0, lambda: stuck)
     yield made
     made.close()
 
@@ -194,23 +200,19 @@ def test_a_workers_port_has_the_same_guard(port: WorkerPort, settings: Any) -> N
     assert ask(port, "/metrics")[0] == 200
 
 
-def test_a_worker_that_hangs_is_not_healthy(port: WorkerPort, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker.pulse.beat()
+def test_a_worker_that_hangs_is_not_healthy(port: WorkerPort, stuck: list[str]) -> None:
     assert ask(port, "/healthz") == (200, b"ok")
-    monkeypatch.setattr(worker.pulse, "_at", worker.pulse._at - STUCK_AFTER - 1)
-    assert ask(port, "/healthz") == (503, b"stuck")
+    stuck += ["outbox in us-east-1", "alerts in us-east-1"]
+    assert ask(port, "/healthz") == (503, b"stuck: outbox in us-east-1, alerts in us-east-1")
 
 
-def test_passes_of_chores_are_counted_by_how_they_ended(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def chore(table: Any, stop: threading.Event) -> int:
+def test_turns_of_tasks_are_counted_by_how_they_ended() -> None:
+    def run(table: Any, over: Over) -> int:
         if table.region == "eu-north-1":
             raise RuntimeError
         return 1
 
-    monkeypatch.setattr(worker, "CHORES", {"test-chore": chore})
-    worker.run((), threading.Event(), once=True)
+    Worker([Task("test-chore", run)]).once(threading.Event())
 
     def passes(region: str, outcome: str) -> float | None:
         labels = {"chore": "test-chore", "region": region, "outcome": outcome}

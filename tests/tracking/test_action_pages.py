@@ -74,7 +74,7 @@ def test_without_scripts_the_form_leads_back_to_the_item_and_says_what_was_asked
     dumps.put(table, KEY, ready(verb))
     response = operator.post(url(verb), data_for(verb), follow=True)
     assert response.redirect_chain == [(url(), 302)]
-    said = {"cancel": "Cancel requested.", "retry": "Retry requested.", "purge": "Purged."}[verb]
+    said = {"cancel": "Cancelled.", "retry": "Retried.", "purge": "Purged."}[verb]
     assert said in response.content.decode()
     (entry,) = dumps.audit(table)
     assert (entry.action.value, entry.actor.name, entry.actor.role) == (
@@ -325,13 +325,13 @@ def test_the_page_says_what_became_of_a_cancel(table: Any, operator: Client) -> 
     assert refreshed.status_code == 200
     text = refreshed.content.decode()
     assert 'data-fate="overwritten"' in text
-    assert "Cancel was overwritten by the worker" in text
+    assert "Overwritten by the worker" in text
     assert f'href="{url("cancel")}"' in text
 
 
 def test_the_audit_tab_has_what_was_done_to_it(table: Any, operator: Client) -> None:
     dumps.put(table, KEY, workflow())
-    assert "Nothing was done to it from here." in operator.get(f"{url()}?tab=audit").content.decode()
+    assert "No actions on this item." in operator.get(f"{url()}?tab=audit").content.decode()
     operator.post(url("cancel"), sent(reason="<i>why</i>"))
     page = operator.get(f"{url()}?tab=audit").content.decode()
     assert "workflow:cancel" in page

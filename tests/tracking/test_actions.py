@@ -21,7 +21,7 @@ from tests import dumps
 from tests.cases import each
 from tests.dynamo.typed import EVERY_TYPE
 from tests.tracking.conftest import Queue
-from tracking import actions
+from tracking import action_views, actions
 from tracking.models import Workflow
 from tracking.writer import StatusWriter, values
 
@@ -74,11 +74,11 @@ def failed(**others: Any) -> dict[str, Any]:
 
 
 def cancel(session: str = "s", *, by: Actor = BY, action_id: str = "") -> Any:
-    return actions.cancel(session, by=by, reason="a test", action_id=action_id or new_id())
+    return action_views.CANCEL.act(session, by=by, reason="a test", action_id=action_id or new_id())
 
 
 def retry(session: str = "s", *, action_id: str = "", **start: Any) -> Any:
-    return actions.retry(session, by=BY, reason="again", action_id=action_id or new_id(), **start)
+    return action_views.RETRY.act(session, by=BY, reason="again", action_id=action_id or new_id(), **start)
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_an_entry_has_both_sides_of_what_cancel_changed(table: Any) -> None:
     after = dumps.item(table, "s") or {}
     entry = entries.read_entry(action_id, table)
     assert entry is not None
-    assert (entry.action, entry.actor, entry.target.key, entry.reason) == (
+    assert (entry.action, entry.actor, entry.target.id, entry.reason) == (
         "workflow:cancel", BY, "s", "a test",
     )  # fmt: skip
     assert "overallStatus as read and lastUpdated as read" in entry.condition
@@ -209,7 +209,7 @@ def test_the_same_action_id_cancels_once(table: Any) -> None:
     assert dumps.item(table, "s") == after
     assert len(dumps.audit(table)) == 1
     with dumps.nothing_written(table), pytest.raises(OtherIntent):
-        actions.purge("s", by=BY, reason="", action_id=action_id)
+        action_views.PURGE.act("s", by=BY, reason="", action_id=action_id)
     with dumps.nothing_written(table), pytest.raises(OtherIntent):
         cancel(by=Actor("otto", "operator", "user:1002"), action_id=action_id)
 
@@ -243,13 +243,13 @@ def test_cancel_loses_to_an_orchestrator_that_was_quicker(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dumps.put(table, "s", workflow())
-    decide = actions.may_cancel
+    existing = actions.existing
 
-    def slowly(raw: Any) -> str:
+    def slowly(*given: Any) -> Any:
         dumps.put(table, "s", workflow("completed"))
-        return decide(raw)
+        return existing(*given)
 
-    monkeypatch.setattr(actions, "may_cancel", slowly)
+    monkeypatch.setattr(actions, "existing", slowly)
     with pytest.raises(Conflict, match="in the meantime") as refused:
         cancel()
     assert refused.value.item is not None
@@ -263,13 +263,13 @@ def test_a_step_that_moved_without_a_stamp_is_not_stopped_unseen(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dumps.put(table, "s", workflow())
-    decide = actions.may_cancel
+    existing = actions.existing
 
-    def slowly(raw: Any) -> str:
+    def slowly(*given: Any) -> Any:
         dumps.put(table, "s", workflow(tradeMatching=step("success")))
-        return decide(raw)
+        return existing(*given)
 
-    monkeypatch.setattr(actions, "may_cancel", slowly)
+    monkeypatch.setattr(actions, "existing", slowly)
     with pytest.raises(Conflict, match="in the meantime"):
         cancel()
 
@@ -277,7 +277,7 @@ def test_a_step_that_moved_without_a_stamp_is_not_stopped_unseen(
 # --- Retry -------------------------------------------------------------------------------------------
 
 
-def test_retry_of_the_whole_starts_every_step_afresh(table: Any, commands: Queue) -> None:
+def test_retry_of_the_whole_resets_every_step(table: Any, commands: Queue) -> None:
     dumps.put(table, "s", failed(ttl={"N": "1"}, cancelledAt={"S": OLD}, cancelledBy={"S": "otto"}))
     action_id = new_id()
     retry(action_id=action_id)
@@ -386,7 +386,7 @@ def test_retry_without_the_queue_names_the_setting(table: Any) -> None:
 
 
 @pytest.mark.no_moto
-def test_retry_counts_on_and_mends_a_count_that_is_none(table: Any, commands: Queue) -> None:
+def test_retry_counts_on_and_fixes_a_count_that_is_no_number(table: Any, commands: Queue) -> None:
     dumps.put(table, "s", failed(retryCount={"N": "4"}))
     dumps.put(table, "t", failed(retryCount={"S": "many"}))
     retry("s")
@@ -424,7 +424,7 @@ def test_retry_renews_the_steps_of_another_orchestrator_and_adds_none_of_ours(
     assert [message["fromStep"] for message in commands.messages()] == ["beta"]
 
 
-def test_the_same_action_id_retries_and_tells_once(table: Any, commands: Queue) -> None:
+def test_the_same_action_id_retries_and_sends_once(table: Any, commands: Queue) -> None:
     dumps.put(table, "s", failed())
     action_id = new_id()
     retry(action_id=action_id)
@@ -567,7 +567,7 @@ def test_a_step_that_is_not_recorded_is_refused_with_those_that_are(table: Any, 
             pytest.raises(actions.NoSuchStep, match="Its steps are") as refused,
         ):
             retry(from_step=key)
-        assert refused.value.steps == ["pdfAdapter", "tradeExtraction", "tradeMatching"]
+        assert refused.value.more["steps"] == ["pdfAdapter", "tradeExtraction", "tradeMatching"]
     dumps.put(table, "s", {"overallStatus": {"S": "failed"}})
     with pytest.raises(actions.NoSuchStep, match="It has no recorded step"):
         retry(from_step="pdfAdapter")
@@ -600,7 +600,7 @@ def test_old_values_too_long_for_an_entry_are_cut_in_it(table: Any, commands: Qu
 def test_purge_deletes_what_is_finished_or_expired_and_undo_brings_it_back(table: Any, item: Any) -> None:
     before = dumps.put(table, "s", {**item, **EVERY_TYPE})
     action_id = new_id()
-    actions.purge("s", by=BY, reason="", action_id=action_id)
+    action_views.PURGE.act("s", by=BY, reason="", action_id=action_id)
     assert dumps.item(table, "s") is None
     entry = entries.read_entry(action_id, table)
     assert entry is not None
@@ -613,12 +613,12 @@ def test_purge_deletes_what_is_finished_or_expired_and_undo_brings_it_back(table
 def test_purge_refuses_what_is_neither(table: Any) -> None:
     dumps.put(table, "s", workflow(expiresAt={"N": "99999999999"}))
     with dumps.nothing_written(table), pytest.raises(Conflict, match="only what is finished or expired"):
-        actions.purge("s", by=BY, reason="", action_id=new_id())
+        action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
 
 
 def test_undo_does_not_overwrite_what_has_taken_the_id(table: Any) -> None:
     dumps.put(table, "s", workflow("completed"))
-    done = actions.purge("s", by=BY, reason="", action_id=new_id())
+    done = action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
     dumps.put(table, "s", workflow("processing"))
     with dumps.nothing_written(table), pytest.raises(Conflict, match="not overwritten"):
         undo.undo(done.entry, by=BY, reason="", action_id=new_id())
@@ -628,7 +628,7 @@ def test_undo_of_an_expired_workflow_says_that_it_goes_again(table: Any) -> None
     dumps.put(table, "s", workflow("completed", expiresAt={"N": "1735123200"}))
     dumps.put(table, "t", workflow("completed", expiresAt={"N": "99999999999"}))
     for key, said in (("s", "deletes it again"), ("t", "")):
-        done = actions.purge(key, by=BY, reason="", action_id=new_id())
+        done = action_views.PURGE.act(key, by=BY, reason="", action_id=new_id())
         assert said in actions.note_of_undo(done.entry.action_id, key)
         assert bool(actions.note_of_undo(done.entry.action_id, key)) == bool(said)
 
@@ -639,8 +639,8 @@ def test_a_workflow_too_large_for_a_copy_needs_the_second_confirmation(
     monkeypatch.setattr(images, "MOST_BYTES", 100)
     dumps.put(table, "s", workflow("completed"))
     with dumps.nothing_written(table), pytest.raises(Conflict, match="too large to keep a copy"):
-        actions.purge("s", by=BY, reason="", action_id=new_id())
-    done = actions.purge("s", by=BY, reason="", action_id=new_id(), without_image=True)
+        action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
+    done = action_views.PURGE.act("s", by=BY, reason="", action_id=new_id(), without_image=True)
     assert dumps.item(table, "s") is None
     assert not done.entry.has_image
     assert undo.why_not(done.entry) == "No copy was kept: the item was too large."
@@ -680,7 +680,7 @@ def test_actions_follow_the_key_attribute_of_the_settings(
             after = dumps.item(table, "s") or {}
             assert after["ttl"] == after["expiresAt"]  # the table's own life is renewed, not taken away
         else:
-            actions.purge("s", by=BY, reason="", action_id=new_id())
+            action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
         after = dumps.item(table, "s")
         assert after is None if verb == "purge" else after is not None
         if after:
@@ -691,7 +691,7 @@ def test_actions_follow_the_key_attribute_of_the_settings(
 
 
 def fate(entry: Any, table: Any) -> Fate:
-    return observe(entry, dumps.item(table, "s"), "lastUpdated", actions.keeps).fate
+    return observe(entry, dumps.item(table, "s"), "lastUpdated", action_views.ACTIONS.still_holds).fate
 
 
 def later(item: dict[str, Any]) -> dict[str, Any]:
@@ -718,13 +718,13 @@ def test_a_cancel_is_overwritten_by_an_orchestrator_that_puts_back_its_memory(ta
     dumps.put(table, "s", memory)
     entry = cancel().entry
     dumps.put(table, "s", later({**memory, "tradeMatching": step("success")}))
-    observed = observe(entry, dumps.item(table, "s"), "lastUpdated", actions.keeps)
+    observed = observe(entry, dumps.item(table, "s"), "lastUpdated", action_views.ACTIONS.still_holds)
     assert observed.fate is Fate.OVERWRITTEN
     assert observed.at is not None
     assert observed.at > entry.time
     # A memory with its old stamp says nothing of when it was put back.
     dumps.put(table, "s", memory)
-    observed = observe(entry, dumps.item(table, "s"), "lastUpdated", actions.keeps)
+    observed = observe(entry, dumps.item(table, "s"), "lastUpdated", action_views.ACTIONS.still_holds)
     assert (observed.fate, observed.at) == (Fate.OVERWRITTEN, None)
 
 
@@ -751,15 +751,20 @@ def test_a_retry_is_advanced_or_forgotten(table: Any, commands: Queue) -> None:
 
 def test_what_comes_back_after_a_purge_was_put_back(table: Any) -> None:
     before = dumps.put(table, "s", workflow("completed"))
-    done = actions.purge("s", by=BY, reason="", action_id=new_id())
+    done = action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
     dumps.put(table, "s", workflow("completed"))
-    observation = watch(actions.target("s"), before, "lastUpdated", actions.keeps).observation
+    observation = watch(
+        actions.target("s"), before, "lastUpdated", action_views.ACTIONS.still_holds
+    ).observation
     assert observation is not None
     assert (observation.fate, observation.entry.action_id) == (Fate.OVERWRITTEN, done.entry.action_id)
 
 
 def test_an_undone_purge_is_not_called_overwritten(table: Any) -> None:
     before = dumps.put(table, "s", workflow("completed"))
-    done = actions.purge("s", by=BY, reason="", action_id=new_id())
+    done = action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
     undo.undo(done.entry, by=BY, reason="", action_id=new_id())
-    assert watch(actions.target("s"), before, "lastUpdated", actions.keeps).observation is None
+    assert (
+        watch(actions.target("s"), before, "lastUpdated", action_views.ACTIONS.still_holds).observation
+        is None
+    )

@@ -148,7 +148,7 @@ STATUSES = ("loading", "warning", "info", "stopped", "PENDING", "Completed", "su
 
 
 @pytest.mark.no_moto
-def test_statuses_that_nobody_documented_are_shown_as_they_are(tables: Any, client_for: Any) -> None:
+def test_undocumented_statuses_are_shown_as_they_are(tables: Any, client_for: Any) -> None:
     """Point 5."""
     items = [
         workflow(f"s{number}", overallStatus=status, pdfAdapter=step(status))
@@ -177,7 +177,7 @@ def test_statuses_that_nobody_documented_are_shown_as_they_are(tables: Any, clie
 
 
 @pytest.mark.no_moto
-def test_attributes_that_nobody_documented_are_shown_and_their_step_maps_are_steps(shown: Any) -> None:
+def test_undocumented_attributes_are_shown_and_their_step_maps_are_steps(shown: Any) -> None:
     """Point 6."""
     item = workflow(
         invocationId="inv-77",
@@ -289,7 +289,7 @@ def test_what_can_not_be_read_is_shown_as_it_is_written(shown: Any) -> None:
 
 
 def test_an_expired_item_is_shown_as_awaiting_its_deletion(shown: Any) -> None:
-    """The example ``expiresAt`` of seed 000 lies before its own creation."""
+    """The example ``expiresAt`` of seed 000 of docs/data.md lies before its own creation."""
     page = shown(workflow(expiresAt=1735123200))
     assert page.findings["expired"].startswith("Expired, awaiting deletion")
     assert page.fact("Expires").endswith(" d ago") or page.fact("Expires").endswith(" y ago")

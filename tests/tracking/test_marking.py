@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from opsportal.operations import entries, transactions, undo
+from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.observation import Fate, observe
 from opsportal.operations.transactions import Conflict
 from tests import dumps
@@ -18,7 +19,7 @@ from tests.operations.proxy import LOST, Proxy
 from tests.pages import Page, visit
 from tests.tracking.conftest import Queue
 from tests.tracking.test_actions import BY, OLD, new_id, spent, step, workflow
-from tracking import actions, marking
+from tracking import action_views, actions
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.steps import NOT_STEPS, summary
@@ -28,8 +29,8 @@ VERBS = {"fail": "failed", "complete": "completed"}
 
 
 def do(verb: str, session: str = "s", reason: str = "it hangs", **more: Any) -> Any:
-    act = getattr(marking, verb)
-    return act(session, by=BY, reason=reason, action_id=more.pop("action_id", new_id()), **more)
+    action: ItemAction = getattr(action_views, verb.upper())
+    return action.act(session, by=BY, reason=reason, **more)
 
 
 @pytest.fixture
@@ -144,8 +145,8 @@ def test_an_attribute_of_the_workflow_is_no_step_whatever_it_holds(table: Any, c
         undo.undo(done.entry, by=BY, reason="", action_id=new_id())
         assert {**(dumps.item(table, "s") or {}), "lastUpdated": 0} == {**before, "lastUpdated": 0}
     dumps.put(table, "s", workflow(**odd))
-    actions.cancel("s", by=BY, reason="", action_id=new_id())
-    actions.retry("s", by=BY, reason="", action_id=new_id())
+    action_views.CANCEL.act("s", by=BY, reason="", action_id=new_id())
+    action_views.RETRY.act("s", by=BY, reason="", action_id=new_id())
     assert (dumps.item(table, "s") or {})["error"] == {"NULL": True}
 
 
@@ -167,10 +168,10 @@ def test_only_what_is_no_end_can_be_marked(table: Any, settings: Any) -> None:
             with dumps.nothing_written(table), pytest.raises(Conflict, match=sentence):
                 do(verb)
     with dumps.nothing_written(table), pytest.raises(Conflict, match="nothing to cancel"):
-        actions.cancel("s", by=BY, reason="", action_id=new_id())
+        action_views.CANCEL.act("s", by=BY, reason="", action_id=new_id())
     # An end that is no success can be tried again, as a failure can.
-    assert "only what failed" in actions.may_retry(workflow("succeeded"))
-    assert "only what failed" not in actions.may_retry(workflow("TIMEOUT"))
+    assert "only what failed" in action_views.RETRY.why_not("s", workflow("succeeded"))
+    assert "only what failed" not in action_views.RETRY.why_not("s", workflow("TIMEOUT"))
 
 
 @pytest.mark.no_moto
@@ -178,7 +179,7 @@ def test_a_retry_starts_from_what_was_marked_and_clears_the_marks(table: Any, co
     marks = {name: {"S": "x"} for name in ("completedAt", "completedBy", "error")}
     dumps.put(table, "s", workflow(pdfAdapter=step("success", **spent(10, "1")), **marks))
     do("fail")
-    actions.retry("s", by=BY, reason="", action_id=new_id(), from_failed=True)
+    action_views.RETRY.act("s", by=BY, reason="", action_id=new_id(), from_failed=True)
     after = dumps.item(table, "s") or {}
     assert [message["fromStep"] for message in commands.messages()] == ["tradeMatching"]
     assert after["tradeMatching"]["M"]["status"] == {"S": "pending"}
@@ -189,18 +190,18 @@ def test_a_retry_starts_from_what_was_marked_and_clears_the_marks(table: Any, co
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_orchestrator_that_is_quicker_wins(table: Any, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     """By the status of the workflow, or of a step that a failure is written to."""
-    may = getattr(marking, f"may_{verb}")
+    existing = actions.existing
     since = [workflow("completed")]
     if verb == "fail":
         since.append(workflow(tradeMatching=step("success")))
     for item in since:
         dumps.put(table, "s", workflow())
 
-        def slowly(raw: Any, item: Any = item) -> str:
+        def slowly(*given: Any, item: Any = item) -> Any:
             dumps.put(table, "s", item)
-            return str(may(raw))
+            return existing(*given)
 
-        monkeypatch.setattr(marking, f"may_{verb}", slowly)
+        monkeypatch.setattr(actions, "existing", slowly)
         with pytest.raises(Conflict, match="in the meantime"):
             do(verb)
         assert dumps.item(table, "s") == {**item, table.key: {"S": "s"}}
@@ -222,7 +223,7 @@ def test_what_became_of_a_mark_is_said(table: Any) -> None:
     later = {"lastUpdated": {"S": "2099-01-01T00:00:00.000Z"}}
 
     def fate(entry: Any, raw: Any) -> Fate:
-        return observe(entry, raw, "lastUpdated", actions.keeps).fate
+        return observe(entry, raw, "lastUpdated", action_views.ACTIONS.still_holds).fate
 
     for verb in VERBS:
         memory = dumps.put(table, "s", workflow())
@@ -269,11 +270,11 @@ def test_the_pages_of_a_mark(
         for _ in range(2):
             assert client.post(url, fields).status_code == 302
         page = visit(operator, item)
-        spoken = f"Mark {VERBS[verb]}"
-        assert f"{spoken} requested by {who}" in page.words
+        spoken = f"Marked {VERBS[verb]}"
+        assert f"{spoken} by {who}" in page.words
         assert page.findings["marked"].startswith(f"Marked {VERBS[verb]} by {who} (20")
         dumps.put(table, "s", workflow())
-        assert f"{spoken} was overwritten by the worker" in visit(operator, item).words
+        assert "Overwritten by the worker" in visit(operator, item).words
 
 
 @pytest.mark.no_moto

@@ -9,7 +9,7 @@ from django.test import Client
 
 from tests.factories import MISSING, ago, put, workflow, zulu
 from tests.pages import visit
-from tracking import actions, queries
+from tracking import action_views, queries
 from tracking.findings import findings
 
 pytestmark = pytest.mark.no_moto
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.no_moto
 OLD = {"createdAt": zulu(ago(minutes=50)), "lastUpdated": zulu(ago(minutes=47)), "pdfAdapter": MISSING}
 
 
-def test_what_nobody_names_is_neither_an_end_nor_stuck(
+def test_an_unknown_status_is_neither_an_end_nor_stuck(
     tables: dict[str, Any], client_for: Callable[[str], Client], settings: Any
 ) -> None:
     client = client_for("viewer")
@@ -32,7 +32,7 @@ def test_what_nobody_names_is_neither_an_end_nor_stuck(
         found = {one.id for one in queries.stuck()}
         items = [one for name in (*names, "none") if (one := queries.workflow(name))]
         assert found == {one.id for one in items if "stuck" in [finding.kind for finding in findings(one)]}
-        assert found == {one.id for one in items if not actions.may_retry(one.raw)}
+        assert found == {one.id for one in items if not action_views.RETRY.why_not("s", one.raw)}
         for cache in caches.all(initialized_only=True):
             cache.clear()
         panel = visit(client, "/panels/workflows/").words.split("Stuck")[1]
@@ -41,7 +41,7 @@ def test_what_nobody_names_is_neither_an_end_nor_stuck(
 
     assert stuck() == {"processing"}
     # Failed in another word.
-    assert not actions.may_retry(workflow("r", overallStatus="Errored"))
+    assert not action_views.RETRY.why_not("s", workflow("r", overallStatus="Errored"))
     assert visit(client, "/workflows/queued/").polls
     settings.WORKFLOW_EXTRA_STATUSES = ["queued"]
     settings.WORKFLOW_TERMINAL_STATUSES = ["ARCHIVED "]

@@ -187,7 +187,7 @@ def test_without_the_index_it_says_where_its_workflows_come_from(
 
 
 @pytest.mark.no_moto  # the fault is put in before an engine is asked
-def test_trouble_is_a_state_of_the_panel_and_a_page_of_its_own(
+def test_a_table_problem_is_a_state_of_the_panel_and_a_page_of_its_own(
     tables: Any, client_for: Callable[[str], Client]
 ) -> None:
     client, fault = client_for("viewer"), refused("ThrottlingException", "Rate exceeded")

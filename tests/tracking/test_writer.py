@@ -190,7 +190,7 @@ def test_a_duration_is_measured_from_any_form_of_stamp(bench: Bench, started: st
     assert bench.item()["pdfAdapter"]["M"].get("duration") == (seconds and {"N": seconds})
 
 
-def test_steps_that_nobody_initialized_are_made(bench: Bench) -> None:
+def test_steps_that_were_not_initialized_are_made(bench: Bench) -> None:
     bench.put({"overallStatus": {"S": "initializing"}, "createdAt": {"S": "2025-12-24T10:00:00Z"}})
     bench.writer.start_step("s", "sanctionsScreening", "Asking")
     bench.clock.forward(1)
@@ -209,7 +209,7 @@ def test_a_missing_item_is_not_made_by_an_update(bench: Bench) -> None:
     assert bench.item("ghost") == {}
 
 
-def test_totals_that_another_program_left_at_zero_are_mended(bench: Bench) -> None:
+def test_totals_that_another_program_left_at_zero_are_fixed(bench: Bench) -> None:
     usage = {"M": {"inputTokens": {"N": "50"}, "outputTokens": {"N": "50"}, "totalTokens": {"N": "100"}}}
     done = {"M": {"status": {"S": "success"}, "duration": {"N": "17.095"}, "tokenUsage": usage}}
     bench.put({"pdfAdapter": done, "totalDuration": {"N": "0"}, "totalTokenUsage": {"S": "none"}})
@@ -268,7 +268,7 @@ def test_a_cancel_between_reading_and_writing_is_not_overwritten(bench: Bench) -
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "pending"}
 
 
-def test_a_finished_workflow_is_reopened_only_when_told(bench: Bench) -> None:
+def test_a_finished_workflow_is_reopened_only_on_request(bench: Bench) -> None:
     bench.begin()
     bench.writer.finalize("s", "failed")
     assert bench.writer.finalize("s", "failed").outcome == "unchanged"

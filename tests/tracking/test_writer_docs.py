@@ -1,4 +1,4 @@
-"""What docs/writers.md says is so: its examples run as written, its kinds and bounds are the code's."""
+"""The writers' pages: their examples run as written, their kinds and bounds are the code's."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from opsportal.dynamo.clients import client
 from tests.operations.places import get, put, request_item
-from tests.test_docs import ROOT, blocks
+from tests.test_docs import blocks, text_of
 from tests.writing import apart
 from writers import delivery, logs, tables
 from writers.results import Trouble
@@ -16,7 +16,7 @@ from writers.workflows import StatusWriter
 
 pytestmark = pytest.mark.no_moto
 
-TEXT = (ROOT / "docs/writers.md").read_text()
+TEXT = text_of("docs/writers.md", "docs/writers-outages.md")
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ def test_the_example_with_asyncio_runs(tables: dict[str, Any], run: Any) -> None
     assert item["totalTokenUsage"]["M"]["totalTokens"] == {"N": "100"}
 
 
-def test_every_kind_of_trouble_is_told() -> None:
+def test_every_kind_of_problem_is_documented() -> None:
     told = set(re.findall(r"^\| `(\w+)` \| [^|]+ \| (?:spooled|into|lost)", TEXT, re.M))
     assert told == set(get_args(get_type_hints(Trouble)["kind"]))
 
 
-def test_the_figures_that_are_told_are_the_codes() -> None:
+def test_the_documented_figures_are_those_of_the_code() -> None:
     assert f"asked again after {delivery.FIRST_PAUSE:.0f} s" in TEXT
     assert f"up to {delivery.LONGEST_PAUSE:.0f} s" in TEXT
     assert f"`spool_bytes` ({tables.SPOOL_BYTES >> 20} MiB per table)" in TEXT

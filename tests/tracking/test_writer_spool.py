@@ -25,7 +25,7 @@ from tests.dynamo.fake_aws import error, fake_dynamo
 from tests.processes import eventually
 from tests.queues import Queue
 from tests.writing import Clock, Heard, Line, refusal
-from tracking import actions
+from tracking import action_views
 from tracking.writer import STEPS, StatusWriter, values
 
 # What is written is tried on both engines in test_writer.py.
@@ -110,7 +110,7 @@ def a_whole_run(bench: Bench, session: str = "s") -> None:
     assert bench.writer.finalize(session, "completed")
 
 
-def test_what_is_told_while_dynamodb_is_away_is_there_when_it_is_back(bench: Bench) -> None:
+def test_what_is_recorded_while_dynamodb_is_away_is_written_when_it_is_back(bench: Bench) -> None:
     bench.begin("direct")
     bench.begin("spooled")
     started = bench.clock.now
@@ -253,7 +253,7 @@ def test_missing_rights_are_spooled_and_said_loudly(bench: Bench, caplog: pytest
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "in-progress"}
 
 
-def test_without_a_spool_trouble_is_surfaced_and_lost(bench: Bench) -> None:
+def test_without_a_spool_a_problem_is_reported_and_the_record_lost(bench: Bench) -> None:
     writer = StatusWriter(bench.table, key=bench.key, client=bench.line, on_trouble=bench.heard)
     bench.line.cut()
     assert writer.start_step("s", "pdfAdapter", "Reading").outcome == "failed"
@@ -262,7 +262,7 @@ def test_without_a_spool_trouble_is_surfaced_and_lost(bench: Bench) -> None:
     assert bench.heard.kinds == ["away", "mistake"]
 
 
-def test_a_listener_that_fails_disturbs_nobody(bench: Bench) -> None:
+def test_a_listener_that_fails_stops_no_writer(bench: Bench) -> None:
     def fails(trouble: object) -> None:
         raise RuntimeError
 
@@ -322,7 +322,7 @@ def test_a_retry_in_the_console_makes_what_was_spooled_before_old(bench: Bench, 
     bench.writer.fail_step("s", "pdfAdapter", "the old error")
     bench.writer.finalize("s", "failed")
     who = Actor("olga", "operator", "user:1001")
-    actions.retry("s", by=who, reason="stuck", action_id=entries.new_action_id())
+    action_views.RETRY.act("s", by=who, reason="stuck", action_id=entries.new_action_id())
     before = bench.item()
     bench.line.mend()
     assert bench.writer.flush()
@@ -348,7 +348,7 @@ def test_a_step_that_a_foreign_writer_replaced_since_stays(bench: Bench) -> None
     assert bench.item() == before
 
 
-def test_a_purged_workflow_is_not_made_anew_and_its_records_are_kept_aside(bench: Bench) -> None:
+def test_a_purged_workflow_is_not_recreated_and_its_records_are_kept_aside(bench: Bench) -> None:
     bench.begin()
     bench.line.cut()
     bench.writer.finalize("s", "failed")
@@ -391,7 +391,7 @@ def test_a_progress_is_written_when_its_time_has_come(bench: Bench) -> None:
     assert eventually(lambda: writer.delivery._thread is None)
 
 
-def test_the_end_of_a_step_is_written_at_once_with_what_was_told_before(bench: Bench) -> None:
+def test_the_end_of_a_step_is_written_at_once_with_what_was_recorded_before(bench: Bench) -> None:
     bench.begin()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
     bench.writer.progress("s", "pdfAdapter", "Page 1")
@@ -417,7 +417,7 @@ def test_a_progress_of_another_step_is_written_before_the_end_of_the_workflow(be
     assert bench.item()["overallStatus"] == {"S": "failed"}
 
 
-def test_progress_starts_a_step_that_nobody_has_started(bench: Bench) -> None:
+def test_progress_starts_a_step_that_was_not_started(bench: Bench) -> None:
     bench.begin()
     assert bench.writer.progress("s", "extraStep", "Page 1", {"inputTokens": 2})
     step = bench.item()["extraStep"]["M"]
@@ -531,7 +531,7 @@ def test_the_spool_is_bounded_and_says_so_and_keeps_room_for_what_is_vital(bench
     assert writer.finalize("s", "completed")
 
 
-def test_a_disk_that_fails_is_told_and_the_file_stays_whole(
+def test_a_disk_that_fails_is_reported_and_the_file_stays_whole(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.begin()
@@ -556,7 +556,7 @@ def test_a_disk_that_fails_is_told_and_the_file_stays_whole(
     assert bench.quarantined() == []
 
 
-def test_a_replay_that_the_disk_fails_is_told_and_tried_again(
+def test_a_replay_that_the_disk_fails_is_reported_and_tried_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.begin()

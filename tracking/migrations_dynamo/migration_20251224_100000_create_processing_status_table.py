@@ -1,4 +1,4 @@
-"""Creates the workflow status table (seed 000)."""
+"""Creates the workflow status table (seed 000 of docs/data.md)."""
 
 from opsportal.dynamo.migrations import CreateTable
 

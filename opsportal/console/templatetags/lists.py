@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import MOST_BYTES, cut
-from opsportal.console.templatetags.console import shown
+from opsportal.console.templatetags.console import excerpt, shown
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.documents import as_json
@@ -57,6 +57,17 @@ def long_text(value: Any) -> str:
 def filter_url(listing: Any, name: str, value: Any) -> str:
     """The list with one filter set, as a cell links to it. No address holds a text of 300 KB."""
     return str(listing.url(**{name: cut(str(value), MOST_BYTES), "outside": None}))
+
+
+@register.simple_tag
+def filter_cell(listing: Any, name: str, value: Any, length: int = 30, what: str = "") -> SafeString:
+    """A value that filters the list by itself. `what`: its words, where the filter's name is not them."""
+    if not value:
+        return shown(value)
+    return format_html(
+        '<a class="cell-filter" href="{}" title="Only this {}">{}</a>',
+        filter_url(listing, name, value), what or name, excerpt(value, length),
+    )  # fmt: skip
 
 
 @register.filter

@@ -40,7 +40,7 @@ def workflows(key: str) -> list[Item]:
 
 
 def request(key: str) -> Item:
-    """Seed 002's item, value for value."""
+    """Seed 002's (docs/data.md) item, value for value."""
     return {
         key: REQUEST,
         "project_id": "test-project-001",

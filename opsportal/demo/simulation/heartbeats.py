@@ -2,20 +2,17 @@
 
 from opsportal.demo import agents
 from opsportal.demo.place import Item, attribute_values
-from opsportal.demo.simulation.loop import Task
 from opsportal.demo.simulation.world import World
 from opsportal.demo.stamps import milliseconds, zulu
 
 INTERVAL = (20, 30)  # seconds between an agent's heartbeats
 
 
-def beat(world: World, number: int) -> Task:
+async def beat(world: World, number: int) -> None:
     """The heartbeats of one agent, for ever. What an operator edits meanwhile is overwritten by the next."""
-    table, client = world.agents, world.client(world.agents)
+    table = world.agents
     built = _agents(world)[number]
-    key = {table.key: {"S": built[table.key]}}
-    stored = yield from world.ask(table, lambda: client.get_item(TableName=table.name, Key=key))
-    memory: Item = stored.get("Item") or attribute_values(built)
+    memory = await world.read(table, built[table.key]) or attribute_values(built)
     while True:
         now = world.now()
         if built[table.key] == agents.LATE:
@@ -30,9 +27,8 @@ def beat(world: World, number: int) -> Task:
         else:
             fresh = {"lastHeartbeat": milliseconds(now), "updatedAt": zulu(now), "status": "active"}
         memory = memory | attribute_values(fresh)
-        item = memory
-        yield from world.ask(table, lambda: client.put_item(TableName=table.name, Item=item))  # noqa: B023
-        yield world.seconds(*INTERVAL)
+        await world.call(table, "put_item", Item=memory)
+        await world.sleep(world.seconds(*INTERVAL))
 
 
 def _agents(world: World) -> list[Item]:

@@ -5,7 +5,7 @@ SQS may deliver a message twice."""
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,8 +16,7 @@ from django.conf import settings
 
 from opsportal.aws import queue_region
 from opsportal.demo.simulation import orchestrators, workers
-from opsportal.demo.simulation.loop import Task
-from opsportal.demo.simulation.world import RETRY_SECONDS, World
+from opsportal.demo.simulation.world import Task, World
 from opsportal.dynamo.errors import DynamoError
 
 logger = logging.getLogger(__name__)
@@ -57,13 +56,12 @@ def endpoints() -> dict[str, str]:
 class Inbox:
     """One queue, as its receivers see it; however long it is away, they wait."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self.client = url, sqs(url)
-        self._away = False
+    def __init__(self, world: World, url: str) -> None:
+        self.world, self.url, self.client = world, url, sqs(url)
 
-    def take(self) -> Generator[float, None, Message | None]:
+    async def take(self) -> Message | None:
         """The next message, or None when there is none."""
-        answer = yield from self._ask(
+        answer = await self._ask(
             lambda: self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=1, WaitTimeSeconds=0)
         )
         for found in answer.get("Messages", []):
@@ -74,62 +72,49 @@ class Inbox:
             return Message(body if isinstance(body, dict) else {}, found["ReceiptHandle"])
         return None
 
-    def delete(self, message: Message) -> Generator[float, None, None]:
-        yield from self._ask(
-            lambda: self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt)
-        )
+    async def delete(self, message: Message) -> None:
+        await self._ask(lambda: self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt))
 
-    def _ask(self, call: Callable[[], Answer]) -> Generator[float, None, Answer]:
-        while True:
-            try:
-                answer = call()
-            except (BotoCoreError, ClientError) as error:
-                if not self._away:
-                    logger.warning("waiting for the queue %s: %s", self.url, error)
-                self._away = True
-                yield RETRY_SECONDS
-                continue
-            if self._away:
-                logger.warning("going on: the queue %s answers again", self.url)
-                self._away = False
-            return answer
+    async def _ask(self, call: Callable[[], Answer]) -> Answer:
+        queue = f"the queue {self.url}"
+        return await self.world.until_it_answers(queue, call, BotoCoreError, ClientError)
 
 
 def _pause(world: World) -> float:
     return max(LEAST_PAUSE, world.seconds(0.5, 1.5))
 
 
-def requests(world: World, inbox: Inbox, number: int) -> Task:
+async def requests(world: World, inbox: Inbox, number: int) -> None:
     """A worker that takes requests from the queue, for ever. One that is not pending any more, or that cannot
     be written, is left alone."""
     name = f"{workers.QUEUE_WORKER}{number:03d}"
     while True:
-        message = yield from inbox.take()
+        message = await inbox.take()
         if message is None:
-            yield _pause(world)
+            await world.sleep(_pause(world))
             continue
         request = message.text("request_id")
         try:
             job = workers.Job(world, request, name)
-            mine = bool(request) and (yield from job.claim())
-            yield from inbox.delete(message)
+            mine = bool(request) and await job.claim()
+            await inbox.delete(message)
             if mine:
-                yield from job.process()
+                await job.process()
             else:
                 logger.info("%s has nothing to do for the message on request %r", name, request)
         except DynamoError as error:
             logger.warning("%s leaves request %r: %s", name, request, error.sentence)
-            yield from inbox.delete(message)
+            await inbox.delete(message)
             world.running.discard(request)
 
 
-def commands(world: World, inbox: Inbox, start: Callable[[Task], object]) -> Task:
+async def commands(world: World, inbox: Inbox, start: Callable[[Task], object]) -> None:
     """Take the console's commands, for ever, and ``start`` an orchestrator for each retry."""
     done: deque[str] = deque(maxlen=REMEMBERED)
     while True:
-        message = yield from inbox.take()
+        message = await inbox.take()
         if message is None:
-            yield _pause(world)
+            await world.sleep(_pause(world))
             continue
         action_id, session = message.text("action_id"), message.text("sessionId")
         if message.text("action") != "retry" or not session:
@@ -139,4 +124,4 @@ def commands(world: World, inbox: Inbox, start: Callable[[Task], object]) -> Tas
         else:
             done.append(action_id)
             start(orchestrators.again(world, session, message.text("fromStep")))
-        yield from inbox.delete(message)
+        await inbox.delete(message)

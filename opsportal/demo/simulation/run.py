@@ -1,11 +1,11 @@
 """One run of the simulator: which programs there are, and when it ends."""
 
+import asyncio
 from collections.abc import Callable
 
 from opsportal.demo import traffic
 from opsportal.demo.roster import Roster
 from opsportal.demo.simulation import heartbeats, messages, orchestrators, workers
-from opsportal.demo.simulation.loop import Loop, Task
 from opsportal.demo.simulation.population import (
     MAX_REQUESTS,
     MAX_WORKFLOWS,
@@ -13,7 +13,7 @@ from opsportal.demo.simulation.population import (
     recover,
     submit_request,
 )
-from opsportal.demo.simulation.world import World
+from opsportal.demo.simulation.world import Task, World
 
 WORKERS, QUEUE_WORKERS = 3, 2
 REQUESTS_PER_WORKFLOW = traffic.REQUESTS_PER_HOUR / traffic.WORKFLOWS_PER_HOUR
@@ -29,7 +29,7 @@ class Run:
     """
 
     def __init__(self, world: World, *, workflows: int | None = None, requests: int | None = None) -> None:
-        self.world, self.loop = world, Loop()
+        self.world = world
         self.bounded = workflows is not None or requests is not None
         self.wanted = (workflows or 0, requests or 0)
         self.roster = Roster() if self.bounded else Roster.read()
@@ -37,67 +37,87 @@ class Run:
         self.requests = Population(world, world.requests, max(MAX_REQUESTS, self.wanted[1]), self.roster)
 
     def run(self, duration: float | None = None) -> None:
-        self.loop.start(self._begin())
+        """Raises what one of the programs raises, and whatever a signal's handler does."""
         try:
-            self.loop.run(duration)
+            asyncio.run(self._run(duration))
         finally:
             self.roster.save()
 
-    def _begin(self) -> Task:
+    async def _run(self, duration: float | None) -> None:
+        self.over = asyncio.get_running_loop().create_future()
+        self.tasks = set[asyncio.Task[None]]()
+        self.start(self._begin())
+        await asyncio.wait([self.over], timeout=duration)
+        if self.over.done():
+            self.over.result()
+
+    def start(self, program: Task) -> None:
+        task = asyncio.ensure_future(program)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        # A signal's exception has ended the loop itself.
+        if isinstance(error, Exception) and not self.over.done():
+            self.over.set_exception(error)
+
+    async def _begin(self) -> None:
         # Before any worker starts: what they take must not look like what a dead one left.
         for population in (self.workflows, self.requests):
-            yield from recover(population, self.loop.start)
+            await recover(population, self.start)
         rate = self.world.pace.rate
         for number in range(1, WORKERS + 1):
-            self.loop.start(workers.worker(self.world, number))
+            self.start(workers.worker(self.world, number))
         if self.world.requests_queue:
-            inbox = messages.Inbox(self.world.requests_queue)
+            inbox = messages.Inbox(self.world, self.world.requests_queue)
             for number in range(1, QUEUE_WORKERS + 1):
-                self.loop.start(messages.requests(self.world, inbox, number))
+                self.start(messages.requests(self.world, inbox, number))
         if self.world.commands_queue:
-            inbox = messages.Inbox(self.world.commands_queue)
-            self.loop.start(messages.commands(self.world, inbox, self.loop.start))
+            inbox = messages.Inbox(self.world, self.world.commands_queue)
+            self.start(messages.commands(self.world, inbox, self.start))
         for number in range(heartbeats.count(self.world)):
-            self.loop.start(heartbeats.beat(self.world, number))
+            self.start(heartbeats.beat(self.world, number))
         if self.bounded:
-            self.loop.start(self._submit_and_wait(*self.wanted))
+            self.start(self._submit_and_wait(*self.wanted))
             return
-        self.loop.start(self._save())
+        self.start(self._save())
         if rate > 0:
-            self.loop.start(self._every(60 / rate, self._new_workflow))
-            self.loop.start(self._every(60 / rate / REQUESTS_PER_WORKFLOW, self._new_request))
+            self.start(self._every(60 / rate, self._new_workflow))
+            self.start(self._every(60 / rate / REQUESTS_PER_WORKFLOW, self._new_request))
 
-    def _save(self) -> Task:
+    async def _save(self) -> None:
         while True:
-            yield SAVE_SECONDS
+            await self.world.sleep(SAVE_SECONDS)
             self.roster.save()
 
-    def _every(self, seconds: float, submit: Callable[[], Task]) -> Task:
+    async def _every(self, seconds: float, submit: Callable[[], Task]) -> None:
         while True:
-            yield from submit()
-            yield self.world.rng.uniform(0.7, 1.3) * seconds / traffic.weight(self.world.now())
+            await submit()
+            gap = seconds / traffic.weight(self.world.now())
+            await self.world.sleep(self.world.rng.uniform(0.7, 1.3) * gap)
 
-    def _submit_and_wait(self, workflows: int, requests: int) -> Task:
+    async def _submit_and_wait(self, workflows: int, requests: int) -> None:
         pause = 60 / self.world.pace.rate if self.world.pace.rate > 0 else 0.0
         for number in range(max(workflows, requests)):
             if number < workflows:
-                yield from self._new_workflow()
+                await self._new_workflow()
             if number < requests:
-                yield from self._new_request()
-            yield pause
+                await self._new_request()
+            await self.world.sleep(pause)
         while self.world.running:
-            yield 0.1
-        self.loop.stop()  # workers and agents have no end of their own
-        yield 0
+            await self.world.sleep(0.1)
+        self.over.set_result(None)  # workers and agents have no end of their own
 
-    def _new_workflow(self) -> Task:
-        if (yield from self.workflows.room()):
+    async def _new_workflow(self) -> None:
+        if await self.workflows.room():
             session = orchestrators.session_id(self.world)
             self.workflows.add(session)
             self.world.running.add(session)
-            self.loop.start(orchestrators.workflow(self.world, session))
+            self.start(orchestrators.workflow(self.world, session))
 
-    def _new_request(self) -> Task:
-        ident = yield from submit_request(self.world, self.requests)
+    async def _new_request(self) -> None:
+        ident = await submit_request(self.world, self.requests)
         if self.bounded and ident:
             self.world.running.add(ident)

@@ -2,14 +2,13 @@
 over processing and executing to completed or failed, unless someone cancels them on the way."""
 
 import logging
-from collections.abc import Generator
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from opsportal.demo import research
 from opsportal.demo.place import Item, attribute_value, attribute_values
 from opsportal.demo.requests import change, progress, results, saw_cancel
-from opsportal.demo.simulation.loop import Task
+from opsportal.demo.research import Progress
 from opsportal.demo.simulation.world import World
 from opsportal.demo.stamps import naive
 from opsportal.dynamo.errors import DynamoError
@@ -27,51 +26,51 @@ TERMINAL = ("completed", "failed", "cancelled")
 KINDS = (*research.FAILURES, research.DENIED)
 
 
-def worker(world: World, number: int) -> Task:
+async def worker(world: World, number: int) -> None:
     """Take and process requests, for ever. One that cannot be written (malformed, say) is left alone."""
     name, unfit = f"{WORKER}{number:03d}", set[str]()
-    yield world.seconds(0, 2)
+    await world.sleep(world.seconds(0, 2))
     while True:
         request = ""
         try:
-            pending = yield from waiting(world, unfit)
+            pending = await waiting(world, unfit)
             for request in pending:
                 job = Job(world, request, name)
-                if (yield from job.claim()):
-                    yield from job.process()
+                if await job.claim():
+                    await job.process()
                     break
         except DynamoError as error:
             logger.warning("%s leaves request %r: %s", name, request, error.sentence)
             unfit.add(request)
             world.running.discard(request)
-        yield world.seconds(1.5, 3)
+        await world.sleep(world.seconds(1.5, 3))
 
 
-def go_on(world: World, request: str) -> Task:
+async def go_on(world: World, request: str) -> None:
     """A request whose worker was restarted."""
     job = Job(world, request, f"{WORKER}001")
     try:
-        yield from job.process((yield from job.resume()))
+        await job.process(await job.resume())
     except DynamoError as error:
         logger.warning("%s leaves request %r: %s", job.name, request, error.sentence)
 
 
-def waiting(world: World, unfit: set[str]) -> Generator[float, None, list[str]]:
+async def waiting(world: World, unfit: set[str]) -> list[str]:
     """Ids of pending requests from ``status-index``: high, medium, low, then the oldest. Test runs (seed
     002's sample) are not worked on. Where there is a queue, those of the strategy ``sqs`` come from it, but
     for what has waited so long that its message must be lost: our queue is in memory."""
-    table, client = world.requests, world.client(world.requests)
-    call: dict[str, Any] = {
-        "TableName": table.name,
-        "IndexName": "status-index",
-        "KeyConditionExpression": "#status = :pending",
-        "ProjectionExpression": "#key, priority, created_at, updated_at, processing_strategy, "
+    table = world.requests
+    page = await world.call(
+        table,
+        "query",
+        IndexName="status-index",
+        KeyConditionExpression="#status = :pending",
+        ProjectionExpression="#key, priority, created_at, updated_at, processing_strategy, "
         "processing_metadata.test_run",
-        "ExpressionAttributeNames": {"#status": "status", "#key": table.key},
-        "ExpressionAttributeValues": {":pending": {"S": "pending"}},
-        "Limit": LOOKED_AT,
-    }
-    page = yield from world.ask(table, lambda: client.query(**call))
+        ExpressionAttributeNames={"#status": "status", "#key": table.key},
+        ExpressionAttributeValues={":pending": {"S": "pending"}},
+        Limit=LOOKED_AT,
+    )
     lost = naive(world.now() - LOST)
     fit = [
         item
@@ -104,79 +103,67 @@ class Job:
         self.writer = world.request_writer(name)
         self.held: Held | None = None
         self.memory: Memory | None = None
-        self.stage = "initialization"
-        self.found = self.extracted = self.failed = 0
+        self.at = Progress()
 
-    def claim(self) -> Generator[float, None, bool]:
+    async def claim(self) -> bool:
         """Whether this worker has got the request; another one, or an operator, may have been quicker."""
-        self.held = yield from self.world.tell(lambda: self.writer.claim(self.request))
+        self.held = await self.world.tell(lambda: self.writer.claim(self.request))
         if self.held is None:
             return False
-        yield from self.log("INFO", "Started processing")
+        await self.log("INFO", "Started processing")
         if self.world.rng.random() < self.world.pace.overwrite_rate:
             self.memory = Memory(self.world, self.request)
-            yield from self.memory.read()
+            await self.memory.read()
         return True
 
-    def process(self, reached: research.Reached | None = None) -> Generator[float, None, None]:
+    async def process(self, reached: Progress | None = None) -> None:
         """Through the stages, or what is left of them after `reached`, unless it is stopped; a share of the
         requests fails on the way."""
         world, began = self.world, self.world.now()
         failure = world.rng.choice(KINDS) if world.rng.random() < world.pace.failure_rate else None
         try:
             for tick in research.course(self._held.config, world.rng, failure, reached):
-                yield from self.check()
-                self.stage = tick.stage
-                if tick.stage in ("content_extraction", "aggregation") and self.status == "processing":
-                    yield from self.become("executing", "Executing")
-                yield from world.wait(tick.seconds, self._looked)
+                await self.check()
+                self.at = replace(self.at, stage=tick.at.stage)
+                if self.at.stage in ("content_extraction", "aggregation") and self.status == "processing":
+                    await self.become("executing", "Executing")
+                await world.wait(tick.seconds, self._looked)
                 if tick.error:
-                    yield from self.become("failed", tick.message)
+                    await self.become("failed", tick.message)
                     return
-                yield from self.advance(tick)
+                await self.advance(tick)
             kind = self._held.item.get("request_type") or "request"
             took, sources = (world.now() - began).total_seconds(), self._held.config.get("sources")
             number = len(sources) if isinstance(sources, list) else 0
-            made = results(self.request, str(kind), world.rng, self.found, self.extracted, took, number)
-            self.stage = "completed"
-            yield from self.become("completed", "Request completed", made)
+            made = results(self.request, str(kind), world.rng, self.at, took, number)
+            self.at = replace(self.at, stage="completed", percentage=100)
+            await self.become("completed", "Request completed", made)
         except Stopped as stopped:
             world.count("requests stopped")
             world.running.discard(self.request)
-            yield from self.log("WARNING", f"Stopped: {stopped.reason}")
+            await self.log("WARNING", f"Stopped: {stopped.reason}")
             if isinstance(stopped, Cancelled):
-                yield from self._say_seen()
+                await self._say_seen()
 
-    def _say_seen(self) -> Generator[float, None, None]:
-        table, client = self.world.requests, self.world.client(self.world.requests)
-        call = saw_cancel(self.world.now()) | {
-            "TableName": table.name,
-            "Key": {table.key: {"S": self.request}},
-        }
-        try:
-            yield from self.world.ask(table, lambda: client.update_item(**call))
-        except client.exceptions.ConditionalCheckFailedException:
+    async def _say_seen(self) -> None:
+        call = saw_cancel(self.world.now())
+        if not await self.world.changed(self.world.requests, "update_item", self.request, **call):
             logger.info("%s changed since its cancel was seen", self.request)
 
-    def resume(self) -> Generator[float, None, research.Reached | None]:
+    async def resume(self) -> Progress:
         """Take up what this worker had claimed before it was restarted, as the item has it."""
-        table, client = self.world.requests, self.world.client(self.world.requests)
-        key = {table.key: {"S": self.request}}
-        answer = yield from self.world.ask(
-            table, lambda: client.get_item(TableName=table.name, Key=key, ConsistentRead=True)
-        )
-        item = answer.get("Item", {})
+        item = await self.world.read(self.world.requests, self.request)
         self.held = Held(self.writer, self.request, item, text_of(item, "started_at"))
         self.held.status = text_of(item, "status").lower()
         at = self.held.item.get("progress")
-        return research.Reached.of(at if isinstance(at, dict) else {})
+        return Progress.of(at if isinstance(at, dict) else {})
 
     @property
     def status(self) -> str:
         return self.memory.status if self.memory is not None else self._held.status
 
-    def _looked(self) -> Generator[float, None, bool]:
-        yield from self.check()
+    async def _looked(self) -> bool:
+        await self.check()
         return False
 
     @property
@@ -185,49 +172,39 @@ class Job:
             raise RuntimeError("the request is not claimed")
         return self.held
 
-    def check(self) -> Generator[float, None, None]:
+    async def check(self) -> None:
         """Raise Stopped when the request has been taken away (consistent read)."""
         if self.memory is None:
-            yield from self.world.tell(self._held.check)
+            await self.world.tell(self._held.check)
 
-    def advance(self, tick: research.Tick) -> Generator[float, None, None]:
-        self.found, self.extracted, self.failed = tick.found, tick.extracted, tick.failed
-        yield from self.log(tick.level, tick.message)
+    async def advance(self, tick: research.Tick) -> None:
+        self.at = tick.at
+        await self.log(tick.level, tick.message)
         if self.memory is not None:
-            now = self.world.now()
-            moved = progress(tick.stage, tick.percentage, tick.found, tick.extracted, tick.failed, now)
-            yield from self.memory.put_back({"progress": moved})
+            await self.memory.put_back({"progress": progress(tick.at, self.world.now())})
             return
         if tick.level == "WARNING":
-            yield from self.world.tell(lambda: self._held.warning(tick.message))
-        yield from self.world.tell(
-            lambda: self._held.progress(
-                tick.stage,
-                tick.percentage,
-                urls_found=tick.found,
-                content_extracted=tick.extracted,
-                processing_errors=tick.failed,
-            )
+            await self.world.tell(lambda: self._held.warning(tick.message))
+        await self.world.tell(
+            lambda: self._held.progress(tick.at.stage, tick.at.percentage, **tick.at.counts)
         )
 
-    def become(self, status: str, message: str, made: Item | None = None) -> Generator[float, None, None]:
+    async def become(self, status: str, message: str, made: Item | None = None) -> None:
         """Change the status, with its entry in the history. ``made``: the results."""
         job = self._held
         if self.memory is not None:
-            yield from self._become_by_memory(self.memory, status, message, made)
+            await self._become_by_memory(self.memory, status, message, made)
         elif status == "executing":
-            yield from self.world.tell(lambda: job.executing(message))
+            await self.world.tell(lambda: job.executing(message))
         elif status == "failed":
-            yield from self.world.tell(lambda: job.fail(message))
+            await self.world.tell(lambda: job.fail(message))
         else:
-            yield from self.world.tell(lambda: job.complete(made, message))
+            await self.world.tell(lambda: job.complete(made, message))
         if status in TERMINAL:
             self.world.count(f"requests {status}")
             self.world.running.discard(self.request)
 
-    def _become_by_memory(
-        self, memory: "Memory", status: str, message: str, made: Item | None
-    ) -> Generator[float, None, None]:
+    async def _become_by_memory(self, memory: "Memory", status: str, message: str, made: Item | None) -> None:
         now = self.world.now()
         fields: Item = {"status": status, "status_message": message}
         if status in TERMINAL:
@@ -235,38 +212,36 @@ class Job:
         if status == "failed":
             fields["errors"] = [f"{naive(now)}: {message}"]
         if made is not None:
-            last = progress("completed", 100, self.found, self.extracted, self.failed, now)
-            fields |= {"results": made, "progress": last}
-        yield from memory.put_back(fields, change(now, memory.status, status, message))
-        yield from self.log("ERROR" if status == "failed" else "INFO", message)
+            fields |= {"results": made, "progress": progress(self.at, now)}
+        await memory.put_back(fields, change(now, memory.status, status, message))
+        await self.log("ERROR" if status == "failed" else "INFO", message)
 
-    def log(self, level: str, message: str) -> Generator[float, None, None]:
-        facts = {"stage": self.stage, "processing_node": f"node-{self.name[-1:]}"}
-        yield from self.world.tell(lambda: self._held.log(level, message, **facts))
+    async def log(self, level: str, message: str) -> None:
+        facts = {"stage": self.at.stage, "processing_node": f"node-{self.name[-1:]}"}
+        await self.world.tell(lambda: self._held.log(level, message, **facts))
 
 
 class Memory:
     """The item as a forgetful worker has it."""
 
     def __init__(self, world: World, request: str) -> None:
-        self.world, self.table, self.client = world, world.requests, world.client(world.requests)
-        self.key, self.item = {self.table.key: {"S": request}}, Item()
+        self.world, self.request, self.item = world, request, Item()
 
     @property
     def status(self) -> str:
         return str(self.item["status"]["S"])
 
-    def read(self) -> Generator[float, None, None]:
-        answer = yield from self.world.ask(
-            self.table,
-            lambda: self.client.get_item(TableName=self.table.name, Key=self.key, ConsistentRead=True),
-        )
+    async def read(self) -> None:
+        table = self.world.requests
         # Purged within a moment of the claim: it remembers that much all the same.
-        self.item = answer.get("Item") or self.key | attribute_values(
-            {"status": "processing", "processing_metadata": {"status_history": []}}
-        )
+        claimed = {
+            table.key: self.request,
+            "status": "processing",
+            "processing_metadata": {"status_history": []},
+        }
+        self.item = await self.world.read(table, self.request) or attribute_values(claimed)
 
-    def put_back(self, fields: Item, entry: Item | None = None) -> Generator[float, None, None]:
+    async def put_back(self, fields: Item, entry: Item | None = None) -> None:
         """The whole item as this worker remembers it, with what is new, whatever the table holds."""
         new = attribute_values({"updated_at": naive(self.world.now()), **fields})
         if "errors" in new and "L" in self.item.get("errors", {}):
@@ -276,7 +251,4 @@ class Memory:
             metadata = self.item["processing_metadata"]["M"]  # a map, since `claim` wrote into it
             history = [*metadata["status_history"]["L"], attribute_value(entry)]
             self.item["processing_metadata"] = {"M": metadata | {"status_history": {"L": history}}}
-        values = self.item
-        yield from self.world.ask(
-            self.table, lambda: self.client.put_item(TableName=self.table.name, Item=values)
-        )
+        await self.world.call(self.world.requests, "put_item", Item=self.item)

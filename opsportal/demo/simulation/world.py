@@ -1,10 +1,12 @@
 """What all simulated programs share: the tables, the pace, chance, and patience with the engine."""
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -18,6 +20,8 @@ from tracking.writer import StatusWriteError, StatusWriter, WriteResult
 
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+# One simulated program.
+Task = Coroutine[Any, Any, None]
 RETRY_SECONDS = LOOK_SECONDS = 2.0
 MAX_TURNS = 1_000  # far more than are at work at once
 
@@ -39,13 +43,17 @@ class Pace:
 @dataclass
 class World:
     """One simulator's surroundings. ``finished`` counts outcomes, such as ``workflows completed``;
-    ``running`` has the ids of items of its own that a run waits for; ``turns``: how often each workflow was begun."""
+    ``running`` has the ids of items of its own that a run waits for; ``turns``: how often each workflow was begun.
+
+    Calls block, so that a signal ends even one that an engine does not answer; ``sleep`` is where programs alternate.
+    """
 
     pace: Pace = field(default_factory=Pace)
     rng: random.Random = field(default_factory=random.Random)
     finished: dict[str, int] = field(default_factory=dict)
     running: set[str] = field(default_factory=set)
     turns: dict[str, int] = field(default_factory=dict)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def __post_init__(self) -> None:
         self.workflows, self.requests = binding("workflows"), binding("requests")
@@ -60,7 +68,7 @@ class World:
             client=self.client(self.workflows),
             raise_errors=True,
         )
-        self._away = False
+        self._away = set[str]()
 
     def client(self, table: Binding) -> Any:
         return clients.client(table.region, table.endpoint, patient=True)
@@ -72,18 +80,16 @@ class World:
         """Real seconds for something that takes between ``low`` and ``high`` at speed 1."""
         return self.rng.uniform(low, high) / self.pace.speed
 
-    def wait(
-        self, seconds: float, is_over: Callable[[], Generator[float, None, bool]]
-    ) -> Generator[float, None, bool]:
+    async def wait(self, seconds: float, is_over: Callable[[], Awaitable[bool]]) -> bool:
         """Let so many seconds pass, at speed 1. True as soon as it is over, which is asked every `LOOK_SECONDS`
         of real time: what a person does in the console is seen within that."""
         remaining = seconds / self.pace.speed
         while remaining > LOOK_SECONDS:
-            yield LOOK_SECONDS
+            await self.sleep(LOOK_SECONDS)
             remaining -= LOOK_SECONDS
-            if (yield from is_over()):
+            if await is_over():
                 return True
-        yield remaining
+        await self.sleep(remaining)
         return False
 
     def turn(self, session: str) -> int:
@@ -99,23 +105,54 @@ class World:
     def count(self, outcome: str) -> None:
         self.finished[outcome] = self.finished.get(outcome, 0) + 1
 
-    def ask(self, table: Binding, call: Callable[[], Answer]) -> Generator[float, None, Answer]:
-        """The call's answer, however long the engine is away: one line is logged when it goes and one when
-        it is back. A failed condition and errors of another kind (`DynamoError`) are raised."""
+    async def ask(self, table: Binding, call: Callable[[], Answer]) -> Answer:
+        """The call's answer, as `until_it_answers`. A failed condition and errors of another kind (`DynamoError`)
+        are raised."""
+
+        def called() -> Answer:
+            with translated(table):
+                return call()
+
+        return await self.until_it_answers("the engine", called, Unreachable, Throttled, TableMissing)
+
+    async def until_it_answers(
+        self, name: str, call: Callable[[], Answer], *passing: type[Exception]
+    ) -> Answer:
+        """The call's answer, however long it raises one of `passing`: one line is logged when that begins and one
+        when it is over."""
         while True:
             try:
-                with translated(table):
-                    answer = call()
-            except (Unreachable, Throttled, TableMissing) as error:
-                if not self._away:
-                    logger.warning("waiting: %s", error.sentence)
-                self._away = True
-                yield RETRY_SECONDS
+                answer = call()
+            except passing as error:
+                if name not in self._away:
+                    logger.warning("waiting for %s: %s", name, error)
+                self._away.add(name)
+                await self.sleep(RETRY_SECONDS)
                 continue
-            if self._away:
-                logger.warning("going on: the engine answers again")
-                self._away = False
+            if name in self._away:
+                logger.warning("going on: %s answers again", name)
+                self._away.remove(name)
             return answer
+
+    async def call(self, table: Binding, operation: str, **arguments: Any) -> dict[str, Any]:
+        """The answer of a client's method that takes a table's name, as `ask` waits for it."""
+        method = getattr(self.client(table), operation)
+        answer: dict[str, Any] = await self.ask(table, partial(method, TableName=table.name, **arguments))
+        return answer
+
+    async def read(self, table: Binding, key: str) -> dict[str, Any]:
+        """The item, read consistently; {} where there is none."""
+        answer = await self.call(table, "get_item", Key={table.key: {"S": key}}, ConsistentRead=True)
+        item: dict[str, Any] = answer.get("Item", {})
+        return item
+
+    async def changed(self, table: Binding, operation: str, key: str, **arguments: Any) -> bool:
+        """Call `operation` on an item under a condition; False where that does not hold."""
+        try:
+            await self.call(table, operation, Key={table.key: {"S": key}}, **arguments)
+        except self.client(table).exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def request_writer(self, worker: str) -> RequestWriter:
         """How a worker that behaves well writes requests and their logs. Every progress is written, since
@@ -132,7 +169,7 @@ class World:
             log_interval=0,
         )
 
-    def tell(self, call: Callable[[], Answer]) -> Generator[float, None, Answer]:
+    async def tell(self, call: Callable[[], Answer]) -> Answer:
         """The answer of a RequestWriter or of its job, with the same patience. `Stopped` is raised too."""
 
         def unwrapped() -> Answer:
@@ -141,9 +178,9 @@ class World:
             except RequestWriteError as error:
                 raise (error.__cause__ or error) from None
 
-        return (yield from self.ask(self.requests, unwrapped))
+        return await self.ask(self.requests, unwrapped)
 
-    def record(self, call: Callable[[], WriteResult]) -> Generator[float, None, WriteResult]:
+    async def record(self, call: Callable[[], WriteResult]) -> WriteResult:
         """What became of a StatusWriter's call, with the same patience; other errors count as its failure."""
 
         def unwrapped() -> WriteResult:
@@ -155,7 +192,7 @@ class World:
                 raise error.__cause__ from None
 
         try:
-            return (yield from self.ask(self.workflows, unwrapped))
+            return await self.ask(self.workflows, unwrapped)
         except DynamoError as error:
             logger.warning("a status was not recorded: %s", error.sentence)
             return WriteResult("failed", error.sentence)

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {name!r}: give it a new secret on its page, and its receiver too.")
         if unreadable or old or lost:
             raise CommandError(
-                "What is listed needs more than SECRET_KEY: keep SECRET_KEY_FALLBACKS until nothing is."
+                "The secrets listed need an old key: keep SECRET_KEY_FALLBACKS until none is listed."
             )
         self.stdout.write(
             "Nothing listed needs SECRET_KEY_FALLBACKS any more. Sessions may (SESSION_COOKIE_AGE), and the old secrets "

@@ -21,8 +21,8 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.tables import binding, bindings
 
 
-class Stopped(BaseException):
-    """A signal asked for the end. Not an Exception, so that nothing on the way takes it for a failure."""
+class Stopped(KeyboardInterrupt):
+    """A signal asked for the end. asyncio lets a KeyboardInterrupt through, and no code takes it for a failure."""
 
 
 class Command(BaseCommand):

@@ -5,6 +5,7 @@ A module holds ``HELP``, ``add_arguments(parser)`` and ``run(console, options)``
 """
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -52,13 +53,17 @@ class Console:
         """What must not come between the lines of a document: to standard error."""
         self.complain(one_line(line))
 
+    def agreed(self, question: str) -> bool:
+        """Whether the answer is yes."""
+        return self.ask(question).strip().lower() in ("y", "yes")
+
     def allow(self, part: object) -> None:
         """The statement that would allow what IAM did not let us know, if `part` is such."""
         if isinstance(part, Unknown) and part.statement:
             self.show(part.statement)
 
     def trouble(self, error: DynamoError, *, name: str = "", mend: str = "") -> None:
-        """What failed, what mends it (`mend`: better than the error knows), and the statement that would allow it."""
+        """What failed, its fix (`mend`: a better one than the error's), and the statement that would allow it."""
         self.say(f"{name}{error.sentence} {mend or error.mend}".rstrip())
         if error.statement:
             self.show(error.statement)
@@ -70,6 +75,18 @@ class Subcommand(Protocol):
     def add_arguments(self, parser: CommandParser) -> None: ...
 
     def run(self, console: Console, options: dict[str, Any]) -> int: ...
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """The type of an argument: a number within these."""
+
+    def read(text: str) -> int:
+        number = int(text) if text.isdecimal() else low - 1
+        if not low <= number <= high:
+            raise ArgumentTypeError(f"{text!r} is not a number from {low} to {high:,}")
+        return number
+
+    return read
 
 
 def add_tables(parser: CommandParser) -> None:

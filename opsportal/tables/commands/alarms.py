@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
         action="append",
         default=[],
         metavar="ARN",
-        help="whom alarms tell: an SNS topic in their region; once per region",
+        help="the SNS topic to notify, in the alarms' region; once per region",
     )
     add_tables(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -35,7 +35,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
         if not is_topic_in(topic, regions_of(tables)):
             raise CommandError(
                 f"{topic} is not the ARN of a standard SNS topic in {' or '.join(regions_of(tables))}: an alarm can "
-                "only tell one in its own region."
+                "only notify one in its own region."
             )
     plans = plan(tables, topics=options["sns_topic"], every=not options["table"], remove=options["remove"])
     failed = False
@@ -47,8 +47,8 @@ def run(console: Console, options: dict[str, Any]) -> int:
     if not wanted:
         console.say("Nothing to do.")
         return int(failed)
-    if not options["yes"] and console.ask(f"Carry out {_many(wanted)}? [y/N] ").strip().lower() != "y":
-        console.say("Nothing was changed; --yes does it without asking.")
+    if not options["yes"] and not console.agreed(f"Carry out {_many(wanted)}? [y/N] "):
+        console.say("Nothing was changed. Use --yes to run without a question.")
         return 1
     for one in plans:
         failed = not _do(console, one) or failed
@@ -74,7 +74,7 @@ def _show(console: Console, one: RegionPlan) -> bool:
 
 def _more(change: Change) -> str:
     if change.what == "foreign":
-        return " is somebody else's: it is left as it is"
+        return " was made by another program, and stays as it is"
     return f" ({change.state})" if change.state else ""
 
 

@@ -1,13 +1,12 @@
 """``manage.py dynamo cost``: what the tables cost a month, estimated and as really used."""
 
 import json
-from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
-from opsportal.tables.commands import Console
+from opsportal.tables.commands import Console, whole_number
 from opsportal.tables.cost_report import as_json, report
 from opsportal.tables.cost_text import lines
 from opsportal.tables.modes import PEAK_FACTOR
@@ -19,26 +18,14 @@ MOST = 1_000_000_000
 MAX_FACTOR = 720
 
 
-def _number(text: str) -> int:
-    number = int(text) if text.isdecimal() else -1
-    if not 0 <= number <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST:,}")
-    return number
-
-
-def _factor(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= MAX_FACTOR:
-        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_FACTOR:,}")
-    return number
-
-
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--workflows-per-day", type=_number, metavar="N", help="default: seed 000's 1,000")
-    parser.add_argument("--requests-per-day", type=_number, metavar="N", help="default: 100")
+    parser.add_argument(
+        "--workflows-per-day", type=whole_number(0, MOST), metavar="N", help="default: seed 000's 1,000"
+    )
+    parser.add_argument("--requests-per-day", type=whole_number(0, MOST), metavar="N", help="default: 100")
     parser.add_argument(
         "--peak-factor",
-        type=_factor,
+        type=whole_number(1, MAX_FACTOR),
         default=PEAK_FACTOR,
         metavar="N",
         help="the busiest hour as a multiple of the average one, for tables that CloudWatch has no figures of; "
@@ -55,7 +42,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     if options["json"]:
-        console.show(json.dumps(as_json(found), indent=2))
+        console.show(json.dumps(as_json(found), indent=2, default=float))
     else:
         for line in lines(found):
             console.say(line)

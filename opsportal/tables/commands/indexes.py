@@ -117,5 +117,5 @@ def drop(console: Console, options: dict[str, Any]) -> int:
 
 def yes_or_no(console: Console) -> None:
     """Raises CommandError without a yes."""
-    if console.ask("Do this? [yes/no] ").strip().lower() not in ("y", "yes"):
-        raise CommandError("Nothing was changed: nobody said yes. Where nobody can answer, use --yes.")
+    if not console.agreed("Do this? [yes/no] "):
+        raise CommandError("Nothing was changed: it was not confirmed. Use --yes to run without a question.")

@@ -133,5 +133,5 @@ def _verify(console: Console, tables: list[Binding]) -> None:
                 for line in filter(None, (one.consequence, one.mend)):
                     console.say(f"  {line}")
     if unique and not unlike:
-        how_far = ", as far as can be told here" if untold else ""
+        how_far = ", as far as this engine reports it" if untold else ""
         console.say(f"Verified: {len(unique)} table{'s' * (len(unique) != 1)} as declared{how_far}.")

@@ -23,7 +23,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="; ".join(f"{role}: {does}" for role, does in ROLES.items()) + ". Default: operator",
     )
     parser.add_argument("--format", choices=("json", "terraform"), default="json")
-    parser.add_argument("--account", default="", help="its number; default: the credentials', as STS tells")
+    parser.add_argument("--account", default="", help="its number; default: the credentials', by STS")
     parser.add_argument(
         "--table",
         action="append",

@@ -14,10 +14,9 @@ from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import Refused, Unknown
 from opsportal.tables.commands import Console
 from opsportal.tables.retention.chore import obstacle, work
-from opsportal.tables.retention.keeping import keep
-from opsportal.tables.retention.preview import NAMED, Preview, preview
 from opsportal.tables.retention.rules import MOST_DAYS, Lives, Rule, rules
-from opsportal.tables.retention.sweeps import Sweep, sweeps
+from opsportal.tables.retention.stamping import keep
+from opsportal.tables.retention.sweeps import NAMED, Preview, Sweep, preview, sweeps
 
 HELP = "show which old requests and logs the worker would give an expiry; --apply does it now"
 
@@ -27,7 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--yes", action="store_true", help="with --apply: do not ask")
     parser.add_argument("--request-days", type=int, help="in place of RETENTION_REQUEST_DAYS")
     parser.add_argument("--log-days", type=int, help="in place of RETENTION_LOG_DAYS")
-    parser.add_argument("--keep", metavar="REQUEST_ID", help="take a stamp away, and never set one again")
+    parser.add_argument("--keep", metavar="REQUEST_ID", help="remove the expiry, and never set one again")
     parser.add_argument("--reason", default="", help="with --keep: for the audit trail")
 
 
@@ -58,9 +57,9 @@ def run(console: Console, options: dict[str, Any]) -> int:
     if not options["apply"]:
         return status
     if not ready:
-        raise CommandError("There is nothing that could be stamped; see above.")
+        raise CommandError("There is nothing to stamp; see above.")
     if not options["yes"] and console.ask("Stamp them? Type yes: ").strip() != "yes":
-        raise CommandError("Nothing was stamped. Type yes, or give --yes where nobody can type.")
+        raise CommandError("Nothing was stamped. Type yes, or use --yes to run without a question.")
     for sweep in ready:
         _apply(console, sweep, lives)
     return status
@@ -86,7 +85,7 @@ def _say(console: Console, found: Preview, why: str) -> None:
         console.say(
             f"  last touched between {found.oldest:%Y-%m-%d %H:%M} and {found.newest:%Y-%m-%d %H:%M} UTC"
         )
-    if found.stamps and found.sweep.table == found.sweep.rule.table:
+    if found.stamps and not found.sweep.of_logs:
         console.say("  and, while RETENTION_LOG_DAYS is not 0, the logs of each")
     for verdict, number in sorted(found.verdicts.items(), key=lambda pair: -pair[1]):
         if verdict.name != "STAMP":

@@ -68,14 +68,16 @@ def _confirm(console: Console, removal: Removal) -> None:
         _offer_backup(console, removal)
     what = f"remove {removal.index}" if removal.index else "delete it with all it holds"
     if console.ask(f"Type the table's name to {what}: ").strip() != name:
-        raise CommandError(f"{name} is kept: its name was not typed. A rollback needs somebody to type it.")
+        raise CommandError(
+            f"{name} is kept: its name was not typed. A rollback has to be confirmed by typing it."
+        )
 
 
 def _offer_backup(console: Console, removal: Removal) -> None:
     if isinstance(removal.backups, Unknown) and not removal.backups.denied:
         console.say(f"  no backup can be made first: {removal.backups}")
         return
-    if console.ask("Make an on-demand backup first? [yes/no] ").strip().lower() not in ("y", "yes"):
+    if not console.agreed("Make an on-demand backup first? [yes/no] "):
         return
     made = create_backup(removal.table, say=console.say)
     if isinstance(made, Backup):

@@ -39,7 +39,7 @@ def offer(console: Console) -> None:
         refuse()
     except CommandError:
         return
-    if _all_empty() and console.ask(QUESTION).strip().lower() in ("y", "yes"):
+    if _all_empty() and console.agreed(QUESTION):
         run(console, {})
 
 

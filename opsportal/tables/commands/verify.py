@@ -1,12 +1,11 @@
 """``manage.py dynamo verify``: are the tables as the console needs them?"""
 
-import argparse
 import json
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from opsportal.tables.commands import Console, add_tables, chosen_tables
+from opsportal.tables.commands import Console, add_tables, chosen_tables, whole_number
 from opsportal.tables.shapes import SAMPLE
 from opsportal.tables.verification import verify
 from opsportal.tables.verification_report import as_data, lines, summary
@@ -19,7 +18,7 @@ def add_arguments(parser: CommandParser) -> None:
     add_tables(parser)
     parser.add_argument(
         "--sample",
-        type=_size,
+        type=whole_number(0, MOST),
         default=SAMPLE,
         metavar="N",
         help=f"look at up to N items of each table (default {SAMPLE}; 0: none), which costs read units",
@@ -47,10 +46,3 @@ def run(console: Console, options: dict[str, Any]) -> int:
     else:
         console.say(summary(verifications))
     return 1 if any(made.breaks for made in verifications) else 0
-
-
-def _size(text: str) -> int:
-    size = int(text) if text.isdecimal() else -1
-    if not 0 <= size <= MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST}")
-    return size

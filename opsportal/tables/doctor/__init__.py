@@ -1,4 +1,4 @@
-"""One run that finds why something does not work: what, why, and what mends it. It changes nothing."""
+"""One run that finds why something does not work: what, why, and how to fix it. It changes nothing."""
 
 from opsportal.tables.doctor.examination import examine
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding

@@ -4,6 +4,7 @@ The calls of one stage wait at the same time, and no stage longer than its secon
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from opsportal.tables.circumstances import tables_for
 from opsportal.tables.doctor import identity, reach, rights, surroundings
 from opsportal.tables.doctor.findings import AREAS, FAIL, UNKNOWN, Finding
 from opsportal.tables.doctor.reach import Look
-from opsportal.tables.grants import Place
+from opsportal.tables.grants import Place, needs_of
 from opsportal.tables.permissions import features
 from opsportal.tables.together import together
 from opsportal.tables.whereabouts import look_for
@@ -33,7 +34,7 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
     asked = features(role)
     tables = tables_for(asked)
     first: Calls = {"signer": identity.credentials, "caller": identity.caller}
-    first |= {table.fingerprint: _looking(table) for table in tables}
+    first |= {table.fingerprint: partial(reach.look_at, table) for table in tables}
     said = together(first, seconds)
     signer = said.get("signer") or [
         Finding("credentials", FAIL, "The AWS chain gave none in time.", "", identity.GIVE)
@@ -54,13 +55,19 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
         beside = [_silent(look) for look in looks if look.table.region == place.region]
         return "" if "" in beside or rights.MISSING in beside else beside[0]
 
-    probes = rights.wanted(asked, found, silent)
-    second: Calls = {("probe", key): call for key, call in probes.items()}
-    second |= {("missing", look.table.fingerprint): _searching(look) for look in looks if _is_missing(look)}
+    needs = needs_of(asked, found)
+    second: Calls = {("probe", key): call for key, call in rights.wanted(needs, silent).items()}
+    second |= {
+        ("missing", look.table.fingerprint): partial(look_for, look.table)
+        for look in looks
+        if _is_missing(look)
+    }
     if role == "operator":
-        second |= {("queue", name): call for name, call in surroundings.queues().items()}
         second |= {
-            ("worker", table.place): surroundings.worker(table)
+            ("queue", name): partial(surroundings.queue, name, url) for name, url in surroundings.queues()
+        }
+        second |= {
+            ("worker", table.place): partial(surroundings.worker, table)
             for table in places()
             if _has_outbox(looks, table)
         }
@@ -71,7 +78,7 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
     findings += reach.endpoints(looks)
     findings.append(identity.clock(_skew(looks)))
     findings += reach.tables(looks, sightings, needed=_needed(role))
-    findings += rights.findings(asked, found, silent, _of("probe", said), account)
+    findings += rights.findings(needs, silent, _of("probe", said), account)
     if role == "operator":
         findings += surroundings.no_queues()
         late = [key for key in second if key[0] in ("queue", "worker") and key not in said]
@@ -108,14 +115,6 @@ def _of(kind: str, said: dict[Any, Any]) -> dict[Any, Any]:
     return {key[1]: value for key, value in said.items() if key[0] == kind}
 
 
-def _looking(table: Binding) -> Callable[[], Look]:
-    return lambda: reach.look_at(table)
-
-
-def _searching(look: Look) -> Callable[[], Any]:
-    return lambda: look_for(look.table)
-
-
 def _is_missing(look: Look) -> bool:
     return isinstance(look.error, TableMissing)
 
@@ -127,5 +126,5 @@ def _has_outbox(looks: list[Look], beside: Binding) -> bool:
 
 
 def _skew(looks: list[Look]) -> Any:
-    """The smallest that an answer told: the time that it travelled is in each."""
+    """The smallest of all answers: each includes the time that it travelled."""
     return min((look.skew for look in looks if look.skew is not None), key=abs, default=None)

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from opsportal.console.text import visible
 
-# `FAIL`: something that is needed does not work. `NOTE`: to be known, nothing is broken. `UNKNOWN`: can't be told.
+# `FAIL`: something that is needed does not work. `NOTE`: to be known, nothing is broken. `UNKNOWN`: not known.
 OK, NOTE, UNKNOWN, FAIL = "ok", "note", "unknown", "FAIL"
 # In the order in which one depends on the other.
 AREAS = (
@@ -16,7 +16,7 @@ AREAS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """`area`: what was looked at (credentials, region, ...); `what` was found, `why`, what mends it, and the policy
+    """`area`: what was looked at (credentials, region, ...); `what` was found, `why`, how to fix it, and the policy
     statement that does, if one does."""
 
     area: str
@@ -48,4 +48,4 @@ def summary(findings: list[Finding]) -> str:
     if not failed:
         return f"Nothing that is needed fails{beside}."
     areas = ", ".join(dict.fromkeys(finding.area for finding in failed))
-    return f"{len(failed)} of {len(findings)} findings need mending ({areas}){beside}."
+    return f"{len(failed)} of {len(findings)} findings need fixing ({areas}){beside}."

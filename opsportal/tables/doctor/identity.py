@@ -46,21 +46,21 @@ def _described(found: Signer) -> str:
 
 
 def caller() -> tuple[str, list[Finding]]:
-    """The account ("" where it can't be told), and whose the credentials are, by STS."""
+    """The account ("" where it is unknown), and whose the credentials are, by STS."""
     area = "credentials"
     try:
         with asking("sts:GetCallerIdentity", "every region"):  # the profile may not exist
             real = [table for table in bindings() if not is_emulated(table, "sts")]
         if not real:
             why = "Every table is at an endpoint that is not Amazon's, so AWS was not asked."
-            return "", [Finding(area, UNKNOWN, "Whose they are is unknown here.", why)]
+            return "", [Finding(area, UNKNOWN, "The account is unknown here.", why)]
         with asking("sts:GetCallerIdentity", real[0].region):
             said = service("sts", real[0].region).get_caller_identity()
     except ServiceTrouble as trouble:
         if trouble.why in CREDENTIALS.values():
             return "", [Finding(area, FAIL, "AWS does not accept them.", trouble.why, RENEW)]
         # A network without a way to STS may well have one to DynamoDB.
-        return "", [Finding(area, UNKNOWN, "Whose they are could not be told.", trouble.why)]
+        return "", [Finding(area, UNKNOWN, "The account is unknown.", trouble.why)]
     account, arn = str(said["Account"]), str(said["Arn"])
     if arn.endswith(":root"):
         return account, [
@@ -97,10 +97,10 @@ def region_source(table: Binding) -> str:
 
 
 def clock(skew: timedelta | None) -> Finding:
-    """`skew`: how far this machine's clock is ahead of AWS's; None where no answer told the time."""
+    """`skew`: how far this machine's clock is ahead of AWS's; None where no answer had a date."""
     area = "clock"
     if skew is None:
-        return Finding(area, UNKNOWN, "No answer told the time.")
+        return Finding(area, UNKNOWN, "No answer had the server's time.")
     seconds = abs(skew.total_seconds())
     said = f"{seconds:.0f} s {'ahead of' if skew > timedelta() else 'behind'} DynamoDB's"
     mend = "Set the machine's clock by NTP (timedatectl set-ntp true, or chronyd)."

@@ -36,7 +36,7 @@ USES = {
 @dataclass(frozen=True)
 class Look:
     """What DescribeTable said: the table or an error. `skew`: how far this machine's clock is ahead of the
-    server's, to a second; None without an answer that told."""
+    server's, to a second; None without an answer that had a date."""
 
     table: Binding
     found: Description | None = None
@@ -69,7 +69,7 @@ def _answer_of(error: DynamoError) -> dict[str, Any]:
 
 
 def late(table: Binding) -> Look:
-    """A table that was not told about in time."""
+    """A table that was not described in time."""
     where = table.endpoint or f"DynamoDB in {table.region}"
     mend = "Check the network, the endpoint setting, and what the credentials are fetched from."
     return Look(table, error=Unreachable(f"{where} did not answer in time.", mend))
@@ -152,7 +152,7 @@ def _named(table: Binding) -> str:
 
 
 def _absence(table: Binding, error: DynamoError, sighting: Sighting, *, needed: bool) -> tuple[str, str, str]:
-    """State, reason and mend: one finding for all that share them."""
+    """State, reason and fix: one finding for all that share them."""
     mend = sighting.mend or error.mend
     if sighting.denied:
         mend += f" IAM did not let the console look at {', '.join(sighting.denied)}."

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
-from opsportal.tables.grants import PLACEHOLDER, Feature, Found, Place, places_of
+from opsportal.tables.grants import PLACEHOLDER, Feature, Need, Place
 from opsportal.tables.probes import ALLOWED, DENIED, NOT_PROBED, Probe, probe
 from opsportal.tables.probes import UNKNOWN as NOT_TOLD
 
-Key = tuple[str, str, str, str]  # action, resource, region, index
 # Why a place is not asked, or "" where it is.
 Silent = Callable[[Place], str]
 MISSING, NOT_REACHED = "There is no such table.", "The table was not reached."
@@ -22,44 +23,29 @@ WHOLLY = {
 }
 
 
-def key_of(action: str, place: Place) -> Key:
-    return action, place.resource, place.region, place.index
+def wanted(needs: Iterable[Need], silent: Silent) -> dict[Any, Callable[[], Probe]]:
+    """The probes that show whether the features work, each once, where something answers."""
+    return {need.key: partial(probe, need.action, need.place) for need in needs if not silent(need.place)}
 
 
-def wanted(features: Iterable[Feature], found: Found, silent: Silent) -> dict[Key, Callable[[], Probe]]:
-    """The probes that tell whether the features work, each once, where somebody answers."""
-    probes: dict[Key, Callable[[], Probe]] = {}
-    for feature in features:
-        for place in places_of(feature, found):
-            if not silent(place):
-                for action in feature.actions:
-                    probes.setdefault(key_of(action, place), _probing(action, place))
-    return probes
-
-
-def _probing(action: str, place: Place) -> Callable[[], Probe]:
-    return lambda: probe(action, place)
-
-
-def findings(
-    features: Iterable[Feature], found: Found, silent: Silent, probes: dict[Key, Probe], account: str
-) -> list[Finding]:
+def findings(needs: Iterable[Need], silent: Silent, probes: dict[Any, Probe], account: str) -> list[Finding]:
     """One finding per feature; of a denied one with the statement that allows just what is missing."""
     said = []
     unasked: dict[str, list[str]] = {why: [] for why in WHOLLY}
-    for feature in features:
-        asked = [(action, place) for place in places_of(feature, found) for action in feature.actions]
+    for sid, group in groupby(needs, key=lambda need: need.feature.sid):
+        feature_needs = list(group)
+        feature = feature_needs[0].feature
         known = [
-            probes.get(key_of(action, place))
-            or Probe(action, place, NOT_TOLD, silent(place) or "No answer in time.")
-            for action, place in asked
+            probes.get(need.key)
+            or Probe(need.action, need.place, NOT_TOLD, silent(need.place) or "No answer in time.")
+            for need in feature_needs
         ]
         # A table or index that is missing has a finding of its own.
         known = [probe for probe in known if probe.why not in (MISSING, NO_INDEX)] or known
         reasons = {probe.why for probe in known}
         if len(reasons) == 1 and reasons <= set(unasked):
-            unasked[reasons.pop()].append(feature.sid)
-        elif known:
+            unasked[reasons.pop()].append(sid)
+        else:
             said.append(_finding(feature, known, account or PLACEHOLDER))
     for why, sids in unasked.items():
         if sids:

@@ -1,7 +1,6 @@
 """What the console needs beside DynamoDB: its relational database, the queues, a worker."""
 
 import socket
-from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +15,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations import outbox
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
 from opsportal.tables.grants import queue_arn
-from opsportal.tables.permissions import QUEUES
+from opsportal.tables.permissions import queue_settings
 
 # Seconds that a database's host has to accept a connection; drivers wait for minutes.
 CONNECT = 3.0
@@ -68,60 +67,54 @@ def _cache() -> Finding:
     return Finding("database", OK, "the shared cache")
 
 
-def queues() -> dict[str, Callable[[], Finding]]:
-    """For each queue that the settings name, what asks it for its attributes. Nothing is sent."""
-    return {name: _asking(name, url) for name in QUEUES if (url := getattr(settings, name))}
+def queues() -> list[tuple[str, str]]:
+    """The setting and the URL of each queue that the settings name."""
+    return [(name, url) for name in queue_settings() if (url := getattr(settings, name))]
 
 
-def _asking(name: str, url: str) -> Callable[[], Finding]:
-    def ask() -> Finding:
-        region = queue_region(url)
-        try:
-            with asking("sqs:GetQueueAttributes", region, queue_arn(url)):
-                client = service("sqs", region)
-                said = client.get_queue_attributes(
-                    QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "QueueArn"]
-                )
-        except ServiceTrouble as trouble:
-            if trouble.denied:
-                # The console itself needs no more than to send.
-                return Finding(
-                    "queues", NOTE, f"{name}: {url}", f"It answers, but {trouble.why}", "", trouble.statement
-                )
-            return Finding(
-                "queues", FAIL, f"{name}: {url}", trouble.why, f"Check {name}, and that the queue exists."
+def queue(name: str, url: str) -> Finding:
+    """Ask a queue for its attributes. Nothing is sent."""
+    region = queue_region(url)
+    try:
+        with asking("sqs:GetQueueAttributes", region, queue_arn(url)):
+            client = service("sqs", region)
+            said = client.get_queue_attributes(
+                QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "QueueArn"]
             )
-        waiting = said.get("Attributes", {}).get("ApproximateNumberOfMessages", "?")
-        return Finding("queues", OK, f"{name}: {url}, about {waiting} messages waiting")
-
-    return ask
+    except ServiceTrouble as trouble:
+        if trouble.denied:
+            # The console itself needs no more than to send.
+            return Finding(
+                "queues", NOTE, f"{name}: {url}", f"It answers, but {trouble.why}", "", trouble.statement
+            )
+        return Finding(
+            "queues", FAIL, f"{name}: {url}", trouble.why, f"Check {name}, and that the queue exists."
+        )
+    waiting = said.get("Attributes", {}).get("ApproximateNumberOfMessages", "?")
+    return Finding("queues", OK, f"{name}: {url}, about {waiting} messages waiting")
 
 
 def no_queues() -> list[Finding]:
-    missing = [name for name in QUEUES if not getattr(settings, name)]
+    missing = [name for name in queue_settings() if not getattr(settings, name)]
     if not missing:
         return []
     why = "Actions that need one are not offered."
     return [Finding("queues", NOTE, f"Not set: {', '.join(missing)}", why)]
 
 
-def worker(beside: Binding) -> Callable[[], Finding]:
-    """Whether messages beside a table lie there that a worker would have carried out."""
-
-    def look() -> Finding:
-        where = f"in {beside.region}"
-        try:
-            overdue = next(outbox.due(beside, datetime.now(UTC) - OVERDUE), None)
-        except TableMissing:
-            return Finding("worker", UNKNOWN, f"{where}: there is no outbox yet")
-        except DynamoError as error:
-            return Finding("worker", UNKNOWN, f"{where}: the outbox can't be read", error.sentence)
-        if overdue:
-            return Finding(
-                "worker", FAIL, f"{where}: a message has been due since {overdue.due:%Y-%m-%d %H:%M:%SZ}",
-                f"{overdue.kind} of action {overdue.action_id}: no worker has taken it up.",
-                "Run python manage.py worker, and look into its log.",
-            )  # fmt: skip
-        return Finding("worker", OK, f"{where}: nothing is overdue")
-
-    return look
+def worker(beside: Binding) -> Finding:
+    """Whether the outbox beside a table holds messages that a worker should have taken."""
+    where = f"in {beside.region}"
+    try:
+        overdue = next(outbox.due(beside, datetime.now(UTC) - OVERDUE), None)
+    except TableMissing:
+        return Finding("worker", UNKNOWN, f"{where}: there is no outbox yet")
+    except DynamoError as error:
+        return Finding("worker", UNKNOWN, f"{where}: the outbox can't be read", error.sentence)
+    if overdue:
+        return Finding(
+            "worker", FAIL, f"{where}: a message has been due since {overdue.due:%Y-%m-%d %H:%M:%SZ}",
+            f"{overdue.kind} of action {overdue.action_id}: no worker has taken it up.",
+            "Run python manage.py worker, and look into its log.",
+        )  # fmt: skip
+    return Finding("worker", OK, f"{where}: nothing is overdue")

@@ -1,93 +1,117 @@
-"""The worker's chore: sweep what is switched on, a step at a time, within the units of each minute."""
+"""The worker's task: sweep what is switched on, within the units of each minute.
+
+How far a sweep is stands in the jobs table, in an item for each swept table (``pk`` retention, ``sk``
+<logical>#<table's name>). A worker leases it while it sweeps: one does at a time, and any goes on where another stopped.
+"""
 
 import contextlib
+import json
 import logging
-import os
-import secrets
-import socket
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
 
 from opsportal.accounts.actors import WORKER
-from opsportal.dynamo import clients
-from opsportal.dynamo.errors import DynamoError, translated
-from opsportal.dynamo.spending import request_budget
+from opsportal.dynamo import clients, spending
+from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.errors import translated
+from opsportal.dynamo.leases import OWNER, Lease, Lost
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries
+from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_beside, jobs_beside
 from opsportal.operations.tags import Action
-from opsportal.tables.retention import progress as places
+from opsportal.operations.tasks import NotNow, Over, Task
 from opsportal.tables.retention import reading
-from opsportal.tables.retention.progress import LEASE, Lost, Progress, Run, minute_of
 from opsportal.tables.retention.rules import Lives, rules
 from opsportal.tables.retention.stamping import Allowance, Exhausted
-from opsportal.tables.retention.sweeps import Step, Sweep, moment, sweeps
+from opsportal.tables.retention.sweeps import Run, Step, Sweep, moment, sweeps
 
 logger = logging.getLogger(__name__)
 
 ACTOR = Actor("retention", "worker", WORKER)
-# Seconds that one step may take, since messages wait meanwhile; and until its effects are told in the trail,
-# if the sweep is not over before.
-STEP, RUN = 2.0, 600.0
-# Seconds until a sweep that can't be done is looked at again, and the longest sleep of one that is over.
-CANT, LOOK = 300.0, 60.0
-
-# By this process: when each sweep is next looked at, and what was last said of it.
-_next: dict[str, float] = {}
-_said: dict[str, str] = {}
-_owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+# Seconds of a lease, longer than a turn; and until the effects of a run are in the trail, if the sweep is not over
+# before.
+LEASE, RUN = 60, 600.0
+# Seconds for which it is known whether a sweep can be done.
+RECHECK = 300
 
 
-def chore(beside: Binding, stop: threading.Event) -> int:
-    """Sweep the tables in the place of `beside`; how many stamps were set or taken. Raises `DynamoError`."""
+def _sweeps() -> list[Sweep]:
     lives = Lives.configured()
-    done = 0
-    for sweep in (sweep for rule in rules() for sweep in sweeps(rule, lives)):
-        if sweep.table.place != beside.place or stop.is_set():
-            continue
-        if time.monotonic() < _next.get(sweep.name, 0.0):
-            continue
-        # What raises is tried again, but not at once.
-        _next[sweep.name] = time.monotonic() + LOOK
-        why = _why_not(sweep)
-        if why != _said.get(sweep.name, ""):
-            logger.warning("retention of %s: %s", sweep.table.logical, why or "going on")
-        _said[sweep.name] = why
-        if why:
-            _next[sweep.name] = time.monotonic() + CANT
-            continue
-        worked = work(sweep, lives, over=_until(time.monotonic() + STEP, stop))
-        done += worked.count
-        _next[sweep.name] = time.monotonic() + worked.wait
-    return done
+    return [sweep for rule in rules() for sweep in sweeps(rule, lives)]
 
 
-def _until(deadline: float, stop: threading.Event) -> Callable[[], bool]:
-    return lambda: stop.is_set() or time.monotonic() >= deadline
+def sweep_table(table: Binding, over: Over) -> int:
+    """One turn; how many stamps were set or taken. Raises `NotNow`, `DynamoError`."""
+    lives = Lives.configured()
+    sweep = next(one for one in _sweeps() if one.table == table)
+    why = caches["process"].get_or_set(
+        f"retention:{table.fingerprint}:{table.ttl_attribute}", lambda: obstacle(sweep, lives), RECHECK
+    )
+    if why:
+        raise NotNow(why)
+    return work(sweep, lives, over=over).count
 
 
-def _why_not(sweep: Sweep) -> str:
-    cache, key = caches["process"], f"retention:{sweep.name}"
-    why: str | None = cache.get(key)
-    if why is None:
-        why = obstacle(sweep, Lives.configured())
-        cache.set(key, why, CANT)
-    return why
+def _swept() -> list[Binding]:
+    return [sweep.table for sweep in _sweeps()]
+
+
+TASK = Task("retention", sweep_table, every=10.0, deadline=60.0, tables=_swept)
 
 
 def obstacle(sweep: Sweep, lives: Lives) -> str:
     """Why a sweep would be in vain, for one of the tables that it stamps; "" where it would not. Raises
     `DynamoError`."""
     why = reading.why_not(sweep.rule, sweep.table)
-    if not why and sweep.table == sweep.rule.table and lives.logs:
+    if not why and not sweep.of_logs and lives.logs:
         why = reading.why_not(sweep.rule, sweep.rule.logs_table)
     return why
+
+
+@dataclass
+class Progress:
+    """A sweep's place: `position` is the sweep's own; `next_at` when it begins again (epoch seconds); `spent` units
+    in `minute`, which counts from the epoch."""
+
+    position: dict[str, Any] = field(default_factory=dict)
+    next_at: float = 0.0
+    minute: int = 0
+    spent: float = 0.0
+    run: Run = field(default_factory=Run)
+
+    @classmethod
+    def from_item(cls, raw: Mapping[str, Typed]) -> "Progress":
+        if "position" not in raw:
+            return cls()
+        return cls(
+            json.loads(raw["position"]["S"]),
+            float(raw["next_at"]["N"]),
+            int(raw["budget_minute"]["N"]),
+            float(raw["budget_spent"]["N"]),
+            Run(**json.loads(raw["run"]["S"])),
+        )
+
+    def attributes(self) -> Raw:
+        return {
+            "position": text(json.dumps(self.position)),
+            "next_at": number(self.next_at),
+            "budget_minute": number(self.minute),
+            "budget_spent": number(self.spent),
+            "run": text(json.dumps(vars(self.run))),
+        }
+
+    def units_left(self, now: float) -> float:
+        """Of this minute."""
+        if self.minute != int(now // 60):
+            self.minute, self.spent = int(now // 60), 0.0
+        return float(settings.RETENTION_UNITS_PER_MINUTE - self.spent)
 
 
 @dataclass(frozen=True)
@@ -101,110 +125,100 @@ class Worked:
     elsewhere: bool = False
 
 
-def work(sweep: Sweep, lives: Lives, *, over: Callable[[], bool], forced: bool = False) -> Worked:
-    """One step of a sweep. `forced`: one that rests begins anew.
+def lease_of(table: Binding) -> Lease:
+    """The lease, and with it the progress, of a swept table."""
+    return Lease(jobs_beside(table), {"pk": text("retention"), "sk": text(f"{table.logical}#{table.name}")})
+
+
+def work(sweep: Sweep, lives: Lives, *, over: Over, forced: bool = False) -> Worked:
+    """Sweep on until it is `over`. `forced`: one that rests begins at once, from the beginning.
 
     Raises `DynamoError`; what was done until then is written down.
     """
-    now = places.now()
-    progress = places.read(sweep.table)
-    if progress.next_at > now:
-        if not forced:
-            return Worked(wait=min(progress.next_at - now, LOOK))
-        progress.position, progress.next_at = {}, 0.0
-    if progress.minute != minute_of(now):
-        progress.minute, progress.spent = minute_of(now), 0.0
-    units = settings.RETENTION_UNITS_PER_MINUTE - progress.spent
-    if units <= 0:
+    now, lease = time.time(), lease_of(sweep.table)
+    before = lease.read()
+    progress = Progress.from_item(before)
+    if progress.next_at > now and not forced:
+        return Worked(wait=progress.next_at - now)
+    if progress.units_left(now) <= 0:
         return Worked(wait=60 - now % 60)
-    if not progress.take(f"{_owner}:{threading.get_ident()}", now):
-        return Worked(wait=LEASE, elsewhere=True)
-    with request_budget(None) as account:
-        allowance = Allowance(units, over, account)
+    held = lease.claim(LEASE, now, create=True)
+    if held is None:
+        return Worked(elsewhere=True)
+    progress = Progress.from_item(held.item)
+    if forced and progress.next_at > now:
+        progress.position, progress.next_at = {}, 0.0
+    # Who holds a lease that can be claimed, died with it.
+    progress.run.cut |= OWNER in before
+    with spending.account() as account:
         try:
-            return _held(sweep, lives, progress, allowance)
-        except Lost:
-            return Worked(wait=LEASE, elsewhere=True)
-
-
-def _held(sweep: Sweep, lives: Lives, progress: Progress, allowance: Allowance) -> Worked:
-    now = places.now()
-    run = progress.run
-    if progress.found_dead:
-        run.cut = True
-    if run.begun and (run.cut or now - run.begun >= RUN):
-        _tell(sweep, progress)
-    if not progress.run.begun:
-        progress.run = Run(new_action_id(), now)
-    before, spent = progress.run.effect, progress.spent
-
-    def save(*, release: bool = False) -> None:
-        progress.spent = spent + allowance.spent
-        progress.save(places.now(), release=release)
-
-    step = Step(sweep, lives, progress, allowance, moment(now), save)
-    wait = 0.0
-    try:
-        while not (ended := sweep.step(step)):
-            save()
-            allowance.check()
-    except Exhausted:
-        ended = False
-        left = settings.RETENTION_UNITS_PER_MINUTE - spent - allowance.spent
-        wait = 60 - places.now() % 60 if left <= 0 else 0.0
-    except Lost:
-        raise
-    except BaseException:
-        with contextlib.suppress(Lost, DynamoError):  # the lease ends by itself
-            save(release=True)
-        raise
-    count = progress.run.effect - before
-    if ended:
-        progress.next_at = places.now() + sweep.rest
-        _tell(sweep, progress)
-        wait = LOOK
-    save(release=True)
-    return Worked(count, wait, ended)
-
-
-def _tell(sweep: Sweep, progress: Progress) -> None:
-    """Write the entry of a run that had an effect, once: its key is the run's id, kept with its counts."""
-    run = progress.run
-    progress.run = Run()
-    if not run.effect:
-        return
-    table, audit = sweep.table, audit_beside(sweep.table)
-    parts = (
-        (run.items, f"{sweep.rule.logical} stamped"),
-        (run.logs, f"{sweep.rule.logs} stamped"),
-        (run.released, "stamps taken away from what came to life again"),
-    )
-    note = "; ".join(f"{number} {what}" for number, what in parts if number)
-    if run.cut:
-        note += "; at least, since a worker ended in the middle"
-    entry = Entry(
-        action_id=run.id,
-        action=Action.REQUEST_EXPIRE,
-        actor=ACTOR,
-        target=Target(table.logical, ""),
-        table=table.name,
-        at=entries.stamp(),
-        reason=f"Older than {sweep.days} days; stamped since {moment(run.begun):%Y-%m-%d %H:%M} UTC.",
-        condition="finished, and without an expiry",
-        count=run.effect,
-        note=note,
-    )
-    client = clients.client(*audit.place, patient=True)
-    try:
-        with translated(audit):
-            client.put_item(
-                TableName=audit.name, Item=entry.item(), ConditionExpression="attribute_not_exists(action_id)"
+            return _sweep_on(
+                sweep, lives, progress, held, Allowance(progress.units_left(now), over, account), now
             )
-    except client.exceptions.ConditionalCheckFailedException:
-        logger.info("the run %s of %s was told already", run.id, sweep.name)
+        except Lost:
+            return Worked(elsewhere=True)
 
 
-def forget() -> None:
-    """Look at every sweep at once, as a new process would."""
-    _next.clear()
-    _said.clear()
+def _sweep_on(
+    sweep: Sweep, lives: Lives, progress: Progress, lease: Lease, allowance: Allowance, now: float
+) -> Worked:
+    ended, spent = False, progress.spent
+    try:
+        run = progress.run
+        if run.begun and (run.cut or now - run.begun >= RUN):
+            _record(sweep, progress)
+        if not progress.run.begun:
+            progress.run = Run(new_action_id(), now)
+        run = progress.run
+        before = run.effect
+        step = Step(sweep, lives, progress.position, run, allowance, moment(now))
+        with contextlib.suppress(Exhausted):
+            while not (ended := sweep.page(step)):
+                progress.spent = spent + allowance.spent
+                lease.renew(LEASE, progress.attributes())
+                allowance.check()
+        if ended:
+            progress.next_at = time.time() + sweep.rest
+            _record(sweep, progress)
+    finally:
+        progress.spent = spent + allowance.spent
+        lease.release(progress.attributes())
+    used_up = not ended and progress.units_left(now) <= 0
+    return Worked(run.effect - before, 60 - time.time() % 60 if used_up else 0.0, ended)
+
+
+def _record(sweep: Sweep, progress: Progress) -> None:
+    """Write the entry of a run that had an effect, once: its key is the run's id, kept with its counts."""
+    run, table, audit = progress.run, sweep.table, audit_beside(sweep.table)
+    if run.effect:
+        parts = (
+            (run.items, f"{sweep.rule.logical} stamped"),
+            (run.logs, f"{sweep.rule.logs} stamped"),
+            (run.released, "stamps taken away from what came to life again"),
+        )
+        note = "; ".join(f"{count} {what}" for count, what in parts if count)
+        if run.cut:
+            note += "; at least, since a worker ended in the middle"
+        entry = Entry(
+            action_id=run.id,
+            action=Action.REQUEST_EXPIRE,
+            actor=ACTOR,
+            target=Target(table.logical, ""),
+            table=table.name,
+            at=entries.stamp(),
+            reason=f"Older than {sweep.days} days; stamped since {moment(run.begun):%Y-%m-%d %H:%M} UTC.",
+            condition="finished, and without an expiry",
+            count=run.effect,
+            note=note,
+        )
+        client = clients.client(*audit.place, patient=True)
+        try:
+            with translated(audit):
+                client.put_item(
+                    TableName=audit.name,
+                    Item=entry.item(),
+                    ConditionExpression="attribute_not_exists(action_id)",
+                )
+        except client.exceptions.ConditionalCheckFailedException:
+            logger.info("the run %s of %s was recorded already", run.id, table.logical)
+    progress.run = Run()

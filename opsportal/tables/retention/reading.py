@@ -5,20 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.deployed import Ttl, Unknown, deployed
-from opsportal.dynamo.errors import translated
 from opsportal.dynamo.fixes import aws, setting
+from opsportal.dynamo.keys import MAX_HASH_BYTES
 from opsportal.dynamo.partitions import partitions
+from opsportal.dynamo.reads import items_of, read
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw, text
 from opsportal.tables.retention.rules import MARK, Rule, bound, is_kept
 
 # Items that one call evaluates. Of finished items each may lead to a write; the others are mostly passed by.
 PAGE, PASSED_BY = 25, 200
-# An AWS limit of BatchGetItem.
-MOST_KEYS = 100
 
 
 @dataclass(frozen=True)
@@ -72,34 +70,28 @@ def come_alive(rule: Rule, status: str, start: Raw | None) -> Found:
 
 
 def _query(table: Binding, index: str, start: Raw | None, **arguments: Any) -> Found:
-    if start:
-        arguments["ExclusiveStartKey"] = start
-    with translated(table):
-        answer = clients.client(*table.place, patient=True).query(
-            TableName=table.name, IndexName=index, **arguments
-        )
+    answer = read(table, index, start=start, patient=True, **arguments)
     return Found(answer["Items"], answer.get("LastEvaluatedKey"), answer.get("ScannedCount", 0))
 
 
 def old_logs(rule: Rule, now: datetime, days: int, start: Raw | None) -> Found:
     """Logs without an expiry whose timestamp is that old, or is no text; by a Scan."""
     table = rule.logs_table
-    arguments: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
-    with translated(table):
-        answer = clients.client(*table.place, patient=True).scan(
-            TableName=table.name,
-            FilterExpression="attribute_not_exists(#ttl) AND (#at <= :until OR NOT attribute_type(#at, :text))",
-            ProjectionExpression="#key, #item, #at",
-            ExpressionAttributeNames={
-                "#ttl": table.ttl_attribute,
-                "#at": rule.by_item.range_key,
-                "#key": table.key,
-                "#item": rule.by_item.hash_key,
-            },
-            ExpressionAttributeValues={":until": text(bound(now, days)), ":text": text("S")},
-            Limit=PASSED_BY,
-            **arguments,
-        )
+    answer = read(
+        table,
+        start=start,
+        patient=True,
+        FilterExpression="attribute_not_exists(#ttl) AND (#at <= :until OR NOT attribute_type(#at, :text))",
+        ProjectionExpression="#key, #item, #at",
+        ExpressionAttributeNames={
+            "#ttl": table.ttl_attribute,
+            "#at": rule.by_item.range_key,
+            "#key": table.key,
+            "#item": rule.by_item.hash_key,
+        },
+        ExpressionAttributeValues={":until": text(bound(now, days)), ":text": text("S")},
+        Limit=PASSED_BY,
+    )
     return Found(answer["Items"], answer.get("LastEvaluatedKey"), answer.get("ScannedCount", 0))
 
 
@@ -108,32 +100,16 @@ def alive(rule: Rule, logs: list[Raw]) -> set[str]:
     kept, and of those that DynamoDB gave no answer about."""
     table, status = rule.table, rule.by_status.hash_key
     names = {read_text(raw.get(rule.by_item.hash_key)) for raw in logs}
-    ids = sorted(name for name in names if isinstance(name, str) and 0 < len(name.encode()) <= 2048)
-    found: set[str] = set()
-    for at in range(0, len(ids), MOST_KEYS):
-        with translated(table):
-            answer = clients.client(*table.place, patient=True).batch_get_item(
-                RequestItems={
-                    table.name: {
-                        "Keys": [{table.key: text(one)} for one in ids[at : at + MOST_KEYS]],
-                        "ConsistentRead": True,
-                        "ProjectionExpression": "#k, #s, #ttl",
-                        "ExpressionAttributeNames": {
-                            "#k": table.key,
-                            "#s": status,
-                            "#ttl": table.ttl_attribute,
-                        },
-                    }
-                }
-            )
-        found |= {
-            raw[table.key]["S"]
-            for raw in answer["Responses"].get(table.name, [])
-            if not rule.is_finished(raw) or is_kept(raw, table.ttl_attribute)
-        }
-        left = answer.get("UnprocessedKeys", {}).get(table.name, {}).get("Keys", [])
-        found |= {key[table.key]["S"] for key in left}
-    return found
+    ids = sorted(name for name in names if isinstance(name, str) and 0 < len(name.encode()) <= MAX_HASH_BYTES)
+    found, left = items_of(
+        table,
+        map(table.key_of, ids),
+        consistent=True,
+        patient=True,
+        projection=(table.key, status, table.ttl_attribute),
+    )
+    kept = [raw for raw in found if not rule.is_finished(raw) or is_kept(raw, table.ttl_attribute)]
+    return {table.key_in(raw).text for raw in kept} | {key.text for key in left}
 
 
 def why_not(rule: Rule, table: Binding) -> str:
@@ -147,7 +123,7 @@ def why_not(rule: Rule, table: Binding) -> str:
         table, "update-time-to-live", "--time-to-live-specification", f"Enabled=true,AttributeName={declared}"
     )
     if isinstance(found.ttl, Unknown):
-        return f"It can't be told whether TTL is on for {table.name}: {found.ttl.why}."
+        return f"It is not known whether TTL is on for {table.name}: {found.ttl.why}."
     assert isinstance(found.ttl, Ttl)
     if not found.ttl.on:
         return f"TTL is off for {table.name}, so a stamp would delete nothing. To switch it on: {enable}"

@@ -9,17 +9,18 @@ from enum import StrEnum
 
 from django.conf import settings
 
+from opsportal.descriptors import descriptors
 from opsportal.dynamo.attributes import Malformed, read_number, read_text, read_time
 from opsportal.dynamo.tables import Binding, Index, binding
 from opsportal.operations.changes import Raw, same
 
-# The attribute beside the TTL's that holds what was stamped: an expiry that differs is somebody else's.
+# Holds what was stamped, next to the TTL attribute: an expiry that differs is somebody else's.
 MARK = "opsportal_ttl"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The items of one app that may expire, and their logs; the app registers it.
+    """The items of one app that may expire, and their logs.
 
     `index` is keyed by status and time of creation; `finished` and `unfinished` are the documented statuses,
     in lower case. `stamps`: attributes that tell when an item was last touched, that of its creation first.
@@ -56,15 +57,8 @@ class Rule:
         return _word(raw, self.by_status.hash_key) in self.finished
 
 
-_rules: dict[str, Rule] = {}
-
-
-def register(rule: Rule) -> None:
-    _rules[rule.logical] = rule
-
-
 def rules() -> list[Rule]:
-    return list(_rules.values())
+    return [descriptor.retention for descriptor in descriptors() if descriptor.retention]
 
 
 def rule_of(logical: str) -> Rule | None:
@@ -72,7 +66,7 @@ def rule_of(logical: str) -> Rule | None:
     return next((rule for rule in rules() if logical in (rule.logical, rule.logs)), None)
 
 
-# A century: whoever means never says 0, and no calendar ends before.
+# A century: 0 means never, and no calendar ends before.
 MOST_DAYS = 36_500
 
 
@@ -139,7 +133,7 @@ def judge(rule: Rule, raw: Raw, now: datetime, days: int) -> Verdict:
 
 def newest(raw: Raw, stamps: Iterable[str]) -> datetime | None:
     """The newest stamp; None without that of the creation, the first, and where one that is there can't be
-    read: nobody knows how young it is."""
+    read: its age is not known."""
     times = [read_time(raw.get(name)) for name in stamps]
     if times[0] is None or any(isinstance(time, Malformed) for time in times):
         return None

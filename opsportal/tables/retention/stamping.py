@@ -1,17 +1,23 @@
-"""The writes of retention: one conditional UpdateItem each. A finished item is nobody's to fight over, and a
-transaction would hinder its writers; each write can be repeated without a second effect.
+"""The writes of retention: one conditional UpdateItem each. A finished item has hardly another
+writer, and a transaction would hinder those that there are; each write can be repeated without a second effect.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
-from opsportal.dynamo.spending import Spending
+from opsportal.dynamo.reads import read_all
+from opsportal.dynamo.spending import Spending, account
 from opsportal.dynamo.tables import Binding
-from opsportal.operations.changes import Change, Raw, number
-from opsportal.tables.retention.rules import MARK, Rule, is_ours
+from opsportal.operations.changes import NULL, Change, Raw, number
+from opsportal.operations.entries import Actor, Intent, Target, new_action_id
+from opsportal.operations.outcomes import Conflict, Done, existing
+from opsportal.operations.tags import Action
+from opsportal.operations.transactions import Plan, act
+from opsportal.tables.retention.rules import MARK, Rule, is_kept, is_ours
 
 
 class Exhausted(Exception):
@@ -57,9 +63,9 @@ def release(table: Binding, raw: Raw, guards: tuple[str, ...], allowance: Allowa
 
 
 def _update(table: Binding, raw: Raw, change: Change, allowance: Allowance) -> bool:
-    """False when the item is not as it was read any more: the next look judges it anew."""
+    """False when the item is not as it was read any more: the next sweep judges it again."""
     client = clients.client(*table.place, patient=True)
-    request = change.request(table.name, {table.key: raw[table.key]})
+    request = change.request(table.name, table.key_in(raw).wire)
     # An item of 400 KB is not wanted back.
     request["ReturnValuesOnConditionCheckFailure"] = "NONE"
     allowance.writes += 1
@@ -74,29 +80,22 @@ def _update(table: Binding, raw: Raw, change: Change, allowance: Allowance) -> b
 def logs_of(rule: Rule, item: Any, *, stamped: bool) -> Iterator[Raw]:
     """The logs of an item that have a stamp of ours, or that have no expiry at all; keys and those only."""
     table, index = rule.logs_table, rule.by_item
-    client = clients.client(*table.place, patient=True)
-    start: dict[str, Any] = {}
-    while True:
-        with translated(table):
-            page = client.query(
-                TableName=table.name,
-                IndexName=index.name,
-                KeyConditionExpression="#item = :item",
-                FilterExpression="attribute_exists(#mark)" if stamped else "attribute_not_exists(#ttl)",
-                ProjectionExpression="#key, #item, #ttl, #mark",
-                ExpressionAttributeNames={
-                    "#item": index.hash_key,
-                    "#key": table.key,
-                    "#ttl": table.ttl_attribute,
-                    "#mark": MARK,
-                },
-                ExpressionAttributeValues={":item": item},
-                **start,
-            )
+    for page in read_all(
+        table,
+        index.name,
+        patient=True,
+        KeyConditionExpression="#item = :item",
+        FilterExpression="attribute_exists(#mark)" if stamped else "attribute_not_exists(#ttl)",
+        ProjectionExpression="#key, #item, #ttl, #mark",
+        ExpressionAttributeNames={
+            "#item": index.hash_key,
+            "#key": table.key,
+            "#ttl": table.ttl_attribute,
+            "#mark": MARK,
+        },
+        ExpressionAttributeValues={":item": item},
+    ):
         yield from page["Items"]
-        if "LastEvaluatedKey" not in page:
-            return
-        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def stamp_logs(rule: Rule, item: Any, expiry: int, allowance: Allowance, count: Callable[[], None]) -> None:
@@ -113,3 +112,33 @@ def release_logs(rule: Rule, item: Any, allowance: Allowance, count: Callable[[]
             allowance.check()
             if release(rule.logs_table, raw, (), allowance):
                 count()
+
+
+def keep(rule: Rule, key: str, *, by: Actor, reason: str = "") -> tuple[Done, int]:
+    """Set an item's expiry to null, which TTL passes by, and take the stamps off its logs: the audit entry, and
+    how many logs. An expiry that its writer set stays.
+
+    Raises Missing, Conflict, Unknown (`opsportal.operations.outcomes`) and `DynamoError`.
+    """
+    intent = Intent(
+        Action.REQUEST_KEEP, Target(rule.logical, key), by, reason, new_action_id(), {"rule": rule}
+    )
+    done = act(plan, intent, patient=True)
+    logs: list[None] = []
+    with account() as under_way:
+        allowance = Allowance(float("inf"), lambda: False, under_way)
+        release_logs(rule, {"S": key}, allowance, lambda: logs.append(None))
+    return done, len(logs)
+
+
+def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """`intent.data["rule"]`: the rule that would let the item expire."""
+    rule: Rule = intent.data["rule"]
+    ttl = rule.table.ttl_attribute
+    raw = existing(raw, "There is no item with this id.")
+    if is_kept(raw, ttl):
+        raise Conflict("It is kept already.")
+    if ttl in raw and not is_ours(raw, ttl):
+        raise Conflict(f"Its {ttl} was not stamped here: whoever wrote it has to change it.")
+    change = Change(raw).guard(rule.by_status.hash_key, ttl).set(ttl, NULL)
+    return Plan(change=change.remove(MARK))

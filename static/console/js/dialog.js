@@ -8,7 +8,7 @@
   const announce = document.getElementById("live-announce");
   const NO_ANSWER = "No answer came, so it is not known whether it was done. Send it again: it is done only once.";
   const FAILED = "The console could not answer, so it is not known whether it was done. Send it again: it is done only once.";
-  const NOT_OPENED = "The form could not be had. Close this and try again.";
+  const NOT_OPENED = "The form could not be loaded. Close this and try again.";
 
   // --- Where the focus was ------------------------------------------------------------------------
 

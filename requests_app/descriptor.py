@@ -1,0 +1,80 @@
+"""What requests and their logs bring to the console."""
+
+from django.urls import reverse
+
+from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR, VIEWER
+from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
+from opsportal.operations.subjects import Subject
+from opsportal.tables.ages import Watched
+from requests_app import api, dialects, log_api, marking, outgoing, queries, retention, views, watches
+from requests_app.action_views import ACTIONS
+from requests_app.statuses import terminal_statuses
+
+DESCRIPTOR = AppDescriptor(
+    page=Page("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
+    urls="requests_app.urls",
+    panel=Panel("requests", "Requests", views.panel, "requests_app.view_requests", "requests:list"),
+    saved_views={"requests": "requests:list"},
+    grants={
+        VIEWER: ("requests_app.view_requests",),
+        OPERATOR: (
+            "requests_app.submit_requests",
+            "requests_app.cancel_requests",
+            "requests_app.retry_requests",
+            "requests_app.fail_requests",
+            "requests_app.purge_requests",
+        ),
+        ADMINISTRATOR: ("requests_app.complete_requests", "requests_app.purge_unfinished_requests"),
+    },
+    scopes=(
+        Scope("requests:read", "See requests and their logs", ("requests_app.view_requests",)),
+        Scope("requests:write", "Submit, cancel and retry requests"),
+        Scope("request:fail", "Mark requests failed"),
+        Scope("request:complete", "Mark requests completed"),
+    ),
+    actions=ACTIONS,
+    routers=(api.router, log_api.router),
+    resource_type=Subject(
+        name="request",
+        logical="requests",
+        title="Request",
+        stamp="updated_at",
+        statuses=("status",),
+        undo_permissions=ACTIONS.undo_permissions,
+        item_url=lambda key: reverse("requests:item", args=[key]),
+        note_of_undo=outgoing.note_of_undo,
+        renewed=marking.renewed,
+        history=("processing_metadata", "status_history"),
+        record_undo=marking.record_undo,
+    ),
+    messages={"requests.sqs": outgoing.send_to_queue, "requests.purge_logs": outgoing.purge_logs},
+    watches=watches.WATCHES,
+    ages=Watched(queries.SAMPLED, queries.statuses, terminal_statuses),
+    retention=retention.RULE,
+    checks=(dialects.check,),
+    iam={
+        "ReadOneItem": ("requests",),
+        "ReadSampledTogether": ("requests",),
+        "ListByIndex": (
+            "requests/user-index",
+            "requests/project-index",
+            "requests/status-index",
+            "requests/strategy-index",
+            "request_logs/request-logs-index",
+        ),
+        "FindUndocumentedStatuses": ("requests/status-index", "requests/strategy-index"),
+        "ListWithoutIndex": ("requests", "request_logs"),
+        "ChangeItems": ("requests",),
+        "RecordActions": ("jobs@requests",),
+        "CarryOutMessages": ("jobs@requests",),
+        "DeleteLogs": ("request_logs",),
+        "OfferProjects": ("requests/project-index",),
+        "StampLogs": ("request_logs",),
+        "ResumeRetention": ("jobs@requests,request_logs",),
+        "ChangeIndexes": ("requests", "request_logs"),
+        "WorkOnRequests": ("requests",),
+        "FindRequests": ("requests/status-index",),
+        "WriteLogs": ("request_logs",),
+    },
+    queue="REQUESTS_QUEUE_URL",
+)

@@ -1,0 +1,63 @@
+"""What workflows bring to the console."""
+
+from django.urls import reverse
+
+from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR, VIEWER
+from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
+from opsportal.operations.subjects import Subject
+from opsportal.tables.ages import Watched
+from tracking import actions, api, queries, status_api, views, watches
+from tracking.action_views import ACTIONS
+from tracking.statuses import terminal_statuses
+
+DESCRIPTOR = AppDescriptor(
+    page=Page("Workflows", "git-branch", "tracking:list", "tracking.view_workflows", "/workflows/"),
+    urls="tracking.urls",
+    panel=Panel("workflows", "Workflows", views.panel, "tracking.view_workflows", "tracking:list"),
+    saved_views={"workflows": "tracking:list"},
+    grants={
+        VIEWER: ("tracking.view_workflows",),
+        OPERATOR: (
+            "tracking.cancel_workflows",
+            "tracking.retry_workflows",
+            "tracking.fail_workflows",
+            "tracking.purge_workflows",
+        ),
+        ADMINISTRATOR: ("tracking.complete_workflows",),
+    },
+    scopes=(
+        Scope("workflows:read", "See workflows", ("tracking.view_workflows",)),
+        Scope("workflows:act", "Cancel and retry workflows"),
+        Scope("workflow:fail", "Mark workflows failed"),
+        Scope("workflow:complete", "Mark workflows completed"),
+    ),
+    actions=ACTIONS,
+    routers=(status_api.router, api.router),
+    resource_type=Subject(
+        name="workflow",
+        logical="workflows",
+        title="Workflow",
+        stamp="lastUpdated",
+        statuses=("overallStatus",),
+        undo_permissions=ACTIONS.undo_permissions,
+        item_url=lambda key: reverse("tracking:item", args=[key]),
+        note_of_undo=actions.note_of_undo,
+        renewed=actions.renewed,
+    ),
+    messages={"workflows.command": actions.send_command},
+    watches=watches.WATCHES,
+    ages=Watched(queries.SAMPLED, queries.statuses, terminal_statuses),
+    iam={
+        "ReadOneItem": ("workflows",),
+        "ReadSampledTogether": ("workflows",),
+        "ListByIndex": ("workflows/overallStatus-createdAt-index",),
+        "FindUndocumentedStatuses": ("workflows/overallStatus-createdAt-index",),
+        "ListWithoutIndex": ("workflows",),
+        "ChangeItems": ("workflows",),
+        "RecordActions": ("jobs@workflows",),
+        "CarryOutMessages": ("jobs@workflows",),
+        "ChangeIndexes": ("workflows",),
+        "WriteStatus": ("workflows",),
+    },
+    queue="WORKFLOW_COMMANDS_QUEUE_URL",
+)
