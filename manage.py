@@ -15,7 +15,7 @@ def main() -> None:
     except ImproperlyConfigured as error:
         if "--traceback" in sys.argv:
             raise
-        sys.exit(str(error))  # a sentence with its mend
+        sys.exit(str(error))  # a sentence with its fix
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ from django.test import Client
 from django.test.utils import setup_test_environment
 
 from opsportal.accounts import tokens
-from opsportal.accounts.users import create_user
+from opsportal.accounts.roles import create_user
 from opsportal.dynamo import clients
 from opsportal.operations.entries import Actor, new_action_id
-from registry import announcements, versions
-from registry.announcements import Announcement
+from registry import registration, versions
+from registry.registration import Announcement
 from tests.engines import fresh_tables, running
 from tests.loopback import refuse_other_machines
 
@@ -67,7 +67,7 @@ def item(number: int) -> dict[str, object]:
 
 def register() -> None:
     profile = {"endpoint": f"https://{time.time_ns()}.example.com", "capabilities": "capability_7"}
-    announcements.register(
+    registration.register(
         Announcement("agent-0007", profile),
         by=Actor("bench", "operator", "command"),
         reason="",
@@ -76,7 +76,7 @@ def register() -> None:
 
 
 def many() -> None:
-    for number in range(versions.MOST_CHANGES):
+    for number in range(versions.MAX_CHANGES):
         versions.written(f"agent-{number:04}")
 
 
@@ -137,7 +137,7 @@ def main() -> int:
 
     with running("dynoxide") as engine, fresh_tables(engine, settings) as tables:
         table = tables["agents"]
-        dynamo = clients.client(*table.place, patient=True)
+        dynamo = clients.client(*table.location, background=True)
         for first in range(0, given.agents, 25):
             numbers = range(first, min(first + 25, given.agents))
             puts = [{"PutRequest": {"Item": item(number)}} for number in numbers]

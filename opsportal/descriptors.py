@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opsportal.alerts.watches import Watch
     from opsportal.operations.outbox import Handler
     from opsportal.operations.pages import ItemActions
-    from opsportal.operations.subjects import Subject
+    from opsportal.operations.resource_types import ResourceType
     from opsportal.tables.ages import Watched
     from opsportal.tables.retention.rules import Rule
 
@@ -79,7 +79,7 @@ class AppDescriptor:
     # The actions on its items; what they ask for is part of their scopes.
     actions: "ItemActions | None" = None
     routers: "tuple[Router, ...]" = ()
-    resource_type: "Subject | None" = None
+    resource_type: "ResourceType | None" = None
     # By the kind of a message of the outbox, what carries it out.
     messages: "Mapping[str, Handler]" = field(default_factory=dict)
     # What alert rules can watch.

@@ -6,7 +6,7 @@ import re
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin_of(text: str) -> str:
@@ -20,5 +20,5 @@ def origin_of(text: str) -> str:
         host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
     if found["port"] and not 0 < port < 65_536:
         raise ValueError(text)
-    shown = f":{port}" if port and port != _DEFAULT_PORTS[found["scheme"]] else ""
+    shown = f":{port}" if port and port != DEFAULT_PORTS[found["scheme"]] else ""
     return f"{found['scheme']}://{host}{shown}"

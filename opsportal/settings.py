@@ -103,7 +103,7 @@ MIDDLEWARE = [
     "opsportal.telemetry.access_log.AccessLogMiddleware",
     "opsportal.telemetry.access_log.ProbeHostMiddleware",
     # Outside of whatever may refuse a request: a page can read why only with these headers on the refusal.
-    "opsportal.api.cors.CorsMiddleware",
+    "opsportal.api.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
@@ -331,16 +331,16 @@ ALERT_WEBHOOK_ALLOW = env.list("ALERT_WEBHOOK_ALLOW", default=[])
 
 # Days that a token lives unless its maker says otherwise, and at most.
 API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=90)
-API_TOKEN_MOST_DAYS = env.int("API_TOKEN_MOST_DAYS", default=365)
+API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 # Requests per minute of one token, or of one signed-in person; 0: no limit.
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
 # Requests per minute of one address that are not let in; 0: no limit.
 API_FAILED_LIMIT = env.int("API_FAILED_LIMIT", default=60)
 # Bytes of a body.
-API_MOST_BODY = env.int("API_MOST_BODY", default=262_144)
+API_MAX_BODY = env.int("API_MAX_BODY", default=262_144)
 # Bytes of the largest body that is read of anybody; the server refuses a larger one by its length (2.5 MB is
 # Django's own limit for a form).
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MOST_BODY)
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MAX_BODY)
 # Origins of the web pages that may call the API with a token; none: no page of another origin may.
 CORS_ALLOWED_ORIGINS: list[str] = []
 for _origin in filter(None, map(str.strip, env.list("CORS_ALLOWED_ORIGINS", default=[]))):
@@ -557,11 +557,11 @@ _STEP_NAMES = ("key", "label", "waiting")
 
 
 def _refuse_senseless() -> None:
-    """Raise ImproperlyConfigured, with the mend, where JSON of another shape would break pages later, or the audit
+    """Raise ImproperlyConfigured, with the fix, where JSON of another shape would break pages later, or the audit
     trail would be deleted as it is written."""
     for name, days in (("AUDIT_ENTRY_DAYS", AUDIT_ENTRY_DAYS), ("AUDIT_IMAGE_DAYS", AUDIT_IMAGE_DAYS)):
         if days < 1:
-            raise ImproperlyConfigured(f"{name} is {days}: at least 1, so that the audit trail can be read.")
+            raise ImproperlyConfigured(f"{name} is {days}: it must be at least 1 day.")
     texts = isinstance(AGENT_STEPS, dict) and all(isinstance(key, str) for key in AGENT_STEPS.values())
     if not texts:
         raise ImproperlyConfigured(
@@ -588,7 +588,7 @@ def _is_weak(key: str) -> bool:
 
 
 def _refuse_insecure() -> None:
-    """Raise ImproperlyConfigured, with the mend, rather than start open to strangers."""
+    """Raise ImproperlyConfigured, with the fix, rather than start open to strangers."""
     only_loopback = set(ALLOWED_HOSTS) <= set(LOOPBACK_HOSTS)
     if is_strict(OPSPORTAL_ENV) or not only_loopback:
         if SECRET_KEY == INSECURE_SECRET_KEY:

@@ -16,7 +16,7 @@ from opsportal.operations.tags import Action
 from registry import actions, dialects
 from registry.forms import EditForm, RegisterForm
 from registry.models import Agent
-from registry.profile import HEARTBEAT, STATUS, UPDATED
+from registry.profile import HEARTBEAT, UPDATED
 
 OVERWRITTEN = "Its registry puts whole items back at each heartbeat and may overwrite this: the page shows whether it did."
 
@@ -28,7 +28,7 @@ REGISTER = ItemAction(
     label="Register",
     icon="plus",
     title="Register an agent",
-    effect="Puts a new agent into the registry, active, provided that its id is free. It counts as healthy once it "
+    effect="Adds a new active agent to the registry, if its id is free. It counts as healthy once it "
     "sends heartbeats.",
     dialog=False,
     wide=True,
@@ -84,7 +84,7 @@ ACTIONS = ItemActions(
     parameter="agent_id",
     gone=actions.GONE,
     stamps=(UPDATED, *HEARTBEAT),
-    statuses=STATUS,
+    statuses=("deployment_status", "status"),
     actions=(EDIT, ACTIVATE, DEACTIVATE, PURGE),
     others=(REGISTER,),
 )

@@ -10,11 +10,11 @@ from datetime import datetime
 
 from opsportal.console.text import excerpt
 from opsportal.dynamo.attributes import Typed, read_text
+from opsportal.dynamo.timestamp_form import TimestampForm, written_like
 from opsportal.operations.changes import Change, Raw, number, same, text
 from opsportal.operations.entries import Intent, Target
 from opsportal.operations.outcomes import Conflict, existing
 from opsportal.operations.transactions import Plan
-from registry import stamps
 from registry.dialects import Dialect
 from registry.models import DEFAULT_SCORE, is_operational
 from registry.profile import (
@@ -30,7 +30,7 @@ from registry.profile import (
 )
 
 ACTIVE, INACTIVE = "active", "inactive"
-GONE = "There is no agent with this id any more."
+GONE = "There is no agent with this id."
 
 
 def target(agent_id: str) -> Target:
@@ -56,7 +56,7 @@ def register(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
 def new_item(agent_id: str, texts: Mapping[str, str], now: datetime, action_id: str, dialect: Dialect) -> Raw:
     """An agent that is active and has sent no heartbeat, in the dialect's layout."""
     like = dialect.raw
-    item = dialect.made(action_id)
+    item = dialect.new_ids(action_id)
     for name, given in texts.items():
         # An empty set can't be stored, and an empty text says nothing.
         if settled(given, FIELDS[name]):
@@ -65,7 +65,7 @@ def new_item(agent_id: str, texts: Mapping[str, str], now: datetime, action_id: 
     item |= {
         **target(agent_id).key.wire,
         status: text(spelled(ACTIVE, like.get(status), is_operational(like))),
-        **{name: stamps.written(now, like.get(name)) for name in (*dialect.registered, *dialect.renewed)},
+        **{name: stamp(now, like.get(name)) for name in (*dialect.registered, *dialect.renewed)},
     }
     if dialect.score:
         item["reputationScore"] = number(DEFAULT_SCORE)
@@ -134,7 +134,7 @@ def renewed(raw: Raw, now: datetime) -> Raw:
     which a later write of the registry is known."""
     values: Raw = {}
     if UPDATED in raw or not is_operational(raw):
-        values[UPDATED] = stamps.written(now, raw.get(UPDATED))
+        values[UPDATED] = stamp(now, raw.get(UPDATED))
     if heartbeat := heartbeat_name(raw):
         values[heartbeat] = raw[heartbeat]
     return values
@@ -149,3 +149,13 @@ def _renewing(change: Change, watch: Raw, now: datetime, *, image: bool = False)
 
 def _change(raw: Raw) -> Change:
     return Change(raw).guard(status_name(raw), UPDATED)
+
+
+MILLISECONDS = TimestampForm(digits=3, unit="milliseconds", text=False)
+
+
+def stamp(moment: datetime, like: Typed | None = None) -> Typed:
+    """In the form of `like`, the stamp that the item has, or else as ISO text where that is text, as milliseconds
+    where it is not."""
+    is_text = like is not None and "S" in like
+    return written_like(moment, like, TimestampForm(digits=3) if is_text else MILLISECONDS)

@@ -18,15 +18,14 @@ from opsportal.api.guards import caller_of
 from opsportal.api.lists import FilterText, StrictQuery
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
-from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
-from opsportal.operations.outcomes import Conflict, Missing, Unknown
-from registry import actions, announcements, dialects, discovery, heartbeats, queries, stamps
+from opsportal.dynamo.json_values import as_json
+from opsportal.operations.outcomes import Conflict, NotFound, OutcomeUnknown
+from registry import actions, dialects, discovery, heartbeats, queries, registration
 from registry.action_views import ACTIONS
-from registry.announced import AgentId, RegisterIn, announced_by
-from registry.announcements import DECIDED, Announcement
 from registry.models import DEFAULT_SCORE
 from registry.profile import HEARTBEAT, UPDATED
+from registry.registration import DECIDED, AgentId, Announcement, RegisterIn, announced_by
 
 router = Router(tags=["Agents"])
 
@@ -40,7 +39,7 @@ AGENT: dict[str, Any] = {
 }
 
 
-MOST_BOUND = 10**15
+MAX_BOUND = 10**15
 
 
 def _empty_is_none(value: Any) -> Any:
@@ -49,7 +48,7 @@ def _empty_is_none(value: Any) -> Any:
 
 def _finite(value: Decimal | None) -> Decimal | None:
     # As JSON, in which it is answered, has no larger ones.
-    if value is not None and not (value.is_finite() and abs(value) <= MOST_BOUND):
+    if value is not None and not (value.is_finite() and abs(value) <= MAX_BOUND):
         raise ValueError("A number of at most 1e15 is needed.")
     return value
 
@@ -62,7 +61,7 @@ Bound = Annotated[
     Field(
         json_schema_extra=lambda schema: schema.update(
             anyOf=[
-                {"type": "number", "minimum": -MOST_BOUND, "maximum": MOST_BOUND},
+                {"type": "number", "minimum": -MAX_BOUND, "maximum": MAX_BOUND},
                 {"type": "string", "maxLength": 0},
             ]
         )
@@ -175,7 +174,7 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
     try:
         done = effects.carry_out(
             request,
-            lambda by, action_id: announcements.register(
+            lambda by, action_id: registration.register(
                 announced, by=by, reason="", action_id=action_id, dialect=dialect
             ),
             kind="agents",
@@ -188,7 +187,7 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
             raise _busy(problem.detail, problem.more) from None
         raise
     moment = done.entry.time
-    stamp = int(stamps.milliseconds(moment)["N"]) if isinstance(moment, datetime) else None
+    stamp = int(actions.MILLISECONDS.written(moment)["N"]) if isinstance(moment, datetime) else None
     agent = {
         **body.profile.model_dump(exclude=set(DECIDED) - {"id"}, exclude_unset=True),
         **_kept(announced, stamp),
@@ -218,7 +217,9 @@ def _kept(announced: Announcement, stamp: int | None) -> dict[str, Any]:
     since = agent.registered_at
     return {
         "type": words(agent.declared_type),
-        "registeredAt": int(stamps.milliseconds(since)["N"]) if isinstance(since, datetime) else stamp,
+        "registeredAt": int(actions.MILLISECONDS.written(since)["N"])
+        if isinstance(since, datetime)
+        else stamp,
         "reputationScore": number(agent.reputation),
     }
 
@@ -245,18 +246,18 @@ class HeartbeatOut(Schema):
     timestamp: str
 
 
-@router.post("/agents/heartbeat", response=HeartbeatOut, summary="Say that an agent is still there")
+@router.post("/agents/heartbeat", response=HeartbeatOut, summary="Send a heartbeat")
 @requires("registry.register_agents")
 def send_heartbeat(request: HttpRequest, body: Body[HeartbeatIn]) -> HttpResponse:
     if not body.id:
         raise Invalid([Wrong("body", ("id",), "This is needed.")], status=400)
     try:
         agent = heartbeats.heartbeat(body.id, by=caller_of(request).actor)
-    except Missing as missing:
+    except NotFound as missing:
         raise ApiProblem(404, "There is no such item", missing.sentence) from None
     except Conflict as conflict:
         raise _busy(conflict.sentence, {}) from None
-    except Unknown as unknown:
+    except OutcomeUnknown as unknown:
         raise Away(
             "It is not known whether this was done", f"{unknown.sentence} Send the heartbeat again."
         ).problem from unknown

@@ -129,13 +129,13 @@ def step_of(agent: Agent) -> Match:
 
 
 # Longer texts name no step.
-MOST_NAME = 200
+MAX_NAME = 200
 
 
 def normal(name: str) -> str:
     """A name without case, separators, a number at its end, and the word "agent" at either end: `pdf-adapter`,
     `pdfAdapter`, `PDF Adapter Agent` and `pdf_adapter_agent_01` are one. "" for what has no letters then."""
-    if len(name) > MOST_NAME:
+    if len(name) > MAX_NAME:
         return ""
     letters = "".join(character for character in name.casefold() if character.isalnum())
     shorter = letters.rstrip("0123456789")

@@ -1,10 +1,8 @@
 """What agents bring to the console."""
 
-from django.urls import reverse
-
 from opsportal.accounts.roles import OPERATOR, VIEWER
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
-from opsportal.operations.subjects import Subject
+from opsportal.operations.resource_types import ResourceType
 from registry import actions, api, dialects, versions, views, watches
 from registry.action_views import ACTIONS
 
@@ -30,14 +28,14 @@ DESCRIPTOR = AppDescriptor(
     ),
     actions=ACTIONS,
     routers=(api.router,),
-    resource_type=Subject(
+    resource_type=ResourceType(
         name="agent",
-        logical="agents",
+        logical=ACTIONS.logical,
         title="Agent",
         stamp="updatedAt",
-        statuses=("deployment_status", "status"),
+        statuses=ACTIONS.statuses,
         undo_permissions=ACTIONS.undo_permissions,
-        item_url=lambda key: reverse("registry:item", args=[key]),
+        item_url=ACTIONS.item_url,
         renewed=actions.renewed,
         written=versions.written,
     ),

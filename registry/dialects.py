@@ -5,19 +5,17 @@ register, of one page of the registry, and its names from the newest 20 of these
 `documented` is the discovery service's; a path names a TOML file.
 """
 
-import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from django.conf import settings
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from opsportal.dynamo import dialect_files, dialects
 from opsportal.dynamo.attributes import Typed, read_text
-from opsportal.dynamo.dialect_files import Attribute, Table, a_time, form_of
-from opsportal.dynamo.dialects import Extra, agreed, agrees
+from opsportal.dynamo.dialect_files import form_of
+from opsportal.dynamo.dialects import agreed, agrees
 from opsportal.dynamo.errors import AccessDenied, DynamoError
 from opsportal.dynamo.shared import shared
 from opsportal.dynamo.timestamp_form import TimestampForm
@@ -54,36 +52,20 @@ KNOWN = frozenset(
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """`origin`: "learned", "mixed" (agents that do not agree on a layout), "empty" (none to learn from), "unread" (the
-    registry may not be read), "documented" or "file". `like`: an item in the registry's layout, of the console's own
+class Dialect(dialects.Dialect):
+    """`origin` is also "mixed" (agents that do not agree on a layout) or "unread" (the registry may not be read).
+    `like`: an item in the registry's layout, of the console's own
     making, that a new one is written like; empty for the documented layout. `registered`, `renewed`: the
     stamps of a new item, by name, in the form of `like`; `score`: whether it gets a reputation."""
 
-    origin: str = "documented"
-    items: int = 0
     like: tuple[tuple[str, Typed], ...] = ()
     registered: tuple[str, ...] = ("registeredAt",)
     renewed: tuple[str, ...] = (UPDATED,)
     score: bool = True
-    extras: tuple[Extra, ...] = ()
 
     @property
     def raw(self) -> Raw:
         return dict(self.like)
-
-    def made(self, action_id: str) -> Raw:
-        """The ids that a new agent gets."""
-        return {one.name: one.new(action_id) for one in self.extras if one.made}
-
-    @property
-    def asked_for(self) -> tuple[Extra, ...]:
-        """The attributes whose values a person gives."""
-        return tuple(one for one in self.extras if not one.made)
-
-    def missing(self, given: Collection[str]) -> list[str]:
-        """The names of the attributes that the setting requires and that are not given."""
-        return [one.name for one in self.asked_for if one.required and one.name not in given]
 
     @property
     def sentence(self) -> str:
@@ -105,16 +87,9 @@ class Dialect:
         like = self.raw
         fields = (attribute_of(like, FIELDS[name]) for name in ("name", "type", "capabilities"))
         heartbeat = heartbeat_name(like) or HEARTBEAT[is_operational(like)]
-        made = (one.name for one in self.extras if one.made)
+        made = (one.name for one in self.made)
         key = Agent.binding().key
         return [key, status_name(like), *fields, heartbeat, *self.registered, *self.renewed, *made]
-
-    @property
-    def fingerprint(self) -> str:
-        """Differs between two ways of writing; what is asked for and the number of items are no part of it."""
-        made = tuple(replace(one, example="") for one in self.extras if one.made)
-        facts = repr(replace(self, origin="", items=0, extras=made))
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 DOCUMENTED, EMPTY, MIXED, UNREAD = Dialect(), Dialect("empty"), Dialect("mixed"), Dialect("unread")
@@ -183,11 +158,11 @@ def learned(items: list[Raw]) -> Dialect:
     return Dialect(
         "learned",
         len(items),
+        dialects.extras(items, known),
         tuple(sorted(like.items())),
         tuple(name for name in REGISTERED if name in like) or DOCUMENTED.registered * documented,
         tuple(name for name in RENEWED if name in like) or DOCUMENTED.renewed * documented,
         documented or agrees(sum("reputationScore" in raw for raw in items), len(items)),
-        dialects.extras(items, known),
     )
 
 
@@ -211,7 +186,7 @@ def _placeholder(name: str, values: list[Typed]) -> Typed | None:
 # --- The file ---------------------------------------------------------------------------------------------
 
 
-class Facts(Table):
+class Facts(dialect_files.Facts):
     """The names of an agent's attributes; "" for those that are not written."""
 
     status: Literal["status", "deployment_status"] = "deployment_status"
@@ -221,17 +196,10 @@ class Facts(Table):
     name: Literal["name", "agent_name"] = "name"
     capabilities: Literal["capabilities", "tools"] = "capabilities"
     capabilities_as: Literal["list", "set"] = "list"
-    timestamps: str = "2026-01-09T15:43:09.250Z"
+    timestamps: str = Field("2026-01-09T15:43:09.250Z", min_length=1)
     registered: Literal["", "registeredAt", "registered_at", "created_at", "createdAt"] = ""
     updated: Literal["", "updatedAt", "updated_at"] = ""
     reputation: bool = False
-
-    @field_validator("timestamps")
-    @classmethod
-    def _a_time(cls, value: str) -> str:
-        return a_time(value)
-
-    attributes: dict[str, Attribute] = Field(default_factory=dict)
 
 
 def check() -> None:
@@ -254,5 +222,5 @@ def from_file(path: str) -> Dialect:
     registered = (facts.registered,) if facts.registered else ()
     renewed = (facts.updated,) if facts.updated else ()
     like |= dict.fromkeys((*registered, *renewed), stamp)
-    extras = tuple(one.as_extra(name) for name, one in sorted(facts.attributes.items()))
-    return Dialect("file", 0, tuple(sorted(like.items())), registered, renewed, facts.reputation, extras)
+    written = tuple(sorted(like.items()))
+    return Dialect("file", 0, facts.extras, written, registered, renewed, facts.reputation)

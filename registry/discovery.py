@@ -19,13 +19,12 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.dynamo.attributes import plain
-from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import AccessDenied
+from opsportal.dynamo.json_values import as_json
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.reads import items_of, read_all
 from registry import versions
 from registry.models import DEFAULT_SCORE, Agent
-from registry.versions import Known, Version
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ class Offer:
 
 def offer(raw: Raw) -> Offer:
     """The agent of an item, whatever it holds."""
-    agent = Agent.of(raw)
+    agent = Agent.from_item(raw)
     score = agent.reputation
     tiers = [tier for tier in agent.tiers if tier.odd is None]
     responses = {tier.name: value for tier in tiers if (value := _figure(tier.response_ms)) is not None}
@@ -136,10 +135,10 @@ def _is_open(slots: Any, filled: Any) -> bool:
 @dataclass(frozen=True)
 class Snapshot:
     """The registry, best reputation first, as read whole at `taken` (monotonic seconds). `version`: the last that
-    it was found to be; `known`: the writes that it has."""
+    it was found to be; `passed`: the marks of the writes that it has."""
 
-    version: Version
-    known: Known
+    version: str
+    passed: tuple[str, ...]
     taken: float
     agents: tuple[Offer, ...]
 
@@ -164,48 +163,48 @@ def discover(wanted: Wanted) -> Found:
 
 
 def _current() -> Snapshot:
-    place, now_version = Agent.binding().fingerprint, versions.current()
-    found = _fresh(place, now_version)
+    location, now_version = Agent.binding().fingerprint, versions.current()
+    found = _fresh(location, now_version)
     if found is None:
         with _reading:
             # Asked for before reading, so that what is written meanwhile makes this reading old.
             now_version = versions.current()
             # Perhaps it was read by the thread that was before this one.
-            return _fresh(place, now_version) or _read(place, now_version)
+            return _fresh(location, now_version) or _read(location, now_version)
     if time.monotonic() - found.taken > settings.AGENTS_CACHE_SECONDS / 2 and _reading.acquire(
         blocking=False
     ):
         # In time, so that the next request need not wait for it.
         try:
-            threading.Thread(target=_read_ahead, args=(place, now_version), daemon=True).start()
+            threading.Thread(target=_read_ahead, args=(location, now_version), daemon=True).start()
         except RuntimeError as error:  # the machine gives no more threads
             _reading.release()
             logger.warning("the registry could not be read ahead: %s", error)
     return found
 
 
-def _fresh(place: str, now_version: Version) -> Snapshot | None:
-    found = _held.get(place)
+def _fresh(location: str, now_version: str) -> Snapshot | None:
+    found = _held.get(location)
     if found is None or time.monotonic() - found.taken >= OLDEST * settings.AGENTS_CACHE_SECONDS:
         return None
-    return found if found.version == now_version else _renewed(place, found, now_version)
+    return found if found.version == now_version else _renewed(location, found, now_version)
 
 
-def _renewed(place: str, found: Snapshot, now_version: Version) -> Snapshot | None:
+def _renewed(location: str, found: Snapshot, now_version: str) -> Snapshot | None:
     """With the agents that were written since; None where it is unknown which, or they can't be read alone.
     Takes no lock: threads that do the same come to the same."""
-    written = versions.since(found.known, now_version)
+    written = versions.since(found.passed, now_version)
     if written is None:
         return None
-    ids, known = written
+    ids, passed = written
     agents = [one for one in found.agents if one.id not in ids]
     try:
         agents += map(offer, _those(ids))
     except AccessDenied:
         return None
-    renewed = Snapshot(now_version, known, found.taken, _in_order(agents))
-    if _held.get(place) is found:  # else it was read whole meanwhile
-        _held[place] = renewed
+    renewed = Snapshot(now_version, passed, found.taken, _in_order(agents))
+    if _held.get(location) is found:  # else it was read whole meanwhile
+        _held[location] = renewed
     return renewed
 
 
@@ -214,24 +213,24 @@ def _in_order(agents: Iterable[Offer]) -> tuple[Offer, ...]:
     return tuple(sorted(agents, key=lambda one: (-one.reputation, one.id)))
 
 
-def _read(place: str, now_version: Version) -> Snapshot:
+def _read(location: str, now_version: str) -> Snapshot:
     taken = time.monotonic()
-    held = _held.get(place)
+    held = _held.get(location)
     before = {one.id: one for one in held.agents} if held else {}
     key = Agent.binding().key
     # Of a thousand agents a few have changed, and comparing takes less than making every offer again.
     agents = [
         old if (old := before.get(raw[key].get("S", ""))) and old.raw == raw else offer(raw) for raw in _all()
     ]
-    snapshot = Snapshot(now_version, Known(now_version), taken, _in_order(agents))
-    _held[place] = snapshot
+    snapshot = Snapshot(now_version, (now_version,), taken, _in_order(agents))
+    _held[location] = snapshot
     return snapshot
 
 
-def _read_ahead(place: str, now_version: Version) -> None:
+def _read_ahead(location: str, now_version: str) -> None:
     """In a thread of its own, with the lock. It asks the relational database nothing."""
     try:
-        _read(place, now_version)
+        _read(location, now_version)
     except Exception as error:
         # The request that finds the reading too old reads itself, and says what is wrong.
         logger.warning("the registry could not be read ahead: %s", error)

@@ -4,17 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import cast
 from urllib.parse import urlsplit
 
 from django.core.cache import caches
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.pages import scan_page
+from opsportal.origins import DEFAULT_PORTS
 from registry.models import HEALTHY, UNKNOWN, Agent
 
 # Agents that are looked at, and rows of each table that are shown.
-MOST_AGENTS = 1000
-MOST_ROWS = 100
+MAX_AGENTS = 1000
+MAX_ROWS = 100
 # Seconds that a reading is kept, so that many browsers cost little more than one.
 FLEET_LIFE = 10
 
@@ -41,7 +43,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What a scan of at most `MOST_AGENTS` shows, each list whole. `more`: the registry holds others;
+    """What a scan of at most `MAX_AGENTS` shows, each list whole. `more`: the registry holds others;
     `calls` and `units`: what reading it cost."""
 
     offered: list[Offered]
@@ -57,19 +59,15 @@ class Fleet:
 
 def fleet() -> Fleet:
     """At most `FLEET_LIFE` seconds old. Raises `DynamoError`."""
-    cache, key = caches["process"], f"fleet:{Agent.binding().fingerprint}"
-    known: Fleet | None = cache.get(key)
-    if known is None:
-        known = _read()
-        cache.set(key, known, FLEET_LIFE)
-    return known
+    key = f"fleet:{Agent.binding().fingerprint}"
+    return cast("Fleet", caches["process"].get_or_set(key, _read, FLEET_LIFE))
 
 
 def _read() -> Fleet:
     account = spending.current() or spending.Spending()
     calls, units = account.calls, account.read_units
-    page = scan_page(Agent.binding(), purpose="fleet", limit=MOST_AGENTS)
-    agents = [Agent.of(raw) for raw in page.items]
+    page = scan_page(Agent.binding(), purpose="fleet", limit=MAX_AGENTS)
+    agents = [Agent.from_item(raw) for raw in page.items]
     return Fleet(
         offered(agents),
         shared(agents),
@@ -118,9 +116,6 @@ def shared(agents: Iterable[Agent]) -> list[Shared]:
         if len(members) > 1
     ]
     return sorted(found, key=lambda one: (-len(one.agents), one.endpoint))
-
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def place(endpoint: str) -> str:

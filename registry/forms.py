@@ -10,23 +10,25 @@ from django import forms
 
 from opsportal import patterns
 from opsportal.console.text import excerpt
-from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.attributes import Typed, typed
 from opsportal.dynamo.dialects import MAX_EXTRAS, Extra
+from opsportal.dynamo.json_values import read_object, storable
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ActionForm
-from registry import documents, profile
+from registry import profile
 from registry.dialects import KNOWN, Dialect
 from registry.models import Agent
 from registry.profile import FIELDS, Field
 
-RELOAD = "Reload the page and do it again: the form does not say what it was drawn from."
+RELOAD = "Reload the page and do it again: the form is incomplete."
 # DynamoDB's limit of a partition key, in bytes.
-MOST_KEY = 2048
+MAX_KEY = 2048
+MONO = {"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
 
 HELP = {
-    "endpoint": "Where it answers: http or https.",
-    "capabilities": "One a line; discovery finds agents by these.",
-    "tags": "One a line.",
+    "endpoint": "Its http or https URL.",
+    "capabilities": "One per line. Discovery finds agents by them.",
+    "tags": "One per line.",
     "type": "core or dynamic.",
     "pricing": "A JSON object.",
     "tiered_pricing": "A JSON object, by tier: basic, pro, premium.",
@@ -77,13 +79,13 @@ class ProfileForm(ActionForm):
 def wrong_with(field: Field, text: str) -> str:
     """Why a text can't be a field's value, "" when it can."""
     if any(ord(character) < 32 and character not in "\n\t" for character in text):
-        return "This holds control characters."
+        return "This has control characters."
     if field.kind == "texts":
         lines = profile.lines(text)
         if field.name == "capabilities" and not lines:
             return "Name at least one capability: discovery finds an agent by its capabilities."
-        if len(lines) > profile.MOST_LINES:
-            return f"These are {len(lines)} lines; at most {profile.MOST_LINES} are allowed."
+        if len(lines) > profile.MAX_LINES:
+            return f"These are {len(lines)} lines; at most {profile.MAX_LINES} are allowed."
         long = [line for line in lines if len(line) > field.most]
         return f"A line has {len(long[0])} characters; at most {field.most} are allowed." if long else ""
     if len(text) > field.most:
@@ -92,7 +94,7 @@ def wrong_with(field: Field, text: str) -> str:
         return _wrong_address(text)
     if field.kind == "document" and text:
         try:
-            documents.parse(text)
+            read_object(text)
         except ValueError as error:
             return str(error)
     return ""
@@ -105,7 +107,7 @@ def _wrong_address(text: str) -> str:
         return ""
     if patterns.whole(patterns.ADDRESS, text):
         return "Leave out user and password: everybody here can read the endpoint."
-    return "This is no http or https address: https://agent.example.com/path."
+    return "This is not an http or https URL, such as https://agent.example.com/path."
 
 
 class RegisterForm(ProfileForm):
@@ -114,9 +116,7 @@ class RegisterForm(ProfileForm):
 
     agent_id = forms.CharField(
         label="Id",
-        widget=forms.TextInput(
-            attrs={"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs=MONO),
         help_text="Its key in the registry. It can't be changed later.",
     )
     dialect = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -141,7 +141,7 @@ class RegisterForm(ProfileForm):
         self.fields["reason"] = reason
 
     def _filled_in(self) -> Iterator[Extra]:
-        made = {one.name for one in self.how.extras if one.made}
+        made = {one.name for one in self.how.made}
         names = [name for name, value in self.data.items() if value.strip()]
         found = [one for one in map(_EXTRA.fullmatch, names) if one]
         for one in found[:MAX_EXTRAS]:
@@ -155,12 +155,12 @@ class RegisterForm(ProfileForm):
 
     def clean_agent_id(self) -> str:
         given: str = self.cleaned_data["agent_id"]
-        if len(given.encode()) > MOST_KEY:
+        if len(given.encode()) > MAX_KEY:
             raise forms.ValidationError(
-                f"This has {len(given.encode()):,} bytes; at most {MOST_KEY:,} are allowed."
+                f"This has {len(given.encode()):,} bytes; at most {MAX_KEY:,} are allowed."
             )
         if any(ord(character) < 32 for character in given):
-            raise forms.ValidationError("This holds control characters.")
+            raise forms.ValidationError("This has control characters.")
         return given
 
     def clean(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class RegisterForm(ProfileForm):
         if self.known and self.shown not in ("", self.how.fingerprint):
             self.add_error(
                 None,
-                "This registry's agents are written in another way since the form was opened. Look at it again, then register.",
+                "The form of this registry's agents has changed since the page was opened. Check the fields again, then register.",
             )
         return data
 
@@ -202,10 +202,7 @@ def _extra_field(extra: Extra) -> forms.Field:
         choices = [(one, one) for one in ("", "true", "false")]
         select = forms.Select(attrs={"class": "form-select"})
         return forms.ChoiceField(choices=choices, widget=select, **options)
-    widget = forms.TextInput(
-        attrs={"class": "form-control mono", "autocomplete": "off", "spellcheck": "false"}
-    )
-    return forms.CharField(max_length=MAX_EXTRA, widget=widget, **options)
+    return forms.CharField(max_length=MAX_EXTRA, widget=forms.TextInput(attrs=MONO), **options)
 
 
 def _typed(kind: str, text: str) -> Typed:
@@ -219,10 +216,10 @@ def _typed(kind: str, text: str) -> Typed:
             number = Decimal("NaN")
         if not number.is_finite():
             raise ValueError("A number is needed.")
-        documents.check(number)
-        return {"N": str(number)}
+        storable(number)
+        return typed(number)
     if any(ord(character) < 32 for character in text):
-        raise ValueError("This holds control characters.")
+        raise ValueError("This has control characters.")
     return {"S": text}
 
 

@@ -16,13 +16,13 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.errors import translated
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Intent, new_action_id
-from opsportal.operations.outcomes import Conflict, Missing, existing
+from opsportal.operations.outcomes import Conflict, NotFound, existing
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Plan, act
-from registry import actions, dialects, stamps
-from registry.announcements import ATTEMPTS, pause
+from registry import actions, dialects
 from registry.models import HEALTHY, Agent, is_operational
 from registry.profile import HEARTBEAT, heartbeat_name
+from registry.registration import ATTEMPTS, pause
 
 # The entry of a day has an id that follows from what it is of, so that no two are written.
 _NAMESPACE = uuid.UUID("f0a1c7de-6c6c-5d0b-8f39-3d2a2b6f1c11")
@@ -49,15 +49,15 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
                 agent_id,
                 by,
                 entry,
-                f"The first of {now:%Y-%m-%d} (UTC) from this sender. It stands for those that follow on that day.",
+                f"The first of {now:%Y-%m-%d} (UTC) from this sender. It represents those that follow on that day.",
             )
         except _SoAlready as already:
             # Nothing was written, no entry either: the next one is the first.
-            return Agent.of(already.item or {})
+            return Agent.from_item(already.item or {})
         known.set(f"heartbeats:{entry}", True, REMEMBERED)
         if before is not None:
-            return Agent.of(before)
-    return Agent.of(_send_of_healthy(agent_id, now) or _send_of_any(agent_id, by, now))
+            return Agent.from_item(before)
+    return Agent.from_item(_send_of_healthy(agent_id, now) or _send_of_any(agent_id, by, now))
 
 
 def _entry_of_day(agent_id: str, by: Actor, now: datetime) -> str:
@@ -71,14 +71,14 @@ def _change(raw: Raw, now: datetime) -> Change:
     if not name:  # the first: as those of the others are
         name = HEARTBEAT[is_operational(raw)]
         like = dialects.current().raw.get(name)
-    return Change(raw).guard(name).set(name, stamps.written(now, like))
+    return Change(raw).guard(name).set(name, actions.stamp(now, like))
 
 
 def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     """A heartbeat with an entry, of which `intent.data` has the `note`. Raises _SoAlready too."""
     change = _change(existing(raw, actions.GONE), now)
     if not change.changed:
-        raise _SoAlready("Another heartbeat was sent at this very moment.")
+        raise _SoAlready("Another heartbeat was sent at the same time.")
     return Plan(change=change, note=intent.data["note"])
 
 
@@ -102,7 +102,7 @@ def _send_of_healthy(agent_id: str, now: datetime) -> Raw | None:
     """In one call, of an agent that is healthy and has milliseconds under the discovery service's name: of nearly
     all. None where it is not one of them, and nothing was written."""
     table = Agent.binding()
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     recent = timedelta(seconds=settings.AGENT_DEGRADED_SECONDS)
     try:
         with translated(table):
@@ -113,10 +113,10 @@ def _send_of_healthy(agent_id: str, now: datetime) -> Raw | None:
                 ConditionExpression="attribute_type(#heartbeat, :number) AND #heartbeat BETWEEN :oldest AND :newest",
                 ExpressionAttributeNames={"#heartbeat": HEARTBEAT[0]},
                 ExpressionAttributeValues={
-                    ":now": stamps.milliseconds(now),
+                    ":now": actions.MILLISECONDS.written(now),
                     ":number": text("N"),
-                    ":oldest": stamps.milliseconds(now - recent),
-                    ":newest": stamps.milliseconds(now + recent),
+                    ":oldest": actions.MILLISECONDS.written(now - recent),
+                    ":newest": actions.MILLISECONDS.written(now + recent),
                 },
                 ReturnValues="ALL_OLD",
             )
@@ -127,11 +127,11 @@ def _send_of_healthy(agent_id: str, now: datetime) -> Raw | None:
 
 def _send_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
     table = Agent.binding()
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     for attempt in range(ATTEMPTS):
         found = Agent.read(agent_id, consistent=True)
         if found is None:
-            raise Missing(actions.GONE)
+            raise NotFound(actions.GONE)
         if found.health != HEALTHY:
             try:
                 note = f"Its health was {found.health} before."
@@ -147,4 +147,4 @@ def _send_of_any(agent_id: str, by: Actor, now: datetime) -> Raw:
             return found.raw
         except client.exceptions.ConditionalCheckFailedException:
             pause(attempt)
-    raise Conflict("Others are writing it at this very moment. Send the heartbeat again.")
+    raise Conflict("Other writes are changing it right now. Send the heartbeat again.")

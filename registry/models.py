@@ -151,7 +151,7 @@ class Agent(DynamoModel):
         if self.is_active and self.health == OFFLINE:
             return "Declared active, but its heartbeat stopped."
         if self.health == UNKNOWN and isinstance(self.heartbeat, datetime):
-            return "Its heartbeat lies in the future: its clock or its unit of time is wrong."
+            return "Its heartbeat is in the future: its clock or its unit of time is wrong."
         if self.is_active and self.health == UNKNOWN:
             return "Declared active, but it never sent a heartbeat."
         if str(self.declared_status or "").lower() == "inactive" and self.health == HEALTHY:

@@ -14,10 +14,10 @@ from opsportal.dynamo.attributes import (
     read_list,
     read_text,
     read_texts,
+    typed,
 )
-from opsportal.dynamo.foreign_json import parse as parse_foreign
+from opsportal.dynamo.json_values import as_json, parse_foreign, read_object
 from opsportal.operations.changes import NULL, Raw
-from registry import documents
 from registry.models import is_operational
 
 Kind = Literal["text", "texts", "document"]
@@ -58,7 +58,7 @@ STATUS = ("status", "deployment_status")
 HEARTBEAT = ("lastHeartbeat", "last_heartbeat")
 UPDATED = "updatedAt"
 # A list or set that a person types, line by line.
-MOST_LINES = 100
+MAX_LINES = 100
 
 
 def attribute_of(raw: Raw, field: Field) -> str:
@@ -97,10 +97,10 @@ def shown(raw: Raw, field: Field) -> str:
         return "\n".join(text for text in texts if isinstance(text, str))
     if "S" in value:
         try:
-            return documents.spell(parse_foreign(value["S"]), indented=True)
+            return as_json(parse_foreign(value["S"]), indent="  ")
         except ValueError:
             return str(value["S"])
-    return documents.spell(plain(value), indented=True) if "M" in value or "L" in value else ""
+    return as_json(plain(value), indent="  ") if "M" in value or "L" in value else ""
 
 
 def note(raw: Raw, field: Field) -> str:
@@ -123,8 +123,8 @@ def written(raw: Raw, field: Field, text: str) -> Typed:
         return NULL
     if field.kind == "text":
         return {"S": text}
-    document = documents.parse(text)
-    return documents.typed(document, old) if old and "M" in old else {"S": documents.spell(document)}
+    document = read_object(text)
+    return typed(document, old) if old and "M" in old else {"S": as_json(document)}
 
 
 def _texts(wanted: list[str], old: Typed | None) -> Typed:

@@ -20,7 +20,7 @@ class AgentFilter:
     def keep(self, raw: Raw) -> bool:
         """Whether the agent matches. Not left to a filter expression: it would cost the same read units,
         find a capability within another's name, and miss one that was written as a number."""
-        agent = Agent.of(raw)
+        agent = Agent.from_item(raw)
         if self.capability and self.capability not in agent.offers:
             return False
         if self.status and str(agent.declared_status or "").lower() != self.status.lower():
@@ -46,7 +46,7 @@ def page(wanted: AgentFilter, *, purpose: str, cursor: str = "") -> Page:
 
 
 def _by_name(raw: Raw) -> tuple[str, str]:
-    agent = Agent.of(raw)
+    agent = Agent.from_item(raw)
     return str(agent.declared_name or agent.id).lower(), agent.id
 
 
@@ -68,7 +68,7 @@ class Tally:
 def tally() -> Tally:
     """Counts of the first 500 agents, and those that contradict themselves or went away."""
     found = scan_page(Agent.binding(), purpose="tally", limit=500)
-    agents = [Agent.of(raw) for raw in found.items]
+    agents = [Agent.from_item(raw) for raw in found.items]
     counted = Counter(one.health for one in agents)
     attention = sorted(
         (one for one in agents if one.contradiction), key=lambda one: str(one.declared_name or one.id)

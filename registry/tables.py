@@ -1,7 +1,6 @@
 """The registry of agents (seed 004 of docs/data.md)."""
 
-from opsportal.dynamo.tables import TableSpec
-from opsportal.dynamo.workloads import Workload
+from opsportal.dynamo.tables import TableSpec, Workload
 
 AGENTS = TableSpec(
     logical="agents",

@@ -14,22 +14,22 @@ from django.views.decorators.http import require_POST
 from opsportal.console import panels
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
-from opsportal.console.other_attributes import other_attributes
+from opsportal.console.other_attributes import Shown, other_attributes
 from opsportal.console.problems import wants_fragment
 from opsportal.console.text import spellings
-from opsportal.console.windows import Window
+from opsportal.console.timerange import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.partitions import Count
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.pages import actor_of
+from opsportal.outbound import Refused
 from registry import probe, profile, queries
 from registry.action_views import ACTIONS, register_button
 from registry.declared import declared_by, step_of
-from registry.fleet import MOST_ROWS, fleet
+from registry.fleet import MAX_ROWS, fleet
 from registry.models import HEALTHS, Agent
-from registry.shown import shown_of
 
-LONGEST_CHOICE, MOST_CHOICES = 100, 200
+LONGEST_CHOICE, MAX_CHOICES = 100, 200
 NOTHING_YET = "Agents appear here as soon as one registers."
 FILTERS = {"capability": "Capability", "status": "Status", "health": "Health", "q": "Text"}
 
@@ -43,7 +43,7 @@ def list_(request: HttpRequest) -> HttpResponse:
             return redirect("registry:item", key)
     wanted = queries.AgentFilter(listing["capability"], listing["status"], listing["health"], listing["q"])
     page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor)
-    agents = [Agent.of(raw) for raw in page.items]
+    agents = [Agent.from_item(raw) for raw in page.items]
     region = Region("live", seen=seen_token([(raw_text({"M": one.raw}), one.health) for one in agents]))
     context = {
         **listing.context(page, region),
@@ -62,7 +62,7 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 def _choices(texts: Iterable[str]) -> list[str]:
     """What a filter offers: short texts, each once."""
-    return sorted({text for text in texts if len(text) <= LONGEST_CHOICE})[:MOST_CHOICES]
+    return sorted({text for text in texts if len(text) <= LONGEST_CHOICE})[:MAX_CHOICES]
 
 
 TABS = (("profile", "Profile"), ("audit", "Audit"), ("raw", "Raw"))
@@ -134,14 +134,14 @@ def probe_(request: HttpRequest, agent_id: str) -> HttpResponse:
     context: dict[str, Any] = {"key": agent_id, "agent": agent}
     status = 200
     if agent is None:
-        context["refused"], status = "This agent is not in the registry (any more).", 404
+        context["refused"], status = "This agent is not in the registry. It may have been deleted.", 404
     elif not _may_probe(agent):
         context["refused"], status = f"It was asked less than {PROBE_PAUSE} s ago.", 409
     else:
         try:
             context["answer"] = probe.probe(agent.endpoint, by=actor_of(request), agent_id=agent.id)
-        except probe.Refused as refused:
-            context["refused"], status = refused.sentence, 409
+        except Refused as refused:
+            context["refused"], status = str(refused), 409
     if wants_fragment(request):
         # htmx swaps a 409, and no 404.
         return render(request, "registry/probe.html#answer", context, status=409 if status != 200 else 200)
@@ -156,18 +156,18 @@ def _may_probe(agent: Agent) -> bool:
 
 @requires("registry.view_agents")
 def fleet_(request: HttpRequest) -> HttpResponse:
-    """Who offers each capability, who shares an endpoint, and who went quiet."""
+    """Who offers each capability, who shares an endpoint, and whose heartbeats stopped."""
     found = fleet()
     region = Region("live", seen=seen_token(found.at.isoformat()))
-    context = {"fleet": found, "most": MOST_ROWS}
+    context = {"fleet": found, "most": MAX_ROWS}
     return respond(request, "registry/fleet.html", context, region)
 
 
 @requires("registry.view_agents")
 def panel(request: HttpRequest) -> HttpResponse:
     """Agents on the overview: by derived health, and those whose state contradicts itself."""
-    place = Agent.binding().fingerprint
-    return panels.panel(request, "panel-agents", "registry/panel.html", _figures, place=place)
+    location = Agent.binding().fingerprint
+    return panels.panel(request, "panel-agents", "registry/panel.html", _figures, location=location)
 
 
 def _figures(window: Window) -> dict[str, Any]:
@@ -177,3 +177,32 @@ def _figures(window: Window) -> dict[str, Any]:
         "counts": panels.tiles(counted, lambda health: reverse("registry:list") + f"?health={health}"),
         "tally": tally,
     }
+
+
+# What the page shows of its item, in any of its tabs; its part "Other attributes" has all else.
+ALWAYS = (
+    "description", "endpoint", "capabilities", "tags", "protocol", "role", "location", "pricing",
+    "tieredPricing", "reputationScore", "successRate", "registeredAt", "updatedAt", "verifiedAt", "avg_latency_ms",
+    "throughput_per_hour", "error_rate", "active_tasks",
+)  # fmt: skip
+# Characters that the heading has of the emoji.
+EMOJI = 4
+TIER = {"slots", "slotsFilled", "responseSLA", "uptime"}
+
+
+def shown_of(agent: Agent) -> Shown:
+    """By the attribute's name. Of two that mean one thing the page shows the first that is there."""
+    names = [agent.binding().key, *ALWAYS, *agent.problems]
+    names.append("agent_name" if agent.name is None else "name")
+    names.append("deployment_status" if agent.status is None else "status")
+    names.append("agent_type" if agent.type is None else "type")
+    names.append("last_heartbeat" if agent.last_heartbeat is None else "lastHeartbeat")
+    if len(str(agent.emoji or "")) <= EMOJI:
+        names.append("emoji")
+    tiers = agent.service_availability
+    # It may be JSON in a text: what has more than the table of tiers shows is here as a whole.
+    if isinstance(tiers, dict) and all(
+        tier.keys() <= TIER for tier in tiers.values() if isinstance(tier, dict)
+    ):
+        names.append("serviceAvailability")
+    return dict.fromkeys(names)

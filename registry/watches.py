@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from opsportal.alerts.watches import MOST_FACTS, Fact, Measure, Question, Reading, Watch
+from opsportal.alerts.watches import MAX_FACTS, Fact, Measure, Question, Reading, Watch
 from opsportal.dynamo.pages import scan_page
 from registry import queries
 from registry.models import Agent
 
 # Agents that one reading looks at: so many pages of so many.
-MOST_PAGES, PAGE_SIZE = 4, 500
+MAX_PAGES, PAGE_SIZE = 4, 500
 
 
 def _silent(agent: Agent, question: Question) -> Fact | None:
@@ -38,14 +38,14 @@ def stale(question: Question) -> Reading:
     """The silent ones of a bounded scan: a registry has no index."""
     looked, cursor = 0, ""
     facts: list[Fact] = []
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         page = scan_page(Agent.binding(), purpose="alerts", cursor=cursor, limit=PAGE_SIZE)
         looked, cursor = looked + len(page.items), page.cursor
-        facts += [fact for raw in page.items if (fact := _silent(Agent.of(raw), question))]
-        if not cursor or len(facts) >= MOST_FACTS:
+        facts += [fact for raw in page.items if (fact := _silent(Agent.from_item(raw), question))]
+        if not cursor or len(facts) >= MAX_FACTS:
             break
-    note = f"The registry is larger: only {looked} of its agents are looked at." if cursor else ""
-    return Reading(tuple(facts[:MOST_FACTS]), complete=not cursor and len(facts) <= MOST_FACTS, note=note)
+    note = f"The registry is larger: only {looked} of its agents are checked." if cursor else ""
+    return Reading(tuple(facts[:MAX_FACTS]), complete=not cursor and len(facts) <= MAX_FACTS, note=note)
 
 
 def still_stale(question: Question, key: str) -> Fact | None:
@@ -57,11 +57,11 @@ WATCHES = (
     Watch(
         name="agent.stale",
         label="An agent is silent",
-        explained="Each agent that says it is active and whose heartbeats stopped.",
+        explained="Each agent that is declared active and whose heartbeats stopped.",
         kind="agent",
         read=stale,
         still=still_stale,
-        over="It sends heartbeats again, or it is not active any more.",
+        over="It sends heartbeats again, or it is no longer active.",
         threshold=Measure(
             "Seconds without a heartbeat", lambda: settings.AGENT_OFFLINE_SECONDS, 10, 30 * 86_400
         ),

@@ -16,7 +16,7 @@ from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.observation import goes_on
 from opsportal.operations.pages import Button, ItemActions, button
 from opsportal.operations.tags import Action
-from requests_app import actions, marking
+from requests_app import actions
 from requests_app.findings import minutes_still
 from requests_app.models import IntelligenceRequest
 from requests_app.statuses import unknown_status
@@ -26,7 +26,7 @@ def _retried(raw: Raw | None) -> str:
     sent = " and sends its message to the queue" if raw is not None and actions.uses_queue(raw) else ""
     alive = ""
     if raw is not None and actions.has_stopped(raw):
-        minutes = minutes_still(IntelligenceRequest.of(raw), datetime.now(UTC))
+        minutes = minutes_still(IntelligenceRequest.from_item(raw), datetime.now(UTC))
         alive = (
             f" It has not moved for {spoken_minutes(minutes)}. If its worker is still alive, two may work on it at "
             "once, or that one may overwrite the retry: the page shows which."
@@ -81,7 +81,7 @@ CANCEL = ItemAction(
 FAIL = ItemAction(
     Action.REQUEST_FAIL,
     "requests_app.fail_requests",
-    marking.fail,
+    actions.fail,
     label="Mark failed",
     icon="circle-x",
     title="Mark the request failed",
@@ -97,7 +97,7 @@ FAIL = ItemAction(
 COMPLETE = ItemAction(
     Action.REQUEST_COMPLETE,
     "requests_app.complete_requests",
-    marking.complete,
+    actions.complete,
     label="Mark completed",
     icon="circle-check",
     title="Mark the request completed",
@@ -137,7 +137,7 @@ ACTIONS = ItemActions(
 def buttons(request: HttpRequest, item: IntelligenceRequest) -> list[Button]:
     """What the item's page offers."""
     like = f"{reverse('requests:new')}?{urlencode({'like': item.id})}"
-    again = replace(SUBMIT, label="Start like this one", icon="copy")
+    again = replace(SUBMIT, label="Copy to a new request", icon="copy")
     return [*ACTIONS.buttons(request, item.id, item.raw), button(request, again, like)]
 
 

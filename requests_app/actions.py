@@ -1,5 +1,5 @@
 """What operators do to a request: the plan of each action, which is written in one transaction with its audit entry
-(`operations.transactions`). `marking` has two more; `action_views` declares all of them.
+(`operations.transactions`). `action_views` declares them.
 """
 
 import re
@@ -10,18 +10,18 @@ from typing import Any
 
 from django.conf import settings
 
+from opsportal.dynamo import timestamp_form
 from opsportal.dynamo.attributes import Typed, plain, read_number, read_text
 from opsportal.operations import entries
 from opsportal.operations.changes import NULL, Change, Raw, at, number, text
 from opsportal.operations.entries import Actor, Entry, Intent, Target
 from opsportal.operations.outbox import Message
-from opsportal.operations.outcomes import Conflict, Done, OtherIntent, existing
+from opsportal.operations.outcomes import Conflict, Done, IdempotencyMismatch, existing
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Plan, act
 from requests_app.dialects import DOCUMENTED, Dialect, fresh_progress
-from requests_app.findings import is_stuck
+from requests_app.findings import is_stuck, mark
 from requests_app.models import IntelligenceRequest
-from requests_app.stamps import stamp, written
 from requests_app.statuses import ended_badly, said, status_of, terminal_statuses
 from requests_app.submission import Submission
 
@@ -34,7 +34,7 @@ def target(request_id: str) -> Target:
 
 def has_stopped(raw: Raw, now: datetime | None = None) -> bool:
     """Whether it is stuck in an open status."""
-    return is_stuck(IntelligenceRequest.of(raw), now or datetime.now(UTC))
+    return is_stuck(IntelligenceRequest.from_item(raw), now or datetime.now(UTC))
 
 
 def uses_queue(raw: Raw) -> bool:
@@ -79,7 +79,7 @@ def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     if _has_metadata(raw):
         change.set(("processing_metadata", "retry_count"), number(retries))
         watch["processing_metadata.retry_count"] = number(retries)
-    change.remove(ttl_name())
+    change.remove(target("").table.ttl_attribute or "ttl")
     record_status(change, raw, moment, "pending", intent.reason or f"Retried by {intent.actor.name}")
     return Plan(change=change, watch=watch, messages=queue_messages(raw, intent, now, retries))
 
@@ -90,6 +90,52 @@ def holds_retry(entry: Entry, raw: Raw) -> bool:
     if not isinstance(wanted, Decimal):
         return not ended_badly(status_of(raw))
     return retry_count(raw) >= wanted
+
+
+def fail(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `failed`, with the reason as the newest of its errors, where its worker no longer reports; one that is alive
+    may write over it."""
+    change, moment = _begun(raw, now, "failed")
+    if {"L", "NULL"} & change.raw.get("errors", NULL).keys():
+        (failed_at,) = moment.values()
+        change.append("errors", text(f"{failed_at}: {intent.reason}"))
+    else:  # it is no list, and left as it is
+        change.set("status_message", text(intent.reason))
+    return _ended(change, "failed", f"{mark('failed', intent.actor.name)}: {intent.reason}", moment)
+
+
+def complete(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
+    """Set `completed`, as `fail`; progress and results stay as they are."""
+    change, moment = _begun(raw, now, "completed")
+    reason = f": {intent.reason}" if intent.reason else ""
+    return _ended(change, "completed", f"{mark('completed', intent.actor.name)}{reason}", moment)
+
+
+def _begun(raw: Raw | None, now: datetime, status: str) -> tuple[Change, Typed]:
+    """The change in the making, and its stamp. Raises NotFound, Conflict."""
+    raw = existing(raw, GONE)
+    if status_of(raw) in terminal_statuses():
+        raise Conflict(f"It is {said(raw)}; only what is not finished can be marked {status}.")
+    return _change(raw), stamp(now, raw.get("updated_at"))
+
+
+def _ended(change: Change, status: str, message: str, moment: Typed) -> Plan:
+    change.set("status", text(status)).set("completed_at", moment).set("updated_at", moment)
+    record_status(change, change.raw, moment, status, message)
+    return Plan(change=change, watch={"status": text(status), "updated_at": moment}, image=True)
+
+
+def record_undo(change: Change, image: Raw, by: Actor, now: datetime) -> None:
+    """The line of status history that an undo adds. `image`: the item as it will be again."""
+    status = str(read_text(image.get("status")) or "")
+    record_status(
+        change, change.raw, stamp(now, change.raw.get("updated_at")), status, f"Undone by {by.name}"
+    )
+
+
+def renewed(raw: Raw, now: datetime) -> Raw:
+    """The stamps that an undo renews."""
+    return {"updated_at": stamp(now, raw.get("updated_at"))}
 
 
 def purge(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
@@ -163,7 +209,7 @@ def submit_once(
 
     try:
         return once()
-    except OtherIntent:
+    except IdempotencyMismatch:
         # Of two at once the quicker has set the time.
         return once()
 
@@ -180,10 +226,6 @@ def queue_messages(raw: Raw, intent: Intent, now: datetime, retries: int) -> tup
         return ()
     body = queue_body(raw, intent.target.id, now, retries)
     return (Message("requests.sqs", body, intent.action_id, now),)
-
-
-def ttl_name() -> str:
-    return target("").table.ttl_attribute or "ttl"
 
 
 def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime) -> Message:
@@ -262,3 +304,14 @@ def record_status(change: Change, raw: Raw, moment: Typed, new_status: str, mess
     }
     if _has_metadata(raw):
         change.append(("processing_metadata", "status_history"), entry)
+
+
+def stamp(moment: datetime, like: Typed | None = None) -> Typed:
+    """In the form of `like`, a stamp of the item, or else in seed 002's: string order stays true."""
+    return timestamp_form.written_like(moment, like, timestamp_form.DOCUMENTED)
+
+
+def written(moment: datetime, like: Typed | None = None) -> str:
+    """As `stamp`, as text."""
+    value = stamp(moment, like)
+    return str(value.get("S") or value["N"])

@@ -146,7 +146,7 @@ def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpRespo
             span=query.time_range().span,
         )
         page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
-    return answer(page_document(page, [_row(IntelligenceRequest.of(raw)) for raw in page.items]))
+    return answer(page_document(page, [_row(IntelligenceRequest.from_item(raw)) for raw in page.items]))
 
 
 @router.get("/requests/{key:request_id}", response=RequestItemOut, summary="One request")

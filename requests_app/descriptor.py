@@ -1,14 +1,29 @@
 """What requests and their logs bring to the console."""
 
-from django.urls import reverse
+import re
 
 from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR, VIEWER
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
-from opsportal.operations.subjects import Subject
+from opsportal.operations.resource_types import ResourceType
 from opsportal.tables.ages import Watched
-from requests_app import api, dialects, log_api, marking, outgoing, queries, retention, views, watches
+from opsportal.tables.retention.rules import Rule
+from requests_app import actions, api, dialects, log_api, outgoing, queries, views, watches
 from requests_app.action_views import ACTIONS
-from requests_app.statuses import terminal_statuses
+from requests_app.statuses import STATUSES, terminal_statuses
+
+# The documented and the configured ends: whether another status is one is unknown (docs/data.md#what-deployed-writers-do). A
+# log's id is log_<epoch ms>_<nnn> (docs/data.md#request-lifecycle).
+RULE = Rule(
+    logical="requests",
+    index="status-index",
+    finished=terminal_statuses(),
+    unfinished=frozenset(STATUSES) - terminal_statuses(),
+    stamps=("created_at", "updated_at", "started_at", "completed_at"),
+    logs="request_logs",
+    logs_index="request-logs-index",
+    log_key=re.compile(r"\Alog_(\d{12,14})_"),
+)
+
 
 DESCRIPTOR = AppDescriptor(
     page=Page("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
@@ -34,23 +49,23 @@ DESCRIPTOR = AppDescriptor(
     ),
     actions=ACTIONS,
     routers=(api.router, log_api.router),
-    resource_type=Subject(
+    resource_type=ResourceType(
         name="request",
-        logical="requests",
+        logical=ACTIONS.logical,
         title="Request",
         stamp="updated_at",
-        statuses=("status",),
+        statuses=ACTIONS.statuses,
         undo_permissions=ACTIONS.undo_permissions,
-        item_url=lambda key: reverse("requests:item", args=[key]),
+        item_url=ACTIONS.item_url,
         note_of_undo=outgoing.note_of_undo,
-        renewed=marking.renewed,
+        renewed=actions.renewed,
         history=("processing_metadata", "status_history"),
-        record_undo=marking.record_undo,
+        record_undo=actions.record_undo,
     ),
     messages={"requests.sqs": outgoing.send_to_queue, "requests.purge_logs": outgoing.purge_logs},
     watches=watches.WATCHES,
     ages=Watched(queries.SAMPLED, queries.statuses, terminal_statuses),
-    retention=retention.RULE,
+    retention=RULE,
     checks=(dialects.check,),
     iam={
         "ReadOneItem": ("requests",),

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from opsportal.dynamo import dialect_files
-from opsportal.dynamo.dialect_files import Attribute, Table, a_time, form_of
-from opsportal.dynamo.dialects import Extra
+from opsportal.dynamo.dialect_files import Table, form_of
 from opsportal.dynamo.timestamp_form import DOCUMENTED, TimestampForm
 from requests_app.source_shapes import SourceShape
 
@@ -54,26 +53,10 @@ class Start(Table):
         return tuple((name, types.get(name, "N")) for name in self.progress_as)
 
 
-class Facts(Table):
+class Facts(dialect_files.Facts):
     sources: Sources = Sources.model_validate({})
-    timestamps: str = ""
     start: Start = Start.model_validate({})
-    attributes: dict[str, Attribute] = {}
-
-    @field_validator("timestamps")
-    @classmethod
-    def _a_time(cls, value: str) -> str:
-        return a_time(value) if value else value
 
     @property
     def stamps(self) -> TimestampForm:
         return form_of(self.timestamps) or DOCUMENTED
-
-    @property
-    def extras(self) -> tuple[Extra, ...]:
-        return tuple(attribute.as_extra(name) for name, attribute in sorted(self.attributes.items()))
-
-
-def read(path: str) -> Facts:
-    """Raises ImproperlyConfigured."""
-    return dialect_files.read("REQUEST_DIALECT", path, Facts)

@@ -6,22 +6,23 @@ file with the same facts.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
-from opsportal.dynamo import dialects, spending, timestamp_form
+from opsportal.dynamo import dialect_files, dialects, spending, timestamp_form
 from opsportal.dynamo.attributes import Raw, Typed, read_list, read_map, read_text
-from opsportal.dynamo.dialects import Extra, agreed, learnable
+from opsportal.dynamo.dialects import agreed, learnable
 from opsportal.dynamo.errors import IndexMissing
 from opsportal.dynamo.shared import shared
 from opsportal.dynamo.timestamp_form import TimestampForm
 from opsportal.operations.changes import NULL, number, text
 from opsportal.tables.retention.rules import MARK
-from requests_app import dialect_file, queries, source_shapes
+from requests_app import queries, source_shapes
+from requests_app.dialect_file import Facts
 from requests_app.models import IntelligenceRequest
 from requests_app.source_shapes import SourceShape
 from requests_app.tables import REQUESTS
@@ -46,35 +47,19 @@ PROGRESS = (
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """`origin`: "learned", "empty" (a table to learn nothing from), "documented" or "file". `items`: how many it was
-    learned from. `shape`: None where they disagree; then a person chooses among `shapes`. `errors`, `warnings`:
+class Dialect(dialects.Dialect):
+    """`shape`: None where they disagree; then a person chooses among `shapes`. `errors`, `warnings`:
     the type that they begin with, "" where they are absent; `progress`: the same, "M" for `members`."""
 
-    origin: str = "documented"
-    items: int = 0
     shape: SourceShape | None = source_shapes.DOCUMENTED
-    shapes: tuple[SourceShape, ...] = (source_shapes.DOCUMENTED, source_shapes.SHORT)
+    shapes: tuple[SourceShape, ...] = field(
+        default=(source_shapes.DOCUMENTED, source_shapes.SHORT), repr=False
+    )
     stamps: TimestampForm = timestamp_form.DOCUMENTED
     errors: str = "L"
     warnings: str = "L"
     progress: str = "M"
     members: tuple[tuple[str, str], ...] = PROGRESS
-    extras: tuple[Extra, ...] = ()
-
-    @property
-    def made(self) -> tuple[Extra, ...]:
-        """The attributes whose values are made new."""
-        return tuple(one for one in self.extras if one.made)
-
-    @property
-    def asked_for(self) -> tuple[Extra, ...]:
-        """The attributes whose values a person gives."""
-        return tuple(one for one in self.extras if not one.made)
-
-    def missing(self, given: Collection[str]) -> list[str]:
-        """The names of the attributes that the setting requires and that are not given."""
-        return [one.name for one in self.asked_for if one.required and one.name not in given]
 
     def start(self, moment: datetime) -> Raw:
         """`progress`, `errors` and `warnings` of a request that no worker has taken yet."""
@@ -98,13 +83,6 @@ class Dialect:
                 "file": "written as the file of REQUEST_DIALECT says",
             }[self.origin]
         return f"{how}: sources as {', '.join(labels)}" if labels else how
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells one way of writing from another; examples and the number of items are no part of it."""
-        made = tuple(replace(one, example="") for one in self.made)
-        facts = repr(replace(self, origin="", items=0, shapes=(), extras=made))
-        return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def fresh_progress(stamp: Typed, members: tuple[tuple[str, str], ...] = PROGRESS) -> Typed:
@@ -150,7 +128,7 @@ def check() -> None:
 
 def from_file(path: str) -> Dialect:
     """Raises ImproperlyConfigured."""
-    facts = dialect_file.read(path)
+    facts = dialect_files.read("REQUEST_DIALECT", path, Facts)
     return Dialect(
         "file",
         shape=facts.sources.shape,
@@ -222,12 +200,15 @@ def learned(items: list[Raw]) -> Dialect:
     if not items:
         return EMPTY
     found: dict[str, Any] = {"origin": "learned", "items": len(items)}
-    shapes = [source_shapes.shape_of(raw.get("config")) for raw in items if _sources(raw)]
+    configs = [raw.get("config") for raw in items]
+    shapes = [source_shapes.shape_of(one) for one in configs if source_shapes.shapes_of(one)]
     seen = [one for one in shapes if one]
     found["shape"] = agreed(shapes)
     found["shapes"] = tuple(dict.fromkeys([*seen, source_shapes.DOCUMENTED, source_shapes.SHORT]))[:4]
-    found["stamps"] = _stamps(items) or timestamp_form.DOCUMENTED
-    fresh = [raw for raw in items if _is_pending(raw)]
+    # Their decimals a writer may leave out where they are none.
+    stamps = agreed([TimestampForm.from_value(raw.get("created_at")) for raw in items])
+    found["stamps"] = stamps or timestamp_form.DOCUMENTED
+    fresh = [raw for raw in items if str(read_text(raw.get("status")) or "").strip().lower() == "pending"]
     if len(fresh) < dialects.MIN_IDS:
         fresh = items
     for name in ("errors", "warnings"):
@@ -239,22 +220,8 @@ def learned(items: list[Raw]) -> Dialect:
     return Dialect(**found)
 
 
-def _sources(raw: Raw) -> bool:
-    return bool(source_shapes.shapes_of(raw.get("config")))
-
-
-def _is_pending(raw: Raw) -> bool:
-    return str(read_text(raw.get("status")) or "").strip().lower() == "pending"
-
-
 def _tag(raw: Raw, name: str) -> str:
     return next(iter(raw.get(name, {})), "")
-
-
-def _stamps(items: list[Raw]) -> TimestampForm | None:
-    """Of `created_at`, whose decimals a writer may leave out where they are none."""
-    forms = [TimestampForm.from_value(raw.get("created_at")) for raw in items]
-    return agreed(forms)
 
 
 def _progress(items: list[Raw]) -> dict[str, Any]:
@@ -262,13 +229,8 @@ def _progress(items: list[Raw]) -> dict[str, Any]:
     if tag != "M":
         return {} if tag is None else {"progress": tag}
     maps = [raw["progress"]["M"] for raw in items if _tag(raw, "progress") == "M"]
-    members = tuple((name, kind) for name, kind in dialects.members_of(maps) if _plain(name))
+    documented = dict(PROGRESS)
+    common = dialects.members_of(maps)
+    members = tuple((name, kind) for name, kind in common if name in documented or learnable(name))
     empty = dialects.agrees(sum(not one for one in maps), len(maps))
     return {"members": members[: dialects.MAX_EXTRAS]} if members or empty else {}
-
-
-_DOCUMENTED_MEMBERS = frozenset(name for name, _ in PROGRESS)
-
-
-def _plain(name: str) -> bool:
-    return name in _DOCUMENTED_MEMBERS or learnable(name)

@@ -75,10 +75,10 @@ class Source(NamedTuple):
         """What a person should know of `own`: the names of its fields, and what else it has."""
         kept = self.kept
         if "whole" in kept:
-            return f"As it was: {typed_json.written(kept['whole'])}"
+            return f"As it was: {raw_text(kept['whole'])}"
         if not kept:
             return ""
-        more = typed_json.written({"M": kept["more"]}) if kept["more"] else ""
+        more = raw_text({"M": kept["more"]}) if kept["more"] else ""
         return f"As {kept['shape'].label}{' and ' + more if more else ''}"
 
     def data(self, shape: SourceShape | None) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from opsportal import patterns
-from requests_app import json_objects
+from opsportal.dynamo.json_values import MAX_DIGITS, as_json, digits, read_object, shortest, storable
 from requests_app.models import PRIORITIES, STRATEGIES
 
 EXTRACTION_MODES = ("summary", "full", "metadata")
 # An item holds 400 KB and a message to SQS 256 KB: the most that these allow together is below both, were
 # every character four bytes long.
-MOST_KEYWORDS, MOST_SOURCES = 50, 20
-MOST_NAME, MOST_KEYWORD, MOST_ADDRESS = 200, 200, 1_000
+MAX_KEYWORDS, MAX_SOURCES = 50, 20
+MAX_NAME, MAX_KEYWORD, MAX_ADDRESS = 200, 200, 1_000
 # A share is 0, or no less: what is smaller was not meant, and beyond 1E-130 DynamoDB can't hold it.
 LEAST_SHARE = 0.000001
+# Of a JSON object, without white space.
+MAX_CHARACTERS = 10_000
 
 _CONTROLS = re.compile(f"[{patterns.CONTROLS}]")
 
@@ -86,14 +88,22 @@ def _settled(value: Decimal) -> Decimal:
     """One spelling per number, so that two spellings of one request are the same."""
     if 0 < value < Decimal(str(LEAST_SHARE)):
         raise PydanticCustomError("least", "0, or at least {least}.", {"least": f"{LEAST_SHARE:f}"})
-    if len("".join(map(str, value.as_tuple().digits)).strip("0")) > json_objects.MOST_DIGITS:
-        raise PydanticCustomError("digits", "At most {most} digits.", {"most": json_objects.MOST_DIGITS})
-    return Decimal(json_objects.number_text(value))
+    if digits(value) > MAX_DIGITS:
+        raise PydanticCustomError("digits", "At most {most} digits.", {"most": MAX_DIGITS})
+    return shortest(value)
+
+
+def read_params(given: Any) -> dict[str, Any]:
+    """An object of JSON text, or of data that were JSON. Raises ValueError with a sentence for people."""
+    found: dict[str, Any] = storable(read_object(given))
+    if (length := len(as_json(found, compact=True))) > MAX_CHARACTERS:
+        raise ValueError(f"At most {MAX_CHARACTERS:,} characters; there are {length:,}.")
+    return found
 
 
 def _object(value: Any) -> Any:
     try:
-        return json_objects.read(value)
+        return read_params(value)
     except ValueError as error:
         raise PydanticCustomError("object", "{why}", {"why": str(error)}) from error
 
@@ -116,14 +126,14 @@ def _described(choices: Callable[[], Iterable[str]]) -> Any:
 
 
 Line = Annotated[
-    str, Field(max_length=MOST_NAME, json_schema_extra=_like(patterns.LINE)), AfterValidator(_one_line)
+    str, Field(max_length=MAX_NAME, json_schema_extra=_like(patterns.LINE)), AfterValidator(_one_line)
 ]
 Keyword = Annotated[
-    str, Field(max_length=MOST_KEYWORD, json_schema_extra=_like(patterns.LINE)), AfterValidator(_one_line)
+    str, Field(max_length=MAX_KEYWORD, json_schema_extra=_like(patterns.LINE)), AfterValidator(_one_line)
 ]
 Address = Annotated[
     str,
-    Field(max_length=MOST_ADDRESS, json_schema_extra=_like(patterns.ADDRESS)),
+    Field(max_length=MAX_ADDRESS, json_schema_extra=_like(patterns.ADDRESS)),
     AfterValidator(_one_line),
     AfterValidator(_address),
 ]

@@ -14,7 +14,7 @@ from requests_app.statuses import lower
 
 
 def mark(status: str, name: str) -> str:
-    """How the line of status history begins that setting a status by hand adds (`marking`)."""
+    """How the line of status history begins that setting a status by hand adds (`actions`)."""
     return f"Marked {status} by {name}"
 
 
@@ -59,7 +59,7 @@ def findings(
         found.append(Finding("overtaken", ATTENTION, sentence))
     found += _marked(request)
     if status == "completed" and request.results is None:
-        found.append(Finding("no_results", ATTENTION, "Completed, but it holds no results."))
+        found.append(Finding("no_results", ATTENTION, "Completed, but it has no results."))
     if status == "failed" and not request.error_messages:
         found.append(Finding("no_error", ATTENTION, "Failed, but no error was recorded."))
     percentage = request.progress.percentage

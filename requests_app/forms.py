@@ -32,6 +32,15 @@ KINDS: dict[str, tuple[str, Callable[[], Sequence[str]], str]] = {
     "max_retries": ("numeric", tuple, ""),
     "custom_params": ("area", tuple, ""),
 }
+# Of each part of a source: its label, and how its field is drawn.
+SOURCE_PARTS: dict[str, tuple[str, dict[str, str]]] = {
+    "name": ("Name", {"sent_as": "source_name", "example": "Name"}),
+    "base_url": ("Address", {"sent_as": "source_url", "kind": "url", "example": "https://"}),
+    "source_type": (
+        "Type",
+        {"sent_as": "source_type", "suggestions": "source-types", "example": "Type"},
+    ),
+}
 Errors = Mapping[str, Sequence[str]]
 
 
@@ -70,15 +79,9 @@ class Field:
 @dataclass(frozen=True)
 class SourceRow:
     number: int
-    name: Field
-    base_url: Field
-    source_type: Field
+    parts: Sequence[Field]
     own: str = ""
     note: str = ""
-
-    @property
-    def parts(self) -> tuple[Field, Field, Field]:
-        return self.name, self.base_url, self.source_type
 
 
 @dataclass(frozen=True)
@@ -131,40 +134,18 @@ class SubmissionForm:
         return [self._source(at, source) for at, source in enumerate(self.draft.sources)]
 
     def _source(self, at: int, source: Source) -> SourceRow:
-        row, number = f"source-{at}", at + 1
-        name, base_url, source_type, own = source
         fixed = "whole" in source.kept
-        return SourceRow(
-            at,
+        parts = [
             self._row(
-                f"{row}-name",
-                f"Name of source {number}",
-                name,
-                sent_as="source_name",
-                example="Name",
+                f"source-{at}-{name}",
+                f"{label} of source {at + 1}",
+                getattr(source, name),
                 fixed=fixed,
-            ),
-            self._row(
-                f"{row}-base_url",
-                f"Address of source {number}",
-                base_url,
-                sent_as="source_url",
-                kind="url",
-                example="https://",
-                fixed=fixed,
-            ),
-            self._row(
-                f"{row}-source_type",
-                f"Type of source {number}",
-                source_type,
-                sent_as="source_type",
-                suggestions="source-types",
-                example="Type",
-                fixed=fixed,
-            ),
-            own,
-            source.note,
-        )
+                **drawn,
+            )
+            for name, (label, drawn) in SOURCE_PARTS.items()
+        ]
+        return SourceRow(at, parts, source.own, source.note)
 
     @property
     def source_shape(self) -> Field | None:

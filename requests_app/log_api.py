@@ -11,18 +11,14 @@ from opsportal.api.answers import PageOut, answer, attributes, words
 from opsportal.api.lists import FilterText, ListQuery, page_document
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import requires
-from opsportal.console.listing import cut
 from opsportal.console.streams import streamed
 from opsportal.dynamo.attributes import plain
-from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.json_values import as_json
 from requests_app import actions, logs, queries
 from requests_app.models import ProcessingLog
 
 router = Router(tags=["Requests"])
-
-# An AWS limit: a sort key is at most 1,024 bytes long.
-MOST_STAMP_BYTES = 1024
 
 
 class LogOut(Schema):
@@ -58,12 +54,7 @@ class LogQuery(ListQuery):
 @requires("requests_app.view_requests")
 def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQuery]) -> HttpResponseBase:
     query.only_known_in(request)
-    wanted = logs.LogFilter(
-        request_id,
-        levels=logs.levels_of(query.level.upper()) if query.level else (),
-        until=cut(query.until, MOST_STAMP_BYTES),
-        outside=query.outside,
-    )
+    wanted = logs.LogFilter.asked_for(request_id, query.level, query.until, query.outside)
     if query.format == "ndjson":
         if query.outside:
             raise Invalid(
@@ -73,7 +64,7 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
     page = logs.page(wanted, purpose=f"{query.purpose('logs')}:{request_id}", cursor=query.cursor)
     if not page.items and queries.request(request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
-    return answer(page_document(page, [_line(ProcessingLog.of(raw)) for raw in page.items]))
+    return answer(page_document(page, [_line(ProcessingLog.from_item(raw)) for raw in page.items]))
 
 
 def _stream(request: HttpRequest, wanted: logs.LogFilter) -> HttpResponseBase:

@@ -8,19 +8,17 @@ from django.urls import reverse
 
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
-from opsportal.console.listing import Listing, Region, cut, respond, seen_token
+from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.streams import streamed
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
-from opsportal.dynamo.documents import as_json
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.json_values import as_json
 from requests_app import logs, queries
 from requests_app.models import LEVELS, ProcessingLog
 from requests_app.views import tabs_of
 
 FILTERS = {"level": "Level", "until": "Until", "outside": ""}
-# An AWS limit: a sort key is at most 1,024 bytes long.
-MOST_STAMP_BYTES = 1024
 
 
 @requires("requests_app.view_requests")
@@ -28,18 +26,13 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     """The newest lines, oldest at the top, or the ones before a cursor; `format` downloads all of them."""
     listing = Listing(request, "logs", FILTERS, ranged=False)
     level = listing["level"].upper()
-    wanted = logs.LogFilter(
-        request_id,
-        levels=logs.levels_of(level) if level else (),
-        # As it stands in the item: space at its end counts in the order.
-        until=cut(request.GET.get("until", ""), MOST_STAMP_BYTES),
-        outside=bool(listing["outside"]),
-    )
+    until = request.GET.get("until", "")
+    wanted = logs.LogFilter.asked_for(request_id, level, until, bool(listing["outside"]))
     if request.GET.get("format") in DOWNLOADS and not wanted.outside:
         return _download(request, request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
     page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
-    lines = [ProcessingLog.of(raw) for raw in reversed(page.items)]
+    lines = [ProcessingLog.from_item(raw) for raw in reversed(page.items)]
     # A page of older lines does not change; nor do the logs of a request that is over or gone.
     still = bool(listing.cursor or listing["until"]) or found is None
     region = Region(
@@ -52,7 +45,10 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
         "key": request_id,
         "item": found,
         "lines": [(line, permalink(request_id, line)) for line in lines],
-        "levels": [("All", listing.url(level=None), not level), *_levels(listing, level)],
+        "levels": [
+            ("All", listing.url(level=None), not level),
+            *((one.title(), listing.url(level=one), one == level) for one in LEVELS),
+        ],
         "tabs": tabs_of(request_id, found, "logs") if found else [],
         "downloads": [
             (label, listing.url(format=name))
@@ -64,10 +60,6 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     }
     missing = found is None and not lines
     return respond(request, "requests_app/logs.html", context, region, status=404 if missing else 200)
-
-
-def _levels(listing: Listing, current: str) -> list[tuple[str, str, bool]]:
-    return [(level.title(), listing.url(level=level), level == current) for level in LEVELS]
 
 
 def permalink(request_id: str, line: ProcessingLog) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.core.cache import caches
 
+from opsportal.console.listing import cut
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Clause, Filter
@@ -19,6 +20,8 @@ from requests_app.tables import REQUEST_LOGS
 
 # Lines on a page: what a browser shows without effort.
 LINES = 200
+# An AWS limit: a sort key is at most 1,024 bytes long.
+MAX_STAMP_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,12 @@ class LogFilter:
     levels: tuple[str, ...] = ()
     until: str = ""
     outside: bool = False
+
+    @classmethod
+    def asked_for(cls, request_id: str, level: str, until: str, outside: bool) -> "LogFilter":
+        """`level`: in any case, "" for all. `until`: as it stands in the item; space at its end counts in the order."""
+        levels = levels_of(level.upper()) if level else ()
+        return cls(request_id, levels, cut(until, MAX_STAMP_BYTES), outside)
 
     def clauses(self) -> Filter:
         return (Clause("log_level", "in", self.levels),) if self.levels else ()
@@ -97,8 +106,8 @@ def _scanned(wanted: LogFilter, why: str, *, purpose: str, cursor: str) -> Page:
         kept = scan_page(table, purpose=purpose, cursor=cursor, limit=LINES, filters=wanted.scanned())
         kept.items.sort(key=_time, reverse=True)
         kept.notes.append(
-            f"{why} So the lines are looked for in a part of the table, in no order, and the newest page is read "
-            f"again every {TAIL_SECONDS} s only."
+            f"{why} So a part of the table is scanned, in no order. The newest page is read again every "
+            f"{TAIL_SECONDS} s only."
         )
         if not cursor:
             cache.set(key, kept, TAIL_SECONDS)
@@ -149,12 +158,12 @@ def all_lines(wanted: LogFilter) -> Iterator[ProcessingLog]:
         *Span(end=wanted.until).clauses(found.index.range_key),
     )
     for raw in stream(table, found.index.name, key, filters=wanted.clauses()):
-        yield ProcessingLog.of(raw)
+        yield ProcessingLog.from_item(raw)
 
 
 def _searched(table: Binding, wanted: LogFilter, why: str) -> Iterator[ProcessingLog]:
     found, more = scan_part(table, filters=wanted.scanned(), pages=DOWNLOAD_PAGES)
     for raw in sorted(found, key=_time):
-        yield ProcessingLog.of(raw)
+        yield ProcessingLog.from_item(raw)
     if more:
         raise PartSearched(f"{why} Only the first {DOWNLOAD_PAGES} MB of the table were searched.")

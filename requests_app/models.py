@@ -21,7 +21,7 @@ from opsportal.dynamo.attributes import (
     read_list,
     read_texts,
 )
-from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.json_values import as_json
 from opsportal.dynamo.models import DynamoModel
 from opsportal.tables.retention.rules import MARK, expires_at
 from requests_app.parts import (
@@ -211,10 +211,6 @@ _LINE = frozenset(
 )
 
 
-def _field(value: Any) -> str:
-    return value if isinstance(value, str) else as_json(value)
-
-
 class ProcessingLog(DynamoModel):
     """One log line of a request."""
 
@@ -238,7 +234,8 @@ class ProcessingLog(DynamoModel):
             fields |= metadata
         elif metadata is not None:
             fields["metadata"] = plain(self.raw["metadata"])
-        return " ".join(f"{name}={_field(value)}" for name, value in sorted(fields.items()))
+        texts = {name: value if isinstance(value, str) else as_json(value) for name, value in fields.items()}
+        return " ".join(f"{name}={text}" for name, text in sorted(texts.items()))
 
     @property
     def level(self) -> str:

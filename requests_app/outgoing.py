@@ -76,7 +76,7 @@ def record_purge_of_logs(request_id: str, by: Actor, purge: str, deleted: int) -
     action_id = str(uuid.uuid5(uuid.UUID(purge), tag.value))
     data = {"purge": purge, "deleted": deleted}
     intent = Intent(tag, Target("requests", request_id), by, "", action_id, data)
-    return act(plan_purge_logs, intent, patient=True).entry
+    return act(plan_purge_logs, intent, background=True).entry
 
 
 def plan_purge_logs(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
@@ -96,7 +96,7 @@ def delete_logs(request_id: str, index: Index) -> int:
     """Delete the log items of a request that the index knows; how many. Raises `DynamoError`."""
     table = ProcessingLog.binding()
     key = (Clause(index.hash_key, "=", (request_id,)),)
-    pages = read_all(table, index.name, key=key, projection=(table.key,), patient=True)
+    pages = read_all(table, index.name, key=key, projection=(table.key,), background=True)
     return sum(_delete(table, page["Items"]) for page in pages)
 
 
@@ -111,7 +111,7 @@ def delete_scanned(request_id: str, start: Raw | None) -> tuple[int, Raw | None]
         filters=of_request,
         projection=(table.key,),
         pages=PAGES_PER_MESSAGE,
-        patient=True,
+        background=True,
         start=start,
     ):
         deleted += _delete(table, page["Items"])
@@ -125,7 +125,7 @@ def _delete(table: Binding, items: list[Raw]) -> int:
         requests = [{"DeleteRequest": {"Key": key}} for key in keys[at : at + BATCH]]
         while requests:
             with translated(table):
-                answer = clients.client(*table.place, patient=True).batch_write_item(
+                answer = clients.client(*table.location, background=True).batch_write_item(
                     RequestItems={table.name: requests}
                 )
             requests = answer.get("UnprocessedItems", {}).get(table.name, [])

@@ -12,16 +12,15 @@ from django.core.cache import caches
 from opsportal.console.tones import FAILED, tone_of
 from opsportal.console.trends import between
 from opsportal.dynamo import cursors, samples
-from opsportal.dynamo import statuses as found_statuses
 from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.lists import List, Wanted, any_status, of_status
 from opsportal.dynamo.lookup import Found, find
 from opsportal.dynamo.merge import Span
-from opsportal.dynamo.pages import Page, Part, Raw, Sampling, sequence_page
-from opsportal.dynamo.partitions import Partitions, Recent, pairs, partitions
+from opsportal.dynamo.pages import Page, Part, Raw, sequence_page
+from opsportal.dynamo.partitions import Partitions, pairs, partitions
 from opsportal.dynamo.sampling import Sampled
-from opsportal.dynamo.statuses import spelled
+from opsportal.dynamo.statuses import StatusReads, spelled
 from opsportal.dynamo.tables import Binding, Index
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.statuses import is_open, listed_statuses
@@ -33,7 +32,7 @@ ROW = (
     "completed_at", "user_id", "project_id", "request_type", "processing_strategy", "progress", "errors[0]",
 )  # fmt: skip
 # An AWS limit.
-MOST_SORT_KEY_BYTES = 1024
+MAX_SORT_KEY_BYTES = 1024
 SEARCHED = ("project_id", "user_id", "request_type")
 
 
@@ -54,7 +53,7 @@ def _kept(item: Raw) -> Raw:
 
 def _updated(item: Raw) -> datetime | None:
     updated = read_time(item.get("updated_at"))
-    return updated if isinstance(updated, datetime) else IntelligenceRequest.of(item).touched_at
+    return updated if isinstance(updated, datetime) else IntelligenceRequest.from_item(item).touched_at
 
 
 def lasted(item: Raw) -> Decimal | None:
@@ -75,14 +74,9 @@ SAMPLED = Sampled(
 )
 
 
-def statuses() -> Partitions:
-    """The documented, the configured and the seen statuses; without the index those that the sample knows."""
-    return found_statuses.statuses(SAMPLED, listed_statuses())
-
-
-def all_statuses() -> Partitions:
-    """Also those that only items outside the index have."""
-    return found_statuses.all_statuses(SAMPLED, listed_statuses())
+# What the overview reads of each: enough to say when it began and how long it took.
+READS = StatusReads(SAMPLED, listed_statuses, ("created_at", "started_at", "completed_at"))
+statuses, all_statuses, outside_index = READS.statuses, READS.all_statuses, READS.outside_index
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,7 @@ def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str =
         notes.append(f"{at.why} So these are newest first, not highest priority first.")
     listed, seen = listing(wanted)
     if why := served_by(wanted).why:
-        notes.append(f"{why} So they are looked for among all requests.")
+        notes.append(f"{why} So they are searched for among all requests.")
     page = listed.page(purpose=purpose, cursor=cursor, anchor=anchor)
     if seen.reason and listed.found.index:
         page.notes.append(seen.reason)
@@ -225,7 +219,7 @@ def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", prior
     elif priority and not chosen:
         chosen = [(name, priority) for name in STRATEGIES]
     # A longer sort key can't be, and asking for one is refused.
-    chosen = [pair for pair in chosen if len(pair[1].encode()) <= MOST_SORT_KEY_BYTES]
+    chosen = [pair for pair in chosen if len(pair[1].encode()) <= MAX_SORT_KEY_BYTES]
     # A spelling such as HIGH ranks with high; what is not known comes after low.
     chosen.sort(key=lambda pair: (ranks.get(pair[1].lower(), len(ranks)), pair[1], pair[0]))
     return [
@@ -237,48 +231,29 @@ def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", prior
     ]
 
 
-def outside_index(*, purpose: str, cursor: str = "") -> Page:
-    """Items that `status-index` can't hold, because status or created_at is no text, as far as they are known."""
-    return List(SAMPLED, found(), ()).outside(purpose=purpose, cursor=cursor)
-
-
 def request(request_id: str) -> IntelligenceRequest | None:
     """The item as it is now (consistent read), or None. Raises `DynamoError`."""
     return IntelligenceRequest.read(request_id, consistent=True)
 
 
-# What the overview reads of each: enough to say when it began and how long it took.
-RECENT = ("created_at", "started_at", "completed_at")
-
-
-def recent(since: datetime) -> list[tuple[str, Recent]]:
-    """What was created since then, by status, capped: by the index and, outside it, by the sample."""
-    return samples.recent(SAMPLED, found(), statuses().values, since, RECENT)
-
-
-def sampled() -> tuple[Sampling, list[str]]:
-    """The sample behind the figures, and what must be said of it, in sentences."""
-    return samples.said(SAMPLED, found())
-
-
-MOST_STUCK = 20
+MAX_STUCK = 20
 
 
 def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
-    """The newest of those that a worker took and left, or that no worker took, at most `MOST_STUCK`."""
+    """The newest of those that a worker took and left, or that no worker took, at most `MAX_STUCK`."""
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
     listed, _ = listing(RequestFilter(span=span), is_open)
-    requests = [IntelligenceRequest.of(raw) for raw in listed.known(purpose="stuck").items]
-    return [one for one in requests if one.touched_at and one.touched_at < limit][:MOST_STUCK]
+    requests = [IntelligenceRequest.from_item(raw) for raw in listed.known(purpose="stuck").items]
+    return [one for one in requests if one.touched_at and one.touched_at < limit][:MAX_STUCK]
 
 
 def projects() -> Partitions:
     """The projects that have requests: those found by skip-scan, and those of the requests that are in no index or,
     without one, of the newest requests. Raises `DynamoError`."""
     at = found("project-index")
-    rows = [row.item for row in samples.of(SAMPLED).rows]
+    rows = [row.item for row in samples.for_table(SAMPLED).rows]
     if at.index is None:
         rows += page(RequestFilter(), purpose="projects").items
     texts = (read_text(raw.get("project_id")) for raw in rows)
@@ -289,7 +264,7 @@ def projects() -> Partitions:
 
 
 # Seconds that the types of the newest requests are known, and that one seen stays known; and how many.
-TYPES_FRESH, TYPES_LIFE, MOST_TYPES = 60, 3_600, 100
+TYPES_FRESH, TYPES_LIFE, MAX_TYPES = 60, 3_600, 100
 
 
 def request_types() -> tuple[str, ...]:
@@ -301,13 +276,13 @@ def request_types() -> tuple[str, ...]:
     if time.time() - read_at > TYPES_FRESH or not seen:
         newest = page(RequestFilter(), purpose="types").items
         texts = (read_text(raw.get("request_type")) for raw in newest)
-        seen = tuple(dict.fromkeys([*(text for text in texts if isinstance(text, str)), *seen]))[:MOST_TYPES]
+        seen = tuple(dict.fromkeys([*(text for text in texts if isinstance(text, str)), *seen]))[:MAX_TYPES]
         cache.set(key, (time.time(), seen), TYPES_LIFE)
     return tuple(dict.fromkeys([*settings.REQUEST_TYPES, *seen]))
 
 
-def newest_failures(most: int = 5) -> list[IntelligenceRequest]:
+def newest_failures() -> list[IntelligenceRequest]:
     """The newest requests whose status says failed, whatever its spelling."""
     listed, _ = listing(RequestFilter(), lambda status: tone_of(status) == FAILED)
-    items = replace(listed, limit=most).known(purpose="failures").items
-    return [IntelligenceRequest.of(raw) for raw in items]
+    items = replace(listed, limit=5).known(purpose="failures").items
+    return [IntelligenceRequest.from_item(raw) for raw in items]

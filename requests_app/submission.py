@@ -26,15 +26,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from opsportal.dynamo.attributes import Typed, raw_text
+from opsportal.dynamo.attributes import Typed, raw_text, typed
 from opsportal.dynamo.dialects import MAX_ITEM_BYTES
 from opsportal.operations.changes import NULL, Raw, number, text
 from opsportal.operations.entries import Actor
-from requests_app import json_objects, typed_json
+from requests_app import typed_json
 from requests_app.dialects import DOCUMENTED, DOCUMENTED_NAMES, Dialect, own_id
 from requests_app.fields import (
-    MOST_KEYWORDS,
-    MOST_SOURCES,
+    MAX_KEYWORDS,
+    MAX_SOURCES,
     Address,
     BatchSize,
     CustomParams,
@@ -111,7 +111,7 @@ def _undocumented(values: dict[str, Typed]) -> dict[str, Typed]:
     table = IntelligenceRequest.binding()
     for name in values:
         if name in DOCUMENTED_NAMES or name in (table.key, table.ttl_attribute):
-            raise _wrong(name, f"{name} is no further attribute.")
+            raise _wrong(name, f"{name} can't be sent as an extra attribute.")
     return values
 
 
@@ -119,7 +119,7 @@ def _undocumented_config(values: dict[str, Typed]) -> dict[str, Typed]:
     """None of them takes the place of one that has bounds."""
     for name in values:
         if name in ConfigPart.model_fields or name == "sources":
-            raise _wrong(name, f"{name} is no further attribute.")
+            raise _wrong(name, f"{name} can't be sent as an extra attribute.")
     return values
 
 
@@ -171,7 +171,7 @@ ROLES: dict[str, Role] = {"name": "name", "base_url": "address", "source_type": 
 class ConfigPart(_Part):
     """`config` of the item without its sources, with the bounds of docs/data.md#request-lifecycle."""
 
-    keywords: list[Keyword] = Field(min_length=1, max_length=MOST_KEYWORDS)
+    keywords: list[Keyword] = Field(min_length=1, max_length=MAX_KEYWORDS)
     extraction_mode: ExtractionMode
     quality_threshold: Share
     batch_size: BatchSize
@@ -182,7 +182,7 @@ class ConfigPart(_Part):
 class Config(ConfigPart):
     """`more`: members that the documents do not name, typed."""
 
-    sources: list[Source] = Field(min_length=1, max_length=MOST_SOURCES)
+    sources: list[Source] = Field(min_length=1, max_length=MAX_SOURCES)
     more: Annotated[Extras, AfterValidator(_undocumented_config)] = {}
 
     def typed(self, dialect: Dialect = DOCUMENTED) -> Typed:
@@ -194,7 +194,7 @@ class Config(ConfigPart):
                 "quality_threshold": number(self.quality_threshold),
                 "batch_size": number(self.batch_size),
                 "max_retries": number(self.max_retries),
-                "custom_params": json_objects.typed(self.custom_params),
+                "custom_params": typed(self.custom_params),
                 **self.more,
             }
         }
@@ -268,7 +268,7 @@ class Submission(SubmissionPart):
             }
         }
         return {
-            **{one.name: one.new(action_id) for one in dialect.made},
+            **dialect.new_ids(action_id),
             **IntelligenceRequest.binding().key_of(self.request_id(action_id, milliseconds)).wire,
             **self.asked(dialect),
             "status": text("pending"),

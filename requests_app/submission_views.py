@@ -13,18 +13,19 @@ from django.urls import reverse
 from pydantic import ValidationError
 
 from opsportal.console.access import requires
-from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.attributes import pretty
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.json_values import as_json
 from opsportal.operations import entries
-from opsportal.operations.entries import MOST_REASON, Actor
+from opsportal.operations.entries import MAX_REASON, Actor
 from opsportal.operations.pages import actor_of
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import OtherIntent, Refused, Unknown
-from requests_app import actions, dialects, drafts, json_objects, likeness, queries, submission
+from opsportal.operations.transactions import IdempotencyMismatch, OutcomeUnknown, Refused
+from requests_app import actions, clone, dialects, drafts, queries, submission
+from requests_app.clone import Original
 from requests_app.dialects import DOCUMENTED, Dialect
 from requests_app.drafts import Draft
 from requests_app.forms import SubmissionForm
-from requests_app.likeness import Original
 from requests_app.submission import Submission, minted_at, new_action_id
 
 # How long a form can be sent: the time in its action_id becomes that of the request's id.
@@ -98,7 +99,7 @@ def _first(request: HttpRequest) -> Page:
     found = queries.request(like) if like else None
     _read_dialect(page)
     if found:
-        page.original = likeness.original(found, page.dialect or DOCUMENTED)
+        page.original = clone.original(found, page.dialect or DOCUMENTED)
         page.draft = page.original.start(user)
     elif like:
         page.refusal = "There is no request with this id, so nothing was copied from it."
@@ -121,7 +122,7 @@ def _posted(request: HttpRequest) -> Page:
     _read_dialect(page)
     try:
         found = queries.request(page.like) if page.like else None
-        page.original = likeness.original(found, page.dialect or DOCUMENTED) if found else None
+        page.original = clone.original(found, page.dialect or DOCUMENTED) if found else None
     except DynamoError:
         pass  # what was typed is worth more than the comparison
     if page.dialect:
@@ -165,8 +166,8 @@ def _validated(page: Page) -> Submission | None:
             page.errors.setdefault(page.draft.extra_row("", name), []).append("This is needed.")
         if not page.dialect.shape and page.draft.needs_shape and not page.draft.chosen:
             page.errors["source_shape"] = ["Choose the names of a source's fields."]
-    if len(page.reason) > MOST_REASON:
-        page.errors["reason"] = [f"At most {MOST_REASON:,} characters."]
+    if len(page.reason) > MAX_REASON:
+        page.errors["reason"] = [f"At most {MAX_REASON:,} characters."]
     now, minted = datetime.now(UTC), minted_at(page.action_id)
     if minted is None or not now - FORM_LIFE < minted < now + CLOCKS_APART:
         page.action_id = new_action_id()
@@ -188,7 +189,7 @@ def _draw_preview(page: Page, asked: Submission, by: Actor, dialect: Dialect) ->
     labels = dict.fromkeys(source.label(dialect) for source in asked.config.sources)
     page.preview = {
         "item": pretty(plan.put or {}),
-        "message": json_objects.written(sent[0], "  ") if sent else "",
+        "message": as_json(sent[0], indent="  ") if sent else "",
         "dialect": dialect.sentence(filter(None, labels)),
     }
 
@@ -205,12 +206,12 @@ def _submitted(page: Page, asked: Submission, by: Actor) -> str:
             like=like,
             dialect=page.dialect or DOCUMENTED,
         )
-    except OtherIntent as other:
+    except IdempotencyMismatch as other:
         page.status, page.refusal = other.status, other.sentence
         _sent_before(page)
     except Refused as refused:
         page.status, page.refusal = refused.status, refused.sentence
-    except Unknown as unknown:
+    except OutcomeUnknown as unknown:
         page.status, page.refusal, page.again = unknown.status, unknown.sentence, True
     except DynamoError as problem:
         page.status, page.problem = problem.status, problem
@@ -246,7 +247,7 @@ def _answer(request: HttpRequest, page: Page) -> HttpResponse:
             page.draft, page.reason, types, page.errors, page.focus, hints, page.dialect or DOCUMENTED
         ),
         "projects": projects,
-        "differences": likeness.differences(page.original, page.draft) if page.original else (),
+        "differences": clone.differences(page.original, page.draft) if page.original else (),
     }
     return render(request, "requests_app/new.html", context, status=page.status)
 

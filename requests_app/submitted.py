@@ -11,11 +11,21 @@ from opsportal import patterns
 from opsportal.api.documents import ATTRIBUTES
 from opsportal.api.effects import Reason
 from opsportal.api.problems import Invalid, Wrong
+from opsportal.dynamo.attributes import typed
 from opsportal.dynamo.errors import DynamoError
-from requests_app import json_objects, queries, submission
+from opsportal.dynamo.json_values import MAX_LEVELS
+from requests_app import queries, submission
 from requests_app.dialects import Dialect
-from requests_app.fields import MOST_SOURCES, Address, BatchSize, CustomParams, Line, Retries, Share
-from requests_app.json_objects import MOST_CHARACTERS, MOST_LEVELS
+from requests_app.fields import (
+    MAX_CHARACTERS,
+    MAX_SOURCES,
+    Address,
+    BatchSize,
+    CustomParams,
+    Line,
+    Retries,
+    Share,
+)
 from requests_app.source_shapes import SourceShape
 from requests_app.submission import ConfigPart, Submission, SubmissionPart
 
@@ -83,7 +93,7 @@ class SourceIn(Schema):
 
 
 class ConfigIn(ConfigPart):
-    sources: list[SourceIn] = Field(min_length=1, max_length=MOST_SOURCES)
+    sources: list[SourceIn] = Field(min_length=1, max_length=MAX_SOURCES)
     quality_threshold: Annotated[Share, BeforeValidator(_share)]
     batch_size: Annotated[BatchSize, NoText]
     max_retries: Annotated[Retries, NoText]
@@ -92,7 +102,7 @@ class ConfigIn(ConfigPart):
         NoText,
         Field(
             default_factory=dict,
-            description=f"At most {MOST_CHARACTERS:,} characters and {MOST_LEVELS} levels.",
+            description=f"At most {MAX_CHARACTERS:,} characters and {MAX_LEVELS} levels.",
             json_schema_extra={**ATTRIBUTES},
         ),
     ]
@@ -119,7 +129,7 @@ class SubmissionIn(SubmissionPart):
         Field(
             default_factory=dict,
             description="Attributes that the documents do not name, written as they are sent. Those that this "
-            f"table's requests have are in the console's form. At most {MOST_CHARACTERS:,} characters.",
+            f"table's requests have are in the console's form. At most {MAX_CHARACTERS:,} characters.",
             json_schema_extra={**ATTRIBUTES},
         ),
     ]
@@ -135,7 +145,7 @@ def asked_by(body: SubmissionIn, dialect: Dialect) -> Submission:
         types = None
     sent = body.model_dump(exclude={"reason": True, "config": {"sources"}, "extra": True})
     sent["config"]["sources"] = [source.asked() for source in body.config.sources]
-    sent["extra"] = {name: json_objects.typed(value) for name, value in body.extra.items()}
+    sent["extra"] = {name: typed(value) for name, value in body.extra.items()}
     try:
         asked = submission.read(sent, types)
     except ValidationError as error:

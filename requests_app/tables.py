@@ -1,7 +1,6 @@
 """The market-intelligence requests and their processing logs (seeds 001 and 002)."""
 
-from opsportal.dynamo.tables import Index, TableSpec
-from opsportal.dynamo.workloads import Workload
+from opsportal.dynamo.tables import Index, TableSpec, Workload
 
 REQUESTS = TableSpec(
     logical="requests",

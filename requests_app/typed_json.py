@@ -2,29 +2,22 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from opsportal.dynamo.attributes import Typed, raw_text
-from opsportal.dynamo.foreign_json import in_range
+from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.json_values import check_text, in_range, parse
 
 # Bytes of one value; and levels, of which DynamoDB has 32 in all.
 MAX_BYTES, MAX_LEVELS = 300_000, 30
-
-written = raw_text
 
 
 def read(given: str) -> Typed:
     """The value of the text. ValueError with a sentence for people."""
     if len(given.encode(errors="replace")) > MAX_BYTES:
         raise ValueError(f"At most {MAX_BYTES:,} bytes.")
-    try:
-        found = json.loads(given)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"It is no JSON: {str(error)[:200]}.") from error
-    return checked(found)
+    return checked(parse(given, levels=2 * MAX_LEVELS))
 
 
 def checked(value: Any, levels: int = MAX_LEVELS) -> Typed:
@@ -47,19 +40,15 @@ def checked(value: Any, levels: int = MAX_LEVELS) -> Typed:
     if tag[:-1] in _SCALARS and tag.endswith("S") and isinstance(content, list) and content:
         members = [_SCALARS[tag[:-1]](member) for member in content]
         if len(set(members)) < len(members):
-            raise ValueError("A set holds each member once.")
+            raise ValueError("A set can't have the same member twice.")
         return {tag: members}
-    raise ValueError(f"{str(tag)[:20]!r} is no type of DynamoDB with such a value.")
+    raise ValueError(f"{str(tag)[:20]!r} is not a DynamoDB type for this value.")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("A text is needed in an S.")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("It holds half of a character (a lone surrogate).") from error
-    return value
+        raise ValueError("S needs text.")
+    return check_text(value)
 
 
 def _number(value: Any) -> str:
@@ -67,8 +56,8 @@ def _number(value: Any) -> str:
         number = Decimal(value) if isinstance(value, str) else None
     except InvalidOperation:
         number = None
-    if number is None or not number.is_finite() or not in_range(number):
-        raise ValueError("A number that DynamoDB holds is needed, as text, in an N.")
+    if number is None or not in_range(number):
+        raise ValueError("A number is needed in N, written as text and within DynamoDB's range.")
     return str(value)
 
 

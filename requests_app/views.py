@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels, trends
+from opsportal.console import panels
 from opsportal.console.access import requires
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
-from opsportal.console.other_attributes import other_attributes
+from opsportal.console.other_attributes import Part, Shown, other_attributes
+from opsportal.console.timerange import Window
 from opsportal.console.tones import ATTENTION, FAILED, ICONS
-from opsportal.console.windows import Window
-from opsportal.dynamo.attributes import raw_text
+from opsportal.dynamo.attributes import Typed, is_absent, raw_text
 from opsportal.dynamo.pages import Page
 from opsportal.operations.item_pages import ItemPage, gone
 from requests_app import action_views, queries
@@ -23,7 +23,6 @@ from requests_app.action_views import ACTIONS
 from requests_app.findings import findings
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.overtaken import overtakers
-from requests_app.shown import shown_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -61,7 +60,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
     else:
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
-    requests = [IntelligenceRequest.of(raw) for raw in page.items]
+    requests = [IntelligenceRequest.from_item(raw) for raw in page.items]
     # Of the index's order: what is outside the index stands at another time.
     stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
     newest = next((stamp for stamp in stamps if stamp), "")
@@ -156,26 +155,61 @@ def tabs_of(request_id: str, found: IntelligenceRequest, current: str) -> list[t
 @requires("requests_app.view_requests")
 def panel(request: HttpRequest) -> HttpResponse:
     """Requests on the overview: counts per status, the newest failures, what is stuck."""
-    place = IntelligenceRequest.binding().fingerprint
-    return panels.panel(request, "panel-requests", "requests_app/panel.html", _figures, place=place)
+    location = IntelligenceRequest.binding().fingerprint
+    return panels.panel(request, "panel-requests", "requests_app/panel.html", _figures, location=location)
 
 
 def _figures(window: Window) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    since = now - window.length
-    found = queries.recent(since)
-    stuck = queries.stuck()
-    sample, notes = queries.sampled()
-    return {
-        "counts": panels.tiles(
-            ((status, recent.count) for status, recent in found),
-            panels.url_of_status(reverse("requests:list")),
-        ),
-        "trends": trends.of(found, since, now),
-        "sample": sample,
-        "notes": notes,
+    return panels.figures_of_statuses(window, queries.READS, reverse("requests:list")) | {
         "failures": queries.newest_failures(),
-        "stuck": stuck,
-        "stuck_more": len(stuck) >= queries.MOST_STUCK,
+        "stuck": (stuck := queries.stuck()),
+        "stuck_more": len(stuck) >= queries.MAX_STUCK,
         "stuck_minutes": settings.REQUEST_STUCK_MINUTES,
     }
+
+
+# What the page shows of its item, in any of its tabs; its part "Other attributes" has all else.
+ALWAYS = (
+    "status", "status_message", "priority", "created_at", "updated_at", "started_at", "completed_at", "request_type",
+    "project_id", "user_id", "processing_strategy", "errors", "warnings", "results",
+)  # fmt: skip
+PROGRESS = (
+    "current_stage", "percentage", "urls_found", "content_extracted", "processing_errors", "last_updated",
+)  # fmt: skip
+CHANGE: Shown = dict.fromkeys(("timestamp", "old_status", "new_status", "message"))
+
+
+def shown_of(request: IntelligenceRequest) -> Shown:
+    """By the attribute's name."""
+    shown: dict[str, Part] = dict.fromkeys((request.binding().key, *ALWAYS, *request.problems))
+    if request.expires_at:
+        shown[request.binding().ttl_attribute] = None
+    expected = () if request.is_terminal else ("estimated_completion",)
+    shown["progress"] = dict.fromkeys((*PROGRESS, *expected))
+    config, metadata = _map(request.raw, "config"), _map(request.raw, "processing_metadata")
+    shown["config"] = dict.fromkeys(config) | {"sources": [_source(one) for one in _list(config, "sources")]}
+    history = [CHANGE for _ in _list(metadata, "status_history")]
+    shown["processing_metadata"] = dict.fromkeys(metadata) | {"status_history": history}
+    return shown
+
+
+def _source(source: Typed) -> Shown:
+    """Address and type are under one of two names each; where both are, the first is shown."""
+    members = source.get("M", {})
+    pairs = (("base_url", "url"), ("source_type", "type"))
+    chosen = (next((name for name in pair if _says(members.get(name))), pair[0]) for pair in pairs)
+    return dict.fromkeys(("name", *chosen))
+
+
+def _says(value: Typed | None) -> bool:
+    return not is_absent(value) and value != {"S": ""}
+
+
+def _map(raw: dict[str, Typed], name: str) -> dict[str, Typed]:
+    members: dict[str, Typed] = raw.get(name, {}).get("M", {})
+    return members
+
+
+def _list(raw: dict[str, Typed], name: str) -> list[Typed]:
+    members: list[Typed] = raw.get(name, {}).get("L", [])
+    return members

@@ -16,7 +16,7 @@ LAYERS = ["demo", "dev"]  # each includes those before it
 
 
 class RefusalError(Exception):
-    """The environment cannot be made; the text is one sentence with the mend."""
+    """The environment cannot be made; the text is one sentence with the fix."""
 
 
 def lock_of(root: Path, layer: str) -> str:

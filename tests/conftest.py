@@ -142,7 +142,7 @@ def user_of(db: None) -> Callable[[str], Any]:
     made: dict[str, Any] = {}
 
     def persona(role: str) -> Any:
-        from opsportal.accounts.users import create_user
+        from opsportal.accounts.roles import create_user
 
         if role not in made:
             made[role] = create_user(role, role, PASSWORD)

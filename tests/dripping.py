@@ -13,10 +13,12 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Drip:
-    """An answer in pieces, `pause` seconds apart; then silence, for as long as the client stays."""
+    """An answer in pieces, `pause` seconds apart; then silence, for as long as the client stays, or the end
+    of the connection."""
 
     pieces: tuple[bytes, ...]
     pause: float = 0.1
+    ends: bool = False
 
 
 def http(body: bytes = b"", *more: str, status: str = "200 OK") -> bytes:
@@ -71,7 +73,7 @@ class Dripping:
             except OSError:
                 self.closed.set()
                 return False
-        return True
+        return not drip.ends
 
 
 def _request(client: socket.socket) -> bytes:

@@ -117,7 +117,7 @@ def _command(kind: str, port: int) -> list[str]:
 
 _numbers = itertools.count()
 # More items than that are quicker dropped with their table than deleted.
-MOST_LEFT = 500
+MAX_LEFT = 500
 
 
 # (endpoint, region, name) of a table, and what DescribeTable says of it when it is new.
@@ -146,7 +146,7 @@ def fresh_tables(engine: Engine, settings: Any, *, workflow_index: bool = True) 
     that the block changed or deleted are not used again.
     """
     from opsportal.dynamo import clients, tables
-    from opsportal.operations.tables import AUDIT, JOBS, places
+    from opsportal.operations.tables import AUDIT, JOBS, locations
 
     wanted = json.dumps([engine.endpoint, workflow_index, settings.DYNAMO_TABLES], sort_keys=True)
     idle = _idle.setdefault(wanted, [])
@@ -167,11 +167,11 @@ def fresh_tables(engine: Engine, settings: Any, *, workflow_index: bool = True) 
     try:
         if not found:
             # Where the engine knows no regions, the console's own tables of two places are one.
-            own = [tables.own_table(spec, place) for spec in (AUDIT, JOBS) for place in places()]
+            own = [tables.internal_table(spec, place) for spec in (AUDIT, JOBS) for place in locations()]
             if engine.kind != "moto":
                 own = list({binding.name: binding for binding in own}.values())
             for binding in (*bindings.values(), *own):
-                client = clients.client(binding.region, binding.endpoint, patient=True)
+                client = clients.client(binding.region, binding.endpoint, background=True)
                 client.create_table(**binding.create_request(optional_indexes=workflow_index))
                 shape = _shape(engine.endpoint, binding.region, binding.name)
                 current.made.append((engine.endpoint, binding.region, binding.name, shape or {}))
@@ -225,7 +225,7 @@ def _empty(endpoint: str, region: str, name: str, made: dict[str, Any]) -> bool:
         ProjectionExpression=", ".join(names),
         ExpressionAttributeNames=names,
     )
-    if answer is None or len(answer["Items"]) > MOST_LEFT or "LastEvaluatedKey" in answer:
+    if answer is None or len(answer["Items"]) > MAX_LEFT or "LastEvaluatedKey" in answer:
         return False
     left = [{key: item[key] for key in keys} for item in answer["Items"]]
     for at in range(0, len(left), 25):

@@ -176,7 +176,7 @@ def agent(agent_id: str | None = None, **values: Any) -> Raw:
 
 def put(table: Binding, *items: Raw) -> None:
     """Put the items as they are, each replacing what had its key."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     # A batch takes 25 items and 16 MB; more than 4 MB at once needs no test here.
     for batch in _batches(items):
         requests = [{"PutRequest": {"Item": item}} for item in batch]
@@ -185,7 +185,7 @@ def put(table: Binding, *items: Raw) -> None:
 
 
 def delete(table: Binding, *keys: str) -> None:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     for key in keys:
         client.delete_item(TableName=table.name, Key={table.key: {"S": key}})
 

@@ -10,8 +10,8 @@ from django.test import Client
 
 from opsportal import aws
 from opsportal.dynamo import clients
-from opsportal.dynamo.tables import bindings, own_table
-from opsportal.operations.tables import places
+from opsportal.dynamo.tables import bindings, internal_table
+from opsportal.operations.tables import locations
 from opsportal.tables.grants import OWN, Place, places_of
 from opsportal.tables.permissions import features
 from tests.samples import forget
@@ -23,8 +23,8 @@ Permission = tuple[str, str, str]
 def table_names() -> dict[tuple[str, str], str]:
     """(region, name) -> how a `Permission` calls the table."""
     known = {(table.region, table.name): table.logical for table in bindings()}
-    for beside in places():
-        for own in (own_table(spec, beside) for spec in OWN.values()):
+    for beside in locations():
+        for own in (internal_table(spec, beside) for spec in OWN.values()):
             known[own.region, own.name] = f"{own.logical} {own.region}"
     return known
 

@@ -14,7 +14,7 @@ from opsportal.accounts import models, roles, scopes
 from opsportal.alerts import watches
 from opsportal.console import context, panels
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope, descriptors
-from opsportal.operations import outbox, subjects
+from opsportal.operations import outbox, resource_types
 from opsportal.tables import ages, permissions
 from opsportal.tables.retention import rules
 
@@ -42,7 +42,7 @@ def test_a_descriptor_is_a_value() -> None:
 
 
 CACHED = (
-    roles.grants, scopes.all_scopes, outbox.handlers, watches.by_name, subjects._subjects,
+    roles.grants, scopes.all_scopes, outbox.handlers, watches.by_name, resource_types._subjects,
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppDescriptor]:
         context,
         panels,
         outbox,
-        subjects,
+        resource_types,
         ages,
         permissions,
         rules,
@@ -93,7 +93,7 @@ def test_one_value_brings_an_app_everywhere(reports: AppDescriptor) -> None:
     assert ("reports", "Reports") in models.page_choices()
     assert roles.roles_with("reports.cancel_reports") == ["operator", "administrator"]
     assert scopes.scope_with("reports.view_reports") == "reports:read"
-    assert subjects.of_logical("reports") is reports.resource_type
+    assert resource_types.of_logical("reports") is reports.resource_type
     assert outbox.handlers()["reports.sent"] is reports.messages["reports.sent"]
     assert watches.watch("report.failed") in watches.watches()
     assert ages.watched_tables()[-1] is reports.ages

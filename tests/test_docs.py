@@ -96,9 +96,9 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_variable_of_make_run_and_the_web_server_is_documented() -> None:
-    places = ["opsportal/gunicorn.conf.py", "opsportal/server/environment.py"]
-    places += [*(f"opsportal/run/{name}.py" for name in ("options", "prepare"))]
-    text = "".join((ROOT / place).read_text() for place in places)
+    locations = ["opsportal/gunicorn.conf.py", "opsportal/server/environment.py"]
+    locations += [*(f"opsportal/run/{name}.py" for name in ("options", "prepare"))]
+    text = "".join((ROOT / place).read_text() for place in locations)
     read = set(re.findall(r'environ(?:\.get\(|, |\[)"([A-Z][A-Z_]+)"', text))
     assert {"PORT", "SIMULATE", "DEMO_PASSWORD", "WEB_THREADS"} <= read
     ours_alone = {"PATH_INFO", "OPSPORTAL_DEMO_DATABASE"}  # a request's, and passed to our own child
@@ -106,10 +106,10 @@ def test_every_variable_of_make_run_and_the_web_server_is_documented() -> None:
 
 
 def test_every_documented_variable_is_read() -> None:
-    places = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn.conf.py"]
-    places += [ROOT / "opsportal/server/environment.py"]
-    places += [ROOT / "opsportal/dynamo/tables.py", ROOT / "opsportal/telemetry/shared_files.py"]
-    quoted = set(re.findall(r'"([A-Z][A-Z_]+)"', "".join(place.read_text() for place in places)))
+    locations = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn.conf.py"]
+    locations += [ROOT / "opsportal/server/environment.py"]
+    locations += [ROOT / "opsportal/dynamo/tables.py", ROOT / "opsportal/telemetry/shared_files.py"]
+    quoted = set(re.findall(r'"([A-Z][A-Z_]+)"', "".join(place.read_text() for place in locations)))
     assert set(documented()) - set(settings_read()) - quoted == set()
 
 
@@ -348,7 +348,7 @@ def test_the_example_of_a_new_table_works(
     monkeypatch.setattr(migrations, "migrations", lambda: [declared])
 
     table = binding("artifacts")
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     try:
         assert migrate(lambda said: None, tables=("artifacts",)) == 1
         item = {"artifactId": {"S": "a-1"}, "createdAt": {"S": "2025-12-24T10:00:00Z"}, "more": {"N": "7"}}

@@ -10,14 +10,14 @@ from django.test import Client
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries, outbox
 from opsportal.operations.entries import Actor, new_action_id
-from opsportal.operations.outcomes import Missing
-from opsportal.operations.tables import places
+from opsportal.operations.outcomes import NotFound
+from opsportal.operations.tables import locations
 from opsportal.operations.undo import undo
 from registry import action_views as agents
-from registry import announcements, discovery, heartbeats
-from registry.announcements import Announcement
+from registry import discovery, heartbeats, registration
 from registry.dialects import DOCUMENTED
 from registry.models import Agent
+from registry.registration import Announcement
 from requests_app import action_views as requests
 from requests_app import submission
 from requests_app.actions import submit
@@ -124,7 +124,7 @@ def what_agents_do() -> None:
     """Through the API: what is discovered before and after is read too."""
     profile = Announcement("a-2", {"endpoint": "https://two.example"}, {"owner": "someone"})
     for _ in range(2):
-        announcements.register(profile, **told())
+        registration.register(profile, **told())
         discovery.discover(discovery.Wanted())
     heartbeats.heartbeat("a-2", by=told()["by"])
     # One whose stamps are not as documented, and one that is not there.
@@ -132,14 +132,14 @@ def what_agents_do() -> None:
     heartbeats.heartbeat("a-3", by=told()["by"])
     # Several that were written since are read together.
     discovery.discover(discovery.Wanted())
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         heartbeats.heartbeat("a-4", by=told()["by"])
 
 
 def everything_that_a_worker_does() -> None:
     """Both passes over the logs of a purged request, and a look into every outbox."""
     requests.PURGE.act("req-2", **told())
-    for table in places():  # an engine that knows no regions shows the same outbox in each
+    for table in locations():  # an engine that knows no regions shows the same outbox in each
         for _ in range(2):
             outbox.deliver_due(table, now=datetime.now(UTC) + timedelta(hours=1))
 

@@ -15,7 +15,7 @@ from opsportal.dynamo.backups import backups
 from opsportal.dynamo.migrations import states
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.operations.entries import Actor, new_action_id
-from opsportal.operations.tables import places
+from opsportal.operations.tables import locations
 from opsportal.tables.metrics import table_metrics
 from opsportal.tables.overview import shown_tables
 from opsportal.tables.urls import urlpatterns
@@ -95,13 +95,13 @@ def test_the_policy_holds_just_what_the_pages_call(
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", engines("moto").endpoint)
     client = client_for("viewer")
     put_here(tables)
-    for beside in places():
+    for beside in locations():
         ledger.ensure_ledger(beside)
     operator = client_for("operator")
     for address in pages_of_tables():
         assert iam.read(operator, address)[0] in (200, 405), address
     iam.awake = True
-    table_metrics(bindings(), patient=True)  # the page asks in a thread of its own
+    table_metrics(bindings(), background=True)  # the page asks in a thread of its own
     states()
     backups(tables["requests"])
     iam.awake = False

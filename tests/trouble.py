@@ -44,7 +44,9 @@ def trouble(
         http, parsed = fault
         return http, {**parsed}
 
-    events = [clients.client(*table.place, patient=patient).meta.events for patient in (False, True)]
+    events = [
+        clients.client(*table.location, background=background).meta.events for background in (False, True)
+    ]
     for registry in events:
         registry.register("before-call.dynamodb", handler)
     try:

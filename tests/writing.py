@@ -62,7 +62,7 @@ class Line:
     def cut(self) -> None:
         self.down = EndpointConnectionError(endpoint_url="http://engine")
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         self.down = None
 
     def __getattr__(self, name: str) -> Any:

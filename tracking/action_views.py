@@ -30,11 +30,11 @@ class RetryForm(ActionForm):
     """
 
     start = forms.ChoiceField(
-        label="What runs again",
+        label="Steps to run again",
         widget=forms.Select(attrs={"class": "form-select"}),
         help_text="Orchestrators get the step as fromStep and may ignore it: one that does not know it runs the whole "
         "workflow.",
-        error_messages={"invalid_choice": "This step is not recorded (any more). Choose one of the list."},
+        error_messages={"invalid_choice": "This step is not recorded. Choose one from the list."},
     )
     field_order = ("start", "reason")
 
@@ -42,7 +42,7 @@ class RetryForm(ActionForm):
         super().__init__(*args, raw=raw, **kwargs)
         field = self.fields["start"]
         assert isinstance(field, forms.ChoiceField)
-        workflow = Workflow.of(raw or {})
+        workflow = Workflow.from_item(raw or {})
         steps = [(_value(step), _label(step)) for step in workflow.steps if step.present]
         failed = actions.first_failed(workflow)
         field.choices = [(WHOLE, "From the start: the whole workflow"), *steps]
@@ -84,9 +84,8 @@ RETRY = ItemAction(
     title="Retry the workflow",
     effect=_effect(
         "retry",
-        "Sets it to initializing, and the chosen step and those after it to pending, and sends the command to the "
-        "orchestrators. What those steps had recorded is cleared. Earlier steps stay as they are, and the totals become "
-        "those of the steps that stay.",
+        "Sets the workflow to initializing, and the chosen step and all later steps to pending. Their recorded values are "
+        "cleared. Earlier steps are kept, and the totals become theirs. Then the command is sent to the orchestrators.",
     ),
     summary="Retry a workflow",
     scope="workflows:act",

@@ -28,7 +28,7 @@ from tracking.statuses import ended_badly, is_terminal, said, status_of
 from tracking.step_changes import StepShare, failing, hold, renewing, stopping
 from tracking.steps import Step
 
-GONE = "There is no workflow with this id any more."
+GONE = "There is no workflow with this id."
 # The life that a retry gives a workflow again; seed 000's (docs/data.md).
 LIFE = timedelta(days=90)
 # What ends by hand leave in the item, and a retry clears.
@@ -64,7 +64,7 @@ def _cancelling(raw: Raw, by: str, now: datetime) -> tuple[Change, StepShare]:
     moment = text(iso(now))
     change = _change(raw).set("overallStatus", text("cancelled")).set("lastUpdated", moment)
     change.set("cancelledAt", moment).set("cancelledBy", text(by))
-    return change, hold(change, stopping(Workflow.of(raw)))
+    return change, hold(change, stopping(Workflow.from_item(raw)))
 
 
 # --- Retry ------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     whole without either. Raises NoSuchStep too.
     """
     raw = existing(raw, GONE)
-    workflow = Workflow.of(raw)
+    workflow = Workflow.from_item(raw)
     went_wrong = ended_badly(status_of(raw)) or first_failed(workflow) is not None
     if not went_wrong and not is_stuck(workflow, now):
         raise Conflict(
@@ -153,7 +153,7 @@ def started_from(entry: Entry, from_step: str, from_failed: bool) -> bool:
 
 def _retrying(raw: Raw, first: Step | None, now: datetime) -> tuple[Change, StepShare]:
     """What a retry writes, and how many of the steps it can renew."""
-    workflow = Workflow.of(raw)
+    workflow = Workflow.from_item(raw)
     change = _change(raw).set("overallStatus", text("initializing")).set("lastUpdated", text(iso(now)))
     change.set("retryCount", number(retry_count(raw) + 1))
     for name in ENDS:
@@ -215,7 +215,7 @@ def began_after(entry: Entry, raw: Raw) -> bool:
     Before is what the item said of its last update when the entry was made, by the clock of who writes it; without
     that, the entry's own time.
     """
-    workflow, before = Workflow.of(raw), _updated_before(entry)
+    workflow, before = Workflow.from_item(raw), _updated_before(entry)
     steps = [step.touched_at for step in workflow.steps if step.touched_at]
     created, updated = workflow.created_at, workflow.last_updated
     if before is None or not isinstance(updated, datetime) or min([updated, *steps]) <= before:
@@ -241,7 +241,7 @@ def retry_count(raw: Raw) -> int:
 def fail(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     """Set `failed`, and the steps that run `error` with the reason, which is where the table's readers look for it."""
     change = _markable(raw, "failed")
-    share = hold(change, failing(Workflow.of(change.raw), intent.reason, text(iso(now))))
+    share = hold(change, failing(Workflow.from_item(change.raw), intent.reason, text(iso(now))))
     if not share.wanted:
         change.set("error", text(intent.reason))
     return _marked(change, "failed", now, intent, note=share.sentence)
@@ -277,7 +277,7 @@ def notes_before(raw: Raw, now: datetime) -> dict[str, str]:
     is not all. Of a mark with a long reason it holds fewer."""
     shares = {
         "cancel": _cancelling(raw, "", now)[1],
-        "fail": hold(_change(raw), failing(Workflow.of(raw), "", text(iso(now)))),
+        "fail": hold(_change(raw), failing(Workflow.from_item(raw), "", text(iso(now)))),
         "retry": _retrying(raw, None, now)[1],
     }
     notes = {verb: share.sentence for verb, share in shares.items() if share.left}
@@ -290,7 +290,7 @@ def notes_before(raw: Raw, now: datetime) -> dict[str, str]:
 def purge(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     """Delete the workflow."""
     raw = existing(raw, GONE)
-    workflow = Workflow.of(raw)
+    workflow = Workflow.from_item(raw)
     if not workflow.is_terminal and not workflow.is_expired:
         raise Conflict(f"It is {said(raw)}; only what is finished or expired can be purged.")
     return Plan(delete=True, image=True, first_guards=("overallStatus", "lastUpdated"))
@@ -299,6 +299,6 @@ def purge(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
 def note_of_undo(purge_id: str, session_id: str) -> str:
     """What an undo can't bring back for long: a workflow whose life was over."""
     packed = entries.read_image(purge_id, target(session_id).table)
-    if packed and Workflow.of(images.unpack(packed)).is_expired:
+    if packed and Workflow.from_item(images.unpack(packed)).is_expired:
         return "It has expired: DynamoDB deletes it again within days unless it is retried."
     return ""

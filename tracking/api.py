@@ -133,7 +133,7 @@ def list_workflows(request: HttpRequest, query: Query[WorkflowQuery]) -> HttpRes
     else:
         wanted = queries.WorkflowFilter(query.status, query.source, query.q, query.time_range().span)
         page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
-    return answer(page_document(page, [_row(Workflow.of(raw)) for raw in page.items]))
+    return answer(page_document(page, [_row(Workflow.from_item(raw)) for raw in page.items]))
 
 
 @router.get("/workflows/{key:session_id}", response=WorkflowItemOut, summary="One workflow")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from opsportal.console import clock
-from opsportal.console.percentiles import LEAST
+from opsportal.console.numbers import MIN_VALUES
 from opsportal.console.tones import ATTENTION, SUCCESS
 from opsportal.dynamo.attributes import read_number
 from tracking.figures import End, StepFigures
 
 # Characters of a number that is looked at.
-MOST_DIGITS = 40
+MAX_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Declared:
 
 
 def _number(text: str) -> Decimal | None:
-    number = read_number({"S": text[:MOST_DIGITS]})
+    number = read_number({"S": text[:MAX_DIGITS]})
     return number if isinstance(number, Decimal) and number >= 0 else None
 
 
@@ -70,8 +70,8 @@ def rows(declared: Declared, figures: StepFigures) -> list[Row]:
     """Last success and failure, success, errors, average and p95."""
     rate, ended = figures.error_rate, figures.ended
     seconds = len(figures.durations)
-    few = f"no rate: {ended or 'none'} ended, fewer than {LEAST}"
-    brief = f"not given: {seconds or 'none'} measured, fewer than {LEAST}"
+    few = f"no rate: {ended or 'none'} ended, fewer than {MIN_VALUES}"
+    brief = f"not given: {seconds or 'none'} measured, fewer than {MIN_VALUES}"
     return [
         Row("Last success", end=figures.last_success, observed=_undated(figures.succeeded, figures)),
         Row("Last failure", end=figures.last_failure, observed=_undated(figures.failed, figures)),

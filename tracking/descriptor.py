@@ -1,10 +1,8 @@
 """What workflows bring to the console."""
 
-from django.urls import reverse
-
 from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR, VIEWER
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
-from opsportal.operations.subjects import Subject
+from opsportal.operations.resource_types import ResourceType
 from opsportal.tables.ages import Watched
 from tracking import actions, api, queries, status_api, views, watches
 from tracking.action_views import ACTIONS
@@ -33,14 +31,14 @@ DESCRIPTOR = AppDescriptor(
     ),
     actions=ACTIONS,
     routers=(status_api.router, api.router),
-    resource_type=Subject(
+    resource_type=ResourceType(
         name="workflow",
-        logical="workflows",
+        logical=ACTIONS.logical,
         title="Workflow",
         stamp="lastUpdated",
-        statuses=("overallStatus",),
+        statuses=ACTIONS.statuses,
         undo_permissions=ACTIONS.undo_permissions,
-        item_url=lambda key: reverse("tracking:item", args=[key]),
+        item_url=ACTIONS.item_url,
         note_of_undo=actions.note_of_undo,
         renewed=actions.renewed,
     ),

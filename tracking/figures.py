@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import cast
 
 from django.conf import settings
 from django.core.cache import caches
 
-from opsportal.console.percentiles import LEAST, nearest_rank
+from opsportal.console.numbers import MIN_VALUES, nearest_rank
 from opsportal.console.tones import FAILED, SUCCESS, WAITING
 from opsportal.dynamo import spending
 from opsportal.dynamo.lists import List
@@ -63,23 +64,23 @@ class StepFigures:
 
     @property
     def error_rate(self) -> Decimal | None:
-        """Failures among what ended well or badly, 0 to 1; None where fewer than `LEAST` ended."""
-        return Decimal(self.failed) / self.ended if self.ended >= LEAST else None
+        """Failures among what ended well or badly, 0 to 1; None where fewer than `MIN_VALUES` ended."""
+        return Decimal(self.failed) / self.ended if self.ended >= MIN_VALUES else None
 
     @property
     def average(self) -> Decimal | None:
-        """Seconds; None of fewer than `LEAST`."""
-        if len(self.durations) < LEAST:
+        """Seconds; None of fewer than `MIN_VALUES`."""
+        if len(self.durations) < MIN_VALUES:
             return None
         return sum(self.durations, Decimal(0)) / len(self.durations)
 
     @property
     def median(self) -> Decimal | None:
-        return nearest_rank(self.durations, 50) if len(self.durations) >= LEAST else None
+        return nearest_rank(self.durations, 50) if len(self.durations) >= MIN_VALUES else None
 
     @property
     def p95(self) -> Decimal | None:
-        return nearest_rank(self.durations, 95) if len(self.durations) >= LEAST else None
+        return nearest_rank(self.durations, 95) if len(self.durations) >= MIN_VALUES else None
 
 
 @dataclass(frozen=True)
@@ -110,19 +111,15 @@ def label_of(key: str) -> str:
 
 def sample() -> Sample:
     """At most `SAMPLE_LIFE` seconds old. Raises `DynamoError`."""
-    cache, key = caches["process"], f"step-figures:{Workflow.binding().fingerprint}"
-    known: Sample | None = cache.get(key)
-    if known is None:
-        known = _read()
-        cache.set(key, known, SAMPLE_LIFE)
-    return known
+    key = f"step-figures:{Workflow.binding().fingerprint}"
+    return cast("Sample", caches["process"].get_or_set(key, _read, SAMPLE_LIFE))
 
 
 def _read() -> Sample:
     account = spending.current() or spending.Spending()
     calls, units = account.calls, account.read_units
     page, newest_first = _newest()
-    workflows = [Workflow.of(raw) for raw in page.items]
+    workflows = [Workflow.from_item(raw) for raw in page.items]
     created = [one.created_at for one in workflows if isinstance(one.created_at, datetime)]
     return Sample(
         figures_of(workflows),

@@ -89,7 +89,7 @@ def _unfinished(workflow: Workflow) -> list[Step]:
 
 
 def _marked(workflow: Workflow) -> list[Finding]:
-    """By whom and when its status was set by hand (`marking`)."""
+    """By whom and when its status was set by hand (`actions`)."""
     status = _status(workflow)
     marks = {
         "failed": (workflow.failed_by, workflow.failed_at),

@@ -8,18 +8,15 @@ from django.conf import settings
 
 from opsportal.console.tones import FAILED, tone_of
 from opsportal.console.trends import between
-from opsportal.dynamo import samples
-from opsportal.dynamo import statuses as found_statuses
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.lists import List, Wanted, any_status, of_status
 from opsportal.dynamo.lookup import Found, find
 from opsportal.dynamo.merge import Span
-from opsportal.dynamo.pages import Page, Raw, Sampling
-from opsportal.dynamo.partitions import Partitions, Recent
+from opsportal.dynamo.pages import Page, Raw
+from opsportal.dynamo.partitions import Partitions
 from opsportal.dynamo.sampling import Sampled
-from opsportal.dynamo.statuses import spelled
-from opsportal.dynamo.tables import Index
+from opsportal.dynamo.statuses import StatusReads, spelled
 from tracking.models import Workflow
 from tracking.statuses import is_open, listed_statuses
 from tracking.steps import summary
@@ -39,17 +36,13 @@ def found() -> Found:
     return find(Workflow.binding(), INDEX)
 
 
-def status_index() -> Index | None:
-    return found().index
-
-
 def _kept(item: Raw) -> Raw:
     return {name: item[name] for name in ROW if name in item} | summary(item)
 
 
 def _updated(item: Raw) -> datetime | None:
     updated = read_time(item.get("lastUpdated"))
-    return updated if isinstance(updated, datetime) else Workflow.of(item).updated_at
+    return updated if isinstance(updated, datetime) else Workflow.from_item(item).updated_at
 
 
 def lasted(item: Raw) -> Decimal | None:
@@ -58,21 +51,16 @@ def lasted(item: Raw) -> Decimal | None:
     if "retryCount" in item:
         return None
     created = read_time(item.get("createdAt"))
-    began = created if isinstance(created, datetime) else Workflow.of(item).started_at
+    began = created if isinstance(created, datetime) else Workflow.from_item(item).started_at
     return between(began, read_time(item.get("lastUpdated")))
 
 
 SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")
 
 
-def statuses() -> Partitions:
-    """The documented, the configured and the seen statuses; without the index those that the sample knows."""
-    return found_statuses.statuses(SAMPLED, listed_statuses())
-
-
-def all_statuses() -> Partitions:
-    """Also those that only items outside the index have."""
-    return found_statuses.all_statuses(SAMPLED, listed_statuses())
+# What the overview reads of each: enough to say when it began and how long it took.
+READS = StatusReads(SAMPLED, listed_statuses, ("createdAt", "lastUpdated", "retryCount"))
+statuses, all_statuses, outside_index = READS.statuses, READS.all_statuses, READS.outside_index
 
 
 @dataclass(frozen=True)
@@ -115,35 +103,16 @@ def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str 
     return page
 
 
-def outside_index(*, purpose: str, cursor: str = "") -> Page:
-    """Items that the index can't hold, because overallStatus or createdAt is no text, as far as they are known."""
-    return List(SAMPLED, found(), ()).outside(purpose=purpose, cursor=cursor)
-
-
 def workflow(session_id: str) -> Workflow | None:
     """The item as it is now (consistent read), or None. Raises `DynamoError`."""
     return Workflow.read(session_id, consistent=True)
 
 
-# What the overview reads of each: enough to say when it began and how long it took.
-RECENT = ("createdAt", "lastUpdated", "retryCount")
-
-
-def recent(since: datetime) -> list[tuple[str, Recent]]:
-    """What was created since then, by status, capped: by the index and, outside it, by the sample."""
-    return samples.recent(SAMPLED, found(), statuses().values, since, RECENT)
-
-
-def sampled() -> tuple[Sampling, list[str]]:
-    """The sample behind the figures, and what must be said of it, in sentences."""
-    return samples.said(SAMPLED, found())
-
-
-MOST_STUCK = 20
+MAX_STUCK = 20
 
 
 def stuck(now: datetime | None = None) -> list[Workflow]:
-    """The newest of those that should move and have not, at most `MOST_STUCK`.
+    """The newest of those that should move and have not, at most `MAX_STUCK`.
 
     Only what was created longer ago than the limit can be stuck, and what is older than 30 days is past
     an operator's care.
@@ -152,12 +121,12 @@ def stuck(now: datetime | None = None) -> list[Workflow]:
     limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
     span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
     listed, _ = listing(WorkflowFilter(span=span), is_open)
-    workflows = [Workflow.of(raw) for raw in listed.known(purpose="stuck").items]
-    return [one for one in workflows if one.updated_at and one.updated_at < limit][:MOST_STUCK]
+    workflows = [Workflow.from_item(raw) for raw in listed.known(purpose="stuck").items]
+    return [one for one in workflows if one.updated_at and one.updated_at < limit][:MAX_STUCK]
 
 
-def newest_failures(most: int = 5) -> list[Workflow]:
+def newest_failures() -> list[Workflow]:
     """The newest workflows whose status says failed."""
     listed, _ = listing(WorkflowFilter(), lambda status: tone_of(status) == FAILED)
-    items = replace(listed, limit=most).known(purpose="failures").items
-    return [Workflow.of(raw) for raw in items]
+    items = replace(listed, limit=5).known(purpose="failures").items
+    return [Workflow.from_item(raw) for raw in items]

@@ -65,10 +65,10 @@ def newest_first(steps: Iterable[Step]) -> list[Step]:
     return sorted(steps, key=lambda step: (step.touched_at or LONG_AGO, step.running), reverse=True)
 
 
-def stopping(workflow: Workflow, status: str = "stopped") -> list[Part]:
-    """Every open step gets that status, the newest first."""
+def stopping(workflow: Workflow) -> list[Part]:
+    """Every open step gets the status stopped, the newest first."""
     return [
-        Part({(step.key, "status"): text(status)}, guard=(step.key, "status"))
+        Part({(step.key, "status"): text("stopped")}, guard=(step.key, "status"))
         for step in newest_first(filter(is_open, workflow.steps))
     ]
 

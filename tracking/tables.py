@@ -1,7 +1,6 @@
 """The workflow status table (seed 000 of docs/data.md), one item per session with one map per agent step."""
 
-from opsportal.dynamo.tables import Index, TableSpec
-from opsportal.dynamo.workloads import Workload
+from opsportal.dynamo.tables import Index, TableSpec, Workload
 
 WORKFLOWS = TableSpec(
     logical="workflows",

@@ -8,13 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels, trends
+from opsportal.console import panels
 from opsportal.console.access import requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
-from opsportal.console.other_attributes import other_attributes
-from opsportal.console.percentiles import LEAST
+from opsportal.console.numbers import MIN_VALUES
+from opsportal.console.other_attributes import Part, Shown, other_attributes
 from opsportal.console.problems import wants_fragment
-from opsportal.console.windows import Window
+from opsportal.console.timerange import Window
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations.item_pages import ItemPage, gone
@@ -23,7 +23,8 @@ from tracking.action_views import ACTIONS
 from tracking.declared import Declared, rows
 from tracking.findings import findings
 from tracking.models import Workflow
-from tracking.shown import shown_of
+from tracking.statuses import lower
+from tracking.steps import READ, Step
 from tracking.timeline import timeline
 
 NOTHING_YET = "Workflows appear here as soon as an orchestrator writes its first status."
@@ -47,7 +48,7 @@ def list_(request: HttpRequest) -> HttpResponse:
             span=listing.time_range.span,
         )
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
-    workflows = [Workflow.of(raw) for raw in page.items]
+    workflows = [Workflow.from_item(raw) for raw in page.items]
     found = [(workflow, findings(workflow)) for workflow in workflows]
     region = Region(
         id="live",
@@ -64,7 +65,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         "rows": found,
         "tabs": listing.status_tabs(queries.all_statuses()),
         "empty": listing.empty(page, "workflows", NOTHING_YET),
-        "has_index": queries.status_index() is not None,
+        "has_index": queries.found().index is not None,
     }
     return respond(request, "tracking/list.html", context, region)
 
@@ -107,7 +108,7 @@ def step(request: HttpRequest, key: str) -> HttpResponse:
     """Figures of a step beside those that the address says are declared (`tracking.declared`).
 
     To htmx a table in trouble is a state of the panel, since it swaps no error."""
-    context: dict[str, Any] = {"key": key, "label": figures.label_of(key), "least": LEAST}
+    context: dict[str, Any] = {"key": key, "label": figures.label_of(key), "least": MIN_VALUES}
     try:
         sample = figures.sample()
     except DynamoError as problem:
@@ -132,26 +133,58 @@ def step(request: HttpRequest, key: str) -> HttpResponse:
 @requires("tracking.view_workflows")
 def panel(request: HttpRequest) -> HttpResponse:
     """Workflows on the overview: counts per status, the newest failures, what is stuck."""
-    place = Workflow.binding().fingerprint
-    return panels.panel(request, "panel-workflows", "tracking/panel.html", _figures, place=place)
+    location = Workflow.binding().fingerprint
+    return panels.panel(request, "panel-workflows", "tracking/panel.html", _figures, location=location)
 
 
 def _figures(window: Window) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    since = now - window.length
-    found = queries.recent(since)
-    stuck = queries.stuck()
-    sample, notes = queries.sampled()
-    return {
-        "counts": panels.tiles(
-            ((status, recent.count) for status, recent in found),
-            panels.url_of_status(reverse("tracking:list")),
-        ),
-        "trends": trends.of(found, since, now),
-        "sample": sample,
-        "notes": notes,
+    return panels.figures_of_statuses(window, queries.READS, reverse("tracking:list")) | {
         "failures": queries.newest_failures(),
-        "stuck": stuck,
-        "stuck_more": len(stuck) >= queries.MOST_STUCK,
+        "stuck": (stuck := queries.stuck()),
+        "stuck_more": len(stuck) >= queries.MAX_STUCK,
         "stuck_minutes": settings.WORKFLOW_STUCK_MINUTES,
     }
+
+
+# What the page shows of its item, in any of its tabs; its part "Other attributes" has all else.
+TOKENS: Shown = dict.fromkeys(("inputTokens", "outputTokens", "totalTokens"))
+ALWAYS = (
+    "overallStatus",
+    "createdAt",
+    "expiresAt",
+    "totalDuration",
+    "sourceType",
+    "documentId",
+    "correlationId",
+)
+
+
+def shown_of(workflow: Workflow) -> Shown:
+    """By the attribute's name."""
+    shown: dict[str, Part] = dict.fromkeys((workflow.binding().key, *ALWAYS, *workflow.problems))
+    shown["totalTokenUsage"] = TOKENS
+    if workflow.last_updated == workflow.updated_at or workflow.is_terminal:
+        shown["lastUpdated"] = None
+    if workflow.retry_count:
+        shown["retryCount"] = None
+    if workflow.cancelled_from_here:
+        shown["cancelledAt"] = None
+        if workflow.cancelled_by:
+            shown["cancelledBy"] = None
+    status, error = lower(workflow.overall_status), workflow.first_error
+    for end, by, at in (
+        ("failed", workflow.failed_by, workflow.failed_at),
+        ("completed", workflow.completed_by, workflow.completed_at),
+    ):
+        if status == end and isinstance(by, str):  # a finding says so
+            shown |= {f"{end}By": None} | ({f"{end}At": None} if isinstance(at, datetime) else {})
+    if error and workflow.own_error is not None and error.error == workflow.own_error:
+        shown["error"] = None
+    return shown | {step.key: _shown_of_step(workflow, step) for step in workflow.steps}
+
+
+def _shown_of_step(workflow: Workflow, step: Step) -> Shown:
+    """The timeline has what it reads but for `lastUpdated`; the table of what the steps recorded has the others."""
+    members = workflow.raw.get(step.key, {}).get("M", {})
+    others = members.keys() - READ
+    return {**dict.fromkeys((*READ - {"lastUpdated"}, *others)), "tokenUsage": TOKENS}

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
 
 from .jobs import Job
 from .requests import RequestWriter
@@ -15,6 +15,7 @@ from .steps import RunningStep, RunningWorkflow
 from .workflows import StatusWriter
 
 Answer = TypeVar("Answer")
+Writer = TypeVar("Writer", StatusWriter, RequestWriter)
 Parameters = ParamSpec("Parameters")
 
 
@@ -58,26 +59,41 @@ class InOrder:
         return answer
 
 
-class _Status:
-    """What of `StatusWriter` has a session as its first argument, awaited."""
+class _AsyncWriter(Generic[Writer]):
+    """A writer whose calls run in threads."""
 
-    def __init__(self, writer: StatusWriter, threads: int = 8) -> None:
-        self.writer, self.in_order = writer, InOrder(threads)
+    def __init__(self, writer: Writer, threads: int = 8) -> None:
+        self.writer: Writer = writer
+        self.in_order = InOrder(threads)
+
+    async def close(self, timeout: float = 10.0) -> bool:
+        """As the writer's `close`, after every call that was made."""
+        return await self.in_order.close(partial(self.writer.close, timeout))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
 
 def _of_session(
     method: Callable[Concatenate[StatusWriter, str, Parameters], Answer],
-) -> Callable[Concatenate[_Status, str, Parameters], Awaitable[Answer]]:
+) -> Callable[Concatenate[_AsyncWriter[StatusWriter], str, Parameters], Awaitable[Answer]]:
     @functools.wraps(method)
     async def awaited(
-        self: _Status, session_id: str, /, *args: Parameters.args, **named: Parameters.kwargs
+        self: _AsyncWriter[StatusWriter],
+        session_id: str,
+        /,
+        *args: Parameters.args,
+        **named: Parameters.kwargs,
     ) -> Answer:
         return await self.in_order.run(session_id, partial(method, self.writer, session_id, *args, **named))
 
     return awaited
 
 
-class AsyncStatusWriter(_Status):
+class AsyncStatusWriter(_AsyncWriter[StatusWriter]):
     """`StatusWriter` for asyncio; the same methods, awaited, and blocks by ``async with``.
 
     ``threads``: how many calls run at once. Use it in one event loop; the writer inside may be shared.
@@ -102,16 +118,6 @@ class AsyncStatusWriter(_Status):
     def step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> "AsyncStep":
         """As `StatusWriter.step`."""
         return AsyncStep(self.in_order, RunningStep(self.writer, session_id, step, activity, reopen))
-
-    async def close(self, timeout: float = 10.0) -> bool:
-        """As `StatusWriter.close`, after every call that was made."""
-        return await self.in_order.close(partial(self.writer.close, timeout))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
 
 class _Block:
@@ -180,22 +186,20 @@ class AsyncWorkflow(_Block):
 
 def _of_job(
     method: Callable[Concatenate[Job, Parameters], Answer],
-) -> Callable[Concatenate["_AsyncJob", Parameters], Awaitable[Answer]]:
+) -> Callable[Concatenate["AsyncJob", Parameters], Awaitable[Answer]]:
     @functools.wraps(method)
-    async def awaited(self: "_AsyncJob", /, *args: Parameters.args, **named: Parameters.kwargs) -> Answer:
+    async def awaited(self: "AsyncJob", /, *args: Parameters.args, **named: Parameters.kwargs) -> Answer:
         return await self._run(partial(method, self.job, *args, **named))
 
     return awaited
 
 
-class _AsyncJob(_Block):
+class AsyncJob(_Block):
+    """`Job` for asyncio; the same methods, awaited. The job itself is ``job``."""
+
     def __init__(self, in_order: InOrder, job: Job) -> None:
         super().__init__(in_order, job.request_id, job)
         self.job = job
-
-
-class AsyncJob(_AsyncJob):
-    """`Job` for asyncio; the same methods, awaited. The job itself is ``job``."""
 
     progress = _of_job(Job.progress)
     executing = _of_job(Job.executing)
@@ -212,11 +216,8 @@ def _fail_all(jobs: list[Job], error: BaseException) -> None:
         job.fail(error)
 
 
-class AsyncRequestWriter:
+class AsyncRequestWriter(_AsyncWriter[RequestWriter]):
     """`RequestWriter` for asyncio."""
-
-    def __init__(self, writer: RequestWriter, threads: int = 8) -> None:
-        self.writer, self.in_order = writer, InOrder(threads)
 
     async def pending(self, limit: int = 10, strategy: str | None = "table") -> list[str]:
         """As `RequestWriter.pending`."""
@@ -236,13 +237,3 @@ class AsyncRequestWriter:
             await self.in_order.run(request_id, partial(_fail_all, claimed, error))
             raise
         return AsyncJob(self.in_order, claimed[0]) if claimed else None
-
-    async def close(self, timeout: float = 10.0) -> bool:
-        """As `RequestWriter.close`, after every call that was made."""
-        return await self.in_order.close(partial(self.writer.close, timeout))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()

@@ -11,7 +11,7 @@ from .spool import Record
 
 Merge = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 Place = tuple[str, str]  # item, and what of it
-_MOST_REMEMBERED = 10_000
+_MAX_REMEMBERED = 10_000
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Buffer:
     def sent(self, item: str, slot: str) -> None:
         """The next record of that place waits for the interval to pass."""
         with self._lock:
-            if len(self._sent) > _MOST_REMEMBERED:  # not every step is ended
+            if len(self._sent) > _MAX_REMEMBERED:  # not every step is ended
                 self._sent.clear()
             self._sent[item, slot] = time.monotonic()
 

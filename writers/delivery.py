@@ -222,7 +222,7 @@ class Delivery:
             wait = LONGEST_PAUSE if kind == "denied" else self._pause
             self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311
         if self.trouble is None or self.trouble.kind != kind:
-            said = "someone has to mend this" if kind == "denied" else "DynamoDB is away"
+            said = "someone has to fix this" if kind == "denied" else "DynamoDB is away"
             place = self._spool.folder if self._spool is not None else "memory"
             self.trouble = Trouble(kind, f"{said}; statuses wait in {place}: {type(error).__name__}: {error}")
             self._tell(self.trouble)

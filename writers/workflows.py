@@ -29,8 +29,7 @@ from .spool import Record
 from .steps import RunningStep, RunningWorkflow
 from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, client_of, utc_now
 from .values import RESERVED, STEPS, Item
-from .workflow_plans import PLANS, TERMINAL, superseded
-from .workflow_update import WorkflowUpdate
+from .workflow_plans import PLANS, TERMINAL, WorkflowUpdate, superseded
 
 logger = logging.getLogger("tracking.writer")
 

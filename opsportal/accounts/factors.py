@@ -17,8 +17,8 @@ NAMES = {APP: "Your authenticator app", CODES: "Your recovery codes"}
 STILL_GOOD = {APP: "Your authenticator app still works.", CODES: "A recovery code still works."}
 CAUSE = "can't be checked: the stored secret was encrypted with another SECRET_KEY, or changed."
 REMEDY = (
-    "An administrator can remove it under Accounts > Authenticators. Whoever runs this console can bring it back: "
-    "the old key belongs in SECRET_KEY_FALLBACKS."
+    "An administrator can remove it under Accounts > Authenticators. To restore it, add the old key to "
+    "SECRET_KEY_FALLBACKS on the server."
 )
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -119,3 +120,15 @@ def normalised_query(text: str) -> str:
     if len(query) > MAX_QUERY:
         raise ValidationError("These filters are too long to be saved.")
     return query
+
+
+def preferences_of(user: User | AnonymousUser | None) -> Preferences:
+    """The saved preferences of `user`, or the defaults (unsaved). Anonymous and None: the defaults."""
+    if user is None or not user.is_authenticated:
+        return Preferences()
+    try:
+        found: Preferences = user.preferences
+    except Preferences.DoesNotExist:
+        # Assigning the user caches this object on it: a second call asks the database no more.
+        found = Preferences(user=user)
+    return found

@@ -1,4 +1,4 @@
-"""The three roles and what each may do. A role is a Django group of the same name.
+"""The three roles, what each may do, and who has which. A role is a Django group of the same name.
 
 The apps' descriptors are the truth: after every `migrate` the groups hold exactly the permissions that `grants` says.
 """
@@ -9,7 +9,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.apps import apps as installed_apps
 from django.contrib.auth.management import create_permissions
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.db import transaction
 from django.db.models import Q
 
 from opsportal.descriptors import descriptors
@@ -52,12 +53,12 @@ def role_of(user: User | AnonymousUser) -> str:
     return next((role for role in reversed(ROLES) if role in groups), "")
 
 
-def administrators(limit: int = 5) -> list[str]:
-    """User names of people who can grant a role."""
+def administrators() -> list[str]:
+    """User names of at most five people who can grant a role."""
     users = User.objects.filter(
         Q(groups__name=ADMINISTRATOR) | Q(is_superuser=True), is_active=True, is_staff=True
     )
-    return list(users.distinct().order_by("username").values_list("username", flat=True)[:limit])
+    return list(users.distinct().order_by("username").values_list("username", flat=True)[:5])
 
 
 def sync_after_migrate(sender: AppConfig, using: str, apps: Any = installed_apps, **kwargs: Any) -> None:
@@ -86,3 +87,48 @@ def sync_after_migrate(sender: AppConfig, using: str, apps: Any = installed_apps
         )
         group.permissions.add(*(by_codename[name] for name in declared - held if name in by_codename))
         group.permissions.remove(*(by_codename[name] for name in held - declared))
+
+
+class AccountExists(ValueError):
+    """There is an account of this name, and it was not asked to change it."""
+
+
+@transaction.atomic
+def create_user(
+    username: str, role: str, password: str | None, email: str = "", *, update: bool = False
+) -> User:
+    """A staff account in the one group of `role`.
+
+    With `update`, an account of this name gets the role, the password (None keeps it) and the e-mail
+    address (empty keeps it), and may sign in (again). Superusers stay superusers.
+
+    Raises ValueError (unknown role, empty name or password) and AccountExists. The password is taken as
+    it is: who asks a person for one checks it against the validators.
+    """
+    if role not in ROLES:
+        raise ValueError(f"There is no role {role!r}; the roles are {', '.join(ROLES)}.")
+    if not username.strip():
+        raise ValueError("The user name is empty.")
+    name = User.normalize_username(username)
+    user = User.objects.select_for_update().filter(username=name).first()
+    if user and not update:
+        raise AccountExists(f"There is an account {name!r} already.")
+    if user is None:
+        if not password:
+            raise ValueError("A new account needs a password.")
+        user = User(username=name)
+    user.is_staff = user.is_active = True
+    if email:
+        user.email = User.objects.normalize_email(email)
+    if password:
+        user.set_password(password)
+    user.save()
+    set_role(user, role)
+    return user
+
+
+def set_role(user: User, role: str) -> None:
+    """Put `user` into the group of `role` and out of the other roles'; other groups are kept."""
+    group, _ = Group.objects.get_or_create(name=role)
+    user.groups.remove(*user.groups.filter(name__in=ROLES).exclude(pk=group.pk))
+    user.groups.add(group)

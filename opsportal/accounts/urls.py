@@ -8,15 +8,15 @@ from allauth.socialaccount import views as social
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from opsportal.accounts import factor_views, token_views, views
+from opsportal.accounts import views
 
 own = [
     path("preferences/", views.preferences, name="preferences"),
     path("views/", views.saved_views, name="views"),
     path("views/", views.saved_views, name="save_view"),
     path("views/<int:pk>/delete/", views.delete_view, name="delete_view"),
-    path("tokens/", token_views.tokens, name="tokens"),
-    path("tokens/<int:pk>/revoke/", token_views.revoke, name="revoke_token"),
+    path("tokens/", views.tokens, name="tokens"),
+    path("tokens/<int:pk>/revoke/", views.revoke, name="revoke_token"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,14 +27,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", views.no_password, name="account_set_password"),
-    path("2fa/", factor_views.index, name="mfa_index"),
+    path("2fa/", views.factors_index, name="mfa_index"),
     path("2fa/authenticate/", mfa.authenticate, name="mfa_authenticate"),
     path("2fa/reauthenticate/", mfa.reauthenticate, name="mfa_reauthenticate"),
     path("2fa/totp/activate/", totp.activate_totp, name="mfa_activate_totp"),
     path("2fa/totp/deactivate/", totp.deactivate_totp, name="mfa_deactivate_totp"),
-    path("2fa/recovery-codes/", factor_views.shown, name="mfa_view_recovery_codes"),
-    path("2fa/recovery-codes/generate/", factor_views.generate, name="mfa_generate_recovery_codes"),
-    path("2fa/recovery-codes/download/", factor_views.download, name="mfa_download_recovery_codes"),
+    path("2fa/recovery-codes/", views.shown_codes, name="mfa_view_recovery_codes"),
+    path("2fa/recovery-codes/generate/", views.new_codes, name="mfa_generate_recovery_codes"),
+    path("2fa/recovery-codes/download/", views.downloaded_codes, name="mfa_download_recovery_codes"),
 ]
 
 if settings.SOCIALACCOUNT_PROVIDERS:

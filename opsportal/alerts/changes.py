@@ -13,6 +13,18 @@ from django.utils import timezone
 from opsportal.accounts.actors import WORKER, user_id
 from opsportal.accounts.roles import role_of
 
+PAST = {
+    "make": "created",
+    "edit": "edited",
+    "enable": "enabled",
+    "disable": "disabled",
+    "delete": "deleted",
+    "new_secret": "secret replaced",
+    "test": "tested",
+    "acknowledge": "acknowledged",
+    "snooze": "snoozed",
+}
+
 
 class Change(models.Model):
     """Never edited. Names as they were, since rules, webhooks and accounts go; `actor_id` is whose name it was, ""
@@ -35,9 +47,15 @@ class Change(models.Model):
     def __str__(self) -> str:
         return f"{self.verb} {self.target} by {self.actor}"
 
+    @property
+    def phrase(self) -> str:
+        """What the page says, as "Rule created"."""
+        subject, _, verb = self.verb.partition(":")
+        return f"{subject.capitalize()} {PAST[verb]}" if verb in PAST else self.verb
+
 
 def record(by: User | None, verb: str, target: Any, changed: dict[str, list[Any]] | None = None) -> Change:
-    """Tell of a change, in its transaction. `verb` as "rule:edit"; None as actor is the worker."""
+    """Record a change, in its transaction. `verb` as "rule:edit"; None as actor is the worker."""
     return Change.objects.create(
         actor=by.get_username() if by else WORKER,
         actor_id=user_id(by) if by else WORKER,

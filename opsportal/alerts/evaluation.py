@@ -89,7 +89,7 @@ def evaluate(rule: Rule, now: datetime, seconds: float = BUDGET) -> EvaluationRe
                 }
         except DynamoError as error:
             result.reading = Reading(unknown=True)
-            result.trouble = f"{error.sentence} {error.mend}".strip()
+            result.trouble = f"{error.sentence} {error.fix}".strip()
     result.calls, result.read_units = spending.calls, float(spending.read_units)
     return result
 
@@ -228,7 +228,7 @@ class RuleEvaluation:
         if rest:
             self._notify_many(many, len(rest))
         elif many and not self.rule.firings.open().filter(quiet=True).exclude(pk=many.pk).exists():
-            self.resolve(many, "All of them are over.")
+            self.resolve(many, "All of them are resolved.")
 
     def _notify(self, firing: Firing) -> None:
         firing.told = notify(firing, FIRED, self.now)

@@ -5,12 +5,13 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from opsportal.alerts import targets
+from opsportal.alerts import sending
 from opsportal.alerts.rules import Rule
 from opsportal.alerts.watches import Measure, Watch
 from opsportal.alerts.webhooks import Webhook
+from opsportal.outbound import Refused
 
-MOST_MINUTES = 30 * 1440
+MAX_MINUTES = 30 * 1440
 _TEXT: dict[str, Any] = {"class": "form-control", "autocomplete": "off"}
 _NUMBER: dict[str, Any] = {"class": "form-control"}
 
@@ -112,7 +113,7 @@ def _minutes(label: str, hint: str, initial: int) -> forms.Field:
     return forms.IntegerField(
         label=label,
         min_value=0,
-        max_value=MOST_MINUTES,
+        max_value=MAX_MINUTES,
         initial=initial,
         widget=forms.NumberInput(attrs=_NUMBER),
         help_text=hint,
@@ -125,9 +126,9 @@ class WebhookForm(forms.Form):
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs=_TEXT))
     url = forms.CharField(
         label="URL",
-        max_length=targets.MOST_URL,
+        max_length=sending.MAX_URL,
         widget=forms.TextInput(attrs={**_TEXT, "class": "form-control mono", "spellcheck": "false"}),
-        help_text="https, and of the public internet unless ALERT_WEBHOOK_ALLOW names it.",
+        help_text="An https URL with a public address, or one that ALERT_WEBHOOK_ALLOW lists.",
     )
 
     def __init__(self, *args: Any, webhook: Webhook | None = None, **kwargs: Any) -> None:
@@ -142,8 +143,8 @@ class WebhookForm(forms.Form):
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
         try:
-            targets.checked(url, targets.resolve)
-        except targets.Refused as refused:
+            sending.check(url)
+        except Refused as refused:
             raise forms.ValidationError(str(refused)) from refused
         return url
 

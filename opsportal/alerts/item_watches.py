@@ -3,7 +3,7 @@
 Each app says in a value, `Items`, where its items are read and in which words they are spoken of.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,8 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from opsportal.alerts import rates
-from opsportal.alerts.watches import MOST_FACTS, Fact, Figures, Measure, Question, Reading, Watch
+from opsportal.alerts.watches import MAX_FACTS, Fact, Figures, Measure, Question, Reading, Watch
 from opsportal.console.tones import FAILED, SUCCESS, tone_of
 from opsportal.dynamo.lists import Known, List, Wanted
 from opsportal.dynamo.merge import Span
@@ -74,7 +73,7 @@ class Items:
         index = self.sampled.index
         return (
             f"This table has no index on {index.hash_key} and {index.range_key}: "
-            "of its items only those read so far are looked at."
+            "only the items read so far are checked."
         )
 
     def _stuck_minutes(self) -> float:
@@ -87,10 +86,10 @@ class Items:
     # --- Reads. All raise `DynamoError`. ------------------------------------------------------------------
 
     def _known(self, question: Question, wanted: Wanted, span: Span) -> tuple[list[Item], Known]:
-        """At most `MOST_FACTS`, the newest first."""
-        listed = replace(self.listing(question.filters, wanted, span), limit=MOST_FACTS)
+        """At most `MAX_FACTS`, the newest first."""
+        listed = replace(self.listing(question.filters, wanted, span), limit=MAX_FACTS)
         known = listed.known(purpose="alerts")
-        items = [self.item(self.model.of(raw)) for raw in known.items]
+        items = [self.item(self.model.from_item(raw)) for raw in known.items]
         # The index of a user, say, has the items of every status.
         return [one for one in items if wanted(one.status)], known
 
@@ -119,7 +118,7 @@ class Items:
             return Reading(unknown=True, note=self.no_index)
         ended = [(_is_failed(one.status), one.created_at) for one in items]
         path = f"{reverse(f'{self.namespace}:list')}?status=failed&range=24h"
-        return rates.reading(question, ended, not known.more, f"{self.noun.capitalize()}s", path)
+        return reading(question, ended, not known.more, f"{self.noun.capitalize()}s", path)
 
     def stuck(self, question: Question) -> Reading:
         """The items in an open status without an update for so many minutes."""
@@ -157,11 +156,11 @@ class Items:
             Watch(
                 name=f"{noun}.failed",
                 label=f"A {noun} failed",
-                explained=f"Each {noun} whose status says failed, once; over when it is retried, purged or too old.",
+                explained=f"Each {noun} whose status says failed, once. Resolved when it is retried, purged or too old.",
                 kind=noun,
                 read=self.failed,
                 still=self.still_failed,
-                over="It is not failed any more, or it is older than the rule looks back.",
+                over="It is no longer failed, or it is older than the rule's window.",
                 window=Measure("Created within minutes", lambda: 1440, 5, minutes),
                 filters={**self.filters, **self.failure_filters},
                 calm_minutes=1,
@@ -169,12 +168,12 @@ class Items:
             Watch(
                 name=f"{noun}.failure_rate",
                 label=f"Too many {noun}s fail",
-                explained=f"The share of failures among the {noun}s of the window that ended, well or badly.",
+                explained=f"Failed {noun}s as a percentage of those that ended in the window.",
                 kind=noun,
                 read=self.failure_rate,
                 over="The failure rate is below the threshold.",
                 threshold=Measure("Failure rate in percent", lambda: 20, 0.1, 100),
-                minimum=Measure("Of at least so many that ended", lambda: 10, 1, MOST_FACTS),
+                minimum=Measure("Of at least so many that ended", lambda: 10, 1, MAX_FACTS),
                 window=Measure("Created within minutes", lambda: 60, 5, 1440),
                 filters=self.filters,
             ),
@@ -203,3 +202,28 @@ def _has_ended(status: str) -> bool:
 def _text(moment: datetime) -> str:
     """As a sort key is compared with it."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def reading(
+    question: Question, ended: Sequence[tuple[bool, datetime | None]], complete: bool, nouns: str, path: str
+) -> Reading:
+    """`ended`: (failed, when it was created) of items that ended, the newest first; `complete`: all of the window.
+
+    Where there are more than can be read, it is the rate of the newest, which the figures and a note say. Fewer
+    than the minimum are no rate: whatever fired is over.
+    """
+    total, bad = len(ended), sum(failed for failed, _ in ended)
+    minutes = question.window.total_seconds() / 60
+    note = ""
+    if not complete:
+        oldest = min((at for _, at in ended if at), default=question.since)
+        minutes = max(1, round((question.now - oldest).total_seconds() / 60))
+        note = f"Too many ended to read them all. This is the rate of the newest {total}, in {minutes} min."
+    if total < question.minimum or not total:
+        return Reading(note=note)
+    percent = round(100 * bad / total, 1)
+    if 100 * bad / total < question.threshold:
+        return Reading(note=note)
+    figures = {"failed": bad, "ended": total, "percent": percent, "window_minutes": minutes}
+    title = f"{nouns}: {percent:g} % of {total} failed"
+    return Reading((Fact("", title, question.now, figures, path),), note=note)

@@ -16,14 +16,17 @@ from django.utils import timezone
 from opsportal.alerts import changes, payloads, sending, signing
 from opsportal.alerts.deliveries import CANCELLED, FAILED, PENDING, SENT, Attempt, Delivery
 from opsportal.alerts.leases import give_back, take
-from opsportal.alerts.sending import Answer
 from opsportal.alerts.webhooks import Webhook
+from opsportal.console.text import plain_line
+from opsportal.outbound import Answer
 
 # Seconds after each try until the next: eight tries in about six hours.
 PAUSES = (30, 120, 480, 1_200, 2_700, 5_400, 10_800)
 JITTER = 0.2
 # What a receiver may ask for at most.
 MAX_WAIT = timedelta(hours=6)
+# Characters of an answer that are kept.
+MAX_KEPT = 200
 # Longer than a try can take.
 CLAIM = timedelta(seconds=60)
 # Sent side by side, and of them to one webhook, so that one that hangs does not hold up the others.
@@ -40,7 +43,7 @@ class OutgoingDelivery:
 
     def post(self) -> Answer:
         if self.error:
-            return Answer(0, error=self.error)
+            return Answer(error=self.error)
         return sending.post(self.delivery.webhook.url, self.delivery.body.encode(), self.headers)
 
 
@@ -98,8 +101,8 @@ def _record(delivery: Delivery, answer: Answer, now: datetime) -> None:
             delivery=delivery,
             at=now,
             status=answer.status,
-            milliseconds=answer.milliseconds,
-            answer=answer.text,
+            milliseconds=round(answer.seconds * 1000),
+            answer=plain_line(answer.body.decode(errors="replace"), MAX_KEPT),
             error=answer.error.replace("\x00", ""),
         )
         give_back(delivery, **_next(delivery, answer, now))
@@ -108,7 +111,7 @@ def _record(delivery: Delivery, answer: Answer, now: datetime) -> None:
 
 
 def _next(delivery: Delivery, answer: Answer, now: datetime) -> dict[str, Any]:
-    if answer.taken:
+    if answer.is_success:
         return {"state": SENT, "done_at": now}
     most = 1 if delivery.event == payloads.TEST else len(PAUSES) + 1
     if delivery.tries >= most or answer.status == 410:

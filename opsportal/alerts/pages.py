@@ -5,7 +5,6 @@ import binascii
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -31,11 +30,6 @@ def tabs(current: str) -> list[tuple[str, str, bool, Any]]:
         (label, reverse(name), name == current, firing or "" if name == "alerts:list" else "")
         for label, name in TABS
     ]
-
-
-def person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # the marks let nobody else in
-    return request.user
 
 
 Row = TypeVar("Row", bound=models.Model)

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from opsportal.alerts import edits, watches
 from opsportal.alerts.evaluation import evaluate
 from opsportal.alerts.forms import RuleForm
-from opsportal.alerts.pages import person, tabs
+from opsportal.alerts.pages import tabs
 from opsportal.alerts.rules import FIRING, Rule
-from opsportal.console.access import requires
+from opsportal.console.access import person, requires
 
 FORM_METHODS = ["GET", "HEAD", "POST"]
 
@@ -88,7 +88,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
 @requires("alerts.manage_alerts")
 @require_POST
 def try_now(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the rule would find now, of the past too. Nothing fires and nobody is notified."""
+    """What the rule would find now, of the past too. Nothing fires and no notification is sent."""
     found = _rule(pk)
     look = evaluate(found, timezone.now(), settings.DYNAMO_REQUEST_DEADLINE)
     old = sum(fact.since < found.baseline_at for fact in look.reading.facts)

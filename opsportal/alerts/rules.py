@@ -21,7 +21,7 @@ STATES = [(state, state) for state in (PENDING, FIRING, RESOLVED)]
 # The subject of the one firing that stands for all that were too many to be notified one by one.
 MANY = "\N{HORIZONTAL ELLIPSIS}"
 # A subject that fires again within that time flaps; the calm that it needs doubles each time, up to this.
-FLAPS_WITHIN = MOST_CALM = timedelta(hours=1)
+FLAPS_WITHIN = MAX_CALM = timedelta(hours=1)
 
 
 def subject_digest(subject: str) -> str:
@@ -217,4 +217,4 @@ class Firing(models.Model):
         if not self.flaps:
             return calm
         doubled: timedelta = max(calm, timedelta(minutes=1)) * 2 ** min(self.flaps, 10)
-        return max(calm, min(doubled, MOST_CALM))
+        return max(calm, min(doubled, MAX_CALM))

@@ -1,166 +1,103 @@
-"""One POST to one webhook, in bounded time and memory, to the address that was checked and to no other.
+"""One POST to one webhook: never to an address of this network, unless `ALERT_WEBHOOK_ALLOW` names it."""
 
-urllib3 (botocore's own client) does HTTP and TLS: no proxy of the environment, no redirect, no retry of its own.
-"""
-
-import contextlib
-import socket
-import ssl
-import threading
-import time
+import ipaddress
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any
+from urllib.parse import urlsplit
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError
+from django.conf import settings
 
-from opsportal.alerts import targets
-from opsportal.alerts.targets import Refused
-from opsportal.console.text import plain_line
+from opsportal import outbound
+from opsportal.environments import is_strict
+from opsportal.outbound import Address, Answer, Refused, Target
 
-# Seconds to connect, between two bytes, and for all of it: an answer that comes a byte at a time is cut off.
-CONNECT, READ, WHOLE = 3.0, 5.0, 10.0
-# Bytes of an answer that are read, and characters of it that are kept.
-MOST_READ, MOST_KEPT = 4_096, 200
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-
-@dataclass(frozen=True)
-class Answer:
-    """`status`: None where there was no HTTP answer, and `error` says why. `wait`: seconds of Retry-After."""
-
-    milliseconds: int
-    status: int | None = None
-    text: str = ""
-    error: str = ""
-    wait: float | None = None
-
-    @property
-    def taken(self) -> bool:
-        return self.status is not None and 200 <= self.status < 300
+# A host of digits, hex and dots that is no address as RFC 1123 and 4291 spell it: 2130706433, 0x7f.1, 127.1.
+_NUMERIC = re.compile(r"(0x[0-9a-f]*|\d+)(\.(0x[0-9a-f]*|\d+))*", re.IGNORECASE)
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.IGNORECASE)
+MAX_URL = 500
+# Seconds for the lookup of the name, the connection and the whole answer.
+WHOLE = 10.0
+# Bytes of an answer that are read.
+MAX_READ = 4_096
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     """Send it. Never raises for what the other side does: the answer says so."""
-    began = time.monotonic()
     try:
-        target = targets.checked(url, targets.resolve)
-        status, text, wait = _exchange(target, body, headers)
+        target = target_of(url)
     except Refused as refused:
-        return Answer(_since(began), error=str(refused))
-    except (HTTPError, OSError, ValueError) as error:
-        late = time.monotonic() - began >= WHOLE
-        what = f"No whole answer within {WHOLE:g} s." if late else _reason(error)
-        return Answer(_since(began), error=what)
-    return Answer(_since(began), status, text, wait=wait)
+        return Answer(error=str(refused))
+    return outbound.ask("POST", target, why_not, WHOLE, headers=headers, body=body, max_body=MAX_READ)
 
 
-def tls() -> ssl.SSLContext:
-    """Certificates are checked against the system's authorities (SSL_CERT_FILE names others)."""
-    return ssl.create_default_context()
-
-
-def _exchange(
-    target: targets.Target, body: bytes, headers: Mapping[str, str]
-) -> tuple[int, str, float | None]:
-    opened: list[HTTPConnection] = []
-    pool = _pool(target, opened)
-    alarm = threading.Timer(WHOLE, _cut, [opened])
-    alarm.daemon = True
-    alarm.start()
+def check(url: str) -> Target:
+    """Where a webhook would be sent now. Raises `Refused`."""
     try:
-        response = pool.urlopen(
-            "POST",
-            target.path,
-            body=body,
-            headers={**headers, "Host": target.authority, "Connection": "close"},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            preload_content=False,
-            decode_content=False,
+        return outbound.pinned(target_of(url), why_not, WHOLE)
+    except TimeoutError as error:
+        raise Refused(f"The host was not found within {WHOLE:g} s.") from error
+
+
+def target_of(url: str) -> Target:
+    """The target as far as the URL alone shows, without an address. Raises `Refused`."""
+    if len(url) > MAX_URL or any(ord(character) <= 32 or ord(character) > 126 for character in url):
+        raise Refused(f"A URL of at most {MAX_URL} ASCII characters without spaces, please.")
+    if "\\" in url:
+        raise Refused("This is not a URL: it has a backslash.")
+    target = outbound.target_of(url)
+    if urlsplit(url).fragment:
+        raise Refused("No fragment (#) in the URL: it is never sent.")
+    if target.port == 0:
+        raise Refused("There is no port 0.")
+    literal = outbound.literal(target.host)
+    if literal is None and (_NUMERIC.fullmatch(target.host) or not _HOST.fullmatch(target.host)):
+        raise Refused(f"{target.host} is neither a host name nor an IP address as they are usually written.")
+    if target.scheme == "http" and not _may_be_plain(target.host, literal):
+        raise Refused("Only https: what is sent over http can be read and changed on its way.")
+    return target
+
+
+def _may_be_plain(host: str, literal: Address | None) -> bool:
+    """In development, to this machine."""
+    loopback = host == "localhost" or (literal is not None and literal.is_loopback)
+    return loopback and not is_strict(settings.OPSPORTAL_ENV)
+
+
+def why_not(host: str, text: str) -> str:
+    """Why nothing may be sent to this address of `host`; "" where it may."""
+    try:
+        # A scope ("%eth0") only ever follows a link-local address.
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return f"{host} resolves to {text}, which is not an address."
+    names, networks = allowed()
+    for one in outbound.unwrapped(address):
+        if outbound.is_public(one):
+            continue
+        if any(one in network for network in networks if network.version == one.version):
+            continue
+        if one.is_loopback and not is_strict(settings.OPSPORTAL_ENV):
+            continue
+        # A name in the list may stand for what is private; for this machine itself, and for the metadata service
+        # of a cloud, the address has to be there.
+        private = one.is_private and not (one.is_loopback or one.is_link_local or one.is_unspecified)
+        if host.rstrip(".").lower() in names and private and not (one.is_multicast or one.is_reserved):
+            continue
+        return (
+            f"{host} resolves to {text}, which is not a public address. If this is intended, "
+            "add it to the setting ALERT_WEBHOOK_ALLOW."
         )
-        read = b""
-        with contextlib.suppress(HTTPError, OSError):  # the status says enough
-            read = response.read(MOST_READ)
-        text = plain_line(read.decode(errors="replace"), MOST_KEPT)
-        return response.status, text, _wait(response.headers.get("Retry-After"))
-    finally:
-        alarm.cancel()
-        pool.close()
-        _cut(opened)
+    return ""
 
 
-def _pool(target: targets.Target, opened: list[HTTPConnection]) -> HTTPConnectionPool:
-    timeout = Timeout(connect=CONNECT, read=READ)
-    options: dict[str, Any] = {"maxsize": 1, "block": False, "timeout": timeout}
-    pool: HTTPConnectionPool
-    if target.scheme == "http":
-        pool = HTTPConnectionPool(target.address, target.port, **options)
-        pool.ConnectionCls = _noting(HTTPConnection, opened)
-        return pool
-    pool = HTTPSConnectionPool(
-        target.address,
-        target.port,
-        ssl_context=tls(),
-        server_hostname=target.host,
-        assert_hostname=target.host,
-        **options,
-    )
-    pool.ConnectionCls = _noting(HTTPSConnection, opened)
-    return pool
-
-
-def _noting(kind: Any, opened: list[HTTPConnection]) -> Any:
-    """The connection class, noting what it opens, so that it can be cut off from outside."""
-
-    class Noted(kind):  # type: ignore[misc]
-        def connect(self) -> None:
-            opened.append(self)
-            super().connect()
-
-    return Noted
-
-
-def _cut(opened: list[HTTPConnection]) -> None:
-    for connection in opened:
-        sock = connection.sock
-        if sock is not None:
-            with contextlib.suppress(OSError):  # it is closed already
-                sock.shutdown(socket.SHUT_RDWR)
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
-
-
-def _reason(error: Exception) -> str:
-    """The innermost cause in one line; urllib3's own text names pools and objects."""
-    cause: BaseException = error
-    seen = {id(cause)}
-    while (deeper := getattr(cause, "reason", None) or cause.__cause__ or cause.__context__) is not None:
-        if not isinstance(deeper, BaseException) or id(deeper) in seen:
-            break
-        cause = deeper
-        seen.add(id(cause))
-    if isinstance(cause, TimeoutError):
-        return "It did not answer in time."
-    return plain_line(f"{type(cause).__name__}: {cause}")
-
-
-def _wait(header: str | None) -> float | None:
-    """Seconds of a Retry-After, which is a number or a date; None where it is neither."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdecimal() and len(text) < 10:
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+def allowed() -> tuple[frozenset[str], tuple[Network, ...]]:
+    """The names, and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
+    names, networks = set(), []
+    for entry in settings.ALERT_WEBHOOK_ALLOW:
+        try:
+            networks.append(ipaddress.ip_network(entry.strip(), strict=False))
+        except ValueError:
+            names.add(entry.strip().rstrip(".").lower())
+    return frozenset(names), tuple(networks)

@@ -18,8 +18,8 @@ from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables import metrics
 
 # Calls of this process that were throttled: (when, table's name, attempts).
-MOST_SIGHTINGS = 10_000
-_sightings: "deque[tuple[datetime, str, int]]" = deque(maxlen=MOST_SIGHTINGS)
+MAX_SIGHTINGS = 10_000
+_sightings: "deque[tuple[datetime, str, int]]" = deque(maxlen=MAX_SIGHTINGS)
 _lock = threading.Lock()
 
 
@@ -94,10 +94,10 @@ def _metrics(tables: Iterable[Binding], question: Question) -> dict[str, tuple[P
 WATCH = Watch(
     name="table.throttled",
     label="A table is throttled",
-    explained="DynamoDB refused requests of a table for want of capacity.",
+    explained="DynamoDB throttled requests to a table.",
     kind="table",
     read=throttled,
-    over="It was not throttled in the window any more.",
+    over="It was no longer throttled in the window.",
     threshold=Measure("Throttled requests", lambda: 1, 1, 1_000_000),
     window=Measure("Within minutes", lambda: 60, 5, 1440, "CloudWatch counts whole hours."),
     filters={"table": "Table"},

@@ -14,9 +14,9 @@ from opsportal.alerts import edits
 from opsportal.alerts.changes import Change
 from opsportal.alerts.deliveries import PENDING, TONES, Delivery
 from opsportal.alerts.forms import SNOOZES, SnoozeForm
-from opsportal.alerts.pages import page, person, tabs
+from opsportal.alerts.pages import page, tabs
 from opsportal.alerts.rules import FIRING, OPEN, RESOLVED, Firing, Rule
-from opsportal.console.access import requires
+from opsportal.console.access import person, requires
 from opsportal.console.listing import Region, respond, seen_token
 
 STATES = {
@@ -87,7 +87,9 @@ def firing(request: HttpRequest, pk: str) -> HttpResponse:
 def acknowledge(request: HttpRequest, pk: str) -> HttpResponseBase:
     found = get_object_or_404(Firing, pk=pk)
     if edits.acknowledge(found, person(request), timezone.now()):
-        messages.success(request, "Acknowledged. It is not repeated; its end is still notified.")
+        messages.success(
+            request, "Acknowledged. It is not repeated. A notification is still sent when it is resolved."
+        )
     else:
         messages.info(request, "It is resolved, or already acknowledged.")
     return redirect(found)

@@ -12,7 +12,7 @@ from functools import cache
 from opsportal.descriptors import descriptors
 
 # Facts that one reading may give; past it, it is not complete.
-MOST_FACTS = 500
+MAX_FACTS = 500
 
 Figures = Mapping[str, int | float | str]
 

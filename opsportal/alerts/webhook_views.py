@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from opsportal.alerts import edits, signing
 from opsportal.alerts.deliveries import Delivery
 from opsportal.alerts.forms import WebhookForm
-from opsportal.alerts.pages import person, tabs
+from opsportal.alerts.pages import tabs
 from opsportal.alerts.webhooks import Webhook
-from opsportal.console.access import requires
+from opsportal.console.access import person, requires
 
 FORM_METHODS = ["GET", "HEAD", "POST"]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from opsportal.console.clock import iso
 from opsportal.dynamo.attributes import Malformed, Typed, plain
-from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.json_values import as_json
 
 JSON = "application/json; charset=utf-8"
 
@@ -68,8 +68,8 @@ class PageOut(Schema):
 
     next: str | None = Field(description="The cursor of the next page; null at the end.")
     complete: bool = Field(
-        description="False where the calls that one page may cost were used up first: go on with `next`."
+        description="False if the page used all its calls before the end: continue with `next`."
     )
-    searched_to: str | None = Field(description="How far the search got, where `complete` is false.")
-    how: str = Field(description="How DynamoDB was asked.")
+    searched_to: str | None = Field(description="Where the search stopped if `complete` is false.")
+    how: str = Field(description="How DynamoDB was read.")
     notes: list[str]

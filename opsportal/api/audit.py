@@ -41,12 +41,12 @@ class EntryOut(Schema):
     undo_of: str | None
     count: int | None
     note: str
-    has_image: bool = Field(description="Whether a copy was kept for an undo; the API does not answer it.")
+    has_image: bool = Field(description="Whether a copy is stored for undo. The API does not return it.")
 
 
 class ChangeOut(Schema):
     path: list[str]
-    before: Any = Field(description="Null where there was nothing; the beginning of a long value.")
+    before: Any = Field(description="Null if there was no value. Long values are cut.")
     after: Any
 
 
@@ -60,7 +60,7 @@ class EntryPageOut(PageOut):
 
 
 class AuditQuery(RangedQuery):
-    length: Length = Field("24h", alias="range", description="A length of time up to now.")
+    length: Length = Field("24h", alias="range", description="The period up to now.")
     actor: FilterText = Field(
         "",
         description="The name that a person has now, or a token (`olga via token ci`, `service ci`): their entries, "
@@ -87,7 +87,7 @@ class AuditQuery(RangedQuery):
             }
         }
     },
-    summary="What was done, newest first",
+    summary="List audit entries, newest first",
 )
 @requires("operations.view_audit")
 def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
@@ -104,10 +104,10 @@ def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
     page = feeds.page(wanted, purpose=query.purpose("audit"), cursor=query.cursor)
     if page.items:  # else they would name accounts and tokens that the trail does not
         page.notes += found.notes
-    return answer(page_document(page, [_row(entries.of(raw)) for raw in page.items]))
+    return answer(page_document(page, [_row(entries.from_item(raw)) for raw in page.items]))
 
 
-@router.get("/audit/{key:action_id}", response=EntryItemOut, summary="One entry, with what it changed")
+@router.get("/audit/{key:action_id}", response=EntryItemOut, summary="Get one audit entry with its changes")
 @requires("operations.view_audit")
 def get_audit_entry(request: HttpRequest, action_id: str) -> HttpResponse:
     entry = find(action_id)

@@ -17,17 +17,17 @@ from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.dynamo.attributes import plain, read_text
 from opsportal.dynamo.tables import binding
-from opsportal.operations import entries, subjects
+from opsportal.operations import entries, resource_types
 from opsportal.operations.changes import Raw
-from opsportal.operations.entries import CONTROLS, MOST_REASON, Actor, Entry, is_action_id, new_action_id
+from opsportal.operations.entries import CONTROLS, MAX_REASON, Actor, Entry, is_action_id, new_action_id
 from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction
-from opsportal.operations.outcomes import Done, OtherIntent, Refused, Unknown
+from opsportal.operations.outcomes import Done, IdempotencyMismatch, OutcomeUnknown, Refused
 from opsportal.operations.pages import ItemActions
 from opsportal.operations.tags import Action
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
-MOST_KEY = 200
+MAX_KEY = 200
 _KEY = re.compile(r"[!-~]+")
 # Other text than a UUID becomes one: of whom it is from, so that two callers may use the same.
 NAMESPACE = uuid.UUID("6f1c6f0a-6d0e-5c43-9a4e-0f6f7c1f2b51")
@@ -38,7 +38,7 @@ PARAMETER: dict[str, Any] = {
     "required": False,
     "description": "Makes the effect happen once: sent again with the same content, the first answer comes back "
     f"with `{REPLAYED}: true`; with other content it is refused (422).",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
 }
 EXTRA: dict[str, Any] = {"parameters": [PARAMETER]}
 
@@ -52,7 +52,7 @@ def _without_controls(value: str) -> str:
 Reason = Annotated[
     str,
     Field(
-        max_length=MOST_REASON,
+        max_length=MAX_REASON,
         description="Why. Recorded in the audit trail.",
         json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*$"},
     ),
@@ -75,9 +75,6 @@ class ReasonIn(BaseModel):
         return True
 
 
-NO_REASON = ReasonIn()
-
-
 def _says_something(value: str) -> str:
     if not value.strip():
         raise ValueError("It must say why.")
@@ -91,7 +88,7 @@ class FailIn(ReasonIn):
         str,
         Field(
             min_length=1,
-            max_length=MOST_REASON,
+            max_length=MAX_REASON,
             description="Why. Becomes the item's error, and is recorded in the audit trail.",
             json_schema_extra={
                 "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u0008\u000b-\u001f\u007f]*$"
@@ -122,7 +119,7 @@ class EffectOut(Schema):
         description="What the audit entry notes, such as where a retry starts, and how many steps keep what they say "
         "where one change holds not all."
     )
-    url: str = Field(description="Where the item is.")
+    url: str = Field(description="The item's address.")
 
 
 def action_id_of(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, bool]:
@@ -131,8 +128,8 @@ def action_id_of(request: HttpRequest, actor: Actor, kind: str) -> tuple[str, bo
     key = request.headers.get(HEADER)
     if key is None:
         return new_action_id(), False
-    if len(key) > MOST_KEY or not _KEY.fullmatch(key):
-        raise Invalid([Wrong("header", (HEADER,), f"1 to {MOST_KEY} visible ASCII characters.")])
+    if len(key) > MAX_KEY or not _KEY.fullmatch(key):
+        raise Invalid([Wrong("header", (HEADER,), f"1 to {MAX_KEY} visible ASCII characters.")])
     if is_action_id(key.lower()):
         return key.lower(), True
     # What was done before there were ids is found by the name, and is only taken for that.
@@ -165,7 +162,7 @@ def carry_out(
     action_id, given = action_id_of(request, actor, kind)
     try:
         done = run(actor, action_id)
-    except OtherIntent:
+    except IdempotencyMismatch:
         raise reused() from None
     except Refused as refused:
         if refused.field:
@@ -175,7 +172,7 @@ def carry_out(
         raise ApiProblem(
             refused.status, title, refused.sentence, more={"action_id": action_id, "current": current}
         ) from None
-    except Unknown as unknown:
+    except OutcomeUnknown as unknown:
         raise Away(
             "It is not known whether this was done",
             f"{unknown.sentence} Send it with {HEADER}: {action_id}",
@@ -197,7 +194,7 @@ def headers_of(done: Done) -> dict[str, str]:
 def effect(done: Done, kind: str, url: str) -> dict[str, Any]:
     """See `EffectOut`. Of the audit entry alone, so that a replay says the same."""
     entry = done.entry
-    subject = subjects.of_logical(kind)
+    subject = resource_types.of_logical(kind)
     names = subject.statuses if subject else ()
     status = next((entry.watch[name] for name in names if name in entry.watch), None)
     return {

@@ -1,10 +1,15 @@
 """Who calls the API: a token in the Authorization header, or the console's own session, and what they may.
 
 In this order: who it is (401), how often (429), what they may (403), and what they sent (411, 413,
-415).
+415). How often is counted in the shared cache, so that it holds over all processes, in a fixed window: at its edge
+twice the rate can pass. Where the cache can't count in one step (the database's), requests of the same instant may
+count as one. It keeps a runaway program from the tables; it is no meter.
 """
 
+import ipaddress
 import json
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.cache import caches
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
@@ -21,15 +27,14 @@ from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.roles import role_of
 from opsportal.accounts.scopes import scope_with
 from opsportal.accounts.tokens import MARK, ApiToken
-from opsportal.api.limits import seconds_after_failure, seconds_to_wait
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import Access, refusal
 from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN
 from opsportal.operations.entries import Actor
-from opsportal.telemetry.addresses import peer_of
+from opsportal.telemetry.access_log import peer_of
 
 # Longer is no token of ours.
-MOST_TOKEN = 200
+MAX_TOKEN = 200
 QUERY_NAMES = frozenset({"access_token", "api_key", "apikey", "token", "authorization"})
 
 
@@ -129,7 +134,7 @@ def _bearer(request: HttpRequest, given: str) -> Caller:
     scheme, _, text = given.partition(" ")
     text = text.strip()
     token = None
-    if scheme.lower() == "bearer" and text.startswith(MARK) and len(text) <= MOST_TOKEN:
+    if scheme.lower() == "bearer" and text.startswith(MARK) and len(text) <= MAX_TOKEN:
         token = ApiToken.objects.of_text(text)
     # Whoever has its text may know what became of it; a guess learns nothing.
     if token is None:
@@ -155,7 +160,7 @@ def _allow(caller: Caller, access: Access | None) -> None:
     token = caller.token
     account = caller.user or (token.owner if token else None)
     if account and (found := refusal(account, access)):
-        raise ApiProblem(403, found.title, f"{found.sentence} {found.mend}".strip())
+        raise ApiProblem(403, found.title, f"{found.sentence} {found.fix}".strip())
     if token is None:
         return
     if access is None or access.kind not in ("staff", "permission"):
@@ -182,15 +187,17 @@ def _check_body(request: HttpRequest) -> None:
     # Django reads as many bytes as Content-Length says: of a body without one, none, in silence.
     if "HTTP_TRANSFER_ENCODING" in request.META:
         raise ApiProblem(
-            411, "The body's length is not told", "Send it whole, with Content-Length: chunks are not read."
+            411,
+            "The request has no Content-Length",
+            "Send the body with Content-Length. Chunked bodies are not accepted.",
         )
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         length = 0
-    if length > settings.API_MOST_BODY:
+    if length > settings.API_MAX_BODY:
         raise ApiProblem(
-            413, "The body is too large", f"At most {settings.API_MOST_BODY:,} bytes; these are {length:,}."
+            413, "The body is too large", f"At most {settings.API_MAX_BODY:,} bytes; these are {length:,}."
         )
     if length and request.content_type != "application/json":
         raise ApiProblem(
@@ -198,3 +205,43 @@ def _check_body(request: HttpRequest) -> None:
             "The body is no JSON",
             f"Send it as application/json, not as {json.dumps(request.content_type)}.",
         )
+
+
+WINDOW = 60
+
+
+def seconds_to_wait(key: str) -> int:
+    """Counts one request of `key`; 0 when it may pass, else whole seconds until the next may."""
+    return _counted("api-rate", key, settings.API_RATE_LIMIT)
+
+
+def seconds_after_failure(address: str) -> int:
+    """Counts one request of that address that was not let in; 0 while that may be told, else whole seconds that
+    it has to wait. Who is let in is not counted: others may share the address."""
+    return _counted("api-failed", _network(address), settings.API_FAILED_LIMIT)
+
+
+def _network(address: str) -> str:
+    """Whose it is: of IPv6 anyone has 2^64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    return str(parsed if parsed.version == 4 else ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _counted(kind: str, key: str, rate: int) -> int:
+    if rate <= 0:
+        return 0
+    now, cache = time.time(), caches["default"]
+    name = f"{kind}:{key}:{int(now // WINDOW)}"
+    wait = max(1, math.ceil(WINDOW - now % WINDOW))
+    if (cache.get(name) or 0) > rate:  # what is refused writes nothing
+        return wait
+    if cache.add(name, 1, 2 * WINDOW):
+        return 0
+    try:
+        count = cache.incr(name)
+    except ValueError:  # thrown out in between
+        return 0
+    return 0 if count <= rate else wait

@@ -12,9 +12,9 @@ from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from opsportal.api.problems import Invalid, Wrong
-from opsportal.console.listing import MOST_BYTES, cut
+from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
-from opsportal.dynamo.cursors import MOST_CURSOR
+from opsportal.dynamo.cursors import MAX_CURSOR
 from opsportal.dynamo.pages import Page
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -22,7 +22,7 @@ FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 # Cut to what a key can be, as on the pages: no longer one can match.
-FilterText = Annotated[str, Field(max_length=MOST_BYTES), AfterValidator(lambda text: cut(text, MOST_BYTES))]
+FilterText = Annotated[str, Field(max_length=MAX_BYTES), AfterValidator(lambda text: cut(text, MAX_BYTES))]
 Length = Literal["1h", "24h", "7d", "30d", "all"]
 assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
 
@@ -58,13 +58,13 @@ class StrictQuery(Schema):
         if unknown := sorted(set(request.GET) - known):
             raise Invalid(Wrong("query", (name[:60],), "There is no such parameter.") for name in unknown)
         if repeated := sorted(name for name, values in request.GET.lists() if len(values) > 1):
-            raise Invalid(Wrong("query", (name,), "It stands there more than once.") for name in repeated)
+            raise Invalid(Wrong("query", (name,), "It is given more than once.") for name in repeated)
 
 
 class ListQuery(StrictQuery):
     """What every list takes. Subclasses add its filters."""
 
-    cursor: Annotated[str, Field(max_length=MOST_CURSOR)] = Field(
+    cursor: Annotated[str, Field(max_length=MAX_CURSOR)] = Field(
         "", description="`next` of the page before, with the same filters."
     )
 
@@ -78,9 +78,9 @@ class ListQuery(StrictQuery):
 class RangedQuery(ListQuery):
     """A list that is bounded in time."""
 
-    length: Length = Field("7d", alias="range", description="A length of time up to now.")
-    start: Moment = Field(None, alias="from", description="In place of `range`; UTC where it names no zone.")
-    end: Moment = Field(None, alias="to", description="In place of `range`.")
+    length: Length = Field("7d", alias="range", description="The period up to now.")
+    start: Moment = Field(None, alias="from", description="Replaces `range`. UTC if no zone is given.")
+    end: Moment = Field(None, alias="to", description="Replaces `range`.")
 
     def time_range(self) -> TimeRange:
         bounds = {"from": self.start, "to": self.end}

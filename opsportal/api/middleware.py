@@ -1,14 +1,19 @@
-"""What no operation answers under /api/: Django's own refusals, in the shape of every other problem, and HEAD."""
+"""What no operation answers under /api/: Django's own refusals, in the shape of every other problem, HEAD, and calls
+of web pages of other origins (CORS, of the Fetch standard)."""
 
 import json
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
+from corsheaders import middleware
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from opsportal.api.problems import PROBLEM_TYPE, ApiProblem, answered, is_of_agents
 from opsportal.console.problems import is_api
-from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.json_values import as_json
 
 SENTENCES = {
     400: "The server could not read the request.",
@@ -70,3 +75,13 @@ def _head(response: HttpResponseBase) -> HttpResponseBase:
     for let_go in response._resource_closers:  # type: ignore[attr-defined]
         let_go()
     return bare
+
+
+class CorsMiddleware(middleware.CorsMiddleware):
+    """django-cors-headers', and nothing at all while CORS_ALLOWED_ORIGINS is empty. It answers preflights, which
+    carry neither token nor cookie, before anything is asked or counted."""
+
+    def __init__(self, get_response: Any) -> None:
+        if not settings.CORS_ALLOWED_ORIGINS:
+            raise MiddlewareNotUsed
+        super().__init__(get_response)

@@ -15,7 +15,7 @@ from opsportal.console.access import staff
 
 router = Router()
 # Levels of a nested document that the page shows.
-MOST_LEVELS = 4
+MAX_LEVELS = 4
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -168,5 +168,5 @@ def _rows(
             inner, mark = _resolved(document, inner.get("items", {})), "[]"
         else:
             mark = ""
-        if inner.get("properties") and level < MOST_LEVELS:
+        if inner.get("properties") and level < MAX_LEVELS:
             yield from _rows(document, inner, f"{prefix}{name}{mark}.", level + 1)

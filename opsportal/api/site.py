@@ -13,13 +13,14 @@ from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Router
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.operation import Operation
+from ninja.parser import Parser
 
-from opsportal.api.bodies import StrictParser, Unreadable
 from opsportal.api.description import finished
 from opsportal.api.guards import ApiGuard, unauthenticated
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong, answered
 from opsportal.console.refusals import NOT_SIGNED_IN
 from opsportal.dynamo.errors import DynamoError, Rejected
+from opsportal.dynamo.json_values import Unreadable, parse
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ DESCRIPTION = """\
 Workflows, requests, agents and the audit trail of this console, for programs.
 
 Send a token as `Authorization: Bearer opsp_...`; people make theirs under Accounts, API tokens. Everything done
-with it stands in the audit trail under its name, and it may never do more than its person may at that time.
+with it is recorded in the audit trail under its name, and it may never do more than its person may at that time.
 
 Ids in addresses are written as in the console's own: letters, digits and `_.:@=+,-` stand for themselves,
 any other byte is `~` and two hexadecimal digits in capitals; an id that is written in another way is taken
@@ -35,6 +36,18 @@ literally. Each item's answer has its address as `url`.
 
 Trouble is answered as `application/problem+json` (RFC 9457) with the `request_id` that the log has.
 """
+
+
+# Levels of a body; more than DynamoDB has, which says itself where there are too many.
+MAX_LEVELS = 40
+
+
+class StrictParser(Parser):
+    """One meaning, and exact numbers. django-ninja wraps what is raised here into its own error, whose cause the
+    handler looks at."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return parse(request.body, levels=MAX_LEVELS, subject="The body")
 
 
 class ConsoleAPI(NinjaAPI):
@@ -97,10 +110,10 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 def _wrong(one: dict[str, Any]) -> Wrong:
     """django-ninja's error: its `loc` begins with the place, and for a body with the argument's name."""
-    place, *path = one["loc"]
-    if place in ("body", "query") and path and path[0] in ("body", "query"):
+    location, *path = one["loc"]
+    if location in ("body", "query") and path and path[0] in ("body", "query"):
         path = path[1:]
-    return Wrong(str(place), path, str(one["msg"]).removeprefix("Value error, "))
+    return Wrong(str(location), path, str(one["msg"]).removeprefix("Value error, "))
 
 
 @api.exception_handler(HttpError)
@@ -108,12 +121,12 @@ def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
     """django-ninja raises it where a body can't be parsed."""
     cause = error.__cause__
     detail = str(cause) if isinstance(cause, Unreadable) else str(error)
-    return answered(ApiProblem(error.status_code, "The body can't be read", detail))
+    return answered(ApiProblem(error.status_code, "The request body can't be read", detail))
 
 
 @api.exception_handler(Http404)
 def not_there(request: HttpRequest, error: Http404) -> HttpResponse:
-    return answered(ApiProblem(404, "Not found", str(error) or "There is nothing at this address."))
+    return answered(ApiProblem(404, "Not found", str(error) or "No page or operation has this address."))
 
 
 @api.exception_handler(BadRequest)
@@ -123,7 +136,7 @@ def not_there(request: HttpRequest, error: Http404) -> HttpResponse:
 def refused_by_django(request: HttpRequest, error: Exception) -> HttpResponse:
     """What Django refuses to read, such as a query of more than DATA_UPLOAD_MAX_NUMBER_FIELDS parameters."""
     status = 413 if isinstance(error, RequestDataTooBig) else 400
-    return answered(ApiProblem(status, "The request can't be read", "It is too large, or not well-formed."))
+    return answered(ApiProblem(status, "The request can't be read", "It is too large or malformed."))
 
 
 @api.exception_handler(Exception)

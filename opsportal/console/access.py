@@ -82,6 +82,12 @@ THIRD_PARTY: dict[str, Access] = {
 }
 
 
+def person(request: HttpRequest) -> User:
+    """The signed-in person."""
+    assert isinstance(request.user, User)  # the views' marks let nobody else in
+    return request.user
+
+
 def access_of(view: Callable[..., Any], name: str) -> Access | None:
     """The mark of `view`, whose full URL name is `name` (may be empty); None: it is refused to everyone."""
     marked: Access | None = getattr(view, "access", None)
@@ -96,7 +102,7 @@ class Refusal:
     """Why a person may not do something, in the shape that the problem page shows."""
 
     sentence: str
-    mend: str = ""
+    fix: str = ""
     title: str = "You may not see this"
     permission: str = ""
     kind: str = "refused"

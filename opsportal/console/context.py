@@ -68,7 +68,7 @@ class Shell:
         """The user's `Preferences`, or None for anonymous requests."""
         if self.user is None:
             return None
-        from opsportal.accounts.preferences import preferences_of
+        from opsportal.accounts.models import preferences_of
 
         return preferences_of(self.user)
 

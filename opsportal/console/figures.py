@@ -34,6 +34,7 @@ def dots(steps: Sequence[Step]) -> SafeString:
     """A strip with one dot per step, each with its own title, and one accessible text for all."""
     if not steps:
         return mark_safe('<span class="none" title="no step recorded">—</span>')
+    texts = [f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}" for step in steps]
     marks = format_html_join(
         "",
         '<g class="tone-{}" transform="translate({} 1)"><title>{}</title>'
@@ -42,18 +43,15 @@ def dots(steps: Sequence[Step]) -> SafeString:
             (
                 step.tone if step.tone in SHAPES else tones.UNKNOWN,
                 1 + number * (DOT + GAP),
-                f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}",
+                texts[number],
                 mark_safe(SHAPES.get(step.tone, SHAPES[tones.UNKNOWN])),  # noqa: S308 (own constants)
             )
             for number, step in enumerate(steps)
         ),
     )
-    text = ", ".join(
-        f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}" for step in steps
-    )
     return format_html(
         '<svg class="dots" role="img" aria-label="{}" width="{}" height="12">{}</svg>',
-        text,
+        ", ".join(texts),
         len(steps) * (DOT + GAP) - GAP + 2,
         marks,
     )
@@ -83,27 +81,21 @@ def histogram(bars: Iterable[tuple[str, Any, str]], *, label: str, height: int =
         ),
     )
     text = f"{label}: " + ", ".join(f"{visible(name)} {value:g}" for name, value, _ in items)
-    return format_html(
-        '<svg class="histogram" role="img" aria-label="{}" width="100%" height="{}">{}</svg>',
-        text,
-        height,
-        rects,
-    )
+    return _chart(text, height, rects)
 
 
-def stacked(
-    bars: Sequence[tuple[str, Sequence[tuple[str, float]]]], *, label: str, height: int = 44
-) -> SafeString:
+def stacked(bars: Sequence[tuple[str, Sequence[tuple[str, float]]]], *, label: str) -> SafeString:
     """Bars of parts, each (tone, value) on the one before, with one text for all of a bar. An empty bar keeps a
     hairline, so that the time it stands for is seen to be empty."""
+    height = 44
     top = max((sum(value for _, value in parts) for _, parts in bars), default=0) or 1
     width = 100 / (len(bars) or 1)
 
     def rectangles(
-        place: int, parts: Sequence[tuple[str, float]]
+        location: int, parts: Sequence[tuple[str, float]]
     ) -> Iterator[tuple[str, str, str, str, str]]:
         base = float(height)
-        x, across = f"{place * width + width * 0.1:.3f}", f"{width * 0.8:.3f}"
+        x, across = f"{location * width + width * 0.1:.3f}", f"{width * 0.8:.3f}"
         for tone, value in parts:
             if value > 0:
                 # What is there is seen, however little of the whole it is.
@@ -119,20 +111,24 @@ def stacked(
         (
             (
                 visible(title),
-                f"{place * width:.3f}",
+                f"{location * width:.3f}",
                 f"{width:.3f}",
                 format_html_join(
                     "",
                     '<rect class="tone-{}" x="{}%" y="{}" width="{}%" height="{}"/>',
-                    rectangles(place, parts),
+                    rectangles(location, parts),
                 ),
             )
-            for place, (title, parts) in enumerate(bars)
+            for location, (title, parts) in enumerate(bars)
         ),
     )
+    return _chart(visible(label), height, drawn)
+
+
+def _chart(text: str, height: int, drawn: SafeString) -> SafeString:
     return format_html(
         '<svg class="histogram" role="img" aria-label="{}" width="100%" height="{}">{}</svg>',
-        visible(label),
+        text,
         height,
         drawn,
     )

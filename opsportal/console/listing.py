@@ -24,7 +24,7 @@ from opsportal.environments import is_strict
 
 # Longer values of a filter are cut: no key or status is longer (an AWS limit), and a longer one in a key
 # condition would be refused.
-MOST_BYTES = 2048
+MAX_BYTES = 2048
 
 
 def cut(text: str, most: int) -> str:
@@ -79,7 +79,7 @@ class Listing:
     values: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        given = {name: cut(self.request.GET.get(name, ""), MOST_BYTES).strip() for name in self.filters}
+        given = {name: cut(self.request.GET.get(name, ""), MAX_BYTES).strip() for name in self.filters}
         self.values = {name: value for name, value in given.items() if value}
 
     def __getitem__(self, name: str) -> str:
@@ -207,7 +207,7 @@ class Listing:
             return Empty(
                 "not_searched_far",
                 "Nothing found so far",
-                "The search used up the calls that one page may cost before it found anything.",
+                "The search reached the limit of calls for one page before it found a match.",
                 link_url=self.url(cursor=page.cursor),
                 link_text="Search on",
             )
@@ -217,7 +217,7 @@ class Listing:
             return Empty(
                 "no_match",
                 f"No {nouns} match",
-                f"Nothing{within} has all that the filters ask for.",
+                f"Nothing{within} matches all filters.",
                 link_url=self.request.path,
                 link_text="Clear the filters",
             )
@@ -226,7 +226,7 @@ class Listing:
                 "no_match",
                 f"No {nouns} in the {self.time_range.label.lower()}",
                 link_url=self.url(range="all"),
-                link_text="Look at all time",
+                link_text="Search all time",
             )
         command = "" if is_strict(settings.OPSPORTAL_ENV) else "python manage.py load_demo"
         return Empty("nothing_yet", f"No {nouns} yet", nothing_yet, command=command)

@@ -1,9 +1,19 @@
-"""Numbers as text: what others wrote, without an exponent, a lost digit or an exception."""
+"""Numbers as text: what others wrote, without an exponent, a lost digit or an exception; and percentiles of few."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
+
+# Rates and percentiles of fewer than so many would be an accident, and are not given.
+MIN_VALUES = 5
+
+
+def nearest_rank(ordered: Sequence[Decimal], percent: int) -> Decimal:
+    """The smallest value that at least `percent` of the values do not exceed. It is one of them, never
+    something between two. IndexError: there are none."""
+    return ordered[max(-(-len(ordered) * percent // 100), 1) - 1]
 
 
 def as_number(value: Any) -> Decimal | None:

@@ -10,14 +10,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from opsportal.console import trends
 from opsportal.console.listing import Region, seen_token
+from opsportal.console.timerange import Window, window_of
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
-from opsportal.console.windows import Window, window_of
 from opsportal.descriptors import Panel, descriptors
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Sampling
 from opsportal.dynamo.partitions import Count
 from opsportal.dynamo.sampling import FRESH_SECONDS
+from opsportal.dynamo.statuses import StatusReads
 
 # Seconds. A count reads and bills what it counts, so not every poll of everybody repeats it.
 FIGURES_LIFE = 10
@@ -34,15 +36,15 @@ def panel(
     template: str,
     figures_of: Callable[[Window], Mapping[str, Any]],
     *,
-    place: str,
+    location: str,
 ) -> HttpResponse:
     """Render `template` with the figures, at most 10 s old, or with the problem that kept them away.
 
     Always 200 (or 204 when the browser shows them already): htmx swaps no error, and a panel that can't be
-    read must say so. `place`: fingerprint of the table, part of the cache's key.
+    read must say so. `location`: fingerprint of the table, part of the cache's key.
     """
     window = window_of(request)
-    cache, key = caches["process"], f"panel:{name}:{place}:{window.key}"
+    cache, key = caches["process"], f"panel:{name}:{location}:{window.key}"
     figures = cache.get(key)
     context: dict[str, Any] = {"window": window, "panel": name}
     if figures is None:
@@ -89,6 +91,20 @@ def tiles(counted: Iterable[tuple[str, Count]], url_of: Callable[[str], str]) ->
     return sorted(summed, key=lambda tile: TONE_ORDER.index(tone_of(tile[0])))
 
 
-def url_of_status(list_url: str) -> Callable[[str], str]:
-    """For `tiles`. An item without a status is in no index, and its list is of those."""
-    return lambda status: list_url + (f"?status={quote(status)}" if status else "?outside=1")
+def figures_of_statuses(window: Window, reads: StatusReads, list_url: str) -> dict[str, Any]:
+    """Of items that come to an end: counts by status, trends, and what must be said of them."""
+    now = datetime.now(UTC)
+    since = now - window.length
+    found = reads.recent(since)
+    sample, notes = reads.sampled()
+
+    def url_of(status: str) -> str:
+        # An item without a status is in no index, and its list is of those.
+        return list_url + (f"?status={quote(status)}" if status else "?outside=1")
+
+    return {
+        "counts": tiles(((status, recent.count) for status, recent in found), url_of),
+        "trends": trends.of(found, since, now),
+        "sample": sample,
+        "notes": notes,
+    }

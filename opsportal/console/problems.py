@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from opsportal.console import request_ids
-from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.json_values import as_json
 
 RETRY_AFTER_SECONDS = 5
 

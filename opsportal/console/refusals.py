@@ -61,7 +61,7 @@ def forbidden(request: HttpRequest, found: Refusal) -> HttpResponseBase:
             found.sentence,
         )
     if is_api(request):
-        return problem_json(found.title, found.status, f"{found.sentence} {found.mend}".strip())
+        return problem_json(found.title, found.status, f"{found.sentence} {found.fix}".strip())
     return problem_response(request, found, page="403.html")
 
 
@@ -73,7 +73,7 @@ def permission_denied(request: HttpRequest, exception: PermissionDenied) -> Http
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's handler404: problem+json under /api/, the page elsewhere."""
     if is_api(request):
-        return problem_json("Not found", 404, "There is nothing at this address.")
+        return problem_json("Not found", 404, "No page or operation has this address.")
     return page_not_found(request, exception)
 
 

@@ -16,7 +16,7 @@ from opsportal.console.access import Refusal
 from opsportal.console.problems import problem_response
 
 BUSY = Refusal(
-    "The console sends as many downloads at once as it may.",
+    "The console is at its limit of simultaneous downloads.",
     "Try again when one of them has finished.",
     title="Too many downloads",
     kind="busy",
@@ -54,18 +54,18 @@ def streamed(
     request: HttpRequest, lines: Iterator[str] | Iterator[bytes], content_type: str
 ) -> HttpResponseBase:
     """The lines as an answer, or 503 where as many as may be are under way."""
-    place = _Place()
-    if not place.take():
+    location = _Place()
+    if not location.take():
         return problem_response(request, BUSY)
 
     def body() -> Iterator[str | bytes]:
         try:
             yield from lines
         finally:
-            place.leave()
+            location.leave()
 
     response = StreamingHttpResponse(body(), content_type=content_type)
     # `body` ends nothing where it was never begun: a reader that has gone, or a failure further out.
-    response._resource_closers.append(place.leave)  # type: ignore[attr-defined]
-    weakref.finalize(response, place.leave)
+    response._resource_closers.append(location.leave)  # type: ignore[attr-defined]
+    weakref.finalize(response, location.leave)
     return response

@@ -1,9 +1,12 @@
-"""The time range of a list: one of a few lengths up to now, or bounds of one's own, always in the URL."""
+"""The time range of a list: one of a few lengths up to now, or bounds of one's own, always in the URL; and
+the window of time that the overview looks at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest
 
 from opsportal.dynamo.merge import Span
 
@@ -64,3 +67,40 @@ def _moment(text: str, zone: ZoneInfo) -> datetime | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+WINDOWS = ("1h", "24h", "7d")
+DEFAULT_WINDOW = "24h"
+
+
+@dataclass(frozen=True)
+class Window:
+    """`key` is one of WINDOWS, `label` says it, `choices` are (label, query, current)."""
+
+    key: str
+    label: str
+
+    @property
+    def length(self) -> timedelta:
+        length = LENGTHS[self.key][1]
+        assert length is not None
+        return length
+
+    @property
+    def since(self) -> datetime:
+        return datetime.now(UTC) - self.length
+
+    @property
+    def query(self) -> str:
+        return f"?window={self.key}"
+
+    @property
+    def choices(self) -> list[tuple[str, str, bool]]:
+        return [(LENGTHS[key][0], f"?window={key}", key == self.key) for key in WINDOWS]
+
+
+def window_of(request: HttpRequest) -> Window:
+    """From the parameter `window`; nonsense is the default."""
+    key = request.GET.get("window", DEFAULT_WINDOW)
+    key = key if key in WINDOWS else DEFAULT_WINDOW
+    return Window(key, LENGTHS[key][0])

@@ -13,14 +13,14 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from opsportal.console import clock, figures
-from opsportal.console.percentiles import LEAST, nearest_rank
+from opsportal.console.numbers import MIN_VALUES, nearest_rank
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.dynamo import partitions
 from opsportal.dynamo.partitions import Recent
 
-# Seconds that a bar may stand for: the smallest that makes at most `MOST_BARS`.
+# Seconds that a bar may stand for: the smallest that makes at most `MAX_BARS`.
 LENGTHS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
-MOST_BARS = 30
+MAX_BARS = 30
 # From the base line upwards, and what its items are called.
 WORDS = {
     FAILED: "failed",
@@ -66,12 +66,12 @@ class Bar:
 
     @property
     def p50(self) -> Decimal | None:
-        """None of fewer than `LEAST`."""
-        return nearest_rank(self.seconds, 50) if len(self.seconds) >= LEAST else None
+        """None of fewer than `MIN_VALUES`."""
+        return nearest_rank(self.seconds, 50) if len(self.seconds) >= MIN_VALUES else None
 
     @property
     def p95(self) -> Decimal | None:
-        return nearest_rank(self.seconds, 95) if len(self.seconds) >= LEAST else None
+        return nearest_rank(self.seconds, 95) if len(self.seconds) >= MIN_VALUES else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Trends:
         """The median below, and on it what p95 has more. Of few, what the slowest took, in another tone."""
         total = self.total
         if total.p50 is None or total.p95 is None:
-            figure, unit = "—", f"{len(total.seconds) or 'none'} measured, fewer than {LEAST}"
+            figure, unit = "—", f"{len(total.seconds) or 'none'} measured, fewer than {MIN_VALUES}"
         else:
             figure, unit = clock.duration(total.p50), f"p95 {clock.duration(total.p95)}"
         slowest = max((bar.seconds[-1] for bar in self.bars if bar.seconds), default=None)
@@ -224,7 +224,7 @@ def of(found: Iterable[tuple[str, Recent]], since: datetime, now: datetime) -> T
     begin = max(since, known)
     if (now - begin).total_seconds() < 2 * LENGTHS[0]:
         return None
-    length = next((one for one in LENGTHS if (now - begin).total_seconds() <= MOST_BARS * one), LENGTHS[-1])
+    length = next((one for one in LENGTHS if (now - begin).total_seconds() <= MAX_BARS * one), LENGTHS[-1])
     # Bars stand on round times, so that they do not shift with each look; the first is a whole one.
     first = -(-begin.timestamp() // length) * length
     number = max(int((now.timestamp() - first) // length) + 1, 1)
@@ -236,13 +236,17 @@ def of(found: Iterable[tuple[str, Recent]], since: datetime, now: datetime) -> T
             if at.timestamp() < first:
                 continue
             # A writer's clock may be ahead of ours.
-            place = min(int((at.timestamp() - first) // length), number - 1)
-            tones[place][tone] += 1
+            location = min(int((at.timestamp() - first) // length), number - 1)
+            tones[location][tone] += 1
             if tone == SUCCESS and took is not None:
-                seconds[place].append(took)
+                seconds[location].append(took)
     bars = tuple(
-        Bar(datetime.fromtimestamp(first + place * length, UTC), tones[place], tuple(sorted(seconds[place])))
-        for place in range(number)
+        Bar(
+            datetime.fromtimestamp(first + location * length, UTC),
+            tones[location],
+            tuple(sorted(seconds[location])),
+        )
+        for location in range(number)
     )
     return Trends(bars, timedelta(seconds=length), now, whole=known <= since)
 

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from opsportal.console import health, icon, views
+from opsportal.console import views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
-    path("favicon.ico", icon.favicon, name="favicon"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("favicon.ico", views.favicon, name="favicon"),
 ]

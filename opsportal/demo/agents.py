@@ -4,11 +4,12 @@ seed 004 of docs/data.md has them, some as an operational registry describes its
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from opsportal.demo.place import Item
 from opsportal.demo.stamps import milliseconds, zulu
 
-Tiers = dict[str, tuple[int, int, float]]  # slots, response in ms, uptime in percent
+Tiers = dict[str, list[float]]  # slots, response in ms, uptime in percent
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Profile:
     name: str
     emoji: str
     description: str
-    capabilities: tuple[str, ...]
+    capabilities: list[str]
     area: str
     reputation: int
     success: float
@@ -29,95 +30,12 @@ class Profile:
     tiers: Tiers
 
 
-PROFILES = (
-    Profile(
-        "trade-matching-agent",
-        "Trade Matching",
-        "⚖",
-        "Compares extracted trades with those of the counterparty, field by field.",
-        ("trade_matching", "break_classification"),
-        "trading",
-        91,
-        0.97,
-        "us-east-1",
-        "0.04",
-        0.4,
-        {"basic": (50, 120_000, 99.0), "pro": (20, 60_000, 99.5), "premium": (5, 45_000, 99.9)},
-    ),
-    Profile(
-        "serp-discovery-agent",
-        "SERP Discovery",
-        "⌕",
-        "Finds the pages worth reading for the keywords of a brief, and drops duplicates.",
-        ("serp_discovery", "web_search"),
-        "intelligence",
-        88,
-        0.98,
-        "eu-north-1",
-        "0.01",
-        0.3,
-        {"basic": (50, 9_000, 99.0), "pro": (20, 6_000, 99.5), "premium": (5, 3_500, 99.9)},
-    ),
-    Profile(
-        "content-extraction-agent",
-        "Content Extraction",
-        "☷",
-        "Reads pages and PDF documents and returns their text with its structure.",
-        ("content_extraction", "html_parsing", "pdf_parsing"),
-        "intelligence",
-        82,
-        0.94,
-        "eu-north-1",
-        "0.02",
-        0.6,
-        {"basic": (40, 14_000, 98.5), "pro": (20, 9_000, 99.0), "premium": (8, 6_000, 99.5)},
-    ),
-    Profile(
-        "aggregation-agent",
-        "Aggregation",
-        "∑",
-        "Merges what was extracted into findings, with a confidence for each.",
-        ("aggregation", "summarization"),
-        "intelligence",
-        93,
-        0.99,
-        "eu-west-1",
-        "0.05",
-        0.2,
-        {"basic": (20, 12_000, 99.0), "pro": (10, 8_000, 99.5), "premium": (4, 5_000, 99.9)},
-    ),
-    Profile(
-        "report-writer-agent",
-        "Report Writer",
-        "✎",
-        "Writes the brief from the findings, in the wording of the project.",
-        ("report_writing",),
-        "intelligence",
-        90,
-        0.98,
-        "eu-west-1",
-        "0.03",
-        0.2,
-        {"basic": (20, 10_000, 99.0), "pro": (10, 7_000, 99.5)},
-    ),
-)
+_TEXTS = json.loads(Path(__file__).with_name("agents.json").read_text(encoding="utf-8"))
+PROFILES = tuple(Profile(**one) for one in _TEXTS["profiles"])
 # Its heartbeats arrive late: it is the degraded one.
 LATE = "content-extraction-agent"
 LATE_BY = timedelta(seconds=260)
-SILENT = Profile(
-    "serp-discovery-agent-02",
-    "SERP Discovery 2",
-    "⌕",
-    "Second instance, for the peak hours.",
-    ("serp_discovery", "web_search"),
-    "intelligence",
-    71,
-    0.93,
-    "eu-west-1",
-    "0.01",
-    0.0,
-    {"basic": (50, 9_000, 98.0)},
-)
+SILENT = Profile(**_TEXTS["silent"])
 SILENT_FOR = timedelta(hours=3, minutes=12)
 
 # Of an operational registry, each named like the step that it works: capabilities, and what it declares of

@@ -20,7 +20,7 @@ WRITERS = 4
 def put(table: Binding, items: Iterable[Item]) -> Iterator[int]:
     """Put the items, whatever is there under their keys; yields how many were written, as they are. Raises
     DynamoError."""
-    client = clients.client(table.region, table.endpoint, patient=True)
+    client = clients.client(table.region, table.endpoint, background=True)
     remaining, stopped = iter(items), threading.Event()
     pool = ThreadPoolExecutor(WRITERS)
     waiting: set[Future[int]] = set()
@@ -52,7 +52,7 @@ def _write(client: Any, table: Binding, items: list[Item], stopped: threading.Ev
 
 def read(table: Binding, keys: Sequence[str], *attributes: str) -> dict[str, Item]:
     """Those `attributes` of the items that exist, by key, as DynamoDB has them. Raises DynamoError."""
-    client = clients.client(table.region, table.endpoint, patient=True)
+    client = clients.client(table.region, table.endpoint, background=True)
     names = {f"#{number}": name for number, name in enumerate((table.key, *attributes))}
     found: dict[str, Item] = {}
     for start in range(0, len(keys), KEYS_PER_READ):

@@ -16,9 +16,8 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
 
 from opsportal.accounts.actors import user_id
-from opsportal.accounts.roles import role_of
-from opsportal.accounts.users import set_role
-from opsportal.demo import batches, request_logs, requests, research, rules, trades
+from opsportal.accounts.roles import role_of, set_role
+from opsportal.demo import batches, requests, research, rules, trades
 from opsportal.demo.company import PEOPLE
 from opsportal.demo.place import Item, attribute_values
 from opsportal.demo.workflows import WorkflowBuilder
@@ -58,7 +57,7 @@ def make(now: datetime) -> str:
 @contextmanager
 def _in_silence() -> Iterator[None]:
     """Without the log's line for each action, and where other processes, of which none may run, could not be notified."""
-    logs = [logging.getLogger(name) for name in ("opsportal.operations.endings", "registry.versions")]
+    logs = [logging.getLogger(name) for name in ("opsportal.operations.action_log", "registry.versions")]
     levels = [log.level for log in logs]
     for log in logs:
         log.setLevel(logging.CRITICAL)
@@ -102,7 +101,11 @@ class _Past:
             agent_views.EDIT.act, "report-writer-agent",
             texts={"description": "Writes the brief from the findings, in the wording that the project has agreed on."},
         ), "As agreed with the brief team")  # fmt: skip
-        yield from self._retried_and_done()
+        # The model's answer was no JSON; the second time it was.
+        no_json = research.FAILURES[2]
+        yield from self._retried(
+            "second try", "j.okafor", (19.3, 18.8), "The model answers again", no_json, None
+        )
         yield self._cancelled_workflow(
             "duplicate", "maria.lindqvist", 16.2, "Duplicate of a confirmation that came by mail"
         )
@@ -127,7 +130,10 @@ class _Past:
         yield self._cancelled_workflow(
             "wrong document", "j.okafor", 5.7, "Wrong counterparty document was uploaded"
         )
-        yield from self._retried_and_denied()
+        denied = research.DENIED
+        yield from self._retried(
+            "denied again", "maria.lindqvist", (2.07, 1.6), "Access should be back", denied, denied
+        )
         yield self._retried_just_now()
 
     # --- Scenes --------------------------------------------------------------------------------------
@@ -154,33 +160,22 @@ class _Past:
             self._worker_saw(ident, self._ago(hours) + SEEN_AFTER)
         return done
 
-    def _retried_and_done(self) -> Iterator[Done]:
-        """The model's answer was no JSON; the second time it was."""
-        ident = self._request("second try", self._ago(19.3), research.FAILURES[2])
-        done = self._do(
-            "second try",
-            "j.okafor",
-            18.8,
-            partial(request_actions.RETRY.act, ident),
-            "The model answers again",
-        )
+    def _retried(
+        self,
+        name: str,
+        who: str,
+        spans: tuple[float, float],
+        reason: str,
+        failure: research.Failure,
+        again: research.Failure | None,
+    ) -> Iterator[Done]:
+        """One that failed, and how it ended the second time. `spans`: hours ago at which it was submitted and retried."""
+        submitted, retried = map(self._ago, spans)
+        ident = self._request(name, submitted, failure)
+        done = self._do(name, who, spans[1], partial(request_actions.RETRY.act, ident), reason)
         yield done
         if not done.repeated:
-            self._work(ident, self._ago(18.8) + timedelta(seconds=3), None)
-
-    def _retried_and_denied(self) -> Iterator[Done]:
-        """The source still denied access."""
-        ident = self._request("denied again", self._ago(2.07), research.DENIED)
-        done = self._do(
-            "denied again",
-            "maria.lindqvist",
-            1.6,
-            partial(request_actions.RETRY.act, ident),
-            "Access should be back",
-        )
-        yield done
-        if not done.repeated:
-            self._work(ident, self._ago(1.6) + timedelta(seconds=2), research.DENIED)
+            self._work(ident, retried + timedelta(seconds=3), again)
 
     def _retried_just_now(self) -> Done:
         """A worker takes it next."""
@@ -233,7 +228,7 @@ class _Past:
         ticks = research.course(item["config"], rng, failure)
         made = requests.worked(key, item, created + timedelta(seconds=2), ticks, rng, until or self.now)
         if self._put_absent(self.requests, made.item):
-            lines = request_logs.build(self.logs.key, key, [made], created)
+            lines = requests.build_logs(self.logs.key, key, [made], created)
             sum(batches.put(self.logs, lines))
         return str(item[key])
 
@@ -242,7 +237,7 @@ class _Past:
         clock = [moment]
         writer = RequestWriter(
             self.requests.name, worker_id="table_processor_002", logs_table=self.logs.name, key=self.requests.key,
-            logs_key=self.logs.key, client=client(self.requests.region, self.requests.endpoint, patient=True),
+            logs_key=self.logs.key, client=client(self.requests.region, self.requests.endpoint, background=True),
             raise_errors=True, progress_interval=0, log_interval=0, clock=lambda: clock[0],
         )  # fmt: skip
         job = writer.claim(ident)
@@ -271,12 +266,12 @@ class _Past:
         steps = [(step["key"], step["waiting"]) for step in settings.WORKFLOW_STEPS]
         with StatusWriter(
             self.workflows.name, key=self.workflows.key, steps=steps, clock=lambda: moment, raise_errors=True,
-            client=client(self.workflows.region, self.workflows.endpoint, patient=True),
+            client=client(self.workflows.region, self.workflows.endpoint, background=True),
         ) as writer:  # fmt: skip
             writer.stop_step(session, steps[min(1, len(steps) - 1)][0])
 
     def _worker_saw(self, ident: str, moment: datetime) -> None:
-        dynamo = client(self.requests.region, self.requests.endpoint, patient=True)
+        dynamo = client(self.requests.region, self.requests.endpoint, background=True)
         with translated(self.requests):
             dynamo.update_item(
                 TableName=self.requests.name,
@@ -286,7 +281,7 @@ class _Past:
 
     def _put_absent(self, table: Binding, item: Item) -> bool:
         """Whether it was not there."""
-        dynamo = client(table.region, table.endpoint, patient=True)
+        dynamo = client(table.region, table.endpoint, background=True)
         with translated(table):
             try:
                 dynamo.put_item(

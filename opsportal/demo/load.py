@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
-from opsportal.demo import agents, batches, hostile, request_logs, requests, workflows
+from opsportal.demo import agents, batches, hostile, requests, workflows
 from opsportal.demo.place import Item
 from opsportal.demo.roster import AT_WORK, UNFINISHED, Roster
 from opsportal.dynamo import clients
@@ -53,7 +53,7 @@ def moment_of(default: datetime) -> datetime:
     """The ``now`` of the set that was loaded into these tables, or `default`; whole milliseconds, as its ids have
     them. Raises DynamoError."""
     table = binding("agents")
-    client = clients.client(table.region, table.endpoint, patient=True)
+    client = clients.client(table.region, table.endpoint, background=True)
     with translated(table):
         found = client.get_item(
             TableName=table.name, Key={table.key: {"S": agents.FIRST}}, ConsistentRead=True
@@ -68,7 +68,7 @@ def _company(key: dict[str, str], now: datetime) -> dict[str, list[Item]]:
     return {
         "workflows": workflows.build(key["workflows"], settings.WORKFLOW_STEPS, now),
         "requests": [one.item for one in made],
-        "request_logs": request_logs.build(key["request_logs"], key["requests"], made, now),
+        "request_logs": requests.build_logs(key["request_logs"], key["requests"], made, now),
         "agents": agents.build(key["agents"], now),
     }
 

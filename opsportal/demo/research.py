@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from opsportal.demo.company import FILINGS, TRIALS
+from opsportal.demo.company import SOURCES
+
+FILINGS, TRIALS = SOURCES["filings"], SOURCES["trials"]
 
 # Stage -> the percentages between which it moves.
 STAGES = {
@@ -87,7 +89,7 @@ class Progress:
         }
 
     @classmethod
-    def of(cls, progress: Mapping[str, Any]) -> "Progress":
+    def from_item(cls, progress: Mapping[str, Any]) -> "Progress":
         """From an item's ``progress``; what can't be read is as at the start."""
         stage = progress.get("current_stage")
         if stage not in STAGES:

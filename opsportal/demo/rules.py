@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from opsportal.alerts import evaluation, rates, watches
+from opsportal.alerts import evaluation, item_watches, watches
 from opsportal.alerts.edits import acknowledge, make_rule
 from opsportal.alerts.leases import take
 from opsportal.alerts.models import Rule
@@ -34,7 +34,7 @@ def make(now: datetime, people: dict[str, User]) -> None:
         begun, over = (now - timedelta(minutes=minutes) for minutes in (min(requests.DENIED_AT) - 2, 61))
         total = len(requests.DENIED_AT) + 4
         ended = [(number < len(requests.DENIED_AT), None) for number in range(total)]
-        reading = rates.reading(
+        reading = item_watches.reading(
             rule.question(begun), ended, True, "Requests", "/requests/?status=failed&range=24h"
         )
         _settle(rule, begun, reading)

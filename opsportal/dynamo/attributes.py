@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pynamodb.attributes import Attribute
 
-from opsportal.dynamo import foreign_json
-from opsportal.dynamo.foreign_json import in_range
+from opsportal.dynamo.json_values import in_range, number_text, parse_foreign
 
 Typed = dict[str, Any]  # one AttributeValue, as the wire has it: {"S": "text"}
 Raw = dict[str, Typed]  # an item, or the members of a map
@@ -64,6 +63,11 @@ TYPE_NAMES = {
 def raw_text(value: Typed) -> str:
     """The value in DynamoDB's JSON, on one line."""
     return json.dumps(value, ensure_ascii=False, default=binary_text, sort_keys=True)
+
+
+def pretty(raw: Raw) -> str:
+    """The item in DynamoDB's JSON, indented, attributes by name, binary as base64 (as the AWS CLI does)."""
+    return json.dumps(raw, indent=2, ensure_ascii=False, sort_keys=True, default=binary_text)
 
 
 def binary_text(value: object) -> str:
@@ -199,7 +203,7 @@ def read_document(value: Typed | None) -> Any:
     if "S" not in value:
         return plain(value)
     try:
-        return foreign_json.parse(value["S"])
+        return parse_foreign(value["S"])
     except ValueError:
         return Malformed(value, "expected a map or JSON text, found other text")
 
@@ -220,6 +224,28 @@ def plain(value: Typed) -> Any:
     if tag == "B":
         return binary_text(content)
     return None if tag == "NULL" else content
+
+
+def typed(document: Any, like: Typed | None = None) -> Typed:
+    """Plain data as a DynamoDB value. Parts that are as in `like` keep its types (sets, binary)."""
+    like = like or {}
+    if isinstance(document, dict):
+        olds: Raw = like.get("M", {})
+        return {"M": {name: typed(value, olds.get(name)) for name, value in document.items()}}
+    if like and not ("M" in like or "L" in like) and _equal(plain(like), document):
+        return like
+    if isinstance(document, list):
+        before = [*like.get("L", []), *[None] * len(document)]
+        return {"L": [typed(value, old) for value, old in zip(document, before, strict=False)]}
+    if document is None:
+        return {"NULL": True}
+    if isinstance(document, bool):
+        return {"BOOL": document}
+    return {"S": document} if isinstance(document, str) else {"N": number_text(Decimal(document))}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 # --- PynamoDB attributes that read so ------------------------------------------------------------

@@ -30,15 +30,17 @@ class Backup:
     size: int = 0
 
 
-def backups(table: Binding, *, patient: bool = True) -> list[Backup] | Unknown:
+def backups(table: Binding, *, background: bool = True) -> list[Backup] | Unknown:
     """Every backup of tables of that name, newest first; or `Unknown`. Raises nothing of DynamoDB's."""
-    return or_unknown(table, lambda: _listed(clients.client(*table.place, patient=patient), table.name))
+    return or_unknown(
+        table, lambda: _listed(clients.client(*table.location, background=background), table.name)
+    )
 
 
 def create_backup(table: Binding, name: str = "", say: Say | None = None) -> Backup | Unknown:
     """Make a backup and wait until it is AVAILABLE. `name`: 3 to 255 of ``A-Za-z0-9_.-``; by default made of the
     table's and the time. Unknown where the engine has no backups. Raises `DynamoError`."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     name = name or f"{table.name[:200]}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     try:
         with translated(table):
@@ -51,7 +53,7 @@ def create_backup(table: Binding, name: str = "", say: Say | None = None) -> Bac
         if time.monotonic() > deadline:
             raise DynamoError(
                 f"The backup {made.arn} is not AVAILABLE after {WAIT_SECONDS} s.",
-                "It goes on: python manage.py dynamo backup list shows it.",
+                "It continues: python manage.py dynamo backup list shows it.",
             )
         if say and pause > 3:
             say(f"  backup {made.name} is being made")

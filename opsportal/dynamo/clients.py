@@ -2,7 +2,7 @@
 
 A client costs about 50 ms to make and is safe to share between threads. Pages use an impatient one
 (two attempts, 1.5 s for an answer, and the deadline of `spending.request_budget`), since a person
-waits; workers and commands a patient one. `deadlines` makes of the times that they are over the whole.
+waits; workers and commands one that waits longer. `deadlines` makes of the times that they are over the whole.
 """
 
 import threading
@@ -22,7 +22,7 @@ _clients: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()
 
 
-def client(region: str, endpoint: str = "", *, patient: bool = False) -> Any:
+def client(region: str, endpoint: str = "", *, background: bool = False) -> Any:
     """The shared boto3-compatible DynamoDB client for that place.
 
     Credentials and profile come from the usual AWS chain. Raises `DynamoError` when none can be made. The
@@ -31,7 +31,7 @@ def client(region: str, endpoint: str = "", *, patient: bool = False) -> Any:
     key = (
         region,
         endpoint,
-        patient,
+        background,
         settings.DYNAMO_CONNECT_TIMEOUT,
         read_timeout(),
         settings.DYNAMO_MAX_ATTEMPTS,
@@ -39,7 +39,7 @@ def client(region: str, endpoint: str = "", *, patient: bool = False) -> Any:
     with _lock:
         if key not in _clients:
             try:
-                _clients[key] = _make(region, endpoint, patient=patient)
+                _clients[key] = _make(region, endpoint, background=background)
             except (BotoCoreError, ValueError) as error:
                 raise unusable(error, region, endpoint) from error
         return _clients[key]
@@ -67,11 +67,11 @@ def make(service: str, region: str, config: Config, endpoint: str = "") -> Any:
     return made
 
 
-def _make(region: str, endpoint: str, *, patient: bool) -> Any:
+def _make(region: str, endpoint: str, *, background: bool) -> Any:
     config = Config(
-        connect_timeout=5 if patient else settings.DYNAMO_CONNECT_TIMEOUT,
-        read_timeout=20 if patient else read_timeout(),
-        retries={"mode": "standard", "total_max_attempts": 8 if patient else settings.DYNAMO_MAX_ATTEMPTS},
+        connect_timeout=5 if background else settings.DYNAMO_CONNECT_TIMEOUT,
+        read_timeout=20 if background else read_timeout(),
+        retries={"mode": "standard", "total_max_attempts": 8 if background else settings.DYNAMO_MAX_ATTEMPTS},
         max_pool_connections=settings.DYNAMO_MAX_POOL_CONNECTIONS,
         user_agent_extra="opsportal",
     )

@@ -38,7 +38,7 @@ def create(table: Binding, *, optional_indexes: bool = False, say: Say | None = 
 
     An engine that knows no TTL or recovery leaves them off. Raises `DynamoError`.
     """
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     made = False
     with translated(table), suppress(client.exceptions.ResourceInUseException):
         client.create_table(**table.create_request(optional_indexes=optional_indexes))
@@ -88,7 +88,7 @@ def settings_lacking(table: Binding, found: Deployed) -> list[Setting]:
 
 def apply(setting: Setting, table: Binding) -> bool:
     """Make the setting; False where the engine does not know it. Raises `DynamoError`."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     for pause in _pauses(WAIT_SECONDS):
         with translated(table):
             try:
@@ -108,10 +108,10 @@ def apply(setting: Setting, table: Binding) -> bool:
 
 def delete(table: Binding) -> None:
     """Delete the table and wait until it is gone. One that is gone, or going, is no error."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     for pause in _pauses(WAIT_SECONDS):
         try:
-            if describe(table, fresh=True, patient=True).state != "DELETING":
+            if describe(table, fresh=True, background=True).state != "DELETING":
                 with translated(table), suppress(client.exceptions.ResourceInUseException):
                     client.delete_table(TableName=table.name)
         except TableMissing:
@@ -129,7 +129,7 @@ def wait_until_active(table: Binding, say: Say | None = None, seconds: float | N
     for pause in _pauses(limit):
         # DescribeTable is eventually consistent right after CreateTable.
         with suppress(TableMissing):
-            found = describe(table, fresh=True, patient=True)
+            found = describe(table, fresh=True, background=True)
             if found.state == "ACTIVE" and all(index.usable for index in found.indexes):
                 return found
             now, waiting = time.monotonic(), _waiting_for(found)

@@ -16,7 +16,7 @@ from opsportal.dynamo.errors import MalformedCursor
 
 SALT = "opsportal.dynamo.cursor"
 # Characters. The console writes none that is longer: it has a few keys of 2,048 bytes.
-MOST_CURSOR = 20_000
+MAX_CURSOR = 20_000
 
 
 class _Serializer:

@@ -15,17 +15,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore import awsrequest
 from urllib3.exceptions import ConnectTimeoutError
 
 from opsportal.dynamo import spending
 
-# A large answer over a slow line is no silence: so many bytes give it one second more, up to the largest answer of
-# DynamoDB's (16 MB, of BatchGetItem).
+T = TypeVar("T")
+
+# A large answer over a slow line is no silence: so many bytes give it one second more.
 BYTES_A_SECOND = 256 * 1024
-MAX_BYTES = 16 * 1024 * 1024
 # The addresses of a name are tried in turn, each for the time that is given to connect.
 MAX_ADDRESSES = 4
 
@@ -33,6 +33,8 @@ MAX_ADDRESSES = 4
 class _Whole:
     """A socket whose timeout is over all that is sent and received until it is set again."""
 
+    # Bytes that give more time: the largest answer of DynamoDB's (16 MB, of BatchGetItem).
+    MAX_EXTRA_BYTES = 16 * 1024 * 1024
     _until = _deadline = float("inf")
     _received = 0
     _just_set = False  # what was given is all that is left
@@ -62,7 +64,7 @@ class _Whole:
         self._set(left)
 
     def _count(self, received: int) -> None:
-        counted = min(received, MAX_BYTES - self._received)
+        counted = min(received, self.MAX_EXTRA_BYTES - self._received)
         self._received += counted
         self._until += counted / BYTES_A_SECOND
 
@@ -83,13 +85,13 @@ class _Whole:
         return super().send(*arguments)  # type: ignore[misc]
 
 
-class _Plain(_Whole, socket.socket):
+class BoundedSocket(_Whole, socket.socket):
     def sendall(self, *arguments: Any) -> None:  # that of the other sends piece by piece
         self._limit()
         super().sendall(*arguments)
 
 
-class _Encrypted(_Whole, ssl.SSLSocket):
+class BoundedTLS(_Whole, ssl.SSLSocket):
     pass
 
 
@@ -103,35 +105,36 @@ class _Connecting:
         given = float("inf") if self.timeout is None else self.timeout * MAX_ADDRESSES
         seconds = given if account is None else max(0.0, min(given, account.seconds_left))
         try:
-            made = _within(seconds, super()._new_conn)  # type: ignore[misc]
+            made = within(seconds, super()._new_conn, socket.socket.close)  # type: ignore[misc]
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"No connection within {seconds:.1f} s.") from error
-        whole = _Plain(made.family, made.type, made.proto, made.detach())
+        whole = BoundedSocket(made.family, made.type, made.proto, made.detach())
         whole.settimeout(self.timeout)
         return whole
 
 
-def _within(seconds: float, connect: Callable[[], socket.socket]) -> socket.socket:
-    """What `connect` returns. Raises TimeoutError when it takes longer, and closes what it makes then."""
-    future: Future[socket.socket] = Future()
+def within(seconds: float, work: Callable[[], T], discard: Callable[[T], object] | None = None) -> T:
+    """What `work` returns, done in a thread. Raises TimeoutError when it takes longer, and discards what it makes
+    then."""
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
-            made = connect()
+            made = work()
         except Exception as error:
             future.set_exception(error)
         else:
             future.set_result(made)
 
-    def close(late: Future[socket.socket]) -> None:
-        if not late.exception():
-            late.result().close()
+    def drop(late: Future[T]) -> None:
+        if discard and not late.exception():
+            discard(late.result())
 
     threading.Thread(target=run, name="connect", daemon=True).start()
     try:
         return future.result(None if seconds == float("inf") else seconds)
     except TimeoutError:
-        future.add_done_callback(close)
+        future.add_done_callback(drop)
         raise
 
 
@@ -141,7 +144,7 @@ class _PlainConnection(_Connecting, awsrequest.AWSHTTPConnection):  # type: igno
 
 class _EncryptedConnection(_Connecting, awsrequest.AWSHTTPSConnection):  # type: ignore[misc]
     def connect(self) -> None:
-        self.ssl_context.sslsocket_class = _Encrypted  # type: ignore[union-attr]
+        self.ssl_context.sslsocket_class = BoundedTLS  # type: ignore[union-attr]
         super().connect()
 
 

@@ -76,13 +76,13 @@ class Deployed(Description):
     tags: Mapping[str, str] | Unknown
 
 
-def deployed(table: Binding, *, patient: bool = True) -> Deployed:
+def deployed(table: Binding, *, background: bool = True) -> Deployed:
     """The table as it is now: four calls. Raises `DynamoError` when DescribeTable itself fails.
 
-    `patient`: with a worker's time, not a page's.
+    `background`: with a worker's time, not a page's.
     """
-    found = describe(table, fresh=True, patient=patient)
-    client = clients.client(*table.place, patient=patient)
+    found = describe(table, fresh=True, background=background)
+    client = clients.client(*table.location, background=background)
     return Deployed(
         **vars(found),
         ttl=or_unknown(table, lambda: _ttl(client.describe_time_to_live(TableName=table.name))),

@@ -119,7 +119,7 @@ class Twins:
     def of(self, table: Binding, found: Description) -> Binding | None:
         """The table of another region that this one is too; None when it was not met before."""
         first = self._met.setdefault((table.endpoint, table.name, found.arn or table.region), table)
-        return None if first.place == table.place else first
+        return None if first.location == table.location else first
 
 
 def known(binding: Binding) -> Description | None:
@@ -132,15 +132,15 @@ def _cache_key(binding: Binding) -> str:
     return f"description:{binding.fingerprint}"
 
 
-def describe(binding: Binding, *, fresh: bool = False, patient: bool = False) -> Description:
+def describe(binding: Binding, *, fresh: bool = False, background: bool = False) -> Description:
     """The table as deployed. Raises `DynamoError` (TableMissing, AccessDenied, ...).
 
-    `fresh`: not from the cache; `patient`: with a worker's time, not a page's.
+    `fresh`: not from the cache; `background`: with a worker's time, not a page's.
     """
     if not fresh and (found := known(binding)):
         return found
     with translating(binding):
-        client = clients.client(*binding.place, patient=patient)
+        client = clients.client(*binding.location, background=background)
         table = client.describe_table(TableName=binding.name)["Table"]
     description = description_of(table, binding.region)
     caches["process"].set(_cache_key(binding), description, DESCRIPTION_LIFE)

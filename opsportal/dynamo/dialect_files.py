@@ -7,7 +7,7 @@ import tomllib
 from typing import Any, Literal, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from opsportal.dynamo.dialects import Extra
 from opsportal.dynamo.timestamp_form import TimestampForm
@@ -38,22 +38,33 @@ class Attribute(Table):
         return Extra(name, _KINDS[self.type], made, self.prefix, length, self.required, self.example)
 
 
-Facts = TypeVar("Facts", bound=Table)
-
-
 def form_of(example: str) -> TimestampForm | None:
     """The form of a time that the file gives as an example: text, or an epoch number."""
     return TimestampForm.from_value({"N": example} if example.isdecimal() else {"S": example})
 
 
-def a_time(example: str) -> str:
-    """The example, which must be a time. ValueError otherwise."""
-    if form_of(example) is None:
-        raise ValueError('an example of a time is needed, such as "2026-01-09T15:43:09.250000"')
-    return example
+class Facts(Table):
+    """What either file may say: an example of a time, and the attributes that the documents do not name."""
+
+    timestamps: str = ""
+    attributes: dict[str, Attribute] = {}
+
+    @field_validator("timestamps")
+    @classmethod
+    def _a_time(cls, value: str) -> str:
+        if value and form_of(value) is None:
+            raise ValueError('an example of a time is needed, such as "2026-01-09T15:43:09.250000"')
+        return value
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        return tuple(attribute.as_extra(name) for name, attribute in sorted(self.attributes.items()))
 
 
-def read(setting: str, path: str, facts: type[Facts]) -> Facts:
+FactsT = TypeVar("FactsT", bound=Facts)
+
+
+def read(setting: str, path: str, facts: type[FactsT]) -> FactsT:
     """What the file says, read again once it has changed. Raises ImproperlyConfigured with a sentence that says what
     is wrong with it."""
     try:
@@ -79,7 +90,7 @@ def _read(setting: str, path: str, facts: type[Table], changed: int) -> Table:
     except OSError as error:
         raise ImproperlyConfigured(f"{wrong} can't be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ImproperlyConfigured(f"{wrong} is no TOML: {error}.") from error
+        raise ImproperlyConfigured(f"{wrong} is not valid TOML: {error}.") from error
     except ValidationError as error:
         raise ImproperlyConfigured(f"{wrong} {_sentence(error)}") from error
 

@@ -8,8 +8,8 @@ import hashlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -122,7 +122,7 @@ class Extra:
     prefix: str = ""
     length: int = 0
     required: bool = False
-    example: str = field(default="", compare=False)
+    example: str = field(default="", compare=False, repr=False)
 
     def new(self, action_id: str) -> Typed:
         """A new id, the same for the same action_id, so that a form sent twice is one item."""
@@ -133,6 +133,41 @@ class Extra:
             return {"S": self.prefix + digits}
         texts = {"uuid": str(made), "UUID": str(made).upper(), "hex": made.hex}
         return {"S": self.prefix + texts[self.made]}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a new item of a table is written. `origin`: "learned", "empty" (a table to learn nothing from),
+    "documented" or "file"; `items`: how many it was learned from; `extras`: what the documents do not name."""
+
+    origin: str = "documented"
+    items: int = 0
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def made(self) -> tuple[Extra, ...]:
+        """The attributes whose values are made new."""
+        return tuple(one for one in self.extras if one.made)
+
+    def new_ids(self, action_id: str) -> Raw:
+        """The ids that a new item gets."""
+        return {one.name: one.new(action_id) for one in self.made}
+
+    @property
+    def asked_for(self) -> tuple[Extra, ...]:
+        """The attributes whose values a person gives."""
+        return tuple(one for one in self.extras if not one.made)
+
+    def missing(self, given: Collection[str]) -> list[str]:
+        """The names of the attributes that the setting requires and that are not given."""
+        return [one.name for one in self.asked_for if one.required and one.name not in given]
+
+    @property
+    def fingerprint(self) -> str:
+        """Differs between two ways of writing; what is asked for and the number of items are no part of it, nor is
+        any field without a `repr`."""
+        facts = repr(replace(self, origin="", items=0, extras=self.made))
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def extras(items: Sequence[Raw], known: Iterable[str]) -> tuple[Extra, ...]:

@@ -33,10 +33,10 @@ class DynamoError(Exception):
     status = 503
     retry = True
 
-    def __init__(self, sentence: str, mend: str = "", *, detail: str = "", statement: str = "") -> None:
+    def __init__(self, sentence: str, fix: str = "", *, detail: str = "", statement: str = "") -> None:
         super().__init__(sentence)
         self.sentence = sentence
-        self.mend = mend
+        self.fix = fix
         self.detail = detail or sentence
         self.statement = statement
 
@@ -124,7 +124,7 @@ class OperationUnknown(DynamoError):
     """An emulator that does not have this operation: nothing is wrong, it is unknown here."""
 
     kind = "operation_unknown"
-    title = "Unknown here"
+    title = "Operation not supported"
     retry = False
 
 
@@ -134,7 +134,7 @@ class DeadlineExceeded(DynamoError):
 
     def __init__(self, seconds: float, calls: int) -> None:
         super().__init__(
-            f"It would take longer than {seconds:g} s ({calls} calls were answered), so it was given up.",
+            f"It would take longer than {seconds:g} s ({calls} calls were answered), so it was stopped.",
             "Try again, or narrow the filters so that it reads less.",
         )
 
@@ -228,10 +228,10 @@ def _from_client_error(error: boto.ClientError, table: "Binding", advice: Advice
             detail=message,
         )
     if code in ("ResourceNotFoundException", "TableNotFoundException"):
-        mend = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it: python manage.py dynamo migrate --table {table.logical}"
+        fix = f"If it has another name or region, set {variable}_TABLE or {variable}_REGION; to create it: python manage.py dynamo migrate --table {table.logical}"
         if table.logical not in settings.DYNAMO_TABLES:
-            mend = "It is one of the console's own, which python manage.py dynamo migrate creates."
-        return TableMissing(f"There is no table {where}.", mend, detail=message)
+            fix = "It is one of the console's own, which python manage.py dynamo migrate creates."
+        return TableMissing(f"There is no table {where}.", fix, detail=message)
     if code in ("AccessDeniedException", "AccessDenied"):
         return _denied(error, message, table)
     if code in UNKNOWN_OPERATION:
@@ -294,7 +294,7 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
 
 
 def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
-    if found := _without_answer(error, *table.place):
+    if found := _without_answer(error, *table.location):
         return found
     # Nothing that this console should meet: the log gets all of it.
     logger.error("unexpected error about %s", table.name, exc_info=error)
@@ -304,8 +304,8 @@ def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
 def unusable(error: Exception, region: str, endpoint: str) -> DynamoError:
     """Why no client could be made for that place. `error`: BotoCoreError, or ValueError of the endpoint."""
     if isinstance(error, boto.BotoCoreError):
-        mend = "Check the settings of its region and endpoint, and the AWS profile."
-        return _without_answer(error, region, endpoint) or DynamoError(str(error), mend)
+        fix = "Check the settings of its region and endpoint, and the AWS profile."
+        return _without_answer(error, region, endpoint) or DynamoError(str(error), fix)
     return Unreachable(
         f"The endpoint {endpoint} is not a URL.",
         "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "

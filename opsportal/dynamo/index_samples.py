@@ -86,7 +86,7 @@ def share(part: int, whole: int) -> str:
 
 
 def _sampled(table: Binding) -> dict[str, Sample]:
-    found = describe(table, fresh=True, patient=True)
+    found = describe(table, fresh=True, background=True)
     samples = {index.name: Sample() for index in table.spec.indexes}
     for items, whole in _pages(table, found):
         for index in table.spec.indexes:
@@ -103,7 +103,7 @@ def _pages(table: Binding, found: Description) -> Iterator[tuple[list[dict[str, 
     keys += [name for index in table.spec.indexes for name in (index.hash_key, index.range_key)]
     names = list(filter(None, keys))
     for answer in read_all(
-        table, projection=names, pages=SAMPLE_PAGES, patient=True, Limit=SAMPLE_PAGE_ITEMS
+        table, projection=names, pages=SAMPLE_PAGES, background=True, Limit=SAMPLE_PAGE_ITEMS
     ):
         yield answer["Items"], "LastEvaluatedKey" not in answer
 

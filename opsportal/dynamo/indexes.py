@@ -39,7 +39,7 @@ def remove(table: Binding, name: str, say: Say) -> None:
                 return
             with translated(table):
                 try:
-                    clients.client(*table.place, patient=True).update_table(
+                    clients.client(*table.location, background=True).update_table(
                         TableName=table.name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": name}}]
                     )
                 except ClientError as error:
@@ -53,7 +53,7 @@ def remove(table: Binding, name: str, say: Say) -> None:
 
 def is_there(table: Binding, name: str) -> bool:
     """Whether the table has an index of that name, usable or not. Raises `DynamoError`."""
-    return any(index.name == name for index in describe(table, fresh=True, patient=True).indexes)
+    return any(index.name == name for index in describe(table, fresh=True, background=True).indexes)
 
 
 def refuse_other_types(table: Binding, index: Index, found: Description) -> None:
@@ -68,13 +68,13 @@ def refuse_other_types(table: Binding, index: Index, found: Description) -> None
 
 
 def _ask_to_add(table: Binding, index: Index, say: Say) -> bool:
-    found = describe(table, fresh=True, patient=True)
+    found = describe(table, fresh=True, background=True)
     refuse_other_types(table, index, found)
     keys = [name for name in (index.hash_key, index.range_key) if name]
     types = {**found.attribute_types, **dict.fromkeys(keys, "S")}
     with translated(table):
         try:
-            clients.client(*table.place, patient=True).update_table(
+            clients.client(*table.location, background=True).update_table(
                 TableName=table.name,
                 AttributeDefinitions=[
                     {"AttributeName": name, "AttributeType": kind} for name, kind in types.items()

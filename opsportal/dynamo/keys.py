@@ -12,7 +12,7 @@ from decimal import Context, Decimal, DecimalException, Inexact
 from typing import NamedTuple, Self
 
 from opsportal.dynamo.attributes import Typed
-from opsportal.dynamo.foreign_json import in_range
+from opsportal.dynamo.json_values import in_range
 
 # AWS limits, in bytes.
 MAX_HASH_BYTES, MAX_SORT_BYTES = 2048, 1024

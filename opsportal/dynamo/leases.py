@@ -42,7 +42,7 @@ class Lease:
     def read(self) -> dict[str, Typed]:
         """The item as it is, whoever holds it; empty where there is none. Raises `DynamoError`."""
         with translated(self.table):
-            answer = clients.client(*self.table.place, patient=True).get_item(
+            answer = clients.client(*self.table.location, background=True).get_item(
                 TableName=self.table.name, Key=self.key, ConsistentRead=True
             )
         item: dict[str, Typed] = answer.get("Item", {})
@@ -100,7 +100,7 @@ class Lease:
     def _update(
         self, update: str, condition: str, names: Mapping[str, str], values: Mapping[str, Typed]
     ) -> dict[str, Typed]:
-        client = clients.client(*self.table.place, patient=True)
+        client = clients.client(*self.table.location, background=True)
         try:
             with translated(self.table):
                 answer = client.update_item(

@@ -30,7 +30,7 @@ from opsportal.dynamo.errors import DynamoError, TableMissing, translated
 from opsportal.dynamo.fixes import drop_index
 from opsportal.dynamo.internal import InternalModel
 from opsportal.dynamo.structure import key_mismatch
-from opsportal.dynamo.tables import Binding, TableSpec, own_table
+from opsportal.dynamo.tables import Binding, TableSpec, internal_table
 
 LEDGER = TableSpec(logical="migrations", title="Table migrations", key="name", source="the console's own")
 
@@ -42,7 +42,7 @@ _FREE = "attribute_not_exists(applied_at) AND attribute_not_exists(removing_at)"
 
 def ledger_of(table: Binding) -> Binding:
     """The ledger in the place of `table`."""
-    return own_table(LEDGER, table)
+    return internal_table(LEDGER, table)
 
 
 def ensure_ledger(table: Binding) -> None:
@@ -139,7 +139,7 @@ class Entry:
         ledger = ledger_of(self.table)
         try:
             with translated(ledger):
-                self._take(LedgerItem.bound_to(ledger, patient=True).get(self.key, consistent_read=True))
+                self._take(LedgerItem.bound_to(ledger, background=True).get(self.key, consistent_read=True))
         except LedgerItem.DoesNotExist:
             self.said, self.runs = {}, frozenset()
 
@@ -200,7 +200,7 @@ class Entry:
         ledger = ledger_of(self.table)
         try:
             with translated(ledger):
-                answer = clients.client(*ledger.place, patient=True).update_item(
+                answer = clients.client(*ledger.location, background=True).update_item(
                     TableName=ledger.name,
                     Key={"name": {"S": self.key}},
                     UpdateExpression=expression,
@@ -223,7 +223,7 @@ class Entry:
         self.runs = frozenset(run or "" for run in item.runs or ())
 
 
-def entries(table: Binding, *, patient: bool = True) -> dict[str, LedgerItem]:
+def entries(table: Binding, *, background: bool = True) -> dict[str, LedgerItem]:
     """The items of the ledger beside `table`, by their key. Raises TableMissing where there is none yet, and KeyMismatch
     where another program's table has its name."""
     ledger = ledger_of(table)
@@ -231,7 +231,7 @@ def entries(table: Binding, *, patient: bool = True) -> dict[str, LedgerItem]:
         with translated(ledger):
             items = {
                 item.name: item
-                for item in LedgerItem.bound_to(ledger, patient=patient).scan(consistent_read=True)
+                for item in LedgerItem.bound_to(ledger, background=background).scan(consistent_read=True)
             }
     except AttributeDeserializationError:
         raise key_mismatch(ledger) from None

@@ -60,7 +60,7 @@ class List:
     def page(self, *, purpose: str, cursor: str = "", anchor: str = "", fresh: bool = True) -> Page:
         """One page. `fresh`: for people, who act on what they see, rows of the sample are read again. Raises
         `DynamoError`."""
-        sample = samples.of(self.spec)
+        sample = samples.for_table(self.spec)
         position = cursors.load(cursor, purpose=purpose) if cursor else {}
         # A list that began as a Scan continues as one, whatever the sample holds by now.
         if "key" in position or (self.found.index is None and not sample.whole and not position):
@@ -69,7 +69,7 @@ class List:
 
     def known(self, *, purpose: str) -> "Known":
         """The newest of those that are known without a Scan, for figures and rules. Raises `DynamoError`."""
-        sample = samples.of(self.spec)
+        sample = samples.for_table(self.spec)
         if self.found.index is None and sample.failed and not sample.at:
             raise sample.failed
         page = self._merged(sample, purpose=purpose, fresh=False)
@@ -83,7 +83,7 @@ class List:
 
     def outside(self, *, purpose: str, cursor: str = "") -> Page:
         """Only the items that the index can't hold. Raises `DynamoError`, also where no sample could be taken yet."""
-        sample = samples.of(self.spec)
+        sample = samples.for_table(self.spec)
         if sample.failed and not sample.at:
             raise sample.failed
         return self._merged(sample, purpose=purpose, cursor=cursor, partitions=())
@@ -95,7 +95,7 @@ class List:
             return page
         begin = cursors.dump({"at": _LAST}, purpose=purpose)
         room = replace(self, limit=self.limit - len(page.items))
-        rest = room._merged(samples.of(self.spec), purpose=purpose, cursor=begin, partitions=())
+        rest = room._merged(samples.for_table(self.spec), purpose=purpose, cursor=begin, partitions=())
         page.items, page.cursor, page.sample = [*page.items, *rest.items], rest.cursor, rest.sample
         page.notes += rest.notes
         return page

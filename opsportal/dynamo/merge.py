@@ -19,9 +19,9 @@ from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding, Index
 
 # Digests in a cursor. Where more items share one timestamp, the cursor holds start keys instead.
-MOST_IDS = 100
+MAX_IDS = 100
 # New items since the list was first shown are counted up to this; then it says "50+".
-MOST_NEWER = 50
+MAX_NEWER = 50
 # Items that one filtered query evaluates in one partition.
 FILTERED_CHUNK = 200
 # Stands for the items in no partition: no key is empty.
@@ -108,7 +108,7 @@ class Merge:
             # The chunks hold little but new items: read from the anchor instead.
             self.span = self.span.until(anchor)
             page = self.read({})
-            page.newer, page.newer_more = MOST_NEWER, True
+            page.newer, page.newer_more = MAX_NEWER, True
         if page.cursor:
             page.cursor = cursors.dump(self._position, purpose=purpose)
         return page
@@ -144,7 +144,7 @@ class Merge:
             # An item in no partition may be placed by its last update, which does not make it new.
             if anchor and row_stamp > anchor and stream.partition != OUTSIDE:
                 page.newer += 1
-                if page.newer >= MOST_NEWER:
+                if page.newer >= MAX_NEWER:
                     page.newer_more = True
                     return page
                 continue
@@ -234,7 +234,7 @@ class Merge:
         if same_stamp:
             seen |= shown_before
         # More items share this timestamp than a cursor can name, or than the calls could read.
-        crowded = len(seen) > MOST_IDS or (same_stamp and (not page.complete or "keys" in position))
+        crowded = len(seen) > MAX_IDS or (same_stamp and (not page.complete or "keys" in position))
         if crowded:
             self._position = {"at": stamp, "keys": self._start_keys(more)}
         else:

@@ -17,9 +17,9 @@ from django.apps import apps
 from django.conf import settings
 
 from opsportal.dynamo import ledger
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.ledger import LEDGER, Entry, ledger_of
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import AddIndex, CreateOwnTable, CreateTable, Step
 from opsportal.dynamo.tables import Binding, binding
 
@@ -121,7 +121,7 @@ def place_text(table: Binding) -> str:
 
 @dataclass(frozen=True)
 class MigrationState:
-    """A migration at one table. `trouble`: why its ledger could not be read; it is then neither applied nor
+    """A migration at one table. `problem`: why its ledger could not be read; it is then neither applied nor
     pending. `own`: of the console's own tables, which `migrate` always takes along."""
 
     app: str
@@ -136,12 +136,12 @@ class MigrationState:
     removing_by: str = ""
     rolled_back_at: datetime | None = None
     pending: bool = True
-    trouble: DynamoError | None = None
+    problem: DynamoError | None = None
 
     @property
     def state(self) -> str:
         """One word: applied, begun, pending, removing, removed (an index that only --add-indexes adds) or unknown."""
-        if self.trouble:
+        if self.problem:
             return "unknown"
         if self.removing_at:
             return "removing"
@@ -150,24 +150,24 @@ class MigrationState:
         return "begun" if self.begun_at else "pending" if self.pending else "removed"
 
 
-def states(*, patient: bool = False, place: tuple[str, str] | None = None) -> list[MigrationState]:
-    """Every migration at every table (or at those of one `place`), in order: one scan of a small ledger per place.
-    Never raises for a place that can't be read. `patient`: with a worker's time, not a page's."""
-    found, silence = [], Silence()
+def states(*, background: bool = False, location: tuple[str, str] | None = None) -> list[MigrationState]:
+    """Every migration at every table (or at those of one `location`), in order: one scan of a small ledger per place.
+    Never raises for a place that can't be read. `background`: with a worker's time, not a page's."""
+    found, breaker = [], CircuitBreaker()
     known: dict[tuple[str, str], dict[str, Any] | DynamoError] = {}
     for one in [*migrations(), *of_added_indexes(settings.DYNAMO_TABLES)]:
         for table in one.step.tables():
-            if place not in (None, table.place):
+            if location not in (None, table.location):
                 continue
-            if table.place not in known:
-                known[table.place] = _items_or_trouble(table, silence, patient=patient)
-            items = known[table.place]
+            if table.location not in known:
+                known[table.location] = _items_or_trouble(table, breaker, background=background)
+            items = known[table.location]
             entry = ledger.entry_of(one.name, one.app, table, {} if isinstance(items, DynamoError) else items)
             if one.name.startswith(ledger.ADDED_INDEX) and not entry.said:
                 continue
             if isinstance(items, DynamoError):
                 found.append(
-                    MigrationState(one.app, one.name, table, one.step.own, pending=False, trouble=items)
+                    MigrationState(one.app, one.name, table, one.step.own, pending=False, problem=items)
                 )
             else:
                 found.append(_state(one, entry))
@@ -191,9 +191,11 @@ def _state(one: Migration, entry: Entry) -> MigrationState:
     )
 
 
-def _items_or_trouble(table: Binding, silence: Silence, *, patient: bool) -> dict[str, Any] | DynamoError:
+def _items_or_trouble(
+    table: Binding, breaker: CircuitBreaker, *, background: bool
+) -> dict[str, Any] | DynamoError:
     try:
-        return silence.ask(table, partial(ledger.entries, patient=patient))
+        return breaker.ask(table, partial(ledger.entries, background=background))
     except TableMissing:
         return {}
     except DynamoError as error:
@@ -205,9 +207,9 @@ def entries_of(chosen: Iterable[Migration]) -> Iterator[tuple[Migration, Entry]]
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for one in chosen:
         for table in one.step.tables():
-            if table.place not in known:
+            if table.location not in known:
                 try:
-                    known[table.place] = ledger.entries(table)
+                    known[table.location] = ledger.entries(table)
                 except TableMissing:
-                    known[table.place] = {}
-            yield one, ledger.entry_of(one.name, one.app, table, known[table.place])
+                    known[table.location] = {}
+            yield one, ledger.entry_of(one.name, one.app, table, known[table.location])

@@ -39,7 +39,7 @@ class DynamoModel(Model):
         return binding(cls.logical)
 
     @classmethod
-    def of(cls, raw: Raw) -> Self:
+    def from_item(cls, raw: Raw) -> Self:
         """The instance of an item as the wire has it. Never raises, whatever the item holds."""
         instance = cls(_user_instantiated=False)
         instance.raw = raw
@@ -53,7 +53,7 @@ class DynamoModel(Model):
     def read(cls, key: str, *, consistent: bool = False) -> Self | None:
         """The item of that key, or None. Raises `DynamoError`."""
         item = item_of(cls.binding(), key, consistent=consistent)
-        return None if item is None else cls.of(item)
+        return None if item is None else cls.from_item(item)
 
     @property
     def id(self) -> str:

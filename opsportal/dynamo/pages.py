@@ -97,7 +97,7 @@ def scan_page(
 def scan_part(table: Binding, *, filters: Filter, pages: int) -> tuple[list[Raw], bool]:
     """The items of the first pages of a Scan, of at most 1 MB each, and whether there are more. Within a request it
     keeps to the request's time, in the worker to longer ones. Raises `DynamoError`."""
-    answers = list(read_all(table, filters=filters, pages=pages, patient=None))
+    answers = list(read_all(table, filters=filters, pages=pages, background=None))
     items = [item for answer in answers for item in answer["Items"]]
     return items, "LastEvaluatedKey" in answers[-1]
 
@@ -176,5 +176,5 @@ def stream(
 
     Patient, except for what is read within a request's budget: the first page. Raises `DynamoError`.
     """
-    for answer in read_all(table, index, key=key, filters=filters, patient=None, **arguments):
+    for answer in read_all(table, index, key=key, filters=filters, background=None, **arguments):
         yield from answer["Items"]

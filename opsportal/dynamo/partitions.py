@@ -19,7 +19,7 @@ SEEN_LIFE = 60
 # The same after a throttled search.
 FAILED_LIFE = 10
 # One call each. An attribute with more distinct values is no status.
-MOST_PARTITIONS = 30
+MAX_PARTITIONS = 30
 COUNT_CAP = 500
 
 
@@ -70,7 +70,7 @@ def _seen(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
         try:
             known = _skip_scan(table, index, prefix)
         except (AccessDenied, Throttled) as problem:
-            known = Seen((), complete=False, reason=f"Others can't be looked for: {problem.sentence}")
+            known = Seen((), complete=False, reason=f"Others can't be found: {problem.sentence}")
             life = SEEN_LIFE if isinstance(problem, AccessDenied) else FAILED_LIFE
         cache.set(key, known, life)
     return known
@@ -89,8 +89,8 @@ def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
         values = tuple(str(read_text(item[name])) for name in prefix)
         if values in found:
             return Seen(tuple(found), complete=False, reason="The index could not be walked through.")
-        if len(found) == MOST_PARTITIONS:
-            reason = f"There are more than {MOST_PARTITIONS} different values."
+        if len(found) == MAX_PARTITIONS:
+            reason = f"There are more than {MAX_PARTITIONS} different values."
             return Seen(tuple(found), complete=False, reason=reason)
         found.append(values)
         start = {name: LAST[types.get(name, "S")] for name in table.start_names(index)}

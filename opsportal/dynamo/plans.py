@@ -144,7 +144,7 @@ def _is_wanted(one: Migration, entry: Entry, notes: list[str], *, coming: bool) 
         return False  # the table is created with its indexes
     assert isinstance(one.step, AddIndex)
     table = entry.table
-    found = describe(table, fresh=True, patient=True)
+    found = describe(table, fresh=True, background=True)
     flaws = [flaw for flaw in index_flaws(table, found) if flaw.index and flaw.index.name == one.step.index]
     if entry.begun or any(flaw.missing for flaw in flaws):
         return True
@@ -160,7 +160,7 @@ def _is_lost(one: Migration, entry: Entry) -> bool:
     if not isinstance(one.step, AddIndex):
         return False
     try:
-        flaws = index_flaws(entry.table, describe(entry.table, fresh=True, patient=True))
+        flaws = index_flaws(entry.table, describe(entry.table, fresh=True, background=True))
     except TableMissing:
         return False
     return any(flaw.missing and flaw.index and flaw.index.name == one.step.index for flaw in flaws)
@@ -168,7 +168,7 @@ def _is_lost(one: Migration, entry: Entry) -> bool:
 
 def created_by_us(table: Binding) -> bool:
     """Whether the ledger says that `migrate` created the table as it is there now. Raises `DynamoError`."""
-    found = describe(table, fresh=True, patient=True)
+    found = describe(table, fresh=True, background=True)
     creations = [
         one
         for one in of(tables=(table.logical,))
@@ -190,7 +190,7 @@ def _what_lacks(one: Migration, entry: Entry, notes: list[str]) -> list[Setting]
     if one.step.own:
         noted += " (where it asks for the name of another region's table, type nothing)"
     try:
-        found = deployed(table) if entry.made and not index else describe(table, fresh=True, patient=True)
+        found = deployed(table) if entry.made and not index else describe(table, fresh=True, background=True)
     except TableMissing:
         if not index:  # which goes with its table
             notes.append(f"{was} is not there any more. {noted}; then migrate creates it again.")
@@ -257,8 +257,8 @@ def carry_out(
     done until then is in the ledger, and the next run goes on from there.
     """
     refuse_unaccepted(todo, accept_index_rejects=accept_index_rejects, accept_unlisted=accept_unlisted)
-    for place in {one.table.place: one.table for one in todo.planned}.values():
-        ledger.ensure_ledger(place)
+    for location in {one.table.location: one.table for one in todo.planned}.values():
+        ledger.ensure_ledger(location)
     done: set[tuple[str, str]] = set()
     count = sum(_apply(one, say, done) for one in todo.planned)
     for table, setting in todo.lacking:

@@ -16,14 +16,14 @@ Answer = dict[str, Any]
 BATCH_KEYS = 100
 
 
-def item_of(table: Binding, text: str, *, consistent: bool = False, patient: bool = False) -> Raw | None:
+def item_of(table: Binding, text: str, *, consistent: bool = False, background: bool = False) -> Raw | None:
     """The item whose key has that text, or None. Raises `DynamoError`."""
     try:
         key = table.key_of(text)
     except NotAKey:
         return None
     with translated(table):
-        answer = clients.client(*table.place, patient=patient).get_item(
+        answer = clients.client(*table.location, background=background).get_item(
             TableName=table.name, Key=key.wire, ConsistentRead=consistent
         )
     return answer.get("Item")
@@ -34,7 +34,7 @@ def items_of(
     keys: Iterable[Key],
     *,
     consistent: bool = False,
-    patient: bool = False,
+    background: bool = False,
     projection: Sequence[str] = (),
 ) -> tuple[list[Raw], list[Key]]:
     """The items with these keys that are there, in no order, and the keys that DynamoDB gave no answer about: of items
@@ -45,7 +45,7 @@ def items_of(
     left: list[Raw] = []
     for first in range(0, len(wanted), BATCH_KEYS):
         with translated(table):
-            answer = clients.client(*table.place, patient=patient).batch_get_item(
+            answer = clients.client(*table.location, background=background).batch_get_item(
                 RequestItems={table.name: {"Keys": wanted[first : first + BATCH_KEYS], **arguments}}
             )
         found += answer["Responses"].get(table.name, [])
@@ -61,19 +61,19 @@ def read(
     filters: Filter = (),
     projection: Iterable[str] = (),
     start: Raw | None = None,
-    patient: bool | None = False,
+    background: bool | None = False,
     **arguments: Any,
 ) -> Answer:
     """One answer of a Query, where there is a key condition, or else of a Scan. `start`: the LastEvaluatedKey of the
-    answer before. `patient` None: patient outside of a request's budget. Raises `DynamoError`."""
+    answer before. `background` None: as in the background outside of a request's budget. Raises `DynamoError`."""
     arguments |= Expressions().arguments(key=key, filters=filters, projection=projection)
     if index:
         arguments["IndexName"] = index
     if start:
         arguments["ExclusiveStartKey"] = start
-    if patient is None:
-        patient = spending.current() is None
-    client = clients.client(*table.place, patient=patient)
+    if background is None:
+        background = spending.current() is None
+    client = clients.client(*table.location, background=background)
     operation = client.query if "KeyConditionExpression" in arguments else client.scan
     with translated(table):
         answer: Answer = operation(TableName=table.name, **arguments)

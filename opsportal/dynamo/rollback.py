@@ -158,7 +158,7 @@ def removals(*, target: str = "", app: str = "", tables: Iterable[str] = ()) -> 
     kept: list[DynamoError] = []
     twins = Twins()
     for one, entry in begun:
-        if isinstance(one.step, AddIndex) and _goes_with_its_table(one.step, entry, begun):
+        if isinstance(one.step, AddIndex) and _goes_with_its_table(entry, begun):
             continue
         try:
             removal = _removal(one, entry, begun)
@@ -205,7 +205,7 @@ def index_removal(logical: str, name: str) -> Removal:
     return Removal(one, (entry,), found, with_table=with_table)
 
 
-def _goes_with_its_table(step: AddIndex, entry: Entry, begun: list[tuple[Migration, Entry]]) -> bool:
+def _goes_with_its_table(entry: Entry, begun: list[tuple[Migration, Entry]]) -> bool:
     for other, creation in begun:
         if not isinstance(other.step, AddIndex) and creation.table == entry.table:
             return bool(creation.made or creation.begun or creation.removing)
@@ -241,18 +241,18 @@ def refuse_what_is_not_ours(one: Migration, entry: Entry, found: Deployed) -> No
     if not entry.made and not entry.begun:
         raise NotOurs(
             f"{what} was there before {one.name}: the ledger does not say that migrate made it.",
-            "It belongs to whoever made it, and is theirs to delete.",
+            "It belongs to the person or program that made it; only they should delete it.",
         )
     if entry.made and not same_table(entry.made, found):
         raise NotOurs(
             f"{table.name} was created {found.created_at:%Y-%m-%d %H:%M:%S} UTC, and is not the table that {one.name} "
             f"made {entry.made}.",
-            "It belongs to whoever created it again, and is theirs to delete.",
+            "It belongs to the person or program that created it again; only they should delete it.",
         )
     if found.deletion_protection and not isinstance(one.step, AddIndex):
         raise NotOurs(
             f"{table.name} is protected against deletion.",
-            "Whoever protected it lifts that: aws dynamodb update-table --no-deletion-protection-enabled "
+            "Its owner can remove the protection: aws dynamodb update-table --no-deletion-protection-enabled "
             f"--table-name {table.name} --region {table.region}",
         )
 

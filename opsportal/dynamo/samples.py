@@ -115,7 +115,7 @@ class Sample:
     def _trouble(self) -> Iterator[str]:
         if self.failed is None:
             return
-        why = f"{self.failed.sentence} {self.failed.mend}".strip()
+        why = f"{self.failed.sentence} {self.failed.fix}".strip()
         if self.at is None:
             yield f"Items that are in no index are missing here, since the table could not be scanned: {why}"
         else:
@@ -169,7 +169,7 @@ ENOUGH = 300
 _read: dict[str, tuple[datetime, tuple[Row, ...], tuple[Moment, ...]]] = {}
 
 
-def of(spec: Sampled) -> Sample:
+def for_table(spec: Sampled) -> Sample:
     """The table's sample, at most a minute old where it can be read. Does not raise: see `Sample.failed`."""
     name = f"sample:{spec.table.fingerprint}"
     try:
@@ -186,7 +186,7 @@ def of(spec: Sampled) -> Sample:
 
 def said(spec: Sampled, found: Found) -> tuple[Sampling, list[str]]:
     """The table's sample and what figures that are made with it must say."""
-    sample = of(spec)
+    sample = for_table(spec)
     return sample.sampling(found.index), [*([found.why] if found.why else []), *sample.notes(found.index)]
 
 
@@ -197,7 +197,7 @@ def recent(
 
     `attributes`: of an item, what `created` and `lasted` read.
     """
-    sample, index = of(spec), found.index
+    sample, index = for_table(spec), found.index
     if index is None:
         if sample.failed and not sample.at:
             raise sample.failed

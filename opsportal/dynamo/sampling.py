@@ -20,7 +20,7 @@ from opsportal.dynamo.expressions import AnyOf, Clause
 from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Raw
-from opsportal.dynamo.partitions import COUNT_CAP, MOST_PARTITIONS
+from opsportal.dynamo.partitions import COUNT_CAP, MAX_PARTITIONS
 from opsportal.dynamo.reads import item_of, read
 from opsportal.dynamo.structure import key_mismatch
 from opsportal.dynamo.tables import Binding, Index, binding
@@ -303,7 +303,7 @@ def _newest_of_each(moments: dict[str, Moment]) -> dict[str, Moment]:
         if (
             len(kept) < MAX_MOMENTS
             and room[one.status] < COUNT_CAP
-            and (one.status in room or len(room) < MOST_PARTITIONS)
+            and (one.status in room or len(room) < MAX_PARTITIONS)
         ):
             kept[digest] = one
             room[one.status] += 1

@@ -14,7 +14,7 @@ from opsportal.dynamo.index_samples import Sample, Samples
 from opsportal.dynamo.keys import MAX_HASH_BYTES, MAX_SORT_BYTES
 from opsportal.dynamo.ledger import Entry
 from opsportal.dynamo.structure import used_for
-from opsportal.dynamo.tables import Binding, Index, TableSpec, binding, bindings, own_table
+from opsportal.dynamo.tables import Binding, Index, TableSpec, binding, bindings, internal_table
 
 KB = 1024
 
@@ -86,7 +86,7 @@ class _Creation:
 
     def outlook(self, table: Binding, entry: Entry, sampled: Samples, *, coming: bool) -> Outlook:
         try:
-            found = describe(table, fresh=True, patient=True)
+            found = describe(table, fresh=True, background=True)
         except TableMissing:
             return Outlook((f"create {_declared(table)}",))
         if entry.begun:
@@ -96,7 +96,7 @@ class _Creation:
 
     def apply(self, table: Binding, entry: Entry, say: Say) -> str:
         try:
-            describe(table, fresh=True, patient=True)
+            describe(table, fresh=True, background=True)
             if not begun_by_a_migration(entry):
                 say(f"  {table.name} exists already and is left as it is")
                 return ""
@@ -110,7 +110,7 @@ class _Creation:
                 return ""
             creation.complete(table)
         say(f"  created {table.name}")
-        return creation_stamp(describe(table, fresh=True, patient=True))
+        return creation_stamp(describe(table, fresh=True, background=True))
 
     def undo(self, table: Binding, say: Say) -> None:
         creation.delete(table)
@@ -141,8 +141,8 @@ class CreateOwnTable(_Creation):
         return self.spec.logical
 
     def tables(self) -> list[Binding]:
-        beside = {table.place: table for table in bindings()}
-        return [own_table(self.spec, table) for table in beside.values()]
+        beside = {table.location: table for table in bindings()}
+        return [internal_table(self.spec, table) for table in beside.values()]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class AddIndex:
         index = table.spec.index(self.index)
         what = f"index {self.index} ({index.keys}; {index.definition()['Projection']['ProjectionType']})"
         try:
-            found = describe(table, fresh=True, patient=True)
+            found = describe(table, fresh=True, background=True)
         except TableMissing:
             if coming:
                 return Outlook((f"add the {what} to {table.name}",))
@@ -182,7 +182,7 @@ class AddIndex:
 
     def apply(self, table: Binding, entry: Entry, say: Say) -> str:
         index = table.spec.index(self.index)
-        there = used_for(table, describe(table, fresh=True, patient=True), index)
+        there = used_for(table, describe(table, fresh=True, background=True), index)
         if there and there.name != self.index:
             say(f"  {table.name} has {self.index} already, under the name {there.name}")
             return ""
@@ -192,7 +192,7 @@ class AddIndex:
         say(f"  added {self.index} to {table.name}" if added else f"  {table.name} has {self.index} already")
         if not added and not begun_by_a_migration(entry):
             return ""
-        return creation_stamp(describe(table, fresh=True, patient=True))
+        return creation_stamp(describe(table, fresh=True, background=True))
 
     def undo(self, table: Binding, say: Say) -> None:
         indexes.remove(table, self.index, say)

@@ -20,7 +20,30 @@ from django.utils.module_loading import import_string
 
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.keys import Key
-from opsportal.dynamo.workloads import Workload
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The traffic of one table, per event of a kind ("workflow", "request"), of which there are `per_day`.
+
+    `writes` and `reads`: of items, per event; `items`: new ones per event; `item_bytes`: the size of one.
+    `moves`: index -> how many of the writes change its key, which DynamoDB carries out as a deletion and an
+    insertion. `kept_days`: how long an item lives. `source` says who says so.
+    """
+
+    event: str
+    per_day: int
+    writes: int
+    reads: int
+    item_bytes: int
+    kept_days: int
+    source: str
+    items: int = 1
+    moves: tuple[tuple[str, int], ...] = ()
+
+    def moved(self, index: str) -> int:
+        """Writes per event that change the key of that index."""
+        return dict(self.moves).get(index, 0)
 
 
 @dataclass(frozen=True)
@@ -129,14 +152,14 @@ class Binding:
         return tuple(dict.fromkeys(name for name in (*of_index, *self.key_attributes) if name))
 
     @property
-    def place(self) -> tuple[str, str]:
+    def location(self) -> tuple[str, str]:
         """What clients, and the console's own tables, exist once per."""
         return self.region, self.endpoint
 
     @property
     def fingerprint(self) -> str:
         """A short digest of the place and name, for cache keys."""
-        return hashlib.sha256("\n".join((self.name, *self.place)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\n".join((self.name, *self.location)).encode()).hexdigest()[:16]
 
     @property
     def tags(self) -> dict[str, str]:
@@ -191,8 +214,8 @@ def bind(spec: TableSpec, config: Mapping[str, str]) -> Binding:
     )
 
 
-def own_table(spec: TableSpec, beside: Binding) -> Binding:
-    """One of the console's own tables, ``{env}-opsportal_<logical>``, in the place of `beside`."""
+def internal_table(spec: TableSpec, beside: Binding) -> Binding:
+    """One of the console's own tables, ``{env}-opsportal_<logical>``, in the location of `beside`."""
     return Binding(
         spec=spec,
         name=f"{settings.OWN_TABLE_PREFIX}{spec.logical}",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -65,6 +65,13 @@ class TimestampForm:
 
 # Seed 002's (docs/data.md).
 DOCUMENTED = TimestampForm()
+
+
+def written_like(moment: datetime, value: Typed | None, default: TimestampForm) -> Typed:
+    """In the form of `value`, a stamp of the item, or else in `default`. Where `value` has no decimals it gets those of
+    `default`: two writes of one second would else be one to those who compare stamps."""
+    form = TimestampForm.from_value(value) or default
+    return replace(form, digits=form.digits or default.digits).written(moment)
 
 
 def form_of(value: Typed) -> str:

@@ -41,7 +41,7 @@ class Cancelled(Exception):
         return next((failure.item for failure in self.failures if failure.index == index), None)
 
 
-class Hindered(Cancelled):
+class TransactionContention(Cancelled):
     """Not done, for a reason that passes. `by`: others' writes, throttling, or "itself": the same call,
     sent twice, is still under way."""
 
@@ -60,23 +60,25 @@ class TooLarge(Cancelled):
     """Not done: the item that is updated would be larger than DynamoDB stores."""
 
 
-class Unanswered(Exception):
+class NoAnswer(Exception):
     """Done or not: there was no answer, or none that says so."""
 
 
 THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
-def commit(table: Binding, operations: list[dict[str, Any]], *, patient: bool = False) -> None:
+def commit(table: Binding, operations: list[dict[str, Any]], *, background: bool = False) -> None:
     """Do all of `operations` or none. Raises Hindered, ConditionFailed, TooLarge, Unanswered, or `DynamoError`,
     which means that nothing was done."""
     try:
         with translated(table):
-            clients.client(*table.place, patient=patient).transact_write_items(TransactItems=operations)
+            clients.client(*table.location, background=background).transact_write_items(
+                TransactItems=operations
+            )
     except ClientError as error:
         raise _cancelled(error) from error
     except (Unreachable, DeadlineExceeded) as error:
-        raise Unanswered(str(error)) from error
+        raise NoAnswer(str(error)) from error
     except TableMissing as error:
         # DynamoDB does not say which of them.
         names = sorted({name for operation in operations for name in _tables(operation)})
@@ -90,7 +92,7 @@ def commit(table: Binding, operations: list[dict[str, Any]], *, patient: bool = 
         if type(error) is not DynamoError or not isinstance(cause, ClientError):
             raise
         if cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-            raise Unanswered(str(error)) from error
+            raise NoAnswer(str(error)) from error
         if _is_too_large(cause.response.get("Error", {})):  # some engines say so without the reasons
             raise TooLarge from error
         raise Rejected(error.sentence, detail=error.detail) from error
@@ -107,7 +109,7 @@ def _is_too_large(answer: Mapping[str, Any]) -> bool:
 def _cancelled(error: ClientError) -> Exception:
     answer: Mapping[str, Any] = error.response
     if answer["Error"]["Code"] == "TransactionInProgressException":
-        return Hindered("itself")
+        return TransactionContention("itself")
     # They come in the order of the operations, "None" for those that were not in the way.
     reasons = [
         (index, reason)
@@ -121,9 +123,9 @@ def _cancelled(error: ClientError) -> Exception:
     if "ConditionalCheckFailed" in codes or paths:
         return ConditionFailed(failures)
     if codes and codes <= THROTTLED:
-        return Hindered("throttling", failures)
+        return TransactionContention("throttling", failures)
     if codes <= {*THROTTLED, "TransactionConflict"}:
-        return Hindered("others", failures)
+        return TransactionContention("others", failures)
     if any(_is_too_large(reason) for _, reason in reasons):
         return TooLarge(failures)
     sentence = "; ".join(f"{reason['Code']}: {reason.get('Message', '')}" for _, reason in reasons)

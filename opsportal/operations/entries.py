@@ -26,19 +26,19 @@ from opsportal.dynamo.keys import Key
 from opsportal.dynamo.tables import Binding, binding
 from opsportal.operations.changes import Changed, Raw, number, text
 from opsportal.operations.items import AuditItem
-from opsportal.operations.tables import audit_beside, entry_life, image_life
+from opsportal.operations.tables import audit_table_for, entry_life, image_life
 from opsportal.operations.tags import Action, UnknownAction, read_action
 
 FEED_SHARDS, JOB_SHARDS = 4, 16
 # Bytes of an old or new value in an entry, and of all of them; longer ones are cut, and the image has the whole.
-MOST_VALUE, MOST_VALUES = 4_000, 80_000
-MOST_REASON = 2_000
+MAX_VALUE, MAX_VALUES = 4_000, 80_000
+MAX_REASON = 2_000
 # What a reason must not hold: terminals and log readers act on it.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 # More than any id of an actor has. A row of a feed has it four times, and any writer of the table may put 400 KB.
 MAX_ACTOR_ID = 40
 # An AWS limit is 32 levels of an item; an entry puts four above each value.
-MOST_DEPTH = 26
+MAX_DEPTH = 26
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Entry:
             "target_hash": text(self.target.hash),
             "feed": text(self.feed),
             "ttl": number(int(time.time()) + entry_life()),
-            "reason": text(self.reason[:MOST_REASON]) if self.reason else None,
+            "reason": text(self.reason[:MAX_REASON]) if self.reason else None,
             "condition": text(self.condition) if self.condition else None,
             "changes": {"L": _stored(self.changes)} if self.changes else None,
             "watch": {"M": self.watch} if self.watch else None,
@@ -198,7 +198,7 @@ class Entry:
 
 def _stored(changes: Sequence[Changed]) -> list[Typed]:
     # An item holds 400 KB, and a change may touch many long values.
-    most = min(MOST_VALUE, MOST_VALUES // (2 * len(changes)))
+    most = min(MAX_VALUE, MAX_VALUES // (2 * len(changes)))
     stored: list[Typed] = []
     for change in changes:
         members: Raw = {"path": {"L": [text(name) for name in change.path]}}
@@ -213,7 +213,7 @@ def _short(value: Typed, most: int) -> Typed:
     """The typed value, or of a long or a deep one the beginning of its JSON."""
     written = raw_text(value)
     encoded = written.encode(errors="replace")
-    whole = len(encoded) <= most and not _deeper(value, MOST_DEPTH)
+    whole = len(encoded) <= most and not _deeper(value, MAX_DEPTH)
     return {"M": {"value": value} if whole else {"cut": text(encoded[:most].decode(errors="ignore"))}}
 
 
@@ -241,7 +241,7 @@ def _read_side(side: Typed | None) -> Typed | None:
     return members.get("value") or text(f"{read_text(members.get('cut')) or ''}…")
 
 
-def of(raw: Raw) -> Entry:
+def from_item(raw: Raw) -> Entry:
     """The entry of an item of the audit table, whole or as an index projects it. Whatever else lies there
     is read as far as it goes."""
     return _entry(AuditItem.from_raw_data(raw))
@@ -285,17 +285,17 @@ def stamp(moment: datetime | None = None) -> str:
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def read_entry(action_id: str, table: Binding, *, patient: bool = False) -> Entry | None:
+def read_entry(action_id: str, table: Binding, *, background: bool = False) -> Entry | None:
     """The entry of that action beside `table` (consistent read), or None. Raises `DynamoError`."""
-    item = _read(action_id, table, patient=patient)
+    item = _read(action_id, table, background=background)
     return _entry(item) if item else None
 
 
-def _read(key: str, table: Binding, *, patient: bool = False) -> AuditItem | None:
-    audit = audit_beside(table)
+def _read(key: str, table: Binding, *, background: bool = False) -> AuditItem | None:
+    audit = audit_table_for(table)
     try:
         with translated(audit):
-            return AuditItem.bound_to(audit, patient=patient).get(key, consistent_read=True)
+            return AuditItem.bound_to(audit, background=background).get(key, consistent_read=True)
     except AuditItem.DoesNotExist:
         return None
 

@@ -14,23 +14,23 @@ from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations import entries
 from opsportal.operations.entries import FEED_SHARDS, Entry, Target
-from opsportal.operations.tables import AUDIT, audit_beside, places
+from opsportal.operations.tables import AUDIT, audit_table_for, locations
 from opsportal.operations.tags import ROUTINE, Action
 
 # Calls that a page of the feed may cost in one place; days are read only as far as needed.
 FEED_CALLS = 40
 # Days that a feed without a start looks back, at most what entries live.
-MOST_DAYS = 400
+MAX_DAYS = 400
 NO_ROUTINE = Clause("action", "<>", (ROUTINE.value,))
 
 
 def of_target(target: Target, limit: int = 20) -> list[Entry]:
     """The newest entries of one item, without routine (eventually consistent). Raises `DynamoError`."""
     index = AUDIT.index("target-index")
-    page = Merge(audit_beside(target.table), index, [target.hash], filters=(NO_ROUTINE,), limit=limit).read(
-        {}
-    )
-    return [entries.of(raw) for raw in page.items]
+    page = Merge(
+        audit_table_for(target.table), index, [target.hash], filters=(NO_ROUTINE,), limit=limit
+    ).read({})
+    return [entries.from_item(raw) for raw in page.items]
 
 
 def latest(target: Target) -> Entry | None:
@@ -133,7 +133,7 @@ class FeedFilter:
     def _days(self) -> list[datetime]:
         last = min(self.end or datetime.now(UTC), datetime.now(UTC))
         # Less where the calendar begins before.
-        most = min(timedelta(days=MOST_DAYS), last - datetime.min.replace(tzinfo=UTC))
+        most = min(timedelta(days=MAX_DAYS), last - datetime.min.replace(tzinfo=UTC))
         first = max(self.start or last - most, last - most)
         return [last - timedelta(days=back) for back in range((last.date() - first.date()).days + 1)]
 
@@ -146,10 +146,10 @@ def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAG
     pages: list[Page] = []
     merged: list[Raw] = []
     since = ""
-    for table in places():
+    for table in locations():
         # Of the next place only what is as new as a page that is full already.
         since = merged[limit - 1]["at"]["S"] if len(merged) >= limit else ""
-        merge = wanted.merge(audit_beside(table), limit, position.get("at", ""), since)
+        merge = wanted.merge(audit_table_for(table), limit, position.get("at", ""), since)
         pages.append(merge.read(position))
         merged = _together(pages)
     # What lies below the point to which another place was searched may not be the next.

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from opsportal.operations.changes import Raw
-from opsportal.operations.entries import CONTROLS, MOST_REASON, is_action_id, new_action_id
+from opsportal.operations.entries import CONTROLS, MAX_REASON, is_action_id, new_action_id
 
 
 class ActionForm(forms.Form):
@@ -15,7 +15,7 @@ class ActionForm(forms.Form):
     reason = forms.CharField(
         label="Reason",
         required=False,
-        max_length=MOST_REASON,
+        max_length=MAX_REASON,
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
         help_text="Optional. Recorded in the audit trail.",
     )
@@ -48,7 +48,7 @@ class ActionForm(forms.Form):
         else:
             self.fields["without_image"].required = True
             self.fields["without_image"].error_messages["required"] = (
-                "Confirm that it may be lost for good: it is too large to keep a copy for an undo."
+                "Confirm that this can't be undone: it is too large to keep a copy."
             )
 
     def data_of_intent(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class ActionForm(forms.Form):
         given: str = self.cleaned_data["reason"].replace("\r\n", "\n")
         if CONTROLS.search(given):
             raise forms.ValidationError(
-                "The reason holds control characters, which are not visible. Type it again without them."
+                "The reason has control characters, which are not visible. Type it again without them."
             )
         return given
 

@@ -7,7 +7,7 @@ from typing import Any
 from opsportal.dynamo.attributes import Raw
 
 # AWS: an item is at most 400 KB; the rest is for the image item's own attributes.
-MOST_BYTES = 390_000
+MAX_BYTES = 390_000
 
 
 class ImageTooLarge(Exception):
@@ -21,7 +21,7 @@ class Unreadable(Exception):
 def pack(raw: Raw) -> bytes:
     """The item exactly as the wire has it, compressed. Raises ImageTooLarge."""
     packed = zlib.compress(json.dumps(_encoded(raw), ensure_ascii=False).encode("utf-8", "surrogatepass"), 9)
-    if len(packed) > MOST_BYTES:
+    if len(packed) > MAX_BYTES:
         raise ImageTooLarge(f"{len(packed):,} bytes")
     return packed
 

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from opsportal.operations import subjects
+from opsportal.operations import resource_types
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Actor, Intent, Target, new_action_id
 from opsportal.operations.forms import ActionForm
@@ -69,5 +69,5 @@ class ItemAction:
         return ""
 
     def _intent(self, key: str, by: Actor, reason: str, action_id: str, data: Mapping[str, Any]) -> Intent:
-        target = Target(subjects.subject(self.tag.subject).logical, key)
+        target = Target(resource_types.subject(self.tag.subject).logical, key)
         return Intent(self.tag, target, by, reason, action_id, data)

@@ -16,7 +16,7 @@ from opsportal.operations.changes import Raw, at, same
 from opsportal.operations.entries import Entry
 
 
-class Fate(enum.StrEnum):
+class Outcome(enum.StrEnum):
     REQUESTED = "requested"  # the newest write is still ours
     SEEN = "seen"  # a later write keeps or advances it
     OVERWRITTEN = "overwritten"  # a later write undid it
@@ -28,7 +28,7 @@ class Observation:
     """`at`: when the later write was made, where the item says so. `lost`: the paths of counts that the console wrote
     and that the item, though seen, has lost."""
 
-    fate: Fate
+    fate: Outcome
     entry: Entry
     at: datetime | None = None
     lost: tuple[str, ...] = ()
@@ -62,17 +62,17 @@ def _folded(value: Typed | None) -> str:
 def observe(entry: Entry, raw: Raw | None, stamp_name: str, still_holds: StillHolds) -> Observation:
     """`stamp_name`: the attribute that writers renew with each write, whose value is in `entry.watch`."""
     if raw is None:
-        return Observation(Fate.GONE, entry)
+        return Observation(Outcome.GONE, entry)
     if as_written(entry, raw):
-        return Observation(Fate.REQUESTED, entry)
+        return Observation(Outcome.REQUESTED, entry)
     later: Any = read_time(raw.get(stamp_name))
     # A worker that puts back its memory may put back an old stamp, which says nothing of when.
     asked = entry.time
     newer = isinstance(later, datetime) and isinstance(asked, datetime) and later > asked
     when = later if newer else None
     if not still_holds(entry, raw):
-        return Observation(Fate.OVERWRITTEN, entry, when)
-    return Observation(Fate.SEEN, entry, when, tuple(_lost_counts(entry, raw)))
+        return Observation(Outcome.OVERWRITTEN, entry, when)
+    return Observation(Outcome.SEEN, entry, when, tuple(_lost_counts(entry, raw)))
 
 
 # What the console counts in the items of others, by its path in what entries watch.

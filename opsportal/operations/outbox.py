@@ -24,7 +24,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import stamp
 from opsportal.operations.items import OutboxItem
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import Over, Task
 from opsportal.telemetry import figures
 
@@ -71,7 +71,7 @@ class Message:
         }
 
 
-def of(raw: Raw) -> Message:
+def from_item(raw: Raw) -> Message:
     """The message of an item. Raises ValueError where it is none."""
     return _message(OutboxItem.from_raw_data(raw))
 
@@ -125,29 +125,29 @@ def deliver(message: Message, table: Binding, now: datetime | None = None) -> bo
         raise
     jobs = lease.table
     with translated(jobs):
-        clients.client(*jobs.place, patient=True).delete_item(TableName=jobs.name, Key=message.key)
+        clients.client(*jobs.location, background=True).delete_item(TableName=jobs.name, Key=message.key)
     figures.MESSAGES.labels(message.kind, "delivered").inc()
     return True
 
 
 def _lease(message: Message, table: Binding) -> Lease:
     """Of one try: the fence counts them."""
-    return Lease(jobs_beside(table), message.key, until="claimed_until", fence="tries")
+    return Lease(jobs_table_for(table), message.key, until="claimed_until", fence="tries")
 
 
 def put(message: Message, table: Binding) -> None:
     """Put a message outside of a transaction (a handler's next pass)."""
-    jobs = jobs_beside(table)
+    jobs = jobs_table_for(table)
     with translated(jobs):
-        clients.client(*jobs.place, patient=True).put_item(TableName=jobs.name, Item=message.item())
+        clients.client(*jobs.location, background=True).put_item(TableName=jobs.name, Item=message.item())
 
 
 def due(table: Binding, now: datetime | None = None) -> Iterator[Message]:
     """The messages of the location of `table` that are due and not claimed, oldest first within a shard."""
-    jobs = jobs_beside(table)
+    jobs = jobs_table_for(table)
     now = now or datetime.now(UTC)
     until = stamp(now + timedelta(milliseconds=1))
-    item = OutboxItem.bound_to(jobs, patient=True)
+    item = OutboxItem.bound_to(jobs, background=True)
     unclaimed = OutboxItem.claimed_until.does_not_exist() | (OutboxItem.claimed_until < int(now.timestamp()))
     for shard in range(SHARDS):
         with translated(jobs):
@@ -202,7 +202,9 @@ def backlog(table: Binding, now: datetime | None = None) -> Backlog:
 
 def _due_keys(table: Binding, shard: int, until: str) -> Iterator[str]:
     key = (Clause("pk", "=", (f"outbox#{shard}",)), Clause("sk", "<", (until,)))
-    for answer in read_all(jobs_beside(table), key=key, projection=("sk",), pages=MAX_PAGES, patient=True):
+    for answer in read_all(
+        jobs_table_for(table), key=key, projection=("sk",), pages=MAX_PAGES, background=True
+    ):
         for item in answer["Items"]:
             yield item["sk"]["S"]
 

@@ -38,7 +38,7 @@ class Conflict(Refused):
     """The item's state forbids the action, or somebody else was quicker."""
 
 
-class Missing(Refused):
+class NotFound(Refused):
     """There is no such item (any more)."""
 
     status = 404
@@ -47,15 +47,15 @@ class Missing(Refused):
 def existing(raw: Raw | None, gone: str) -> Raw:
     """The item, or Missing with the sentence `gone`."""
     if raw is None:
-        raise Missing(gone)
+        raise NotFound(gone)
     return raw
 
 
-class OtherIntent(Refused):
+class IdempotencyMismatch(Refused):
     """The action_id belongs to another action."""
 
 
-class Unknown(Exception):
+class OutcomeUnknown(Exception):
     """DynamoDB did not say whether the change was made. The same action_id may be sent again."""
 
     status = 503

@@ -8,14 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 
 from opsportal.accounts.actors import user_id
 from opsportal.accounts.roles import role_of
-from opsportal.console.access import requires
+from opsportal.console.access import person, requires
 from opsportal.console.problems import wants_fragment
 from opsportal.dynamo.models import DynamoModel
 from opsportal.operations import images
@@ -24,13 +23,12 @@ from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.forms import ActionForm
 from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.observation import as_written, goes_on
-from opsportal.operations.transactions import Done, Refused, Unknown
+from opsportal.operations.transactions import Done, OutcomeUnknown, Refused
 
 
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person in the role that they act in."""
-    user = request.user
-    assert isinstance(user, User)  # the views' marks admit no one else
+    user = person(request)
     return Actor(user.get_username(), role_of(user), user_id(user))
 
 
@@ -181,7 +179,7 @@ def action_page(
         run(actor_of(request), form)
     except Refused as refused:
         return _form(request, {**shown, "refusal": refused.sentence}, refused.status)
-    except Unknown as unknown:
+    except OutcomeUnknown as unknown:
         return _form(request, {**shown, "refusal": unknown.sentence, "again": True}, unknown.status)
     return _answer_done(request, action, done_url or back_url)
 

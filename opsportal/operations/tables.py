@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from opsportal.dynamo.tables import Binding, Index, TableSpec, bindings, own_table
+from opsportal.dynamo.tables import Binding, Index, TableSpec, bindings, internal_table
 
 # What a row of a feed shows; the whole entry is one GetItem away.
 SUMMARY = (
@@ -36,19 +36,19 @@ JOBS = TableSpec(
 )
 
 
-def audit_beside(table: Binding) -> Binding:
+def audit_table_for(table: Binding) -> Binding:
     """The audit table that a change of `table` is recorded in."""
-    return own_table(AUDIT, table)
+    return internal_table(AUDIT, table)
 
 
-def jobs_beside(table: Binding) -> Binding:
+def jobs_table_for(table: Binding) -> Binding:
     """The jobs table whose outbox a change of `table` writes to."""
-    return own_table(JOBS, table)
+    return internal_table(JOBS, table)
 
 
-def places() -> list[Binding]:
+def locations() -> list[Binding]:
     """One table of the settings per place. On an emulator all regions are one, which `feeds` knows."""
-    return list({table.place: table for table in bindings()}.values())
+    return list({table.location: table for table in bindings()}.values())
 
 
 def entry_life() -> int:

@@ -50,6 +50,12 @@ class Action(enum.StrEnum):
     def verb(self) -> str:
         return self.value.partition(":")[2]
 
+    @property
+    def phrase(self) -> str:
+        """What lists and headings say, as "Request purged"."""
+        changed = "change " if self.verb == "undo" else ""
+        return f"{self.subject.capitalize()} {changed}{self.past.lower()}"
+
 
 # What programs do by the clock, and no person decides: lists leave it out until it is asked for.
 ROUTINE = Action.AGENT_HEARTBEAT
@@ -76,6 +82,10 @@ class UnknownAction:
     @property
     def past(self) -> str:
         return f"Action {self.value}"
+
+    @property
+    def phrase(self) -> str:
+        return self.value
 
 
 def read_action(word: str) -> Action | UnknownAction:

@@ -15,7 +15,7 @@ from django.db import close_old_connections, connections
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding
-from opsportal.operations.tables import places
+from opsportal.operations.tables import locations
 from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Task:
     def works_on(self) -> Sequence[Binding]:
         if self.tables:
             return self.tables()
-        return places() if self.per_location else places()[:1]
+        return locations() if self.per_location else locations()[:1]
 
 
 _tasks: dict[str, Task] = {}
@@ -94,7 +94,7 @@ class Turns:
             with request_budget(self.task.deadline):
                 self.done += self.task.run(self.table, lambda: stop.is_set() or time.monotonic() >= half)
         except DynamoError as error:
-            problem = f"{error.sentence} {error.mend}".strip()
+            problem = f"{error.sentence} {error.fix}".strip()
         except NotNow as error:
             problem = str(error)
         except Exception as error:

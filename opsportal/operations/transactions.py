@@ -16,16 +16,33 @@ from typing import Any, NoReturn
 from opsportal.dynamo import clients, spending
 from opsportal.dynamo.errors import DynamoError, Throttled
 from opsportal.dynamo.reads import item_of
-from opsportal.operations import changes, entries, images, outbox, subjects
+from opsportal.operations import changes, entries, images, outbox, resource_types
+from opsportal.operations.action_log import logged
 from opsportal.operations.changes import Change, Raw
-from opsportal.operations.commits import ConditionFailed, Hindered, TooLarge, Unanswered, commit
-from opsportal.operations.endings import logged
+from opsportal.operations.commits import ConditionFailed, NoAnswer, TooLarge, TransactionContention, commit
 from opsportal.operations.entries import Entry, Intent, Target
-from opsportal.operations.outcomes import Conflict, Done, Missing, OtherIntent, Refused, Unknown
-from opsportal.operations.tables import audit_beside, jobs_beside
+from opsportal.operations.outcomes import (
+    Conflict,
+    Done,
+    IdempotencyMismatch,
+    NotFound,
+    OutcomeUnknown,
+    Refused,
+)
+from opsportal.operations.tables import audit_table_for, jobs_table_for
 
 __all__ = [
-    "Conflict", "Done", "Missing", "OtherIntent", "Plan", "Planner", "Refused", "Unknown", "act", "after_commit", "dated",
+    "Conflict",
+    "Done",
+    "IdempotencyMismatch",
+    "NotFound",
+    "OutcomeUnknown",
+    "Plan",
+    "Planner",
+    "Refused",
+    "act",
+    "after_commit",
+    "dated",
     "operations_for",
 ]  # fmt: skip
 
@@ -79,26 +96,26 @@ def dated(moment: datetime) -> Iterator[None]:
         _dated.reset(token)
 
 
-def act(planner: Planner, intent: Intent, *, patient: bool = False) -> Done:
+def act(planner: Planner, intent: Intent, *, background: bool = False) -> Done:
     """Carry out one action: the same for a page, the API, the worker and the command line.
 
     Raises Conflict, Missing, OtherIntent (nothing was written), Unknown, or `DynamoError`.
     """
     with logged(intent) as ending:
-        ending.done = done = _act(planner, intent, patient)
+        ending.done = done = _act(planner, intent, background)
     return done
 
 
-def _act(planner: Planner, intent: Intent, patient: bool) -> Done:
+def _act(planner: Planner, intent: Intent, background: bool) -> Done:
     target = intent.target
     for attempt in range(ATTEMPTS):
         # In this order: an item that shows the effect of this same action_id has its entry already.
         try:
-            item = _read(target, patient)
-            done = _earlier(intent, patient)
+            item = _read(target, background)
+            done = _earlier(intent, background)
         except DynamoError as error:
             if attempt:  # it was sent before, and what was answered then was not the last word
-                raise Unknown from error
+                raise OutcomeUnknown from error
             raise
         if done:
             return done
@@ -110,26 +127,26 @@ def _act(planner: Planner, intent: Intent, patient: bool) -> Done:
             refused.item = refused.item or item
             raise
         try:
-            commit(target.table, operations, patient=patient)
-        except Hindered as hindered:
+            commit(target.table, operations, background=background)
+        except TransactionContention as hindered:
             if attempt + 1 < ATTEMPTS:
                 time.sleep(PAUSE * (attempt + secrets.randbelow(100) / 100))
                 continue
-            if done := _sent(intent, patient):
+            if done := _sent(intent, background):
                 return done
             _still_hindered(hindered, item)
         except ConditionFailed as failed:
             # By the entry, when the same action_id was quicker; else by the item.
-            if done := _sent(intent, patient):
+            if done := _sent(intent, background):
                 return done
-            _lost(planner, intent, failed.item(0) or _read(target, patient))
+            _lost(planner, intent, failed.item(0) or _read(target, background))
         except TooLarge:
             raise Conflict(TOO_LARGE, item) from None
-        except Unanswered as unanswered:
+        except NoAnswer as unanswered:
             _written(target)  # it may have been done
             if done := _settled(intent):
                 return done
-            raise Unknown from unanswered
+            raise OutcomeUnknown from unanswered
         after_commit(plan, intent)
         return Done(entry, before=item)
     raise AssertionError("the last attempt returns or raises")
@@ -144,13 +161,13 @@ def after_commit(plan: Plan, intent: Intent) -> None:
 
 def _written(target: Target) -> None:
     """Notify its app that an item was written, for what it keeps of them."""
-    if subject := subjects.of_logical(target.logical):
+    if subject := resource_types.of_logical(target.logical):
         subject.written(target.id)
 
 
-def _still_hindered(hindered: Hindered, item: Raw | None) -> NoReturn:
+def _still_hindered(hindered: TransactionContention, item: Raw | None) -> NoReturn:
     if hindered.by == "itself":
-        raise Unknown from hindered
+        raise OutcomeUnknown from hindered
     if hindered.by == "throttling":
         raise Throttled(
             "DynamoDB is throttling this change; it was not made.", "Wait a moment and do it again."
@@ -164,8 +181,8 @@ def _lost(planner: Planner, intent: Intent, item: Raw | None) -> NoReturn:
     """Somebody was quicker; the sentence says what the item is now."""
     try:
         planner(item, datetime.now(UTC), intent)
-    except Missing:
-        raise Missing("It was deleted in the meantime.") from None
+    except NotFound:
+        raise NotFound("It was deleted in the meantime.") from None
     except Refused as refused:
         sentence = f"Another write changed it in the meantime. {refused.sentence}"
         raise Conflict(sentence, item) from None
@@ -176,21 +193,23 @@ def _lost(planner: Planner, intent: Intent, item: Raw | None) -> NoReturn:
     )
 
 
-def _earlier(intent: Intent, patient: bool = False) -> Done | None:
-    entry = entries.read_entry(intent.action_id, intent.target.table, patient=patient)
+def _earlier(intent: Intent, background: bool = False) -> Done | None:
+    entry = entries.read_entry(intent.action_id, intent.target.table, background=background)
     if entry is None:
         return None
     if not entry.is_of(intent):
-        raise OtherIntent("This form was used for another action already. Reload the page and do it again.")
+        raise IdempotencyMismatch(
+            "This form was used for another action already. Reload the page and do it again."
+        )
     return Done(entry, repeated=True)
 
 
-def _sent(intent: Intent, patient: bool) -> Done | None:
+def _sent(intent: Intent, background: bool) -> Done | None:
     """As `_earlier`, once it was sent: without an answer it is not known."""
     try:
-        return _earlier(intent, patient)
+        return _earlier(intent, background)
     except DynamoError as error:
-        raise Unknown from error
+        raise OutcomeUnknown from error
 
 
 def _settled(intent: Intent) -> Done | None:
@@ -202,8 +221,8 @@ def _settled(intent: Intent) -> Done | None:
         return None
 
 
-def _read(target: Target, patient: bool) -> Raw | None:
-    return item_of(target.table, target.id, consistent=True, patient=patient)
+def _read(target: Target, background: bool) -> Raw | None:
+    return item_of(target.table, target.id, consistent=True, background=background)
 
 
 def operations_for(
@@ -214,12 +233,12 @@ def operations_for(
 
     A job puts those of many items into one transaction, as far as DynamoDB takes them (100 operations, 4 MB). By the
     index of a failure (`commits.Cancelled`) it finds the item to leave out; after the commit it does for each item what
-    `act` does: log and count it (`endings.logged`), and call `after_commit`. Raises Conflict where this item can't be done.
+    `act` does: log and count it (`action_log.logged`), and call `after_commit`. Raises Conflict where this item can't be done.
     """
     table, audit, jobs = (
         intent.target.table,
-        audit_beside(intent.target.table),
-        jobs_beside(intent.target.table),
+        audit_table_for(intent.target.table),
+        jobs_table_for(intent.target.table),
     )
     own = _own_operation(plan, intent.target, item)
     image = _image(plan, intent, item)
@@ -303,5 +322,5 @@ def _image(plan: Plan, intent: Intent, item: Raw | None) -> Raw | None:
         if intent.data.get("without_image"):
             return None
         raise Conflict(
-            "It is too large to keep a copy for an undo. Confirm that it may be lost for good."
+            "It is too large to keep a copy for an undo. Confirm that this can't be undone."
         ) from None

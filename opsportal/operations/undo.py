@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from opsportal.dynamo.attributes import Typed, raw_text
-from opsportal.operations import entries, images, subjects
+from opsportal.operations import entries, images, resource_types
 from opsportal.operations.changes import Change, Changed, Raw, at, same
 from opsportal.operations.entries import Actor, Entry, Intent
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
+from opsportal.operations.transactions import Conflict, Done, NotFound, Plan, act
 
 VERBS = ("purge", "edit", "fail", "complete")
 NEVER = "Only a purge, an edit, and a mark as failed or completed can be undone."
@@ -25,9 +25,9 @@ def _why_never(entry: Entry) -> str:
 
 def permission(entry: Entry) -> str:
     """What undoing it takes; "" where nothing of its kind can be undone."""
-    if not subjects.known(entry.action.subject):
+    if not resource_types.known(entry.action.subject):
         return ""
-    return subjects.subject(entry.action.subject).undo_permissions.get(entry.action.verb, "")
+    return resource_types.subject(entry.action.subject).undo_permissions.get(entry.action.verb, "")
 
 
 def why_not(entry: Entry) -> str:
@@ -66,7 +66,7 @@ def note(entry: Entry) -> str:
     """What a person should know before its undo, besides what every undo does."""
     if entry.action.verb != "purge":
         return ""
-    return subjects.subject(entry.action.subject).note_of_undo(entry.action_id, entry.target.id)
+    return resource_types.subject(entry.action.subject).note_of_undo(entry.action_id, entry.target.id)
 
 
 def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
@@ -75,7 +75,7 @@ def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     if entry.action.verb == "purge":
         return _restore(raw, intent)
     return _revert(
-        entry, intent.data["image"], raw, subjects.subject(entry.action.subject), intent.actor, now
+        entry, intent.data["image"], raw, resource_types.subject(entry.action.subject), intent.actor, now
     )
 
 
@@ -89,10 +89,10 @@ def _restore(raw: Raw | None, intent: Intent) -> Plan:
 
 
 def _revert(
-    entry: Entry, image: Raw, raw: Raw | None, subject: subjects.Subject, by: Actor, now: datetime
+    entry: Entry, image: Raw, raw: Raw | None, subject: resource_types.ResourceType, by: Actor, now: datetime
 ) -> Plan:
     if raw is None:
-        raise Missing("The item was deleted since.")
+        raise NotFound("The item was deleted since.")
     change, watch = Change(raw), Raw()
     for edited in entry.changes:
         # The history goes on, also where the change has made it.
@@ -108,7 +108,7 @@ def _revert(
             change.set(edited.path, before)
             watch[".".join(edited.path)] = before
     if not change.changed:
-        raise Conflict("It is as it was before.")
+        raise Conflict("No change: it already has the values from before.")
     for name, value in subject.renewed(raw, now).items():
         change.guard(name).set(name, value)
         watch[name] = value

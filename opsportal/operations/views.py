@@ -1,27 +1,34 @@
-"""The audit trail: the feed, one entry, its export, and the undo."""
+"""The audit trail: the overview's panel, the feed, one entry, its export as JSON lines and CSV, and the undo."""
 
 import contextlib
-from collections.abc import Iterator
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
+from opsportal.console import panels
 from opsportal.console.access import lacking, requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
 from opsportal.console.streams import streamed
-from opsportal.dynamo.documents import pretty
+from opsportal.console.timerange import Window
+from opsportal.dynamo.attributes import pretty
+from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Page
-from opsportal.operations import actors, entries, exports, feeds, subjects, undo
+from opsportal.operations import actors, entries, feeds, resource_types, undo
 from opsportal.operations.entries import Entry
 from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Conflict
 from opsportal.operations.pages import Button, action_page, button
-from opsportal.operations.tables import places
-from opsportal.operations.tags import ROUTINE, Action
+from opsportal.operations.tables import audit_table_for, locations
+from opsportal.operations.tags import ROUTINE, Action, read_action
 
 NOTHING_YET = "Actions of operators appear here, with who did them and what they changed."
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target", "kind": "Kind"}
@@ -32,11 +39,11 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     """Every effect, newest first; `format` exports what the filters show."""
     # Every day is four partitions in each place: a short default keeps the poll cheap.
     listing = Listing(request, "audit", FILTERS, default_range="24h")
-    if request.GET.get("format") in exports.FORMATS:
+    if request.GET.get("format") in FORMATS:
         return _export(request, listing, request.GET["format"])
     found = actors.find(listing["actor"])
     page = feeds.page(_filter(listing, found.sought), purpose=listing.purpose, cursor=listing.cursor)
-    shown = actors.named([entries.of(raw) for raw in page.items])
+    shown = actors.named([entries.from_item(raw) for raw in page.items])
     region = Region("live", seen=seen_token([(entry.action_id, entry.actor.since) for entry in shown]))
     context = {
         **listing.context(page, region),
@@ -44,10 +51,14 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         # Beside entries only: who may read the trail may not see each account and token by its id.
         "who": found.notes if shown else (),
         "empty": listing.empty(page, "entries", NOTHING_YET),
-        "actions": [action.value for action in Action],
+        "actions": list(Action),
+        "chips": [
+            (label, read_action(value).phrase if label == FILTERS["action"] else value, url)
+            for label, value, url in listing.chips
+        ],
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
         "menu_filters": (*FILTERS, "format"),
-        "downloads": [(label, listing.url(format=name)) for name, (label, _) in exports.FORMATS.items()],
+        "downloads": [(label, listing.url(format=name)) for name, (label, _) in FORMATS.items()],
     }
     return respond(request, "operations/feed.html", context, region)
 
@@ -66,7 +77,7 @@ def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
 
 
 def item_url(entry: Entry) -> str:
-    subject = subjects.of_logical(entry.target.logical)
+    subject = resource_types.of_logical(entry.target.logical)
     return subject.item_url(entry.target.id) if subject and entry.is_ours and entry.target.id else ""
 
 
@@ -83,8 +94,8 @@ def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBa
                 return
             page = feeds.page(wanted, purpose="export", cursor=page.cursor)
 
-    summaries = (entries.of(raw) for page in pages() for raw in page.items)
-    response = streamed(request, exports.lines(kind, summaries), exports.TYPES[kind])
+    summaries = (entries.from_item(raw) for page in pages() for raw in page.items)
+    response = streamed(request, lines(kind, summaries), TYPES[kind])
     if not response.streaming:
         return response
     response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'
@@ -94,7 +105,7 @@ def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBa
 def find(action_id: str) -> Entry:
     """The entry, wherever it lies. Http404 when there is none. Raises `DynamoError`."""
     if entries.is_action_id(action_id):
-        for table in places():
+        for table in locations():
             if entry := entries.read_entry(action_id, table):
                 return entry
     raise Http404("There is no audit entry with this id.")
@@ -132,9 +143,9 @@ def _buttons(request: HttpRequest, entry: Entry, undone: Entry | None) -> list[B
 def _undo(entry: Entry) -> ItemAction:
     purged, spoken = entry.action.verb == "purge", entry.action.spoken
     effect = (
-        "Puts the item back as it was, provided that its id is still free."
+        "Restores the item, if its id is still free."
         if purged
-        else "Sets what was changed back to what it was, provided that it was not changed since."
+        else "Restores the values from before the change, if they were not changed since."
     )
     return ItemAction(
         Action(f"{entry.action.subject}:undo"),
@@ -163,6 +174,85 @@ def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
             entry, by=by, reason=form.cleaned_data["reason"], action_id=form.cleaned_data["action_id"]
         ),
         what=entry.target.id,
-        back_url=subjects.subject(entry.action.subject).item_url(entry.target.id),
+        back_url=resource_types.subject(entry.action.subject).item_url(entry.target.id),
         why_not=undo.why_not(entry),
     )
+
+
+SHOWN = 8
+
+
+@requires("operations.view_audit")
+def panel(request: HttpRequest) -> HttpResponse:
+    """The newest entries of the window, or what is wrong with the audit tables."""
+    location = ",".join(audit_table_for(table).fingerprint for table in locations())
+    return panels.panel(request, "panel-audit", "operations/panel.html", _figures, location=location)
+
+
+def _figures(window: Window) -> dict[str, Any]:
+    # A window's start bounds how many days are looked through: an empty trail has no newest entry.
+    page = feeds.page(feeds.FeedFilter(start=window.since, routine=False), purpose="panel", limit=SHOWN)
+    shown = actors.named([entries.from_item(raw) for raw in page.items])
+    return {"entries": [(entry, item_url(entry)) for entry in shown], "more": bool(page.cursor)}
+
+
+FORMATS = {"jsonl": ("JSON lines", ".jsonl"), "csv": ("CSV", ".csv")}
+TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+# Column: the attribute of the entry.
+COLUMNS = {
+    "at": "at",
+    "action": "action.value",
+    "actor": "actor.name",
+    "actor_id": "actor.id",
+    "role": "actor.role",
+    "kind": "target.logical",
+    "table": "table",
+    "target": "target.id",
+    "reason": "reason",
+    "count": "count",
+    "undo_of": "undo_of",
+    "action_id": "action_id",
+}
+
+
+def row(entry: Entry) -> dict[str, object]:
+    return {column: attrgetter(path)(entry) for column, path in COLUMNS.items()}
+
+
+def lines(kind: str, shown: Iterable[Entry]) -> Iterator[str]:
+    """The export line by line. One that DynamoDB cuts short says so in its last line, in the same format."""
+    try:
+        yield from (_jsonl if kind == "jsonl" else _csv)(shown)
+    except DynamoError as error:
+        sentence = f"This export is not complete: {error.sentence}"
+        buffer = io.StringIO()
+        csv.writer(buffer).writerow([f"# {sentence}"])
+        yield json.dumps({"incomplete": sentence}) + "\n" if kind == "jsonl" else buffer.getvalue()
+
+
+def _jsonl(shown: Iterable[Entry]) -> Iterator[str]:
+    for entry in shown:
+        yield json.dumps(row(entry), ensure_ascii=False) + "\n"
+
+
+def _csv(shown: Iterable[Entry]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    for entry in shown:
+        writer.writerow([neutral(value) for value in row(entry).values()])
+        yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def neutral(value: object) -> object:
+    """A cell that a spreadsheet would run as a formula, made text by an apostrophe."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") or text[:1] in ("\t", "\r") else text

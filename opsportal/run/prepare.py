@@ -64,7 +64,7 @@ def make_demo_users(data_dir: Path, chosen: str) -> None:
     """
     from django.contrib.auth import get_user_model
 
-    from opsportal.accounts.users import create_user
+    from opsportal.accounts.roles import create_user
 
     file = data_dir / PASSWORD_FILE
     password = chosen or kept_secret(file, lambda: secrets.token_urlsafe(9))
@@ -113,7 +113,7 @@ def main() -> int:
         say(f"The settings refuse to start: {error}")
         return 1
     except DynamoError as error:
-        say(f"The tables could not be made: {error.sentence} {error.mend}".rstrip())
+        say(f"The tables could not be created: {error.sentence} {error.fix}".rstrip())
         return 1
     return 0
 

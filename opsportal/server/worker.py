@@ -263,8 +263,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _forget(self, conn: Connection) -> None:
-        for places in (self.arriving, self.reading, self.ending, self.large):
-            places.pop(conn, None)
+        for locations in (self.arriving, self.reading, self.ending, self.large):
+            locations.pop(conn, None)
         self._unpoll(conn)
 
     def _unpoll(self, conn: Connection) -> None:
@@ -279,7 +279,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _make_room(self) -> bool:
         """Close whoever has ended, or else has waited the longest. False where all work."""
-        waiting = [next(iter(places)) for places in (self.arriving, self.reading) if places]
+        waiting = [next(iter(locations)) for locations in (self.arriving, self.reading) if locations]
         if self.keepalived_conns:
             waiting.append(self.keepalived_conns[0])
         if self.ending:

@@ -64,7 +64,7 @@ def oldest(watched: Watched, now: datetime) -> float:
 
     By the index, and what is in none by the minute's sample, where the role may take it. Raises `DynamoError`.
     """
-    sample, index = samples.of(watched.sampled), watched.sampled.found().index
+    sample, index = samples.for_table(watched.sampled), watched.sampled.found().index
     if index is None and sample.failed and not sample.at:
         raise sample.failed
     earliest, finished = now - timedelta(days=CARE_DAYS), watched.finished()
@@ -88,7 +88,7 @@ def oldest(watched: Watched, now: datetime) -> float:
 def _age(table: Binding, index: Index, status: str, now: datetime) -> float:
     since = f"{now - timedelta(days=CARE_DAYS):%Y-%m-%dT%H:%M:%S}"
     key = (Clause(index.hash_key, "=", (status,)), Clause(index.range_key, ">=", (since,)))
-    answer = read(table, index.name, key=key, projection=(index.range_key,), patient=True, Limit=MAX_READ)
+    answer = read(table, index.name, key=key, projection=(index.range_key,), background=True, Limit=MAX_READ)
     times = (read_time(item.get(index.range_key)) for item in answer["Items"])
     created = next((moment for moment in times if isinstance(moment, datetime)), None)
     # A clock that is ahead makes no age below zero.

@@ -40,7 +40,7 @@ MARK = "Kept by manage.py dynamo alarms."
 # Minutes looked at, and how many of them must be bad: a single one is retried by the SDKs.
 MINUTES, BAD_MINUTES = 5, 2
 # An AWS limit.
-MOST_DELETED = 100
+MAX_DELETED = 100
 TOPIC = re.compile(r"arn:[\w-]+:sns:(?P<region>[a-z0-9-]+):\d{12}:[\w-]{1,256}")
 
 
@@ -76,11 +76,11 @@ class Change:
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """The alarms of one region. `trouble`: why they are unknown; `notes`: what else is to be known."""
+    """The alarms of one region. `problem`: why they are unknown; `notes`: what else is to be known."""
 
     region: str
     changes: tuple[Change, ...] = ()
-    trouble: ServiceTrouble | None = None
+    problem: ServiceTrouble | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -159,10 +159,10 @@ def _region_plan(region: str, group: list[Shown], topic: str, *, every: bool, re
         with asking(action, region):
             real = [one for one in group if not is_emulated(one.table)]
             if not real:
-                return RegionPlan(region, trouble=ServiceTrouble(UNKNOWN_HERE))
+                return RegionPlan(region, problem=ServiceTrouble(UNKNOWN_HERE))
             found = {alarm["AlarmName"]: alarm for alarm in _described(region)}
-    except ServiceTrouble as trouble:
-        return RegionPlan(region, trouble=trouble)
+    except ServiceTrouble as problem:
+        return RegionPlan(region, problem=problem)
     wanted = {} if remove else {alarm.name: alarm for one in real for alarm in declared(one)}
     changes = [_compared(alarm, found.get(name), topic) for name, alarm in wanted.items()]
     for name, alarm in found.items():
@@ -175,7 +175,7 @@ def _region_plan(region: str, group: list[Shown], topic: str, *, every: bool, re
     ]
     if silent:
         notes.append(
-            f"New alarms in {region} notify nobody: give the ARN of an SNS topic there with --sns-topic."
+            f"New alarms in {region} send no notifications. Give the ARN of an SNS topic in that region with --sns-topic."
         )
     return RegionPlan(region, tuple(changes), notes=tuple(notes))
 
@@ -254,8 +254,8 @@ def carry_out(planned: RegionPlan) -> Iterator[Change]:
                 client.put_metric_alarm(**change.arguments)
             yield change
     gone = [change for change in planned.changes if change.what == "remove"]
-    for first in range(0, len(gone), MOST_DELETED):
-        batch = gone[first : first + MOST_DELETED]
+    for first in range(0, len(gone), MAX_DELETED):
+        batch = gone[first : first + MAX_DELETED]
         with asking("cloudwatch:DeleteAlarms", planned.region, _arn(planned.region, f"{prefix()}*")):
             client.delete_alarms(AlarmNames=[change.name for change in batch])
         yield from batch

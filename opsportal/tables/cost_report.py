@@ -8,10 +8,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.deployed import Unknown, deployed
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.tables.costs import Cost, consumed, estimate, month_cost, rounded, seed_estimate
 from opsportal.tables.metrics import HOUR, TableMetrics, table_metrics
@@ -88,10 +88,10 @@ def report(per_day: Mapping[str, int], peak_factor: int = PEAK_FACTOR) -> Report
     Asks DynamoDB and CloudWatch what they know, and goes on without what they do not say. Raises
     ImproperlyConfigured where the price file can't be read.
     """
-    prices, silence = price_list(), Silence()
+    prices, breaker = price_list(), CircuitBreaker()
     tables = [table for table in bindings() if table.spec.workload]
-    estimates = tuple(_estimated(table, prices, per_day, silence) for table in tables)
-    used = tuple(_used(prices, silence, estimates, peak_factor))
+    estimates = tuple(_estimated(table, prices, per_day, breaker) for table in tables)
+    used = tuple(_used(prices, breaker, estimates, peak_factor))
     regions = {one.region for one in used} | {one.cost.region for one in estimates}
     return Report(
         prices=prices,
@@ -121,10 +121,12 @@ def _seed(
                 yield f"at those of {today.dated}", number, seed_estimate(table, number, today)
 
 
-def _estimated(table: Binding, prices: PriceList, per_day: Mapping[str, int], silence: Silence) -> Estimated:
+def _estimated(
+    table: Binding, prices: PriceList, per_day: Mapping[str, int], breaker: CircuitBreaker
+) -> Estimated:
     there: set[str] = set()
     with suppress(DynamoError):
-        there = {index.name for index in silence.ask(table, partial(describe, patient=True)).indexes}
+        there = {index.name for index in breaker.ask(table, partial(describe, background=True)).indexes}
     number = _per_day(table, per_day)
     cost = estimate(table, number, prices=prices, optional_indexes=there)
     assert cost is not None
@@ -132,21 +134,21 @@ def _estimated(table: Binding, prices: PriceList, per_day: Mapping[str, int], si
 
 
 def _used(
-    prices: PriceList, silence: Silence, estimates: tuple[Estimated, ...], peak_factor: int
+    prices: PriceList, breaker: CircuitBreaker, estimates: tuple[Estimated, ...], peak_factor: int
 ) -> Iterator[Used]:
     shown = shown_tables()
     workloads = {one.table.fingerprint: one.cost for one in estimates}
     metrics: dict[str, TableMetrics | Unknown] = {}
     for group in _groups(shown):
-        asked = table_metrics([one.table for one in group], max(SPANS) * 24, patient=True, period=HOUR)
+        asked = table_metrics([one.table for one in group], max(SPANS) * 24, background=True, period=HOUR)
         metrics |= {one.key: asked[one.table.logical] for one in group}
     for one in shown:
         table, known = one.table, metrics[one.key]
         found, why = None, ""
         try:
-            found = silence.ask(table, deployed)
-        except DynamoError as trouble:
-            why = trouble.sentence
+            found = breaker.ask(table, deployed)
+        except DynamoError as problem:
+            why = problem.sentence
         table_class = found.table_class if found else STANDARD
         spans: dict[int, Cost] = {}
         # Both capacity modes, by what CloudWatch knows, else by the declared workload.
@@ -175,7 +177,7 @@ def _groups(shown: list[Shown]) -> list[list[Shown]]:
     """The tables of the settings together, and the console's own of each place: metrics go by logical name."""
     groups: dict[tuple[str, ...], list[Shown]] = {}
     for one in shown:
-        groups.setdefault(one.table.place if one.own else (), []).append(one)
+        groups.setdefault(one.table.location if one.own else (), []).append(one)
     return list(groups.values())
 
 

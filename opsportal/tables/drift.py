@@ -29,14 +29,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Difference:
-    """A point that is not as declared, or is `unknown`; `mend` is a setting or a command, `consequence`
+    """A point that is not as declared, or is `unknown`; `fix` is a setting or a command, `consequence`
     what fails or is slower by it."""
 
     point: str
     declared: str
     deployed: str
     breaks: bool = False
-    mend: str = ""
+    fix: str = ""
     unknown: bool = False
     consequence: str = ""
 
@@ -81,8 +81,8 @@ STATES = {
 def _state(found: Deployed) -> Point:
     if found.state in ("ACTIVE", "UPDATING"):
         return Agreement("state", found.state)
-    mend = STATES.get(found.state, "Look at it in the AWS console.")
-    return Difference("state", "ACTIVE", found.state or NONE, breaks=True, mend=mend)
+    fix = STATES.get(found.state, "Look at it in the AWS console.")
+    return Difference("state", "ACTIVE", found.state or NONE, breaks=True, fix=fix)
 
 
 def _key(table: Binding, found: Deployed) -> Iterator[Point]:
@@ -127,8 +127,8 @@ def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
     undeclared += [
         ("local index", index, f"{unread}, and it goes only with the table.") for index in found.local_indexes
     ]
-    for kind, index, mend in undeclared:
-        yield Difference(f"{kind} {index.name}", NONE, f"{keys_of(index)} ({index.projection})", mend=mend)
+    for kind, index, fix in undeclared:
+        yield Difference(f"{kind} {index.name}", NONE, f"{keys_of(index)} ({index.projection})", fix=fix)
 
 
 # --- What does not break anything ------------------------------------------------------------------------
@@ -137,10 +137,10 @@ def _undeclared(table: Binding, found: Deployed) -> Iterator[Difference]:
 def _billing(table: Binding, found: Deployed) -> Point:
     if found.billing_mode == table.spec.billing_mode:
         return Agreement("billing", found.billing_mode)
-    mend = aws(table, "update-table", "--billing-mode", table.spec.billing_mode)
+    fix = aws(table, "update-table", "--billing-mode", table.spec.billing_mode)
     capacity = f" ({found.read_capacity:,} RCU, {found.write_capacity:,} WCU)"
     deployed = found.billing_mode + (capacity if found.billing_mode == "PROVISIONED" else "")
-    return Difference("billing", table.spec.billing_mode, deployed, mend=mend)
+    return Difference("billing", table.spec.billing_mode, deployed, fix=fix)
 
 
 def _maximum(table: Binding, found: Deployed) -> Iterator[Point]:
@@ -148,20 +148,20 @@ def _maximum(table: Binding, found: Deployed) -> Iterator[Point]:
     for part, units in (("", found.maximum), *((f" of {one.name}", one.maximum) for one in found.indexes)):
         named = (("read", units.reads), ("write", units.writes))
         if caps := [f"{value:,} {kind} units/s" for kind, value in named if value]:
-            mend = "What goes beyond it is throttled, the console's own calls too."
+            fix = "What goes beyond it is throttled, the console's own calls too."
             if not part:
                 remove = aws(table, "update-table", "--on-demand-throughput", NO_MAXIMUM)
-                mend += f" To remove it: {remove}"
-            yield Difference(f"maximum throughput{part}", NONE, ", ".join(caps), mend=mend)
+                fix += f" To remove it: {remove}"
+            yield Difference(f"maximum throughput{part}", NONE, ", ".join(caps), fix=fix)
 
 
 def _table_class(table: Binding, found: Deployed) -> Point:
     if found.table_class == "STANDARD":
         return Agreement("table class", "STANDARD")
-    mend = "Its storage costs less and its reads and writes more. " + aws(
+    fix = "Its storage costs less and its reads and writes more. " + aws(
         table, "update-table", "--table-class", "STANDARD"
     )
-    return Difference("table class", "STANDARD", found.table_class, mend=mend)
+    return Difference("table class", "STANDARD", found.table_class, fix=fix)
 
 
 def _ttl(table: Binding, found: Deployed) -> Point:
@@ -171,7 +171,7 @@ def _ttl(table: Binding, found: Deployed) -> Point:
     deployed = found.ttl.attribute if found.ttl.on else ""
     if deployed == declared:
         return Agreement("TTL", f"{deployed} ({found.ttl.status})" if deployed else "off")
-    return Difference("TTL", declared or "off", _ttl_text(found.ttl), mend=_ttl_mend(table, found.ttl))
+    return Difference("TTL", declared or "off", _ttl_text(found.ttl), fix=_ttl_mend(table, found.ttl))
 
 
 def _ttl_text(ttl: Ttl) -> str:
@@ -197,13 +197,13 @@ def _recovery(table: Binding, found: Deployed) -> Point:
         return _unknown(point, "on", found.recovery)
     if found.recovery.enabled:
         return Agreement(point, "on")
-    mend = aws(
+    fix = aws(
         table,
         "update-continuous-backups",
         "--point-in-time-recovery-specification",
         "PointInTimeRecoveryEnabled=true",
     )
-    return Difference(point, "on", "off", mend=mend)
+    return Difference(point, "on", "off", fix=fix)
 
 
 def _encryption(table: Binding, found: Deployed) -> Point:
@@ -211,9 +211,9 @@ def _encryption(table: Binding, found: Deployed) -> Point:
     if not found.encryption and declared and ":ddblocal:" in found.arn:
         return _unknown("encryption", declared, Unknown())  # DynamoDB Local has none and reports none
     if found.encryption or not declared:
-        return Agreement("encryption", found.encryption or "by the key that AWS owns")
-    mend = aws(table, "update-table", "--sse-specification", f"Enabled=true,SSEType={declared}")
-    return Difference("encryption", declared, "by the key that AWS owns", mend=mend)
+        return Agreement("encryption", found.encryption or "AWS owned key")
+    fix = aws(table, "update-table", "--sse-specification", f"Enabled=true,SSEType={declared}")
+    return Difference("encryption", declared, "AWS owned key", fix=fix)
 
 
 def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
@@ -230,12 +230,12 @@ def _tags(table: Binding, found: Deployed) -> Iterator[Point]:
             yield Agreement(f"tag {key}", deployed)
             continue
         tag = json.dumps([{"Key": key, "Value": value}])
-        mend = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
-        yield Difference(f"tag {key}", value, deployed, mend=mend)
+        fix = aws(table, "tag-resource", "--resource-arn", found.arn, "--tags", tag)
+        yield Difference(f"tag {key}", value, deployed, fix=fix)
 
 
 def _unknown(point: str, declared: str, unknown: Unknown) -> Difference:
-    mend = f"Add this statement to the policy of the console's role: {unknown.statement}"
+    fix = f"Add this statement to the policy of the console's role: {unknown.statement}"
     return Difference(
-        point, declared, unknown.why or UNKNOWN_HERE, mend=mend if unknown.statement else "", unknown=True
+        point, declared, unknown.why or UNKNOWN_HERE, fix=fix if unknown.statement else "", unknown=True
     )

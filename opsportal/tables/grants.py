@@ -10,7 +10,7 @@ from opsportal.aws import partition_of, queue_region
 from opsportal.dynamo.descriptions import Description
 from opsportal.dynamo.migrations import LEDGER
 from opsportal.dynamo.structure import used_for
-from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, own_table
+from opsportal.dynamo.tables import Binding, TableSpec, binding, bindings, internal_table
 from opsportal.environments import is_strict
 from opsportal.operations.tables import AUDIT, JOBS
 
@@ -106,14 +106,16 @@ def places_of(feature: Feature, found: Found = {}, named: tuple[str, ...] = ()) 
     With `found`, an index is the one that the table has for that key; an optional one is left out where it has none.
     `named`: the tables of other programs that a `managing` feature is meant for outside development.
     """
-    places: dict[str, Place] = {}
+    locations: dict[str, Place] = {}
     for target in feature.targets() if feature.wanted() else ():
         foreign = target.table in settings.DYNAMO_TABLES
         if feature.managing and foreign and is_strict(settings.OPSPORTAL_ENV) and target.table not in named:
             continue
-        for place in _places(target, found):
-            places.setdefault(f"{place.resource} {place.region if place.resource == '*' else ''}", place)
-    return list(places.values())
+        for location in _places(target, found):
+            locations.setdefault(
+                f"{location.resource} {location.region if location.resource == '*' else ''}", location
+            )
+    return list(locations.values())
 
 
 @dataclass(frozen=True)
@@ -122,20 +124,20 @@ class Need:
 
     feature: Feature
     action: str
-    place: Place
+    location: Place
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """The same for two features that need the same."""
-        return self.action, self.place.resource, self.place.region, self.place.index
+        return self.action, self.location.resource, self.location.region, self.location.index
 
 
 def needs_of(features: Iterable[Feature], found: Found = {}) -> list[Need]:  # noqa: B006
     """What the features need, feature by feature; `found` as for `places_of`."""
     return [
-        Need(feature, action, place)
+        Need(feature, action, location)
         for feature in features
-        for place in places_of(feature, found)
+        for location in places_of(feature, found)
         for action in feature.actions
     ]
 
@@ -163,7 +165,8 @@ def tables_of(target: Target) -> list[Binding]:
         return [binding(target.table)]
     beside = [table for table in bindings() if not target.beside or table.logical in target.beside]
     return [
-        own_table(OWN[target.table], table) for table in {table.place: table for table in beside}.values()
+        internal_table(OWN[target.table], table)
+        for table in {table.location: table for table in beside}.values()
     ]
 
 

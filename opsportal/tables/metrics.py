@@ -26,7 +26,7 @@ from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError
 from opsportal.dynamo.shared import shared
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.together import together
+from opsportal.tables.concurrency import together
 
 NAMESPACE = "AWS/DynamoDB"
 # The operations on items: what SystemErrors is published by.
@@ -35,8 +35,8 @@ OPERATIONS = (
     "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems",
 )  # fmt: skip
 # An AWS limit.
-MOST_QUERIES = 500
-MOST_HOURLY = 72
+MAX_QUERIES = 500
+MAX_HOURLY = 72
 HOUR, DAY = 3_600, 86_400
 # Seconds that an answer is shared (each metric asked for is billed), and that a page waits for one: the answer is
 # kept for the next page.
@@ -83,15 +83,15 @@ def total(series: Series) -> float:
 
 
 def table_metrics(
-    tables: Iterable[Binding], hours: int = 24, *, patient: bool = False, period: int = 0
+    tables: Iterable[Binding], hours: int = 24, *, background: bool = False, period: int = 0
 ) -> dict[str, TableMetrics | Unknown]:
     """The metrics of each table, by logical name. Raises nothing: what is not known is `Unknown`.
 
     Of the console's own tables, which have one name in several places, ask for one place at a time.
 
     A page waits `PAGE_WAIT` seconds at most and shares what is known for five minutes with the other
-    processes; `patient` asks afresh and waits for the answer, without the database, in points of `period` seconds
-    (0: an hour, beyond `MOST_HOURLY` hours a day). CloudWatch bills metrics and not points.
+    processes; `background` asks afresh and waits for the answer, without the database, in points of `period` seconds
+    (0: an hour, beyond `MAX_HOURLY` hours a day). CloudWatch bills metrics and not points.
     """
     found: dict[str, TableMetrics | Unknown] = {}
     by_region: dict[str, list[Binding]] = {}
@@ -106,7 +106,7 @@ def table_metrics(
             found[table.logical] = Unknown()
         else:
             by_region.setdefault(table.region, []).append(table)
-    if patient:
+    if background:
         for region, group in by_region.items():
             try:
                 found |= _asked(region, group, hours, period)
@@ -199,7 +199,7 @@ def _asked(region: str, tables: Sequence[Binding], hours: int, period: int = 0) 
     """By logical name. Raises `ServiceTrouble`."""
     wanted = [one for table in tables for one in _wanted(table)]
     wanted.append(_Wanted("", "user_errors", "", "UserErrors", ()))
-    period = period or (HOUR if hours <= MOST_HOURLY else DAY)
+    period = period or (HOUR if hours <= MAX_HOURLY else DAY)
     now = datetime.now(UTC)
     end = datetime.fromtimestamp((int(now.timestamp()) // period + 1) * period, UTC)
     start = end - timedelta(seconds=-(-hours * HOUR // period) * period)
@@ -235,11 +235,11 @@ def _points(
     """Of each metric its points, and whether that is all of them. Raises `ServiceTrouble`."""
     values: list[dict[datetime, float]] = [{} for _ in wanted]
     said: dict[int, str] = {}
-    for first in range(0, len(wanted), MOST_QUERIES):
+    for first in range(0, len(wanted), MAX_QUERIES):
         arguments: dict[str, Any] = {
             "MetricDataQueries": [
                 _query(number, wanted[number], period)
-                for number in range(first, min(first + MOST_QUERIES, len(wanted)))
+                for number in range(first, min(first + MAX_QUERIES, len(wanted)))
             ],
             "StartTime": start,
             "EndTime": end,

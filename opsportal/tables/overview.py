@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 from django.core.cache import caches
 
 from opsportal.console import tones
 from opsportal.dynamo.deployed import Deployed, DeployedIndex, deployed
 from opsportal.dynamo.migrations import LEDGER
-from opsportal.dynamo.tables import Binding, bindings, own_table
-from opsportal.operations.tables import AUDIT, JOBS, places
-from opsportal.tables.whereabouts import Sighting, look_for
+from opsportal.dynamo.tables import Binding, bindings, internal_table
+from opsportal.operations.tables import AUDIT, JOBS, locations
+from opsportal.tables.locate import Candidate, look_for
 
 # Seconds. Four calls to DynamoDB's control plane, which throttles early: one reading serves all who look.
 DEPLOYED_LIFE = 10
@@ -36,7 +37,7 @@ def shown_tables() -> list[Shown]:
     """The tables of the settings, then the console's own of each place, with their region in the name."""
     shown = [Shown(table.logical, table) for table in bindings()]
     taken = {one.key for one in shown}
-    for beside in places():
+    for beside in locations():
         for spec in (AUDIT, JOBS, LEDGER):
             name, number = f"{spec.logical}-{beside.region}", 1
             key = name
@@ -44,7 +45,7 @@ def shown_tables() -> list[Shown]:
                 number += 1
                 key = f"{name}-{number}"
             taken.add(key)
-            shown.append(Shown(key, own_table(spec, beside), own=True))
+            shown.append(Shown(key, internal_table(spec, beside), own=True))
     return shown
 
 
@@ -67,12 +68,12 @@ class Reading:
 
 def read(table: Binding) -> Reading:
     """The table as deployed, at most `DEPLOYED_LIFE` old. Raises `DynamoError`."""
-    cache, key = caches["process"], f"deployed:{table.fingerprint}"
-    known: Reading | None = cache.get(key)
-    if known is None:
-        known = Reading(deployed(table, patient=False), datetime.now(UTC))
-        cache.set(key, known, DEPLOYED_LIFE)
-    return known
+
+    def read_now() -> Reading:
+        return Reading(deployed(table, background=False), datetime.now(UTC))
+
+    key = f"deployed:{table.fingerprint}"
+    return cast("Reading", caches["process"].get_or_set(key, read_now, DEPLOYED_LIFE))
 
 
 def state_tone(state: str) -> str:
@@ -114,11 +115,8 @@ def index_rows(found: Deployed) -> list[IndexRow]:
     ] + [IndexRow(index, None, local=True) for index in found.local_indexes]
 
 
-def sighting(shown: Shown) -> Sighting:
+def sighting(shown: Shown) -> Candidate:
     """Where a table that is missing may be instead: up to a dozen calls, so that it is kept for a while."""
-    cache, key = caches["process"], f"sighting:{shown.table.fingerprint}"
-    known: Sighting | None = cache.get(key)
-    if known is None:
-        known = look_for(shown.table)
-        cache.set(key, known, SIGHTING_LIFE)
-    return known
+    key = f"sighting:{shown.table.fingerprint}"
+    found = caches["process"].get_or_set(key, lambda: look_for(shown.table), SIGHTING_LIFE)
+    return cast("Candidate", found)

@@ -15,7 +15,7 @@ from opsportal.tables.ages import NAMESPACE
 from opsportal.tables.grants import OWN, Feature, Target
 
 ROLES = {
-    "viewer": "the pages, as long as nobody acts",
+    "viewer": "the pages, without actions",
     "operator": "the viewer's, the actions and the worker",
     "migrator": "the commands that create, change, check, watch and back up tables",
     "writer": "the programs that write the four tables: orchestrators, request workers, agents",

@@ -62,8 +62,8 @@ def statements(
     return [statement for statement in asked if statement.resources] + list(_on_keys(keys))
 
 
-def _statement(feature: Feature, account: str, places: list[Place]) -> Statement:
-    resources = dict.fromkeys(place.arn(account) for place in places)
+def _statement(feature: Feature, account: str, locations: list[Place]) -> Statement:
+    resources = dict.fromkeys(location.arn(account) for location in locations)
     return Statement(feature.sid, feature.actions, tuple(resources), feature.condition)
 
 

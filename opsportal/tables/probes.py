@@ -34,39 +34,39 @@ class Probe:
     """
 
     action: str
-    place: Place
+    location: Place
     state: str
     why: str = ""
     statement: str = ""
 
 
-def probe(action: str, place: Place) -> Probe:
-    """Ask for `action` at `place`, within a page's time. Raises nothing of AWS's."""
+def probe(action: str, location: Place) -> Probe:
+    """Ask for `action` at `location`, within a page's time. Raises nothing of AWS's."""
     known, operation = action.partition(":")[0], action.partition(":")[2]
     if known == "dynamodb" and operation in ON_TABLES:
-        table = place.table or next(table for table in bindings() if table.region == place.region)
-        return _probed(action, place, lambda: _on_table(table, place.index, ON_TABLES[operation]))
+        table = location.table or next(table for table in bindings() if table.region == location.region)
+        return _probed(action, location, lambda: _on_table(table, location.index, ON_TABLES[operation]))
     if known == "cloudwatch" and operation in ON_METRICS:
-        return _probed(action, place, lambda: _on_metrics(action, place.region, ON_METRICS[operation]))
-    return Probe(action, place, NOT_PROBED, "not probed, since it can't be tried without an effect")
+        return _probed(action, location, lambda: _on_metrics(action, location.region, ON_METRICS[operation]))
+    return Probe(action, location, NOT_PROBED, "not probed, since it can't be tried without an effect")
 
 
-def _probed(action: str, place: Place, ask: Callable[[], None]) -> Probe:
+def _probed(action: str, location: Place, ask: Callable[[], None]) -> Probe:
     try:
         ask()
     except AccessDenied as denied:
-        return Probe(action, place, DENIED, f"{denied.sentence} {denied.mend}", denied.statement)
+        return Probe(action, location, DENIED, f"{denied.sentence} {denied.fix}", denied.statement)
     except OperationUnknown:
-        return Probe(action, place, UNKNOWN, UNKNOWN_HERE)
+        return Probe(action, location, UNKNOWN, UNKNOWN_HERE)
     except DynamoError as error:
-        return Probe(action, place, UNKNOWN, error.sentence)
-    except ServiceTrouble as trouble:
-        return Probe(action, place, DENIED if trouble.denied else UNKNOWN, trouble.why, trouble.statement)
-    return Probe(action, place, ALLOWED)
+        return Probe(action, location, UNKNOWN, error.sentence)
+    except ServiceTrouble as problem:
+        return Probe(action, location, DENIED if problem.denied else UNKNOWN, problem.why, problem.statement)
+    return Probe(action, location, ALLOWED)
 
 
 def _on_table(table: Binding, index: str, ask: Probing) -> None:
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     try:
         with translated(table):
             ask(client, table, index)

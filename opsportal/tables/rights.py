@@ -9,10 +9,10 @@ from typing import Any
 from django.core.cache import caches
 
 from opsportal.dynamo.tables import Binding
+from opsportal.tables.concurrency import together
 from opsportal.tables.grants import Need, needs_of
 from opsportal.tables.permissions import features
 from opsportal.tables.probes import DENIED, NOT_PROBED, UNKNOWN, Probe, probe
-from opsportal.tables.together import together
 
 # Seconds: how long answers are kept, how soon they can be asked for again, and how long the probes may take.
 LIFE, PAUSE, SECONDS = 900, 10, 4.0
@@ -60,10 +60,10 @@ def probe_now(table: Binding) -> Rights:
         return before
     needed: dict[Any, list[Need]] = {}
     for need in needs_of(features(ROLE)):
-        if need.place.table == table:
+        if need.location.table == table:
             needed.setdefault(need.key, []).append(need)
     answers = together(
-        {key: partial(probe, first.action, first.place) for key, (first, *_) in needed.items()}, SECONDS
+        {key: partial(probe, first.action, first.location) for key, (first, *_) in needed.items()}, SECONDS
     )
     rights = Rights(
         tuple(_right(answers.get(key), needs) for key, needs in needed.items()), datetime.now(UTC)
@@ -73,7 +73,7 @@ def probe_now(table: Binding) -> Rights:
 
 
 def _right(answer: Probe | None, needs: list[Need]) -> Right:
-    late = Probe(needs[0].action, needs[0].place, UNKNOWN, "No answer in time.")
+    late = Probe(needs[0].action, needs[0].location, UNKNOWN, "No answer in time.")
     uses = dict.fromkeys(need.feature.name for need in needs)
     return Right(answer or late, tuple(uses), all(need.feature.optional for need in needs))
 

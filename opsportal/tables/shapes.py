@@ -80,7 +80,7 @@ def sample(table: Binding, found: Deployed, size: int = SAMPLE) -> Sample:
 def _items(table: Binding, made: Sample, size: int) -> Iterator[Raw]:
     start: Raw | None = None
     for _ in range(MAX_CALLS):
-        answer = read(table, start=start, patient=True, Limit=min(size - made.read, ITEMS_PER_CALL))
+        answer = read(table, start=start, background=True, Limit=min(size - made.read, ITEMS_PER_CALL))
         for item in answer["Items"]:
             made.read += 1
             yield item
@@ -101,7 +101,7 @@ def _example(item: Raw, keys: list[str]) -> str:
 
 def _look(made: Sample, item: Raw, example: str, indexes: list[tuple[Index, Types]]) -> None:
     model = model_of(made.table.logical)
-    read = model.of(item) if model else None
+    read = model.from_item(item) if model else None
     known = read.known if read else frozenset(item)
     for name, value in item.items():
         shape = made.shapes.setdefault(name, Shape(name, name in known))
@@ -114,9 +114,9 @@ def _look(made: Sample, item: Raw, example: str, indexes: list[tuple[Index, Type
             _count(made.undocumented, f"{path} is {excerpt(text, TEXT_LENGTH)!r}", example)
     for index, types in indexes:
         for name in filter(None, (index.hash_key, index.range_key)):
-            if trouble := _not_indexed(item.get(name), types, name):
+            if problem := _not_indexed(item.get(name), types, name):
                 where = f"not in {index.name}" if types else f"would not be in {index.name}"
-                _count(made.unindexed, f"{name} {trouble}: {where}", example)
+                _count(made.unindexed, f"{name} {problem}: {where}", example)
 
 
 def _indexes(table: Binding, found: Deployed) -> list[tuple[Index, Types]]:

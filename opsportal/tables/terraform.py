@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from opsportal.aws import ServiceTrouble, asking, is_emulated
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.deployed import Deployed, deployed
 from opsportal.dynamo.errors import DynamoError, TableMissing
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
-from opsportal.tables.circumstances import manager_of
 from opsportal.tables.hcl import Block, document, quoted
 from opsportal.tables.overview import Shown
+from opsportal.tables.policy_context import manager_of
 from opsportal.tables.terraform_table import Exported, alias, resource
 
 __all__ = ["Exported", "look", "refusal", "terraform"]
@@ -28,35 +28,35 @@ TERRAFORM, PROVIDER = ">= 1.5", ">= 6.37"
 def look(shown: Iterable[Shown], *, offline: bool = False) -> list[Exported]:
     """Each table with what is deployed. A table at an emulator is exported as one that is to be made at AWS."""
     exported: dict[tuple[str, str], Exported] = {}
-    silence = Silence()
+    breaker = CircuitBreaker()
     for one in shown:
         table = one.table
         # Two endpoints in one region are one region to AWS.
         if (table.region, table.name) not in exported:
-            exported[table.region, table.name] = _look(one.key, table, silence, offline)
+            exported[table.region, table.name] = _look(one.key, table, breaker, offline)
     return list(exported.values())
 
 
-def _look(key: str, table: Binding, silence: Silence, offline: bool) -> Exported:
+def _look(key: str, table: Binding, breaker: CircuitBreaker, offline: bool) -> Exported:
     if offline:
         return Exported(key, table, note="Not looked for: if it exists, import it.")
     try:
         with asking("dynamodb:DescribeTable", table.region):  # the profile may not exist
             if is_emulated(table, "sts"):
                 return Exported(key, table)
-        found = silence.ask(table, deployed)
+        found = breaker.ask(table, deployed)
     except TableMissing:
         return Exported(key, table)
-    except (DynamoError, ServiceTrouble) as trouble:
-        return Exported(key, table, note=f"If it exists, import it. It could not be looked for: {trouble}")
-    replicas = {one.region: _replica(replace(table, region=one.region), silence) for one in found.replicas}
+    except (DynamoError, ServiceTrouble) as problem:
+        return Exported(key, table, note=f"If it exists, import it. It could not be looked for: {problem}")
+    replicas = {one.region: _replica(replace(table, region=one.region), breaker) for one in found.replicas}
     return Exported(key, table, found, replicas=replicas, manager=manager_of(table, found.kms_key))
 
 
-def _replica(table: Binding, silence: Silence) -> Deployed | str:
+def _replica(table: Binding, breaker: CircuitBreaker) -> Deployed | str:
     """What DescribeTable does not say of a replica where its table is: its recovery and its protection."""
     try:
-        return silence.ask(table, deployed)
+        return breaker.ask(table, deployed)
     except DynamoError as error:
         return error.sentence
 

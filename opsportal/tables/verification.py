@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.deployed import Deployed, Unknown, deployed, or_unknown
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError, TableMissing
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.structure import NONE
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.drift import Difference, Point, points
+from opsportal.tables.locate import endpoint_hint, look_for
 from opsportal.tables.shapes import Sample, sample
-from opsportal.tables.whereabouts import endpoint_hint, look_for
 from opsportal.tables.write_test import WriteTest, write_test
 
 # The point whose difference is that there is nothing to compare.
@@ -47,18 +47,18 @@ def verify(tables: Iterable[Binding], *, sample_size: int = 0, write: bool = Fal
     Never raises `DynamoError`: a table that can't be described is a difference. A place that does not answer, or
     refuses the credentials, is asked once only, since that alone may take minutes.
     """
-    silence, twins = Silence(), Twins()
+    breaker, twins = CircuitBreaker(), Twins()
     for table in tables:
         made = Verification(table)
         try:
-            made.found = silence.ask(table, deployed)
+            made.found = breaker.ask(table, deployed)
             made.twin = twins.of(table, made.found)
             if made.twin is None:
                 _verify(made, made.found, sample_size, write=write)
         except TableMissing as gone:
             made.points.append(_missing(table, gone))
-        except DynamoError as trouble:
-            made.points.append(_untold(table, trouble))
+        except DynamoError as problem:
+            made.points.append(_untold(table, problem))
         yield made
 
 
@@ -73,17 +73,17 @@ def _verify(made: Verification, found: Deployed, sample_size: int, *, write: boo
 
 def _missing(table: Binding, gone: TableMissing) -> Difference:
     sighting = look_for(table)
-    if sighting.mend:
-        return _not_there(table, NONE, sighting.mend)
+    if sighting.fix:
+        return _not_there(table, NONE, sighting.fix)
     denied = " or ".join(sighting.denied)
-    looked = f"IAM does not allow to look whether it is {denied}." if denied else ""
-    return _not_there(table, NONE, gone.mend, endpoint_hint(table), looked)
+    looked = f"IAM does not allow the console to check whether it is {denied}." if denied else ""
+    return _not_there(table, NONE, gone.fix, endpoint_hint(table), looked)
 
 
-def _untold(table: Binding, trouble: DynamoError) -> Difference:
-    return _not_there(table, trouble.sentence, trouble.mend, " ".join(trouble.statement.split()))
+def _untold(table: Binding, problem: DynamoError) -> Difference:
+    return _not_there(table, problem.sentence, problem.fix, " ".join(problem.statement.split()))
 
 
-def _not_there(table: Binding, deployed: str, *mends: str) -> Difference:
-    mend = " ".join(mend if mend[-1] in ".:}" else f"{mend}." for mend in mends if mend)
-    return Difference(TABLE, f"{table.name} in {table.region}", deployed, breaks=True, mend=mend)
+def _not_there(table: Binding, deployed: str, *fixes: str) -> Difference:
+    fix = " ".join(fix if fix[-1] in ".:}" else f"{fix}." for fix in fixes if fix)
+    return Difference(TABLE, f"{table.name} in {table.region}", deployed, breaks=True, fix=fix)

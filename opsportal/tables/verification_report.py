@@ -17,7 +17,7 @@ from opsportal.tables.verification import TABLE, Verification
 from opsportal.tables.write_test import WriteTest
 
 # A table may hold any number of attributes, and of odd ones; JSON has them all.
-MOST_LINES = 40
+MAX_LINES = 40
 KEY_LENGTH = 60
 # The tallies of a sample, and the word that begins their lines.
 ODDITIES = (("odd", "unread"), ("undocumented", "value"), ("unindexed", "index"))
@@ -74,13 +74,13 @@ def _point(point: Point, width: int) -> Iterator[str]:
     if isinstance(point, Agreement):
         yield from _entry("ok", f"{name}  {point.deployed}")
     elif point.unknown:
-        yield from _entry("unknown", f"{name}  {point.deployed}", point.mend)
+        yield from _entry("unknown", f"{name}  {point.deployed}", point.fix)
     else:
         said = f"declared {point.declared}, deployed {point.deployed}"
         if point.point == TABLE:
             said = "does not exist" if point.deployed == NONE else point.deployed
         yield from _entry(
-            "BREAKS" if point.breaks else "note", f"{name}  {said}", point.consequence, point.mend
+            "BREAKS" if point.breaks else "note", f"{name}  {said}", point.consequence, point.fix
         )
 
 
@@ -98,16 +98,16 @@ def _sample(made: Sample) -> Iterator[str]:
         said = f"{made.read:,} of about {max(made.about, made.read):,} read ({units}); DynamoDB counts every six hours"
     yield from _entry("items", said)
     shapes = sorted(made.shapes.values(), key=lambda shape: (not shape.known, -shape.present, shape.name))
-    yield from _shapes(shapes[:MOST_LINES], made.read)
-    yield from _left_out(len(shapes) - MOST_LINES, "attributes")
+    yield from _shapes(shapes[:MAX_LINES], made.read)
+    yield from _left_out(len(shapes) - MAX_LINES, "attributes")
     for name, word in ODDITIES:
         counts: dict[str, Oddity] = getattr(made, name)
         found = sorted(counts.values(), key=lambda oddity: -oddity.count)
-        for oddity in found[:MOST_LINES]:
+        for oddity in found[:MAX_LINES]:
             example = excerpt(oddity.example, KEY_LENGTH)
             what = excerpt(oddity.what, 200)
             yield from _entry(word, f"{what}, in {oddity.count:,} of {made.read:,} (such as {example})")
-        yield from _left_out(len(found) - MOST_LINES, "kinds of this")
+        yield from _left_out(len(found) - MAX_LINES, "kinds of this")
 
 
 def _shapes(shapes: list[Shape], read: int) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _written(made: WriteTest) -> Iterator[str]:
     if made.passed:
         yield from _entry("written", f"{did}: one marked item, {_key(made)}")
     else:
-        yield from _entry("BREAKS", f"write test ({did} succeeded): {made.trouble}", made.mend)
+        yield from _entry("BREAKS", f"write test ({did} succeeded): {made.problem}", made.fix)
 
 
 def _key(made: WriteTest) -> str:
@@ -174,8 +174,8 @@ def _point_data(point: Point) -> dict[str, Any]:
     if isinstance(point, Agreement):
         return {"outcome": "ok", **vars(point)}
     outcome = "unknown" if point.unknown else "breaks" if point.breaks else "note"
-    said = ("point", "declared", "deployed", "consequence", "mend")
-    return {"outcome": outcome, **{name: getattr(point, name) for name in said}}
+    said = ("point", "declared", "deployed", "consequence")
+    return {"outcome": outcome, **{name: getattr(point, name) for name in said}, "mend": point.fix}
 
 
 def _sample_data(made: Sample | Unknown | None) -> dict[str, Any] | None:

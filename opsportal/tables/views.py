@@ -1,7 +1,8 @@
 """Pages of the tables. Each part that costs AWS calls is a fragment with its own address, account and
 deadline, so that a region that does not answer holds up nothing but its own parts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from opsportal.console import tones
 from opsportal.console.access import requires
 from opsportal.console.listing import Region, respond, seen_token
 from opsportal.console.problems import wants_fragment
@@ -17,11 +19,11 @@ from opsportal.dynamo.deployed import Unknown
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.migrations import ledger_of, states
 from opsportal.tables import overview, rights
-from opsportal.tables.costs import money, month_cost
+from opsportal.tables.cost_text import quantity
+from opsportal.tables.costs import READ_CAPACITY, WRITE_CAPACITY, Cost, money, month_cost
 from opsportal.tables.drift import Agreement, Difference, points
-from opsportal.tables.load import charts, cost_rows, metrics_of
-from opsportal.tables.metrics import TableMetrics, total
-from opsportal.tables.overview import Shown
+from opsportal.tables.metrics import Series, TableMetrics, table_metrics, total
+from opsportal.tables.overview import Shown, shown_tables
 from opsportal.tables.prices import Prices, price_list
 
 VIEW = "tables.view_tables"
@@ -148,10 +150,10 @@ def _dated(shown: Shown) -> Prices | None:
 
 
 def _migrations(shown: Shown) -> dict[str, Any]:
-    found = [one for one in states(place=shown.table.place) if one.table.name == shown.table.name]
-    trouble = next((one.trouble for one in found if one.trouble), None)
-    if trouble:
-        raise trouble
+    found = [one for one in states(location=shown.table.location) if one.table.name == shown.table.name]
+    problem = next((one.problem for one in found if one.problem), None)
+    if problem:
+        raise problem
     return {"states": found, "ledger": ledger_of(shown.table).name}
 
 
@@ -164,3 +166,54 @@ READS: dict[str, Callable[[Shown], Mapping[str, Any]]] = {
     "permissions": lambda shown: {"rights": rights.known(shown.table)},
     "migrations": _migrations,
 }
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A series in bars of an hour: (label, value, tone) each. `whose`: "" or a remark on what it counts."""
+
+    title: str
+    unit: str
+    total: float
+    bars: tuple[tuple[str, float, str], ...]
+    tone: str
+    whose: str = ""
+
+
+def metrics_of(shown: Shown) -> TableMetrics | Unknown:
+    """The last day of a table, asked for together with the others of its place. Raises nothing."""
+    beside = [one.table for one in shown_tables() if one.table.location == shown.table.location]
+    return table_metrics(beside)[shown.table.logical]
+
+
+def charts(metrics: TableMetrics) -> Iterator[Chart]:
+    everyones = "of all tables of the account in this region, which AWS counts together"
+    for title, unit, series, trouble, whose in (
+        ("Read capacity consumed", "RCU", metrics.read, False, ""),
+        ("Write capacity consumed", "WCU", metrics.write, False, ""),
+        ("Throttled reads", "events", metrics.read_throttles, True, ""),
+        ("Throttled writes", "events", metrics.write_throttles, True, ""),
+        ("System errors", "errors", metrics.system_errors, True, ""),
+        ("User errors", "errors", metrics.user_errors, True, everyones),
+    ):
+        amount = total(series)
+        tone = tones.RUNNING if not trouble else tones.FAILED if amount else tones.SUCCESS
+        yield Chart(title, unit, amount, tuple(_bars(series, tone)), tone, whose)
+
+
+def _bars(series: Series, tone: str) -> Iterator[tuple[str, float, str]]:
+    for moment, value in series:
+        yield f"{moment:%H:%M} UTC", round(value, 1), tone
+
+
+def cost_rows(cost: Cost) -> list[tuple[str, str, str, str]]:
+    """What is paid for, over the table and its indexes together: (what, quantity, its unit, money)."""
+    units = {line.what: line.unit for line in cost.lines if line.what != "capacity"}
+    rows = [
+        (what, quantity(cost.quantity(what)), unit, money(cost.dollars(what))) for what, unit in units.items()
+    ]
+    for unit in (WRITE_CAPACITY, READ_CAPACITY):
+        if lines := [line for line in cost.lines if line.unit == unit]:
+            bill = Cost(cost.logical, cost.region, tuple(lines))
+            rows.append(("capacity", quantity(bill.quantity("capacity")), unit, money(bill.total)))
+    return rows

@@ -27,31 +27,31 @@ LIFE_SECONDS = 3600
 
 @dataclass
 class WriteTest:
-    """What was done of put, read and delete; `trouble` and `mend` where something failed.
+    """What was done of put, read and delete; `problem` and `fix` where something failed.
 
-    `left_behind`: the item is in the table still, or may be; `mend` then holds the command that deletes it.
+    `left_behind`: the item is in the table still, or may be; `fix` then holds the command that deletes it.
     """
 
     key: dict[str, Typed] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
-    trouble: str = ""
-    mend: str = ""
+    problem: str = ""
+    fix: str = ""
     left_behind: bool = False
 
     @property
     def passed(self) -> bool:
-        return not self.trouble
+        return not self.problem
 
-    def failed(self, trouble: str, mend: str = "") -> None:
+    def failed(self, problem: str, fix: str = "") -> None:
         """Note a failure beside those before."""
-        self.trouble = f"{self.trouble} {trouble}".strip()
-        self.mend = f"{self.mend} {mend}".strip()
+        self.problem = f"{self.problem} {problem}".strip()
+        self.fix = f"{self.fix} {fix}".strip()
 
 
 def write_test(table: Binding, found: Deployed) -> WriteTest:
     """Put, read and delete the item. Never raises `DynamoError`."""
     if why := _impossible(table, found):
-        return WriteTest(trouble=f"Not tried: {why}")
+        return WriteTest(problem=f"Not tried: {why}")
     token = uuid.uuid4().hex
     made = WriteTest(_key(table, token))
     item = made.key | _content(table, token)
@@ -60,10 +60,10 @@ def write_test(table: Binding, found: Deployed) -> WriteTest:
         _put(table, item)
         made.done.append("put")
         _compare(table, made, item)
-    except DynamoError as trouble:
+    except DynamoError as problem:
         # Refused before anything was written; after a lost answer the item may be there.
-        may_exist = trouble.retry and not isinstance(trouble, CredentialsRefused)
-        made.failed(trouble.sentence, _with_statement(trouble))
+        may_exist = problem.retry and not isinstance(problem, CredentialsRefused)
+        made.failed(problem.sentence, _with_statement(problem))
     finally:  # also when the operator interrupts
         if may_exist or "put" in made.done:
             _delete(table, made, token, found)
@@ -94,7 +94,7 @@ def _content(table: Binding, token: str) -> dict[str, Typed]:
 
 
 def _client(table: Binding) -> Any:
-    return clients.client(*table.place, patient=True)
+    return clients.client(*table.location, background=True)
 
 
 def _put(table: Binding, item: dict[str, Typed]) -> None:
@@ -142,14 +142,14 @@ def _delete(table: Binding, made: WriteTest, token: str, found: Deployed) -> Non
                 )
             except client.exceptions.ConditionalCheckFailedException:
                 if _read(table, made.key) is not None:
-                    made.failed("The item does not carry its mark any more: another program wrote it.")
+                    made.failed("The item no longer has its mark: another program wrote it.")
                     _leave(table, made, found)
                     return
                 if "put" not in made.done:
                     return  # never written; else deleted by an attempt whose answer was lost
         made.done.append("delete")
-    except DynamoError as trouble:
-        made.failed(trouble.sentence, _with_statement(trouble))
+    except DynamoError as problem:
+        made.failed(problem.sentence, _with_statement(problem))
         _leave(table, made, found)
 
 
@@ -163,6 +163,6 @@ def _leave(table: Binding, made: WriteTest, found: Deployed) -> None:
     )
 
 
-def _with_statement(trouble: DynamoError) -> str:
+def _with_statement(problem: DynamoError) -> str:
     """The fix, with the policy statement on one line."""
-    return f"{trouble.mend} {' '.join(trouble.statement.split())}".strip()
+    return f"{problem.fix} {' '.join(problem.statement.split())}".strip()

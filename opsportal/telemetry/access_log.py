@@ -1,8 +1,9 @@
-"""One line of the log for each request, and its figures."""
+"""One line of the log for each request, its figures, and whose address it comes from where proxies stand between."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -11,7 +12,22 @@ from django.http import HttpRequest, HttpResponseBase
 from opsportal.accounts.actors import user_id
 from opsportal.dynamo.spending import Spending
 from opsportal.telemetry import figures
-from opsportal.telemetry.addresses import peer_of
+
+
+def peer_of(meta: Mapping[str, Any], proxies: int) -> str:
+    """The address that spoke to the outermost of our `proxies` (TRUSTED_PROXY_COUNT), from a WSGI environment.
+
+    Each proxy appends its own peer to X-Forwarded-For, so only that many entries from the right are ours; what
+    stands before them, anyone can have written. Empty where there are fewer: it did not come through them all.
+    Without the header it came through none, as a scrape does from beside us, and the connection's peer it is.
+    """
+    if proxies <= 0 or "HTTP_X_FORWARDED_FOR" not in meta:
+        return str(meta.get("REMOTE_ADDR", ""))
+    entries = [
+        entry.strip() for entry in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if entry.strip()
+    ]
+    return entries[-proxies] if len(entries) >= proxies else ""
+
 
 # Its handler is ACCESS_LOG's, and its lines go nowhere else (settings.LOGGING).
 logger = logging.getLogger("opsportal.access")

@@ -20,7 +20,7 @@ FIELDS = (
     "aws_request_id", "aws_request_ids", "action", "action_id", "outcome", "target",
 )  # fmt: skip
 # Characters; a longer message or trace is cut.
-MOST_MESSAGE, MOST_TRACE = 8_000, 20_000
+MAX_MESSAGE, MAX_TRACE = 8_000, 20_000
 CUT = "... (cut)"
 
 # Whatever a terminal or a log's reader may take for the end of a line, or obey.
@@ -49,14 +49,14 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": _cut(record.getMessage(), MOST_MESSAGE),
+            "message": _cut(record.getMessage(), MAX_MESSAGE),
         }
         for name in FIELDS:
             value = getattr(record, name, None)
             if value not in (None, "", "-", ()):
                 document[name] = value
         if trace := self._trace(record):
-            document["exception"] = _cut(trace, MOST_TRACE)
+            document["exception"] = _cut(trace, MAX_TRACE)
         return json.dumps(document, default=str)
 
     def _trace(self, record: logging.LogRecord) -> str:
@@ -70,10 +70,10 @@ class LineFormatter(JsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         request_id = getattr(record, "request_id", "-")
-        message = visible(_cut(record.getMessage(), MOST_MESSAGE))
+        message = visible(_cut(record.getMessage(), MAX_MESSAGE))
         lines = [f"{_time(record)} {record.levelname} {record.name} [{request_id}] {message}"]
         if trace := self._trace(record):
-            lines += [f"  | {visible(line)}" for line in _cut(trace, MOST_TRACE).split("\n")]
+            lines += [f"  | {visible(line)}" for line in _cut(trace, MAX_TRACE).split("\n")]
         return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from opsportal.console.access import public
-from opsportal.telemetry.addresses import peer_of
+from opsportal.telemetry.access_log import peer_of
 
 
 @public

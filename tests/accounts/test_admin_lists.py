@@ -13,8 +13,7 @@ from django.db.models import Field, JSONField, Model
 from django.test import Client
 from django.test.utils import isolate_apps
 
-from opsportal.accounts.admin import AccountsSite, site
-from opsportal.accounts.admin_lists import ShownOnly, path_of
+from opsportal.accounts.admin import AccountsSite, ShownOnly, path_of, site
 from opsportal.accounts.models import SavedView
 from tests.conftest import PASSWORD
 

@@ -7,8 +7,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 
-from opsportal.accounts.roles import role_of
-from opsportal.accounts.users import AccountExists, create_user
+from opsportal.accounts.roles import AccountExists, create_user, role_of
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-long-enough-secret"

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 
-from opsportal.accounts.models import Preferences, time_zones
-from opsportal.accounts.preferences import preferences_of
+from opsportal.accounts.models import Preferences, preferences_of, time_zones
 
 URL = "/accounts/preferences/"
 

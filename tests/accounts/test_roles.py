@@ -7,8 +7,15 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 
-from opsportal.accounts.roles import ROLES, administrators, grants, permissions_of, role_of, roles_with
-from opsportal.accounts.users import create_user
+from opsportal.accounts.roles import (
+    ROLES,
+    administrators,
+    create_user,
+    grants,
+    permissions_of,
+    role_of,
+    roles_with,
+)
 
 pytestmark = pytest.mark.django_db
 

@@ -12,10 +12,9 @@ from django.test import Client
 from django.utils import timezone
 
 from opsportal.accounts import tokens
-from opsportal.accounts.roles import grants, permissions_of
+from opsportal.accounts.roles import grants, permissions_of, set_role
 from opsportal.accounts.scopes import all_scopes, allowed_by, scope_with
 from opsportal.accounts.tokens import ApiToken
-from opsportal.accounts.users import set_role
 
 URL = "/accounts/tokens/"
 
@@ -180,7 +179,7 @@ def test_a_person_makes_a_token_that_is_shown_once(client_for: Any, operator: An
 def test_the_log_has_who_made_and_revoked_it_and_never_its_text(
     client_for: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "opsportal.accounts.token_views")
+    caplog.set_level("INFO", "opsportal.accounts.views")
     client = client_for("operator")
     text = text_of(client.post(URL, form()).content.decode())
     client.post(f"{URL}{ApiToken.objects.get().pk}/revoke/")

@@ -16,8 +16,8 @@ from opsportal.alerts import edits, outgoing, payloads
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.models import Attempt, Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import PAUSES, deliver_due, pause
-from opsportal.alerts.sending import Answer
 from opsportal.alerts.worker import forget
+from opsportal.outbound import Answer
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver, Says
 
@@ -102,8 +102,17 @@ def test_what_fails_is_tried_eight_times_over_six_hours(fired: Firing, receiver:
     assert again().tries == 8
 
 
+def test_the_log_keeps_the_start_of_an_answers_first_line(fired: Firing, receiver: Receiver) -> None:
+    receiver.says(Says(500, b"x" * 5_000_000), Says(202, b"\n  queued\x07 as 7 \nmore"))
+    again()
+    again()
+    long, short = Attempt.objects.order_by("at")
+    assert (long.status, len(long.answer)) == (500, 200)
+    assert (short.status, short.answer, short.error) == (202, "queued as 7", "")
+
+
 def test_no_two_pauses_are_alike() -> None:
-    assert len({pause(3, Answer(1, 500)) for _ in range(20)}) > 10
+    assert len({pause(3, Answer(status=500)) for _ in range(20)}) > 10
 
 
 @pytest.mark.parametrize(
@@ -117,7 +126,9 @@ def test_no_two_pauses_are_alike() -> None:
     ],
 )
 def test_a_receiver_may_ask_for_more_time(status: int, wait: float, least: int, most: int) -> None:
-    assert least <= pause(1, Answer(1, status, wait=wait)).total_seconds() <= most
+    assert (
+        least <= pause(1, Answer(status=status, headers={"Retry-After": str(wait)})).total_seconds() <= most
+    )
 
 
 def test_gone_disables_the_webhook_and_says_so(fired: Firing, receiver: Receiver, webhook: Webhook) -> None:

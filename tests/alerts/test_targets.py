@@ -1,16 +1,25 @@
 """Where a webhook may point: nothing of this network, however it is spelled."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from opsportal.alerts import targets
-from opsportal.alerts.targets import Refused, checked, spelled, why_not
+from opsportal import outbound
+from opsportal.alerts import sending
+from opsportal.alerts.sending import check, target_of, why_not
+from opsportal.outbound import Refused, Target
 
 
 def to(*addresses: str) -> Callable[[str, int], list[str]]:
     return lambda _host, _port: list(addresses)
+
+
+def checked(url: str, lookup: Callable[[str, int], list[str]]) -> Target:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbound, "addresses_of", lookup)
+        return check(url)
 
 
 PUBLIC = to("93.184.215.14")
@@ -40,7 +49,7 @@ def test_a_public_address_is_checked_and_kept() -> None:
     ],
 )  # fmt: skip
 def test_addresses_of_this_network_are_refused_however_they_travel(address: str) -> None:
-    with pytest.raises(Refused, match="not an address of the public internet"):
+    with pytest.raises(Refused, match="not a public address"):
         checked("https://hooks.example.com/", to(address))
 
 
@@ -55,7 +64,7 @@ def test_one_private_address_refuses_the_name_as_a_whole() -> None:
             checked("https://hooks.example.com/", to(*found))
     with pytest.raises(Refused, match="no address"):
         checked("https://hooks.example.com/", to())
-    with pytest.raises(Refused, match="is no address"):
+    with pytest.raises(Refused, match="is not an address"):
         checked("https://hooks.example.com/", to("nonsense"))
 
 
@@ -67,15 +76,15 @@ def test_one_private_address_refuses_the_name_as_a_whole() -> None:
         ("https://0177.0.0.1/", "as they are usually written"),
         ("https://127.1/", "as they are usually written"),
         ("https://0x7f.0.0.1/", "as they are usually written"),
-        ("https://hooks.example.com@10.0.0.1/", "No user name"),
-        ("https://user:password@hooks.example.com/", "No user name"),
+        ("https://hooks.example.com@10.0.0.1/", "user name or a password"),
+        ("https://user:password@hooks.example.com/", "user name or a password"),
         ("https://hooks.example.com/#x", "No fragment"),
-        ("https://hooks.example.com\\@10.0.0.1/", "whole URL"),
-        ("https:///path", "whole URL"),
-        ("hooks.example.com/path", "whole URL"),
-        ("ftp://hooks.example.com/", "whole URL"),
-        ("file:///etc/passwd", "whole URL"),
-        ("gopher://hooks.example.com/", "whole URL"),
+        ("https://hooks.example.com\\@10.0.0.1/", "backslash"),
+        ("https:///path", "whole http or https URL"),
+        ("hooks.example.com/path", "whole http or https URL"),
+        ("ftp://hooks.example.com/", "whole http or https URL"),
+        ("file:///etc/passwd", "whole http or https URL"),
+        ("gopher://hooks.example.com/", "whole http or https URL"),
         ("http://hooks.example.com/", "Only https"),
         ("http://127.0.0.1/", "Only https"),
         ("https://hooks.example.com:0/", "no port 0"),
@@ -85,9 +94,9 @@ def test_one_private_address_refuses_the_name_as_a_whole() -> None:
         ("https://hooks.example.com/\r\nX-Injected: 1", "without spaces"),
         ("https://hóoks.example.com/", "ASCII"),
         ("https://-x.example.com/", "as they are usually written"),
-        ("https://hooks..example.com/", "as they are usually written"),
+        ("https://hooks..example.com/", "not a URL"),
         ("https://hooks.example.com/" + "x" * 500, "at most 500"),
-        ("", "whole URL"),
+        ("", "whole http or https URL"),
     ],
 )
 def test_what_is_no_plain_url_is_refused_before_it_is_looked_up(url: str, why: str) -> None:
@@ -100,7 +109,7 @@ def test_development_may_tell_this_machine_without_tls(settings: Any) -> None:
     assert checked("http://127.0.0.1:9/", to("127.0.0.1")).scheme == "http"
     assert checked("http://localhost/", to("::1", "127.0.0.1")).address == "::1"
     with pytest.raises(Refused, match="Only https"):
-        spelled("http://hooks.example.com/")
+        target_of("http://hooks.example.com/")
     for address in ("10.0.0.1", "169.254.169.254"):
         with pytest.raises(Refused):
             checked("https://hooks.example.com/", to(address))
@@ -127,6 +136,26 @@ def test_a_name_that_nobody_knows_is_told_so(monkeypatch: pytest.MonkeyPatch) ->
     def nobody(*_: Any, **__: Any) -> Any:
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(targets.socket, "getaddrinfo", nobody)
+    monkeypatch.setattr(outbound.socket, "getaddrinfo", nobody)
     with pytest.raises(Refused, match=r"hooks.example.com can't be found"):
-        checked("https://hooks.example.com/")
+        check("https://hooks.example.com/")
+
+
+def test_lookups_that_hang_are_given_up_and_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def hang(_host: str, _port: int) -> list[str]:
+        over.wait(10)
+        return ["8.8.8.8"]
+
+    monkeypatch.setattr(sending, "WHOLE", 0.05)
+    monkeypatch.setattr(outbound, "_lookups", threading.BoundedSemaphore(1))
+    with pytest.raises(Refused, match="not found within"):
+        checked("https://hooks.example.com/", hang)
+    with pytest.raises(Refused, match="Too many names"):
+        checked("https://hooks.example.com/", PUBLIC)
+    over.set()
+    for thread in threading.enumerate():
+        if thread.name == "connect":
+            thread.join(10)
+    assert checked("https://hooks.example.com/", PUBLIC)

@@ -53,7 +53,7 @@ def test_what_this_worker_met_itself_is_counted_and_said_so(rule: Rule, settings
         table = binding("requests")
         fake.says(error("ProvisionedThroughputExceededException", "slow down"))
         with pytest.raises(Throttled), translated(table):
-            clients.client(*table.place).scan(TableName=table.name)
+            clients.client(*table.location).scan(TableName=table.name)
     evaluated(rule)
     assert not Firing.objects.exists()
     # Throttled twice, and answered in the end.

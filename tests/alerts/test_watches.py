@@ -146,7 +146,7 @@ def test_the_failure_rate_of_workflows_needs_a_volume(tables: Any, old: RuleOf) 
 def test_of_many_the_rate_is_that_of_the_newest(
     tables: Any, old: RuleOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsportal.alerts.item_watches.MOST_FACTS", 4)
+    monkeypatch.setattr("opsportal.alerts.item_watches.MAX_FACTS", 4)
     rule = old("request.failure_rate", threshold=60, minimum=2)
     times = [naive(ago(minutes=minutes)) for minutes in range(1, 9)]
     put(
@@ -268,7 +268,7 @@ def test_of_a_large_registry_a_part_is_read_and_the_rest_looked_at(
     silent = milliseconds(ago(minutes=20))
     put(tables["agents"], *[agent(f"a{number}", lastHeartbeat=silent) for number in range(5)])
     assert len(evaluated()) == 5
-    monkeypatch.setattr("registry.watches.MOST_PAGES", 1)
+    monkeypatch.setattr("registry.watches.MAX_PAGES", 1)
     monkeypatch.setattr("registry.watches.PAGE_SIZE", 2)
     put(tables["agents"], agent("a0"))
     assert evaluated() == {"a0": "resolved", **{f"a{number}": "firing" for number in range(1, 5)}}

@@ -13,7 +13,7 @@ from opsportal.accounts import tokens
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.api.effects import NAMESPACE
 from opsportal.operations.entries import Actor, Entry, Target
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action
 from tests.api.conftest import Program
 from tests.api.test_heartbeats import milliseconds
@@ -141,7 +141,7 @@ def test_a_key_of_before_there_were_ids_is_known_by_the_name(
         Target("requests", "req-1"),
         "2026-11-20T10:00:00.000000Z",
     )
-    put(audit_beside(table), older.item())
+    put(audit_table_for(table), older.item())
     answer = cancel(program("operator"), Idempotency_Key=key)
     assert (answer.status_code, answer.json()["actor_id"]) == (200, None)
     assert answer.headers["Idempotency-Replayed"] == "true"

@@ -12,7 +12,7 @@ from django.db import connection
 
 from opsportal.dynamo import clients
 from opsportal.operations.outcomes import Conflict, Refused
-from registry import action_views, announcements, discovery, versions
+from registry import action_views, discovery, registration, versions
 from tests.api.conftest import Program
 from tests.dynamo.calls import calls_on
 from tests.dynamo.typed import EVERY_TYPE
@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_profile_is_said_with_its_path(
 
 
 def test_an_agent_can_t_decide_what_its_registry_decides(caller: Program, table: Any) -> None:
-    claims = {name: 100 for name in announcements.DECIDED if name not in ("id", "status")}
+    claims = {name: 100 for name in registration.DECIDED if name not in ("id", "status")}
     caller.post(REGISTER, {"profile": {**PROFILE, **claims, "status": "verified"}})
     item = get(table, "persist-test-001")
     assert item is not None
@@ -205,12 +205,12 @@ def test_a_registration_is_audited_and_a_repeated_one_is_one(caller: Program, ta
 
 @pytest.mark.no_moto
 def test_of_registrations_at_once_none_fails(table: Any) -> None:
-    announced = announcements.Announcement("a", {"name": "A", "endpoint": "https://x.example"})
+    announced = registration.Announcement("a", {"name": "A", "endpoint": "https://x.example"})
     ends: list[Any] = []
 
     def register() -> None:
         try:
-            ends.append(announcements.register(announced, by=BY, reason="", action_id=new_id()))
+            ends.append(registration.register(announced, by=BY, reason="", action_id=new_id()))
         except Exception as error:
             ends.append(error)
 
@@ -374,7 +374,7 @@ def test_what_is_left_of_a_batch_is_read_alone(
     for name in "abc":
         put(table, agent(agentId={"S": name}))
         versions.written(name)
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
 
     def throttled(RequestItems: Any) -> Any:  # noqa: N803 (boto3's name)
         first, *others = RequestItems[table.name]["Keys"]
@@ -542,9 +542,9 @@ def test_many_who_register_one_agent_at_once_all_succeed(caller: Program, table:
     put(table, agent(agentId={"S": "a"}))
 
     def register(number: int) -> str:
-        profile = announcements.Announcement("a", {"name": f"n{number}", "endpoint": "https://x.example"})
+        profile = registration.Announcement("a", {"name": f"n{number}", "endpoint": "https://x.example"})
         try:
-            announcements.register(profile, by=BY, reason="", action_id=new_id())
+            registration.register(profile, by=BY, reason="", action_id=new_id())
         except Refused as refused:
             return refused.sentence
         finally:
@@ -558,12 +558,12 @@ def test_many_who_register_one_agent_at_once_all_succeed(caller: Program, table:
 def test_a_turn_that_does_not_come_keeps_nobody_from_registering(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(announcements, "TURN", 0.01)
-    with announcements._turn("a"):
-        announced = announcements.Announcement("a", {"endpoint": "https://x.example"})
-        announcements.register(announced, by=BY, reason="", action_id=new_id())
+    monkeypatch.setattr(registration, "TURN", 0.01)
+    with registration._turn("a"):
+        announced = registration.Announcement("a", {"endpoint": "https://x.example"})
+        registration.register(announced, by=BY, reason="", action_id=new_id())
     assert get(table, "a") is not None
-    assert not announcements._turns[hash("a") % len(announcements._turns)].locked()
+    assert not registration._turns[hash("a") % len(registration._turns)].locked()
 
 
 def test_a_registration_that_others_keep_from_being_written_says_when_to_try_again(
@@ -572,8 +572,8 @@ def test_a_registration_that_others_keep_from_being_written_says_when_to_try_aga
     def busy(*_: Any, **__: Any) -> Any:
         raise Conflict("Somebody or something else changed it.")
 
-    monkeypatch.setattr(announcements, "act", busy)
-    monkeypatch.setattr(announcements, "PAUSE", 0)
+    monkeypatch.setattr(registration, "act", busy)
+    monkeypatch.setattr(registration, "PAUSE", 0)
     answer = caller.post(REGISTER, {"profile": PROFILE})
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
     assert "action_id" in answer.json()

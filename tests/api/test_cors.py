@@ -128,7 +128,7 @@ def test_a_page_can_read_every_answer_and_what_is_beside_it(
     tables: Any, program: Callable[..., Program], settings: Any
 ) -> None:
     put(tables["workflows"], "s", workflow("s"))
-    settings.API_MOST_BODY, settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 50, 3
+    settings.API_MAX_BODY, settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 50, 3
     caller, stranger = program(), Client()
     cross = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
     answers = [

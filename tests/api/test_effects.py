@@ -228,8 +228,8 @@ def test_what_is_wrong_with_a_submission_is_said_with_its_path(tables: Any, prog
     wrong["priority"] = "soon"
     answer = program().post("/api/requests", wrong)
     assert answer.status_code == 422
-    places = {error["pointer"] for error in answer.json()["errors"]}
-    assert places == {
+    locations = {error["pointer"] for error in answer.json()["errors"]}
+    assert locations == {
         "/config/keywords/1",
         "/config/batch_size",
         "/config/quality_threshold",

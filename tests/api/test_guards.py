@@ -9,8 +9,8 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from opsportal.accounts.roles import set_role
 from opsportal.accounts.tokens import ApiToken
-from opsportal.accounts.users import set_role
 from tests.api.conftest import Program
 from tests.operations.places import dump, put, request_item
 
@@ -217,7 +217,7 @@ def test_guesses_without_a_limit_are_refused_each(client: Client, settings: Any,
 
 
 def test_a_body_that_is_too_large_is_not_read(program: Make, settings: Any) -> None:
-    settings.API_MOST_BODY = 100
+    settings.API_MAX_BODY = 100
     assert "100" in problem(program().post("/api/requests", b'{"a": "' + b"x" * 100 + b'"}'), 413)["detail"]
 
 

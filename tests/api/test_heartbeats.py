@@ -14,8 +14,8 @@ from django.core.cache import caches
 from django.db import connection
 
 from opsportal.operations.entries import Actor
-from opsportal.operations.outcomes import Conflict, Unknown
-from registry import announcements, heartbeats
+from opsportal.operations.outcomes import Conflict, OutcomeUnknown
+from registry import heartbeats, registration
 from tests.api.conftest import Program
 from tests.dynamo.calls import calls_on
 from tests.operations.places import actor, dump, get, put, trail
@@ -77,7 +77,7 @@ def test_the_first_heartbeat_of_a_day_has_an_entry_and_those_that_follow_are_one
     put(table, agent(agentId={"S": "a"}, lastHeartbeat=milliseconds()))
     caller.post(HEARTBEAT, {"id": "a"})
     (entry,) = trail(table)
-    assert "stands for those that follow" in entry["note"]["S"]
+    assert "represents those that follow" in entry["note"]["S"]
     for _ in range(3):
         before = get(table, "a")
         time.sleep(0.002)
@@ -164,7 +164,7 @@ def test_where_the_answer_is_lost_the_caller_is_told_to_send_it_again(
     caller: Program, table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: Any, **__: Any) -> None:
-        raise Unknown
+        raise OutcomeUnknown
 
     put(table, agent(agentId={"S": "a"}))
     monkeypatch.setattr(heartbeats, "act", lost)
@@ -181,7 +181,7 @@ def test_others_who_write_all_the_time_make_it_busy(
 
     put(table, agent(agentId={"S": "a"}))
     monkeypatch.setattr(heartbeats, "act", busy)
-    monkeypatch.setattr(announcements, "PAUSE", 0)
+    monkeypatch.setattr(registration, "PAUSE", 0)
     assert caller.post(HEARTBEAT, {"id": "a"}).status_code == 503
 
 
@@ -210,7 +210,7 @@ def test_who_came_in_the_same_second_as_another_has_an_entry_of_the_next(table: 
 
 
 def listed_in(page: str) -> list[str]:
-    return re.findall(r'title="Only this action"><bdi>([^<]*)<', page)
+    return re.findall(r'title="Only (agent:[^"]*)"><bdi>', page)
 
 
 def test_lists_leave_heartbeats_out_until_they_are_asked_for(
@@ -224,7 +224,7 @@ def test_lists_leave_heartbeats_out_until_they_are_asked_for(
     assert listed_in(page) == ["agent:deactivate"]
     (url,) = re.findall(r'<a href="(/audit/[^"]*agent%3Aheartbeat[^"]*)">Heartbeats', page)
     assert listed_in(viewer.get(url).content.decode()) == ["agent:heartbeat"]
-    assert "agent:heartbeat" not in viewer.get("/agents/a/").content.decode()
+    assert "Agent heartbeat sent" not in viewer.get("/agents/a/").content.decode()
     # A program that collects the trail gets all of it.
     listed = [one["action"] for one in caller.get("/api/audit").json()["items"]]
     assert listed == ["agent:deactivate", "agent:heartbeat"]

@@ -140,8 +140,11 @@ def test_a_time_at_which_nothing_can_be_lists_nothing(
 
 def test_an_item_is_answered_whole(tables: Any, program: Any) -> None:
     caller: Program = program()
-    put(tables["workflows"], workflow("s-1", invocationId="i", blob=b"\x00\xff"))
-    document = caller.get("/api/workflows/s-1").json()
+    exact = {"L": [{"N": "9007199254740993"}, {"N": "0.12345678901234567890123"}]}
+    put(tables["workflows"], workflow("s-1", invocationId="i", blob=b"\x00\xff") | {"exact": exact})
+    answer = caller.get("/api/workflows/s-1")
+    document = answer.json()
+    assert b'"exact": [9007199254740993, 0.12345678901234567890123]' in answer.content
     assert document["url"] == "/api/workflows/s-1"
     assert document["attributes"]["invocationId"] == "i"
     assert document["attributes"]["blob"] == "AP8="
@@ -262,7 +265,7 @@ def test_a_stream_that_ends_early_says_so(tables: Any, program: Any, monkeypatch
     from requests_app.models import ProcessingLog
 
     def broken(wanted: Any) -> Any:
-        yield ProcessingLog.of(log(1))
+        yield ProcessingLog.from_item(log(1))
         raise Throttled("It is too much.")
 
     monkeypatch.setattr(log_api.logs, "all_lines", broken)

@@ -161,7 +161,7 @@ def item_page(request: HttpRequest, key: str) -> HttpResponse:
 
 @staff
 def states_page(request: HttpRequest) -> HttpResponse:
-    problem = {"sentence": "The console's role may not perform dynamodb:Query on arn:aws:dynamodb:us-east-1:123456789012:table/x.", "mend": "Add this statement to the policy of the console's role.", "retry": False, "detail": "AccessDeniedException: …"}  # fmt: skip
+    problem = {"sentence": "The console's role may not perform dynamodb:Query on arn:aws:dynamodb:us-east-1:123456789012:table/x.", "fix": "Add this statement to the policy of the console's role.", "retry": False, "detail": "AccessDeniedException: …"}  # fmt: skip
     return _render(
         request,
         STATES,

@@ -73,7 +73,7 @@ def fate(page: Page, kind: str, words: str = "") -> None:
 
 
 def read(table: Any, key: str) -> dict[str, Any]:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     answer = client.get_item(TableName=table.name, Key={table.key: {"S": key}}, ConsistentRead=True)
     item: dict[str, Any] = answer.get("Item", {})
     return item
@@ -181,7 +181,7 @@ def test_a_purge_asks_for_the_id_and_is_undone_from_the_page_and_from_the_entry(
     press(page, "request:purge")
     confirm(page, "Purge the request", key=KEY)
     page.get_by_role("link", name="Audit entry").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("request:purge")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Request purged")
     press(page, "request:undo")
     confirm(page, "Undo the purge", reason="It was needed")
     expect(page.locator(".banner")).to_contain_text("Undone by operator")
@@ -457,7 +457,7 @@ def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purg
 
     page = act_as("operator", "/workflows/w-1/")
     dialog = press(page, "workflow:retry")
-    choice = dialog.get_by_label("What runs again")
+    choice = dialog.get_by_label("Steps to run again")
     expect(choice).to_be_focused()
     expect(choice.locator("option:checked")).to_have_text("From Trade extraction on (error)")
     confirm(page, "Retry the workflow")
@@ -579,7 +579,7 @@ def test_a_request_is_submitted_by_the_form_watched_and_started_again_like_it_wa
     refresh(page)
     expect(status(page)).to_have_text("processing")
     assert actions_on("requests", key) == ["request:submit"]
-    page.get_by_role("link", name="Start like this one").click()
+    page.get_by_role("link", name="Copy to a new request").click()
     expect(page.get_by_label("Project", exact=True)).to_have_value("oncology-watch")
     page.get_by_label("Project", exact=True).fill("rare-disease")
     page.locator(".form-foot").get_by_role("button", name="Preview").click()

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from opsportal.accounts import tokens
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.operations.entries import Actor, Entry
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action
 from tests.operations.places import put, request_item
 from tests.operations.test_feeds import entry
@@ -42,7 +42,7 @@ def stock(live: str, tables: dict[str, Any], operator: User, administrator: User
         for number, (kind, actor) in enumerate(who.items())
     }
     for one in made.values():
-        put(audit_beside(one.target.table), one.item())
+        put(audit_table_for(one.target.table), one.item())
     return made
 
 

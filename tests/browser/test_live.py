@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from opsportal.dynamo.tables import Binding
-from opsportal.operations import watching
+from opsportal.operations import item_pages
 from tests import factories
 from tests.browser import stock
 from tests.browser.refreshing import is_poll, poll_often, polls_of, refresh, wait_for_three_polls
@@ -49,7 +49,7 @@ def viewing(live: str, page: Page, sign_in: Any) -> Callable[[str], Page]:
 
 
 def writer_of(table: Binding) -> StatusWriter:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     return StatusWriter(table.name, key=table.key, client=client, raise_errors=True)
 
 
@@ -66,7 +66,7 @@ def test_a_workflow_is_watched_to_its_end_without_a_reload(
     context: BrowserContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watching, "LAG", timedelta(seconds=1))
+    monkeypatch.setattr(item_pages, "LAG", timedelta(seconds=1))
     prefer("viewer", refresh_seconds=2)
     writer = writer_of(tables["workflows"])
     writer.initialize("sess-1", correlation_id="corr-1", document_id="trade.pdf", source_type="BANK")
@@ -125,7 +125,7 @@ def test_new_rows_are_announced_and_wait_to_be_asked_for(tables: dict[str, Any],
 def _stamp(tables: dict[str, Any]) -> str:
     """When req_002 was created: it stays where it is in the list."""
     table = tables["requests"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     item = client.get_item(TableName=table.name, Key={table.key: {"S": "req_002"}})["Item"]
     return str(item["created_at"]["S"])
 

@@ -40,7 +40,7 @@ def test_a_probe_is_answered_beside_its_button_and_stays_through_a_refresh(
     live: str, tables: dict[str, Any], sign_in: Any, page: Page, settings: Any, monkeypatch: Any
 ) -> None:
     settings.AGENT_PROBE_HOSTS = ["agents.example.com"]
-    monkeypatch.setattr("registry.probe.addresses_of", lambda host, port: ["10.0.0.9"])
+    monkeypatch.setattr("opsportal.outbound.addresses_of", lambda host, port: ["10.0.0.9"])
     put(tables["agents"], agent("a", endpoint="https://agents.example.com/"))
     sign_in("operator")
     page.goto(f"{live}/agents/a/")

@@ -135,7 +135,7 @@ def test_the_form_works_without_scripts(
     silent.add_cookies(context.cookies())
     page = silent.new_page()
     page.goto(f"{live}/requests/old/")
-    page.get_by_role("link", name="Start like this one").click()
+    page.get_by_role("link", name="Copy to a new request").click()
     expect(page.locator("input[name=keyword]")).to_have_count(2)
     button(page, "Add a keyword").click()
     expect(page.locator("input[name=keyword]")).to_have_count(3)

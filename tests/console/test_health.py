@@ -20,7 +20,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         if error := state.get(table.logical):
             raise error
 
-    monkeypatch.setattr("opsportal.console.health.describe", describe)
+    monkeypatch.setattr("opsportal.console.views.describe", describe)
     return state
 
 

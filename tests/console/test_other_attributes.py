@@ -63,7 +63,7 @@ def test_any_attribute_is_on_the_page(
     tabs: tuple[str, ...],
 ) -> None:
     table, client = tables_without_index[logical], client_for("viewer")
-    known = model.of({}).known - {table.key, ""}
+    known = model.from_item({}).known - {table.key, ""}
     names = [*sorted(known), *(name for name in UNKNOWN if name not in known)]
     for tag in values(0):
         item, marks = {table.key: {"S": "one"}}, {}

@@ -184,7 +184,7 @@ def test_where_not_all_of_a_status_is_read_the_charts_begin_at_its_oldest(
     )
     panel = visit(client_for("viewer"), "/panels/workflows/?window=1h")
     assert figures(panel)["completed"] == "3+"
-    assert "as far back as was read: at most 3 of a status" in panel.words
+    assert "from the newest 3 of each status" in panel.words
     # Of three completed the oldest, at which what was read ends, lies before the first whole bar.
     assert charts(panel)["Failure rate"].startswith("50.0 % 2 of 4 ended")
 
@@ -288,7 +288,7 @@ def test_a_panel_in_trouble_says_so_and_goes_on_looking(tables: Any, client_for:
             recovered = poll(client, panel)
             assert recovered.status == 200
             assert not recovered.root.all("section", data_problem=None)
-        clients.client(*table.place).delete_table(TableName=table.name)
+        clients.client(*table.location).delete_table(TableName=table.name)
         caches["process"].clear()
         gone = visit(client, f"/panels/{name}/")
         assert gone.problem.attrs["data-problem"] == "table_missing"
@@ -305,7 +305,7 @@ def test_the_tables_panel_names_each_table_and_its_state(tables: Any, client_for
     for table in tables.values():
         assert f"{table.name} {table.region}" in panel.words
     table = tables["agents"]
-    clients.client(*table.place).delete_table(TableName=table.name)
+    clients.client(*table.location).delete_table(TableName=table.name)
     caches["process"].clear()
     gone = visit(client, "/panels/tables/")
     assert "table missing" in gone.words
@@ -336,7 +336,7 @@ def test_a_table_that_is_there_under_the_documents_other_spelling_is_suggested(
     tables: Any, client_for: Any
 ) -> None:
     client, table = client_for("viewer"), tables["requests"]
-    dynamo, other = clients.client(*table.place), table.name.replace("_", "-")
+    dynamo, other = clients.client(*table.location), table.name.replace("_", "-")
     dynamo.delete_table(TableName=table.name)
     alone = visit(client, "/panels/tables/").words
     assert f"There is no table {table.name}" in alone

@@ -103,7 +103,7 @@ def test_an_audit_trail_that_is_deleted_as_it_is_written_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, days: int
 ) -> None:
     monkeypatch.setattr(settings_module, name, days)
-    with pytest.raises(ImproperlyConfigured, match=f"{name} is {days}: at least 1"):
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is {days}: it must be at least 1"):
         settings_module._refuse_senseless()
 
 

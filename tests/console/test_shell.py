@@ -153,7 +153,7 @@ def test_an_unknown_address_has_the_shell_too(client_for: Any) -> None:
 
 def test_the_error_page_needs_nothing_that_may_be_broken() -> None:
     html = broken(RequestFactory().get("/")).content.decode()
-    assert "Something broke" in html
+    assert "Server error" in html
     assert 'href="/audit/"' in html
 
 
@@ -162,7 +162,7 @@ def test_the_error_page_needs_nothing_that_may_be_broken() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_trouble_has_a_page_state(kind: str) -> None:
-    problem = {"kind": kind, "title": "T", "sentence": "S <b>", "mend": "M", "statement": "{}", "retry": kind == "throttled"}  # fmt: skip
+    problem = {"kind": kind, "title": "T", "sentence": "S <b>", "fix": "M", "statement": "{}", "retry": kind == "throttled"}  # fmt: skip
     html = partial("problem", problem=problem)
     assert f'data-problem="{kind}"' in html
     assert "S &lt;b&gt;" in html

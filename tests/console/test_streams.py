@@ -104,9 +104,9 @@ def test_the_first_page_of_a_download_is_read_within_the_requests_time(
 
     asked, make = [], clients.client
 
-    def noted(*place: Any, patient: bool = False) -> Any:
-        asked.append(patient)
-        return make(*place, patient=patient)
+    def noted(*place: Any, background: bool = False) -> Any:
+        asked.append(background)
+        return make(*place, background=background)
 
     monkeypatch.setattr(clients, "client", noted)
     answer = client.get(URLS[1])

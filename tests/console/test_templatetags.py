@@ -324,3 +324,10 @@ def test_a_finished_or_switched_off_region_has_no_timer(finished: bool, seconds:
     html = live(finished, seconds)
     assert "every" not in html
     assert f'data-live="{word}"' in html
+
+
+def test_a_nested_value_is_shown_with_every_digit() -> None:
+    value = {"big": Decimal(2**53 + 1), "fine": [Decimal("0.12345678901234567890123")]}
+    shown = rendered("{% load lists %}{% document value %}", value=value)
+    for digits in ("9007199254740993,", "0.12345678901234567890123"):
+        assert digits in shown

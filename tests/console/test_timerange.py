@@ -8,8 +8,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsportal.console.timerange import LENGTHS, time_range
-from opsportal.console.windows import WINDOWS
+from opsportal.console.timerange import LENGTHS, WINDOWS, time_range
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 NOW = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Trouble with a table, on every kind of page: in words, with the mend, and never a 500."""
+"""Trouble with a table, on every kind of page: in words, with the fix, and never a 500."""
 
 import uuid
 from typing import Any
@@ -99,8 +99,7 @@ def test_a_role_that_may_not_look_for_other_statuses_still_sees_the_list(
             page = visit(client, url)
         assert len(page.ids) == 1
         assert (
-            f"Others can't be looked for: The console's role may not perform dynamodb:Scan on {arn}"
-            in page.words
+            f"Others can't be found: The console's role may not perform dynamodb:Scan on {arn}" in page.words
         )
 
 
@@ -123,7 +122,7 @@ def test_a_table_without_an_index_is_listed_all_the_same(
 ) -> None:
     """A real table as another hand made it, rather than an error put in."""
     client, table = client_for("viewer"), populated["requests"]
-    dynamo = clients.client(*table.place)
+    dynamo = clients.client(*table.location)
     bare = {**table.create_request(), "TableName": f"{table.name}-bare"}
     del bare["GlobalSecondaryIndexes"]
     bare["AttributeDefinitions"] = bare["AttributeDefinitions"][:1]
@@ -211,7 +210,7 @@ def test_a_bug_is_a_500_that_tells_nothing_of_the_inside(populated: Any, client_
 
 
 @pytest.mark.parametrize(
-    "where", ["opsportal.operations.subjects.of_logical", "opsportal.operations.outbox.send_soon"]
+    "where", ["opsportal.operations.resource_types.of_logical", "opsportal.operations.outbox.send_soon"]
 )
 def test_a_bug_after_the_commit_does_not_say_that_nothing_was_changed(
     tables: Any, client_for: Any, program: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, where: str
@@ -229,7 +228,7 @@ def test_a_bug_after_the_commit_does_not_say_that_nothing_was_changed(
     put(tables["requests"], request("s", status="failed", processing_strategy="sqs"))
     page = client.post("/requests/r/purge/", {"action_id": str(uuid.uuid4()), "reason": "", "confirm": "r"})
     assert page.status_code == 500
-    assert "it is not known whether it was done" in Page(page, "/").words
+    assert "it is unknown whether it was done" in Page(page, "/").words
     assert "nothing was" not in Page(page, "/").words
     assert len(trail(tables["requests"])) == 1
     answer = caller.post("/api/requests/s/retry")

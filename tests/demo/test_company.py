@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 
-from opsportal.demo import agents, request_logs, requests, research, trades, traffic, workflows
+from opsportal.demo import agents, requests, research, trades, traffic, workflows
 from opsportal.demo.company import BRIEFS
 from opsportal.demo.place import attribute_values
 from opsportal.demo.simulation import run
@@ -38,11 +38,13 @@ def week() -> tuple[list[Workflow], list[requests.Made]]:
         patch.setattr(workflows, "PER_HOUR", PART * WORKFLOWS_PER_HOUR)
         patch.setattr(requests, "PER_HOUR", PART * REQUESTS_PER_HOUR)
         built = workflows.build("sessionId", django_settings.WORKFLOW_STEPS, NOW)
-        return [Workflow.of(attribute_values(item)) for item in built], requests.build("request_id", NOW)
+        return [Workflow.from_item(attribute_values(item)) for item in built], requests.build(
+            "request_id", NOW
+        )
 
 
 def requests_of(made: list[requests.Made]) -> list[IntelligenceRequest]:
-    return [IntelligenceRequest.of(attribute_values(one.item)) for one in made]
+    return [IntelligenceRequest.from_item(attribute_values(one.item)) for one in made]
 
 
 def created(one: Any) -> datetime:
@@ -147,7 +149,7 @@ def test_ids_are_as_the_documents_write_them_and_hold_their_times(week: Any) -> 
         found = re.fullmatch(r"req_(\d{13})_[0-9a-f]{8}", made.id)
         assert found
         assert int(found[1]) == int(created(made).timestamp() * 1000)
-    lines = request_logs.build("log_id", "request_id", week[1], NOW)
+    lines = requests.build_logs("log_id", "request_id", week[1], NOW)
     assert all(re.fullmatch(r"log_\d{13}_\d{3}", line["log_id"]) for line in lines)
     ids = [
         *(one.id for one in week[0]),
@@ -178,7 +180,7 @@ def test_figures_add_up_and_rows_do_not_repeat(week: Any) -> None:
 
 
 def test_agents_fit_the_steps_and_the_stages_and_one_of_each_is_not_well(settings: Any) -> None:
-    built = [Agent.of(attribute_values(item)) for item in agents.build("agentId", datetime.now(UTC))]
+    built = [Agent.from_item(attribute_values(item)) for item in agents.build("agentId", datetime.now(UTC))]
     assert {step_of(one).key for one in built} >= {step["key"] for step in settings.WORKFLOW_STEPS}
     offered = {capability for one in built for capability in one.offers}
     assert {"serp_discovery", "content_extraction", "aggregation"} <= offered

@@ -20,7 +20,7 @@ from opsportal.demo.hostile import malformed, oddities, samples
 from opsportal.demo.place import attribute_value, attribute_values, is_loopback
 from opsportal.demo.roster import Roster
 from opsportal.dynamo.clients import client
-from opsportal.dynamo.tables import own_table
+from opsportal.dynamo.tables import internal_table
 from opsportal.operations import undo
 from opsportal.operations.entries import Actor, new_action_id, read_entry
 from opsportal.operations.tables import AUDIT
@@ -42,7 +42,7 @@ def trail(tables: dict[str, Any]) -> list[dict[str, Any]]:
     """The entries of the audit trail, the oldest first."""
     found: dict[str, Any] = {}
     for table in tables.values():
-        found |= items_of(own_table(AUDIT, table))
+        found |= items_of(internal_table(AUDIT, table))
     entries = (item for item in found.values() if "action" in item)
     return sorted(entries, key=lambda item: str(item["at"]["S"]))
 

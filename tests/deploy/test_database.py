@@ -19,9 +19,8 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.module_loading import module_has_submodule
 
-from opsportal.accounts.roles import ROLES, permissions_of
-from opsportal.accounts.users import create_user
-from opsportal.api import limits
+from opsportal.accounts.roles import ROLES, create_user, permissions_of
+from opsportal.api import guards
 from tests.conftest import PASSWORD
 
 ON_POSTGRESQL = configured.DATABASES["default"]["ENGINE"].endswith("postgresql")
@@ -88,10 +87,10 @@ def test_the_shared_cache_keeps_counts_and_forgets(shared_cache: None) -> None:
 @pytest.mark.django_db
 def test_the_api_counts_in_the_shared_cache(shared_cache: None, settings: Any) -> None:
     settings.API_RATE_LIMIT = 3
-    waits = [limits.seconds_to_wait("token-1") for _ in range(5)]
+    waits = [guards.seconds_to_wait("token-1") for _ in range(5)]
     assert waits[:3] == [0, 0, 0]
     assert min(waits[3:]) > 0
-    assert limits.seconds_to_wait("token-2") == 0
+    assert guards.seconds_to_wait("token-2") == 0
 
 
 @pytest.mark.django_db

@@ -108,14 +108,14 @@ def configuration(folder: Path, site: Site) -> str:
     for old, new in changes.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
-    places = "".join(
+    locations = "".join(
         f"{name}_temp_path {folder}/{name};\n"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     user = "" if os.getuid() else "user root;\n"  # pytest's folders are closed to others
     return (
         f"{user}daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;\n"
-        f"events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{places}{text}\n"
+        f"events {{ worker_connections 512; }}\nhttp {{\naccess_log off;\n{locations}{text}\n"
         f"{front_end(folder, site)}}}\n"
     )
 

@@ -44,17 +44,17 @@ def test_an_ordinary_user_serves_from_a_read_only_tree(here: Machine, dynamodb: 
     assert done.returncode == 0, done.stdout + done.stderr
 
     port, worker_port = free_port(), free_port()
-    places = {
+    locations = {
         "WEB_BIND": f"127.0.0.1:{port}",
         "METRICS_WORKER_PORT": str(worker_port),
         "METRICS_TOKEN": TOKEN,
         "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
     }
-    web, worker = here.start("web", **places), here.start("worker", **places)
+    web, worker = here.start("web", **locations), here.start("worker", **locations)
     here.until_answered("web", port)
     here.until_answered("worker", worker_port)
-    assert here.run("health", **places).returncode == 0
-    assert here.run("health", "worker", **places).returncode == 0
+    assert here.run("health", **locations).returncode == 0
+    assert here.run("health", "worker", **locations).returncode == 0
 
     status, page = ask(port, "/accounts/login/", **HTTPS)
     assert (status, "Sign in" in page) == (200, True)

@@ -15,7 +15,7 @@ def calls_on(table: Any) -> Iterator[list[str]]:
     def note(model: Any, **_: Any) -> None:
         calls.append(model.name)
 
-    events = clients.client(*table.place).meta.events
+    events = clients.client(*table.location).meta.events
     events.register("before-call.dynamodb", note)
     try:
         yield calls

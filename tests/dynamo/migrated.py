@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from opsportal.dynamo import clients, ledger
-from opsportal.dynamo.tables import Binding, bindings, own_table
-from opsportal.operations.tables import AUDIT, JOBS, places
+from opsportal.dynamo.tables import Binding, bindings, internal_table
+from opsportal.operations.tables import AUDIT, JOBS, locations
 
 # Those of other programs' tables, in order. The first two are seed 001's (docs/data.md), to the letter.
 NAMES = [
@@ -39,9 +39,9 @@ def new_place(endpoint: str, settings: Any) -> Iterator[dict[str, Binding]]:
     }
     found = {table.logical: table for table in bindings()}
     yield found
-    own = [own_table(spec, place) for spec in (AUDIT, JOBS, ledger.LEDGER) for place in places()]
+    own = [internal_table(spec, place) for spec in (AUDIT, JOBS, ledger.LEDGER) for place in locations()]
     for table in (*found.values(), *own):
-        client = clients.client(*table.place, patient=True)
+        client = clients.client(*table.location, background=True)
         with contextlib.suppress(client.exceptions.ResourceNotFoundException):
             client.delete_table(TableName=table.name)
 
@@ -49,7 +49,7 @@ def new_place(endpoint: str, settings: Any) -> Iterator[dict[str, Binding]]:
 def ledger_items(table: Binding) -> list[dict[str, Any]]:
     """The items of the ledger beside `table`, by name; [] where there is none."""
     where = ledger.ledger_of(table)
-    client = clients.client(*where.place, patient=True)
+    client = clients.client(*where.location, background=True)
     try:
         found = client.scan(TableName=where.name, ConsistentRead=True)
     except client.exceptions.ResourceNotFoundException:
@@ -67,7 +67,7 @@ def ledger_item(table: Binding, migration: str) -> dict[str, str]:
 
 def deployed_as(table: Binding) -> dict[str, Any]:
     """What DescribeTable says, in the form of CreateTable."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     found = client.describe_table(TableName=table.name)["Table"]
     tags = client.list_tags_of_resource(ResourceArn=found["TableArn"])["Tags"]
     request: dict[str, Any] = {
@@ -107,14 +107,14 @@ def _by_name(members: Any) -> list[Any]:
 
 def ttl(table: Binding) -> str:
     """The attribute that items expire by, or ""."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     found = client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"]
     return str(found["AttributeName"]) if found["TimeToLiveStatus"] == "ENABLED" else ""
 
 
 def recovers(table: Binding) -> bool:
     """Whether point-in-time recovery is on."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     found = client.describe_continuous_backups(TableName=table.name)["ContinuousBackupsDescription"]
     return bool(found["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED")
 

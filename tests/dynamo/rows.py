@@ -8,7 +8,7 @@ from opsportal.dynamo.tables import Binding
 
 def put_all(table: Binding, items: list[dict[str, Any]]) -> None:
     """Write typed items, 25 at a time."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     for at in range(0, len(items), 25):
         client.batch_write_item(
             RequestItems={table.name: [{"PutRequest": {"Item": item}} for item in items[at : at + 25]]}

@@ -11,7 +11,7 @@ from opsportal.dynamo.calls import Call, unwatch, watch
 from opsportal.dynamo.errors import Unreachable, translated
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.items import AuditItem
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from tests.dripping import dripping, whole
 from tests.dynamo.fake_aws import Answer, FakeDynamo
 from tests.false_answers import CONSUMED, FALSE, ITEM, WRONG_TYPES, changed
@@ -59,8 +59,8 @@ def _retries_for_others() -> Iterator[None]:
     clients.forget()
 
 
-def call(table: Binding, operation: str, *, patient: bool = False, **more: Any) -> Any:
-    client = clients.client(*table.place, patient=patient)
+def call(table: Binding, operation: str, *, background: bool = False, **more: Any) -> Any:
+    client = clients.client(*table.location, background=background)
     method = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in operation).lstrip("_")
     with translated(table):
         return getattr(client, method)(**CALLS[operation], **more)
@@ -125,7 +125,7 @@ def test_what_is_not_even_http_is_unreachable(settings: Any, requests_table: Bin
 
 def test_an_answer_to_nothing_more_has_an_id_at_least(fake: FakeDynamo, requests_table: Binding) -> None:
     """The answer to TagResource is empty; DynamoDB's has the id of the request."""
-    client = clients.client(*requests_table.place)
+    client = clients.client(*requests_table.location)
     fake.says(Answer(""))
     with translated(requests_table):
         client.tag_resource(ResourceArn=ARN, Tags=[])
@@ -148,18 +148,18 @@ def test_a_number_of_items_comes_without_them(fake: FakeDynamo, requests_table: 
     assert call(requests_table, "Query", Select="COUNT")["Count"] == 3
 
 
-@pytest.mark.parametrize("patient", [False, True])
+@pytest.mark.parametrize("background", [False, True])
 def test_an_answer_that_was_changed_is_asked_for_again_and_never_taken(
-    fake: FakeDynamo, requests_table: Binding, patient: bool
+    fake: FakeDynamo, requests_table: Binding, background: bool
 ) -> None:
     fake.says(changed(f'{{{CONSUMED}, "Item": {ITEM}}}'))
-    refused(lambda: call(requests_table, "GetItem", patient=patient))
-    assert len(fake.asked) == (8 if patient else 2)
+    refused(lambda: call(requests_table, "GetItem", background=background))
+    assert len(fake.asked) == (8 if background else 2)
 
 
 @pytest.mark.parametrize("name", ["a page", "null", "[]", "403", "502"])
 def test_pynamodb_meets_the_same_error(fake: FakeDynamo, requests_table: Binding, name: str) -> None:
-    audit = audit_beside(requests_table)
+    audit = audit_table_for(requests_table)
     model = AuditItem.bound_to(audit)
     fake.says(FALSE[name])
     for ask in (lambda: model.get("1"), lambda: list(model.query("1")), lambda: list(model.scan())):

@@ -18,6 +18,7 @@ from opsportal.dynamo.attributes import (
     is_absent,
     parse_time,
     plain,
+    pretty,
     raw_text,
     read_document,
     read_list,
@@ -27,7 +28,6 @@ from opsportal.dynamo.attributes import (
     read_texts,
     read_time,
 )
-from opsportal.dynamo.documents import pretty
 from opsportal.dynamo.models import DynamoModel
 from registry.models import Agent
 from requests_app.models import IntelligenceRequest, ProcessingLog
@@ -310,7 +310,7 @@ def test_no_item_makes_a_model_raise(data: st.DataObject) -> None:
         raw = data.draw(
             st.dictionaries(st.sampled_from([*declared, "extraStep", "pdfAdapter"]), values, max_size=6)
         )
-        item = model.of(raw)
+        item = model.from_item(raw)
         assert item.raw is raw
         assert item.size >= len("{}")
         for name, attribute in model.get_attributes().items():

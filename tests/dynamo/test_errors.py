@@ -1,4 +1,4 @@
-"""What goes wrong at DynamoDB reaches people as a sentence with its mend, and within the time budget."""
+"""What goes wrong at DynamoDB reaches people as a sentence with its fix, and within the time budget."""
 
 import json
 import time
@@ -39,7 +39,7 @@ PROXY_PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></h
 
 def query(table: Binding) -> Any:
     with translated(table):
-        return clients.client(*table.place).query(
+        return clients.client(*table.location).query(
             TableName=table.name,
             IndexName="status-index",
             KeyConditionExpression="#s = :s",
@@ -73,7 +73,7 @@ def test_a_refused_permission_comes_with_the_statement_to_paste(
     assert (found.kind, found.status, found.retry) == ("access_denied", 503, False)
     assert (found.action, found.resource) == ("dynamodb:Query", resource)
     assert found.sentence == f"The console's role may not perform dynamodb:Query on {resource}."
-    assert found.mend == "Add this statement to the policy of the console's role."
+    assert found.fix == "Add this statement to the policy of the console's role."
     assert json.loads(found.statement) == {
         "Effect": "Allow",
         "Action": ["dynamodb:Query"],
@@ -98,8 +98,8 @@ def test_an_explicit_deny_is_not_said_to_be_mended_by_an_allow(
     found = failure(requests_table)
     assert isinstance(found, AccessDenied)
     assert (found.action, found.resource, found.statement) == ("dynamodb:Query", INDEX, "")
-    assert "explicit" in found.mend
-    assert "Add this statement" not in found.mend
+    assert "explicit" in found.fix
+    assert "Add this statement" not in found.fix
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_refused_role_assumption_names_the_role(fake: FakeDynamo, requests_tab
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "sentence", "mend"),
+    ("answer", "kind", "sentence", "fix"),
     [
         (
             error("ProvisionedThroughputExceededException", "The level of configured provisioned throughput ..."),
@@ -160,13 +160,13 @@ def test_each_answer_has_its_name_its_sentence_and_its_mend(
     answer: Answer,
     kind: type[DynamoError],
     sentence: str,
-    mend: str,
+    fix: str,
 ) -> None:
     fake.says(answer)
     found = failure(requests_table)
     assert type(found) is kind
     assert sentence in found.sentence
-    assert mend in found.mend
+    assert fix in found.fix
     assert isinstance(answer.body, dict)
     assert found.detail == answer.body["message"]
     assert found.statement == ""
@@ -251,9 +251,9 @@ def test_a_page_tries_twice_and_a_worker_goes_on(
     fake.says(error(code, "slow down"), Answer({"Items": [], "Count": 0}))
     assert query(requests_table)["Items"] == []
     assert fake.operations == ["Query", "Query"]
-    patient = clients.client(*requests_table.place, patient=True)
-    assert patient.meta.config.retries["total_max_attempts"] == 8
-    assert patient.meta.config.read_timeout == 20
+    background = clients.client(*requests_table.location, background=True)
+    assert background.meta.config.retries["total_max_attempts"] == 8
+    assert background.meta.config.read_timeout == 20
 
 
 # --- What is not an error of the table ---------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_a_failed_condition_passes_unchanged(fake: FakeDynamo, requests_table: B
         error("ConditionalCheckFailedException", "The conditional request failed", Item={"request_id": {"S": "r"}, "b": {"B": "AAE="}})
     )  # fmt: skip
     with pytest.raises(ClientError) as raised, translated(requests_table):
-        clients.client(*requests_table.place).delete_item(
+        clients.client(*requests_table.location).delete_item(
             TableName=requests_table.name, Key={"request_id": {"S": "r"}}, ConditionExpression="a = b"
         )
     assert raised.value.response["Error"]["Code"] == "ConditionalCheckFailedException"
@@ -301,7 +301,7 @@ def test_a_refused_connection_is_unreachable() -> None:
     with pytest.raises(Unreachable) as raised:
         Agent.read("a")  # the settings of the tests lead to a port that refuses
     assert raised.value.sentence == "http://127.0.0.1:9 did not answer in time."
-    assert "endpoint setting" in raised.value.mend
+    assert "endpoint setting" in raised.value.fix
     assert "127.0.0.1:9" in raised.value.detail
 
 
@@ -359,7 +359,7 @@ def test_many_calls_never_go_beyond_the_deadline(
     assert account.calls == len(fake.asked) >= 3
     assert (found.kind, found.status, found.retry) == ("deadline", 503, True)
     assert found.sentence.startswith(f"It would take longer than 50 s ({account.calls} calls were answered)")
-    assert "narrow the filters" in found.mend
+    assert "narrow the filters" in found.fix
 
 
 @pytest.mark.parametrize("read_timeout", [50.0, 300.0])
@@ -371,7 +371,7 @@ def test_a_read_timeout_as_long_as_the_deadline_does_not_refuse_every_call(
     with request_budget(settings.DYNAMO_REQUEST_DEADLINE) as account:
         assert query(requests_table)["Items"] == []
     assert account.calls == 1
-    config = clients.client(*requests_table.place).meta.config
+    config = clients.client(*requests_table.location).meta.config
     assert config.read_timeout <= settings.DYNAMO_REQUEST_DEADLINE / 2
 
 
@@ -429,7 +429,7 @@ def test_no_credentials_are_said_to_be_missing(
     found = failure(requests_table)
     assert isinstance(found, CredentialsRefused)
     assert found.sentence == "No usable AWS credentials: Unable to locate credentials."
-    assert "AWS_PROFILE" in found.mend
+    assert "AWS_PROFILE" in found.fix
     assert fake.asked == []
 
 
@@ -466,4 +466,4 @@ def test_an_endpoint_that_is_no_url_is_said_to_be_none(settings: Any, endpoint: 
     with pytest.raises(Unreachable) as raised:
         scan_page(binding("agents"), purpose="x")
     assert endpoint in raised.value.sentence
-    assert "http://127.0.0.1:8000" in raised.value.mend
+    assert "http://127.0.0.1:8000" in raised.value.fix

@@ -11,21 +11,21 @@ from opsportal.dynamo.errors import AccessDenied, DeadlineExceeded, Unreachable,
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.items import AuditItem, OutboxItem
-from opsportal.operations.tables import audit_beside, jobs_beside
+from opsportal.operations.tables import audit_table_for, jobs_table_for
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 
 
 def put(table: Binding, **item: Any) -> None:
-    clients.client(*table.place).put_item(TableName=table.name, Item=item)
+    clients.client(*table.location).put_item(TableName=table.name, Item=item)
 
 
 def test_it_reads_over_the_shared_client(tables: dict[str, Binding]) -> None:
     """Only the shared clients book what they are asked, and what it consumed."""
-    audit, jobs = audit_beside(tables["requests"]), jobs_beside(tables["requests"])
+    audit, jobs = audit_table_for(tables["requests"]), jobs_table_for(tables["requests"])
     put(audit, action_id={"S": "one"}, at={"S": "2026"}, image={"B": b"\x00"})
     for number in range(3):
         put(jobs, pk={"S": "p"}, sk={"S": str(number)}, claimed_until={"N": str(number)})
-    item, outbox = AuditItem.bound_to(audit), OutboxItem.bound_to(jobs, patient=True)
+    item, outbox = AuditItem.bound_to(audit), OutboxItem.bound_to(jobs, background=True)
     with request_budget(None) as account:
         assert item.get("one", consistent_read=True).image == b"\x00"
         found = outbox.query("p", OutboxItem.sk > "0", OutboxItem.claimed_until < 2)
@@ -42,16 +42,16 @@ def test_every_location_has_its_own(
 ) -> None:
     client, asked = clients.client, []
 
-    def recorded(region: str, endpoint: str, *, patient: bool) -> Any:
-        asked.append((region, patient))
-        return client(region, endpoint, patient=patient)
+    def recorded(region: str, endpoint: str, *, background: bool) -> Any:
+        asked.append((region, background))
+        return client(region, endpoint, background=background)
 
     monkeypatch.setattr(clients, "client", recorded)
-    here = audit_beside(requests_table)
+    here = audit_table_for(requests_table)
     there = replace(here, region="eu-north-1", name="there")
-    for table, patient in ((here, False), (there, True), (here, True), (here, False)):
+    for table, background in ((here, False), (there, True), (here, True), (here, False)):
         with pytest.raises(AuditItem.DoesNotExist):
-            AuditItem.bound_to(table, patient=patient).get("x")
+            AuditItem.bound_to(table, background=background).get("x")
     assert asked == [(here.region, False), ("eu-north-1", True), (here.region, True), (here.region, False)]
     assert [arguments["TableName"] for _, arguments in fake.asked] == [
         here.name,
@@ -62,7 +62,7 @@ def test_every_location_has_its_own(
 
 
 def test_its_errors_are_the_consoles(fake: FakeDynamo, requests_table: Binding) -> None:
-    audit = audit_beside(requests_table)
+    audit = audit_table_for(requests_table)
     fake.says(error("AccessDeniedException", "no"))
     with pytest.raises(AccessDenied, match=audit.name), translated(audit):
         AuditItem.bound_to(audit).get("x")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo.leases import Lease, Lost
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from tests.operations.places import client, put, scan
 
 KEY = {"pk": {"S": "job#1"}, "sk": {"S": "chunk#1"}}
@@ -17,7 +17,7 @@ NOW = 1_700_000_000.5
 @pytest.fixture
 def lease(tables: dict[str, Any]) -> Lease:
     """Of a chunk of two keys that nobody holds."""
-    jobs = jobs_beside(tables["requests"])
+    jobs = jobs_table_for(tables["requests"])
     put(jobs, {**KEY, "keys": {"SS": ["a", "b"]}, "done": {"N": "0"}})
     return Lease(jobs, KEY)
 

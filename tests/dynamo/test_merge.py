@@ -15,7 +15,7 @@ STATUSES = ["pending", "processing", "FAILED", "completed"]
 
 
 def put(table, rows):
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     for at in range(0, len(rows), 25):
         client.batch_write_item(
             RequestItems={
@@ -69,7 +69,7 @@ rows_of = st.lists(st.tuples(st.sampled_from(STATUSES), stamps), max_size=60)
 @given(drawn=rows_of, limit=st.integers(1, 20))
 def test_pages_hold_every_item_once_newest_first(tables, drawn, limit):
     table = tables["requests"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     rows = [(f"r{number}", status, stamp) for number, (status, stamp) in enumerate(drawn)]
     put(table, rows)
     found = [entry for page in walk(table, limit=limit) for entry in page]
@@ -91,7 +91,7 @@ def test_more_items_of_one_stamp_than_a_cursor_can_name_are_all_found(tables):
 
 def test_an_item_that_moves_between_partitions_is_neither_lost_nor_doubled(tables):
     table = tables["requests"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     rows = [(f"r{number:02}", "pending", f"2026-11-20T10:{number:02}:00") for number in range(30)]
     put(table, rows)
     moving = iter(range(0, 30, 2))
@@ -151,7 +151,7 @@ def test_very_many_later_rows_do_not_empty_the_list(tables):
     page = Merge(table, table.spec.index("status-index"), STATUSES, limit=10).page(
         purpose="x", anchor="2026-11-20T10:00:19"
     )
-    assert (page.newer, page.newer_more) == (merge.MOST_NEWER, True)
+    assert (page.newer, page.newer_more) == (merge.MAX_NEWER, True)
     assert [row["request_id"]["S"] for row in page.items] == [f"r{n:03}" for n in range(19, 9, -1)]
 
 

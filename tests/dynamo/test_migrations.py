@@ -63,7 +63,7 @@ def test_the_ledger_says_what_was_applied_when_and_by_whom(place: dict[str, Bind
     assert "@" in entry["applied_by"]["S"]
     where = migrations.ledger_of(place["requests"])
     assert where.name.endswith("-opsportal_migrations")
-    assert where.place == place["requests"].place
+    assert where.location == place["requests"].location
     assert deployed_as(where) == where.create_request()
 
 
@@ -96,7 +96,7 @@ def test_a_renamed_table_is_another_table(place: dict[str, Binding], settings: A
     try:
         assert migrate(lambda line: None) == 1
     finally:
-        client = clients.client(*place["agents"].place)
+        client = clients.client(*place["agents"].location)
         client.delete_table(TableName=place["agents"].name + "-2")
 
 
@@ -123,7 +123,8 @@ def test_a_run_that_was_killed_is_taken_up_by_the_next(
                 raise Killed
 
         events = [
-            clients.client(*where, patient=True).meta.events for where in {t.place for t in place.values()}
+            clients.client(*where, background=True).meta.events
+            for where in {t.location for t in place.values()}
         ]
         for event in events:
             event.register("before-call.dynamodb", kill)
@@ -143,7 +144,7 @@ def test_a_run_that_was_killed_is_taken_up_by_the_next(
 
 def test_a_table_of_somebody_else_is_left_as_it_is(place: dict[str, Binding]) -> None:
     table = place["requests"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     client.create_table(
         TableName=table.name,
         AttributeDefinitions=[{"AttributeName": "theirs", "AttributeType": "S"}],
@@ -163,7 +164,7 @@ def test_a_table_of_somebody_else_is_left_as_it_is(place: dict[str, Binding]) ->
 def test_the_index_is_added_to_a_table_with_data(place: dict[str, Binding]) -> None:
     table = place["workflows"]
     create(table)
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     for number in range(30):
         client.put_item(
             TableName=table.name,
@@ -431,7 +432,7 @@ def test_waiting_ends_with_a_sentence(
     with pytest.raises(DynamoError) as raised:
         creation.wait_until_active(requests_table)
     assert raised.value.sentence == f"{requests_table.name} is not ready after 0.2 s."
-    assert raised.value.mend == "Run the command again later."
+    assert raised.value.fix == "Run the command again later."
     fake.says(error("ContinuousBackupsUnavailableException", "later"))
     with pytest.raises(DynamoError, match="not ready after"):
         creation.apply(creation.settings_after_creation(requests_table)[-1], requests_table)

@@ -44,7 +44,7 @@ def silently(line: str) -> None:
 
 def put_raw(table: Binding, *items: dict[str, Any]) -> None:
     for item in items:
-        clients.client(*table.place, patient=True).put_item(TableName=table.name, Item=item)
+        clients.client(*table.location, background=True).put_item(TableName=table.name, Item=item)
 
 
 REJECTED = [
@@ -74,7 +74,7 @@ def test_items_that_the_index_would_reject_are_named_and_nothing_is_done(workflo
     with pytest.raises(RejectsFound) as refused:
         migrate(silently, **ONLY_INDEX)
     assert "refuse to write 4 of the 6 items read" in refused.value.sentence
-    assert "--accept-index-rejects" in refused.value.mend
+    assert "--accept-index-rejects" in refused.value.fix
     assert not indexes.is_there(workflows, INDEX)
     assert ledger_item(workflows, NAMES[4]) == {}
     with pytest.raises(UnlistedFound, match=r"1 of 6 sampled items \(17 %\) would not be in the index"):
@@ -98,7 +98,7 @@ def test_the_command_does_not_even_ask_before_the_rejects_are_accepted(workflows
         migrate_command.run(Console(said.append, yes), {**options, "accept_index_rejects": False})
     assert asked == []
     assert '    "number": createdAt is of type N, not S' in said
-    with pytest.raises(CommandError, match="it was not confirmed"):
+    with pytest.raises(CommandError, match="not confirmed"):
         migrate_command.run(
             Console(said.append, lambda question: ""), {**options, "accept_index_rejects": True}
         )
@@ -153,7 +153,7 @@ def test_a_key_of_another_type_is_said_before_dynamodb_says_it_worse(place: dict
             "Projection": {"ProjectionType": "ALL"},
         }
     ]
-    clients.client(*table.place).create_table(**request)
+    clients.client(*table.location).create_table(**request)
     with pytest.raises(
         DynamoError, match=f"uses createdAt as a key of type N already, and {INDEX} needs it as S"
     ):
@@ -201,7 +201,7 @@ ITEMS = 20_000
 
 def fill(table: Binding) -> None:
     """20,000 small workflows, in batches of 25."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
 
     def write(start: int) -> None:
         left = [
@@ -260,7 +260,7 @@ def test_a_large_table_gets_its_index_while_it_is_read(workflows: Binding) -> No
     assert ways[-1] == "Query"
     assert ways == sorted(ways, key=["Scan", "Query"].index)  # never back to the scan
     counted = 0
-    client = clients.client(*workflows.place)
+    client = clients.client(*workflows.location)
     for page in client.get_paginator("scan").paginate(
         TableName=workflows.name, IndexName=INDEX, Select="COUNT"
     ):

@@ -14,7 +14,7 @@ from opsportal.dynamo.deployed import Recovery, deployed
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.ledger import Entry, RolledBackMeanwhile, ledger_of
 from opsportal.dynamo.plans import carry_out, migrate, plan
-from opsportal.dynamo.tables import Binding, bindings, own_table
+from opsportal.dynamo.tables import Binding, bindings, internal_table
 from opsportal.operations.tables import AUDIT
 from opsportal.run import prepare
 from opsportal.tables.commands import Console
@@ -41,7 +41,7 @@ def place(engine: Engine, settings: Any) -> Iterator[dict[str, Binding]]:
 
 
 def exists(table: Binding) -> bool:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     try:
         client.describe_table(TableName=table.name)
     except client.exceptions.ResourceNotFoundException:
@@ -91,7 +91,7 @@ def test_make_run_says_why_its_tables_could_not_be_made(
     monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
     fake.says(Answer("<html>", 200))
     assert prepare.main() == 1
-    assert capsys.readouterr().out.startswith("The tables could not be made: ")
+    assert capsys.readouterr().out.startswith("The tables could not be created: ")
 
 
 # --- Names and order -----------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def test_nothing_happens_until_somebody_says_yes(place: dict[str, Binding]) -> N
         with pytest.raises(CommandError) as refused:
             run(answer, table=["agents"])
         assert str(refused.value) == (
-            "Nothing was changed: it was not confirmed. Use --yes to run without a question."
+            "Nothing was changed: not confirmed. Use --yes to skip the confirmation."
         )
     assert not exists(ledger_of(place["agents"]))
     said, asked = run(" Yes ", app="registry")
@@ -225,7 +225,7 @@ def test_where_nobody_can_type_the_command_refuses(
     place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", StringIO("yes\n"))
-    with pytest.raises(CommandError, match="Use --yes to run without a question"):
+    with pytest.raises(CommandError, match="Use --yes to skip the confirmation"):
         call_command("dynamo", "migrate", "--app", "registry", stdout=StringIO())
     assert not exists(place["agents"])
     call_command("dynamo", "migrate", "--app", "registry", "--yes", stdout=StringIO())
@@ -247,7 +247,7 @@ def test_a_table_that_is_there_and_differs_is_said_point_by_point_with_the_comma
         for one in request["AttributeDefinitions"]
         if one["AttributeName"] not in ("processing_strategy", "priority")
     ]
-    clients.client(*table.place).create_table(**request)
+    clients.client(*table.location).create_table(**request)
     said, _ = run(plan=True, table=["requests"], app="requests_app")
     assert f"  {table.name} exists already (0 items, 0 bytes) and is left as it is" in said
     differing = [line for line in said if line.startswith(f"{table.name} in us-east-1, ")]
@@ -272,7 +272,7 @@ def test_a_table_that_is_there_and_equal_is_taken_over_in_silence(place: dict[st
 def test_what_a_table_of_ours_lacks_is_turned_on_again(place: dict[str, Binding], engine: Engine) -> None:
     migrate(silently, app="tracking")
     table = place["workflows"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     arn = client.describe_table(TableName=table.name)["Table"]["TableArn"]
     client.update_time_to_live(
         TableName=table.name, TimeToLiveSpecification={"Enabled": False, "AttributeName": "expiresAt"}
@@ -301,7 +301,7 @@ def test_what_a_table_of_ours_lacks_is_turned_on_again(place: dict[str, Binding]
 @pytest.mark.no_moto
 def test_a_table_that_was_found_is_given_nothing(place: dict[str, Binding]) -> None:
     table = place["requests"]
-    clients.client(*table.place).create_table(**table.create_request())
+    clients.client(*table.location).create_table(**table.create_request())
     migrate(silently, tables=("requests",))
     assert not plan(tables=("requests",))
     assert ttl(table) == ""
@@ -311,7 +311,7 @@ def test_a_table_that_was_found_is_given_nothing(place: dict[str, Binding]) -> N
 def test_a_table_that_is_gone_or_another_one_is_noted_and_not_touched(place: dict[str, Binding]) -> None:
     migrate(silently, app="requests_app")
     table = place["request_logs"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     client.delete_table(TableName=table.name)
     (note,) = plan(app="requests_app").notes
     assert f"but {table.name} in us-east-1 is not there any more" in note
@@ -348,7 +348,7 @@ def test_what_was_found_and_is_gone_is_noted_too(place: dict[str, Binding]) -> N
     (note,) = plan(app="tracking").notes
     assert f"but {table.name} in us-east-1 has no index {INDEX} any more. " in note
     assert f"rollback --target {NAMES[4]} notes that; then migrate adds it again" in note
-    clients.client(*table.place).delete_table(TableName=table.name)
+    clients.client(*table.location).delete_table(TableName=table.name)
     (note,) = plan(app="tracking").notes
     assert f"but {table.name} in us-east-1 is not there any more. " in note
     assert f"rollback --target {NAMES[3]} notes that; then migrate creates it again" in note
@@ -359,10 +359,10 @@ def test_the_way_back_to_a_table_of_the_consoles_own_names_what_production_asks_
     place: dict[str, Binding], settings: Any
 ) -> None:
     settings.OPSPORTAL_ENV = "prod"
-    audit = own_table(AUDIT, place["agents"])
+    audit = internal_table(AUDIT, place["agents"])
     create(audit)
     migrate(silently)
-    clients.client(*audit.place).delete_table(TableName=audit.name)
+    clients.client(*audit.location).delete_table(TableName=audit.name)
     note = plan().notes[-1]
     assert f"but {audit.name} in eu-north-1 is not there any more. " in note
     assert f"rollback --target {OWN[0]} --environment prod notes that" in note
@@ -389,7 +389,7 @@ def test_a_table_that_another_program_creates_between_look_and_creation_is_not_o
     place: dict[str, Binding],
 ) -> None:
     table = place["workflows"]
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
 
     def first(model: Any, **_: Any) -> None:
         if model.name == "CreateTable":
@@ -414,7 +414,7 @@ def test_what_another_run_makes_between_look_and_look_is_a_migrations_all_the_sa
     """The other run begins and creates after this one has read the ledger and before it looks at the table."""
     migrate(silently, target=NAMES[3], app="tracking")
     app, table = ("registry", place["agents"]) if name == NAMES[2] else ("tracking", place["workflows"])
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
 
     def meanwhile(model: Any, **_: Any) -> None:
         if model.name == "DescribeTable":
@@ -440,7 +440,7 @@ def test_what_another_run_applies_between_look_and_beginning_is_applied_once(
     """The other run is done after this one saw nothing, and before it noted that it sets out."""
     migrate(silently, target=NAMES[3], app="tracking")
     app, table = ("registry", place["agents"]) if name == NAMES[2] else ("tracking", place["workflows"])
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
 
     def meanwhile(model: Any, **_: Any) -> None:
         if model.name == "UpdateItem":
@@ -462,7 +462,7 @@ def test_a_table_that_cannot_be_compared_afterwards_is_said(place: dict[str, Bin
     def say(line: str) -> None:
         said.append(line)
         if "applied." in line:
-            clients.client(*table.place).delete_table(TableName=table.name)
+            clients.client(*table.location).delete_table(TableName=table.name)
 
     assert migrate_command.run(Console(say), OPTIONS | {"yes": True, "app": "registry"}) == 0
     assert said[-1].startswith(f"{table.name}: There is no table {table.name} in eu-north-1.")
@@ -472,7 +472,7 @@ def test_a_table_that_cannot_be_compared_afterwards_is_said(place: dict[str, Bin
 def test_an_index_that_another_program_adds_meanwhile_is_not_ours(place: dict[str, Binding]) -> None:
     migrate(silently, target=NAMES[3], app="tracking")
     table = place["workflows"]
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
 
     def first(model: Any, **_: Any) -> None:
         if model.name == "UpdateTable":
@@ -495,7 +495,7 @@ def test_a_migration_keeps_off_while_a_rollback_is_under_way(place: dict[str, Bi
     with pytest.raises(RolledBackMeanwhile) as met:
         carry_out(todo, silently)
     assert met.value.sentence.startswith(f"{NAMES[2]} is being rolled back on {table.name}, since 20")
-    assert f"rollback --target {NAMES[2]}" in met.value.mend
+    assert f"rollback --target {NAMES[2]}" in met.value.fix
     assert not exists(table)
     again = plan(app="registry")
     assert not again
@@ -546,7 +546,7 @@ def test_a_ledger_that_may_not_be_read_is_a_state_of_its_own(fake: FakeDynamo) -
     found = migrations.states()
     assert {state.state for state in found} == {"unknown"}
     assert not any(state.pending for state in found)
-    assert isinstance(found[0].trouble, AccessDenied)
+    assert isinstance(found[0].problem, AccessDenied)
     assert len(fake.asked) == 2  # one per place
 
 
@@ -556,11 +556,11 @@ def test_another_programs_table_of_the_ledgers_name_is_said_and_left(
 ) -> None:
     theirs = replace(ledger_of(place["requests"]), key="id")
     create(theirs)
-    client = clients.client(*theirs.place)
+    client = clients.client(*theirs.location)
     for number, item in enumerate(holds):
         client.put_item(TableName=theirs.name, Item={"id": {"S": str(number)}, **item})
-    mend = "another program's under the name of one of the console's own"
-    with pytest.raises(CommandError, match=f"{theirs.name} in us-east-1 does not have .* key 'name'.*{mend}"):
+    fix = "another program's under the name of one of the console's own"
+    with pytest.raises(CommandError, match=f"{theirs.name} in us-east-1 does not have .* key 'name'.*{fix}"):
         call_command("dynamo", "migrate", "--yes", "--app", "requests_app", stdout=StringIO())
     assert not exists(place["requests"])
     said = StringIO()

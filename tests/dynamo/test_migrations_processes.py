@@ -38,8 +38,8 @@ def stop(model, **_):
         if len(seen) == number:
             print("STOPPED", flush=True)
             threading.Event().wait()
-for place in {table.place for table in bindings()}:
-    clients.client(*place, patient=True).meta.events.register("before-call.dynamodb", stop)
+for place in {table.location for table in bindings()}:
+    clients.client(*place, background=True).meta.events.register("before-call.dynamodb", stop)
 print("READY", flush=True)
 sys.stdin.readline()
 print("applied", migrate(lambda line: None, app="requests_app"), flush=True)
@@ -125,7 +125,7 @@ def test_two_processes_at_once_apply_everything_once(
     assert sum(applied) == 2
     for table, name in ((place["requests"], NAMES[0]), (place["request_logs"], NAMES[1])):
         assert ledger_item(table, name)["made"]
-        state = clients.client(*table.place).describe_table(TableName=table.name)["Table"]["TableStatus"]
+        state = clients.client(*table.location).describe_table(TableName=table.name)["Table"]["TableStatus"]
         assert state == "ACTIVE"
     migrate(lambda line: None)
     all_as_declared(place, engine.kind)

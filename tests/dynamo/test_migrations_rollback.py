@@ -15,7 +15,7 @@ from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.migrations import states
 from opsportal.dynamo.plans import migrate
 from opsportal.dynamo.rollback import NotOurs, removals, remove
-from opsportal.dynamo.tables import Binding, own_table
+from opsportal.dynamo.tables import Binding, internal_table
 from opsportal.operations.tables import AUDIT
 from opsportal.tables.commands import Console
 from opsportal.tables.commands import rollback as rollback_command
@@ -79,7 +79,7 @@ def test_logs_go_before_requests_and_indexes_with_their_table(place: dict[str, B
         f"  rolled back {name}" for name in (NAMES[3], NAMES[4], NAMES[2], NAMES[1], NAMES[0])
     ]
     assert not any(exists(table) for table in place.values())
-    assert exists(own_table(AUDIT, place["requests"]))
+    assert exists(internal_table(AUDIT, place["requests"]))
     item = ledger_item(place["requests"], NAMES[0])
     assert item["rolled_back_at"]
     assert "@" in item["rolled_back_by"]
@@ -105,7 +105,7 @@ def test_an_app_without_anything_applied_has_nothing_to_roll_back(place: dict[st
 def test_a_target_takes_the_later_migrations_of_its_table_and_no_other(place: dict[str, Binding]) -> None:
     migrate(silently)
     table = place["workflows"]
-    clients.client(*table.place).put_item(TableName=table.name, Item={"sessionId": {"S": "kept"}})
+    clients.client(*table.location).put_item(TableName=table.name, Item={"sessionId": {"S": "kept"}})
     person = Person(place)
     assert person.runs(target=NAMES[4]) == 0
     assert person.asked == [f"Type the table's name to remove {INDEX}: "]
@@ -113,7 +113,7 @@ def test_a_target_takes_the_later_migrations_of_its_table_and_no_other(place: di
     assert person.said[0].endswith(f": the index {INDEX} is removed ({NAMES[4]})")
     assert "no item is lost" in person.said[1]
     assert describe(table, fresh=True).indexes == ()
-    assert clients.client(*table.place).scan(TableName=table.name)["Count"] == 1
+    assert clients.client(*table.location).scan(TableName=table.name)["Count"] == 1
     assert ledger_item(table, NAMES[3])["applied_at"]
     assert migrate(silently, accept_unlisted=True) == 1
     person = Person(place)
@@ -137,7 +137,7 @@ def test_a_target_that_is_not_of_the_app_or_table_that_is_named_too_is_refused(
 def test_what_will_be_lost_is_named_first(place: dict[str, Binding], engine: Engine) -> None:
     migrate(silently, tables=("requests",), app="requests_app")
     table = place["requests"]
-    clients.client(*table.place).put_item(TableName=table.name, Item={"request_id": {"S": "r"}})
+    clients.client(*table.location).put_item(TableName=table.name, Item={"request_id": {"S": "r"}})
     found = describe(table, fresh=True)
     person = Person(place)
     person.runs(app="requests_app")
@@ -248,7 +248,7 @@ def test_a_table_that_was_there_before_is_kept_and_its_new_index_is_not(place: d
     kept = [line for line in person.said if line.startswith("Kept: ")]
     assert kept == [
         f"Kept: {place[logical].name} was there before {name}: the ledger does not say that migrate made it. "
-        "It belongs to whoever made it, and is theirs to delete."
+        "It belongs to the person or program that made it; only they should delete it."
         for logical, name in [("workflows", NAMES[3]), ("agents", NAMES[2])]
     ]
     assert describe(place["workflows"], fresh=True).indexes == ()
@@ -296,7 +296,7 @@ def test_a_table_that_is_replaced_between_question_and_answer_is_kept(place: dic
 def _note_as_made(table: Binding, stamp: str) -> None:
     """As if the migration had made a table at that moment: another one than is there."""
     where = ledger.ledger_of(table)
-    clients.client(*where.place).update_item(
+    clients.client(*where.location).update_item(
         TableName=where.name,
         Key={"name": {"S": f"{NAMES[2]}/{table.name}"}},
         UpdateExpression="SET made = :made",
@@ -307,25 +307,25 @@ def _note_as_made(table: Binding, stamp: str) -> None:
 def test_a_protected_table_is_kept_with_the_command_that_lifts_it(place: dict[str, Binding]) -> None:
     migrate(silently, app="registry")
     table = place["agents"]
-    clients.client(*table.place).update_table(TableName=table.name, DeletionProtectionEnabled=True)
+    clients.client(*table.location).update_table(TableName=table.name, DeletionProtectionEnabled=True)
     try:
         (kept,) = removals(app="registry").kept
         assert kept.sentence == f"{table.name} is protected against deletion."
-        assert f"--no-deletion-protection-enabled --table-name {table.name} --region eu-north-1" in kept.mend
+        assert f"--no-deletion-protection-enabled --table-name {table.name} --region eu-north-1" in kept.fix
     finally:
-        clients.client(*table.place).update_table(TableName=table.name, DeletionProtectionEnabled=False)
+        clients.client(*table.location).update_table(TableName=table.name, DeletionProtectionEnabled=False)
 
 
 @pytest.mark.no_moto
 def test_the_consoles_own_tables_go_only_by_their_full_name(place: dict[str, Binding]) -> None:
     migrate(silently)
-    audit = own_table(AUDIT, place["requests"])
+    audit = internal_table(AUDIT, place["requests"])
     person = Person(place)
     with pytest.raises(DynamoError, match="holds the console's own records"):
         person.runs(target=OWN[0][:-3])
     with pytest.raises(DynamoError) as named:
         person.runs(table=["audit"])
-    assert named.value.mend.endswith(f"--target {OWN[0]}")
+    assert named.value.fix.endswith(f"--target {OWN[0]}")
     person.runs(app="operations")
     assert person.said == ["No migration to roll back is applied."]
     assert exists(audit)
@@ -351,7 +351,7 @@ def test_a_rollback_that_was_killed_is_taken_up_by_the_next(
     """Killed before each of these operations in turn, then run to the end."""
     migrate(silently, app="registry")
     table = place["agents"]
-    events = clients.client(*table.place, patient=True).meta.events
+    events = clients.client(*table.location, background=True).meta.events
     killings = 0
     for number in range(9):
         kill = _killer(operation, number)
@@ -397,7 +397,7 @@ def test_two_rollbacks_of_one_table_end_in_one(place: dict[str, Binding]) -> Non
 def test_a_table_that_is_gone_already_leaves_only_the_ledger_to_write(place: dict[str, Binding]) -> None:
     migrate(silently, app="registry")
     table = place["agents"]
-    clients.client(*table.place).delete_table(TableName=table.name)
+    clients.client(*table.location).delete_table(TableName=table.name)
     person = Person(place)
     assert person.runs(app="registry") == 0
     assert person.asked == []
@@ -411,7 +411,7 @@ def test_what_is_gone_already_is_noted_before_anything_is_asked(place: dict[str,
     """Or a table of the console's own in one region would have to be deleted for that of another to be made again."""
     migrate(silently, app="requests_app")
     gone, stays = place["requests"], place["request_logs"]
-    clients.client(*gone.place).delete_table(TableName=gone.name)
+    clients.client(*gone.location).delete_table(TableName=gone.name)
     with pytest.raises(CommandError, match=f"{stays.name} is kept"):
         Person(place, typed="").runs(app="requests_app")
     assert ledger_item(gone, NAMES[0])["rolled_back_at"]

@@ -22,11 +22,11 @@ every_table = pytest.mark.parametrize("logical", list(DYNAMO_TABLES))
 
 
 def put(table: Binding, item: dict[str, Any]) -> None:
-    clients.client(*table.place).put_item(TableName=table.name, Item=item)
+    clients.client(*table.location).put_item(TableName=table.name, Item=item)
 
 
 def get(table: Binding, key: str) -> dict[str, Any]:
-    answer = clients.client(*table.place).get_item(
+    answer = clients.client(*table.location).get_item(
         TableName=table.name, Key={table.key: {"S": key}}, ConsistentRead=True
     )
     return answer["Item"]  # type: ignore[no-any-return]
@@ -116,7 +116,7 @@ def test_the_key_attribute_is_a_setting(
     model = MODELS[logical]
     documented = tables[logical].key
     table = place(settings, logical, key=key, name=tables[logical].name + "-other")
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     client.create_table(**table.create_request())
     try:
         # What the documents call the key is a plain attribute here.
@@ -129,9 +129,9 @@ def test_the_key_attribute_is_a_setting(
     finally:
         client.delete_table(TableName=table.name)
     place(settings, logical, key=documented)
-    assert getattr(model.of(found.raw), python_name) == "not the key"
+    assert getattr(model.from_item(found.raw), python_name) == "not the key"
 
 
 def test_an_instance_without_its_key_has_an_empty_id() -> None:
-    assert Workflow.of({}).id == ""
-    assert Workflow.of({"createdAt": {"N": "0"}}).created_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert Workflow.from_item({}).id == ""
+    assert Workflow.from_item({"createdAt": {"N": "0"}}).created_at == datetime(1970, 1, 1, tzinfo=UTC)

@@ -258,7 +258,7 @@ def test_a_cursor_is_for_its_own_list_and_unchanged(table: Binding) -> None:
     for changed in attempts:
         with pytest.raises(MalformedCursor) as raised:
             scan_page(table, purpose="mine", cursor=changed)
-        assert raised.value.mend == "Start again from the first page."
+        assert raised.value.fix == "Start again from the first page."
     with pytest.raises(MalformedCursor):
         scan_page(table, purpose="another", cursor=cursor)
 

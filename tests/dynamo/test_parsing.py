@@ -164,7 +164,7 @@ def watched(tables: dict[str, Binding]) -> Iterator[tuple[Any, Binding, list[str
 def test_real_answers_are_the_same(watched: tuple[Any, Binding, list[str]]) -> None:
     client, table, agreed = watched
     name, key = table.name, {"request_id": {"S": "r"}}
-    fast = clients.client(*table.place)
+    fast = clients.client(*table.location)
     item = EVERY_TYPE | key | {"status": {"S": "pending"}, "created_at": {"S": "2025-12-24T10:00:00"}}
 
     client.put_item(TableName=name, Item=item, ReturnConsumedCapacity="TOTAL")
@@ -211,7 +211,7 @@ def _without_metadata(found: dict[str, Any]) -> dict[str, Any]:
 def test_real_errors_are_the_same(watched: tuple[Any, Binding, list[str]]) -> None:
     client, table, agreed = watched
     key = {"request_id": {"S": "r"}}
-    fast = clients.client(*table.place)
+    fast = clients.client(*table.location)
     client.put_item(TableName=table.name, Item=EVERY_TYPE | key, ReturnConsumedCapacity="TOTAL")
     conditional = {
         "TableName": table.name,
@@ -243,7 +243,7 @@ def test_real_errors_are_the_same(watched: tuple[Any, Binding, list[str]]) -> No
 
 def test_the_shared_clients_do_use_it(fake: FakeDynamo, requests_table: Binding) -> None:
     # botocore may come to speak another protocol with DynamoDB; then this parser would be left out in silence.
-    client = clients.client(*requests_table.place)
+    client = clients.client(*requests_table.location)
     assert client.meta.service_model.resolved_protocol == "json"
     fake.says(Answer({"Item": {"b": {"M": {"x": {"B": "AAE="}}}}}))
     answered = client.get_item(TableName="abc", Key={"id": {"S": "1"}})
@@ -253,7 +253,7 @@ def test_the_shared_clients_do_use_it(fake: FakeDynamo, requests_table: Binding)
 
 
 def test_a_wrong_checksum_is_tried_again(fake: FakeDynamo, requests_table: Binding) -> None:
-    client = clients.client(*requests_table.place)
+    client = clients.client(*requests_table.location)
     broken = Answer({"Item": {}}, headers={"x-amz-crc32": "1"})
     fake.says(broken, Answer({"Item": {"id": {"S": "1"}}}))
     assert client.get_item(TableName="abc", Key={"id": {"S": "1"}})["Item"] == {"id": {"S": "1"}}

@@ -72,7 +72,7 @@ def test_what_was_found_is_known_for_a_while_per_table_and_index(table: Binding)
 def test_more_values_than_it_is_worth_looking_for_are_said_to_be_there(
     table: Binding, monkeypatch: pytest.MonkeyPatch, different: int, complete: bool
 ) -> None:
-    monkeypatch.setattr(module, "MOST_PARTITIONS", 4)
+    monkeypatch.setattr(module, "MAX_PARTITIONS", 4)
     put_all(table, [request(n, f"status {n}") for n in range(different)])
     with request_budget(None) as account:
         found = partitions(table, table.spec.index("status-index"), ["known"])
@@ -110,7 +110,7 @@ def test_without_the_permission_to_scan_the_known_values_stay_with_the_reason(
     found = partitions(requests_table, index, STATUSES)
     assert (found.values, found.complete) == (STATUSES, False)
     assert found.reason == (
-        "Others can't be looked for: The console's role may not perform dynamodb:Scan on "
+        "Others can't be found: The console's role may not perform dynamodb:Scan on "
         "arn:aws:dynamodb:us-east-1:1:table/t/index/status-index."
     )
     assert partitions(requests_table, index, STATUSES) == found

@@ -54,15 +54,15 @@ def test_what_may_be_patient_is_not_so_within_a_request(
 ) -> None:
     client, asked = clients.client, []
 
-    def recorded(*place: str, patient: bool) -> Any:
-        asked.append(patient)
-        return client(*place, patient=patient)
+    def recorded(*place: str, background: bool) -> Any:
+        asked.append(background)
+        return client(*place, background=background)
 
     monkeypatch.setattr(clients, "client", recorded)
     fake.says(page(more=False))
-    read(requests_table, patient=None)
+    read(requests_table, background=None)
     with request_budget(None):
-        read(requests_table, patient=None)
-        read(requests_table, patient=True)
+        read(requests_table, background=None)
+        read(requests_table, background=True)
     read(requests_table)
     assert asked == [True, False, True, False]

@@ -22,7 +22,7 @@ def capacity(units: float) -> dict[str, Any]:
 
 
 def test_reads_and_writes_are_counted_apart(fake: FakeDynamo, requests_table: Binding) -> None:
-    client, name = clients.client(*requests_table.place), requests_table.name
+    client, name = clients.client(*requests_table.location), requests_table.name
     answers: dict[str, Any] = {
         "GetItem": {"ConsumedCapacity": capacity(0.5)},
         "Query": {"Items": [], "ConsumedCapacity": capacity(2)},
@@ -61,7 +61,7 @@ def test_reads_and_writes_are_counted_apart(fake: FakeDynamo, requests_table: Bi
 
 
 def test_what_a_caller_asks_for_stays(fake: FakeDynamo, requests_table: Binding) -> None:
-    clients.client(*requests_table.place).get_item(
+    clients.client(*requests_table.location).get_item(
         TableName=requests_table.name, Key=KEY, ReturnConsumedCapacity="INDEXES"
     )
     assert fake.asked[0][1]["ReturnConsumedCapacity"] == "INDEXES"
@@ -69,7 +69,7 @@ def test_what_a_caller_asks_for_stays(fake: FakeDynamo, requests_table: Binding)
 
 def test_an_engine_says_what_it_consumed(tables: dict[str, Binding]) -> None:
     table = tables["requests"]
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     with request_budget(None) as account:
         client.put_item(TableName=table.name, Item=KEY)
         client.get_item(TableName=table.name, Key=KEY)
@@ -81,7 +81,7 @@ def test_an_engine_says_what_it_consumed(tables: dict[str, Binding]) -> None:
 def test_a_failed_call_is_a_call_and_its_retries_are_attempts(
     fake: FakeDynamo, requests_table: Binding
 ) -> None:
-    client = clients.client(*requests_table.place)
+    client = clients.client(*requests_table.location)
     fake.says(error("InternalServerError", "sorry", 500), Answer({"ConsumedCapacity": capacity(1)}))
     with request_budget(50) as account:
         client.get_item(TableName=requests_table.name, Key=KEY)
@@ -94,7 +94,7 @@ def test_a_failed_call_is_a_call_and_its_retries_are_attempts(
 
 def test_without_a_budget_nothing_is_counted(fake: FakeDynamo, requests_table: Binding) -> None:
     assert spending.current() is None
-    clients.client(*requests_table.place).get_item(TableName=requests_table.name, Key=KEY)
+    clients.client(*requests_table.location).get_item(TableName=requests_table.name, Key=KEY)
     assert spending.current() is None
     assert fake.operations == ["GetItem"]
 
@@ -110,7 +110,7 @@ def test_accounts_nest_and_end_also_when_something_is_raised() -> None:
 
 
 def test_threads_of_two_requests_do_not_share_an_account(fake: FakeDynamo, requests_table: Binding) -> None:
-    client = clients.client(*requests_table.place)
+    client = clients.client(*requests_table.location)
     fake.says(Answer({"ConsumedCapacity": capacity(1)}))
     accounts: dict[int, Spending] = {}
     together = threading.Barrier(3)
@@ -137,7 +137,7 @@ def test_threads_of_two_requests_do_not_share_an_account(fake: FakeDynamo, reque
 def test_a_thread_that_works_for_a_request_books_on_its_account(
     fake: FakeDynamo, requests_table: Binding
 ) -> None:
-    client = clients.client(*requests_table.place)
+    client = clients.client(*requests_table.location)
 
     def read() -> None:
         client.get_item(TableName=requests_table.name, Key=KEY)

@@ -184,7 +184,7 @@ def test_each_table_has_variables_of_its_own(environment: pytest.MonkeyPatch, lo
         "my_ttl",
     )
     assert table.create_request()["KeySchema"] == [{"AttributeName": "my_key", "KeyType": "HASH"}]
-    assert table.place == ("ap-south-1", "http://127.0.0.1:8001")
+    assert table.location == ("ap-south-1", "http://127.0.0.1:8001")
     before.pop(logical)
     assert after == before
 

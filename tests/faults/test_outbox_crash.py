@@ -18,7 +18,7 @@ from django.core.management import call_command
 
 from opsportal import aws
 from opsportal.operations.entries import Actor
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from opsportal.run import queues
 from opsportal.supervisor import die_with, free_port, wait_until_listening
 from requests_app import action_views
@@ -223,7 +223,7 @@ def test_a_process_killed_while_it_sends_leaves_the_message_to_the_next(
     # The claim of the dead is respected while it lasts.
     assert work_once() == "0 done."
     assert queue.take() == []
-    put(jobs_beside(tables["requests"]), {**message, "claimed_until": {"N": "1"}})
+    put(jobs_table_for(tables["requests"]), {**message, "claimed_until": {"N": "1"}})
     assert work_once() == "1 done."
     (body,) = queue.take()
     assert body["action_id"] == action_id
@@ -235,7 +235,7 @@ def test_a_message_may_come_twice_and_its_receiver_can_tell(
     """At least once: a process that dies after the queue has taken it has not deleted it yet."""
     assert ended(begin(DIES_AFTER_THE_QUEUE))[0] == 9
     (message,) = outbox(tables["requests"])
-    put(jobs_beside(tables["requests"]), {**message, "claimed_until": {"N": "1"}})
+    put(jobs_table_for(tables["requests"]), {**message, "claimed_until": {"N": "1"}})
     assert work_once() == "1 done."
     bodies = queue.take()
     assert [body["action_id"] for body in bodies] == [action_id] * 2

@@ -273,7 +273,7 @@ def test_each_index_may_be_missing_by_itself(
         indexes = [index for n, index in enumerate(arguments["GlobalSecondaryIndexes"]) if n != missing]
         used = {"request_id"} | {part["AttributeName"] for index in indexes for part in index["KeySchema"]}
         definitions = [one for one in arguments["AttributeDefinitions"] if one["AttributeName"] in used]
-        client_ = clients.client(*table.place, patient=True)
+        client_ = clients.client(*table.location, background=True)
         client_.create_table(
             **arguments
             | {"TableName": name, "GlobalSecondaryIndexes": indexes, "AttributeDefinitions": definitions}
@@ -353,14 +353,14 @@ def test_a_large_table_is_covered_minute_by_minute(engine: Engine, tables: Any, 
     assert "of the items" in first.words
     assert "have no overallStatus or createdAt and are in no index" in first.words
     assert "those that it has not read yet are missing here" in first.words
-    sample = samples.of(queries.SAMPLED)
+    sample = samples.for_table(queries.SAMPLED)
     assert sample.calls <= 2  # and DescribeTable, where that was not known
     # moto bills any Scan as one unit.
     assert engine.kind == "moto" or 100 <= sample.units <= 130, "one Scan of 1 MB"
     assert 0.2 < (sample.covered or 0) < 0.6
 
     minutes = 1
-    while not (samples.of(queries.SAMPLED).certain):
+    while not (samples.for_table(queries.SAMPLED).certain):
         next_minute()
         minutes += 1
         assert minutes < 6
@@ -369,7 +369,7 @@ def test_a_large_table_is_covered_minute_by_minute(engine: Engine, tables: Any, 
     assert [key for key in keys(client, "/workflows/?range=all") if key in out] == out
     assert "those that it has not read yet" not in page.words
     assert len(keys(client, "/workflows/?range=all")) == 60
-    kept = samples.of(queries.SAMPLED).kept
+    kept = samples.for_table(queries.SAMPLED).kept
     assert kept
     assert len(kept.packed) < 20_000
 
@@ -386,7 +386,7 @@ def test_a_large_table_is_covered_minute_by_minute(engine: Engine, tables: Any, 
     delete(table, out[4])
     for _ in range(6):
         next_minute()
-        samples.of(queries.SAMPLED)
+        samples.for_table(queries.SAMPLED)
     assert visit(client, "/workflows/?status=failed").ids == []
 
 
@@ -402,7 +402,7 @@ def test_what_is_kept_is_bounded_and_nothing_is_lost_for_it(
     for cap, value in (("MAX_ROWS", 20), ("MAX_BYTES", 5_000)):
         monkeypatch.setattr(sampling, cap, value)
         next_minute()
-        kept = samples.of(queries.SAMPLED)
+        kept = samples.for_table(queries.SAMPLED)
         assert [row.item["sessionId"]["S"] for row in kept.rows] == [
             f"w-{n:03}" for n in range(len(kept.rows))
         ]
@@ -432,7 +432,9 @@ def test_a_hundred_viewers_cost_one_scan_a_minute(tables: Any, client_for: Any) 
         if "IndexName" not in str(params["body"]):
             scans.append(str(params["body"]))
 
-    found = [clients.client(*table.place).meta.events for table in (tables["workflows"], tables["requests"])]
+    found = [
+        clients.client(*table.location).meta.events for table in (tables["workflows"], tables["requests"])
+    ]
     registries = list({id(events): events for events in found}.values())
     for events in registries:
         events.register("before-call.dynamodb.Scan", note)

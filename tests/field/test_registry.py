@@ -33,7 +33,7 @@ def table(tables: dict[str, Any]) -> Any:
 
 @pytest.fixture
 def registry_c(table: Any) -> RegistryC:
-    return RegistryC(clients.client(*table.place, patient=True), table.name)
+    return RegistryC(clients.client(*table.location, background=True), table.name)
 
 
 @pytest.fixture
@@ -319,7 +319,7 @@ def test_the_registration_form_names_the_layout_and_asks_for_what_the_agents_hav
     forget()
     other = Page(client.post(FORM, again), FORM)
     assert (other.status, get(table, "formed")) == (422, None)
-    assert "agents are written in another way since the form was opened" in other.words
+    assert "agents has changed since the page was opened" in other.words
     assert "written as documented, since this registry's agents do not agree on a layout" in other.words
     seen = typed_in(other)
     assert {**seen, "dialect": "", "extra-S-region": ""} == {**again, "dialect": ""}

@@ -552,7 +552,7 @@ def test_with_an_index_a_request_that_was_overtaken_says_so_in_few_calls(
     ("content", "sentence"),
     [
         (None, "must be auto, documented, or the path of a TOML file"),
-        ("[sources", "is no TOML"),
+        ("[sources", "is not valid TOML"),
         ("[sources]\nnome = 'x'", "is wrong at sources.nome"),
         ("timestamps = 'soon'", "is wrong at timestamps: an example of a time is needed"),
         ("[attributes.x]\nmade = 'copy'", "is wrong at attributes.x.made"),

@@ -85,7 +85,7 @@ def place(engine: Engine, settings: Any) -> Iterator[dict[str, Binding]]:
 def create(table: Binding, *keys: str) -> None:
     """A table with these as its primary key and nothing else, as another program makes it."""
     kinds = ("HASH", "RANGE")
-    clients.client(*table.place, patient=True).create_table(
+    clients.client(*table.location, background=True).create_table(
         TableName=table.name,
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, kinds, strict=False)],
@@ -151,9 +151,9 @@ def test_writer_bs_tables_get_their_indexes_and_lose_them_again(
     )
     with pytest.raises(UnlistedFound, match="has no created_at and would not be in the index") as refused:
         operator_.runs("migrate --yes --table requests --add-indexes")
-    assert "--accept-unlisted" in refused.value.mend
+    assert "--accept-unlisted" in refused.value.fix
     operator_.answer = lambda question: "no"
-    with pytest.raises(CommandError, match="it was not confirmed"):
+    with pytest.raises(CommandError, match="not confirmed"):
         operator_.runs("migrate --table requests --add-indexes --accept-unlisted")
     assert indexes_of(requests) == []
 
@@ -240,7 +240,7 @@ def test_only_what_is_declared_and_was_added_is_dropped(
 ) -> None:
     requests = writer_b["requests"]
     theirs = requests.spec.index("user-index")
-    clients.client(*requests.place).update_table(
+    clients.client(*requests.location).update_table(
         TableName=requests.name,
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"} for name in ("request_id", "user_id", "created_at")
@@ -253,8 +253,8 @@ def test_only_what_is_declared_and_was_added_is_dropped(
         ("--table requests --drop-index theirs", "no declared index of requests"),
         ("--table agents --drop-index user-index", "declared: none"),
         ("--table request --drop-index user-index", "There is no table 'request'"),
-        ("--drop-index user-index", "name it with --table"),
-        ("--table requests --drop-index user-index --add-indexes", "exclude one another"),
+        ("--drop-index user-index", "name the index's table"),
+        ("--table requests --drop-index user-index --add-indexes", "not both"),
         ("--add-indexes", "name them, for example --table requests"),
     ):
         with pytest.raises(CommandError, match=why):
@@ -269,7 +269,7 @@ def test_only_what_is_declared_and_was_added_is_dropped(
     assert operator_.runs(f"migrate --table workflows --drop-index {INDEX}") == 0
     assert indexes_of(workflows) == []
     logs = writer_b["request_logs"]
-    clients.client(*logs.place).delete_table(TableName=logs.name)
+    clients.client(*logs.location).delete_table(TableName=logs.name)
     assert operator_.runs("migrate --yes --table request_logs --add-indexes") == 0
     assert ledger_item(logs, "add_index_request-logs-index") == {}
     assert operator_.runs("migrate --table request_logs --drop-index request-logs-index") == 0
@@ -287,7 +287,7 @@ def test_only_what_is_declared_and_was_added_is_dropped(
     assert operator_.runs("migrate --yes --table agents --add-indexes") == 0
     assert operator_.has("agents has no declared index that could be added.")
     # Its program makes the table again: the ledger is set right by the next command, whichever it is.
-    client = clients.client(*requests.place)
+    client = clients.client(*requests.location)
     client.delete_table(TableName=requests.name)
     assert operator_.runs("migrate --yes --table requests --drop-index status-index") == 0
     assert operator_.has("is gone already; the ledger will say so of add_index_status-index")
@@ -350,7 +350,7 @@ def test_the_plan_of_writer_as_table_says_how_many_would_not_be_in_the_index(
         assert operator_.has("the index would reject none")
         assert operator_.has(said)
         assert said in refused.value.sentence
-        assert "--accept-unlisted" in refused.value.mend
+        assert "--accept-unlisted" in refused.value.fix
         assert operator_.has(" 3 write units, of about 3 items, <$0.01 on demand in us-east-1")
         assert indexes_of(workflows) == []
     assert operator_.runs("migrate --yes --table workflows --accept-unlisted") == 0
@@ -385,7 +385,7 @@ def test_a_table_with_a_sort_key_is_said_to_have_one(
         config = settings.DYNAMO_TABLES[logical] | {"key": keys[0]}
         settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {logical: config}
         key = {keys[0]: {"S": "doc-a"}, keys[1]: {"S": "none"}}
-        clients.client(*place[logical].place).put_item(TableName=place[logical].name, Item=key | item)
+        clients.client(*place[logical].location).put_item(TableName=place[logical].name, Item=key | item)
     assert operator_.runs("migrate --yes --accept-unlisted") == 0
     client, caller = client_for("operator"), program()
     for logical, keys, _, item_page, action, api in SORTED:

@@ -139,7 +139,7 @@ def test_a_cancel_is_no_headline_of_what_runs_again(tables: Any, client_for: Any
     assert "Cancelled" not in headline()
     writer.complete("s")
     assert "Cancelled" not in headline()
-    assert "workflow:cancel" in visit(operator, "/workflows/s/?tab=audit").words
+    assert "Workflow cancelled" in visit(operator, "/workflows/s/?tab=audit").words
 
 
 def test_a_status_is_shown_as_it_is_written(tables: Any, client_for: Any) -> None:

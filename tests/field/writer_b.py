@@ -263,7 +263,7 @@ def writer_b(tables: dict[str, Any], settings: Any) -> Iterator[WriterB]:
         logical: {**table, "name": names.get(logical, table["name"])}
         for logical, table in settings.DYNAMO_TABLES.items()
     }
-    client = clients.client(*tables["requests"].place, patient=True)
+    client = clients.client(*tables["requests"].location, background=True)
     migrate(client)
     try:
         yield WriterB(client)

@@ -8,7 +8,7 @@ from typing import Any
 from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.tables import Binding
-from opsportal.operations.tables import audit_beside, jobs_beside
+from opsportal.operations.tables import audit_table_for, jobs_table_for
 from tests.dynamo.typed import EVERY_TYPE
 
 Raw = dict[str, Any]
@@ -24,7 +24,7 @@ FOREIGN: Raw = {
 
 
 def client(table: Binding) -> Any:
-    return clients.client(*table.place, patient=True)
+    return clients.client(*table.location, background=True)
 
 
 def put(table: Binding, item: Mapping[str, Any]) -> Raw:
@@ -58,14 +58,14 @@ def dump(tables: Mapping[str, Binding]) -> str:
     """All that the four tables and the console's own hold, as text, to tell whether anything was written."""
     every = {table.name: table for table in tables.values()}
     for table in tables.values():
-        for own in (audit_beside(table), jobs_beside(table)):
+        for own in (audit_table_for(table), jobs_table_for(table)):
             every[f"{own.name} {own.region}"] = own
     return json.dumps({name: [raw_text(item) for item in scan(one)] for name, one in every.items()}, indent=1)
 
 
 def trail(table: Binding) -> list[Raw]:
     """The audit entries beside a table, oldest first, without the images."""
-    entries = [item for item in scan(audit_beside(table)) if "at" in item]
+    entries = [item for item in scan(audit_table_for(table)) if "at" in item]
     return sorted(entries, key=lambda item: str(item["at"]["S"]))
 
 
@@ -76,11 +76,11 @@ def actor(entry: Raw) -> tuple[str, str]:
 
 
 def images(table: Binding) -> list[Raw]:
-    return [item for item in scan(audit_beside(table)) if "image" in item]
+    return [item for item in scan(audit_table_for(table)) if "image" in item]
 
 
 def outbox(table: Binding) -> list[Raw]:
-    return scan(jobs_beside(table))
+    return scan(jobs_table_for(table))
 
 
 def naive(at: datetime) -> str:

@@ -18,10 +18,10 @@ from django.urls import reverse
 
 from opsportal.accounts import tokens
 from opsportal.accounts.actors import user_id
-from opsportal.accounts.users import create_user
+from opsportal.accounts.roles import create_user
 from opsportal.operations import feeds
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action
 from requests_app import outgoing
 from tests.conftest import PASSWORD
@@ -36,7 +36,7 @@ MARK = "(recorded by name only)"
 
 @pytest.fixture(autouse=True)
 def _fewer_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "MOST_DAYS", 5)
+    monkeypatch.setattr(feeds, "MAX_DAYS", 5)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def cancel(client: Client, action_id: str = "", key: str = "req-1") -> Any:
 def write(*written: Entry) -> list[str]:
     """Puts entries; their ids, newest first."""
     for one in written:
-        put(audit_beside(one.target.table), one.item())
+        put(audit_table_for(one.target.table), one.item())
     return [one.action_id for one in sorted(written, key=lambda one: (one.at, one.action_id), reverse=True)]
 
 
@@ -280,7 +280,7 @@ def test_an_id_that_no_console_wrote_is_marked_and_bounded(
     table: Any, client_for: Callable[[str], Client], forged: str
 ) -> None:
     one = entry(NOW, actor=Actor("operator", "operator", ""))
-    put(audit_beside(one.target.table), one.item() | {"actor_id": {"S": forged}})
+    put(audit_table_for(one.target.table), one.item() | {"actor_id": {"S": forged}})
     viewer = client_for("viewer")
     page = feed(viewer)
     assert "(unknown id)" in cell(page, one.action_id)
@@ -455,9 +455,9 @@ def test_logs_are_deleted_in_the_name_of_who_purged_even_if_another_has_the_name
     rename(admin, operator, "otto")
     make(admin, "operator")
     (message,) = outbox(table)
-    outgoing.purge_logs(outgoing.outbox.of(message), table)
+    outgoing.purge_logs(outgoing.outbox.from_item(message), table)
     (second,) = [one for one in outbox(table) if one["part"]["S"] == "logs2"]
-    outgoing.purge_logs(outgoing.outbox.of(second), table)
+    outgoing.purge_logs(outgoing.outbox.from_item(second), table)
     assert [actor(one)[1] for one in trail(table)] == [user_id(operator)] * 2
 
 
@@ -476,6 +476,6 @@ def test_a_message_from_before_there_were_ids_names_who_purged_and_no_more(table
 def test_log_lines_hold_the_id(table: Any, operator: User, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert cancel(signed_in(operator)).status_code == 302
-    done = next(record for record in caplog.records if record.name == "opsportal.operations.endings")
+    done = next(record for record in caplog.records if record.name == "opsportal.operations.action_log")
     asked = next(record for record in caplog.records if record.name == "opsportal.access")
     assert done.actor_id == asked.actor_id == user_id(operator)  # type: ignore[attr-defined]

@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 
 from opsportal.dynamo.errors import Throttled
-from opsportal.operations import entries, exports, feeds
+from opsportal.operations import entries, feeds, views
 from opsportal.operations.changes import Changed, text
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action, UnknownAction
 from requests_app import action_views
 from tests.operations.places import FOREIGN, client, dump, get, put, request_item
@@ -37,7 +37,7 @@ ATTACKS = [
 
 @pytest.fixture(autouse=True)
 def _fewer_days(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "MOST_DAYS", 32)
+    monkeypatch.setattr(feeds, "MAX_DAYS", 32)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def viewer(client_for: Callable[[str], Client]) -> Client:
 def write(*written: Entry) -> list[Entry]:
     """Puts entries; newest first."""
     for one in written:
-        put(audit_beside(one.target.table), one.item())
+        put(audit_table_for(one.target.table), one.item())
     return sorted(written, key=lambda one: (one.at, one.action_id), reverse=True)
 
 
@@ -152,7 +152,7 @@ def test_an_export_holds_what_an_entry_says(tables: dict[str, Any], viewer: Clie
     assert json.loads(viewer.get(FEED + "?format=jsonl").getvalue()) == row
     (read,) = csv.DictReader(io.StringIO(viewer.get(FEED + "?format=csv").getvalue().decode(), newline=""))
     assert read == {name: str(value) for name, value in row.items()}
-    assert list(read) == list(exports.COLUMNS)
+    assert list(read) == list(views.COLUMNS)
 
 
 def test_no_cell_is_a_formula_and_no_text_is_markup(tables: dict[str, Any], client_for: Any) -> None:
@@ -192,7 +192,7 @@ def test_no_cell_is_a_formula_and_no_text_is_markup(tables: dict[str, Any], clie
 
 def test_whatever_lies_in_the_trail_every_page_can_be_read(tables: dict[str, Any], client_for: Any) -> None:
     administrator = client_for("administrator")
-    audit = audit_beside(tables["requests"])
+    audit = audit_table_for(tables["requests"])
     ids = []
     for number, junk in enumerate(JUNK):
         raw = {**entry(NOW - timedelta(seconds=number)).item(), "has_image": {"BOOL": True}, **junk}
@@ -334,7 +334,7 @@ def test_an_edit_is_undone_by_whom_may_edit(
 
 def test_a_missing_table_has_its_page_with_the_command(tables: dict[str, Any], viewer: Client) -> None:
     for table in (tables["requests"], tables["agents"]):
-        audit = audit_beside(table)
+        audit = audit_table_for(table)
         try:
             client(audit).delete_table(TableName=audit.name)
         except client(audit).exceptions.ResourceNotFoundException:
@@ -350,7 +350,7 @@ def test_a_missing_table_has_its_page_with_the_command(tables: dict[str, Any], v
 
 
 def test_an_error_of_one_location_is_shown_in_the_feed(tables: dict[str, Any], viewer: Client) -> None:
-    with trouble(audit_beside(tables["agents"]), refused("ThrottlingException", "Rate exceeded"), "Query"):
+    with trouble(audit_table_for(tables["agents"]), refused("ThrottlingException", "Rate exceeded"), "Query"):
         page = visit(viewer, FEED, status=503)
     assert page.problem.attrs["data-problem"] == "throttled"
 
@@ -361,7 +361,7 @@ def test_an_export_that_breaks_off_says_so_in_its_own_format(kind: str) -> None:
         yield entry(NOW, table="t")
         raise Throttled('It is throttled, "now".')
 
-    lines = "".join(exports.lines(kind, broken()))
+    lines = "".join(views.lines(kind, broken()))
     sentence = 'This export is not complete: It is throttled, "now".'
     if kind == "jsonl":
         assert json.loads(lines.splitlines()[-1]) == {"incomplete": sentence}
@@ -370,11 +370,11 @@ def test_an_export_that_breaks_off_says_so_in_its_own_format(kind: str) -> None:
 
 
 def test_an_export_reads_on_past_the_first_page(tables: dict[str, Any], viewer: Client) -> None:
-    with trouble(audit_beside(tables["requests"]), refused("ThrottlingException", "x"), "Query"):
+    with trouble(audit_table_for(tables["requests"]), refused("ThrottlingException", "x"), "Query"):
         assert viewer.get(FEED + "?format=jsonl").status_code == 503  # at its first page: a page state
     many(60)
     response = viewer.get(FEED + "?format=jsonl")
-    with trouble(audit_beside(tables["requests"]), refused("ThrottlingException", "x"), "Query"):
+    with trouble(audit_table_for(tables["requests"]), refused("ThrottlingException", "x"), "Query"):
         lines = response.getvalue().decode().splitlines()
     assert len(lines) == 51
     assert "not complete" in lines[-1]

@@ -12,7 +12,7 @@ from opsportal.operations import outbox
 from opsportal.operations.changes import text
 from opsportal.operations.entries import new_action_id
 from opsportal.operations.outbox import Backlog, Message, backlog
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import Worker
 from tests.operations import places
 
@@ -34,7 +34,7 @@ def test_what_is_due_is_counted_over_all_shards_with_its_age(tables: dict[str, A
 
 def test_a_huge_backlog_is_read_only_so_far(tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_PAGES", 1)
-    client = clients.client(*jobs_beside(tables["requests"]).place, patient=True)
+    client = clients.client(*jobs_table_for(tables["requests"]).location, background=True)
     query = client.query
 
     def short(**arguments: Any) -> Any:
@@ -48,8 +48,8 @@ def test_a_huge_backlog_is_read_only_so_far(tables: dict[str, Any], monkeypatch:
 
 
 def test_an_item_that_no_console_wrote_is_counted_and_does_no_harm(tables: dict[str, Any]) -> None:
-    jobs = jobs_beside(tables["requests"])
-    clients.client(*jobs.place).put_item(
+    jobs = jobs_table_for(tables["requests"])
+    clients.client(*jobs.location).put_item(
         TableName=jobs.name, Item={"pk": text("outbox#0"), "sk": text("0-no-time")}
     )
     assert backlog(tables["requests"], NOW) == Backlog(1, 0.0)

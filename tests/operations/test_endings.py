@@ -8,9 +8,9 @@ from prometheus_client import REGISTRY
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.errors import Throttled
-from opsportal.operations.endings import logged
+from opsportal.operations.action_log import logged
 from opsportal.operations.entries import Actor, Intent, Target, new_action_id
-from opsportal.operations.outcomes import Conflict, Unknown
+from opsportal.operations.outcomes import Conflict, OutcomeUnknown
 from opsportal.operations.tags import Action
 from requests_app import action_views
 from tests.operations.places import put, request_item
@@ -32,7 +32,7 @@ def test_what_was_done_is_logged_with_amazons_request_ids(
     before, action_id = count("done"), new_action_id()
     with spending.request_budget(60) as account:
         action_views.CANCEL.act("req-1", by=OLGA, reason="a private reason", action_id=action_id)
-    (line,) = [made for made in caplog.records if made.name == "opsportal.operations.endings"]
+    (line,) = [made for made in caplog.records if made.name == "opsportal.operations.action_log"]
     said: dict[str, Any] = vars(line)
     assert line.levelno == logging.INFO
     assert (said["action"], said["action_id"], said["user"]) == ("request:cancel", action_id, "olga")
@@ -57,7 +57,7 @@ def test_the_same_form_again_is_counted_as_repeated(tables: dict[str, Any]) -> N
     [
         (Conflict("It is completed."), "refused"),
         (Throttled("Too many."), "failed"),
-        (Unknown(), "unknown"),
+        (OutcomeUnknown(), "unknown"),
         (RuntimeError("a defect"), "failed"),
     ],
 )

@@ -17,7 +17,7 @@ from opsportal.dynamo import clients
 from opsportal.operations import entries, images
 from opsportal.operations.changes import NULL, Change, Changed, at, delete_request, number, same, text
 from opsportal.operations.entries import Actor, Entry, Target, is_action_id, new_action_id, stamp
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action
 from tests.dynamo.typed import values
 from tests.operations.places import FOREIGN, get, put
@@ -111,10 +111,10 @@ def test_an_entry_is_read_as_it_was_written(tables: dict[str, Any]) -> None:
         watch={"status": text("pending")},
         table=tables["requests"].name,
     )
-    raw = put(audit_beside(tables["requests"]), made.item())
+    raw = put(audit_table_for(tables["requests"]), made.item())
     found = entries.read_entry(made.action_id, tables["requests"])
     assert found is not None
-    assert found == entries.of(raw)
+    assert found == entries.from_item(raw)
     assert (found.action, found.actor, found.target, found.watch) == (
         made.action,
         made.actor,
@@ -178,16 +178,16 @@ def test_long_deep_and_many_values_are_cut_so_that_the_entry_fits(tables: dict[s
         tuple(Changed((f"attribute {n}",), text("ä" * 900), {"L": [text("y" * 900)]}) for n in range(400)),
     ):
         made = entry(changes=changes, reason="r" * 5_000)
-        put(audit_beside(tables["requests"]), made.item())
+        put(audit_table_for(tables["requests"]), made.item())
         found = entries.read_entry(made.action_id, tables["requests"])
         assert found is not None
-        assert len(found.reason) == entries.MOST_REASON
+        assert len(found.reason) == entries.MAX_REASON
         assert [change.path for change in found.changes] == [change.path for change in changes]
         first = found.changes[0].old
         assert first is not None
         assert first["S"].endswith("…")
     whole = entry(changes=(Changed(("deep",), deep(20), text("x")),))
-    assert entries.of(whole.item()).changes == whole.changes
+    assert entries.from_item(whole.item()).changes == whole.changes
 
 
 # --- Changes -------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_an_attribute_of_any_name_is_guarded_set_and_removed(tables: dict[str, A
     for name in ODD_NAMES:
         change.guard(name, ("map", name)).set(name, text("new")).remove(("map", name))
     key = {"request_id": item["request_id"]}
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     client.update_item(**change.request(table.name, key))
     found = get(table, "odd")
     assert found == item | dict.fromkeys(ODD_NAMES, text("new")) | {"map": {"M": {"b": text("x")}}}
@@ -326,7 +326,7 @@ def test_an_expired_or_a_broken_copy_is_none(tables: dict[str, Any]) -> None:
         {"ttl": {"N": str(int(time.time()) + 60)}, "image": {"S": "x"}},
         {},
     ):
-        put(audit_beside(table), {"action_id": {"S": "a#image"}, **item})
+        put(audit_table_for(table), {"action_id": {"S": "a#image"}, **item})
         assert entries.read_image("a", table) is None
-    put(audit_beside(table), entries.image_item("a", b"x"))
+    put(audit_table_for(table), entries.image_item("a", b"x"))
     assert entries.read_image("a", table) == b"x"

@@ -13,7 +13,7 @@ from opsportal.dynamo.errors import MalformedCursor
 from opsportal.operations import entries, feeds
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.feeds import FEED_CALLS, FeedFilter, Sought
-from opsportal.operations.tables import audit_beside, places
+from opsportal.operations.tables import audit_table_for, locations
 from opsportal.operations.tags import Action
 from tests.operations.places import put
 
@@ -24,7 +24,7 @@ CHANCE = random.Random(7)
 @pytest.fixture(autouse=True)
 def _fewer_days(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of what entries live, which takes long to walk."""
-    monkeypatch.setattr(feeds, "MOST_DAYS", 32)
+    monkeypatch.setattr(feeds, "MAX_DAYS", 32)
 
 
 def entry(at: datetime, **more: Any) -> Entry:
@@ -42,7 +42,7 @@ def entry(at: datetime, **more: Any) -> Entry:
 def write(*written: Entry) -> list[str]:
     """Puts entries beside their tables; their ids, newest first."""
     for one in written:
-        put(audit_beside(one.target.table), one.item())
+        put(audit_table_for(one.target.table), one.item())
     return [one.action_id for one in sorted(written, key=lambda one: (one.at, one.action_id), reverse=True)]
 
 
@@ -51,7 +51,7 @@ def pages(wanted: FeedFilter, limit: int = 50, most: int = 400) -> Iterator[list
     while True:
         with spending.request_budget(None) as account:
             page = feeds.page(wanted, purpose="test", cursor=cursor, limit=limit)
-        assert account.calls <= FEED_CALLS * len(places())
+        assert account.calls <= FEED_CALLS * len(locations())
         yield [raw["action_id"]["S"] for raw in page.items]
         assert page.cursor != cursor or not page.cursor, "it would go on for ever"
         cursor, count = page.cursor, count + 1
@@ -92,7 +92,7 @@ def test_a_first_page_costs_no_more_days_than_it_needs(tables: dict[str, Any]) -
     with spending.request_budget(None) as account:
         feeds.page(FeedFilter(), purpose="test")
     days = 1 if (NOW - timedelta(seconds=60)).date() == NOW.date() else 2
-    assert account.calls <= len(places()) * days * feeds.FEED_SHARDS * 2
+    assert account.calls <= len(locations()) * days * feeds.FEED_SHARDS * 2
 
 
 @pytest.mark.no_moto
@@ -100,7 +100,7 @@ def test_what_lies_far_back_is_reached_in_bounded_pages(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page reads so many empty days, says how far it got, and the next goes on from there."""
-    monkeypatch.setattr(feeds, "MOST_DAYS", 60)
+    monkeypatch.setattr(feeds, "MAX_DAYS", 60)
     expected = write(*(entry(NOW - timedelta(days=days)) for days in (0, 12, 35, 59)))
     found = list(pages(FeedFilter()))
     assert [one for page in found for one in page] == expected
@@ -169,7 +169,7 @@ def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
     for given in ({"target": "req-1"}, {"actor": Sought((otto.id,))}):
         with spending.request_budget(None) as account:
             feeds.page(FeedFilter(**given), purpose="test")
-        assert account.calls <= 8 * len(places())
+        assert account.calls <= 8 * len(locations())
 
 
 def test_the_trail_of_an_item_holds_its_own(tables: dict[str, Any]) -> None:
@@ -223,11 +223,11 @@ JUNK: list[dict[str, Any]] = [
 
 
 def test_whatever_lies_in_the_trail_is_read(tables: dict[str, Any]) -> None:
-    audit = audit_beside(tables["requests"])
+    audit = audit_table_for(tables["requests"])
     for number, junk in enumerate(JUNK):
         raw = {**entry(NOW - timedelta(seconds=number)).item(), **junk}
         put(audit, raw)
-        found = entries.of(raw)
+        found = entries.from_item(raw)
         assert found.action.value == str(raw["action"].get("S", "7"))
         assert found.action.subject or found.action.value == "purge"
         assert found.action.verb
@@ -236,5 +236,5 @@ def test_whatever_lies_in_the_trail_is_read(tables: dict[str, Any]) -> None:
             assert isinstance(change.path, tuple)
     put(audit, {**entry(NOW).item(), "at": {"S": "~ not a time"}, "feed": {"S": f"{NOW:%Y-%m-%d}#0"}})
     put(audit, {"action_id": {"S": "bare"}})
-    assert entries.of({"action_id": {"S": "bare"}}).age == timedelta.max
+    assert entries.from_item({"action_id": {"S": "bare"}}).age == timedelta.max
     assert len(read(FeedFilter())) >= len(JUNK)

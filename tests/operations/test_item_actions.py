@@ -19,9 +19,9 @@ from opsportal.descriptors import descriptors
 from opsportal.operations import commits
 from opsportal.operations import outbox as outgoing
 from opsportal.operations.changes import Raw, text
-from opsportal.operations.entries import Actor, Entry, Intent, Target, new_action_id, of, stamp
+from opsportal.operations.entries import Actor, Entry, Intent, Target, from_item, new_action_id, stamp
 from opsportal.operations.item_actions import ItemAction
-from opsportal.operations.observation import Fate, goes_on, observe
+from opsportal.operations.observation import Outcome, goes_on, observe
 from opsportal.operations.pages import ItemActions
 from opsportal.operations.tags import Action, read_action
 from opsportal.operations.transactions import Plan, after_commit, operations_for
@@ -70,16 +70,19 @@ def test_each_action_has_all_of_its_places() -> None:
     assert {one.tag: missing(one) for one in listed} == {one.tag: [] for one in listed}
     subjects = {one.tag.subject for one in listed}
     tags = {tag for tag in Action if tag.subject in subjects and tag.verb not in UNLISTED}
-    assert {one.tag for one in listed} == tags
+    assert {one.tag for one in listed} == tags, (
+        "Name each action of the tags in ACTIONS of its app's action_views."
+    )
+    assert set(FIT) == tags, "Give FIT an item that each action can be done to."
 
 
 @pytest.mark.parametrize(
     ("without", "sentence"),
     [
-        ({"permission": "requests_app.promote_requests"}, "Declare promote_requests in Meta.permissions of requests_app.models"),
-        ({"permission": "requests_app.promote_requests"}, "Give requests_app.promote_requests to a role"),
-        ({"scope": "requests:promote"}, "Say what the scope requests:promote allows in requests_app.descriptor"),
-        ({"tag": read_action("request:promote")}, "Give request:promote its line in opsportal.operations.tags"),
+        ({"permission": "requests_app.hurry_requests"}, "Declare hurry_requests in Meta.permissions of requests_app.models"),
+        ({"permission": "requests_app.hurry_requests"}, "Give requests_app.hurry_requests to a role"),
+        ({"scope": "requests:hurry"}, "Say what the scope requests:hurry allows in requests_app.descriptor"),
+        ({"tag": read_action("request:hurry")}, "Give request:hurry its line in opsportal.operations.tags"),
         ({"icon": "no-such"}, "Add the icon no-such to ICONS"),
         ({"summary": ""}, "Say what the operation of the API does"),
     ],
@@ -170,31 +173,31 @@ def test_what_was_watched_decides_whether_a_later_write_kept_it() -> None:
         intent = Intent(one.tag, listed.target("req-1"), OLGA, "because", new_action_id(), data)
         plan = one.plan(raw, datetime.now(UTC), intent)
         if plan.delete:
-            continue  # that it is there again is what `watching` says
+            continue  # that it is there again is what `watch` says
         entry = Entry(intent.action_id, one.tag, OLGA, intent.target, stamp(), watch=plan.watch)
         item = after(plan, raw)
 
-        def fate(now: Raw, entry: Entry = entry, listed: ItemActions = listed) -> Fate:
+        def fate(now: Raw, entry: Entry = entry, listed: ItemActions = listed) -> Outcome:
             return observe(entry, now, listed.stamps[0], listed.still_holds).fate
 
-        assert fate(item) == Fate.REQUESTED, one.tag
+        assert fate(item) == Outcome.REQUESTED, one.tag
         renewed = {name: {"S": "2099-01-01T00:00:00.000000"} for name in listed.stamps}
         later = {**item, **renewed}
-        assert fate(later) == Fate.SEEN, one.tag
-        assert fate({**later, "worker_note": text("was here")}) == Fate.SEEN, one.tag
+        assert fate(later) == Outcome.SEEN, one.tag
+        assert fate({**later, "worker_note": text("was here")}) == Outcome.SEEN, one.tag
         for name in plan.watch.keys() & {*listed.statuses}:
-            assert fate({**later, name: text(str(later[name]["S"]).upper())}) == Fate.SEEN, one.tag
+            assert fate({**later, name: text(str(later[name]["S"]).upper())}) == Outcome.SEEN, one.tag
         if one.still_holds is goes_on:
             assert raw is None, "only what makes an item has nothing to overwrite"
             continue
         # The worker puts back its memory.
-        assert fate({**(raw or {}), **renewed}) == Fate.OVERWRITTEN, one.tag
+        assert fate({**(raw or {}), **renewed}) == Outcome.OVERWRITTEN, one.tag
         overwritten.add(one.tag)
         if one.still_holds is None:
             for name in plan.watch.keys() - set(listed.stamps):
                 changed: Raw = {**later}
                 _set(changed, tuple(name.split(".")), {"S": "something else"})
-                assert fate(changed) == Fate.OVERWRITTEN, (one.tag, name)
+                assert fate(changed) == Outcome.OVERWRITTEN, (one.tag, name)
     others = {one.tag for _, one in every_action() if one.tag.verb in ("purge", "submit")}
     assert overwritten == {one.tag for _, one in every_action()} - others
 
@@ -274,7 +277,7 @@ def test_the_operations_of_many_items_are_committed_in_one_transaction(tables: d
         assert re.fullmatch(r"job#job-1#(\d|1[0-5])", raw["feed"]["S"])
         assert "actor_key" not in raw
         assert raw["actor_id"] == {"S": OLGA.id}
-        assert of(raw).job == "job-1"
+        assert from_item(raw).job == "job-1"
 
 
 def test_the_entry_of_a_single_action_is_in_the_feed_of_its_day_and_of_its_actor(

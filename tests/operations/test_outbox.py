@@ -15,7 +15,7 @@ from opsportal.dynamo.tables import binding
 from opsportal.operations import outbox, tasks
 from opsportal.operations.entries import new_action_id
 from opsportal.operations.outbox import CLAIM, PAUSE, Message, deliver, deliver_due, due, send_soon
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import Task, Worker
 from tests.false_answers import FALSE
 from tests.operations import places
@@ -57,7 +57,7 @@ def test_what_is_due_is_sent_at_once_and_deleted(tables: dict[str, Any], handled
     for message in (now, later):
         send_soon(message, table)
     assert handled == [now]
-    assert [outbox.of(item) for item in places.outbox(table)] == [later]
+    assert [outbox.from_item(item) for item in places.outbox(table)] == [later]
     assert deliver_due(table) == 0
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=11)):
         assert deliver_due(table) == 1
@@ -102,7 +102,7 @@ def test_what_fails_is_put_off_ever_longer_and_blocks_nothing(
         tried += 1
     # In the end once in an hour.
     for item in places.outbox(table):
-        places.put(jobs_beside(table), {**item, "tries": {"N": "5000"}})
+        places.put(jobs_table_for(table), {**item, "tries": {"N": "5000"}})
     now = start + timedelta(days=1)
     with time_machine.travel(now, tick=False):
         deliver_due(table)
@@ -122,7 +122,7 @@ def test_a_thousand_that_fail_do_not_keep_the_next_waiting(
     for number in range(12):
         message = Message("test", {"fails": "x"}, new_action_id(), start + timedelta(seconds=number))
         item = {**message.item(), "pk": shard, "claimed_until": until, "padding": padding}
-        places.put(jobs_beside(table), item)
+        places.put(jobs_table_for(table), item)
     assert deliver_due(table) == 1
     assert handled == [first]
 
@@ -134,7 +134,7 @@ def test_a_message_that_could_not_be_put_off_waits_for_the_end_of_its_claim(
     message = put(table)
 
     def vanishes(message: Message, _table: Any) -> None:
-        jobs = jobs_beside(table)
+        jobs = jobs_table_for(table)
         places.client(jobs).delete_item(TableName=jobs.name, Key=message.key)
         raise OSError("and it fails too")
 
@@ -157,7 +157,7 @@ def test_junk_in_the_outbox_is_logged_and_passed_by(
     ]
     for number, item in enumerate(junk):
         key = {"pk": message.key["pk"], "sk": {"S": f"2025-12-24T10:00:00.00000{number}Z#x"}}
-        places.put(jobs_beside(table), {**item, **key})
+        places.put(jobs_table_for(table), {**item, **key})
     assert deliver_due(table) == 1
     assert handled == [message]
     assert caplog.text.count("can't be read") == len(junk)

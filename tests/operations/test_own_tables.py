@@ -7,8 +7,8 @@ import pytest
 from opsportal.dynamo import clients, migrations
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.plans import migrate
-from opsportal.dynamo.tables import bindings, own_table
-from opsportal.operations.tables import AUDIT, JOBS, places
+from opsportal.dynamo.tables import bindings, internal_table
+from opsportal.operations.tables import AUDIT, JOBS, locations
 
 OWN = [
     "migration_20261120_110000_create_audit_table",
@@ -26,9 +26,9 @@ def nowhere(engine, settings):
         for logical, table in settings.DYNAMO_TABLES.items()
     }
     yield
-    for place in places():
-        client = clients.client(*place.place, patient=True)
-        made = [own_table(spec, place).name for spec in (AUDIT, JOBS, migrations.LEDGER)]
+    for place in locations():
+        client = clients.client(*place.location, background=True)
+        made = [internal_table(spec, place).name for spec in (AUDIT, JOBS, migrations.LEDGER)]
         for name in (*made, *(table.name for table in bindings())):
             try:
                 client.delete_table(TableName=name)
@@ -42,8 +42,8 @@ def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
     lines = []
     migrate(lines.append)
     for spec in (AUDIT, JOBS):
-        for place in places():
-            found = describe(own_table(spec, place), fresh=True)
+        for place in locations():
+            found = describe(internal_table(spec, place), fresh=True)
             assert found.state == "ACTIVE"
             assert (found.key, found.range_key) == (spec.key, spec.range_key)
             assert {(index.name, index.hash_key, index.range_key) for index in found.indexes} == {
@@ -57,8 +57,8 @@ def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
 def test_a_summary_is_projected_into_the_indexes_of_the_audit_table(nowhere, settings):
     settings.OPSPORTAL_ENV = "prod"
     migrate(lambda line: None)
-    audit = own_table(AUDIT, places()[0])
-    table = clients.client(*audit.place, patient=True).describe_table(TableName=audit.name)["Table"]
+    audit = internal_table(AUDIT, locations()[0])
+    table = clients.client(*audit.location, background=True).describe_table(TableName=audit.name)["Table"]
     for index in table["GlobalSecondaryIndexes"]:
         assert index["Projection"]["ProjectionType"] == "INCLUDE"
         assert {"action", "actor", "target", "reason"} <= set(index["Projection"]["NonKeyAttributes"])

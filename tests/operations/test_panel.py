@@ -16,7 +16,7 @@ from opsportal.dynamo import spending
 from opsportal.operations import entries
 from opsportal.operations.changes import text
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
-from opsportal.operations.tables import audit_beside, places
+from opsportal.operations.tables import audit_table_for, locations
 from opsportal.operations.tags import Action
 from tests.operations.places import client as dynamodb
 from tests.operations.places import put, request_item
@@ -35,7 +35,7 @@ def entry(
         target,
         entries.stamp(datetime.now(UTC) - timedelta(minutes=minutes)),
     )
-    put(audit_beside(target.table), made.item())
+    put(audit_table_for(target.table), made.item())
     return made
 
 
@@ -62,7 +62,7 @@ def test_it_shows_the_newest_eight_of_all_places_with_who_what_and_when(
         assert one.actor.name in page
     for name, key in (("requests:item", "req-1"), ("registry:item", "agent/1"), ("tracking:item", "s 1")):
         assert f'href="{reverse(name, args=[key])}"' in page
-    assert page.count("request:cancel") == 8
+    assert page.count("Request cancelled") == 8
     assert "<time" in page
     assert "All actions" in page
 
@@ -97,7 +97,7 @@ def test_an_empty_trail_costs_a_bounded_number_of_calls(
         page = panel(client, f"?window={window}")[1]
     assert "No actions in this period." in page
     days = {"1h": 2, "24h": 2, "7d": 8}[window]
-    assert 0 < len(asked) <= len(places()) * days * entries.FEED_SHARDS
+    assert 0 < len(asked) <= len(locations()) * days * entries.FEED_SHARDS
 
 
 def test_what_is_foreign_or_hostile_in_the_trail_is_text(
@@ -105,7 +105,7 @@ def test_what_is_foreign_or_hostile_in_the_trail_is_text(
 ) -> None:
     made = entry(Target("requests", NASTY), 1, NASTY)
     junk = {**made.item(), "action_id": text("junk"), "action": text(f"x:{NASTY}"), "logical": text("none")}
-    put(audit_beside(tables["requests"]), junk)
+    put(audit_table_for(tables["requests"]), junk)
     status, page = panel(client_for("viewer"))
     assert status == 200
     assert "<script>alert" not in page
@@ -131,7 +131,7 @@ def test_a_poll_is_answered_with_nothing_until_something_is_done(
 def test_a_missing_audit_table_is_told_in_the_panel_alone_with_the_command(
     tables: dict[str, Any], client_for: Callable[[str], Client]
 ) -> None:
-    audit = audit_beside(tables["requests"])
+    audit = audit_table_for(tables["requests"])
     dynamodb(audit).delete_table(TableName=audit.name)
     client = client_for("viewer")
     status, page = panel(client)

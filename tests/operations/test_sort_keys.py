@@ -18,7 +18,7 @@ from opsportal.operations import entries, feeds
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Intent, Target, new_action_id
 from opsportal.operations.tags import Action
-from opsportal.operations.transactions import Missing, Plan, act
+from opsportal.operations.transactions import NotFound, Plan, act
 from tests.dynamo.rows import put_all
 from tests.operations.places import put
 
@@ -36,7 +36,7 @@ def pairs(tables: dict[str, Any], settings: Any) -> Iterator[Binding]:
     config = {**requests, "spec": f"{__name__}.SPEC", "name": f"{requests['name']}-pairs", "key": ""}
     settings.DYNAMO_TABLES = {**settings.DYNAMO_TABLES, "pairs": config}
     table = binding("pairs")
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     client.create_table(**table.create_request())
     yield table
     client.delete_table(TableName=table.name)
@@ -98,7 +98,7 @@ def test_an_address_names_one_item_and_its_trail(pairs: Binding) -> None:
 
     def marked(raw: Raw | None, now: Any, intent: Intent) -> Plan:
         if raw is None:
-            raise Missing("It is gone.")
+            raise NotFound("It is gone.")
         return Plan(change=Change(raw).guard("status").set("mark", text("new")))
 
     def deleted(raw: Raw | None, now: Any, intent: Intent) -> Plan:
@@ -119,7 +119,7 @@ def test_an_address_names_one_item_and_its_trail(pairs: Binding) -> None:
         whole = entries.read_entry(found[0].action_id, pairs)
         assert whole is not None
         assert whole.target.key == target.key
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         act(marked, Intent(Action.REQUEST_CANCEL, Target("pairs", "a"), OLGA, "", new_action_id()))
     with pytest.raises(NotAKey):
         _ = Target("pairs", "a,01").key

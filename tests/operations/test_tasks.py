@@ -10,7 +10,7 @@ from django.db import connections
 from opsportal.dynamo.errors import DynamoError, TableMissing, Unreachable
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import outbox, tasks
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import NotNow, Over, Task, Turns, Worker
 from tests.operations.places import client
 
@@ -178,7 +178,7 @@ def test_database_connections_are_renewed_at_each_turn_and_closed_with_the_threa
 def test_a_missing_jobs_table_is_logged_with_the_command_that_makes_it(
     tables: dict[str, Any], said: pytest.LogCaptureFixture
 ) -> None:
-    jobs = jobs_beside(tables["requests"])
+    jobs = jobs_table_for(tables["requests"])
     client(jobs).delete_table(TableName=jobs.name)
     assert Worker([outbox.DELIVERY]).once(threading.Event()) == 0
     line = said.records[0].getMessage()

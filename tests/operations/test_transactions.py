@@ -9,20 +9,20 @@ import pytest
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.errors import AccessDenied, CredentialsRefused, DynamoError, TableMissing, Throttled
-from opsportal.operations import endings, entries, images, outbox, transactions
+from opsportal.operations import action_log, entries, images, outbox, transactions
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Intent, Target, new_action_id
-from opsportal.operations.tables import jobs_beside
+from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import (
     Conflict,
     Done,
-    Missing,
-    OtherIntent,
+    IdempotencyMismatch,
+    NotFound,
+    OutcomeUnknown,
     Plan,
     Planner,
     Refused,
-    Unknown,
     act,
 )
 from tests.dynamo.fake_aws import Answer, error
@@ -53,7 +53,7 @@ def mark(
 
     def planned(raw: Raw | None, now: Any, intent: Intent) -> Plan:
         if raw is None:
-            raise Missing("It is gone.")
+            raise NotFound("It is gone.")
         change = Change(raw).guard("status").set("mark", text(value))
         return Plan(change=change, image=True, messages=(outbox.Message("test", {}, action_id, now),))
 
@@ -143,7 +143,7 @@ def test_a_lost_race_says_what_the_item_is_now(proxied: Proxy, tables: dict[str,
 
     def plan(raw: Raw | None, now: Any, intent: Intent) -> Plan:
         if raw is None:
-            raise Missing("It is gone.")
+            raise NotFound("It is gone.")
         if raw["status"]["S"] != "processing":
             raise Conflict(f"It is {raw['status']['S']}.")
         return Plan(change=Change(raw).guard("status").set("mark", text("x")))
@@ -168,10 +168,10 @@ def test_an_item_deleted_in_the_meantime_is_said_to_be(proxied: Proxy, tables: d
         return answer
 
     proxied.on(TRANSACTION, overtaken)
-    with pytest.raises(Missing, match="deleted in the meantime"):
+    with pytest.raises(NotFound, match="deleted in the meantime"):
         mark()
     assert trail(tables["requests"]) == []
-    with pytest.raises(Missing, match="It is gone"):
+    with pytest.raises(NotFound, match="It is gone"):
         mark()
 
 
@@ -234,7 +234,7 @@ def test_the_action_id_of_another_intent_is_refused(tables: dict[str, Any], othe
     action_id = new_action_id()
     mark(action_id)
     before = dump(tables)
-    with pytest.raises(OtherIntent) as refused:
+    with pytest.raises(IdempotencyMismatch) as refused:
         mark(action_id, **other)
     assert refused.value.status == 409
     assert "Reload the page" in refused.value.sentence
@@ -245,7 +245,7 @@ def both_at_once(*calls: Callable[[], Done]) -> list[Done | Exception]:
     def outcome(call: Callable[[], Done]) -> Done | Exception:
         try:
             return call()
-        except (Refused, Unknown, DynamoError) as error:
+        except (Refused, OutcomeUnknown, DynamoError) as error:
             return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
@@ -320,7 +320,7 @@ def test_without_any_answer_it_is_unknown_and_may_be_repeated(
     before = dump(tables)
     proxied.on(TRANSACTION, *[LOST] * settings.DYNAMO_MAX_ATTEMPTS)
     action_id = new_action_id()
-    with pytest.raises(Unknown) as unknown:
+    with pytest.raises(OutcomeUnknown) as unknown:
         mark(action_id)
     assert "not known whether" in unknown.value.sentence
     assert dump(tables) == before
@@ -343,7 +343,7 @@ def test_it_is_unknown_too_when_the_trail_cannot_be_read_after_it(
         return LOST if over else forward()  # type: ignore[no-any-return]
 
     proxied.interfere = dead
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         mark(action_id)
     proxied.reset(proxied.engine)
     assert mark(action_id).repeated
@@ -367,7 +367,7 @@ def test_it_is_unknown_too_where_a_refusal_may_hide_a_commit_and_the_trail_canno
         return LOST if over else forward()  # type: ignore[no-any-return]
 
     proxied.interfere = hides
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         mark(action_id)
     proxied.reset(proxied.engine)
     assert mark(action_id).repeated
@@ -380,7 +380,7 @@ def test_an_error_of_the_server_is_unknown_and_not_a_refusal(
     put(tables["requests"], request_item())
     trouble = error("InternalServerError", "Internal server error", status=500)
     proxied.on(TRANSACTION, *[trouble] * settings.DYNAMO_MAX_ATTEMPTS)
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         mark()
 
 
@@ -419,7 +419,7 @@ def test_a_passing_hindrance_is_tried_again(proxied: Proxy, tables: dict[str, An
         (cancelled("None", "ThrottlingError"), Throttled),
         (error("ThrottlingException", "Rate exceeded"), Throttled),
         (error("ProvisionedThroughputExceededException", "Too much"), Throttled),
-        (error("TransactionInProgressException", "Transaction is in progress"), Unknown),
+        (error("TransactionInProgressException", "Transaction is in progress"), OutcomeUnknown),
     ],
     ids=["conflict", "throttled", "throttling", "capacity", "in progress"],
 )
@@ -449,7 +449,7 @@ def test_iam_refuses_as_iam(proxied: Proxy, tables: dict[str, Any], caplog: pyte
         mark(action_id)
     assert '"dynamodb:UpdateItem"' in refused.value.statement
     assert dump(tables) == before
-    (line,) = [record.getMessage() for record in caplog.records if record.name == endings.__name__]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == action_log.__name__]
     assert action_id in line
     assert "dynamodb:UpdateItem" in line
     # What the log is for: to find these calls at AWS, and what they cost.
@@ -500,13 +500,13 @@ def test_a_table_that_is_missing_is_named_with_the_others(
 ) -> None:
     """DynamoDB does not say which of the transaction's it is."""
     put(tables["requests"], request_item())
-    jobs = jobs_beside(tables["requests"])
+    jobs = jobs_table_for(tables["requests"])
     places.client(jobs).delete_table(TableName=jobs.name)
     before = get(tables["requests"], "req-1")
     with pytest.raises(TableMissing) as missing:
         mark()
     assert jobs.name in missing.value.sentence
-    assert "dynamo migrate" in missing.value.mend
+    assert "dynamo migrate" in missing.value.fix
     assert get(tables["requests"], "req-1") == before
     assert trail(tables["requests"]) == []
 

@@ -9,14 +9,14 @@ import time_machine
 from django.contrib.auth.models import User
 
 from opsportal.dynamo.errors import DynamoError
-from opsportal.operations import entries, images, undo, watching
+from opsportal.operations import entries, images, item_pages, undo
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Entry, Intent, Target, new_action_id, read_entry
-from opsportal.operations.observation import Fate, Observation
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.item_pages import deletion, watch
+from opsportal.operations.observation import Observation, Outcome
+from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action, UnknownAction
-from opsportal.operations.transactions import Conflict, Done, Missing, Plan, act
-from opsportal.operations.watching import deletion, watch
+from opsportal.operations.transactions import Conflict, Done, NotFound, Plan, act
 from requests_app import action_views
 from tests.operations.places import FOREIGN, client, dump, get, put, request_item, trail
 
@@ -92,7 +92,7 @@ def test_without_its_copy_it_cannot_be_undone(
     tables: dict[str, Any], break_it: dict[str, Any], sentence: str
 ) -> None:
     _, entry = purge(tables)
-    audit = audit_beside(tables["requests"])
+    audit = audit_table_for(tables["requests"])
     image = get(audit, f"{entry.action_id}#image")
     put(audit, {**(image or {}), **break_it})
     before = dump(tables)
@@ -197,7 +197,7 @@ def test_an_edit_of_what_was_deleted_is_not_undone(tables: dict[str, Any]) -> No
     _, entry = edit(tables)
     table = tables["agents"]
     client(table).delete_item(TableName=table.name, Key={table.key: {"S": "agent-1"}})
-    with pytest.raises(Missing, match="deleted since"):
+    with pytest.raises(NotFound, match="deleted since"):
         undone(entry)
 
 
@@ -238,7 +238,7 @@ def test_a_change_is_watched_until_a_worker_answers_or_for_a_while(tables: dict[
     assert watched(tables) == Seen(None, False, ":False", "")
     action_views.CANCEL.act("req-1", by=OLGA, reason="", action_id=new_action_id())
     now, later, late = (watched(tables, timedelta(minutes=minutes)) for minutes in (0, 14, 16))
-    assert [one.observation and one.observation.fate for one in (now, later, late)] == [Fate.REQUESTED] * 3
+    assert [one.observation and one.observation.fate for one in (now, later, late)] == [Outcome.REQUESTED] * 3
     assert [one.unsettled for one in (now, later, late)] == [True, True, False]
     # The page's token changes with the end of the watching, or it would refresh itself for ever.
     assert now.token == later.token != late.token
@@ -246,7 +246,7 @@ def test_a_change_is_watched_until_a_worker_answers_or_for_a_while(tables: dict[
     put(tables["requests"], memory)
     found = watched(tables)
     assert found.observation is not None
-    assert found.observation.fate is Fate.OVERWRITTEN
+    assert found.observation.fate is Outcome.OVERWRITTEN
     assert not found.unsettled
     assert found.token != now.token
 
@@ -256,7 +256,7 @@ def test_what_was_written_a_moment_ago_is_watched_before_the_index_knows_it(
 ) -> None:
     put(tables["requests"], request_item())
     action_views.CANCEL.act("req-1", by=OLGA, reason="", action_id=new_action_id())
-    monkeypatch.setattr(watching.feeds, "of_target", lambda target, limit: [])
+    monkeypatch.setattr(item_pages.feeds, "of_target", lambda target, limit: [])
     found = watched(tables)
     assert found.observation is None
     assert found.unsettled
@@ -265,7 +265,7 @@ def test_what_was_written_a_moment_ago_is_watched_before_the_index_knows_it(
 
 def test_the_page_does_without_the_trail(tables: dict[str, Any]) -> None:
     put(tables["requests"], request_item())
-    audit = audit_beside(tables["requests"])
+    audit = audit_table_for(tables["requests"])
     client(audit).delete_table(TableName=audit.name)
     assert "The audit trail can't be read" in watched(tables).problem
     assert deletion(TARGET, SUPERUSER) is None
@@ -283,7 +283,7 @@ def test_who_deleted_it_is_shown_until_it_is_undone(tables: dict[str, Any]) -> N
     client(table).delete_item(TableName=table.name, Key={table.key: {"S": "req-1"}})
     assert deletion(TARGET, SUPERUSER) is None
     _, again = purge(tables)
-    audit = audit_beside(table)
+    audit = audit_table_for(table)
     client(audit).delete_item(TableName=audit.name, Key={"action_id": {"S": f"{again.action_id}#image"}})
     found = deletion(TARGET, SUPERUSER)
     assert found is not None
@@ -296,10 +296,10 @@ def test_an_item_that_came_back_after_a_purge_is_reported(tables: dict[str, Any]
     for _ in range(2):
         found = watched(tables).observation
         assert found is not None
-        assert (found.fate, found.entry.action_id) == (Fate.OVERWRITTEN, entry.action_id)
+        assert (found.fate, found.entry.action_id) == (Outcome.OVERWRITTEN, entry.action_id)
         # The worker's own entry about the logs, which is newer, changes nothing of that.
         put(
-            audit_beside(tables["requests"]),
+            audit_table_for(tables["requests"]),
             Entry(new_action_id(), Action.REQUEST_PURGE_LOGS, OLGA, TARGET, entries.stamp(), count=3).item(),
         )
 
@@ -314,7 +314,7 @@ def test_an_image_is_what_was_deleted(tables: dict[str, Any]) -> None:
 
 def test_an_error_is_not_taken_for_a_copy_that_is_gone(tables: dict[str, Any]) -> None:
     _, entry = purge(tables)
-    audit = audit_beside(tables["requests"])
+    audit = audit_table_for(tables["requests"])
     client(audit).delete_table(TableName=audit.name)
     with pytest.raises(DynamoError):
         undo.why_not(entry)

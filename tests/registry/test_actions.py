@@ -11,10 +11,10 @@ from opsportal.operations import entries, images, undo
 from opsportal.operations.changes import same
 from opsportal.operations.entries import Actor
 from opsportal.operations.item_actions import ItemAction
-from opsportal.operations.observation import Fate, observe
-from opsportal.operations.transactions import Conflict, Missing, OtherIntent
-from opsportal.operations.watching import watch
-from registry import action_views, actions, profile, stamps
+from opsportal.operations.item_pages import watch
+from opsportal.operations.observation import Outcome, observe
+from opsportal.operations.transactions import Conflict, IdempotencyMismatch, NotFound
+from registry import action_views, actions, profile
 from registry.dialects import DOCUMENTED
 from tests import dumps
 from tests.dynamo.typed import EVERY_TYPE
@@ -137,9 +137,9 @@ def test_a_repeated_registration_is_one(table: Any) -> None:
     assert not register(action_id=action_id).repeated
     assert register(action_id=action_id).repeated
     assert len(dumps.audit(table)) == 1
-    with pytest.raises(OtherIntent):
+    with pytest.raises(IdempotencyMismatch):
         register("b", action_id=action_id)
-    with pytest.raises(OtherIntent):
+    with pytest.raises(IdempotencyMismatch):
         register(action_id=action_id, by=Actor("otto", "operator", "user:1002"))
     assert dumps.item(table, "b") is None
 
@@ -249,7 +249,7 @@ def test_what_another_changed_meanwhile_is_not_overwritten(table: Any) -> None:
 
 
 def test_edit_of_what_is_gone_says_so(table: Any) -> None:
-    with dumps.nothing_written(table), pytest.raises(Missing):
+    with dumps.nothing_written(table), pytest.raises(NotFound):
         edit(name="x")
 
 
@@ -280,7 +280,8 @@ def test_an_edit_is_undone_from_its_entry(table: Any) -> None:
     assert int(after["updatedAt"]["N"]) > int(MS)
     assert done.entry.undo_of == entry.action_id
     assert (
-        observe(done.entry, after, "lastHeartbeat", action_views.ACTIONS.still_holds).fate is Fate.REQUESTED
+        observe(done.entry, after, "lastHeartbeat", action_views.ACTIONS.still_holds).fate
+        is Outcome.REQUESTED
     )
 
 
@@ -306,7 +307,7 @@ def test_an_edit_that_was_edited_over_is_not_undone(table: Any) -> None:
 def test_an_edit_of_what_is_too_large_for_a_copy_needs_the_second_confirmation(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "MOST_BYTES", 100)
+    monkeypatch.setattr(images, "MAX_BYTES", 100)
     dumps.put(table, "a", agent())
     with dumps.nothing_written(table), pytest.raises(Conflict, match="too large to keep a copy"):
         edit(name="Better")
@@ -373,7 +374,7 @@ def test_what_the_state_forbids_is_refused_and_writes_nothing(
 
 @pytest.mark.parametrize("verb", ["activate", "deactivate", "purge"])
 def test_what_is_gone_is_not_acted_on(table: Any, verb: str) -> None:
-    with dumps.nothing_written(table), pytest.raises(Missing):
+    with dumps.nothing_written(table), pytest.raises(NotFound):
         declare(verb)
 
 
@@ -400,7 +401,7 @@ def test_stamps_keep_the_form_that_the_item_has(old: Any, form: str) -> None:
         "zulu": {"S": "2026-11-20T10:00:00.250Z"},
         "naive": {"S": "2026-11-20T10:00:00.250"},
     }
-    assert stamps.written(moment, old) == expected[form]
+    assert actions.stamp(moment, old) == expected[form]
 
 
 @pytest.mark.parametrize(
@@ -442,7 +443,7 @@ def beat(table: Any, memory: dict[str, Any], **others: Any) -> dict[str, Any]:
     return dumps.put(table, "a", {**memory, **fresh, **others})
 
 
-def fate(table: Any, raw: dict[str, Any] | None = None) -> Fate | None:
+def fate(table: Any, raw: dict[str, Any] | None = None) -> Outcome | None:
     raw = raw or now(table)
     stamp = profile.heartbeat_name(raw) or profile.UPDATED
     found = watch(actions.target("a"), raw, stamp, action_views.ACTIONS.still_holds).observation
@@ -452,9 +453,9 @@ def fate(table: Any, raw: dict[str, Any] | None = None) -> Fate | None:
 def test_a_deactivation_that_a_heartbeat_overwrites_is_said_to_be_overwritten(table: Any) -> None:
     memory = dumps.put(table, "a", agent())
     entry = declare("deactivate").entry
-    assert fate(table) is Fate.REQUESTED
+    assert fate(table) is Outcome.REQUESTED
     observed = observe(entry, beat(table, memory), "lastHeartbeat", action_views.ACTIONS.still_holds)
-    assert observed.fate is Fate.OVERWRITTEN
+    assert observed.fate is Outcome.OVERWRITTEN
     assert observed.at is not None
     assert observed.at > entry.time
 
@@ -463,34 +464,34 @@ def test_a_deactivation_that_a_registry_took_over_is_seen(table: Any) -> None:
     dumps.put(table, "a", agent())
     declare("deactivate")
     beat(table, now(table), status={"S": "Inactive"})
-    assert fate(table) is Fate.SEEN
+    assert fate(table) is Outcome.SEEN
 
 
 @pytest.mark.parametrize("item", [agent(), operational()])
 def test_an_edit_is_requested_then_seen_or_overwritten(table: Any, item: Any) -> None:
     memory = dumps.put(table, "a", item)
     edit(name="Better", capabilities="z\na")
-    assert fate(table) is Fate.REQUESTED
+    assert fate(table) is Outcome.REQUESTED
     edited = now(table)
     if "SS" in edited["capabilities"]:  # DynamoDB keeps no order in a set
-        assert fate(table, {**edited, "capabilities": {"SS": ["z", "a"]}}) is Fate.REQUESTED
+        assert fate(table, {**edited, "capabilities": {"SS": ["z", "a"]}}) is Outcome.REQUESTED
     beat(table, edited)
-    assert fate(table) is Fate.SEEN
+    assert fate(table) is Outcome.SEEN
     beat(table, memory)
-    assert fate(table) is Fate.OVERWRITTEN
+    assert fate(table) is Outcome.OVERWRITTEN
 
 
 def test_a_registration_that_heartbeats_keep_is_seen(table: Any) -> None:
     register()
-    assert fate(table) is Fate.REQUESTED
+    assert fate(table) is Outcome.REQUESTED
     beat(table, now(table))
-    assert fate(table) is Fate.SEEN
+    assert fate(table) is Outcome.SEEN
     beat(table, {**now(table), "name": {"S": "Other"}})
-    assert fate(table) is Fate.OVERWRITTEN
+    assert fate(table) is Outcome.OVERWRITTEN
 
 
 def test_an_agent_that_its_registry_put_back_after_a_purge_is_said_to_be(table: Any) -> None:
     memory = dumps.put(table, "a", agent(status={"S": "inactive"}))
     declare("purge")
     beat(table, memory)
-    assert fate(table) is Fate.OVERWRITTEN
+    assert fate(table) is Outcome.OVERWRITTEN

@@ -136,7 +136,7 @@ def test_declared_and_observed_states_that_disagree_are_named(
     assert page.findings == ({"contradiction": sentence} if sentence else {})
     assert not sentence or sentence in visit(client_for("viewer"), "/agents/").rows[0].words
     panel = visit(client_for("viewer"), "/panels/agents/")
-    assert (sentence or "Every agent is what it says.") in panel.words
+    assert (sentence or "Declared and observed state agree for every agent.") in panel.words
 
 
 @pytest.mark.no_moto
@@ -295,4 +295,4 @@ def test_an_agent_that_is_gone_is_a_404(tables: Any, client_for: Any) -> None:
 def test_a_heartbeat_from_the_future_proves_nothing(shown: Any) -> None:
     page = shown(agent("fast-clock", lastHeartbeat=4_102_444_800_000))
     assert page.fact("Health, from heartbeats") == "unknown"
-    assert "Its heartbeat lies in the future" in page.words
+    assert "Its heartbeat is in the future" in page.words

@@ -103,7 +103,7 @@ def test_an_empty_registry_says_so_in_each_part(tables: Any, client_for: Any) ->
     page = visit(client_for("viewer"), URL)
     for sentence in (
         "No agent declares a capability.", "No two agents declare the same endpoint.",
-        "Every agent sent a heartbeat lately.",
+        "Every agent sent a heartbeat recently.",
     ):  # fmt: skip
         assert sentence in page.words
     assert "0 agents" in page.root.one("div", class_="reading").words
@@ -112,8 +112,8 @@ def test_an_empty_registry_says_so_in_each_part(tables: Any, client_for: Any) ->
 def test_the_scan_and_the_rows_are_bounded_and_it_says_so(
     tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet, "MOST_AGENTS", 30)
-    monkeypatch.setattr("registry.views.MOST_ROWS", 4)
+    monkeypatch.setattr(fleet, "MAX_AGENTS", 30)
+    monkeypatch.setattr("registry.views.MAX_ROWS", 4)
     put(
         tables["agents"],
         *(
@@ -168,7 +168,7 @@ def test_any_shape_of_agent_is_shown(tables: Any, client_for: Any, drawn: Any) -
     table = tables["agents"]
     put(table, *drawn)
     page = visit(client_for("viewer"), URL)
-    quiet = {item["agentId"]["S"] for item in drawn if Agent.of(item).health != HEALTHY}
+    quiet = {item["agentId"]["S"] for item in drawn if Agent.from_item(item).health != HEALTHY}
     assert set(page.ids) == quiet
     delete(table, *(item["agentId"]["S"] for item in drawn))
 
@@ -176,7 +176,7 @@ def test_any_shape_of_agent_is_shown(tables: Any, client_for: Any, drawn: Any) -
 @hypothesis_settings(derived, max_examples=12)
 @given(drawn=st.lists(AGENTS, max_size=3))
 def test_no_shape_breaks_the_survey(drawn: Any) -> None:
-    agents = [Agent.of(raw) for raw in drawn]
+    agents = [Agent.from_item(raw) for raw in drawn]
     offers = {capability for one in agents for capability in one.offers}
     found = fleet.offered(agents)
     assert {one.capability for one in found} == offers

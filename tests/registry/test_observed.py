@@ -21,7 +21,7 @@ from tests.shapes import derived
 
 
 def found(**values: Any) -> tuple[str, str]:
-    match = step_of(Agent.of(agent(**values)))
+    match = step_of(Agent.from_item(agent(**values)))
     return match.key, match.how
 
 
@@ -56,7 +56,7 @@ def test_the_setting_wins_and_can_say_that_there_is_none(settings: Any) -> None:
     settings.AGENT_STEPS = {"pdf-adapter": "riskCheck", "trade-matching": "", "x": "tradeMatching"}
     assert found(agent_id="pdf-adapter") == ("riskCheck", "the setting AGENT_STEPS")
     assert found(agent_id="trade-matching") == ("", "the setting AGENT_STEPS")
-    assert step_of(Agent.of(agent("x"))).label == "Trade matching"
+    assert step_of(Agent.from_item(agent("x"))).label == "Trade matching"
 
 
 def test_a_setting_of_another_shape_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_the_page_holds_the_panel_of_its_step_and_passes_what_it_declares(
     }  # fmt: skip
     assert [row.words for row in observed(page).all("tr")[1:]] == [
         "State active healthy —",
-        "Uptime 99 to 99.9 % last heartbeat 5 s ago no heartbeat but the last is kept",
+        "Uptime 99 to 99.9 % last heartbeat 5 s ago only the last heartbeat is stored",
     ]
     panel = visit(client, observed(page).one("div", hx_trigger="load").attrs["hx-get"], HX_Request="true")
     assert panel.is_fragment
@@ -134,11 +134,11 @@ def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any, setting
         ),
     )
     page = visit(client_for("viewer"), "/agents/coach/")
-    assert "No step of the workflows is known to be this agent's" in observed(page).words
+    assert "The console does not know which workflow step this agent runs" in observed(page).words
     assert observed(page).all("div", id="guest-step") == []
     assert [row.words for row in observed(page).all("tr")[1:]] == [
         "State active unknown disagree",
-        "Uptime — last heartbeat — no heartbeat but the last is kept",
+        "Uptime — last heartbeat — only the last heartbeat is stored",
         "Success 94.2 % — —",
         "Errors 5.8 % — —",
         "Average 1.2 s — —",
@@ -146,7 +146,7 @@ def test_an_agent_of_no_known_step_says_so(tables: Any, client_for: Any, setting
     ]
     settings.AGENT_STEPS = {"coach": ""}
     page = visit(client_for("viewer"), "/agents/coach/")
-    assert "AGENT_STEPS says that it works no step of the workflows." in observed(page).words
+    assert "AGENT_STEPS says that it runs no workflow step." in observed(page).words
     # The other tabs ask for nothing of workflows.
     assert visit(client_for("viewer"), "/agents/coach/?tab=raw").root.all("section", id="observed") == []
 
@@ -158,7 +158,7 @@ def test_without_the_permission_for_workflows_the_page_says_so_and_reads_none(
     viewer.groups.clear()
     viewer.user_permissions.add(Permission.objects.get(codename="view_agents"))
     page = visit(client_for("viewer"), "/agents/pdf-adapter/")
-    assert "you may not see workflows" in observed(page).words
+    assert "Your role can't see workflows" in observed(page).words
     assert observed(page).all("div", id="guest-step") == []
 
 
@@ -196,7 +196,7 @@ def test_slots_are_bars_and_a_full_tier_stands_out(tables: Any, client_for: Any)
 @hypothesis_settings(derived, max_examples=20)
 @given(drawn=AGENTS)
 def test_no_shape_breaks_what_is_declared_or_matched(drawn: Any) -> None:
-    one = Agent.of(drawn)
+    one = Agent.from_item(drawn)
     declared = declared_by(one)
     for share in (declared.success, declared.errors):
         assert share is None or 0 <= share <= 1

@@ -6,9 +6,8 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,11 @@ from django.test import Client
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from opsportal import outbound
 from opsportal.operations.entries import Actor
 from registry import probe
+from tests.certificates import certificate
+from tests.dripping import Drip, Dripping, bytewise, dripping
 from tests.factories import MISSING, agent, put
 from tests.pages import Page, visit
 from tests.shapes import derived
@@ -28,50 +30,11 @@ PUBLIC = "93.184.215.14"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-@dataclass
-class Server:
-    """A server on loopback that gives every connection one answer, and what it was asked."""
-
-    port: int
-    asked: list[bytes] = field(default_factory=list)
-    closed: threading.Event = field(default_factory=threading.Event)
-
-
-@contextlib.contextmanager
 def serving(
-    answer: Callable[[socket.socket], None] | bytes, context: ssl.SSLContext | None = None
-) -> Iterator[Server]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(listener.getsockname()[1])
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                plain, _ = listener.accept()
-                plain.settimeout(5)
-                try:
-                    with (
-                        contextlib.suppress(OSError),
-                        context.wrap_socket(plain, server_side=True) if context else plain as connection,
-                    ):
-                        server.asked.append(connection.recv(65_536))
-                        if isinstance(answer, bytes):
-                            connection.sendall(answer)
-                        else:
-                            answer(connection)
-                finally:
-                    plain.close()
-                    server.closed.set()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+    answer: bytes | Drip, context: ssl.SSLContext | None = None
+) -> contextlib.AbstractContextManager[Dripping]:
+    """A server on loopback that gives every connection one answer."""
+    return dripping(answer if isinstance(answer, Drip) else Drip((answer,), ends=True), tls=context)
 
 
 @dataclass
@@ -104,12 +67,12 @@ def network(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Network:
         found.connected.append((address, port))
         return socket.create_connection(("127.0.0.1", found.port), timeout)
 
-    monkeypatch.setattr(probe, "addresses_of", addresses_of)
-    monkeypatch.setattr(probe, "open_socket", open_socket)
+    monkeypatch.setattr(outbound, "addresses_of", addresses_of)
+    monkeypatch.setattr(outbound, "open_socket", open_socket)
     return found
 
 
-def ask(endpoint: str = "http://agents.example.com/run?x=1") -> probe.Answer:
+def ask(endpoint: str = "http://agents.example.com/run?x=1") -> outbound.Answer:
     return probe.probe(endpoint, by=Actor("olga", "operator", "user:1001"), agent_id="a")
 
 
@@ -122,10 +85,10 @@ def test_an_endpoint_is_asked_once_without_anything_of_the_console(network: Netw
         network.port = server.port
         answer = ask()
     assert (answer.status, answer.reason, answer.content_type) == (200, "OK", "application/json")
-    assert (answer.host, answer.address, answer.trouble) == ("agents.example.com", PUBLIC, "")
+    assert (answer.address, answer.error) == (PUBLIC, "")
     assert 0 < answer.seconds < 2
     assert network.connected == [(PUBLIC, 80)]
-    (head,) = server.asked
+    (head,) = server.requests
     first, *headers = head.decode().split("\r\n")
     assert first == "GET /run?x=1 HTTP/1.1"
     assert sorted(filter(None, headers)) == [
@@ -151,7 +114,7 @@ def test_no_redirect_is_followed(network: Network, status: bytes) -> None:
     with serving(b"HTTP/1.1 " + status + b"\r\nLocation: http://169.254.169.254/latest\r\n\r\n") as server:
         network.port = server.port
         answer = ask()
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
     assert (answer.status, answer.location) == (int(status[:3]), "http://169.254.169.254/latest")
     assert len(network.connected) == 1
 
@@ -174,22 +137,18 @@ def test_what_is_no_http_is_said_to_be_none(network: Network, answer: bytes) -> 
         network.port = server.port
         found = ask()
     assert found.status is None
-    assert found.trouble.startswith(("its answer is no HTTP", "no connection"))
+    assert found.error.startswith(("The answer is not HTTP", "No connection"))
 
 
 def test_a_server_that_answers_a_byte_at_a_time_is_cut_off(network: Network, settings: Any) -> None:
     settings.AGENT_PROBE_SECONDS = 0.3
 
-    def drip(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-        for _ in range(200):
-            connection.sendall(b"a")
-            threading.Event().wait(0.02)
-
+    head = b"HTTP/1.1 200 OK\r\nX: "
+    drip = bytewise(head + b"a" * 200, len(head), pause=0.02)
     with serving(drip) as server:
         network.port = server.port
         answer = ask()
-        assert answer.trouble == "no answer within 0.3 s"
+        assert answer.error == "No whole answer within 0.3 s."
         assert answer.seconds < 1
         assert server.closed.wait(3), "the connection outlived the probe"
 
@@ -204,12 +163,12 @@ def test_a_name_server_that_does_not_answer_holds_no_probe_past_its_time(
         done.wait(5)
         return [PUBLIC]
 
-    monkeypatch.setattr(probe, "addresses_of", slow)
-    assert ask().trouble == "no answer within 0.1 s"
+    monkeypatch.setattr(outbound, "addresses_of", slow)
+    assert ask().error == "No whole answer within 0.1 s."
     before = threading.active_count()
     done.set()
     for thread in threading.enumerate():
-        if thread.name == "probe":
+        if thread.name == "connect":
             thread.join(5)
     assert threading.active_count() < before
     assert network.connected == []  # too late for that
@@ -225,51 +184,25 @@ def test_the_time_has_bounds_whatever_the_setting(network: Network, settings: An
 
 def test_only_a_few_go_at_once(network: Network) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(probe.MOST_AT_ONCE):
+        for _ in range(probe.MAX_AT_ONCE):
             stack.enter_context(probe._places)
-        with pytest.raises(probe.Refused, match="other probes are under way"):
+        with pytest.raises(outbound.Refused, match="other probes are running"):
             ask()
     with serving(OK) as server:
         network.port = server.port
-        for _ in range(probe.MOST_AT_ONCE + 1):
+        for _ in range(probe.MAX_AT_ONCE + 1):
             assert ask().status == 200
 
 
 # --- TLS ------------------------------------------------------------------------------------------------
 
 
-def certificate(folder: Path, host: str) -> Path:
-    """A certificate for `host`, signed by itself, with its key, in one file."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{host}.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
 @pytest.mark.parametrize(
     ("host", "trusted", "expected"),
     [
         ("agents.example.com", True, (200, "")),
-        ("agents.example.com", False, (None, "its certificate is not valid: self-signed certificate")),
-        ("other.example.com", True, (None, "its certificate is not valid: Hostname mismatch")),
+        ("agents.example.com", False, (None, "The certificate is not valid: self-signed certificate")),
+        ("other.example.com", True, (None, "The certificate is not valid: Hostname mismatch")),
     ],
 )
 def test_a_certificate_must_be_valid_for_the_name(
@@ -283,7 +216,7 @@ def test_a_certificate_must_be_valid_for_the_name(
     with serving(OK, context) as server:
         network.port = server.port
         answer = ask("https://agents.example.com/")
-    assert (answer.status, answer.trouble[: len(expected[1])]) == expected
+    assert (answer.status, answer.error[: len(expected[1])]) == expected
     assert network.connected == [(PUBLIC, 443)]
 
 
@@ -325,13 +258,13 @@ def test_a_name_with_an_address_inside_is_not_connected_to(network: Network, add
     network.addresses = [addresses]
     answer = ask()
     assert answer.status is None
-    assert answer.trouble == f"agents.example.com has the address {addresses[-1]}, which is not public."
+    assert answer.error == f"agents.example.com has the address {addresses[-1]}, which is not public."
     assert network.connected == []
 
 
 def test_a_name_without_an_address_says_so(network: Network) -> None:
     network.addresses = [[]]
-    assert ask().trouble == "no connection: the name has no address"
+    assert ask().error == "The host agents.example.com has no address."
 
 
 @pytest.mark.parametrize(
@@ -355,7 +288,7 @@ def test_endpoints_on_the_list_may_be_asked(network: Network, endpoint: str, hos
     [
         ("https://other.example.com/", "not among AGENT_PROBE_HOSTS"),
         ("https://fleet.example.com/", "not among"),
-        ("https://.fleet.example.com/", "no URL"),
+        ("https://.fleet.example.com/", "not a URL"),
         ("https://evilfleet.example.com/", "not among"),
         ("https://agents.example.com.evil.com/", "not among"),
         ("https://agents.example.com:8443/", "not among"),
@@ -365,12 +298,12 @@ def test_endpoints_on_the_list_may_be_asked(network: Network, endpoint: str, hos
         ("https://user:secret@agents.example.com/", "user name or a password"),
         ("https://evil.com#@agents.example.com/", "not among"),
         ("https://evil.com\\@agents.example.com/", "user name or a password"),
-        ("ftp://agents.example.com/", "no http or https URL"),
-        ("file:///etc/passwd", "no http or https URL"),
-        ("//agents.example.com/", "no http or https URL"),
-        ("agents.example.com", "no http or https URL"),
-        ("https://agents.example.com:99999/", "no URL"),
-        ("https://[agents.example.com/", "no URL"),
+        ("ftp://agents.example.com/", "not a whole http or https URL"),
+        ("file:///etc/passwd", "not a whole http or https URL"),
+        ("//agents.example.com/", "not a whole http or https URL"),
+        ("agents.example.com", "not a whole http or https URL"),
+        ("https://agents.example.com:99999/", "not a URL"),
+        ("https://[agents.example.com/", "not a URL"),
         ("https://agents.example.com/\r\nHost: evil", "control characters"),
         ("https://agents.example.com/a b", "control characters"),
         ("http://2130706433/", "not among"),
@@ -384,7 +317,7 @@ def test_other_endpoints_are_not_asked_and_the_reason_is_said(
     network: Network, endpoint: Any, reason: str
 ) -> None:
     assert reason in probe.why_not(endpoint)
-    with pytest.raises(probe.Refused):
+    with pytest.raises(outbound.Refused):
         probe.probe(endpoint, by=Actor("olga", "operator", "user:1001"), agent_id="a")
     assert (network.looked_up, network.connected) == ([], [])
 

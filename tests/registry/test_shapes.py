@@ -47,7 +47,7 @@ def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, dra
 @derived
 @given(drawn=AGENTS)
 def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
-    found = Agent.of(drawn)
+    found = Agent.from_item(drawn)
     assert found.id == drawn["agentId"]["S"]
     assert found.health in HEALTHS
     assert found.success_percent is None or str(found.success_percent)

@@ -323,7 +323,7 @@ def test_what_is_too_large_for_a_copy_needs_a_second_confirmation(
     assert page.root.one("input", name="without_image", type="checkbox")
     refused = send(client, "purge", data("purge"))
     assert refused.status == 422
-    assert "Confirm that it may be lost for good" in refused.words
+    assert "Confirm that this can't be undone" in refused.words
     assert dump(tables) == before
     assert send(client, "purge", data("purge", without_image="on")).status == 302
     assert images(tables["requests"]) == []
@@ -431,7 +431,7 @@ def test_an_item_s_own_tab_shows_what_was_done_to_it(tables: dict[str, Any], cli
     send(client, "cancel", data("cancel", reason="<script>alert(1)</script>"))
     send(client, "cancel", data("cancel", reason="of the other"), request_id="req-2")
     page = visit(client, url)
-    assert "request:cancel" in page.words
+    assert "Request cancelled" in page.words
     assert "<script>alert(1)" not in page.html
     assert "of the other" not in page.words
 

@@ -13,8 +13,8 @@ from opsportal.operations import outbox as outgoing
 from opsportal.operations.changes import delete_request
 from opsportal.operations.entries import Actor, new_action_id
 from opsportal.operations.item_actions import ItemAction
-from opsportal.operations.observation import Fate, observe
-from opsportal.operations.transactions import Conflict, Missing
+from opsportal.operations.observation import Outcome, observe
+from opsportal.operations.transactions import Conflict, NotFound
 from requests_app import action_views, actions
 from requests_app.action_views import ACTIONS
 from tests.operations.places import (
@@ -87,7 +87,7 @@ def test_the_status_in_any_case_decides(tables: dict[str, Any], verb: str, allow
 @pytest.mark.no_moto
 def test_what_is_not_there_is_missing(tables: dict[str, Any], verb: str) -> None:
     before = dump(tables)
-    with pytest.raises(Missing, match="no request with this id"):
+    with pytest.raises(NotFound, match="no request with this id"):
         do(verb, "no such")
     assert dump(tables) == before
 
@@ -121,7 +121,7 @@ def test_what_is_stuck_is_retried_in_one_step(tables: dict[str, Any], settings: 
         memory = request_item(
             f"req-{number}", status, **{**LONG_AGO, "updated_at": {"S": "2099-01-01T00:00:00"}}
         )
-        assert fate(entry, memory) == (Fate.OVERWRITTEN, True)
+        assert fate(entry, memory) == (Outcome.OVERWRITTEN, True)
     settings.REQUEST_EXTRA_STATUSES = []
     now = {"S": datetime.now(UTC).isoformat()}
     moved = [{name: now} for name in ("created_at", "updated_at", "started_at")]
@@ -422,7 +422,7 @@ def test_the_message_of_a_broken_request_is_made_all_the_same() -> None:
 # --- What became of it ----------------------------------------------------------------------------------
 
 
-def fate(entry: Any, raw: Any) -> tuple[Fate, bool]:
+def fate(entry: Any, raw: Any) -> tuple[Outcome, bool]:
     found = observe(entry, raw, "updated_at", ACTIONS.still_holds)
     return found.fate, found.at is not None
 
@@ -434,17 +434,17 @@ def test_what_became_of_a_cancel(tables: dict[str, Any]) -> None:
     ours = get(tables["requests"], "req-1")
     assert ours is not None
     later = {"updated_at": {"S": "2099-01-01T00:00:00.000000"}}
-    assert fate(entry, ours) == (Fate.REQUESTED, False)
+    assert fate(entry, ours) == (Outcome.REQUESTED, False)
     # A write that renews nothing says nothing.
-    assert fate(entry, {**ours, "progress": {"M": {}}}) == (Fate.REQUESTED, False)
-    assert fate(entry, {**ours, **later}) == (Fate.SEEN, True)
-    assert fate(entry, {**ours, **later, "status": {"S": "CANCELLED"}}) == (Fate.SEEN, True)
-    assert fate(entry, memory) == (Fate.OVERWRITTEN, False)
-    assert fate(entry, {**memory, **later}) == (Fate.OVERWRITTEN, True)
-    assert fate(entry, {**memory, **later, "status": {"S": "completed"}}) == (Fate.OVERWRITTEN, True)
-    assert fate(entry, {**ours, "status": {"L": []}}) == (Fate.OVERWRITTEN, False)
-    assert fate(entry, {**ours, "updated_at": {"L": []}}) == (Fate.SEEN, False)
-    assert fate(entry, None) == (Fate.GONE, False)
+    assert fate(entry, {**ours, "progress": {"M": {}}}) == (Outcome.REQUESTED, False)
+    assert fate(entry, {**ours, **later}) == (Outcome.SEEN, True)
+    assert fate(entry, {**ours, **later, "status": {"S": "CANCELLED"}}) == (Outcome.SEEN, True)
+    assert fate(entry, memory) == (Outcome.OVERWRITTEN, False)
+    assert fate(entry, {**memory, **later}) == (Outcome.OVERWRITTEN, True)
+    assert fate(entry, {**memory, **later, "status": {"S": "completed"}}) == (Outcome.OVERWRITTEN, True)
+    assert fate(entry, {**ours, "status": {"L": []}}) == (Outcome.OVERWRITTEN, False)
+    assert fate(entry, {**ours, "updated_at": {"L": []}}) == (Outcome.SEEN, False)
+    assert fate(entry, None) == (Outcome.GONE, False)
 
 
 def test_what_became_of_a_retry(tables: dict[str, Any]) -> None:
@@ -453,20 +453,20 @@ def test_what_became_of_a_retry(tables: dict[str, Any]) -> None:
     ours = get(tables["requests"], "req-1")
     assert ours is not None
     later = {"updated_at": {"S": "2099-01-01T00:00:00.000000"}}
-    assert fate(entry, ours) == (Fate.REQUESTED, False)
+    assert fate(entry, ours) == (Outcome.REQUESTED, False)
     for status in ("processing", "completed", "failed"):
-        assert fate(entry, {**ours, **later, "status": {"S": status}}) == (Fate.SEEN, True)
-    assert fate(entry, memory) == (Fate.OVERWRITTEN, False)
+        assert fate(entry, {**ours, **later, "status": {"S": status}}) == (Outcome.SEEN, True)
+    assert fate(entry, memory) == (Outcome.OVERWRITTEN, False)
     # A worker that was not done with the earlier run goes on with it.
-    assert fate(entry, {**memory, **later, "status": {"S": "processing"}}) == (Fate.OVERWRITTEN, True)
+    assert fate(entry, {**memory, **later, "status": {"S": "processing"}}) == (Outcome.OVERWRITTEN, True)
 
 
 def test_what_became_of_a_retry_that_could_not_count(tables: dict[str, Any]) -> None:
     memory = put(tables["requests"], request_item(status="failed", processing_metadata={"S": "text"}))
     entry = do("retry").entry
     later = {"updated_at": {"S": "2099-01-01T00:00:00.000000"}}
-    assert fate(entry, {**memory, **later}) == (Fate.OVERWRITTEN, True)
-    assert fate(entry, {**memory, **later, "status": {"S": "processing"}}) == (Fate.SEEN, True)
+    assert fate(entry, {**memory, **later}) == (Outcome.OVERWRITTEN, True)
+    assert fate(entry, {**memory, **later, "status": {"S": "processing"}}) == (Outcome.SEEN, True)
 
 
 # --- Purge ----------------------------------------------------------------------------------------------
@@ -482,7 +482,7 @@ def test_a_purge_deletes_the_item_and_keeps_a_copy(tables: dict[str, Any], setti
     assert "stale_image" not in entry
     assert "changes" not in entry
     (message,) = outbox(tables["requests"])
-    found = outgoing.of(message)
+    found = outgoing.from_item(message)
     assert (found.kind, found.action_id, found.part) == ("requests.purge_logs", action_id, "logs")
     who = {"by": "olga", "by_id": OLGA.id, "role": "operator"}
     assert found.body == {"request_id": "req-1", "purge": action_id, **who}
@@ -545,5 +545,5 @@ def test_a_message_waits_while_its_queue_is_not_set(tables: dict[str, Any], sett
     settings.REQUESTS_QUEUE_URL = ""
     (raw,) = outbox(tables["requests"])
     with pytest.raises(QueueTrouble, match="REQUESTS_QUEUE_URL is missing"):
-        outgoing.handlers()["requests.sqs"](outgoing.of(raw), tables["requests"])
+        outgoing.handlers()["requests.sqs"](outgoing.from_item(raw), tables["requests"])
     assert outbox(tables["requests"]) == [raw]

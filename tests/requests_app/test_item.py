@@ -163,7 +163,7 @@ def test_a_cancel_that_a_worker_overwrites_is_never_shown_as_done(tables: Any, c
     put(table, from_memory)
     page = visit(client, "/requests/contested/")
     assert (page.fact("Status"), page.polls) == ("processing", True)
-    clients.client(*table.place).update_item(
+    clients.client(*table.location).update_item(
         TableName=table.name,
         Key={"request_id": {"S": "contested"}},
         UpdateExpression="SET #s = :s",
@@ -201,7 +201,7 @@ CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
               "progress": MISSING}, "stuck", "No update for 47 min."),
     (lambda: {"status": "pending", "created_at": naive(ago(hours=5, minutes=12)), "updated_at": MISSING,
               "started_at": MISSING, "progress": MISSING}, "stuck", "No worker has taken it for 5 h 12 min."),
-    (lambda: {"status": "completed"}, "no_results", "Completed, but it holds no results."),
+    (lambda: {"status": "completed"}, "no_results", "Completed, but it has no results."),
     (lambda: {"status": "Failed"}, "no_error", "Failed, but no error was recorded."),
     (lambda: {"status": MISSING}, "no_status", "The item has no status, so it is in no list by status."),
     (lambda: {"created_at": MISSING}, "no_created_at",

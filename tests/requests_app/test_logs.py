@@ -238,7 +238,7 @@ def test_all_lines_are_read_as_they_are_consumed(tables: Any) -> None:
     table = tables["request_logs"]
     put(table, *({**line, "message": {"S": "m" * 12_000}} for line in lines(120)))
     calls = []
-    events = clients.client(*table.place, patient=True).meta.events
+    events = clients.client(*table.location, background=True).meta.events
     events.register("after-call.dynamodb.Query", lambda **given: calls.append(1), unique_id="count")
     try:
         stream = logs.all_lines(logs.LogFilter("r"))

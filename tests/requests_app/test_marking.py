@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from opsportal.operations import transactions, undo
 from opsportal.operations.entries import Actor, new_action_id, read_entry
-from opsportal.operations.observation import Fate
+from opsportal.operations.observation import Outcome
 from opsportal.operations.transactions import Conflict
-from requests_app import marking
+from requests_app import actions
 from tests.engines import Engine
 from tests.operations.places import FOREIGN, dump, get, images, put, request_item, trail
 from tests.operations.proxy import LOST, Proxy
@@ -149,14 +149,14 @@ def test_a_worker_that_is_quicker_wins(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     put(tables["requests"], request_item())
-    begun = marking._begun
+    begun = actions._begun
     since = request_item(status="completed", updated_at={"S": "2099-01-01T00:00:00.000000"})
 
     def slowly(*args: Any) -> Any:
         put(tables["requests"], since)
         return begun(*args)
 
-    monkeypatch.setattr(marking, "_begun", slowly)
+    monkeypatch.setattr(actions, "_begun", slowly)
     with pytest.raises(Conflict, match=r"in the meantime\. It is completed"):
         do(verb)
     assert get(tables["requests"], "req-1") == since
@@ -170,13 +170,13 @@ def test_a_worker_that_is_alive_is_seen_to_keep_it_or_to_overwrite_it(tables: di
         memory = put(tables["requests"], request_item())
         done = do(verb)
         ours = get(tables["requests"], "req-1") or {}
-        assert fate(done.entry, ours) == (Fate.REQUESTED, False)
-        assert fate(done.entry, {**ours, **later}) == (Fate.SEEN, True)
-        assert fate(done.entry, {**memory, **later}) == (Fate.OVERWRITTEN, True)
+        assert fate(done.entry, ours) == (Outcome.REQUESTED, False)
+        assert fate(done.entry, {**ours, **later}) == (Outcome.SEEN, True)
+        assert fate(done.entry, {**memory, **later}) == (Outcome.OVERWRITTEN, True)
         undone = undo.undo(done.entry, by=OLGA, reason="", action_id=new_action_id()).entry
         back = get(tables["requests"], "req-1") or {}
-        assert fate(undone, back) == (Fate.REQUESTED, False)
-        assert fate(undone, {**back, **later, "status": {"S": "completed"}}) == (Fate.SEEN, True)
+        assert fate(undone, back) == (Outcome.REQUESTED, False)
+        assert fate(undone, {**back, **later, "status": {"S": "completed"}}) == (Outcome.SEEN, True)
 
 
 # --- Pages ------------------------------------------------------------------------------------------------

@@ -136,14 +136,14 @@ def test_a_handler_that_runs_twice_counts_once(tables: dict[str, Any], purged: C
     """A worker that dies between its work and the deletion of the message leaves it to the next."""
     purged()
     (raw,) = messages(tables["requests"])
-    first = outbox.of(raw)
+    first = outbox.from_item(raw)
     with time_machine.travel(datetime.now(UTC) + DUE):
         outgoing.purge_logs(first, tables["requests"])
     assert work(tables, DUE) == 1  # the message is still there
     assert len(messages(tables["requests"])) == 2
     with time_machine.travel(datetime.now(UTC) + AFTER):
         for raw in sorted(messages(tables["requests"]), key=lambda item: str(item["sk"]["S"])):
-            outgoing.purge_logs(outbox.of(raw), tables["requests"])
+            outgoing.purge_logs(outbox.from_item(raw), tables["requests"])
     assert work(tables, AFTER) == 2
     assert counts(tables) == [30]
 

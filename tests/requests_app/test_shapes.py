@@ -69,7 +69,7 @@ def test_any_shape_of_item_is_listed_and_opens(tables: Any, client_for: Any, dra
 @derived
 @given(drawn=items(WHOLE, "request_id", nested=NESTED))
 def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
-    found = IntelligenceRequest.of(drawn)
+    found = IntelligenceRequest.from_item(drawn)
     assert found.id == drawn["request_id"]["S"]
     assert all(finding.sentence for finding in findings(found))
     assert found.elapsed is None or found.elapsed.total_seconds() >= 0

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 
-from requests_app import action_views, actions, queries, retention
+from requests_app import action_views, actions, descriptor, queries
 from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from requests_app.statuses import terminal_statuses
@@ -76,16 +76,16 @@ def test_what_settings_name_an_end_is_treated_as_one(settings: Any) -> None:
     assert not action_views.RETRY.why_not("r", raw("TIMEOUT"))
     # Failed in another word.
     assert not action_views.RETRY.why_not("r", request("r", status="ERROR"))
-    assert IntelligenceRequest.of(raw("timeout")).is_terminal
+    assert IntelligenceRequest.from_item(raw("timeout")).is_terminal
 
 
 def test_what_settings_name_an_end_may_expire(settings: Any) -> None:
     settings.REQUEST_TERMINAL_STATUSES = ["Archived", "processing"]
     try:
-        rule = importlib.reload(retention).RULE
+        rule = importlib.reload(descriptor).RULE
     finally:
         settings.REQUEST_TERMINAL_STATUSES = []
-        importlib.reload(retention)
+        importlib.reload(descriptor)
     found = {
         status: rule.is_finished(request(status=status)) for status in ("ARCHIVED", "Completed", "queued")
     }

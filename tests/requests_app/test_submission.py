@@ -6,13 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from opsportal.dynamo.attributes import plain
 from opsportal.operations.entries import Actor, is_action_id
-from requests_app import json_objects, submission
+from requests_app import submission
 from requests_app.models import IntelligenceRequest
 from requests_app.submission import Problem
 from tests.requests_app.submitting import DATA, data
@@ -113,16 +111,16 @@ def test_a_value_out_of_bounds_is_reported_at_its_field(name: str, value: Any, s
         ("custom_params", '{"a": 1, "a": 2}', "'a' occurs twice"),
         ("custom_params", '{"{max_length}": 1, "{max_length}": 2}', "'{max_length}' occurs twice"),
         ("custom_params", '{"": 1}', "A name in it is empty."),
-        ("custom_params", '{"a": 1E+126}', "can't be stored"),
-        ("custom_params", '{"a": 1E-131}', "can't be stored"),
-        ("custom_params", '{"a": 1E99999999999999999999}', "can't be stored"),
+        ("custom_params", '{"a": 1E+126}', "out of range"),
+        ("custom_params", '{"a": 1E-131}', "out of range"),
+        ("custom_params", '{"a": 1E99999999999999999999}', "out of range"),
         ("custom_params", json.dumps({"a": int("1" * 39)}), "at most 38 digits"),
         ("custom_params", '{"a": "\\ud800"}', "half of a character"),
         ("custom_params", '{"\\ud800": 1}', "half of a character"),
-        ("custom_params", '{"a":' * 21 + "1" + "}" * 21, "At most 20 levels."),
-        ("custom_params", '{"a":' + "[" * 50_000 + "]" * 50_000 + "}", "At most 20 levels."),
+        ("custom_params", '{"a":' * 21 + "1" + "}" * 21, "nested in more than 20 levels."),
+        ("custom_params", '{"a":' + "[" * 50_000 + "]" * 50_000 + "}", "nested in more than 20 levels."),
         ("custom_params", json.dumps({"a": "x" * 10_000}), "At most 10,000 characters; there are 10,008."),
-        ("custom_params", {"a": float("inf")}, "can't be stored"),
+        ("custom_params", {"a": float("inf")}, "out of range"),
         ("custom_params", {"a": {1, 2}}, "set is no JSON"),
         ("custom_params", None, "a JSON object, in braces"),
     ],
@@ -249,7 +247,7 @@ def test_the_item_is_that_of_seed_002() -> None:
             ],
         },
     }
-    found = IntelligenceRequest.of(item)
+    found = IntelligenceRequest.from_item(item)
     assert not found.problems
     assert found.created_at == NOW
 
@@ -262,7 +260,7 @@ def test_the_largest_request_fits_into_a_message() -> None:
         "custom_params": {"a": character * 9_990},
     }  # fmt: skip
     item = submission.read(data(**config)).item(by=BY, action_id=submission.new_action_id(), now=NOW)
-    assert IntelligenceRequest.of(item).size < 256 * 1024
+    assert IntelligenceRequest.from_item(item).size < 256 * 1024
 
 
 def test_an_id_is_made_of_the_action_and_of_what_is_asked_for() -> None:
@@ -296,62 +294,3 @@ def test_an_action_id_is_a_uuid_that_holds_the_time() -> None:
 )  # fmt: skip
 def test_other_text_holds_no_time(text: str) -> None:
     assert submission.minted_at(text) is None
-
-
-# --- Custom parameters ------------------------------------------------------------------------------------
-
-numbers = st.one_of(
-    st.integers(-(10**37), 10**37),
-    st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**20), max_value=10**20),
-)
-documents = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.text(st.characters(exclude_categories=["Cs"]), max_size=20), numbers
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(
-            st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), inner, max_size=4
-        ),
-    ),
-    max_leaves=12,
-)
-
-
-@given(
-    st.dictionaries(
-        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), documents, max_size=4
-    )
-)
-def test_an_object_comes_through_its_text_and_through_dynamodb_as_it_was(document: dict[str, Any]) -> None:
-    found = json_objects.read(document)
-    assert found == document
-    for indent in ("", "  "):
-        text = json_objects.written(found, indent)
-        assert json.loads(text, parse_float=Decimal) == document
-        assert json_objects.read(text) == document
-    assert plain(json_objects.typed(found)) == document
-
-
-def test_no_digit_is_lost() -> None:
-    digits = "12345678901234567890123456789012345678"
-    text = f'{{"a":{digits},"b":0.{digits},"c":1e100,"d":-0.0,"e":2.50}}'
-    assert json_objects.typed(json_objects.read(text)) == {
-        "M": {
-            "a": {"N": digits},
-            "b": {"N": f"0.{digits}"},
-            "c": {"N": "1" + "0" * 100},
-            "d": {"N": "0"},
-            "e": {"N": "2.5"},
-        }
-    }
-
-
-@given(st.one_of(st.text(max_size=60), st.text(alphabet='{}[]":,0123456789eE+-.\\u nulltrefas', max_size=80)))
-def test_any_text_is_an_object_or_has_a_sentence(text: str) -> None:
-    sentence = ""
-    try:
-        json_objects.written(json_objects.read(text)).encode()
-    except ValueError as error:
-        sentence = str(error)
-    assert sentence.endswith(".") or not sentence

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from opsportal.dynamo.documents import pretty
+from opsportal.dynamo.attributes import pretty
 from opsportal.operations.tags import Action
 from requests_app import queries
 from requests_app.submission import new_action_id
@@ -225,7 +225,7 @@ def test_errors_stand_at_their_rows_and_everything_typed_is_kept(client: Client,
         "quality_threshold": "Enter a number.",
         "batch_size": "At most 20.",
         "max_retries": "At least 0.",
-        "custom_params": "The name 'a' occurs twice.",
+        "custom_params": "The name 'a' occurs twice in one object.",
         "reason": "At most 2,000 characters.",
     }
     for name in errors(page):
@@ -328,7 +328,7 @@ def test_a_submission_leads_to_the_live_page_of_the_request(client: Client, requ
     assert {".".join(change.path) for change in entry.changes} == set(dumps.item(requests, request_id) or {})
     assert dumps.outbox(requests) == []
     shown = visit(client, reverse("operations:entry", args=[entry.action_id]))
-    assert "request:submit" in shown.words
+    assert "Request submitted" in shown.words
 
 
 def test_what_becomes_of_it_is_watched(client: Client, requests: Any) -> None:
@@ -472,7 +472,7 @@ def test_what_iam_denies_is_shown_with_its_statement_and_the_input_is_kept(
     assert "dynamodb:PutItem" in page.root.one("pre", aria_label="IAM policy statement").text
 
 
-# --- Start like this one ------------------------------------------------------------------------------------
+# --- Copy to a new request ----------------------------------------------------------------------------------
 
 
 def like(request_id: str) -> str:

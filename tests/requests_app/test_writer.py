@@ -41,7 +41,7 @@ class Bench:
 
     def __init__(self, tables: dict[str, Any], folder: Path) -> None:
         self.table, self.logs, self.folder = tables["requests"], tables["request_logs"], folder
-        self.client = client(self.table.region, self.table.endpoint, patient=True)
+        self.client = client(self.table.region, self.table.endpoint, background=True)
         self.clock, self.line, self.heard = Clock(), Line(self.client), Heard()
         self.writers: list[RequestWriter] = []
         self.writer = self.another("w-1")
@@ -445,7 +445,7 @@ def test_what_happens_while_dynamodb_is_away_is_there_when_it_is_back(bench: Ben
     assert bench.item()["status"] == {"S": "processing"}
     assert bench.writer.trouble is not None
     bench.clock.forward(600)
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     item = bench.item()
     assert bench.history()[1:] == [
@@ -464,7 +464,7 @@ def test_a_cancel_while_it_was_away_stays_and_stops_the_worker(bench: Bench) -> 
     bench.line.cut()
     job.executing()
     bench.cancel()
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item()["status"] == {"S": "cancelled"}
     assert bench.statuses() == ["processing", "cancelled"]
@@ -483,7 +483,7 @@ def test_a_replay_that_is_repeated_changes_nothing(bench: Bench) -> None:
     job.complete()
     kept = {file: file.read_bytes() for file in bench.folder.rglob("*.spool")}
     assert len(kept) == 2  # of requests and of logs
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     before, lines = bench.item(), bench.lines()
     for file, data in kept.items():
@@ -510,7 +510,7 @@ def test_without_a_spool_the_work_goes_on_and_what_is_lost_is_surfaced(bench: Be
         job.check()
     with pytest.raises(RequestWriteError):
         job.log("INFO", "x")
-    bench.line.mend()
+    bench.line.fix()
     writer.raise_errors = False
     assert job.executing()
     assert bench.statuses() == ["processing", "executing"]
@@ -527,7 +527,7 @@ def test_a_newer_progress_is_not_replaced_by_an_older(bench: Bench) -> None:
         UpdateExpression="SET progress = :p",
         ExpressionAttributeValues={":p": newer},
     )
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item()["progress"] == newer
 
@@ -568,7 +568,7 @@ events = st.sampled_from(["executing", "progress", "note", "log", "cut", "mend",
 def test_whatever_fails_in_between_nothing_is_lost_doubled_or_undone(
     bench: Bench, made: list[str], end: str
 ) -> None:
-    bench.line.mend()
+    bench.line.fix()
     bench.line.loses = 0
     for line in bench.lines():
         bench.client.delete_item(TableName=bench.logs.name, Key={bench.logs.key: line[bench.logs.key]})
@@ -579,7 +579,7 @@ def test_whatever_fails_in_between_nothing_is_lost_doubled_or_undone(
             if event == "cut":
                 bench.line.cut()
             elif event == "mend":
-                bench.line.mend()
+                bench.line.fix()
             elif event == "lose":
                 bench.line.loses = 1
             elif event == "cancel":
@@ -607,7 +607,7 @@ def test_whatever_fails_in_between_nothing_is_lost_doubled_or_undone(
                 changed.append(job.status)
         except Cancelled:
             assert cancelled
-    bench.line.mend()
+    bench.line.fix()
     bench.line.loses = 0
     bench.writer.logs.settle("r")  # type: ignore[union-attr]
     assert bench.writer.flush()

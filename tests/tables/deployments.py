@@ -37,8 +37,8 @@ class Deployments:
         self, table: Binding, change: Callable[[Request], object] = lambda request: None, **place: str
     ) -> Any:
         """Create the table, with `change` made to the request, and set TTL and recovery as declared where the
-        engine knows them; returns a client of its place. `place`: `name` or `region` other than its own."""
-        client = clients.client(place.get("region", table.region), table.endpoint, patient=True)
+        engine knows them; returns a client of its place. `location`: `name` or `region` other than its own."""
+        client = clients.client(place.get("region", table.region), table.endpoint, background=True)
         request = table.create_request(optional_indexes=True)
         change(request)
         request["TableName"] = place.get("name", request["TableName"])

@@ -32,7 +32,7 @@ def put(table: Binding, ident: str, status: str, created: datetime | str, **more
     stamp = created if isinstance(created, str) else created.strftime("%Y-%m-%dT%H:%M:%S") + "Z" * workflow
     names = ("overallStatus", "createdAt") if workflow else ("status", "created_at")
     item = {table.key: ident, names[0]: status, names[1]: stamp, **more}
-    clients.client(*table.place, patient=True).put_item(
+    clients.client(*table.location, background=True).put_item(
         TableName=table.name, Item={name: {"S": value} for name, value in item.items()}
     )
 

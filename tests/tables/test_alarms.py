@@ -104,7 +104,7 @@ def test_alarms_are_created_once_and_shown_after(cloudwatch: Any) -> None:
     status, said = told("--yes", "--sns-topic", TOPIC, *some)
     assert status == 0
     assert "created" in said
-    assert "New alarms in eu-north-1 notify nobody" in said
+    assert "New alarms in eu-north-1 send no notifications" in said
     alarm = there()["requests-write-throttles"]
     assert alarm["AlarmActions"] == [TOPIC]
     assert (alarm["Threshold"], alarm["TreatMissingData"]) == (1.0, "notBreaching")
@@ -130,7 +130,7 @@ def test_a_plan_changes_nothing(cloudwatch: Any) -> None:
 def test_nobody_who_agrees_changes_nothing(cloudwatch: Any) -> None:
     status, said = told("--table", "agents")
     assert status == 1
-    assert "Nothing was changed. Use --yes to run without a question." in said
+    assert "Nothing was changed. Use --yes to skip the confirmation." in said
     assert there("eu-north-1") == {}
 
 

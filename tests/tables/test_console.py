@@ -44,7 +44,7 @@ def test_names_and_texts_of_others_do_nothing_to_a_terminal(engine: Any, setting
         requests, agents = at.configure("requests", ttl_attribute=""), binding("agents")
         at.deploy(requests, lambda request: rename_key(request, f"key{EVIL}"))
         at.made.append((at.deploy(agents), begun_by_somebody(agents)))
-        clients.client(*requests.place, patient=True).update_time_to_live(
+        clients.client(*requests.location, background=True).update_time_to_live(
             TableName=requests.name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": f"ttl{EVIL}"},
         )
@@ -67,7 +67,7 @@ def begun_by_somebody(table: Binding) -> str:
     ledger.ensure_ledger(table)
     (one,) = [one for one in migrations() if one.step.logical == table.logical]
     where = ledger.ledger_of(table)
-    clients.client(*where.place, patient=True).put_item(
+    clients.client(*where.location, background=True).put_item(
         TableName=where.name,
         Item={
             "name": {"S": f"{one.name}/{table.name}"},

@@ -15,13 +15,13 @@ from django.core.management import CommandError, call_command
 
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
 from opsportal.dynamo.descriptions import DeployedIndex, Replica, Units
-from opsportal.dynamo.tables import Binding, binding, own_table
+from opsportal.dynamo.tables import Binding, binding, internal_table
 from opsportal.operations.tables import AUDIT
 from opsportal.tables.costs import consumed, estimate, money, month_cost, rounded, seed_estimate
-from opsportal.tables.load import cost_rows
 from opsportal.tables.metrics import Series, TableMetrics
 from opsportal.tables.modes import ASSUMED, MEASURED, TARGET, Load, assumed, compare, measured
 from opsportal.tables.prices import BUILT_IN, FIGURES, HALVED, INFREQUENT, STANDARD, price_list
+from opsportal.tables.views import cost_rows
 
 GIB = 2**30
 
@@ -103,7 +103,7 @@ def test_seed_004s_registry_costs_less_than_a_cent() -> None:
 
 
 def test_a_table_without_a_workload_is_not_estimated(workflows: Binding) -> None:
-    audit = own_table(AUDIT, workflows)
+    audit = internal_table(AUDIT, workflows)
     assert estimate(audit) is None
     with pytest.raises(ValueError, match="audit"):
         seed_estimate(audit, 1, price_list().seed)
@@ -432,8 +432,8 @@ def test_the_command_counts_what_it_is_told_to(tables: dict[str, Binding]) -> No
 def test_the_command_prices_what_was_consumed(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def metrics(group: list[Binding], hours: int, *, patient: bool, period: int) -> dict[str, Any]:
-        assert (hours, patient, period) == (720, True, 3_600)
+    def metrics(group: list[Binding], hours: int, *, background: bool, period: int) -> dict[str, Any]:
+        assert (hours, background, period) == (720, True, 3_600)
         now = datetime.now(UTC)
         series = tuple((now - timedelta(days=30 - n), 1_000_000.0) for n in range(30))
         used = TableMetrics(720, 86_400, now, reads={"": series}, writes={"": series, "user-index": series})

@@ -36,7 +36,7 @@ def test_a_table_is_told_as_deployed(tables: dict[str, Binding], engine: Any) ->
 
 
 def test_ttl_recovery_encryption_and_tags_are_told(workflows: Binding, engine: Any) -> None:
-    client = clients.client(*workflows.place, patient=True)
+    client = clients.client(*workflows.location, background=True)
     client.update_time_to_live(
         TableName=workflows.name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expiresAt"}
     )
@@ -67,7 +67,7 @@ def test_capacity_is_told_of_a_provisioned_table(engine: Any, settings: Any) -> 
         "agents": settings.DYNAMO_TABLES["agents"] | {"name": "provisioned", "endpoint": engine.endpoint}
     }
     table = binding("agents")
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     request = table.create_request() | {
         "BillingMode": "PROVISIONED",
         "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 3},

@@ -1,4 +1,4 @@
-"""The doctor: each thing that can be wrong is found, said with its mend, and nothing else is done."""
+"""The doctor: each thing that can be wrong is found, said with its fix, and nothing else is done."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ from opsportal import accounts, aws
 from opsportal.dynamo import clients, ledger
 from opsportal.dynamo.tables import Binding, bindings
 from opsportal.operations import outbox
-from opsportal.operations.tables import AUDIT, JOBS, places
+from opsportal.operations.tables import AUDIT, JOBS, locations
 from opsportal.tables.doctor import FAIL, NOTE, OK, UNKNOWN, Finding, examine
 from opsportal.tables.doctor.findings import AREAS, lines, summary
 from opsportal.tables.doctor.surroundings import database
@@ -104,7 +104,7 @@ def dynamo(fake: FakeDynamo) -> FakeDynamo:
 
 @pytest.fixture
 def engine_tables(tables: dict[str, Binding]) -> dict[str, Binding]:
-    for beside in places():
+    for beside in locations():
         ledger.ensure_ledger(beside)
     return tables
 
@@ -154,7 +154,7 @@ def test_a_viewers_console_needs_neither_own_tables_nor_queues(dynamo: FakeDynam
     # One for each use, of all tables and regions.
     assert len(notes) == 3
     assert sum(finding.what.count("-opsportal_") for finding in notes) == 6
-    assert all("dynamo migrate" in finding.mend for finding in notes)
+    assert all("dynamo migrate" in finding.fix for finding in notes)
     assert failed(examine("operator")) == {"tables"}
     # The migrator is who makes them.
     assert not failed(examine("migrator"))
@@ -195,7 +195,7 @@ def test_without_credentials_that_is_what_it_says(dynamo: FakeDynamo, no_credent
     assert "credentials" in failed(findings)
     first = of("credentials", findings)[0]
     assert (first.state, first.what) == (FAIL, "There are no AWS credentials.")
-    assert "AWS_PROFILE" in first.mend
+    assert "AWS_PROFILE" in first.fix
     # What follows from it is said once, not per table.
     assert len(of("credentials", findings)) == 2
     assert not of("tables", findings)
@@ -230,7 +230,7 @@ def test_credentials_that_dynamodb_refuses_are_said_once(dynamo: FakeDynamo, cod
     assert failed(findings) == {"credentials"}
     refused = one("credentials", findings, FAIL)
     assert why in refused.why
-    assert "Renew the credentials" in refused.mend
+    assert "Renew the credentials" in refused.fix
     assert "dev-market_intelligence_requests" in refused.what
     # No permission was probed with them.
     assert set(dynamo.operations) == {"DescribeTable"}
@@ -253,14 +253,14 @@ def test_root_credentials_are_worth_a_note(sts: Stubber) -> None:
     sts.add_response("get_caller_identity", {"Account": "111122223333", "Arn": arn, "UserId": "A"})
     note = one("credentials", examine("writer"), NOTE)
     assert "root" in note.why
-    assert "dynamo policy" in note.mend
+    assert "dynamo policy" in note.fix
 
 
 def test_a_session_that_sts_calls_expired_fails(sts: Stubber) -> None:
     sts.add_client_error("get_caller_identity", "ExpiredToken", "The security token included is expired")
     refused = one("credentials", examine("writer"), FAIL)
     assert refused.why == "The session token has expired."
-    assert "aws sso login" in refused.mend
+    assert "aws sso login" in refused.fix
 
 
 def test_without_a_way_to_sts_the_rest_is_examined(
@@ -332,7 +332,7 @@ def test_an_endpoint_that_refuses_fails_once(dynamo: FakeDynamo, settings: Any) 
     findings = examine()
     assert failed(findings) == {"endpoint"}
     assert len(of("endpoint", findings)) == 2  # one per region
-    assert all("AWS_ENDPOINT_URL_DYNAMODB" in finding.mend for finding in of("endpoint", findings))
+    assert all("AWS_ENDPOINT_URL_DYNAMODB" in finding.fix for finding in of("endpoint", findings))
     assert not of("tables", findings)
     assert "not probed" in one("permissions", findings, UNKNOWN).what
 
@@ -395,7 +395,7 @@ def test_a_clock_that_is_off_is_told_by_the_answers_date(
     clock = one("clock", examine("writer"), state)
     if state != OK:
         assert ("behind" if off > timedelta() else "ahead of") in clock.what
-        assert "NTP" in clock.mend
+        assert "NTP" in clock.fix
 
 
 def test_the_clock_is_told_by_a_refused_signature_too(dynamo: FakeDynamo) -> None:
@@ -418,7 +418,7 @@ def test_a_missing_table_is_found_under_its_other_spelling(dynamo: FakeDynamo) -
     dynamo.answer = answer
     missing = one("tables", examine("writer"), FAIL)
     assert "there is no such table" in missing.what
-    assert "DYNAMODB_REQUESTS_TABLE=dev-market-intelligence-requests" in missing.mend
+    assert "DYNAMODB_REQUESTS_TABLE=dev-market-intelligence-requests" in missing.fix
 
 
 def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
@@ -434,7 +434,7 @@ def test_another_key_is_named_with_its_setting(dynamo: FakeDynamo) -> None:
         "has the partition key 'processing_id', but the console is configured for 'sessionId'." in wrong.what
     )
     assert "Every page of one item" in wrong.why
-    assert "DYNAMODB_WORKFLOWS_KEY=processing_id" in wrong.mend
+    assert "DYNAMODB_WORKFLOWS_KEY=processing_id" in wrong.fix
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,7 @@ def test_a_key_that_no_setting_mends_is_left_to_verify(
     dynamo.answer = answer
     wrong = one("tables", examine("writer"), FAIL)
     assert said in wrong.what
-    assert "DYNAMODB_WORKFLOWS_KEY" not in wrong.mend
+    assert "DYNAMODB_WORKFLOWS_KEY" not in wrong.fix
 
 
 @pytest.mark.parametrize(
@@ -506,16 +506,16 @@ def test_what_slows_lists_down_is_a_finding_with_what_it_means(dynamo: FakeDynam
         finding.what.partition(":")[0]: finding for finding in of("tables", findings) if finding.state == NOTE
     }
     assert "lacks the index overallStatus-createdAt-index" in said["workflows"].what
-    assert said["workflows"].mend.endswith("--table workflows --add-indexes")
+    assert said["workflows"].fix.endswith("--table workflows --add-indexes")
     assert "is not ACTIVE" in said["request_logs"].what
     assert said["request_logs"].why.startswith(
         "Until it is ACTIVE: Without it the console reads the table by"
     )
     missing, other = (finding for finding in of("tables", findings) if finding.state == FAIL)
     assert "lacks the index user-index on (user_id, created_at)" in missing.what
-    assert missing.mend == "python manage.py dynamo migrate --table requests --add-indexes"
+    assert missing.fix == "python manage.py dynamo migrate --table requests --add-indexes"
     assert "is on (processing_strategy, priority), not on (status, created_at)" in other.what
-    assert "Delete it; once it is gone: python manage.py dynamo migrate" in other.mend
+    assert "Delete it; once it is gone: python manage.py dynamo migrate" in other.fix
     assert "bounded scan for lists of requests" in other.why
     unknown = " ".join(finding.why for finding in findings if finding.state == UNKNOWN)
     assert "index" not in unknown
@@ -618,7 +618,7 @@ def test_an_explicit_deny_has_no_statement(dynamo: FakeDynamo) -> None:
     dynamo.answer = denying("BatchWriteItem", explicit=True)
     denied = one("permissions", examine(), FAIL)
     assert denied.statement == ""
-    assert "whoever owns the policy" in denied.mend
+    assert "the owner of the policy" in denied.fix
 
 
 def test_a_key_that_refuses_is_named_as_such(dynamo: FakeDynamo) -> None:
@@ -656,7 +656,7 @@ def test_a_queue_that_does_not_exist_fails(queue: Queue, settings: Any) -> None:
     settings.REQUESTS_QUEUE_URL = f"{queue.url}-other"
     missing = one("queues", examine(), FAIL)
     assert "NonExistentQueue" in missing.why or "does not exist" in missing.why
-    assert "REQUESTS_QUEUE_URL" in missing.mend
+    assert "REQUESTS_QUEUE_URL" in missing.fix
 
 
 def test_who_may_only_send_needs_no_more(
@@ -678,7 +678,7 @@ def test_a_message_that_no_worker_took_up_is_told(engine_tables: dict[str, Bindi
     outbox.put(outbox.Message("nobody's", {}, "11111111-0000", overdue), engine_tables["requests"])
     found = [finding for finding in of("worker", examine()) if finding.state == FAIL]
     assert found
-    assert "manage.py worker" in found[0].mend
+    assert "manage.py worker" in found[0].fix
     assert "11111111-0000" in found[0].why
 
 
@@ -690,7 +690,7 @@ def test_pending_migrations_are_named() -> None:
     MigrationRecorder(connection).record_unapplied("accounts", latest)
     pending = one("database", database(), FAIL)
     assert pending.why == f"accounts.{latest}"
-    assert pending.mend == "python manage.py migrate"
+    assert pending.fix == "python manage.py migrate"
 
 
 def test_a_cache_without_its_table_is_told(settings: Any) -> None:
@@ -698,7 +698,7 @@ def test_a_cache_without_its_table_is_told(settings: Any) -> None:
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "nowhere"}
     }
     missing = one("database", database(), FAIL)
-    assert missing.mend == "python manage.py createcachetable"
+    assert missing.fix == "python manage.py createcachetable"
 
 
 def test_a_database_that_is_down_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -709,7 +709,7 @@ def test_a_database_that_is_down_is_told_at_once(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setitem(connection.settings_dict, "PORT", str(taken.getsockname()[1]))
         (down,) = database()
     assert down.state == FAIL
-    assert "DATABASE_URL" in down.mend
+    assert "DATABASE_URL" in down.fix
 
 
 # --- How it looks ------------------------------------------------------------------------------------------

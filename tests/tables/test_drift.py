@@ -1,4 +1,4 @@
-"""A table that is deployed wrong is told so, point by point, with what mends it; a right one is not."""
+"""A table that is deployed wrong is reported, point by point, with what fixes it; a right one is not."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ from opsportal.dynamo.descriptions import DeployedIndex, Units
 from opsportal.dynamo.fixes import aws
 from opsportal.dynamo.ledger import ledger_of
 from opsportal.dynamo.tables import Binding, binding
-from opsportal.operations.tables import AUDIT, audit_beside, jobs_beside
+from opsportal.operations.tables import AUDIT, audit_table_for, jobs_table_for
 from opsportal.tables.drift import Difference, differences, points
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.tables.deployments import (
@@ -63,7 +63,7 @@ def test_a_rightly_deployed_table_has_no_difference(at: Deployments, logical: st
 
 
 def test_the_consoles_own_tables_have_no_difference(at: Deployments) -> None:
-    for table in (audit_beside(binding("requests")), jobs_beside(binding("requests"))):
+    for table in (audit_table_for(binding("requests")), jobs_table_for(binding("requests"))):
         at.deploy(table)
         assert told(table) == []
     ledger = ledger_of(binding("requests"))
@@ -116,7 +116,7 @@ def no_range(request: Request) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "point", "declared", "found", "mend"),
+    ("change", "point", "declared", "found", "fix"),
     [
         (lambda r: rename_key(r, "id"), "partition key", "request_id", "id", "set DYNAMODB_REQUESTS_KEY=id"),
         (lambda r: retype(r, "request_id"), "type of request_id", "S", "N", "set DYNAMODB_REQUESTS_TABLE"),
@@ -132,21 +132,21 @@ def no_range(request: Request) -> None:
 )  # fmt: skip
 @pytest.mark.no_moto
 def test_what_breaks_the_console_says_so(
-    at: Deployments, change: Callable[[Request], object], point: str, declared: str, found: str, mend: str
+    at: Deployments, change: Callable[[Request], object], point: str, declared: str, found: str, fix: str
 ) -> None:
     table = binding("requests")
     at.deploy(table, change)
     difference = only(table)
     assert (difference.point, difference.declared, difference.deployed) == (point, declared, found)
     assert difference.breaks
-    assert mend.lower() in difference.mend.lower()
+    assert fix.lower() in difference.fix.lower()
 
 
 def test_the_deployed_key_is_named_with_the_setting(at: Deployments) -> None:
     table = binding("workflows")
     at.deploy(table, lambda request: rename_key(request, "processing_id"))
     difference = only(table)
-    assert difference.mend == "The deployed key is processing_id: set DYNAMODB_WORKFLOWS_KEY=processing_id"
+    assert difference.fix == "The deployed key is processing_id: set DYNAMODB_WORKFLOWS_KEY=processing_id"
     assert told(at.configure("workflows", key="processing_id")) == []
 
 
@@ -160,13 +160,13 @@ def test_a_key_that_is_wrong_by_its_type_too_is_not_one_to_be_set(at: Deployment
     at.deploy(table, another_programs)
     differences = told(table)
     assert [difference.point for difference in differences] == ["type of id", "partition key"]
-    assert not any("DYNAMODB_WORKFLOWS_KEY" in difference.mend for difference in differences)
+    assert not any("DYNAMODB_WORKFLOWS_KEY" in difference.fix for difference in differences)
 
 
 def test_a_key_that_a_shell_would_read_is_quoted(at: Deployments) -> None:
     table = binding("agents")
     at.deploy(table, lambda request: rename_key(request, "id; rm -rf ~"))
-    assert only(table).mend.endswith("set DYNAMODB_AGENTS_KEY='id; rm -rf ~'")
+    assert only(table).fix.endswith("set DYNAMODB_AGENTS_KEY='id; rm -rf ~'")
 
 
 def test_a_command_names_an_endpoint_only_where_there_is_one(settings: Any) -> None:
@@ -184,7 +184,7 @@ def test_a_command_names_an_endpoint_only_where_there_is_one(settings: Any) -> N
 
 @pytest.mark.no_moto
 def test_another_programs_table_of_an_own_ones_name_is_told_nothing_else_to_change(at: Deployments) -> None:
-    table = audit_beside(binding("requests"))
+    table = audit_table_for(binding("requests"))
 
     def another_programs(request: Request) -> None:
         rename_key(request, "id")
@@ -195,20 +195,20 @@ def test_another_programs_table_of_an_own_ones_name_is_told_nothing_else_to_chan
     at.deploy(table, another_programs)
     difference = only(table)
     assert difference.point == "partition key"
-    assert "move what has this name away" in difference.mend
+    assert "move what has this name away" in difference.fix
 
 
 def test_an_own_table_with_a_wrong_key_has_no_setting(at: Deployments) -> None:
-    table = audit_beside(binding("requests"))
+    table = audit_table_for(binding("requests"))
     at.deploy(table, lambda request: rename_key(request, "id"))
     difference = only(table)
     assert difference.breaks
-    assert "DYNAMODB_" not in difference.mend
-    assert "python manage.py dynamo migrate" in difference.mend
+    assert "DYNAMODB_" not in difference.fix
+    assert "python manage.py dynamo migrate" in difference.fix
 
 
 def test_an_index_that_lacks_one_of_the_included_attributes_names_it(at: Deployments) -> None:
-    table = audit_beside(binding("requests"))
+    table = audit_table_for(binding("requests"))
 
     def without_actor(request: Request) -> None:
         index_of(request, "target-index")["Projection"]["NonKeyAttributes"].remove("actor")
@@ -221,9 +221,9 @@ def test_an_index_that_lacks_one_of_the_included_attributes_names_it(at: Deploym
 
 
 def test_the_command_that_adds_the_missing_index_does(at: Deployments) -> None:
-    table = audit_beside(binding("requests"))  # of the console's own: the others have --add-indexes
+    table = audit_table_for(binding("requests"))  # of the console's own: the others have --add-indexes
     client = at.deploy(table, lambda request: drop_index(request, "actor-index"))
-    words = shlex.split(only(table).mend)
+    words = shlex.split(only(table).fix)
     assert words[:3] == ["aws", "dynamodb", "update-table"]
     arguments = dict(zip(words[3::2], words[4::2], strict=False))
     assert (arguments["--table-name"], arguments["--region"]) == (table.name, "us-east-1")
@@ -240,7 +240,7 @@ def test_the_command_that_adds_the_missing_index_does(at: Deployments) -> None:
 
 
 def test_the_command_that_adds_an_index_to_a_provisioned_table_gives_it_capacity(at: Deployments) -> None:
-    table = jobs_beside(binding("requests"))
+    table = jobs_table_for(binding("requests"))
 
     def change(request: Request) -> None:
         drop_index(request, "kind-index")
@@ -250,7 +250,7 @@ def test_the_command_that_adds_an_index_to_a_provisioned_table_gives_it_capacity
     at.deploy(table, change)
     missing, billing = sorted(told(table), key=lambda difference: not difference.breaks)
     assert billing.point == "billing"
-    assert json.loads(shlex.split(missing.mend)[-1])[0]["Create"]["ProvisionedThroughput"] == {
+    assert json.loads(shlex.split(missing.fix)[-1])[0]["Create"]["ProvisionedThroughput"] == {
         "ReadCapacityUnits": 5,
         "WriteCapacityUnits": 4,
     }
@@ -283,11 +283,11 @@ def optional_keys(request: Request) -> None:
 
 
 @pytest.mark.parametrize(
-    ("logical", "change", "point", "declared", "found", "mend"),
+    ("logical", "change", "point", "declared", "found", "fix"),
     [
         ("requests", extra_index, "index theirs", "none", "priority (KEYS_ONLY)", "does not read it"),
         ("requests", provision, "billing", "PAY_PER_REQUEST", "PROVISIONED (5 RCU, 4 WCU)", "--billing-mode PAY_PER_REQUEST"),
-        ("workflows", lambda r: r.pop("SSESpecification"), "encryption", "KMS", "by the key that AWS owns", "Enabled=true,SSEType=KMS"),
+        ("workflows", lambda r: r.pop("SSESpecification"), "encryption", "KMS", "AWS owned key", "Enabled=true,SSEType=KMS"),
         ("workflows", no_tag, "tag Component", "AgentCore", "none", "tag-resource"),
         ("workflows", other_tag, "tag Environment", "dev", "staging 'one'", '"Value": "dev"'),
         ("workflows", optional_keys, "keys of overallStatus-createdAt-index", "overallStatus, createdAt", "overallStatus", "Delete"),
@@ -296,14 +296,14 @@ def optional_keys(request: Request) -> None:
 )  # fmt: skip
 @pytest.mark.no_moto
 def test_what_breaks_nothing_is_a_note(
-    at: Deployments, logical: str, change: Callable[[Request], object], point: str, declared: str, found: str, mend: str
+    at: Deployments, logical: str, change: Callable[[Request], object], point: str, declared: str, found: str, fix: str
 ) -> None:  # fmt: skip
     table = binding(logical)
     at.deploy(table, change)
     difference = only(table)
     assert (difference.point, difference.declared, difference.deployed) == (point, declared, found)
     assert not difference.breaks
-    assert mend in difference.mend
+    assert fix in difference.fix
 
 
 @pytest.mark.no_moto
@@ -343,9 +343,9 @@ def test_caps_table_class_and_local_indexes_are_notes_with_what_they_do(at: Depl
         "table class": "STANDARD_INFREQUENT_ACCESS",
     }
     assert [point for point, one in said.items() if one.breaks] == ["keys of request-logs-index"]
-    assert "throttled" in said["maximum throughput of request-logs-index"].mend
-    assert "MaxReadRequestUnits=-1" in said["maximum throughput"].mend
-    assert "--table-class STANDARD" in said["table class"].mend
+    assert "throttled" in said["maximum throughput of request-logs-index"].fix
+    assert "MaxReadRequestUnits=-1" in said["maximum throughput"].fix
+    assert "--table-class STANDARD" in said["table class"].fix
 
 
 def test_ttl_that_is_off_or_on_another_attribute_is_a_note(at: Deployments) -> None:
@@ -359,11 +359,11 @@ def test_ttl_that_is_off_or_on_another_attribute_is_a_note(at: Deployments) -> N
         "off",
         False,
     )
-    assert off.mend.endswith("Enabled=true,AttributeName=expiresAt")
+    assert off.fix.endswith("Enabled=true,AttributeName=expiresAt")
     set_ttl(client, table.name, "until")
     other = only(table)
     assert other.deployed == "until (ENABLED)"
-    assert other.mend == "The deployed attribute is until: set DYNAMODB_WORKFLOWS_TTL_ATTRIBUTE=until"
+    assert other.fix == "The deployed attribute is until: set DYNAMODB_WORKFLOWS_TTL_ATTRIBUTE=until"
     assert told(at.configure("workflows", ttl_attribute="until")) == []
 
 
@@ -372,7 +372,7 @@ def test_ttl_that_the_settings_do_not_know_of_is_a_note(at: Deployments) -> None
     client = at.deploy(table)
     set_ttl(client, table.name, "gone")
     assert only(table).declared == "off"
-    assert only(table).mend.endswith("set DYNAMODB_AGENTS_TTL_ATTRIBUTE=gone")
+    assert only(table).fix.endswith("set DYNAMODB_AGENTS_TTL_ATTRIBUTE=gone")
 
 
 def test_recovery_that_is_off_is_a_note_and_unknown_where_the_engine_has_none(at: Deployments) -> None:
@@ -388,9 +388,9 @@ def test_recovery_that_is_off_is_a_note_and_unknown_where_the_engine_has_none(at
     )
     if at.engine.kind == "moto":
         assert (difference.deployed, difference.unknown) == ("off", False)
-        assert "PointInTimeRecoveryEnabled=true" in difference.mend
+        assert "PointInTimeRecoveryEnabled=true" in difference.fix
     else:
-        assert (difference.deployed, difference.unknown, difference.mend) == ("unknown here", True, "")
+        assert (difference.deployed, difference.unknown, difference.fix) == ("unknown here", True, "")
 
 
 # --- What no engine answers --------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ def described(fake: FakeDynamo, logical: str, **fields: Any) -> tuple[Binding, D
 
 
 @pytest.mark.parametrize(
-    ("state", "breaks", "mend"),
+    ("state", "breaks", "fix"),
     [
         ("UPDATING", False, ""),
         ("CREATING", True, "Wait"),
@@ -433,11 +433,11 @@ def described(fake: FakeDynamo, logical: str, **fields: Any) -> tuple[Binding, D
     ],
 )
 def test_a_table_that_is_not_active_breaks_the_console(
-    fake: FakeDynamo, state: str, breaks: bool, mend: str
+    fake: FakeDynamo, state: str, breaks: bool, fix: str
 ) -> None:
     found = differences(*described(fake, "request_logs", TableStatus=state))
     assert [(difference.point, difference.breaks) for difference in found] == [("state", True)] * breaks
-    assert all(difference.deployed == state and mend in difference.mend for difference in found)
+    assert all(difference.deployed == state and fix in difference.fix for difference in found)
 
 
 def test_an_index_that_is_being_filled_is_to_be_waited_for(fake: FakeDynamo) -> None:
@@ -445,7 +445,7 @@ def test_an_index_that_is_being_filled_is_to_be_waited_for(fake: FakeDynamo) -> 
     index = table.create_request()["GlobalSecondaryIndexes"][0] | {"IndexStatus": "CREATING"}
     (difference,) = differences(*described(fake, "request_logs", GlobalSecondaryIndexes=[index]))
     assert (difference.point, difference.breaks) == ("state of request-logs-index", True)
-    assert difference.mend.startswith("Wait")
+    assert difference.fix.startswith("Wait")
 
 
 def test_ttl_that_is_being_switched_on_is_on_and_off_is_off(fake: FakeDynamo) -> None:
@@ -458,7 +458,7 @@ def test_ttl_that_is_being_switched_on_is_on_and_off_is_off(fake: FakeDynamo) ->
     )
     (difference,) = differences(table, deployed(table))
     assert difference.deployed == "ttl (DISABLING)"
-    assert "up to an hour" in difference.mend
+    assert "up to an hour" in difference.fix
 
 
 def test_dynamodb_local_tells_nothing_of_encryption(fake: FakeDynamo) -> None:
@@ -482,6 +482,6 @@ def test_what_iam_refuses_is_unknown_with_the_statement(fake: FakeDynamo) -> Non
     for difference, action in zip(
         found, ("DescribeTimeToLive", "DescribeContinuousBackups", "ListTagsOfResource"), strict=True
     ):
-        assert f'"dynamodb:{action}"' in difference.mend
+        assert f'"dynamodb:{action}"' in difference.fix
         assert not difference.breaks
     assert isinstance(deployed(table).tags, Unknown)

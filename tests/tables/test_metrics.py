@@ -113,7 +113,7 @@ def test_consumption_throttles_and_errors_are_summed_over_indexes_and_operations
     publish(moto, "ConsumedWriteCapacityUnits", 99, TableName="another-table")
     publish(moto, "ConsumedWriteCapacityUnits", 99, hours_ago=30, **name)
 
-    found = told(table_metrics([table], patient=True)["requests"])
+    found = told(table_metrics([table], background=True)["requests"])
     assert (total(found.writes[""]), total(found.writes["status-index"])) == (12, 3)
     assert (total(found.write), total(found.read)) == (15, 2.5)
     assert (total(found.read_throttles), total(found.write_throttles)) == (1, 4)
@@ -123,7 +123,7 @@ def test_consumption_throttles_and_errors_are_summed_over_indexes_and_operations
 
 
 def test_a_table_that_cloudwatch_never_heard_of_is_silent(moto: Any) -> None:
-    found = told(table_metrics([replace(binding("agents"), name="unheard-of")], patient=True)["agents"])
+    found = told(table_metrics([replace(binding("agents"), name="unheard-of")], background=True)["agents"])
     assert found.silent
     assert len(found.read) == 24
     assert total(found.read) == 0
@@ -133,7 +133,7 @@ def test_an_engine_without_cloudwatch_is_unknown_here(
     engines: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", engines("dynoxide").endpoint)
-    assert table_metrics([binding("agents")], patient=True) == {"agents": Unknown("unknown here")}
+    assert table_metrics([binding("agents")], background=True) == {"agents": Unknown("unknown here")}
 
 
 def test_the_real_cloudwatch_is_not_asked_about_an_emulators_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,14 +145,14 @@ def test_the_real_cloudwatch_is_not_asked_about_an_emulators_table(monkeypatch: 
 
 
 def test_each_region_is_asked_once_for_all_its_tables(cloudwatch: FakeCloudWatch) -> None:
-    found = table_metrics(bindings(), patient=True)
+    found = table_metrics(bindings(), background=True)
     assert set(found) == {"workflows", "requests", "request_logs", "agents"}
     assert sorted(region for region, _ in cloudwatch.asked) == ["eu-north-1", "us-east-1"]
 
 
 def test_metrics_are_asked_by_the_dimensions_that_dynamodb_publishes(cloudwatch: FakeCloudWatch) -> None:
     table = binding("request_logs")
-    table_metrics([table], patient=True)
+    table_metrics([table], background=True)
     name = {"TableName": table.name}
     index = name | {"GlobalSecondaryIndexName": "request-logs-index"}
     asked = cloudwatch.queries("us-east-1")
@@ -169,8 +169,8 @@ def test_metrics_are_asked_by_the_dimensions_that_dynamodb_publishes(cloudwatch:
 def test_no_call_asks_for_more_than_cloudwatch_allows(
     cloudwatch: FakeCloudWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "MOST_QUERIES", 20)
-    table_metrics([binding("requests")], patient=True)
+    monkeypatch.setattr(metrics, "MAX_QUERIES", 20)
+    table_metrics([binding("requests")], background=True)
     sizes = [len(arguments["MetricDataQueries"]) for _, arguments in cloudwatch.asked]
     assert sizes == [20, 11]
     ids = [query["Id"] for _, arguments in cloudwatch.asked for query in arguments["MetricDataQueries"]]
@@ -184,7 +184,7 @@ def test_no_call_asks_for_more_than_cloudwatch_allows(
 def test_a_day_is_told_by_the_hour_and_longer_by_the_day_unless_asked_otherwise(
     cloudwatch: FakeCloudWatch, hours: int, asked: int, period: int, points: int
 ) -> None:
-    found = told(table_metrics([binding("agents")], hours, patient=True, period=asked)["agents"])
+    found = told(table_metrics([binding("agents")], hours, background=True, period=asked)["agents"])
     assert (found.period, len(found.write)) == (period, points)
     (_, arguments), *_ = cloudwatch.asked
     start, end = arguments["StartTime"], arguments["EndTime"]
@@ -208,7 +208,7 @@ def test_further_pages_are_read_and_joined(cloudwatch: FakeCloudWatch) -> None:
         return {"MetricDataResults": results, **more}
 
     cloudwatch.says = says
-    found = told(table_metrics([binding("agents")], patient=True)["agents"])
+    found = told(table_metrics([binding("agents")], background=True)["agents"])
     assert [value for _, value in found.read[-2:]] == [3.0, 4.0]
     assert found.complete
     assert cloudwatch.asked[1][1]["NextToken"] == "more"
@@ -220,7 +220,7 @@ def test_a_part_of_an_answer_says_so(cloudwatch: FakeCloudWatch) -> None:
             point(query, 1.0, status="InternalError") for query in arguments["MetricDataQueries"]
         ]
     }
-    found = told(table_metrics([binding("agents")], patient=True)["agents"])
+    found = told(table_metrics([binding("agents")], background=True)["agents"])
     assert not found.complete
     assert total(found.read) == 1
 
@@ -256,7 +256,7 @@ def test_trouble_in_one_region_leaves_the_other_alone(cloudwatch: FakeCloudWatch
         return refuse("Throttling")(arguments) if cloudwatch.asked[-1][0] == "eu-north-1" else fine(arguments)
 
     cloudwatch.says = says
-    found = table_metrics([binding("agents"), binding("requests")], patient=True)
+    found = table_metrics([binding("agents"), binding("requests")], background=True)
     assert isinstance(found["requests"], TableMetrics)
     assert str(found["agents"]) == "cloudwatch:GetMetricData in eu-north-1: Throttling"
 

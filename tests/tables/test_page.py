@@ -15,7 +15,7 @@ from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, Unknown
 from opsportal.dynamo.descriptions import DeployedIndex, Replica, Units
 from opsportal.dynamo.migrations import MigrationState
 from opsportal.dynamo.tables import Binding, binding
-from opsportal.tables import load, overview, rights, views
+from opsportal.tables import overview, rights, views
 from opsportal.tables.metrics import TableMetrics
 from opsportal.tables.overview import shown_tables
 from tests.operations.places import dump
@@ -25,7 +25,7 @@ from tests.trouble import denied, refused, trouble
 
 PARTS = ("row", "deployed", "glance", "load", "permissions", "migrations")
 # DescribeTable, DescribeTimeToLive, DescribeContinuousBackups, ListTagsOfResource; or the ledger's Scan.
-MOST_CALLS = {"row": 4, "deployed": 4, "glance": 4, "load": 4, "permissions": 0, "migrations": 1}
+MAX_CALLS = {"row": 4, "deployed": 4, "glance": 4, "load": 4, "permissions": 0, "migrations": 1}
 
 # Its reads are those of test_deployed.py and test_drift.py, which run on both engines.
 pytestmark = pytest.mark.no_moto
@@ -86,7 +86,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def set_up(**changes: Any) -> None:
         monkeypatch.setattr(
-            overview, "deployed", lambda table, *, patient: deployed_as(binding("requests"), **changes)
+            overview, "deployed", lambda table, *, background: deployed_as(binding("requests"), **changes)
         )
 
     return set_up
@@ -114,7 +114,7 @@ def test_each_part_costs_a_bounded_number_of_calls(tables: dict[str, Any], clien
     for key in ("requests", "agents", "audit-us-east-1", "jobs-eu-north-1", "migrations-us-east-1"):
         page = part(client, name, key)
         assert page.is_fragment
-        assert len(calls(page)) <= MOST_CALLS[name], calls(page)
+        assert len(calls(page)) <= MAX_CALLS[name], calls(page)
         assert page.region.attrs["hx-get"] == page.url
 
 
@@ -148,7 +148,7 @@ def test_nothing_here_can_change_or_delete_a_table(
     asked: list[str] = []
     client.get("/tables/")
     for table in tables.values():
-        clients.client(*table.place).meta.events.register(
+        clients.client(*table.location).meta.events.register(
             "before-call.dynamodb", lambda model, **_: asked.append(model.name), unique_id="page-watch"
         )
     before = dump(tables)
@@ -160,7 +160,7 @@ def test_nothing_here_can_change_or_delete_a_table(
     assert client.get("/tables/requests/probe/").status_code == 405
     client.post("/tables/requests/probe/")
     for table in tables.values():
-        clients.client(*table.place).meta.events.unregister("before-call.dynamodb", unique_id="page-watch")
+        clients.client(*table.location).meta.events.unregister("before-call.dynamodb", unique_id="page-watch")
     assert dump(tables) == before
     changing = {"PutItem", "UpdateItem", "DeleteItem"}  # the probes', under a condition that nothing meets
     assert {name for name in asked if not name.startswith(("Describe", "List"))} <= {
@@ -298,7 +298,7 @@ def test_a_missing_table_offers_the_command_and_where_it_may_be(
     assert page.root.one("div", data_problem="table_missing")
     assert page.polls, "it may be created any moment"
     assert command in part(client, "row").words
-    engine = clients.client(*table.place, patient=True)
+    engine = clients.client(*table.location, background=True)
     hyphens = {**binding("requests").create_request(), "TableName": other.replace("_", "-")}
     engine.create_table(**hyphens)
     try:
@@ -362,7 +362,7 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """What CloudWatch tells of every table."""
 
     def set_up(told: Any) -> None:
-        monkeypatch.setattr(load, "table_metrics", lambda tables: {table.logical: told for table in tables})
+        monkeypatch.setattr(views, "table_metrics", lambda tables: {table.logical: told for table in tables})
 
     return set_up
 
@@ -499,11 +499,11 @@ def test_a_denial_is_named_with_its_statement_and_a_second_click_asks_nothing(
 
 def test_the_probes_of_a_table_are_those_of_the_declared_permissions(tables: dict[str, Any]) -> None:
     found = [right.probe for right in rights.probe_now(tables["request_logs"]).found]
-    asked = [(probe.action, probe.place.index) for probe in found]
+    asked = [(probe.action, probe.location.index) for probe in found]
     assert ("dynamodb:Query", "request-logs-index") in asked
     assert ("dynamodb:BatchWriteItem", "") in asked
     assert len(asked) == len(set(asked))
-    assert all(probe.place.table == tables["request_logs"] for probe in found)
+    assert all(probe.location.table == tables["request_logs"] for probe in found)
     own = next(one.table for one in shown_tables() if one.key == "audit-us-east-1")
     assert "dynamodb:PutItem" in [right.probe.action for right in rights.probe_now(own).found]
     assert not any(action.endswith("DeleteTable") for action, _ in asked)
@@ -528,7 +528,7 @@ def test_migrations_are_shown_as_the_ledger_has_them(
         MigrationState("requests_app", "m4", table, False, rolled_back_at=at),
         MigrationState("registry", "of another table", tables["agents"], False),
     ]
-    monkeypatch.setattr(views, "states", lambda place: told)
+    monkeypatch.setattr(views, "states", lambda location: told)
     words = part(client, "migrations").words
     for line in (
         "m1 applied",

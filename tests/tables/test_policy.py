@@ -12,11 +12,11 @@ from botocore.stub import Stubber
 from django.core.management import CommandError, call_command
 
 from opsportal import aws
-from opsportal.tables import circumstances
-from opsportal.tables.circumstances import look
+from opsportal.tables import policy_context
 from opsportal.tables.grants import PLACEHOLDER
 from opsportal.tables.permissions import ROLES, features
 from opsportal.tables.policy import MANAGED, Key, Statement, document, parts, size, statements, terraform
+from opsportal.tables.policy_context import look
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.test_docs import ROOT, text_of
 
@@ -129,7 +129,7 @@ def test_a_migrator_may_change_the_indexes_of_the_tables_that_are_named(settings
 
 
 def test_wrong_arguments_are_refused_in_a_sentence() -> None:
-    with pytest.raises(CommandError, match="twelve digits"):
+    with pytest.raises(CommandError, match="must be 12 digits"):
         printed("--account", "12-34", "--offline")
     with pytest.raises(CommandError, match="--part is 1 to"):
         printed("--role", "writer", "--part", "9", "--offline")
@@ -292,5 +292,5 @@ def test_the_real_aws_is_not_asked_for_an_emulators_account(
     fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.says(table())
-    monkeypatch.setattr(circumstances, "account_of", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr(policy_context, "account_of", lambda _: pytest.fail("asked"))
     assert look(features("viewer")).account == ""

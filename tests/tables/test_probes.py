@@ -10,11 +10,11 @@ from botocore.stub import Stubber
 from opsportal import aws
 from opsportal.dynamo import ledger
 from opsportal.dynamo.tables import Binding, binding
-from opsportal.operations.tables import places
+from opsportal.operations.tables import locations
+from opsportal.tables.concurrency import together
 from opsportal.tables.grants import Place, places_of, table_arn
 from opsportal.tables.permissions import FEATURES
 from opsportal.tables.probes import ALLOWED, DENIED, NOT_PROBED, UNKNOWN, Probe, probe
-from opsportal.tables.together import together
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.operations.places import dump, put, request_item
 
@@ -47,14 +47,14 @@ def at_requests(index: str = "") -> Place:
 
 
 def test_probing_everything_leaves_the_tables_as_they_were(tables: dict[str, Binding]) -> None:
-    for beside in places():
+    for beside in locations():
         ledger.ensure_ledger(beside)
     put(tables["requests"], request_item("req-1"))
     put(tables["workflows"], {"sessionId": {"S": "s-1"}, "overallStatus": {"S": "processing"}})
     before = dump(tables)
     probes = every_probe()
     assert dump(tables) == before
-    assert not any(ledger.entries(beside) for beside in places())
+    assert not any(ledger.entries(beside) for beside in locations())
     assert {one.state for one in probes} == {ALLOWED, UNKNOWN, NOT_PROBED}
     # What is not known is what the engine does not know, and CloudWatch, which goes with no emulator.
     assert {one.why for one in probes if one.state == UNKNOWN} == {"unknown here"}
@@ -140,7 +140,7 @@ def test_other_trouble_tells_nothing_of_permissions(fake: FakeDynamo, answer: An
     ],
 )
 def test_a_key_that_refuses_is_not_taken_for_the_table(fake: FakeDynamo, message: str) -> None:
-    """A statement on the table would mend nothing."""
+    """A statement on the table would fix nothing."""
     fake.says(error("AccessDeniedException", message))
     found = probe("dynamodb:GetItem", at_requests())
     assert found.state == DENIED

@@ -1,6 +1,7 @@
 """What is finished and old gets an expiry, and nothing else does; many workers do it once."""
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,16 +17,16 @@ from opsportal.dynamo.leases import OWNER, Lease
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import tasks
 from opsportal.operations.entries import Actor
-from opsportal.operations.outcomes import Conflict, Missing
+from opsportal.operations.outcomes import Conflict, NotFound
 from opsportal.tables.grants import places_of
 from opsportal.tables.permissions import features
 from opsportal.tables.retention import chore, stamping
-from opsportal.tables.retention.rules import MARK, Lives, Verdict, bound, judge, judge_log, rules
+from opsportal.tables.retention.rules import MARK, RetentionPolicy, Verdict, bound, judge, judge_log, rules
 from opsportal.tables.retention.stamping import keep
-from requests_app.retention import RULE
+from requests_app.descriptor import RULE
 from tests.false_answers import FALSE
 from tests.iam import Iam, judged, table_names
-from tests.operations.places import actor, dump, get, naive, scan, trail
+from tests.operations.places import actor, client, dump, get, naive, scan, trail
 from tests.operations.proxy import Proxy, instead
 from tests.pages import visit
 from tests.tables.retained import (
@@ -131,12 +132,12 @@ def test_a_log_is_judged_by_its_time_and_its_request(verdict: Verdict, log: Any)
 
 def test_the_grace_is_never_shorter_than_a_full_look(settings: Any) -> None:
     settings.RETENTION_GRACE_DAYS, settings.RETENTION_REQUEST_DAYS = 0, -5
-    assert Lives.configured() == Lives(0, 0, 2)
+    assert RetentionPolicy.configured() == RetentionPolicy(0, 0, 2)
 
 
 def test_no_setting_leads_out_of_the_calendar(settings: Any) -> None:
     settings.RETENTION_GRACE_DAYS = settings.RETENTION_REQUEST_DAYS = settings.RETENTION_LOG_DAYS = 10**14
-    lives = Lives.configured()
+    lives = RetentionPolicy.configured()
     now = datetime.now(UTC)
     assert bound(now, lives.items) == bound(now, lives.logs) < "1990"
     assert lives.expiry(now) > now.timestamp()
@@ -193,7 +194,7 @@ def test_the_trail_tells_who_stamped_how_many(on: dict[str, Binding], client_for
     assert by_logs["note"]["S"] == "1 request_logs stamped"
     # As every entry: in the feed, and on a page of its own, with no item to lead to.
     client = client_for("operator")
-    assert "request:expire" in visit(client, "/audit/").words
+    assert "Request given an expiry" in visit(client, "/audit/").words
     page = visit(client, f"/audit/{by_requests['action_id']['S']}/")
     assert "3 requests stamped" in page.fact("Note")
     assert page.fact_node("Target").all("a") == []
@@ -231,7 +232,7 @@ def test_what_comes_to_life_again_loses_its_stamp_and_its_logs_theirs(on: dict[s
     put_all(table, old_request("again"), old_request("rewritten"))
     put_all(logs, old_log("l1", "again"), old_log("l2", "again", ttl={"N": "4102444800"}))
     assert sweep() == 3
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     client.update_item(
         TableName=table.name,
         Key={"request_id": {"S": "again"}},
@@ -267,7 +268,7 @@ def test_a_request_that_changes_between_reading_and_stamping_is_left_alone(
     stamp = stamping.stamp
 
     def after_a_change(where: Binding, raw: Any, *arguments: Any) -> bool:
-        key, client = raw[where.key]["S"], clients.client(*table.place, patient=True)
+        key, client = raw[where.key]["S"], clients.client(*table.location, background=True)
         if key == "retried":
             put_all(table, old_request("retried", status="pending"))
         elif key == "deleted":
@@ -408,6 +409,51 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing(
 
 
 @pytest.mark.no_moto
+def test_progress_that_an_earlier_version_released_in_the_middle_goes_on_with_all_of_its_look(
+    on: dict[str, Binding],
+) -> None:
+    """It released with owner "nobody" and lease_until 0, and had two queues: "left" and "alive"."""
+    table, now = on["requests"], datetime.now(UTC).timestamp()
+    put_all(table, old_request("old"), old_request("again"))
+    assert sweep() == 2
+    put_all(table, old_request("newer", 95))
+    client(table).update_item(
+        TableName=table.name,
+        Key={"request_id": {"S": "again"}},
+        UpdateExpression="SET #s = :s, updated_at = :at",
+        ExpressionAttributeNames={"#s": "status"},
+        ExpressionAttributeValues={":s": {"S": "pending"}, ":at": {"S": naive(ago(0))}},
+    )
+    position = {
+        "left": ["completed"],
+        "alive": ["pending"],
+        "start": None,
+        "marks": {},
+        "full_at": now - 60,
+    }
+    run = {"id": "run-1", "begun": now - 60, "items": 2, "logs": 0, "released": 0, "cut": False}
+    lease = chore.lease_of(table)
+    client(lease.table).put_item(
+        TableName=lease.table.name,
+        Item={
+            **lease.key,
+            "position": {"S": json.dumps(position)},
+            "next_at": {"N": "0"},
+            "budget_minute": {"N": "0"},
+            "budget_spent": {"N": "0"},
+            "run": {"S": json.dumps(run)},
+            "owner": {"S": "nobody"},
+            "lease_until": {"N": "0"},
+            "fence": {"N": "7"},
+        },
+    )
+    assert sweep() == 2
+    assert stamped(table) == {"old", "newer"}
+    (recorded,) = (entry for entry in trail(table) if entry["action_id"]["S"] == "run-1")
+    assert recorded["note"]["S"] == "3 requests stamped; 1 stamps taken away from what came to life again"
+
+
+@pytest.mark.no_moto
 def test_trouble_in_the_middle_is_raised_and_what_was_done_is_kept(on: dict[str, Binding]) -> None:
     put_all(on["requests"], old_request("old"))
     fault = refused("ProvisionedThroughputExceededException", "slower")
@@ -530,5 +576,5 @@ def test_what_somebody_keeps_never_expires(on: dict[str, Binding]) -> None:
         with pytest.raises(Conflict):
             keep(RULE, key, by=EVE)
         assert raw_text({"M": get(table, key) or {}}) == before
-    with pytest.raises(Missing):
+    with pytest.raises(NotFound):
         keep(RULE, "gone", by=EVE)

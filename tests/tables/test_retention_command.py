@@ -54,12 +54,12 @@ def test_a_look_names_what_would_be_stamped_and_writes_nothing(tables: dict[str,
 def test_what_is_off_says_which_setting_switches_it_on(tables: dict[str, Binding]) -> None:
     said = retention()
     assert said.count(": off. Set RETENTION_") == 2
-    with pytest.raises(CommandError, match="nothing to stamp"):
+    with pytest.raises(CommandError, match="No item needs an expiry"):
         retention("--apply", "--yes")
     for impossible in ("-1", "99999999999999"):
         with pytest.raises(CommandError, match="A number of days is 0, for never, to 36,500; not "):
             retention("--log-days", impossible)
-    with pytest.raises(CommandError, match="--reason is for --keep"):
+    with pytest.raises(CommandError, match="--reason needs --keep"):
         retention("--reason", "because")
 
 
@@ -77,7 +77,7 @@ def test_without_ttl_it_says_that_stamps_would_do_nothing_and_how_to_mend_it(
 def test_requests_wait_for_the_ttl_of_the_logs_that_are_stamped_with_them(tables: dict[str, Binding]) -> None:
     enable_ttl(tables["requests"])
     put_all(tables["requests"], old_request("old"))
-    with pytest.raises(CommandError, match="nothing to stamp"):
+    with pytest.raises(CommandError, match="No item needs an expiry"):
         retention("--request-days", "90", "--log-days", "30", "--apply", "--yes")
     assert "1 stamped" in retention("--request-days", "90", "--apply", "--yes")
     disable_ttl(tables["requests"])
@@ -103,7 +103,7 @@ def test_apply_asks_first_and_then_stamps_all_of_it(
     put_all(tables["requests"], *(old_request(f"r{number}") for number in range(30)))
     put_all(tables["request_logs"], old_log("l", "r1"))
     days = ("--request-days", "90", "--log-days", "30")
-    with pytest.raises(CommandError, match="Nothing was stamped"):
+    with pytest.raises(CommandError, match="No expiry was set"):
         retention(*days, "--apply")
     assert stamped(tables["requests"]) == set()
     said = retention(*days, "--apply", "--yes")

@@ -9,14 +9,14 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.deployed import deployed
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.tables import Binding, binding
-from opsportal.operations.tables import audit_beside
+from opsportal.operations.tables import audit_table_for
 from opsportal.tables import shapes
 from opsportal.tables.shapes import Oddity, Sample, sample
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 
 
 def put(table: Binding, *items: dict[str, Any]) -> None:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     for item in items:
         client.put_item(TableName=table.name, Item=item)
 
@@ -165,7 +165,7 @@ def test_an_empty_table_is_a_sample_of_none(tables: dict[str, Binding]) -> None:
 
 
 def test_a_table_with_the_consoles_own_items_is_counted_only(tables: dict[str, Binding]) -> None:
-    table = audit_beside(tables["requests"])
+    table = audit_table_for(tables["requests"])
     put(table, text(action_id="a"))
     found = sampled(table)
     assert (found.shapes["action_id"].known, found.unindexed, found.odd) == (True, {}, {})

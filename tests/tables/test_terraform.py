@@ -324,7 +324,7 @@ def test_the_command_looks_at_what_is_deployed(
     (resource,) = resources(text).values()
     assert [one["name"] for one in resource["global_secondary_index"]] == ["overallStatus-createdAt-index"]
     assert parsed(text)["import"][0]["id"] == tables["workflows"].name
-    client = clients.client(*tables["workflows"].place)
+    client = clients.client(*tables["workflows"].location)
     assert client.describe_table(TableName=resource["name"])["Table"]["TableStatus"] == "ACTIVE"
 
 

@@ -1,4 +1,4 @@
-"""`manage.py dynamo verify` tells what is wrong, how to mend it, and by its exit status whether it matters."""
+"""`manage.py dynamo verify` tells what is wrong, how to fix it, and by its exit status whether it matters."""
 
 import io
 import json
@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.index_samples import share
-from opsportal.dynamo.tables import Binding, binding, own_table
-from opsportal.operations.tables import AUDIT, places
+from opsportal.dynamo.tables import Binding, binding, internal_table
+from opsportal.operations.tables import AUDIT, locations
 from opsportal.tables import verification_report
 from opsportal.tables.commands import chosen_tables
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
@@ -35,7 +35,7 @@ def verify(*arguments: str) -> tuple[int, str]:
 
 
 def put(table: Binding, *items: dict[str, Any]) -> None:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     for item in items:
         client.put_item(TableName=table.name, Item=item)
 
@@ -73,7 +73,7 @@ def test_what_breaks_the_console_ends_with_an_error_and_its_mend(at: Deployments
 
 
 def test_a_table_that_is_the_same_in_two_regions_is_verified_once(at: Deployments) -> None:
-    audit = {beside.region: own_table(AUDIT, beside) for beside in places()}
+    audit = {beside.region: internal_table(AUDIT, beside) for beside in locations()}
     for region in ("us-east-1", "eu-north-1") if at.engine.kind == "moto" else ("us-east-1",):
         at.deploy(audit[region])
     status, said = verify("--table", "audit", "--write-test")
@@ -104,7 +104,7 @@ def test_a_missing_table_is_found_by_its_other_spelling(at: Deployments) -> None
 def test_a_missing_table_that_is_nowhere_has_the_command_that_makes_it(at: Deployments) -> None:
     status, said = verify("--table", "requests", "--table", "audit", "--write-test")
     assert status == 1
-    assert "to create it: python manage.py dynamo migrate --table requests. It was looked for at" in said
+    assert "to create it: python manage.py dynamo migrate --table requests. Places searched:" in said
     assert "unset DYNAMODB_REQUESTS_ENDPOINT_URL" in said
     assert "It is one of the console's own, which python manage.py dynamo migrate creates." in said
     assert "opsportal-write-test" not in said
@@ -182,7 +182,7 @@ def test_foreign_text_reaches_no_terminal_as_it_is(tables: dict[str, Binding]) -
 def test_many_attributes_are_cut_and_json_has_them_all(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification_report, "MOST_LINES", 5)
+    monkeypatch.setattr(verification_report, "MAX_LINES", 5)
     put(tables["agents"], {"agentId": {"S": "a"}} | {f"extra{number}": {"S": ""} for number in range(9)})
     _, said = verify("--table", "agents")
     assert said.count("in the raw view only") == 4

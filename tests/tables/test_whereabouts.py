@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from opsportal.console.conditions import condition
+from opsportal.console.views import condition
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import TableMissing
 from opsportal.dynamo.tables import Binding, binding, name_setting, other_spellings
-from opsportal.operations.tables import audit_beside
-from opsportal.tables.whereabouts import Sighting, candidates, endpoint_hint, look_for
+from opsportal.operations.tables import audit_table_for
+from opsportal.tables.locate import Candidate, candidates, endpoint_hint, look_for
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.tables.deployments import Deployments, deployments
 
@@ -41,7 +41,7 @@ def documented(settings: Any) -> Any:
 
 
 def looked_for(logical: str) -> list[tuple[str, str, str]]:
-    return [(table.name, *table.place) for table in candidates(binding(logical))]
+    return [(table.name, *table.location) for table in candidates(binding(logical))]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_other_spelling_is_found(at: Deployments, configured: str, deployed:
     with pytest.raises(TableMissing):
         describe(table)
     sighting = look_for(table)
-    assert sighting.mend.endswith(f": set DYNAMODB_REQUESTS_TABLE={prefix}{deployed}")
+    assert sighting.fix.endswith(f": set DYNAMODB_REQUESTS_TABLE={prefix}{deployed}")
     assert sighting.table is not None
     assert sighting.table.name == f"{prefix}{deployed}"
 
@@ -81,9 +81,9 @@ def test_the_setting_of_the_spelling_is_named_where_it_leads_there(fake: FakeDyn
                 f"set REQUEST_TABLES_SPELLING={there}, or for this table alone set "
                 f"DYNAMODB_{logical.upper()}_TABLE={exists}"
             )
-            assert look_for(binding(logical)).mend.endswith(f": {hint}")
+            assert look_for(binding(logical)).fix.endswith(f": {hint}")
             caches["process"].clear()
-            assert condition(binding(logical)).mend == f"There is a table {exists}: {hint}"
+            assert condition(binding(logical)).fix == f"There is a table {exists}: {hint}"
     # Another name that somebody chose is not spelled by that setting.
     assert name_setting(binding("requests"), "theirs") == "set DYNAMODB_REQUESTS_TABLE=theirs"
 
@@ -97,7 +97,7 @@ def test_a_hyphen_of_the_environment_is_none_of_the_name(settings: Any) -> None:
 
 def test_the_documents_other_name_is_found(at: Deployments) -> None:
     at.deploy(binding("workflows"), name="ai-trade-matching-processing-status")
-    assert look_for(binding("workflows")).mend == (
+    assert look_for(binding("workflows")).fix == (
         "There is a table ai-trade-matching-processing-status in us-east-1: "
         "set DYNAMODB_WORKFLOWS_TABLE=ai-trade-matching-processing-status"
     )
@@ -107,7 +107,7 @@ def test_another_region_is_found(in_regions: Deployments) -> None:
     at = in_regions
     table = at.configure("agents", region="us-east-1")
     at.deploy(table, region="eu-north-1")
-    assert look_for(table).mend == (
+    assert look_for(table).fix == (
         f"There is a table {table.name} in eu-north-1: set DYNAMODB_AGENTS_REGION=eu-north-1"
     )
 
@@ -117,7 +117,7 @@ def test_another_region_and_spelling_are_found_together(in_regions: Deployments)
     table = at.configure("requests", region="eu-north-1")
     name = table.name.replace("_", "-")
     at.deploy(table, region="us-east-1", name=name)
-    assert look_for(table).mend.endswith(
+    assert look_for(table).fix.endswith(
         f": set DYNAMODB_REQUESTS_TABLE={name} and set DYNAMODB_REQUESTS_REGION=us-east-1"
     )
 
@@ -130,14 +130,14 @@ def test_another_endpoint_of_the_settings_is_found(at: Deployments, fake: FakeDy
     }
     at.deploy(binding("agents"))
     table = at.configure("agents", endpoint=fake.endpoint)
-    assert look_for(table).mend == (
+    assert look_for(table).fix == (
         f"There is a table {table.name} in {table.region} at {at.engine.endpoint}: "
         f"set DYNAMODB_AGENTS_ENDPOINT_URL={at.engine.endpoint}"
     )
 
 
 def test_nothing_is_found_where_nothing_is(at: Deployments) -> None:
-    assert look_for(binding("requests")) == Sighting()
+    assert look_for(binding("requests")) == Candidate()
 
 
 def test_only_the_candidates_are_asked_for(fake: FakeDynamo) -> None:
@@ -206,7 +206,7 @@ def test_an_endpoint_of_one_region_is_asked_for_no_other(documented: Any) -> Non
 
 
 def test_the_consoles_own_tables_have_no_other_place() -> None:
-    assert list(candidates(audit_beside(binding("requests")))) == []
+    assert list(candidates(audit_table_for(binding("requests")))) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from opsportal.dynamo import clients
 from opsportal.dynamo.deployed import deployed
 from opsportal.dynamo.tables import Binding, binding
-from opsportal.operations.tables import audit_beside, jobs_beside
+from opsportal.operations.tables import audit_table_for, jobs_table_for
 from opsportal.tables import write_test as module
 from opsportal.tables.write_test import KEY_PREFIX, MARK, WriteTest, write_test
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
@@ -24,7 +24,7 @@ def run_on(table: Binding) -> WriteTest:
 
 
 def items_of(table: Binding) -> list[dict[str, Any]]:
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     found: list[dict[str, Any]] = client.scan(TableName=table.name, ConsistentRead=True)["Items"]
     return found
 
@@ -50,7 +50,7 @@ def test_one_item_is_put_read_and_deleted(tables: dict[str, Binding], logical: s
 
 
 def test_the_consoles_own_tables_are_tested_with_their_sort_key(tables: dict[str, Binding]) -> None:
-    for table in (audit_beside(tables["requests"]), jobs_beside(tables["requests"])):
+    for table in (audit_table_for(tables["requests"]), jobs_table_for(tables["requests"])):
         made = run_on(table)
         assert made.done == ["put", "read", "delete"]
         assert set(made.key) == {name for name in (table.key, table.spec.range_key) if name}
@@ -68,7 +68,7 @@ def test_the_item_is_finished_marked_and_in_no_index(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch, logical: str, status: tuple[str, str]
 ) -> None:
     table = tables[logical]
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     seen: list[dict[str, Any]] = []
     indexed: list[int] = []
 
@@ -95,7 +95,7 @@ def test_an_item_that_another_program_deleted_is_told(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tables["agents"]
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     meanwhile(
         monkeypatch,
         lambda: client.delete_item(
@@ -103,7 +103,7 @@ def test_an_item_that_another_program_deleted_is_told(
         ),
     )  # fmt: skip
     made = run_on(table)
-    assert made.trouble == "The item was not there when it was read: another program deleted it."
+    assert made.problem == "The item was not there when it was read: another program deleted it."
     assert not made.left_behind
 
 
@@ -112,7 +112,7 @@ def test_an_item_that_another_program_wrote_is_deleted_only_with_its_mark(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch, keeps_mark: bool
 ) -> None:
     table = tables["agents"]
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
 
     def write() -> None:
         item = items_of(table)[0] | {"status": {"S": "active"}}
@@ -122,13 +122,13 @@ def test_an_item_that_another_program_wrote_is_deleted_only_with_its_mark(
 
     meanwhile(monkeypatch, write)
     made = run_on(table)
-    assert "another program changed it" in made.trouble
+    assert "another program changed it" in made.problem
     assert made.left_behind is not keeps_mark
     left = items_of(table)
     assert len(left) == (0 if keeps_mark else 1)
     if not keeps_mark:
-        assert "another program wrote it" in made.trouble
-        words = shlex.split(made.mend.removeprefix("Delete it: "))
+        assert "another program wrote it" in made.problem
+        words = shlex.split(made.fix.removeprefix("Delete it: "))
         assert words[:3] == ["aws", "dynamodb", "delete-item"]
         client.delete_item(TableName=table.name, Key=json.loads(words[words.index("--key") + 1]))
         assert items_of(table) == []
@@ -151,14 +151,14 @@ def test_a_table_with_another_key_is_not_written_to(tables: dict[str, Binding], 
         "agents": settings.DYNAMO_TABLES["agents"] | {"key": "agent_id"}
     }
     made = run_on(binding("agents"))
-    assert (made.trouble, made.done) == ("Not tried: the deployed key is another one.", [])
+    assert (made.problem, made.done) == ("Not tried: the deployed key is another one.", [])
 
 
 def test_a_table_whose_key_is_a_number_is_not_written_to(fake: FakeDynamo) -> None:
     types = [{"AttributeName": "agentId", "AttributeType": "N"}]
     fake.says(Answer({"Table": {"KeySchema": [KEY], "AttributeDefinitions": types}}))
     made = run_on(binding("agents"))
-    assert (made.trouble, made.passed) == ("Not tried: the deployed key is not a text.", False)
+    assert (made.problem, made.passed) == ("Not tried: the deployed key is not a text.", False)
     assert writes(fake) == []
 
 
@@ -214,9 +214,9 @@ def test_both_writes_have_a_condition(says: Callable[..., FakeDynamo]) -> None:
 def test_a_refused_put_deletes_nothing(says: Callable[..., FakeDynamo]) -> None:
     fake = says(PutItem=denied("PutItem"))
     made = run_on(binding("agents"))
-    assert "dynamodb:PutItem" in made.trouble
-    assert '"dynamodb:PutItem"' in made.mend
-    assert "\n" not in made.mend
+    assert "dynamodb:PutItem" in made.problem
+    assert '"dynamodb:PutItem"' in made.fix
+    assert "\n" not in made.fix
     assert not made.left_behind
     assert writes(fake) == ["PutItem"]
 
@@ -224,7 +224,7 @@ def test_a_refused_put_deletes_nothing(says: Callable[..., FakeDynamo]) -> None:
 def test_a_refused_read_still_deletes(says: Callable[..., FakeDynamo]) -> None:
     fake = says(GetItem=denied("GetItem"))
     made = run_on(binding("agents"))
-    assert "dynamodb:GetItem" in made.trouble
+    assert "dynamodb:GetItem" in made.problem
     assert made.done == ["put", "delete"]
     assert writes(fake) == ["PutItem", "GetItem", "DeleteItem"]
 
@@ -233,11 +233,11 @@ def test_a_refused_delete_leaves_the_item_and_says_how_to_delete_it(says: Callab
     fake = says(DeleteItem=denied("DeleteItem"))
     made = run_on(binding("agents"))
     assert (made.done, made.left_behind, made.passed) == (["put", "read"], True, False)
-    assert "may be left behind." in made.trouble
+    assert "may be left behind." in made.problem
     assert f"delete-item --table-name AgentRegistry --region eu-north-1 --endpoint-url {fake.endpoint}" in (
-        made.mend
+        made.fix
     )
-    assert made.key["agentId"]["S"] in made.mend
+    assert made.key["agentId"]["S"] in made.fix
 
 
 def test_an_item_that_is_left_behind_expires_where_ttl_is_on(fake: FakeDynamo) -> None:
@@ -249,13 +249,13 @@ def test_an_item_that_is_left_behind_expires_where_ttl_is_on(fake: FakeDynamo) -
         "DeleteItem": denied("DeleteItem"),
     }
     fake.answer = lambda operation, _: parts.get(operation, Answer({}))
-    assert "expires in an hour" in run_on(binding("request_logs")).trouble
+    assert "expires in an hour" in run_on(binding("request_logs")).problem
 
 
 def test_after_a_lost_answer_the_item_is_deleted_where_it_is(says: Callable[..., FakeDynamo]) -> None:
     fake = says(PutItem=error("InternalServerError", "try again"))
     made = run_on(binding("agents"))
-    assert "InternalServerError" in made.trouble
+    assert "InternalServerError" in made.problem
     assert (made.done, made.left_behind) == (["delete"], False)
     assert writes(fake)[-1] == "DeleteItem"
 
@@ -294,5 +294,5 @@ def test_a_delete_that_was_sent_twice_left_nothing(says: Callable[..., FakeDynam
 def test_refused_credentials_wrote_nothing(says: Callable[..., FakeDynamo]) -> None:
     fake = says(PutItem=error("ExpiredTokenException", "expired"))
     made = run_on(binding("agents"))
-    assert "expired" in made.trouble
+    assert "expired" in made.problem
     assert writes(fake) == ["PutItem"]

@@ -55,7 +55,7 @@ def figure(name: str, **labels: str) -> float:
 
 def get(table: Binding) -> None:
     with translated(table):
-        clients.client(*table.place).get_item(TableName=table.name, Key={table.key: {"S": "x"}})
+        clients.client(*table.location).get_item(TableName=table.name, Key={table.key: {"S": "x"}})
 
 
 def test_a_call_is_counted_with_its_units_under_the_tables_logical_name(aws: FakeDynamo) -> None:
@@ -121,7 +121,7 @@ def test_a_condition_that_does_not_hold_is_no_failure(
 ) -> None:
     aws.says(CONDITION)
     table = binding("requests")
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     with pytest.raises(client.exceptions.ConditionalCheckFailedException):
         client.delete_item(TableName=table.name, Key={table.key: {"S": "x"}}, ConditionExpression="a = b")
     assert (seen[0].outcome, seen[0].kind) == ("condition", "write")
@@ -135,7 +135,7 @@ def test_what_an_emulator_does_not_know_is_no_failure(
     aws.says(Answer({"__type": "x#UnknownOperationException", "message": "unknown"}, status=400))
     table = binding("requests")
     with pytest.raises(OperationUnknown), translated(table):
-        clients.client(*table.place).describe_continuous_backups(TableName=table.name)
+        clients.client(*table.location).describe_continuous_backups(TableName=table.name)
     assert caplog.records == []
 
 
@@ -163,7 +163,7 @@ def test_a_transaction_cancelled_by_throttling_alone_is_throttled(aws: FakeDynam
     body = {"__type": "x#TransactionCanceledException", "message": "no", "CancellationReasons": reasons}
     aws.says(Answer(body, status=400))
     table, audit = binding("requests"), "dev-opsportal_audit"
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     puts = [{"Put": {"TableName": name, "Item": {"x": {"S": "x"}}}} for name in (table.name, audit)]
     with pytest.raises(client.exceptions.TransactionCanceledException):
         client.transact_write_items(TransactItems=puts)
@@ -176,7 +176,7 @@ def test_units_of_a_transaction_are_those_of_each_table(aws: FakeDynamo, seen: l
     aws.says(Answer({"ConsumedCapacity": consumed}))
     before = figure("consumed_units_total", table="audit", operation="TransactWriteItems", kind="write")
     puts = [{"Put": {"TableName": name, "Item": {"x": {"S": "x"}}}} for name in (table.name, audit)]
-    clients.client(*table.place).transact_write_items(TransactItems=puts)
+    clients.client(*table.location).transact_write_items(TransactItems=puts)
     after = figure("consumed_units_total", table="audit", operation="TransactWriteItems", kind="write")
     assert after - before == 4
 

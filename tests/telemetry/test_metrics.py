@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from opsportal.operations.tasks import Over, Task, Worker
-from opsportal.telemetry.addresses import peer_of
+from opsportal.telemetry.access_log import peer_of
 from opsportal.telemetry.shared_files import VARIABLE, SharedFiles
 from opsportal.telemetry.worker_port import WorkerPort
 

@@ -14,9 +14,9 @@ from opsportal.dynamo.attributes import read_time
 from opsportal.operations import entries, images, outbox, undo
 from opsportal.operations.changes import Change
 from opsportal.operations.entries import Actor
-from opsportal.operations.observation import Fate, observe
-from opsportal.operations.transactions import Conflict, Missing, OtherIntent
-from opsportal.operations.watching import watch
+from opsportal.operations.item_pages import watch
+from opsportal.operations.observation import Outcome, observe
+from opsportal.operations.transactions import Conflict, IdempotencyMismatch, NotFound
 from tests import dumps
 from tests.cases import each
 from tests.dynamo.typed import EVERY_TYPE
@@ -125,7 +125,7 @@ def test_cancel_refuses_what_is_finished(table: Any, status: str) -> None:
 
 
 def test_cancel_of_what_is_gone_says_so(table: Any) -> None:
-    with dumps.nothing_written(table), pytest.raises(Missing):
+    with dumps.nothing_written(table), pytest.raises(NotFound):
         cancel()
 
 
@@ -208,9 +208,9 @@ def test_the_same_action_id_cancels_once(table: Any) -> None:
     assert (first.repeated, again.repeated) == (False, True)
     assert dumps.item(table, "s") == after
     assert len(dumps.audit(table)) == 1
-    with dumps.nothing_written(table), pytest.raises(OtherIntent):
+    with dumps.nothing_written(table), pytest.raises(IdempotencyMismatch):
         action_views.PURGE.act("s", by=BY, reason="", action_id=action_id)
-    with dumps.nothing_written(table), pytest.raises(OtherIntent):
+    with dumps.nothing_written(table), pytest.raises(IdempotencyMismatch):
         cancel(by=Actor("otto", "operator", "user:1002"), action_id=action_id)
 
 
@@ -333,11 +333,11 @@ def test_retry_from_the_failed_step_keeps_what_came_before_it(table: Any, comman
 def test_what_a_retry_leaves_is_what_the_status_writer_goes_on_from(table: Any, commands: Queue) -> None:
     dumps.put(table, "s", failed())
     retry(from_failed=True)
-    client = clients.client(*table.place)
+    client = clients.client(*table.location)
     writer = StatusWriter(table.name, key=table.key, client=client, raise_errors=True)
     assert writer.start_step("s", "tradeMatching", "Comparing")
     assert writer.finish_step("s", "tradeMatching", "Done", {"inputTokens": 10, "outputTokens": 5}, 3)
-    found = Workflow.of(dumps.item(table, "s") or {})
+    found = Workflow.from_item(dumps.item(table, "s") or {})
     assert found.overall_status == "processing"
     assert found.totals.total == found.step_tokens == 2315
     assert found.total_duration == found.step_seconds
@@ -518,7 +518,7 @@ def test_kept_steps_are_not_guarded_and_count_into_the_totals(table: Any, comman
     # Of the whole not all are renewed: those that keep what they say keep their share of the totals.
     dumps.put(table, "t", {**kept, "step999": step("error"), "overallStatus": {"S": "failed"}})
     retry("t")
-    found = Workflow.of(dumps.item(table, "t") or {})
+    found = Workflow.from_item(dumps.item(table, "t") or {})
     left = [one for one in found.steps if one.status == "success"]
     assert 0 < len(left) < 300
     assert found.totals.total == found.step_tokens == 10 * len(left)
@@ -636,7 +636,7 @@ def test_undo_of_an_expired_workflow_says_that_it_goes_again(table: Any) -> None
 def test_a_workflow_too_large_for_a_copy_needs_the_second_confirmation(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "MOST_BYTES", 100)
+    monkeypatch.setattr(images, "MAX_BYTES", 100)
     dumps.put(table, "s", workflow("completed"))
     with dumps.nothing_written(table), pytest.raises(Conflict, match="too large to keep a copy"):
         action_views.PURGE.act("s", by=BY, reason="", action_id=new_id())
@@ -690,7 +690,7 @@ def test_actions_follow_the_key_attribute_of_the_settings(
 # --- What becomes of it ------------------------------------------------------------------------------
 
 
-def fate(entry: Any, table: Any) -> Fate:
+def fate(entry: Any, table: Any) -> Outcome:
     return observe(entry, dumps.item(table, "s"), "lastUpdated", action_views.ACTIONS.still_holds).fate
 
 
@@ -702,15 +702,15 @@ def later(item: dict[str, Any]) -> dict[str, Any]:
 def test_a_cancel_is_requested_then_seen_by_a_writer_that_honours_it(table: Any) -> None:
     dumps.put(table, "s", workflow())
     entry = cancel().entry
-    assert fate(entry, table) is Fate.REQUESTED
-    client = clients.client(*table.place)
+    assert fate(entry, table) is Outcome.REQUESTED
+    client = clients.client(*table.location)
     writer = StatusWriter(
         table.name, key=table.key, client=client, clock=lambda: datetime.now(UTC) + timedelta(seconds=1)
     )
     assert not writer.start_step("s", "exceptionManagement", "Routing")
-    assert fate(entry, table) is Fate.REQUESTED
+    assert fate(entry, table) is Outcome.REQUESTED
     assert writer.finish_step("s", "tradeMatching", "Done anyhow", {"inputTokens": 1}, 2)
-    assert fate(entry, table) is Fate.SEEN
+    assert fate(entry, table) is Outcome.SEEN
 
 
 def test_a_cancel_is_overwritten_by_an_orchestrator_that_puts_back_its_memory(table: Any) -> None:
@@ -719,34 +719,34 @@ def test_a_cancel_is_overwritten_by_an_orchestrator_that_puts_back_its_memory(ta
     entry = cancel().entry
     dumps.put(table, "s", later({**memory, "tradeMatching": step("success")}))
     observed = observe(entry, dumps.item(table, "s"), "lastUpdated", action_views.ACTIONS.still_holds)
-    assert observed.fate is Fate.OVERWRITTEN
+    assert observed.fate is Outcome.OVERWRITTEN
     assert observed.at is not None
     assert observed.at > entry.time
     # A memory with its old stamp says nothing of when it was put back.
     dumps.put(table, "s", memory)
     observed = observe(entry, dumps.item(table, "s"), "lastUpdated", action_views.ACTIONS.still_holds)
-    assert (observed.fate, observed.at) == (Fate.OVERWRITTEN, None)
+    assert (observed.fate, observed.at) == (Outcome.OVERWRITTEN, None)
 
 
 def test_a_cancel_is_overwritten_by_a_completion(table: Any) -> None:
     dumps.put(table, "s", workflow())
     entry = cancel().entry
     dumps.put(table, "s", later({**(dumps.item(table, "s") or {}), "overallStatus": {"S": "completed"}}))
-    assert fate(entry, table) is Fate.OVERWRITTEN
+    assert fate(entry, table) is Outcome.OVERWRITTEN
     dumps.put(table, "s", later({**(dumps.item(table, "s") or {}), "overallStatus": {"S": "Cancelled"}}))
-    assert fate(entry, table) is Fate.SEEN
+    assert fate(entry, table) is Outcome.SEEN
 
 
 def test_a_retry_is_advanced_or_forgotten(table: Any, commands: Queue) -> None:
     memory = failed()
     dumps.put(table, "s", memory)
     entry = retry().entry
-    assert fate(entry, table) is Fate.REQUESTED
+    assert fate(entry, table) is Outcome.REQUESTED
     retried = dumps.item(table, "s") or {}
     dumps.put(table, "s", later({**retried, "overallStatus": {"S": "failed"}}))
-    assert fate(entry, table) is Fate.SEEN
+    assert fate(entry, table) is Outcome.SEEN
     dumps.put(table, "s", later(memory))
-    assert fate(entry, table) is Fate.OVERWRITTEN
+    assert fate(entry, table) is Outcome.OVERWRITTEN
 
 
 def test_what_comes_back_after_a_purge_was_put_back(table: Any) -> None:
@@ -757,7 +757,7 @@ def test_what_comes_back_after_a_purge_was_put_back(table: Any) -> None:
         actions.target("s"), before, "lastUpdated", action_views.ACTIONS.still_holds
     ).observation
     assert observation is not None
-    assert (observation.fate, observation.entry.action_id) == (Fate.OVERWRITTEN, done.entry.action_id)
+    assert (observation.fate, observation.entry.action_id) == (Outcome.OVERWRITTEN, done.entry.action_id)
 
 
 def test_an_undone_purge_is_not_called_overwritten(table: Any) -> None:

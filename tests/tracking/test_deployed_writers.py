@@ -44,7 +44,7 @@ def test_the_key_attribute_may_have_another_name_than_the_documents_say(
 ) -> None:
     """Point 1."""
     table, client = tables["workflows"], client_for("viewer")
-    dynamo = clients.client(*table.place)
+    dynamo = clients.client(*table.location)
     name = f"{table.name}-other-key"
     request = table.create_request(optional_indexes=True) | {"TableName": name}
     request["AttributeDefinitions"][0]["AttributeName"] = "processing_id"

@@ -189,7 +189,7 @@ def test_an_index_of_another_name_is_found_and_one_that_is_not_usable_is_not(
     tables_without_index: Any, client_for: Any
 ) -> None:
     table, client = tables_without_index["workflows"], client_for("viewer")
-    dynamo = clients.client(*table.place)
+    dynamo = clients.client(*table.location)
     index = table.spec.indexes[0].definition() | {"IndexName": "by-state"}
     dynamo.update_table(
         TableName=table.name,

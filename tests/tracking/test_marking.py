@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from opsportal.operations import entries, transactions, undo
 from opsportal.operations.item_actions import ItemAction
-from opsportal.operations.observation import Fate, observe
+from opsportal.operations.observation import Outcome, observe
 from opsportal.operations.transactions import Conflict
 from tests import dumps
 from tests.engines import Engine
@@ -60,7 +60,7 @@ def test_it_writes_this_and_an_undo_takes_it_back(table: Any, verb: str) -> None
         f"{status}By": {"S": "olga"},
         **({"tradeMatching": {"M": ended}} if verb == "fail" else {}),
     }
-    found = Workflow.of(after)
+    found = Workflow.from_item(after)
     assert found.ended_at == found.last_updated
     if verb == "fail":
         assert found.first_error is not None
@@ -117,10 +117,10 @@ def test_a_failure_is_where_the_readers_of_the_table_look_for_it(table: Any) -> 
             assert after[name]["M"] == {**before.get(name, {}).get("M", {}), **fresh}
         assert after.get("error") == (None if failing else {"S": reason})
         assert ("154 steps keep what they say" in done.entry.note) == (len(failing) == 46)
-        first = Workflow.of(after).first_error
+        first = Workflow.from_item(after).first_error
         assert first is not None
         assert first.failed
-        (found,) = [one for one in findings(Workflow.of(after)) if one.kind == "marked"]
+        (found,) = [one for one in findings(Workflow.from_item(after)) if one.kind == "marked"]
         assert ("by olga: it hangs" in found.sentence) == (not failing)
         recorded = steps.get("alpha", {}).get("M", {}).get("error", {"S": reason})
         assert first.error == recorded["S"]
@@ -134,10 +134,10 @@ def test_a_failure_is_where_the_readers_of_the_table_look_for_it(table: Any) -> 
 @pytest.mark.no_moto
 def test_an_attribute_of_the_workflow_is_no_step_whatever_it_holds(table: Any, commands: Queue) -> None:
     """A map with a status in its place would be written twice by one change, which DynamoDB refuses."""
-    own = set(Workflow.of({}).known) - {table.key} - {step["key"] for step in settings.WORKFLOW_STEPS}
+    own = set(Workflow.from_item({}).known) - {table.key} - {step["key"] for step in settings.WORKFLOW_STEPS}
     assert own <= NOT_STEPS
     odd = {name: step("running") for name in NOT_STEPS - {"overallStatus", "createdAt"}}
-    assert not [one.key for one in Workflow.of(odd).steps if one.present]
+    assert not [one.key for one in Workflow.from_item(odd).steps if one.present]
     assert summary(odd) == {}
     for verb in VERBS:
         before = dumps.put(table, "s", workflow(**odd))
@@ -184,7 +184,7 @@ def test_a_retry_starts_from_what_was_marked_and_clears_the_marks(table: Any, co
     assert [message["fromStep"] for message in commands.messages()] == ["tradeMatching"]
     assert after["tradeMatching"]["M"]["status"] == {"S": "pending"}
     assert {after[name]["NULL"] for name in (*marks, "failedAt", "failedBy")} == {True}
-    assert Workflow.of(after).first_error is None
+    assert Workflow.from_item(after).first_error is None
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -222,19 +222,19 @@ def test_the_same_action_id_marks_once(table: Any) -> None:
 def test_what_became_of_a_mark_is_said(table: Any) -> None:
     later = {"lastUpdated": {"S": "2099-01-01T00:00:00.000Z"}}
 
-    def fate(entry: Any, raw: Any) -> Fate:
+    def fate(entry: Any, raw: Any) -> Outcome:
         return observe(entry, raw, "lastUpdated", action_views.ACTIONS.still_holds).fate
 
     for verb in VERBS:
         memory = dumps.put(table, "s", workflow())
         entry = do(verb).entry
         ours = dumps.item(table, "s") or {}
-        assert fate(entry, ours) is Fate.REQUESTED
-        assert fate(entry, {**ours, **later}) is Fate.SEEN
-        assert fate(entry, {**memory, **later}) is Fate.OVERWRITTEN
+        assert fate(entry, ours) is Outcome.REQUESTED
+        assert fate(entry, {**ours, **later}) is Outcome.SEEN
+        assert fate(entry, {**memory, **later}) is Outcome.OVERWRITTEN
         undone = undo.undo(entry, by=BY, reason="", action_id=new_id()).entry
         back = dumps.item(table, "s") or {}
-        assert fate(undone, {**back, **later, "overallStatus": {"S": "completed"}}) is Fate.SEEN
+        assert fate(undone, {**back, **later, "overallStatus": {"S": "completed"}}) is Outcome.SEEN
 
 
 @pytest.mark.no_moto
@@ -285,8 +285,8 @@ def test_what_cannot_be_written_keeps_what_was_typed(table: Any, client_for: Cal
     with dumps.nothing_written(table):
         for reason, status, said in (
             ("it hangs " * 200, 409, "larger than the 400 KB that DynamoDB stores, so nothing was done"),
-            ("it\x1b[31m hangs", 422, "holds control characters"),
-            ("it\rhangs", 422, "holds control characters"),
+            ("it\x1b[31m hangs", 422, "has control characters"),
+            ("it\rhangs", 422, "has control characters"),
         ):
             page = Page(client.post(url, {"action_id": new_id(), "reason": reason}), url)
             assert (page.status, said in page.words) == (status, True)

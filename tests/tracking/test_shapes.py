@@ -87,7 +87,7 @@ def test_the_axis_of_a_retried_workflow_begins_with_its_newest_retry() -> None:
         "pdfAdapter": worked(0, 20), "tradeExtraction": worked(1, 30), "tradeMatching": worked(40, 30),
         "exceptionManagement": worked(90, 10), "otherStep": worked(90.25, 5),
     }  # fmt: skip
-    drawn = timeline(Workflow.of(workflow("w", **steps, retryCount=2)))
+    drawn = timeline(Workflow.from_item(workflow("w", **steps, retryCount=2)))
     assert [row.key for row in drawn.rows if row.earlier] == [*steps][:3]
     assert [row.bar is None for row in drawn.rows] == [True] * 3 + [False] * 2
     assert [row.bar.x for row in drawn.rows[3:]] == [0, 75]  # of 20 s
@@ -95,15 +95,17 @@ def test_the_axis_of_a_retried_workflow_begins_with_its_newest_retry() -> None:
     # A wait that is short, or shorter than the work before it, is part of a run; so is any where none was retried.
     steps |= {"tradeMatching": worked(2.4, 3000), "exceptionManagement": worked(60, 10)}
     del steps["otherStep"]
-    assert not any(row.earlier for row in timeline(Workflow.of(workflow("w", **steps, retryCount=1))).rows)
+    assert not any(
+        row.earlier for row in timeline(Workflow.from_item(workflow("w", **steps, retryCount=1))).rows
+    )
     steps["exceptionManagement"] = worked(600, 10)
-    assert not any(row.earlier for row in timeline(Workflow.of(workflow("w", **steps))).rows)
+    assert not any(row.earlier for row in timeline(Workflow.from_item(workflow("w", **steps))).rows)
 
 
 @derived
 @given(drawn=items(WHOLE, "sessionId", nested=NESTED))
 def test_no_shape_breaks_what_is_derived_from_it(drawn: Any) -> None:
-    found = Workflow.of(drawn)
+    found = Workflow.from_item(drawn)
     assert found.id == drawn["sessionId"]["S"]
     assert all(finding.sentence for finding in findings(found))
     for row in timeline(found).rows:

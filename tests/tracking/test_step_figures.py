@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from opsportal.console.percentiles import nearest_rank
+from opsportal.console.numbers import nearest_rank
 from opsportal.dynamo import sampling
 from tests.factories import MISSING, Typed, ago, put, step, typed, workflow, zulu
 from tests.pages import Page, poll, visit
@@ -68,7 +68,7 @@ def test_a_step_is_counted_timed_and_linked_to_its_newest_ends(tables: Any, clie
     links = [link.attrs["href"] for link in page.root.one("table", class_="compare").all("a")]
     assert links == ["/workflows/bad/", "/workflows/ok-1/", "/workflows/bad/"]
     assert "23 of all 25 workflows, created since" in page.words
-    assert "They do not say which agent worked it." in page.words
+    assert "They do not record which agent ran it." in page.words
 
 
 @pytest.mark.no_moto
@@ -228,7 +228,7 @@ WORKFLOWS = items(workflow("x"), "sessionId", nested={"pdfAdapter": STEP})
 @hypothesis_settings(derived, max_examples=12)
 @given(drawn=st.lists(WORKFLOWS, max_size=4), declared=st.text(max_size=50))
 def test_no_shape_of_workflow_breaks_the_figures(drawn: Any, declared: str) -> None:
-    found = figures_of([Workflow.of(raw) for raw in drawn])
+    found = figures_of([Workflow.from_item(raw) for raw in drawn])
     for one in found.values():
         assert one.ended + one.running + one.others == one.seen > 0
         assert len(one.durations) <= one.succeeded
@@ -243,7 +243,7 @@ def test_no_shape_of_workflow_breaks_the_figures(drawn: Any, declared: str) -> N
 def test_the_ends_are_ordered_by_their_own_stamps() -> None:
     at = ago(hours=1)
     found = figures_of(
-        Workflow.of(
+        Workflow.from_item(
             workflow(key, pdfAdapter=done(status=status, completedAt=zulu(at + timedelta(minutes=minutes))))
         )
         for key, status, minutes in (

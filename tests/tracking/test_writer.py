@@ -27,7 +27,7 @@ class Bench:
 
     def __init__(self, binding: Any, **options: Any) -> None:
         self.table, self.key = binding.name, binding.key
-        self.client = client(binding.region, binding.endpoint, patient=True)
+        self.client = client(binding.region, binding.endpoint, background=True)
         self.clock = Clock()
         self.writer = StatusWriter(
             self.table, key=self.key, client=self.client, clock=self.clock, raise_errors=True, **options
@@ -329,7 +329,7 @@ def test_a_lone_surrogate_is_written_as_a_question_mark(bench: Bench) -> None:
 
 
 def test_the_key_attribute_can_be_another(engine: Any) -> None:
-    made = client("us-east-1", engine.endpoint, patient=True)
+    made = client("us-east-1", engine.endpoint, background=True)
     made.create_table(
         TableName="other-key",
         KeySchema=[{"AttributeName": "processing_id", "KeyType": "HASH"}],

@@ -40,7 +40,7 @@ class Bench:
 
     def __init__(self, binding: Any, folder: Path) -> None:
         self.binding, self.table, self.key, self.folder = binding, binding.name, binding.key, folder
-        self.client = client(binding.region, binding.endpoint, patient=True)
+        self.client = client(binding.region, binding.endpoint, background=True)
         self.clock, self.line, self.heard = Clock(), Line(self.client), Heard()
         self.writers: list[StatusWriter] = []
         self.writer = self.another()
@@ -121,7 +121,7 @@ def test_what_is_recorded_while_dynamodb_is_away_is_written_when_it_is_back(benc
     assert bench.writer.trouble is not None
     assert bench.writer.trouble.kind == "away"
     assert bench.item("spooled")["overallStatus"] == {"S": "initializing"}
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     expected = bench.item("direct") | {bench.key: {"S": "spooled"}}
     assert bench.item("spooled") == expected
@@ -137,7 +137,7 @@ def test_a_workflow_that_begins_while_dynamodb_is_away_is_there_whole(bench: Ben
     assert "EndpointConnectionError" in result.reason
     a_whole_run(bench)
     bench.clock.forward(600)
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     item = bench.item()
     assert item["createdAt"] == {"S": "2025-12-24T10:00:00.000Z"}
@@ -159,7 +159,7 @@ def test_what_follows_waits_behind_what_is_spooled_and_others_do_not(bench: Benc
     bench.begin("b")
     bench.line.cut()
     bench.writer.start_step("a", "pdfAdapter", "Reading")
-    bench.line.mend()
+    bench.line.fix()
     bench.writer.delivery._retry_at = 0.0
     with bench.writer.delivery._replaying:  # the replay has not come to it yet
         assert bench.writer.finish_step("a", "pdfAdapter", "Read").outcome == "spooled"
@@ -173,7 +173,7 @@ def test_it_comes_back_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     bench.begin()
     bench.line.cut()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
-    bench.line.mend()
+    bench.line.fix()
     assert eventually(lambda: bench.item()["overallStatus"] == {"S": "processing"})
     assert eventually(lambda: bench.writer.trouble is None and bench.files() == [])
 
@@ -197,7 +197,7 @@ def test_a_replay_that_is_repeated_whole_changes_nothing(bench: Bench) -> None:
     a_whole_run(bench)
     (file,) = bench.files()
     kept = file.read_bytes()
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     before = bench.item()
     file.write_bytes(kept)
@@ -245,10 +245,10 @@ def test_missing_rights_are_spooled_and_said_loudly(bench: Bench, caplog: pytest
         assert bench.writer.start_step("s", "pdfAdapter", "Reading").outcome == "spooled"
         bench.writer.progress("s", "pdfAdapter", "Page 1")
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert "someone has to mend this" in record.getMessage()
+    assert "someone has to fix this" in record.getMessage()
     assert "AccessDeniedException" in record.getMessage()
     assert bench.heard.kinds == ["denied"]
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "in-progress"}
 
@@ -257,7 +257,7 @@ def test_without_a_spool_a_problem_is_reported_and_the_record_lost(bench: Bench)
     writer = StatusWriter(bench.table, key=bench.key, client=bench.line, on_trouble=bench.heard)
     bench.line.cut()
     assert writer.start_step("s", "pdfAdapter", "Reading").outcome == "failed"
-    bench.line.mend()
+    bench.line.fix()
     assert writer.finalize("s", "done").outcome == "failed"
     assert bench.heard.kinds == ["away", "mistake"]
 
@@ -284,7 +284,7 @@ def test_a_cancel_in_the_meantime_stays(bench: Bench) -> None:
     bench.writer.start_step("s", "tradeExtraction", "Extracting")
     bench.writer.finalize("s", "completed")
     bench.set(overallStatus="cancelled", lastUpdated="2025-12-24T10:05:00.000Z")
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     item = bench.item()
     assert item["overallStatus"] == {"S": "cancelled"}
@@ -308,7 +308,7 @@ def test_a_later_run_of_a_step_by_another_process_stays(bench: Bench) -> None:
     bench.clock.forward(2)
     other.finish_step("s", "pdfAdapter", "New done", {"inputTokens": 4})
     before = bench.item()
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item() == before
 
@@ -324,7 +324,7 @@ def test_a_retry_in_the_console_makes_what_was_spooled_before_old(bench: Bench, 
     who = Actor("olga", "operator", "user:1001")
     action_views.RETRY.act("s", by=who, reason="stuck", action_id=entries.new_action_id())
     before = bench.item()
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item() == before
 
@@ -343,7 +343,7 @@ def test_a_step_that_a_foreign_writer_replaced_since_stays(bench: Bench) -> None
         },
     )
     before = bench.item()
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item() == before
 
@@ -353,7 +353,7 @@ def test_a_purged_workflow_is_not_recreated_and_its_records_are_kept_aside(bench
     bench.line.cut()
     bench.writer.finalize("s", "failed")
     bench.client.delete_item(TableName=bench.table, Key={bench.key: {"S": "s"}})
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item() == {}
     (entry,) = bench.quarantined()
@@ -450,7 +450,7 @@ def test_a_torn_last_line_is_passed_over(bench: Bench) -> None:
     whole = file.read_bytes()
     bench.writer.close(0)
     file.write_bytes(whole + whole[: len(whole) // 2])
-    bench.line.mend()
+    bench.line.fix()
     other = bench.another()
     assert other.flush()
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "in-progress"}
@@ -475,7 +475,7 @@ def test_lines_that_are_no_records_are_put_aside_and_hold_nothing_up(bench: Benc
         line_of(b'{"op":"no_such","item":"s","at":"2025-12-24T10:00:00+00:00","args":{}}'),
     ]
     file.write_bytes(first + b"".join(odd) + second)
-    bench.line.mend()
+    bench.line.fix()
     assert bench.another().flush()
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "success"}
     reasons = [entry["reason"] for entry in bench.quarantined()]
@@ -492,7 +492,7 @@ def test_a_record_that_dynamodb_refuses_is_put_aside_and_the_next_is_written(ben
     bench.line.cut()
     bench.writer.start_step("full", "pdfAdapter", "Reading")
     bench.writer.start_step("fine", "pdfAdapter", "Reading")
-    bench.line.mend()
+    bench.line.fix()
     real = bench.client.update_item
 
     class Refusing(Line):
@@ -525,7 +525,7 @@ def test_the_spool_is_bounded_and_says_so_and_keeps_room_for_what_is_vital(bench
     assert "SpoolFull" in result.reason
     assert set(bench.heard.kinds) == {"away", "full"}
     assert sum(file.stat().st_size for file in bench.files()) <= 4_000
-    bench.line.mend()
+    bench.line.fix()
     assert writer.flush()
     assert bench.item()["pdfAdapter"]["M"]["status"] == {"S": "success"}
     assert writer.finalize("s", "completed")
@@ -550,7 +550,7 @@ def test_a_disk_that_fails_is_reported_and_the_file_stays_whole(
     assert bench.heard.kinds == ["away", "disk"]
     monkeypatch.undo()
     assert bench.writer.finish_step("s", "pdfAdapter", "Read once more").outcome == "spooled"
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item()["pdfAdapter"]["M"]["activity"] == {"S": "Read once more"}
     assert bench.quarantined() == []
@@ -562,7 +562,7 @@ def test_a_replay_that_the_disk_fails_is_reported_and_tried_again(
     bench.begin()
     bench.line.cut()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
-    bench.line.mend()
+    bench.line.fix()
 
     def broken(*_: Any) -> Any:
         raise OSError(5, "Input/output error")
@@ -731,7 +731,7 @@ def test_what_a_dead_process_left_comes_before_what_its_successor_says(bench: Be
     bench.line.cut()
     bench.writer.start_step("s", "pdfAdapter", "Reading")
     bench.writer.close(0)
-    bench.line.mend()
+    bench.line.fix()
     other = bench.another()
     bench.clock.forward(3)
     with other.delivery._replaying:
@@ -775,7 +775,7 @@ def test_a_forked_process_has_a_file_of_its_own(bench: Bench) -> None:
     assert process.exitcode == 0
     assert len(bench.files()) == 2
     process.join()
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item()["tradeMatching"]["M"]["status"] == {"S": "in-progress"}
 
@@ -799,7 +799,7 @@ def test_whatever_fails_in_between_the_item_ends_as_without_failures(bench: Benc
     """The same calls, by a writer whose line is never cut, on an item beside it."""
     for session in ("s", "t"):
         bench.client.delete_item(TableName=bench.table, Key={bench.key: {"S": session}})
-    bench.line.mend()
+    bench.line.fix()
     bench.line.loses = 0
     bench.writer.close(0)
     bench.writer = bench.another()  # which knows nothing of the example before
@@ -811,7 +811,7 @@ def test_whatever_fails_in_between_the_item_ends_as_without_failures(bench: Benc
         if event == "cut":
             bench.line.cut()
         elif event == "mend":
-            bench.line.mend()
+            bench.line.fix()
         elif event == "lose":
             bench.line.loses = 1
         elif event == "restart":
@@ -823,7 +823,7 @@ def test_whatever_fails_in_between_the_item_ends_as_without_failures(bench: Benc
         else:
             for writer, session in ((bench.writer, "s"), (steady, "t")):
                 tell(writer, session, event, step)
-    bench.line.mend()
+    bench.line.fix()
     bench.line.loses = 0
     bench.clock.forward(0.5)
     assert bench.writer.flush()

@@ -28,7 +28,7 @@ FACTS = {"correlation_id": "corr", "document_id": "doc.pdf", "source_type": "BAN
 class Bench:
     def __init__(self, binding: Any, folder: Path) -> None:
         self.table, self.key = binding.name, binding.key
-        self.client = client(binding.region, binding.endpoint, patient=True)
+        self.client = client(binding.region, binding.endpoint, background=True)
         self.line, self.clock = Line(self.client), Clock()
         self.writer = StatusWriter(
             self.table,
@@ -162,7 +162,7 @@ def test_blocks_go_on_while_dynamodb_is_away_and_are_recorded_later(bench: Bench
     with bench.writer.workflow("w", **FACTS) as workflow, workflow.step("pdfAdapter", "Extracting") as step:
         step.check()
         step.add_tokens(4)
-    bench.line.mend()
+    bench.line.fix()
     assert bench.writer.flush()
     assert bench.item("w")["overallStatus"] == {"S": "completed"}
     assert bench.item("w")["totalTokenUsage"]["M"]["inputTokens"] == {"N": "4"}
@@ -183,7 +183,7 @@ def test_parallel_steps_by_threads_keep_each_others_totals(bench: Bench) -> None
 
 def test_the_table_as_deployed_with_another_key_and_foreign_steps(engine: Any, tmp_path: Path) -> None:
     """The key is `processing_id`, steps have no `startedAt`, totals stayed at zero."""
-    made = client("us-east-1", engine.endpoint, patient=True)
+    made = client("us-east-1", engine.endpoint, background=True)
     made.create_table(
         TableName="deployed",
         KeySchema=[{"AttributeName": "processing_id", "KeyType": "HASH"}],
@@ -211,7 +211,7 @@ def test_the_table_as_deployed_with_another_key_and_foreign_steps(engine: Any, t
         line.cut()
         with writer.step("p", "tradeExtraction", "Reading"):
             pass
-        line.mend()
+        line.fix()
         assert writer.flush()
         assert writer.finalize("p", "completed")
         item = made.get_item(TableName="deployed", Key={"processing_id": {"S": "p"}})["Item"]
@@ -371,7 +371,7 @@ print(sorted(known & foreign))
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
-    made = client(table.region, table.endpoint, patient=True)
+    made = client(table.region, table.endpoint, background=True)
     item = made.get_item(TableName=table.name, Key={table.key: {"S": "copied"}})["Item"]
     assert item["overallStatus"] == {"S": "completed"}
     assert item["totalTokenUsage"]["M"]["totalTokens"] == {"N": "3"}

@@ -75,10 +75,10 @@ def _text(value: Any) -> SafeString:
 
 
 # Characters of one value on a page. Texts of 300 KB occur; the raw item holds all of it.
-MOST_TEXT = 4000
+MAX_TEXT = 4000
 
 
-def _shortened(value: str, most: int = MOST_TEXT) -> str:
+def _shortened(value: str, most: int = MAX_TEXT) -> str:
     rest = len(value) - most
     return f"{value[:most]}… ({rest:,} more characters)" if rest > 0 else value
 

@@ -9,16 +9,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from opsportal.console.converters import quote_key
-from opsportal.console.listing import MOST_BYTES, cut
+from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.templatetags.console import excerpt, shown
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import raw_text
-from opsportal.dynamo.documents import as_json
+from opsportal.dynamo.json_values import as_json
 
 register = template.Library()
 
 # Characters of one text on a page. Errors of 300 KB occur; the raw item holds all of it.
-MOST_TEXT = 4000
+MAX_TEXT = 4000
 
 
 @register.filter
@@ -48,25 +48,30 @@ def ident(key: Any, length: int = 0) -> SafeString:
 def long_text(value: Any) -> str:
     """A text of several lines with its invisible characters shown, cut where it would fill the page."""
     text = str(value)
-    rest = len(text) - MOST_TEXT
-    shown = visible(text[:MOST_TEXT])
+    rest = len(text) - MAX_TEXT
+    shown = visible(text[:MAX_TEXT])
     return f"{shown}\n… {rest:,} more characters; the raw item has them all." if rest > 0 else shown
 
 
 @register.simple_tag
 def filter_url(listing: Any, name: str, value: Any) -> str:
     """The list with one filter set, as a cell links to it. No address holds a text of 300 KB."""
-    return str(listing.url(**{name: cut(str(value), MOST_BYTES), "outside": None}))
+    return str(listing.url(**{name: cut(str(value), MAX_BYTES), "outside": None}))
 
 
 @register.simple_tag
-def filter_cell(listing: Any, name: str, value: Any, length: int = 30, what: str = "") -> SafeString:
-    """A value that filters the list by itself. `what`: its words, where the filter's name is not them."""
+def filter_cell(
+    listing: Any, name: str, value: Any, length: int = 30, what: str = "", text: str = ""
+) -> SafeString:
+    """A value that filters the list by itself. `what`: the filter's words, where its name is not them. `text`: the
+    value's words; the title then has the value."""
     if not value:
         return shown(value)
     return format_html(
-        '<a class="cell-filter" href="{}" title="Only this {}">{}</a>',
-        filter_url(listing, name, value), what or name, excerpt(value, length),
+        '<a class="cell-filter" href="{}" title="Only {}">{}</a>',
+        filter_url(listing, name, value),
+        visible(str(value)[:length]) if text else f"this {what or name}",
+        excerpt(text or value, length),
     )  # fmt: skip
 
 
@@ -83,7 +88,7 @@ def document(value: Any) -> SafeString:
         return shown(value)
     return format_html(
         '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>',
-        long_text(as_json(value, indent=2)),
+        long_text(as_json(value, indent="  ")),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from opsportal.demo import trades
 from opsportal.demo.agents import live, operational
 from opsportal.demo.place import Item
-from opsportal.demo.request_logs import entry
+from opsportal.demo.requests import entry
 from opsportal.demo.stamps import milliseconds, zulu
 from opsportal.demo.workflows import WorkflowBuilder
 

@@ -50,7 +50,7 @@ async def go_on(world: World, session: str) -> None:
 async def interrupt(world: World, session: str) -> None:
     """End one that was left long ago: the step that was at work has failed."""
     item = await world.read(world.workflows, session)
-    name = next((step.key for step in Workflow.of(item).steps if step.running), "")
+    name = next((step.key for step in Workflow.from_item(item).steps if step.running), "")
     if name:
         await world.record(lambda: world.writer.fail_step(session, name, INTERRUPTED))
     await world.record(lambda: world.writer.finalize(session, "failed"))
@@ -59,7 +59,7 @@ async def interrupt(world: World, session: str) -> None:
 async def _steps(world: World, session: str) -> list[tuple[str, str]]:
     """Attribute and tone of each step that the item has."""
     item = await world.read(world.workflows, session)
-    return [(step.key, step.tone) for step in Workflow.of(item).steps if step.present]
+    return [(step.key, step.tone) for step in Workflow.from_item(item).steps if step.present]
 
 
 async def _recorded(world: World, session: str) -> str:

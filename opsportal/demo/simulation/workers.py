@@ -156,7 +156,7 @@ class Job:
         self.held = Held(self.writer, self.request, item, text_of(item, "started_at"))
         self.held.status = text_of(item, "status").lower()
         at = self.held.item.get("progress")
-        return Progress.of(at if isinstance(at, dict) else {})
+        return Progress.from_item(at if isinstance(at, dict) else {})
 
     @property
     def status(self) -> str:

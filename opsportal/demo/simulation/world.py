@@ -71,7 +71,7 @@ class World:
         self._away = set[str]()
 
     def client(self, table: Binding) -> Any:
-        return clients.client(table.region, table.endpoint, patient=True)
+        return clients.client(table.region, table.endpoint, background=True)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -8,12 +8,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_email
 
-from opsportal.accounts.roles import ROLES
-from opsportal.accounts.users import AccountExists, create_user
+from opsportal.accounts.roles import ROLES, AccountExists, create_user
 
 
 class Command(BaseCommand):
-    help = "Make a staff account with one role, or with --update change its role and password."
+    help = "Create a staff account with one role. --update changes its role and password."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")

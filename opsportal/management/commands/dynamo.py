@@ -59,7 +59,7 @@ class Command(BaseCommand):
         try:
             status = subcommand(options["command"]).run(Console(self.stdout.write), options)
         except DynamoError as error:
-            said = one_line(f"{error.sentence} {error.mend}".strip())
+            said = one_line(f"{error.sentence} {error.fix}".strip())
             raise CommandError("\n".join(filter(None, (said, visible(error.statement))))) from error
         except CommandError as error:
             raise CommandError(visible(str(error))) from error

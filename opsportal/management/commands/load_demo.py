@@ -45,4 +45,4 @@ class Command(BaseCommand):
         except RefusedError as refusal:
             raise CommandError(str(refusal)) from refusal
         except DynamoError as error:
-            raise CommandError(f"{error.sentence} {error.mend}".strip()) from error
+            raise CommandError(f"{error.sentence} {error.fix}".strip()) from error

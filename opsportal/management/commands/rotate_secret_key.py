@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 "The secrets listed need an old key: keep SECRET_KEY_FALLBACKS until none is listed."
             )
         self.stdout.write(
-            "Nothing listed needs SECRET_KEY_FALLBACKS any more. Sessions may (SESSION_COOKIE_AGE), and the old secrets "
+            "Nothing listed needs SECRET_KEY_FALLBACKS now. Sessions may (SESSION_COOKIE_AGE), and the old secrets "
             "of webhooks (24 hours)."
         )
 

@@ -88,7 +88,7 @@ class Command(BaseCommand):
         except RefusedError as refusal:
             raise CommandError(str(refusal)) from refusal
         except DynamoError as error:
-            raise CommandError(f"{error.sentence} {error.mend}".strip()) from error
+            raise CommandError(f"{error.sentence} {error.fix}".strip()) from error
 
     def _fill(self, counts: dict[str, int], options: dict[str, Any]) -> None:
         makers = {"workflows": fill.finished_workflows, "requests": fill.finished_requests}

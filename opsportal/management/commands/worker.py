@@ -15,7 +15,7 @@ from opsportal.telemetry.worker_port import WorkerPort
 
 
 class Command(BaseCommand):
-    help = "Send the messages that are due, and run what else runs in the background. Any number may run at once."
+    help = "Send due messages and run the background tasks. Several workers may run at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

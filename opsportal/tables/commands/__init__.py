@@ -62,9 +62,9 @@ class Console:
         if isinstance(part, Unknown) and part.statement:
             self.show(part.statement)
 
-    def trouble(self, error: DynamoError, *, name: str = "", mend: str = "") -> None:
-        """What failed, its fix (`mend`: a better one than the error's), and the statement that would allow it."""
-        self.say(f"{name}{error.sentence} {mend or error.mend}".rstrip())
+    def problem(self, error: DynamoError, *, name: str = "", fix: str = "") -> None:
+        """What failed, its fix (`fix`: a better one than the error's), and the statement that would allow it."""
+        self.say(f"{name}{error.sentence} {fix or error.fix}".rstrip())
         if error.statement:
             self.show(error.statement)
 

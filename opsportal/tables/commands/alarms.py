@@ -25,7 +25,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="the SNS topic to notify, in the alarms' region; once per region",
     )
     add_tables(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
@@ -48,7 +48,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
         console.say("Nothing to do.")
         return int(failed)
     if not options["yes"] and not console.agreed(f"Carry out {_many(wanted)}? [y/N] "):
-        console.say("Nothing was changed. Use --yes to run without a question.")
+        console.say("Nothing was changed. Use --yes to skip the confirmation.")
         return 1
     for one in plans:
         failed = not _do(console, one) or failed
@@ -60,8 +60,8 @@ def _many(number: int) -> str:
 
 
 def _show(console: Console, one: RegionPlan) -> bool:
-    if one.trouble is not None:
-        return _trouble(console, one.region, one.trouble)
+    if one.problem is not None:
+        return _trouble(console, one.region, one.problem)
     console.say(f"{one.region}: {len(one.changes) or 'no'} alarm{'' if len(one.changes) == 1 else 's'}")
     for change in one.changes:
         console.say(f"  {SIGNS[change.what]} {change.name}{_more(change)}")
@@ -78,17 +78,17 @@ def _more(change: Change) -> str:
     return f" ({change.state})" if change.state else ""
 
 
-def _trouble(console: Console, region: str, trouble: ServiceTrouble) -> bool:
-    console.say(f"{region}: {trouble.why}")
-    if trouble.statement:
-        console.show(trouble.statement)
-    return trouble.why == UNKNOWN_HERE
+def _trouble(console: Console, region: str, problem: ServiceTrouble) -> bool:
+    console.say(f"{region}: {problem.why}")
+    if problem.statement:
+        console.show(problem.statement)
+    return problem.why == UNKNOWN_HERE
 
 
 def _do(console: Console, one: RegionPlan) -> bool:
     try:
         for change in carry_out(one):
             console.say(f"{one.region}: {DONE[change.what]} {change.name}")
-    except ServiceTrouble as trouble:
-        return _trouble(console, one.region, trouble)
+    except ServiceTrouble as problem:
+        return _trouble(console, one.region, problem)
     return True

@@ -5,10 +5,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from opsportal.dynamo.backups import backups, create_backup
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.deployed import Deployed, Recovery, Unknown, deployed
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import place_text
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import size_text
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console, add_tables, chosen_tables
@@ -37,14 +37,14 @@ def run(console: Console, options: dict[str, Any]) -> int:
             f"Name what to back up: --table with one of {', '.join(one.key for one in chosen)}."
         )
     do = {"list": _list, "create": _create, "restore": _restore}[options["what"]]
-    failed, silence = False, Silence()
+    failed, breaker = False, CircuitBreaker()
     for one in chosen:
         console.say(f"{one.key}: {one.table.name}, {place_text(one.table)}")
         try:
-            failed = not do(console, one.table, silence.ask(one.table, deployed)) or failed
-        except DynamoError as trouble:
+            failed = not do(console, one.table, breaker.ask(one.table, deployed)) or failed
+        except DynamoError as problem:
             failed = True
-            console.trouble(trouble, name="  ")
+            console.problem(problem, name="  ")
     return int(failed)
 
 

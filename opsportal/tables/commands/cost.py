@@ -31,7 +31,7 @@ def add_arguments(parser: CommandParser) -> None:
         help="the busiest hour as a multiple of the average one, for tables that CloudWatch has no figures of; "
         f"default: {PEAK_FACTOR}",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(console: Console, options: dict[str, Any]) -> int:

@@ -21,7 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
         default="operator",
         help="whose permissions are probed, with the credentials that this process has (default: operator)",
     )
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(console: Console, options: dict[str, Any]) -> int:

@@ -12,9 +12,7 @@ HELP = "print the tables as Terraform, with imports of those that exist"
 
 def add_arguments(parser: CommandParser) -> None:
     add_tables(parser)
-    parser.add_argument(
-        "--offline", action="store_true", help="ask AWS nothing: the tables as declared, without imports"
-    )
+    parser.add_argument("--offline", action="store_true", help="do not call AWS: show the tables as declared")
 
 
 def run(console: Console, options: dict[str, Any]) -> int:

@@ -94,7 +94,7 @@ def confirm_names(console: Console, tables: Iterable[Binding], what: str, option
 def drop(console: Console, options: dict[str, Any]) -> int:
     """`--drop-index`: remove one declared index that `migrate` added, and note it in the ledger."""
     if len(options["table"]) != 1:
-        raise CommandError("--drop-index takes an index of one table: name it with --table.")
+        raise CommandError("--drop-index needs --table: name the index's table.")
     try:
         removal = index_removal(options["table"][0], options["drop_index"])
     except NotFound as error:
@@ -118,4 +118,4 @@ def drop(console: Console, options: dict[str, Any]) -> int:
 def yes_or_no(console: Console) -> None:
     """Raises CommandError without a yes."""
     if not console.agreed("Do this? [yes/no] "):
-        raise CommandError("Nothing was changed: it was not confirmed. Use --yes to run without a question.")
+        raise CommandError("Nothing was changed: not confirmed. Use --yes to skip the confirmation.")

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.deployed import deployed
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import NotFound
 from opsportal.dynamo.plans import carry_out, plan, refuse_unaccepted
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.commands import Console, indexes, seed
 from opsportal.tables.drift import differences
@@ -17,12 +17,10 @@ HELP = "apply the pending table migrations: show the plan, ask, create and chang
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument(
-        "--target", default="", help="up to and including this migration; its beginning will do"
-    )
+    parser.add_argument("--target", default="", help="up to and including this migration; a prefix is enough")
     add_selection(parser)
     parser.add_argument("--plan", action="store_true", help="show the plan and change nothing")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     parser.add_argument(
         "--accept-index-rejects",
         action="store_true",
@@ -31,7 +29,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--sample-data",
         action="store_true",
-        help="in development: then load sample data, without a question (what is there is left alone)",
+        help="in development: then load sample data without asking (existing items stay)",
     )
     parser.add_argument(
         "--accept-unlisted",
@@ -47,14 +45,14 @@ def add_arguments(parser: CommandParser) -> None:
         "--drop-index",
         default="",
         metavar="NAME",
-        help="with --table: take this declared index back, if migrate added it, and do nothing else",
+        help="with --table: only remove this declared index, if migrate added it",
     )
     parser.add_argument(
         "--confirm-name",
         action="append",
         default=[],
         metavar="TABLE",
-        help="outside development: the name of another program's table whose indexes change, where nobody can type it",
+        help="outside development and without a terminal: the name of another program's table whose indexes change",
     )
 
 
@@ -74,7 +72,7 @@ def add_selection(parser: CommandParser) -> None:
 def run(console: Console, options: dict[str, Any]) -> int:
     if options["drop_index"]:
         if options["add_indexes"]:
-            raise CommandError("--add-indexes and --drop-index exclude one another.")
+            raise CommandError("Use --add-indexes or --drop-index, not both.")
         return indexes.drop(console, options)
     sample_data = options.get("sample_data") and not options["plan"]
     if options.get("sample_data"):
@@ -115,14 +113,14 @@ def run(console: Console, options: dict[str, Any]) -> int:
 def _verify(console: Console, tables: list[Binding]) -> None:
     """Say where these are not as declared."""
     unlike = untold = 0
-    silence = Silence()
-    unique = list(dict.fromkeys((table.place, table.name) for table in tables))
-    for table in [next(one for one in tables if (one.place, one.name) == key) for key in unique]:
+    breaker = CircuitBreaker()
+    unique = list(dict.fromkeys((table.location, table.name) for table in tables))
+    for table in [next(one for one in tables if (one.location, one.name) == key) for key in unique]:
         try:
-            found = silence.ask(table, deployed)
-        except DynamoError as trouble:
+            found = breaker.ask(table, deployed)
+        except DynamoError as problem:
             unlike += 1
-            console.trouble(trouble, name=f"{table.name}: ")
+            console.problem(problem, name=f"{table.name}: ")
             continue
         for one in differences(table, found):
             untold += one.unknown
@@ -130,7 +128,7 @@ def _verify(console: Console, tables: list[Binding]) -> None:
                 unlike += 1
                 where = f"{table.name} in {table.region}"
                 console.say(f"{where}, {one.point}: declared {one.declared}, deployed {one.deployed}")
-                for line in filter(None, (one.consequence, one.mend)):
+                for line in filter(None, (one.consequence, one.fix)):
                     console.say(f"  {line}")
     if unique and not unlike:
         how_far = ", as far as this engine reports it" if untold else ""

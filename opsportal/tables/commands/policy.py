@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from opsportal.tables.circumstances import Circumstances, look
 from opsportal.tables.commands import Console
 from opsportal.tables.grants import PLACEHOLDER
 from opsportal.tables.permissions import ROLES, features
 from opsportal.tables.policy import INLINE, MANAGED, document, parts, size, statements, terraform
+from opsportal.tables.policy_context import PolicyContext, look
 
 HELP = "print the least IAM policy for a role"
 
@@ -34,18 +34,16 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--part", type=int, default=None, help="only the n-th of the policies that keep to IAM's size"
     )
-    parser.add_argument(
-        "--offline", action="store_true", help="ask AWS nothing: the tables as they are declared"
-    )
+    parser.add_argument("--offline", action="store_true", help="do not call AWS: use the tables as declared")
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
     role, account = options["role"], options["account"]
     if account and not (account.isascii() and account.isdigit() and len(account) == 12):
-        raise CommandError("--account is a number of twelve digits.")
+        raise CommandError("--account must be 12 digits.")
     if options["table"] and role != "migrator":
         raise CommandError("--table is for --role migrator: the other roles change no tables.")
-    known = Circumstances() if options["offline"] else look(features(role))
+    known = PolicyContext() if options["offline"] else look(features(role))
     for note in known.notes:
         if not (account and "--account" in note):
             console.warn(note)

@@ -11,10 +11,10 @@ from opsportal.accounts.actors import COMMAND
 from opsportal.console.templatetags.lists import ident_text
 from opsportal.dynamo.ledger import who
 from opsportal.operations.entries import Actor
-from opsportal.operations.outcomes import Refused, Unknown
+from opsportal.operations.outcomes import OutcomeUnknown, Refused
 from opsportal.tables.commands import Console
 from opsportal.tables.retention.chore import obstacle, work
-from opsportal.tables.retention.rules import MOST_DAYS, Lives, Rule, rules
+from opsportal.tables.retention.rules import MAX_DAYS, RetentionPolicy, Rule, rules
 from opsportal.tables.retention.stamping import keep
 from opsportal.tables.retention.sweeps import NAMED, Preview, Sweep, preview, sweeps
 
@@ -22,7 +22,7 @@ HELP = "show which old requests and logs the worker would give an expiry; --appl
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--apply", action="store_true", help="stamp them now, as the worker does")
+    parser.add_argument("--apply", action="store_true", help="set the expiries now, as the worker does")
     parser.add_argument("--yes", action="store_true", help="with --apply: do not ask")
     parser.add_argument("--request-days", type=int, help="in place of RETENTION_REQUEST_DAYS")
     parser.add_argument("--log-days", type=int, help="in place of RETENTION_LOG_DAYS")
@@ -34,12 +34,12 @@ def run(console: Console, options: dict[str, Any]) -> int:
     if options["keep"]:
         return _keep(console, options["keep"], options["reason"])
     if options["reason"]:
-        raise CommandError("--reason is for --keep: what the worker stamps needs none.")
-    lives = Lives.configured()
+        raise CommandError("--reason needs --keep.")
+    lives = RetentionPolicy.configured()
     for name, given in (("items", options["request_days"]), ("logs", options["log_days"])):
         if given is not None:
-            if not 0 <= given <= MOST_DAYS:
-                raise CommandError(f"A number of days is 0, for never, to {MOST_DAYS:,}; not {given}.")
+            if not 0 <= given <= MAX_DAYS:
+                raise CommandError(f"A number of days is 0, for never, to {MAX_DAYS:,}; not {given}.")
             lives = replace(lives, **{name: given})
     status, stamps = 0, 0
     ready: list[Sweep] = []
@@ -57,15 +57,15 @@ def run(console: Console, options: dict[str, Any]) -> int:
     if not options["apply"]:
         return status
     if not ready:
-        raise CommandError("There is nothing to stamp; see above.")
+        raise CommandError("No item needs an expiry. See above.")
     if not options["yes"] and console.ask("Stamp them? Type yes: ").strip() != "yes":
-        raise CommandError("Nothing was stamped. Type yes, or use --yes to run without a question.")
+        raise CommandError("No expiry was set. Type yes, or use --yes to skip the confirmation.")
     for sweep in ready:
         _apply(console, sweep, lives)
     return status
 
 
-def _say_settings(console: Console, rule: Rule, lives: Lives) -> None:
+def _say_settings(console: Console, rule: Rule, lives: RetentionPolicy) -> None:
     for setting, days, table in (
         ("RETENTION_REQUEST_DAYS", lives.items, rule.table),
         ("RETENTION_LOG_DAYS", lives.logs, rule.logs_table),
@@ -96,7 +96,7 @@ def _say(console: Console, found: Preview, why: str) -> None:
         console.say(f"    and {found.stamps - NAMED} more")
 
 
-def _apply(console: Console, sweep: Sweep, lives: Lives) -> None:
+def _apply(console: Console, sweep: Sweep, lives: RetentionPolicy) -> None:
     expiry = datetime.fromtimestamp(lives.expiry(datetime.now(UTC)), UTC)
     console.say(f"Stamping {sweep.table.name}; what is stamped now expires {expiry:%Y-%m-%d %H:%M} UTC.")
     total, first = 0, True
@@ -105,9 +105,7 @@ def _apply(console: Console, sweep: Sweep, lives: Lives) -> None:
         first = False
         total += worked.count
         if worked.elsewhere:
-            raise CommandError(
-                f"{total} stamped here; a worker is at this table right now, and goes on with it."
-            )
+            raise CommandError(f"{total} stamped here; a worker is working on this table now, and continues.")
         if worked.ended:
             console.say(f"  {total} stamped.{' The audit trail has an entry of it.' if total else ''}")
             return
@@ -119,7 +117,7 @@ def _keep(console: Console, key: str, reason: str) -> int:
     for rule in rules():
         try:
             done, logs = keep(rule, key, by=Actor(who(), "command line", COMMAND), reason=reason)
-        except (Refused, Unknown) as refused:
+        except (Refused, OutcomeUnknown) as refused:
             raise CommandError(f"{ident_text(key)}: {refused.sentence}") from refused
         console.say(f"{ident_text(key)} is kept, with {logs} logs; entry {done.entry.action_id}.")
     return 0

@@ -35,7 +35,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     except NotFound as error:
         raise CommandError(str(error)) from error
     for reason in todo.kept:
-        console.trouble(reason, name="Kept: ")
+        console.problem(reason, name="Kept: ")
     if not todo.removals:
         if todo.kept:
             raise CommandError("Nothing was rolled back.")

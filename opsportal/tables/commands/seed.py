@@ -47,7 +47,7 @@ def _all_empty() -> bool:
     """Whether all tables of other programs are there and hold nothing: one read each. Not where that can't be
     known: an offer must not fail what has succeeded."""
     for table in bindings():
-        client = clients.client(*table.place, patient=True)
+        client = clients.client(*table.location, background=True)
         try:
             with translated(table):
                 page = client.scan(TableName=table.name, Limit=1, Select="COUNT")

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from opsportal.dynamo.circuit_breaker import CircuitBreaker
 from opsportal.dynamo.deployed import Deployed, Recovery, Ttl, deployed
 from opsportal.dynamo.descriptions import Twins
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.migrations import MigrationState, place_text, states
-from opsportal.dynamo.silence import Silence
 from opsportal.dynamo.steps import size_text
 from opsportal.dynamo.structure import index_flaws, key_flaws
 from opsportal.dynamo.tables import Binding
@@ -24,34 +24,34 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(console: Console, options: dict[str, Any]) -> int:
-    """1 where a ledger or a table could not be read; a missing table is no trouble of that kind."""
+    """1 where a ledger or a table could not be read; a missing table is no error here."""
     failed = False
     by_place: dict[str, list[MigrationState]] = {}
-    for state in states(patient=True):
+    for state in states(background=True):
         by_place.setdefault(place_text(state.table), []).append(state)
-    for place, found in by_place.items():
-        console.say(f"Migrations, {place}")
-        if trouble := found[0].trouble:
+    for location, found in by_place.items():
+        console.say(f"Migrations, {location}")
+        if problem := found[0].problem:
             failed = True
-            console.trouble(trouble, name="  unknown: ")
+            console.problem(problem, name="  unknown: ")
             continue
         for state in found:
             console.say(f"  {state.state:<8} {state.name} ({state.app}, {state.table.name}){_when(state)}")
     console.say("Tables")
-    silence, twins = Silence(), Twins()
+    breaker, twins = CircuitBreaker(), Twins()
     for found in by_place.values():
-        silence.note(found[0].table, found[0].trouble)
+        breaker.note(found[0].table, found[0].problem)
     for one in shown_tables():
         console.say(f"  {one.key}: {one.table.name}, {place_text(one.table)}")
         try:
-            there = silence.ask(one.table, deployed)
+            there = breaker.ask(one.table, deployed)
             twin = twins.of(one.table, there)
             for line in [same_as(twin)] if twin else [*table_lines(there), *_problems(one.table, there)]:
                 console.say(f"    {line}")
-        except DynamoError as trouble:
-            failed = failed or trouble.kind != "table_missing"
-            mend = one.migrate_command if trouble.kind == "table_missing" else ""
-            console.trouble(trouble, name="    ", mend=mend)
+        except DynamoError as problem:
+            failed = failed or problem.kind != "table_missing"
+            fix = one.migrate_command if problem.kind == "table_missing" else ""
+            console.problem(problem, name="    ", fix=fix)
     return int(failed)
 
 

@@ -21,7 +21,7 @@ def add_arguments(parser: CommandParser) -> None:
         type=whole_number(0, MOST),
         default=SAMPLE,
         metavar="N",
-        help=f"look at up to N items of each table (default {SAMPLE}; 0: none), which costs read units",
+        help=f"read up to N items of each table (default {SAMPLE}; 0: none), which costs read units",
     )
     parser.add_argument(
         "--write-test",

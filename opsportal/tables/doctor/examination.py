@@ -11,15 +11,15 @@ from django.conf import settings
 
 from opsportal.dynamo.errors import TableMissing
 from opsportal.dynamo.tables import Binding
-from opsportal.operations.tables import places
-from opsportal.tables.circumstances import tables_for
+from opsportal.operations.tables import locations
+from opsportal.tables.concurrency import together
 from opsportal.tables.doctor import identity, reach, rights, surroundings
 from opsportal.tables.doctor.findings import AREAS, FAIL, UNKNOWN, Finding
 from opsportal.tables.doctor.reach import Look
 from opsportal.tables.grants import Place, needs_of
+from opsportal.tables.locate import look_for
 from opsportal.tables.permissions import features
-from opsportal.tables.together import together
-from opsportal.tables.whereabouts import look_for
+from opsportal.tables.policy_context import tables_for
 
 # Of each of the two stages.
 SECONDS = 12.0
@@ -47,12 +47,12 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
     found = {look.table.fingerprint: look.found for look in looks if look.found}
     by_table = {look.table.fingerprint: look for look in looks}
 
-    def silent(place: Place) -> str:
-        if place.table:
-            look = by_table[place.table.fingerprint]
-            return _silent(look) or _without_index(look, place.index)
+    def silent(location: Place) -> str:
+        if location.table:
+            look = by_table[location.table.fingerprint]
+            return _silent(look) or _without_index(look, location.index)
         # Neither backups nor metrics take a table that is there.
-        beside = [_silent(look) for look in looks if look.table.region == place.region]
+        beside = [_silent(look) for look in looks if look.table.region == location.region]
         return "" if "" in beside or rights.MISSING in beside else beside[0]
 
     needs = needs_of(asked, found)
@@ -67,8 +67,8 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
             ("queue", name): partial(surroundings.queue, name, url) for name, url in surroundings.queues()
         }
         second |= {
-            ("worker", table.place): partial(surroundings.worker, table)
-            for table in places()
+            ("worker", table.location): partial(surroundings.worker, table)
+            for table in locations()
             if _has_outbox(looks, table)
         }
     said = together(second, seconds)
@@ -121,7 +121,9 @@ def _is_missing(look: Look) -> bool:
 
 def _has_outbox(looks: list[Look], beside: Binding) -> bool:
     return any(
-        look.found for look in looks if look.table.place == beside.place and look.table.logical == "jobs"
+        look.found
+        for look in looks
+        if look.table.location == beside.location and look.table.logical == "jobs"
     )
 
 

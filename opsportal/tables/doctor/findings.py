@@ -23,11 +23,11 @@ class Finding:
     state: str
     what: str
     why: str = ""
-    mend: str = ""
+    fix: str = ""
     statement: str = ""
 
     def as_json(self) -> dict[str, str]:
-        return asdict(self)
+        return {"mend" if name == "fix" else name: text for name, text in asdict(self).items()}
 
 
 def lines(findings: Iterable[Finding]) -> Iterator[str]:
@@ -36,7 +36,7 @@ def lines(findings: Iterable[Finding]) -> Iterator[str]:
         yield area
         for finding in members:
             yield f"  {finding.state:<8}{visible(finding.what)}"
-            for text in (finding.why, finding.mend and f"-> {finding.mend}", finding.statement):
+            for text in (finding.why, finding.fix and f"-> {finding.fix}", finding.statement):
                 for line in text.splitlines():
                     yield f"          {visible(line)}"
 

@@ -24,8 +24,8 @@ def credentials() -> list[Finding]:
     area = "credentials"
     try:
         found = signer()
-    except ServiceTrouble as trouble:
-        return [Finding(area, FAIL, "No usable AWS credentials.", trouble.why, GIVE)]
+    except ServiceTrouble as problem:
+        return [Finding(area, FAIL, "No usable AWS credentials.", problem.why, GIVE)]
     if found is None:
         profile = os.environ.get("AWS_PROFILE", "")
         why = f"The profile {profile} has none." if profile else "The AWS chain has none."
@@ -56,11 +56,11 @@ def caller() -> tuple[str, list[Finding]]:
             return "", [Finding(area, UNKNOWN, "The account is unknown here.", why)]
         with asking("sts:GetCallerIdentity", real[0].region):
             said = service("sts", real[0].region).get_caller_identity()
-    except ServiceTrouble as trouble:
-        if trouble.why in CREDENTIALS.values():
-            return "", [Finding(area, FAIL, "AWS does not accept them.", trouble.why, RENEW)]
+    except ServiceTrouble as problem:
+        if problem.why in CREDENTIALS.values():
+            return "", [Finding(area, FAIL, "AWS does not accept them.", problem.why, RENEW)]
         # A network without a way to STS may well have one to DynamoDB.
-        return "", [Finding(area, UNKNOWN, "The account is unknown.", trouble.why)]
+        return "", [Finding(area, UNKNOWN, "The account is unknown.", problem.why)]
     account, arn = str(said["Account"]), str(said["Arn"])
     if arn.endswith(":root"):
         return account, [
@@ -103,9 +103,9 @@ def clock(skew: timedelta | None) -> Finding:
         return Finding(area, UNKNOWN, "No answer had the server's time.")
     seconds = abs(skew.total_seconds())
     said = f"{seconds:.0f} s {'ahead of' if skew > timedelta() else 'behind'} DynamoDB's"
-    mend = "Set the machine's clock by NTP (timedatectl set-ntp true, or chronyd)."
+    fix = "Set the machine's clock by NTP (timedatectl set-ntp true, or chronyd)."
     if abs(skew) >= REFUSED:
-        return Finding(area, FAIL, said, "AWS refuses signatures that are five minutes off.", mend)
+        return Finding(area, FAIL, said, "AWS refuses signatures that are five minutes off.", fix)
     if abs(skew) > WORTH_A_NOTE:
-        return Finding(area, NOTE, said, "AWS refuses signatures from five minutes on.", mend)
+        return Finding(area, NOTE, said, "AWS refuses signatures from five minutes on.", fix)
     return Finding(area, OK, "right to half a minute")

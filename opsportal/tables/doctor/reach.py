@@ -23,7 +23,7 @@ from opsportal.dynamo.fixes import setting
 from opsportal.dynamo.structure import Flaw, index_flaws, key_flaws, without
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
-from opsportal.tables.whereabouts import Sighting
+from opsportal.tables.locate import Candidate
 
 # What the console's own tables are for, to those who can do without.
 USES = {
@@ -57,7 +57,7 @@ class Look:
 def look_at(table: Binding) -> Look:
     try:
         with translated(table):
-            said = clients.client(*table.place).describe_table(TableName=table.name)
+            said = clients.client(*table.location).describe_table(TableName=table.name)
         return Look(table, describe(table, fresh=True), skew=_skew(said))
     except DynamoError as error:
         return Look(table, error=error, skew=_skew(_answer_of(error)))
@@ -71,8 +71,8 @@ def _answer_of(error: DynamoError) -> dict[str, Any]:
 def late(table: Binding) -> Look:
     """A table that was not described in time."""
     where = table.endpoint or f"DynamoDB in {table.region}"
-    mend = "Check the network, the endpoint setting, and what the credentials are fetched from."
-    return Look(table, error=Unreachable(f"{where} did not answer in time.", mend))
+    fix = "Check the network, the endpoint setting, and what the credentials are fetched from."
+    return Look(table, error=Unreachable(f"{where} did not answer in time.", fix))
 
 
 def _skew(answer: dict[str, Any]) -> timedelta | None:
@@ -85,23 +85,23 @@ def _skew(answer: dict[str, Any]) -> timedelta | None:
 
 def endpoints(looks: Iterable[Look]) -> list[Finding]:
     """One finding per place (region and endpoint)."""
-    places: dict[tuple[str, str], list[Look]] = {}
+    locations: dict[tuple[str, str], list[Look]] = {}
     for look in looks:
-        places.setdefault(look.table.place, []).append(look)
-    return [_endpoint(*place, members) for place, members in places.items()]
+        locations.setdefault(look.table.location, []).append(look)
+    return [_endpoint(*location, members) for location, members in locations.items()]
 
 
 def _endpoint(region: str, endpoint: str, looks: list[Look]) -> Finding:
     where = f"{endpoint or 'Amazon'} for {region}"
     silent = [look.error for look in looks if isinstance(look.error, Unreachable)]
     if silent and len(silent) == len(looks):
-        mend = silent[0].mend
+        fix = silent[0].fix
         if endpoint and not is_amazons(endpoint):
             variables = [setting(look.table, "ENDPOINT_URL") for look in looks]
             variables += ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"]
             given = [name for name in dict.fromkeys(variables) if name and os.environ.get(name) == endpoint]
-            mend += f" The endpoint comes from {' and '.join(given) or 'the settings'}."
-        return Finding("endpoint", FAIL, where, silent[0].sentence, mend)
+            fix += f" The endpoint comes from {' and '.join(given) or 'the settings'}."
+        return Finding("endpoint", FAIL, where, silent[0].sentence, fix)
     if not any(look.answered for look in looks):
         return Finding("endpoint", UNKNOWN, where, "It was not asked, for want of credentials.")
     if silent:
@@ -112,7 +112,7 @@ def _endpoint(region: str, endpoint: str, looks: list[Look]) -> Finding:
     return Finding("endpoint", OK, where)
 
 
-def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set[str]) -> list[Finding]:
+def tables(looks: Iterable[Look], sightings: dict[str, Candidate], *, needed: set[str]) -> list[Finding]:
     """One finding per table that was reached or is missing; what failed for many is said once.
 
     `sightings`: where missing tables may be, by `Binding.fingerprint`. `needed`: the logical tables that must be there.
@@ -124,26 +124,26 @@ def tables(looks: Iterable[Look], sightings: dict[str, Sighting], *, needed: set
         if isinstance(error, Unreachable):
             continue  # the endpoint's finding
         if isinstance(error, TableMissing):
-            sighting = sightings.get(look.table.fingerprint, Sighting())
+            sighting = sightings.get(look.table.fingerprint, Candidate())
             absence = _absence(look.table, error, sighting, needed=look.table.logical in needed)
             missing.setdefault(absence, []).append(look)
         elif isinstance(error, AccessDenied):
             findings.append(_undescribed(look.table, error))
         elif isinstance(error, Throttled):
             findings.append(
-                Finding("tables", NOTE, f"{_named(look.table)}: throttled", error.sentence, error.mend)
+                Finding("tables", NOTE, f"{_named(look.table)}: throttled", error.sentence, error.fix)
             )
         elif error:
-            elsewhere.setdefault((error.sentence, error.mend), []).append(look)
+            elsewhere.setdefault((error.sentence, error.fix), []).append(look)
         elif look.found:
             findings += _found(look.table, look.found)
-    for (state, why, mend), members in missing.items():
+    for (state, why, fix), members in missing.items():
         which = ", ".join(_named(look.table) for look in members)
-        findings.append(Finding("tables", state, f"{which}: there is no such table", why, mend))
-    for (sentence, mend), members in elsewhere.items():
+        findings.append(Finding("tables", state, f"{which}: there is no such table", why, fix))
+    for (sentence, fix), members in elsewhere.items():
         named = ", ".join(dict.fromkeys(look.table.name for look in members))
         area = "credentials" if isinstance(members[0].error, CredentialsRefused) else "tables"
-        findings.append(Finding(area, FAIL, f"{named}: no answer about it", sentence, mend))
+        findings.append(Finding(area, FAIL, f"{named}: no answer about it", sentence, fix))
     return findings
 
 
@@ -151,20 +151,22 @@ def _named(table: Binding) -> str:
     return f"{table.logical}: {table.name} in {table.region}"
 
 
-def _absence(table: Binding, error: DynamoError, sighting: Sighting, *, needed: bool) -> tuple[str, str, str]:
+def _absence(
+    table: Binding, error: DynamoError, sighting: Candidate, *, needed: bool
+) -> tuple[str, str, str]:
     """State, reason and fix: one finding for all that share them."""
-    mend = sighting.mend or error.mend
+    fix = sighting.fix or error.fix
     if sighting.denied:
-        mend += f" IAM did not let the console look at {', '.join(sighting.denied)}."
+        fix += f" IAM did not let the console look at {', '.join(sighting.denied)}."
     why = "" if needed else USES.get(table.logical, "")
-    return FAIL if needed else NOTE, why, mend
+    return FAIL if needed else NOTE, why, fix
 
 
 def _undescribed(table: Binding, error: DynamoError) -> Finding:
     """A table that IAM does not let the console describe: what it can't use then."""
     what = f"{_named(table)}: can't be described"
     if not setting(table, "TABLE"):
-        return Finding("tables", NOTE, what, error.sentence, error.mend, error.statement)
+        return Finding("tables", NOTE, what, error.sentence, error.fix, error.statement)
     optional = [index for index in table.spec.indexes if index.optional]
     means = "Whether its key and its indexes are as configured can't be checked."
     for index in optional:
@@ -173,7 +175,7 @@ def _undescribed(table: Binding, error: DynamoError) -> Finding:
             f"{without(table, index)}"
         )
     state = FAIL if optional else NOTE
-    return Finding("tables", state, what, f"{error.sentence}\n{means}", error.mend, error.statement)
+    return Finding("tables", state, what, f"{error.sentence}\n{means}", error.fix, error.statement)
 
 
 def _found(table: Binding, found: Description) -> Iterator[Finding]:

@@ -25,7 +25,9 @@ WHOLLY = {
 
 def wanted(needs: Iterable[Need], silent: Silent) -> dict[Any, Callable[[], Probe]]:
     """The probes that show whether the features work, each once, where something answers."""
-    return {need.key: partial(probe, need.action, need.place) for need in needs if not silent(need.place)}
+    return {
+        need.key: partial(probe, need.action, need.location) for need in needs if not silent(need.location)
+    }
 
 
 def findings(needs: Iterable[Need], silent: Silent, probes: dict[Any, Probe], account: str) -> list[Finding]:
@@ -37,7 +39,7 @@ def findings(needs: Iterable[Need], silent: Silent, probes: dict[Any, Probe], ac
         feature = feature_needs[0].feature
         known = [
             probes.get(need.key)
-            or Probe(need.action, need.place, NOT_TOLD, silent(need.place) or "No answer in time.")
+            or Probe(need.action, need.location, NOT_TOLD, silent(need.location) or "No answer in time.")
             for need in feature_needs
         ]
         # A table or index that is missing has a finding of its own.
@@ -59,10 +61,10 @@ def _finding(feature: Feature, probes: list[Probe], account: str) -> Finding:
     if denied:
         reasons = dict.fromkeys(probe.why for probe in denied)
         more = f" (and {len(reasons) - 2} more)" if len(reasons) > 2 else ""
-        statement, mend = _statement(feature, denied, account)
+        statement, fix = _statement(feature, denied, account)
         return Finding(
             "permissions", NOTE if feature.optional else FAIL, what,
-            "\n".join(list(reasons)[:2]) + more, mend, statement,
+            "\n".join(list(reasons)[:2]) + more, fix, statement,
         )  # fmt: skip
     states = {probe.state for probe in probes}
     if states == {ALLOWED}:
@@ -79,13 +81,13 @@ def _statement(feature: Feature, denied: list[Probe], account: str) -> tuple[str
     """What to add to the role's policy, and the sentence before it."""
     pasted = [json.loads(probe.statement) for probe in denied if probe.statement]
     if not pasted:
-        return "", "Ask whoever owns the policy that denies it."
+        return "", "Ask the owner of the policy that denies it."
     if any(action.startswith("kms:") for one in pasted for action in one["Action"]):
         return json.dumps(pasted[0], indent=2), "Add this statement to the policy of the console's role."
     statement: dict[str, Any] = {
         "Sid": feature.sid,
         "Effect": "Allow",
         "Action": list(dict.fromkeys(probe.action for probe in denied if probe.statement)),
-        "Resource": list(dict.fromkeys(probe.place.arn(account) for probe in denied if probe.statement)),
+        "Resource": list(dict.fromkeys(probe.location.arn(account) for probe in denied if probe.statement)),
     }
     return json.dumps(statement, indent=2), "Add this statement to the policy of the console's role."

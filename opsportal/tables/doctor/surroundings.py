@@ -33,8 +33,8 @@ def database() -> list[Finding]:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except (DatabaseError, OSError) as error:
-        mend = "Check DATABASE_URL, and that its server runs and accepts this machine."
-        return [Finding(area, FAIL, f"{_database_name()} can't be used", str(error), mend)]
+        fix = "Check DATABASE_URL, and that its server runs and accepts this machine."
+        return [Finding(area, FAIL, f"{_database_name()} can't be used", str(error), fix)]
     findings = [Finding(area, OK, _database_name())]
     if pending:
         names = [f"{migration.app_label}.{migration.name}" for migration, _ in pending]
@@ -81,14 +81,14 @@ def queue(name: str, url: str) -> Finding:
             said = client.get_queue_attributes(
                 QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "QueueArn"]
             )
-    except ServiceTrouble as trouble:
-        if trouble.denied:
+    except ServiceTrouble as problem:
+        if problem.denied:
             # The console itself needs no more than to send.
             return Finding(
-                "queues", NOTE, f"{name}: {url}", f"It answers, but {trouble.why}", "", trouble.statement
+                "queues", NOTE, f"{name}: {url}", f"It answers, but {problem.why}", "", problem.statement
             )
         return Finding(
-            "queues", FAIL, f"{name}: {url}", trouble.why, f"Check {name}, and that the queue exists."
+            "queues", FAIL, f"{name}: {url}", problem.why, f"Check {name}, and that the queue exists."
         )
     waiting = said.get("Attributes", {}).get("ApproximateNumberOfMessages", "?")
     return Finding("queues", OK, f"{name}: {url}, about {waiting} messages waiting")
@@ -115,6 +115,6 @@ def worker(beside: Binding) -> Finding:
         return Finding(
             "worker", FAIL, f"{where}: a message has been due since {overdue.due:%Y-%m-%d %H:%M:%SZ}",
             f"{overdue.kind} of action {overdue.action_id}: no worker has taken it up.",
-            "Run python manage.py worker, and look into its log.",
+            "Run python manage.py worker, and read its log.",
         )  # fmt: skip
     return Finding("worker", OK, f"{where}: nothing is overdue")

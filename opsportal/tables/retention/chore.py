@@ -19,16 +19,16 @@ from opsportal.accounts.actors import WORKER
 from opsportal.dynamo import clients, spending
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.errors import translated
-from opsportal.dynamo.leases import OWNER, Lease, Lost
+from opsportal.dynamo.leases import Lease, Lost
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
-from opsportal.operations.tables import audit_beside, jobs_beside
+from opsportal.operations.tables import audit_table_for, jobs_table_for
 from opsportal.operations.tags import Action
 from opsportal.operations.tasks import NotNow, Over, Task
 from opsportal.tables.retention import reading
-from opsportal.tables.retention.rules import Lives, rules
+from opsportal.tables.retention.rules import RetentionPolicy, rules
 from opsportal.tables.retention.stamping import Allowance, Exhausted
 from opsportal.tables.retention.sweeps import Run, Step, Sweep, moment, sweeps
 
@@ -43,13 +43,13 @@ RECHECK = 300
 
 
 def _sweeps() -> list[Sweep]:
-    lives = Lives.configured()
+    lives = RetentionPolicy.configured()
     return [sweep for rule in rules() for sweep in sweeps(rule, lives)]
 
 
 def sweep_table(table: Binding, over: Over) -> int:
     """One turn; how many stamps were set or taken. Raises `NotNow`, `DynamoError`."""
-    lives = Lives.configured()
+    lives = RetentionPolicy.configured()
     sweep = next(one for one in _sweeps() if one.table == table)
     why = caches["process"].get_or_set(
         f"retention:{table.fingerprint}:{table.ttl_attribute}", lambda: obstacle(sweep, lives), RECHECK
@@ -66,7 +66,7 @@ def _swept() -> list[Binding]:
 TASK = Task("retention", sweep_table, every=10.0, deadline=60.0, tables=_swept)
 
 
-def obstacle(sweep: Sweep, lives: Lives) -> str:
+def obstacle(sweep: Sweep, lives: RetentionPolicy) -> str:
     """Why a sweep would be in vain, for one of the tables that it stamps; "" where it would not. Raises
     `DynamoError`."""
     why = reading.why_not(sweep.rule, sweep.table)
@@ -127,10 +127,12 @@ class Worked:
 
 def lease_of(table: Binding) -> Lease:
     """The lease, and with it the progress, of a swept table."""
-    return Lease(jobs_beside(table), {"pk": text("retention"), "sk": text(f"{table.logical}#{table.name}")})
+    return Lease(
+        jobs_table_for(table), {"pk": text("retention"), "sk": text(f"{table.logical}#{table.name}")}
+    )
 
 
-def work(sweep: Sweep, lives: Lives, *, over: Over, forced: bool = False) -> Worked:
+def work(sweep: Sweep, lives: RetentionPolicy, *, over: Over, forced: bool = False) -> Worked:
     """Sweep on until it is `over`. `forced`: one that rests begins at once, from the beginning.
 
     Raises `DynamoError`; what was done until then is written down.
@@ -148,8 +150,8 @@ def work(sweep: Sweep, lives: Lives, *, over: Over, forced: bool = False) -> Wor
     progress = Progress.from_item(held.item)
     if forced and progress.next_at > now:
         progress.position, progress.next_at = {}, 0.0
-    # Who holds a lease that can be claimed, died with it.
-    progress.run.cut |= OWNER in before
+    # A lease that ended by itself: its holder died with it. A released one has no end, or 0 by an earlier version.
+    progress.run.cut |= 0 < float(before.get(lease.until, {"N": "0"})["N"]) <= now
     with spending.account() as account:
         try:
             return _sweep_on(
@@ -160,7 +162,7 @@ def work(sweep: Sweep, lives: Lives, *, over: Over, forced: bool = False) -> Wor
 
 
 def _sweep_on(
-    sweep: Sweep, lives: Lives, progress: Progress, lease: Lease, allowance: Allowance, now: float
+    sweep: Sweep, lives: RetentionPolicy, progress: Progress, lease: Lease, allowance: Allowance, now: float
 ) -> Worked:
     ended, spent = False, progress.spent
     try:
@@ -189,7 +191,7 @@ def _sweep_on(
 
 def _record(sweep: Sweep, progress: Progress) -> None:
     """Write the entry of a run that had an effect, once: its key is the run's id, kept with its counts."""
-    run, table, audit = progress.run, sweep.table, audit_beside(sweep.table)
+    run, table, audit = progress.run, sweep.table, audit_table_for(sweep.table)
     if run.effect:
         parts = (
             (run.items, f"{sweep.rule.logical} stamped"),
@@ -211,7 +213,7 @@ def _record(sweep: Sweep, progress: Progress) -> None:
             count=run.effect,
             note=note,
         )
-        client = clients.client(*audit.place, patient=True)
+        client = clients.client(*audit.location, background=True)
         try:
             with translated(audit):
                 client.put_item(

@@ -70,7 +70,7 @@ def come_alive(rule: Rule, status: str, start: Raw | None) -> Found:
 
 
 def _query(table: Binding, index: str, start: Raw | None, **arguments: Any) -> Found:
-    answer = read(table, index, start=start, patient=True, **arguments)
+    answer = read(table, index, start=start, background=True, **arguments)
     return Found(answer["Items"], answer.get("LastEvaluatedKey"), answer.get("ScannedCount", 0))
 
 
@@ -80,7 +80,7 @@ def old_logs(rule: Rule, now: datetime, days: int, start: Raw | None) -> Found:
     answer = read(
         table,
         start=start,
-        patient=True,
+        background=True,
         FilterExpression="attribute_not_exists(#ttl) AND (#at <= :until OR NOT attribute_type(#at, :text))",
         ProjectionExpression="#key, #item, #at",
         ExpressionAttributeNames={
@@ -105,7 +105,7 @@ def alive(rule: Rule, logs: list[Raw]) -> set[str]:
         table,
         map(table.key_of, ids),
         consistent=True,
-        patient=True,
+        background=True,
         projection=(table.key, status, table.ttl_attribute),
     )
     kept = [raw for raw in found if not rule.is_finished(raw) or is_kept(raw, table.ttl_attribute)]
@@ -114,7 +114,7 @@ def alive(rule: Rule, logs: list[Raw]) -> set[str]:
 
 def why_not(rule: Rule, table: Binding) -> str:
     """Why stamping `table`, the items' or the logs', would do nothing or can't be done; "" where it can. The
-    sentence ends with what mends it. Raises `DynamoError`."""
+    sentence ends with what fixes it. Raises `DynamoError`."""
     declared = table.ttl_attribute
     if not declared:
         return f"No TTL attribute is set: set {setting(table, 'TTL_ATTRIBUTE')}."

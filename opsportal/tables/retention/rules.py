@@ -61,17 +61,12 @@ def rules() -> list[Rule]:
     return [descriptor.retention for descriptor in descriptors() if descriptor.retention]
 
 
-def rule_of(logical: str) -> Rule | None:
-    """The rule that a table has a part in, as the items' or as the logs'."""
-    return next((rule for rule in rules() if logical in (rule.logical, rule.logs)), None)
-
-
 # A century: 0 means never, and no calendar ends before.
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 @dataclass(frozen=True)
-class Lives:
+class RetentionPolicy:
     """Days after which items and logs are stamped (0: never), and from the stamp to the expiry."""
 
     items: int
@@ -79,12 +74,12 @@ class Lives:
     grace: int
 
     @classmethod
-    def configured(cls) -> "Lives":
+    def configured(cls) -> "RetentionPolicy":
         return cls(
-            min(max(settings.RETENTION_REQUEST_DAYS, 0), MOST_DAYS),
-            min(max(settings.RETENTION_LOG_DAYS, 0), MOST_DAYS),
+            min(max(settings.RETENTION_REQUEST_DAYS, 0), MAX_DAYS),
+            min(max(settings.RETENTION_LOG_DAYS, 0), MAX_DAYS),
             # A look at everything takes a day: what comes to life again must not be gone before it.
-            min(max(settings.RETENTION_GRACE_DAYS, 2), MOST_DAYS),
+            min(max(settings.RETENTION_GRACE_DAYS, 2), MAX_DAYS),
         )
 
     def expiry(self, now: datetime) -> int:

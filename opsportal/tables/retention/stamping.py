@@ -64,7 +64,7 @@ def release(table: Binding, raw: Raw, guards: tuple[str, ...], allowance: Allowa
 
 def _update(table: Binding, raw: Raw, change: Change, allowance: Allowance) -> bool:
     """False when the item is not as it was read any more: the next sweep judges it again."""
-    client = clients.client(*table.place, patient=True)
+    client = clients.client(*table.location, background=True)
     request = change.request(table.name, table.key_in(raw).wire)
     # An item of 400 KB is not wanted back.
     request["ReturnValuesOnConditionCheckFailure"] = "NONE"
@@ -83,7 +83,7 @@ def logs_of(rule: Rule, item: Any, *, stamped: bool) -> Iterator[Raw]:
     for page in read_all(
         table,
         index.name,
-        patient=True,
+        background=True,
         KeyConditionExpression="#item = :item",
         FilterExpression="attribute_exists(#mark)" if stamped else "attribute_not_exists(#ttl)",
         ProjectionExpression="#key, #item, #ttl, #mark",
@@ -123,7 +123,7 @@ def keep(rule: Rule, key: str, *, by: Actor, reason: str = "") -> tuple[Done, in
     intent = Intent(
         Action.REQUEST_KEEP, Target(rule.logical, key), by, reason, new_action_id(), {"rule": rule}
     )
-    done = act(plan, intent, patient=True)
+    done = act(plan, intent, background=True)
     logs: list[None] = []
     with account() as under_way:
         allowance = Allowance(float("inf"), lambda: False, under_way)
@@ -139,6 +139,6 @@ def plan(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     if is_kept(raw, ttl):
         raise Conflict("It is kept already.")
     if ttl in raw and not is_ours(raw, ttl):
-        raise Conflict(f"Its {ttl} was not stamped here: whoever wrote it has to change it.")
+        raise Conflict(f"Its {ttl} was not stamped here: its writer has to change it.")
     change = Change(raw).guard(rule.by_status.hash_key, ttl).set(ttl, NULL)
     return Plan(change=change.remove(MARK))

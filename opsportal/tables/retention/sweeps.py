@@ -18,7 +18,15 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw
 from opsportal.tables.retention import reading, stamping
 from opsportal.tables.retention.reading import Found
-from opsportal.tables.retention.rules import Lives, Rule, Verdict, judge, judge_log, log_time, newest
+from opsportal.tables.retention.rules import (
+    RetentionPolicy,
+    Rule,
+    Verdict,
+    judge,
+    judge_log,
+    log_time,
+    newest,
+)
 from opsportal.tables.retention.stamping import Allowance
 
 HOUR, DAY = 3_600, 86_400
@@ -77,7 +85,7 @@ class Step:
     """What a page is done with. `position` and `run` are brought up to date."""
 
     sweep: Sweep
-    lives: Lives
+    lives: RetentionPolicy
     position: dict[str, Any]
     run: Run
     allowance: Allowance
@@ -88,7 +96,7 @@ class Step:
         return self.lives.expiry(self.now)
 
 
-def sweeps(rule: Rule, lives: Lives) -> list[Sweep]:
+def sweeps(rule: Rule, lives: RetentionPolicy) -> list[Sweep]:
     """Those that are switched on."""
     both = ((rule.table, lives.items), (rule.logs_table, lives.logs))
     return [Sweep(rule, table, days) for table, days in both if days]
@@ -130,7 +138,9 @@ def _items_page(step: Step) -> bool:
 def _begin(step: Step) -> None:
     position = step.position
     finished, unfinished = reading.statuses(step.sweep.rule)
-    full = step.now.timestamp() - float(position.get("full_at", 0)) >= FULL_LOOK
+    # "left": an earlier version began this one, and kept its queue in another form.
+    interrupted = position.pop("left", None) is not None
+    full = interrupted or step.now.timestamp() - float(position.get("full_at", 0)) >= FULL_LOOK
     if full:
         position["full_at"], position["marks"] = step.now.timestamp(), {}
     position["queue"] = [[status, True] for status in finished]
@@ -215,7 +225,7 @@ class Preview:
 def preview(sweep: Sweep) -> Preview:
     """Look at up to `MAX_LOOKED` items of what the sweep reads. Raises `DynamoError`."""
     found, now = Preview(sweep), datetime.now(UTC)
-    indexes = describe(sweep.table, patient=True).indexes
+    indexes = describe(sweep.table, background=True).indexes
     copies = 1 + sum(index.projection == "ALL" for index in indexes)
     rule = sweep.rule
     for page in _log_pages(sweep, now) if sweep.of_logs else _item_pages(sweep, now):

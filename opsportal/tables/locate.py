@@ -20,16 +20,16 @@ REGIONS = ("us-east-1", "eu-north-1")
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Candidate:
     """Where the table was found, and the settings that lead there; `denied`: the candidates that IAM does not
     allow to describe, which may be the table."""
 
     table: Binding | None = None
-    mend: str = ""
+    fix: str = ""
     denied: tuple[str, ...] = ()
 
 
-def look_for(table: Binding) -> Sighting:
+def look_for(table: Binding) -> Candidate:
     """The first candidate that exists. Never raises `DynamoError`; a place that does not answer is left soon."""
     denied = []
     for candidate in candidates(table):
@@ -40,8 +40,8 @@ def look_for(table: Binding) -> Sighting:
         except DynamoError:
             continue
         else:
-            return Sighting(candidate, _mend(table, candidate), tuple(denied))
-    return Sighting(denied=tuple(denied))
+            return Candidate(candidate, _mend(table, candidate), tuple(denied))
+    return Candidate(denied=tuple(denied))
 
 
 def candidates(table: Binding) -> Iterator[Binding]:
@@ -51,7 +51,7 @@ def candidates(table: Binding) -> Iterator[Binding]:
     """
     if not setting(table, "TABLE"):
         return
-    seen = {(table.name, *table.place)}
+    seen = {(table.name, *table.location)}
     names = [table.name, *_other_names(table)]
     for region, endpoint in ((table.region, table.endpoint), *_other_places(table)):
         for name in names:
@@ -78,7 +78,7 @@ def _other_places(table: Binding) -> Iterator[tuple[str, str]]:
     for other in others:
         if other.endpoint:
             yield table.region, other.endpoint
-            yield other.place
+            yield other.location
 
 
 def _mend(table: Binding, found: Binding) -> str:
@@ -101,6 +101,6 @@ def endpoint_hint(table: Binding) -> str:
     if not table.endpoint or is_amazons(table.endpoint) or not setting(table, "ENDPOINT_URL"):
         return ""
     return (
-        f"It was looked for at {table.endpoint}, which is not Amazon's: if the table is at Amazon, unset "
+        f"Places searched: {table.endpoint}, which is not Amazon's: if the table is at Amazon, unset "
         f"{setting(table, 'ENDPOINT_URL')} and AWS_ENDPOINT_URL_DYNAMODB (or AWS_ENDPOINT_URL)."
     )

@@ -11,7 +11,7 @@ from opsportal.operations.entries import Actor
 
 
 @dataclass(frozen=True)
-class Subject:
+class ResourceType:
     """A kind of item. `name` is the subject of its audit tags, `stamp` the attribute that each write renews, `statuses`
     those that may hold its status.
 
@@ -38,12 +38,12 @@ class Subject:
 
 
 @cache
-def _subjects() -> dict[str, Subject]:
+def _subjects() -> dict[str, ResourceType]:
     found = [descriptor.resource_type for descriptor in descriptors()]
     return {one.name: one for one in found if one}
 
 
-def subject(name: str) -> Subject:
+def subject(name: str) -> ResourceType:
     """KeyError for one that no app has."""
     return _subjects()[name]
 
@@ -52,5 +52,5 @@ def known(name: str) -> bool:
     return name in _subjects()
 
 
-def of_logical(logical: str) -> Subject | None:
+def of_logical(logical: str) -> ResourceType | None:
     return next((one for one in _subjects().values() if one.logical == logical), None)

@@ -9,7 +9,7 @@ from opsportal.dynamo.tables import Binding
 T = TypeVar("T")
 
 
-class Silence:
+class CircuitBreaker:
     """Amazon's regions, and endpoints of the settings, that did not answer or refused the credentials, as a command
     went along."""
 

@@ -1,4 +1,4 @@
-"""Start like this one: what a new request takes over of another, and how it differs from it."""
+"""Copy to a new request: what a new request takes over of another, and how it differs from it."""
 
 import re
 from collections import Counter
@@ -8,9 +8,9 @@ from decimal import Decimal, InvalidOperation
 
 from opsportal.dynamo.attributes import Malformed, Typed, plain, raw_text, read_list, read_map, read_text
 from opsportal.dynamo.dialects import describes_run
-from opsportal.tables.retention.rules import MARK
-from requests_app import json_objects, typed_json
-from requests_app.dialects import DOCUMENTED, Dialect, made_here
+from opsportal.dynamo.json_values import as_json
+from requests_app import typed_json
+from requests_app.dialects import DOCUMENTED, DOCUMENTED_NAMES, Dialect, made_here
 from requests_app.drafts import (
     DEFAULTS,
     INNER,
@@ -23,7 +23,7 @@ from requests_app.drafts import (
     own_of,
     own_whole,
 )
-from requests_app.fields import EXTRACTION_MODES, priorities
+from requests_app.fields import EXTRACTION_MODES, priorities, read_params
 from requests_app.models import STRATEGIES, IntelligenceRequest
 from requests_app.source_shapes import SourceShape
 from requests_app.submission import Config, Submission
@@ -76,7 +76,7 @@ def original(found: IntelligenceRequest, dialect: Dialect = DOCUMENTED) -> Origi
     texts = {name: _read(name, raw.get(name), left_out) for name in OUTER}
     params = config.get("custom_params")
     if params and "M" in params:
-        texts["custom_params"] = json_objects.written(plain(params), "  ")
+        texts["custom_params"] = as_json(plain(params), indent="  ")
     texts |= {
         name: _read(f"config.{name}", config.get(name), left_out) for name in INNER if name not in texts
     }
@@ -86,7 +86,13 @@ def original(found: IntelligenceRequest, dialect: Dialect = DOCUMENTED) -> Origi
         # The console's own, from before this table's form was known: no worker of it could read that again.
         sources = [_in_dialect(source, dialect.shape) for source in sources]
     made = [one.name for one in dialect.made if one.name in raw]
-    known = {*Submission.model_fields, *_MADE_HERE, found.binding().key, found.binding().ttl_attribute, *made}
+    known = {
+        *Submission.model_fields,
+        *DOCUMENTED_NAMES,
+        found.binding().key,
+        found.binding().ttl_attribute,
+        *made,
+    }
     others = [("", name, value) for name, value in sorted(raw.items()) if name not in known]
     left_out += [(name, value) for _, name, value in others if describes_run(name)]
     others = [other for other in others if not describes_run(other[1])]
@@ -128,19 +134,6 @@ def _row(within: str, name: str, value: Typed) -> ExtraRow:
     if "BOOL" in value:
         return ExtraRow(name, within, "BOOL", "true" if value["BOOL"] else "false")
     return ExtraRow(name, within, "json", raw_text(value))
-
-
-# The attributes that are the console's or the workers' to write.
-_MADE_HERE = frozenset(
-    {
-        "status", "status_message", "created_at", "updated_at", "started_at", "completed_at", "progress",
-        "results", "errors", "warnings", "processing_metadata", "ttl", MARK,
-    }
-)  # fmt: skip
-
-
-def _text(value: Typed | None) -> str:
-    return str(read_text(value) or "")
 
 
 def _read(path: str, value: Typed | None, left_out: LeftOut) -> str:
@@ -241,7 +234,7 @@ def _same(name: str, first: Draft, draft: Draft) -> bool:
         return True
     try:
         if name == "custom_params":
-            return json_objects.read(old) == json_objects.read(new)
+            return read_params(old) == read_params(new)
         return name in INNER and Decimal(old) == Decimal(new)
     except (ValueError, InvalidOperation):
         return False

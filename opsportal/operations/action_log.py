@@ -9,7 +9,7 @@ from opsportal.dynamo import spending
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import Spending
 from opsportal.operations.entries import Intent
-from opsportal.operations.outcomes import Done, Refused, Unknown
+from opsportal.operations.outcomes import Done, OutcomeUnknown, Refused
 from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def logged(intent: Intent) -> Iterator[Ending]:
 
         try:
             yield ending
-        except Unknown as unknown:
+        except OutcomeUnknown as unknown:
             log("unknown", unknown.sentence)
             raise
         except Refused as refused:

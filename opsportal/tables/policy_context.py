@@ -8,16 +8,16 @@ from opsportal.aws import ServiceTrouble, asking, is_emulated, service
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.tables import Binding
+from opsportal.tables.concurrency import together
 from opsportal.tables.grants import PLACEHOLDER, Feature, Found, places_of
 from opsportal.tables.policy import Key
-from opsportal.tables.together import together
 
 # For all tables, and for all keys.
 SECONDS = 10.0
 
 
 @dataclass
-class Circumstances:
+class PolicyContext:
     """`account` is "" where it is unknown; `notes` say what is unknown, and what was assumed."""
 
     account: str = ""
@@ -28,34 +28,34 @@ class Circumstances:
 
 def tables_for(asked: Iterable[Feature]) -> list[Binding]:
     """Every table that one of the features touches, once."""
-    tables = [place.table for feature in asked for place in places_of(feature) if place.table]
+    tables = [location.table for feature in asked for location in places_of(feature) if location.table]
     return list({table.fingerprint: table for table in tables}.values())
 
 
-def look(asked: Iterable[Feature]) -> Circumstances:
+def look(asked: Iterable[Feature]) -> PolicyContext:
     """As AWS describes it now; takes at most half a minute, and raises no AWS error."""
-    circumstances = Circumstances()
+    context = PolicyContext()
     tables = tables_for(asked)
     outcomes = together({table.fingerprint: partial(_described, table) for table in tables}, SECONDS)
     assumed: dict[str, list[str]] = {}
     for table in tables:
         outcome = outcomes.get(table.fingerprint, "DynamoDB did not answer in time.")
         if isinstance(outcome, Description):
-            circumstances.found[table.fingerprint] = outcome
+            context.found[table.fingerprint] = outcome
         else:
             assumed.setdefault(outcome, []).append(f"{table.name} in {table.region}")
     for why, names in assumed.items():
-        circumstances.notes.append(f"Taken as declared: {', '.join(names)}. {why}")
+        context.notes.append(f"Taken as declared: {', '.join(names)}. {why}")
     try:
         with asking("sts:GetCallerIdentity", "every region"):  # the profile may not exist
             real = [table for table in tables if not is_emulated(table, "sts")]
-        circumstances.account = account_of(real[0].region) if real else ""
-    except ServiceTrouble as trouble:
-        circumstances.notes.append(f"The account is unknown: {trouble.why}")
-    if not circumstances.account:
-        circumstances.notes.append(f"{PLACEHOLDER} stands for your account: give --account.")
-    _look_at_keys(tables, circumstances)
-    return circumstances
+        context.account = account_of(real[0].region) if real else ""
+    except ServiceTrouble as problem:
+        context.notes.append(f"The account is unknown: {problem.why}")
+    if not context.account:
+        context.notes.append(f"{PLACEHOLDER} stands for your account: give --account.")
+    _look_at_keys(tables, context)
+    return context
 
 
 def _described(table: Binding) -> Description | str:
@@ -71,11 +71,11 @@ def account_of(region: str) -> str:
         return str(service("sts", region).get_caller_identity()["Account"])
 
 
-def _look_at_keys(tables: list[Binding], circumstances: Circumstances) -> None:
+def _look_at_keys(tables: list[Binding], context: PolicyContext) -> None:
     used = {
         key: table
         for table in tables
-        if (key := _key(table, circumstances.found)) and not is_emulated(table, "kms")
+        if (key := _key(table, context.found)) and not is_emulated(table, "kms")
     }
     managers = together(
         {key: partial(key_manager, key, table.region) for key, table in used.items()}, SECONDS
@@ -85,10 +85,10 @@ def _look_at_keys(tables: list[Binding], circumstances: Circumstances) -> None:
         if manager == "AWS":
             continue  # its key policy admits whoever may use the table
         if manager != "CUSTOMER":
-            circumstances.notes.append(
+            context.notes.append(
                 f"Whether {key} is a customer managed key is unknown, so the policy treats it as one. {manager}"
             )
-        circumstances.keys.append(Key(key, table.region))
+        context.keys.append(Key(key, table.region))
 
 
 def _key(table: Binding, found: Found) -> str:
@@ -101,8 +101,8 @@ def key_manager(key: str, region: str) -> str:
     try:
         with asking("kms:DescribeKey", region, key):
             return str(service("kms", region).describe_key(KeyId=key)["KeyMetadata"]["KeyManager"])
-    except ServiceTrouble as trouble:
-        return trouble.why
+    except ServiceTrouble as problem:
+        return problem.why
 
 
 def manager_of(table: Binding, key: str) -> str:
