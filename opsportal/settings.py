@@ -6,63 +6,52 @@ docs/configuration.md lists them. Outside development the console refuses to sta
 
 import importlib.util
 import ipaddress
-import json
 import os
-import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from opsportal.environments import COLOURS, NAME, is_strict
-from opsportal.origins import origin_of
-from opsportal.server.environment import whole_number
+from opsportal.setting_values import (
+    HOST,
+    HOST_AND_PORT,
+    HOST_OR_NETWORK,
+    Environment,
+    providers,
+    steps,
+    texts_by_name,
+)
 from opsportal.telemetry.logs import FORMATTERS, format_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-class _Env(environ.Env):  # type: ignore[misc]
-    """Refuses what cannot be read as what it should be with the variable's name, rather than a traceback."""
-
-    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **more: Any) -> Any:
-        try:
-            return super().get_value(var, cast=cast, default=default, **more)
-        except ValueError as error:
-            kind = {int: "a whole number", float: "a number", json.loads: "JSON"}.get(cast, "as it should be")
-            if kind == "JSON":  # which may hold a secret, as SOCIALACCOUNT_PROVIDERS does
-                raise ImproperlyConfigured(f"{var} is not JSON: {error}.") from None
-            raise ImproperlyConfigured(f"{var} is {self.ENVIRON.get(var)!r}, which is not {kind}.") from error
-
-
-env = _Env()
+env = Environment()
 
 # --- Which deployment this is ------------------------------------------------------------------
 
-OPSPORTAL_ENV = env.str("OPSPORTAL_ENV", default="dev")
-if not NAME.fullmatch(OPSPORTAL_ENV):
-    raise ImproperlyConfigured(
-        f"OPSPORTAL_ENV is {OPSPORTAL_ENV!r}; it is the prefix of the table names: 1 to 20 of a-z, 0-9 and -, and "
-        "no - at its start, such as dev, qa or prod."
-    )
+# The prefix of the table names.
+OPSPORTAL_ENV = env.matched(
+    "OPSPORTAL_ENV",
+    "dev",
+    NAME.pattern,
+    "1 to 20 of a-z, 0-9 and -, without - at its start, such as dev, qa or prod",
+)
 # Of the stripe and the badge on every page; "" is by the name.
-ENVIRONMENT_COLOUR = env.str("ENVIRONMENT_COLOUR", default="")
-if ENVIRONMENT_COLOUR not in ("", *COLOURS):
-    raise ImproperlyConfigured(
-        f"ENVIRONMENT_COLOUR is {ENVIRONMENT_COLOUR!r}; it must be {', '.join(COLOURS[:-1])} or {COLOURS[-1]}."
-    )
+ENVIRONMENT_COLOUR = env.choice("ENVIRONMENT_COLOUR", "", ("", *COLOURS))
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 
 DEBUG = env.bool("DEBUG", default=False)
 INSECURE_SECRET_KEY = "insecure-only-for-development-on-loopback"  # noqa: S105 (refused below)
 SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
 # Keys before the present one: what was signed, derived or encrypted with them still holds. The newest first.
-SECRET_KEY_FALLBACKS = [key.strip() for key in env.list("SECRET_KEY_FALLBACKS", default=[]) if key.strip()]
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = env.each(
+    "ALLOWED_HOSTS", LOOPBACK_HOSTS, HOST, "host names without scheme, port and path, such as ops.example.com"
+)
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 # Set behind a load balancer that ends TLS and always sets this header itself.
 if env.bool("TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -198,31 +187,29 @@ CACHES = {
 # --- DynamoDB ------------------------------------------------------------------------------------
 
 # Where every table lives that names no endpoint of its own; empty = Amazon's.
-DYNAMO_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL_DYNAMODB", default=env.str("AWS_ENDPOINT_URL", default=""))
+DYNAMO_ENDPOINT_URL = env.url("AWS_ENDPOINT_URL_DYNAMODB", env.url("AWS_ENDPOINT_URL"))
 
 
 def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: str) -> dict[str, str]:
     """One table's settings: ``DYNAMODB_<LOGICAL>_TABLE``, ``_REGION``, ``_ENDPOINT_URL``, ``_KEY``,
     ``_TTL_ATTRIBUTE``. An empty region is resolved by the AWS chain, then by ``default_region``."""
     prefix = f"DYNAMODB_{logical.upper()}"
-    name = env.str(f"{prefix}_TABLE", default=name)
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", name):  # DynamoDB's rule
-        raise ImproperlyConfigured(
-            f"{prefix}_TABLE is {name!r}; a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and ."
-        )
+    # DynamoDB's rule.
+    a_name = "a table's name: 3 to 255 of a-z, A-Z, 0-9, _, - and ."
     return {
         "spec": spec,
-        "name": name,
-        "region": env.str(f"{prefix}_REGION", default=""),
+        "name": env.matched(f"{prefix}_TABLE", name, r"[A-Za-z0-9_.-]{3,255}", a_name),
+        "region": env.region(f"{prefix}_REGION"),
         "default_region": region,
-        "endpoint": env.str(f"{prefix}_ENDPOINT_URL", default=DYNAMO_ENDPOINT_URL),
-        "key": env.str(f"{prefix}_KEY", default=key),
-        "ttl_attribute": env.str(f"{prefix}_TTL_ATTRIBUTE", default=ttl),
+        "endpoint": env.url(f"{prefix}_ENDPOINT_URL", DYNAMO_ENDPOINT_URL),
+        "key": env.matched(f"{prefix}_KEY", key, r"(?s:.{1,255})", "an attribute's name"),
+        "ttl_attribute": env.matched(
+            f"{prefix}_TTL_ATTRIBUTE", ttl, r"(?s:.{0,255})", "an attribute's name or empty"
+        ),
     }
 
 
 # Seed 001 of docs/data.md spells the names of the requests' tables with underscores, seed 002 with hyphens.
-REQUEST_TABLES_SPELLING = env.str("REQUEST_TABLES_SPELLING", default="underscore")
 REQUEST_TABLE_NAMES = {
     spelling: {
         "requests": f"{OPSPORTAL_ENV}-market{mark}intelligence{mark}requests",
@@ -230,10 +217,7 @@ REQUEST_TABLE_NAMES = {
     }
     for spelling, mark in (("underscore", "_"), ("hyphen", "-"))
 }
-if REQUEST_TABLES_SPELLING not in REQUEST_TABLE_NAMES:
-    raise ImproperlyConfigured(
-        f"REQUEST_TABLES_SPELLING is {REQUEST_TABLES_SPELLING!r}; it must be {' or '.join(REQUEST_TABLE_NAMES)}."
-    )
+REQUEST_TABLES_SPELLING = env.choice("REQUEST_TABLES_SPELLING", "underscore", REQUEST_TABLE_NAMES)
 _request_tables = REQUEST_TABLE_NAMES[REQUEST_TABLES_SPELLING]
 
 # fmt: off
@@ -249,18 +233,15 @@ DYNAMO_TABLES: dict[str, dict[str, str]] = {
 OWN_TABLE_PREFIX = f"{OPSPORTAL_ENV}-opsportal_"
 
 # Seconds. A page makes several calls; together they end within the deadline, or the page says so.
-DYNAMO_CONNECT_TIMEOUT = env.float("DYNAMO_CONNECT_TIMEOUT", default=1.0)
-DYNAMO_READ_TIMEOUT = env.float("DYNAMO_READ_TIMEOUT", default=1.5)
-DYNAMO_MAX_ATTEMPTS = env.int("DYNAMO_MAX_ATTEMPTS", default=2)
-DYNAMO_REQUEST_DEADLINE = env.float("DYNAMO_REQUEST_DEADLINE", default=5.0)
+DYNAMO_CONNECT_TIMEOUT = env.number("DYNAMO_CONNECT_TIMEOUT", 1.0, 0.05, 60.0)
+DYNAMO_READ_TIMEOUT = env.number("DYNAMO_READ_TIMEOUT", 1.5, 0.05, 60.0)
+DYNAMO_MAX_ATTEMPTS = env.number("DYNAMO_MAX_ATTEMPTS", 2, 1, 10)
+DYNAMO_REQUEST_DEADLINE = env.number("DYNAMO_REQUEST_DEADLINE", 5.0, 0.1, 60.0)
 # At least gunicorn's threads, or requests wait for a connection.
-DYNAMO_MAX_POOL_CONNECTIONS = env.int("DYNAMO_MAX_POOL_CONNECTIONS", default=32)
+DYNAMO_MAX_POOL_CONNECTIONS = env.number("DYNAMO_MAX_POOL_CONNECTIONS", 32, 1, 1_000)
 
 # Downloads that a process sends at once: each holds one of gunicorn's threads for as long as its reader takes.
-try:
-    STREAMS_AT_ONCE = whole_number("STREAMS_AT_ONCE", env.str("STREAMS_AT_ONCE", default="2"), 1, 100)
-except ValueError as error:
-    raise ImproperlyConfigured(str(error)) from None
+STREAMS_AT_ONCE = env.number("STREAMS_AT_ONCE", 2, 1, 100)
 
 # True on the in-process fallback of `make run`: the banner says that data ends with the process.
 ENGINE_IS_VOLATILE = env.bool("OPSPORTAL_ENGINE_IS_VOLATILE", default=False)
@@ -269,14 +250,17 @@ ENGINE_IS_VOLATILE = env.bool("OPSPORTAL_ENGINE_IS_VOLATILE", default=False)
 
 # The steps of the orchestrators, in order: attribute, label, what an absent step waits for.
 # The default is seed 003's. Steps that are not listed are found and shown after these.
-WORKFLOW_STEPS: list[dict[str, str]] = env.json(
+WORKFLOW_STEPS: list[dict[str, str]] = env.shaped(
     "WORKFLOW_STEPS",
-    default=[
+    [
         {"key": "pdfAdapter", "label": "PDF adapter", "waiting": "Waiting for upload"},
         {"key": "tradeExtraction", "label": "Trade extraction", "waiting": "Waiting for PDF processing"},
         {"key": "tradeMatching", "label": "Trade matching", "waiting": "Waiting for extraction"},
         {"key": "exceptionManagement", "label": "Exception management", "waiting": "No exceptions"},
     ],
+    steps,
+    "a JSON list of steps, each with a key of its own: "
+    '[{"key": "intake", "label": "Intake", "waiting": "Waiting for a document"}].',
 )
 # Statuses and priorities beside the documented ones that are known to occur; seen ones are found.
 WORKFLOW_EXTRA_STATUSES = env.list("WORKFLOW_EXTRA_STATUSES", default=[])
@@ -291,66 +275,70 @@ REQUEST_TYPES = env.list("REQUEST_TYPES", default=["semaglutide_intelligence"])
 REQUEST_DIALECT = env.str("REQUEST_DIALECT", default="auto")
 AGENT_DIALECT = env.str("AGENT_DIALECT", default="auto")
 # Minutes without an update after which something that is not finished is called stuck.
-WORKFLOW_STUCK_MINUTES = env.int("WORKFLOW_STUCK_MINUTES", default=15)
-REQUEST_STUCK_MINUTES = env.int("REQUEST_STUCK_MINUTES", default=15)
+WORKFLOW_STUCK_MINUTES = env.number("WORKFLOW_STUCK_MINUTES", 15, 1, 525_600)
+REQUEST_STUCK_MINUTES = env.number("REQUEST_STUCK_MINUTES", 15, 1, 525_600)
 # Seconds since the last heartbeat: fresh = healthy, older than the first = degraded, than the
 # second = offline.
-AGENT_DEGRADED_SECONDS = env.int("AGENT_DEGRADED_SECONDS", default=120)
-AGENT_OFFLINE_SECONDS = env.int("AGENT_OFFLINE_SECONDS", default=600)
+AGENT_DEGRADED_SECONDS = env.number("AGENT_DEGRADED_SECONDS", 120, 1, 31_536_000)
+AGENT_OFFLINE_SECONDS = env.number("AGENT_OFFLINE_SECONDS", 600, 1, 31_536_000)
 # Agent's id -> the step that it works, "" for none; the others are matched by their names.
-AGENT_STEPS: dict[str, str] = env.json("AGENT_STEPS", default={})
+AGENT_STEPS: dict[str, str] = env.shaped(
+    "AGENT_STEPS",
+    {},
+    texts_by_name,
+    'a JSON object of agent ids and step keys: {"pdf-agent-7": "pdfAdapter"}.',
+)
 # Hosts whose agents' endpoints an operator may have asked whether they answer. None: the console asks nobody.
-AGENT_PROBE_HOSTS = env.list("AGENT_PROBE_HOSTS", default=[])
+AGENT_PROBE_HOSTS = env.each(
+    "AGENT_PROBE_HOSTS",
+    [],
+    HOST_AND_PORT,
+    "hosts such as agents.example.com, *.agents.example.com or host:8443",
+)
 # Seconds that an endpoint has, from looking up its name to the head of its answer.
-AGENT_PROBE_SECONDS = env.float("AGENT_PROBE_SECONDS", default=3.0)
+AGENT_PROBE_SECONDS = env.number("AGENT_PROBE_SECONDS", 3.0, 0.1, 60.0)
 
 # --- What operators do -----------------------------------------------------------------------------
 
 # SQS queues: of requests with the strategy `sqs`, and of commands to the orchestrators. Empty: what needs
 # one is not offered, and says which setting is missing.
-REQUESTS_QUEUE_URL = env.str("REQUESTS_QUEUE_URL", default="")
-WORKFLOW_COMMANDS_QUEUE_URL = env.str("WORKFLOW_COMMANDS_QUEUE_URL", default="")
+REQUESTS_QUEUE_URL = env.url("REQUESTS_QUEUE_URL")
+WORKFLOW_COMMANDS_QUEUE_URL = env.url("WORKFLOW_COMMANDS_QUEUE_URL")
 # Days that audit entries live, and the copies of purged or edited items: as long as an undo is possible.
-AUDIT_ENTRY_DAYS = env.int("AUDIT_ENTRY_DAYS", default=400)
-AUDIT_IMAGE_DAYS = env.int("AUDIT_IMAGE_DAYS", default=30)
+AUDIT_ENTRY_DAYS = env.number("AUDIT_ENTRY_DAYS", 400, 1, 36_500)
+AUDIT_IMAGE_DAYS = env.number("AUDIT_IMAGE_DAYS", 30, 1, 36_500)
 # Minutes after a purge until the logs of the request are deleted too.
-UNDO_LOGS_MINUTES = env.int("UNDO_LOGS_MINUTES", default=10)
+UNDO_LOGS_MINUTES = env.number("UNDO_LOGS_MINUTES", 10, 0, 525_600)
 
 # --- Alerts ------------------------------------------------------------------------------------------
 
 # Where people reach the console, such as https://ops.example.com: what the links of alerts begin with.
-BASE_URL = env.str("BASE_URL", default="")
+BASE_URL = env.url("BASE_URL")
 # Seconds between two evaluations of a rule; each reads the tables.
-ALERT_SECONDS = env.int("ALERT_SECONDS", default=60)
+ALERT_SECONDS = env.number("ALERT_SECONDS", 60, 5, 86_400)
 # Days that deliveries and resolved alerts are kept.
-ALERT_LOG_DAYS = env.int("ALERT_LOG_DAYS", default=30)
+ALERT_LOG_DAYS = env.number("ALERT_LOG_DAYS", 30, 1, 36_500)
 # Addresses, networks and host names that webhooks may go to although they are not of the public internet.
-ALERT_WEBHOOK_ALLOW = env.list("ALERT_WEBHOOK_ALLOW", default=[])
+ALERT_WEBHOOK_ALLOW = env.each(
+    "ALERT_WEBHOOK_ALLOW", [], HOST_OR_NETWORK, "addresses, networks and host names, without scheme and port"
+)
 
 # --- The API -----------------------------------------------------------------------------------------
 
-# Days that a token lives unless its maker says otherwise, and at most.
-API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=90)
-API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
+# Days that a token lives at most, and unless its maker says otherwise.
+API_TOKEN_MAX_DAYS = env.number("API_TOKEN_MAX_DAYS", 365, 1, 36_500)
+API_TOKEN_DAYS = env.number("API_TOKEN_DAYS", min(90, API_TOKEN_MAX_DAYS), 1, API_TOKEN_MAX_DAYS)
 # Requests per minute of one token, or of one signed-in person; 0: no limit.
-API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=600)
+API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, 0, 1_000_000)
 # Requests per minute of one address that are not let in; 0: no limit.
-API_FAILED_LIMIT = env.int("API_FAILED_LIMIT", default=60)
+API_FAILED_LIMIT = env.number("API_FAILED_LIMIT", 60, 0, 1_000_000)
 # Bytes of a body.
-API_MAX_BODY = env.int("API_MAX_BODY", default=262_144)
+API_MAX_BODY = env.number("API_MAX_BODY", 262_144, 1_024, 104_857_600)
 # Bytes of the largest body that is read of anybody; the server refuses a larger one by its length (2.5 MB is
 # Django's own limit for a form).
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MAX_BODY)
 # Origins of the web pages that may call the API with a token; none: no page of another origin may.
-CORS_ALLOWED_ORIGINS: list[str] = []
-for _origin in filter(None, map(str.strip, env.list("CORS_ALLOWED_ORIGINS", default=[]))):
-    try:
-        CORS_ALLOWED_ORIGINS.append(origin_of(_origin))
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"CORS_ALLOWED_ORIGINS has {_origin!r}, which is no origin: write scheme://host[:port] of each, such as "
-            "https://app.example.com, separated by commas, without path or wildcard."
-        ) from None
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"/api/|/workflow/(?s:.+)/status\Z"
 # No page of another origin may use the console's session: such pages send a token.
 CORS_ALLOW_CREDENTIALS = False
@@ -366,24 +354,24 @@ CORS_EXPOSE_HEADERS = [
 # Seconds; a browser asks again that much later at most once an origin is taken away.
 CORS_PREFLIGHT_MAX_AGE = 600
 # Seconds that an answer of the agents' discovery may be old where nothing was written through the console.
-AGENTS_CACHE_SECONDS = env.float("AGENTS_CACHE_SECONDS", default=5.0)
+AGENTS_CACHE_SECONDS = env.number("AGENTS_CACHE_SECONDS", 5.0, 0.0, 3_600.0)
 
 # --- Retention: the worker gives what is finished and old an expiry, where its table has TTL ------------
 
 # Days after which finished requests, and logs, are stamped; 0 = never.
-RETENTION_REQUEST_DAYS = env.int("RETENTION_REQUEST_DAYS", default=0)
-RETENTION_LOG_DAYS = env.int("RETENTION_LOG_DAYS", default=0)
+RETENTION_REQUEST_DAYS = env.number("RETENTION_REQUEST_DAYS", 0, 0, 36_500)
+RETENTION_LOG_DAYS = env.number("RETENTION_LOG_DAYS", 0, 0, 36_500)
 # Days from the stamp to the expiry: time to see it on the item's page, and to stop it.
-RETENTION_GRACE_DAYS = env.int("RETENTION_GRACE_DAYS", default=7)
+RETENTION_GRACE_DAYS = env.number("RETENTION_GRACE_DAYS", 7, 2, 36_500)
 # Capacity units that it may read and write each minute, of each table, all workers together.
-RETENTION_UNITS_PER_MINUTE = env.int("RETENTION_UNITS_PER_MINUTE", default=600)
+RETENTION_UNITS_PER_MINUTE = env.number("RETENTION_UNITS_PER_MINUTE", 600, 1, 10_000_000)
 
 # A price file of one's own, in place of opsportal/tables/prices.toml.
 DYNAMO_PRICES_FILE = env.str("DYNAMO_PRICES_FILE", default="")
 # Whether the worker puts the age of the oldest unfinished item of a table into CloudWatch, and the age, in
 # minutes, that `manage.py dynamo alarms` then sets an alarm at.
 PUBLISH_AGES = env.bool("PUBLISH_AGES", default=False)
-AGE_ALARM_MINUTES = env.int("AGE_ALARM_MINUTES", default=60)
+AGE_ALARM_MINUTES = env.number("AGE_ALARM_MINUTES", 60, 1, 525_600)
 
 # --- Accounts: staff only, no sign-up ---------------------------------------------------------------
 
@@ -409,10 +397,16 @@ ACCOUNT_RATE_LIMITS: Any = {
 }
 # Proxies in front that append to X-Forwarded-For. At 0, the limits above count a load balancer's clients
 # as one address.
-ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, 0, 20)
 SOCIALACCOUNT_ONLY = False
 # allauth's setting as JSON, for single sign-on with OpenID Connect; without it there are no routes for it.
-SOCIALACCOUNT_PROVIDERS: dict[str, Any] = env.json("SOCIALACCOUNT_PROVIDERS", default={})
+SOCIALACCOUNT_PROVIDERS: dict[str, Any] = env.shaped(
+    "SOCIALACCOUNT_PROVIDERS",
+    {},
+    providers,
+    "a JSON object of OpenID Connect providers, each with provider_id, client_id and settings.server_url "
+    "(docs/sign-in.md).",
+)
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Ops Portal"
 MFA_ADAPTER = "opsportal.accounts.adapter.SecondFactorAdapter"
@@ -441,7 +435,7 @@ SECURE_CSP: dict[str, list[str]] = {
     "font-src": ["'self'"],
     "connect-src": ["'self'"],
     # An OpenID Connect login posts here and is redirected to the provider: its origin must be listed.
-    "form-action": ["'self'", *env.list("OIDC_FORM_ORIGINS", default=[])],
+    "form-action": ["'self'", *env.origins("OIDC_FORM_ORIGINS")],
     "frame-ancestors": ["'none'"],
     "base-uri": ["'none'"],
     "object-src": ["'none'"],
@@ -457,7 +451,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=60 * 60 * 12)
+SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 60 * 60 * 12, 60, 31_536_000)
 
 # --- Static files, language, time --------------------------------------------------------------------
 
@@ -475,9 +469,8 @@ TIME_ZONE = "UTC"
 
 # --- What it tells of itself ----------------------------------------------------------------------------
 
-LOG_FORMAT = env.str("LOG_FORMAT", default=format_of({"OPSPORTAL_ENV": OPSPORTAL_ENV}))
-if LOG_FORMAT not in FORMATTERS:
-    raise ImproperlyConfigured(f"LOG_FORMAT is {LOG_FORMAT!r}; it must be {' or '.join(FORMATTERS)}.")
+LOG_FORMAT = env.choice("LOG_FORMAT", format_of({"OPSPORTAL_ENV": OPSPORTAL_ENV}), FORMATTERS)
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 # A path, to which every process appends; "-" is standard output.
 ACCESS_LOG = env.str("ACCESS_LOG", default="-")
 LOGGING: dict[str, Any] = {
@@ -494,7 +487,7 @@ LOGGING: dict[str, Any] = {
             else {"class": "logging.handlers.WatchedFileHandler", "filename": ACCESS_LOG, "delay": True}
         ),
     },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "opsportal.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
         # At lower levels these write down what they send and receive.
@@ -506,14 +499,14 @@ LOGGING: dict[str, Any] = {
     },
 }
 # Seconds; a call to AWS that took longer is logged with its request id, as is one that failed.
-SLOW_CALL_SECONDS = env.float("SLOW_CALL_SECONDS", default=1.0)
+SLOW_CALL_SECONDS = env.number("SLOW_CALL_SECONDS", 1.0, 0.0, 3_600.0)
 
 # Who may read /metrics: whoever sends this as a bearer token, or comes from one of these networks. Neither:
 # there is no such page.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])
 # Where the worker serves /healthz and /metrics; port 0: nowhere.
-METRICS_WORKER_PORT = env.int("METRICS_WORKER_PORT", default=0)
+METRICS_WORKER_PORT = env.number("METRICS_WORKER_PORT", 0, 0, 65_535)
 METRICS_WORKER_HOST = env.str("METRICS_WORKER_HOST", default="127.0.0.1")
 
 # Errors go to this Sentry, without text of items or of people.
@@ -535,6 +528,11 @@ def _refuse_unusable() -> None:
             raise ImproperlyConfigured(
                 f"METRICS_ALLOW: {error}. Write networks as in 10.0.0.0/8,192.0.2.7, separated by commas."
             ) from error
+    if AGENT_OFFLINE_SECONDS <= AGENT_DEGRADED_SECONDS:
+        raise ImproperlyConfigured(
+            f"AGENT_OFFLINE_SECONDS is {AGENT_OFFLINE_SECONDS}; it must be more than AGENT_DEGRADED_SECONDS, which is "
+            f"{AGENT_DEGRADED_SECONDS}."
+        )
     if 0 < len(METRICS_TOKEN) < 20:
         raise ImproperlyConfigured("METRICS_TOKEN is too short: use at least 20 random characters.")
     if SENTRY_DSN and importlib.util.find_spec("sentry_sdk") is None:
@@ -551,36 +549,6 @@ def _refuse_unusable() -> None:
             raise ImproperlyConfigured(
                 f"SENTRY_DSN is no DSN: {error}. Copy it from Sentry's project."
             ) from error
-
-
-_STEP_NAMES = ("key", "label", "waiting")
-
-
-def _refuse_senseless() -> None:
-    """Raise ImproperlyConfigured, with the fix, where JSON of another shape would break pages later, or the audit
-    trail would be deleted as it is written."""
-    for name, days in (("AUDIT_ENTRY_DAYS", AUDIT_ENTRY_DAYS), ("AUDIT_IMAGE_DAYS", AUDIT_IMAGE_DAYS)):
-        if days < 1:
-            raise ImproperlyConfigured(f"{name} is {days}: it must be at least 1 day.")
-    texts = isinstance(AGENT_STEPS, dict) and all(isinstance(key, str) for key in AGENT_STEPS.values())
-    if not texts:
-        raise ImproperlyConfigured(
-            'AGENT_STEPS must be a JSON object of agent ids and step keys: {"pdf-agent-7": "pdfAdapter"}.'
-        )
-    steps = WORKFLOW_STEPS if isinstance(WORKFLOW_STEPS, list) else [None]
-    whole = [
-        step["key"]
-        for step in steps
-        if isinstance(step, dict) and all(isinstance(step.get(name), str) for name in _STEP_NAMES)
-    ]
-    if len(set(whole) - {""}) != len(steps):
-        raise ImproperlyConfigured(
-            "WORKFLOW_STEPS must be a JSON list of steps, each with a key of its own: "
-            '[{"key": "intake", "label": "Intake", "waiting": "Waiting for a document"}].'
-        )
-
-
-_refuse_senseless()
 
 
 def _is_weak(key: str) -> bool:
@@ -617,10 +585,6 @@ def _refuse_insecure() -> None:
     if not ALLOWED_HOSTS or any("*" in host or host.startswith(".") for host in ALLOWED_HOSTS):
         raise ImproperlyConfigured(
             "ALLOWED_HOSTS has a wildcard: name the console's host names, separated by commas."
-        )
-    if any("*" in origin or not urlsplit(origin).hostname for origin in CSRF_TRUSTED_ORIGINS):
-        raise ImproperlyConfigured(
-            "CSRF_TRUSTED_ORIGINS must name whole origins, such as https://ops.example.com."
         )
 
 

@@ -21,6 +21,7 @@ from opsportal.operations.entries import Actor
 from opsportal.operations.observation import observe
 from opsportal.operations.tags import Action, read_action
 from opsportal.operations.transactions import Conflict
+from opsportal.settings import env
 from requests_app import action_views, actions
 from tests.operations.places import get, put, request_item, trail
 from tracking import actions as workflow_actions
@@ -72,6 +73,11 @@ def documented() -> dict[str, str]:
     return dict(zip(names, (row[1] for row in rows), strict=True))
 
 
+def known() -> set[str]:
+    """The variables, those of each table with its name."""
+    return set(documented()) | env.names
+
+
 def settings_read() -> dict[str, Any]:
     """Variable -> default where it is a literal (else ...), for each ``env.*(`` in the settings."""
     found: dict[str, Any] = {}
@@ -80,7 +86,8 @@ def settings_read() -> dict[str, Any]:
             continue
         match node.args[0]:
             case ast.Constant(value=name):
-                default = next((k.value for k in node.keywords if k.arg == "default"), node.args[-1])
+                named = [keyword.value for keyword in node.keywords if keyword.arg == "default"]
+                default = [*named, *node.args[1:], node][0]
             case ast.JoinedStr(values=[_, ast.Constant(value=suffix)]):
                 name, default = f"DYNAMODB_<TABLE>{suffix}", node
             case other:
@@ -117,7 +124,7 @@ def test_every_documented_variable_is_read() -> None:
 READ_BY_OTHERS = {
     "HTTPS_PROXY": "botocore", "AWS_ACCESS_KEY_ID": "the AWS chain", "AWS_SECRET_ACCESS_KEY": "the AWS chain",
     "SSL_CERT_FILE": "OpenSSL", "OAUTH_PKCE_ENABLED": "allauth, in its JSON",
-    "POSTGRES_PASSWORD": "compose.yaml", "BASE": "Dockerfile", "ACCEPT_DYNAMODB_LOCAL_LICENSE": "scripts/arbiter.py",
+    "POSTGRES_PASSWORD": "compose.yaml", "BASE": "Dockerfile", "VERSION": "Dockerfile", "ACCEPT_DYNAMODB_LOCAL_LICENSE": "scripts/arbiter.py",
     "ARGS": "Makefile", "COVERAGE": "Makefile", "ENGINE": "Makefile", "PYTHON": "Makefile",
     "CONSOLE": "the example itself", "TOKEN": "the example itself",
 }  # fmt: skip

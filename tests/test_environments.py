@@ -60,8 +60,8 @@ def test_a_strict_environment_refuses_what_development_may_do(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("variable", "values", "sentence"),
     [
-        ("OPSPORTAL_ENV", ["", "Prod", "my_env", "-qa", "a" * 21, "qa ", "qa\n", "qé", "a.b"],
-         r"OPSPORTAL_ENV is '.*'; it is the prefix of the table names: 1 to 20 of a-z, 0-9 and -, and no - at its start"),
+        ("OPSPORTAL_ENV", ["", "Prod", "my_env", "-qa", "a" * 21, "q a", "qa\n1", "qé", "a.b"],
+         r"OPSPORTAL_ENV is '.*'; it must be 1 to 20 of a-z, 0-9 and -, without - at its start, such as dev, qa or prod."),
         ("ENVIRONMENT_COLOUR", ["green", "Red", "#f00"], "ENVIRONMENT_COLOUR is '.*'; it must be grey, amber or red."),
         ("REQUEST_TABLES_SPELLING", ["", "hyphens", "-", "Hyphen"],
          "REQUEST_TABLES_SPELLING is '.*'; it must be underscore or hyphen."),

@@ -11,7 +11,7 @@ import pytest
 from opsportal import serve
 from tests.console.test_settings import start
 from tests.deploy.test_single_sign_on import SIGN_IN, example
-from tests.test_docs import blocks, documented, text_of
+from tests.test_docs import blocks, known, text_of
 
 KEY = "k4mQ9zX1vB7nL2wE8rT5yU3iO6pA0sDfGhJcVbNqWzRxYtSuKe_-"
 
@@ -48,8 +48,8 @@ def test_the_example_passes_the_deployment_check_and_leads_to_the_provider(tmp_p
 
 
 def test_every_variable_of_the_examples_is_a_setting() -> None:
-    assert set(environment()) - set(documented()) == set()
-    assert set(example()) - set(documented()) == set()
+    assert set(environment()) - known() == set()
+    assert set(example()) - known() == set()
 
 
 def test_the_task_definition_holds_no_secret_and_starts_the_entry_point() -> None:
@@ -65,7 +65,7 @@ def test_the_task_definition_holds_no_secret_and_starts_the_entry_point() -> Non
         secrets = {pair["name"] for pair in container["secrets"]}
         assert not {name for name in given if re.search("KEY|TOKEN|DATABASE_URL|DSN|PROVIDERS", name)}
         assert {"SECRET_KEY", "DATABASE_URL"} <= secrets
-        assert (given | secrets) - set(documented()) == set()
+        assert (given | secrets) - known() == set()
         assert container["healthCheck"]["command"][:4] == ["CMD", "python", "-m", "opsportal.serve"]
 
 
