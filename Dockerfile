@@ -24,6 +24,14 @@ RUN DATA_DIR=/tmp/build STATIC_ROOT=/srv/static /opt/venv/bin/python manage.py c
     && /opt/venv/bin/python -m compileall -q -j 0 .
 
 FROM ${BASE}
+# docker build --build-arg VERSION=1.2.0 --build-arg REVISION="$(git rev-parse HEAD)" ...
+ARG VERSION=latest
+ARG REVISION=""
+LABEL org.opencontainers.image.title="Ops Portal" \
+    org.opencontainers.image.description="Operations console for AI agents that write their state into DynamoDB" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}"
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin opsportal
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv /srv

@@ -46,7 +46,7 @@ def test_the_image_runs_as_an_ordinary_user_by_number() -> None:
 
 
 def test_bases_are_pinned_and_only_locked_wheels_are_installed() -> None:
-    (base,) = arguments("ARG")
+    base, *_ = arguments("ARG")
     assert re.fullmatch(r"BASE=python:\d+\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", base)
     assert {stage.partition(" ")[0] for stage in arguments("FROM")} == {"${BASE}"}
     (install,) = [command for command in arguments("RUN") if "pip install" in command]
@@ -100,6 +100,16 @@ def test_every_variable_of_the_containers_is_a_setting() -> None:
     assert of_image - python - set(documented()) == set()
     assert of_compose - aws - set(documented()) == set()
     assert {"SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL"} <= of_compose
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_the_env_file_reaches_each_program(name: str) -> None:
+    """And what is required is checked before, with the same file."""
+    assert COMPOSE["services"][name]["env_file"] == [{"path": ".env", "required": False}]
+    given = COMPOSE["services"][name]["environment"]
+    # What has a value here wins over the file, so it must take the file's.
+    fixed = {variable: value for variable, value in given.items() if value is not None and "${" not in value}
+    assert set(fixed) <= {"METRICS_WORKER_PORT", "METRICS_WORKER_HOST"}
 
 
 def test_secrets_have_no_default() -> None:
