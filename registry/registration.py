@@ -153,15 +153,18 @@ class ProfileIn(BaseModel):
         description="http or https, without user and password.",
         extra={"minLength": 1},
     )
-    name: Simple = _text("name", description="The id, where it is missing.")
-    capabilities: Texts = []
-    tags: Texts = []
-    type: Simple = _text("type", description="core or dynamic.")
-    protocol: Simple = _text("protocol")
-    role: Simple = _text("role")
-    location: Simple = _text("location")
-    emoji: Simple = _text("emoji")
-    description: Annotated[str, _like(patterns.SIMPLE_LINES)] = _text("description", patterns.SIMPLE_LINES)
+    # What is null is not sent.
+    name: Simple | None = _text("name", description="The id, where it is missing.")
+    capabilities: Texts | None = []
+    tags: Texts | None = []
+    type: Simple | None = _text("type", description="core or dynamic.")
+    protocol: Simple | None = _text("protocol")
+    role: Simple | None = _text("role")
+    location: Simple | None = _text("location")
+    emoji: Simple | None = _text("emoji")
+    description: Annotated[str, _like(patterns.SIMPLE_LINES)] | None = _text(
+        "description", patterns.SIMPLE_LINES
+    )
     pricing: Document = _document("pricing")
     tieredPricing: Document = _document("tiered_pricing")  # noqa: N815 (as agents spell it)
     serviceAvailability: Document = _document("service_availability")  # noqa: N815

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from pydantic_core import PydanticCustomError
 
 from opsportal import patterns
-from opsportal.api.documents import ATTRIBUTES
+from opsportal.api.documents import ATTRIBUTES, OrNull
 from opsportal.api.effects import Reason
 from opsportal.api.problems import Invalid, Wrong
 from opsportal.dynamo.attributes import typed
@@ -100,6 +100,7 @@ class ConfigIn(ConfigPart):
     custom_params: Annotated[
         CustomParams,
         NoText,
+        OrNull(dict),
         Field(
             default_factory=dict,
             description=f"At most {MAX_CHARACTERS:,} characters and {MAX_LEVELS} levels.",
@@ -126,6 +127,7 @@ class SubmissionIn(SubmissionPart):
     extra: Annotated[
         CustomParams,
         NoText,
+        OrNull(dict),
         Field(
             default_factory=dict,
             description="Attributes that the documents do not name, written as they are sent. Those that this "

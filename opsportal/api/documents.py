@@ -1,6 +1,11 @@
 """Documents of any shape that become attributes: what of JSON DynamoDB can hold, for the description."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 # AWS limits: numbers have 38 digits, from 1E-130 to 1E+126; a name in a map is not empty. A whole number of more
 # digits whose last are zeros is taken too.
@@ -22,6 +27,25 @@ ATTRIBUTE: dict[str, Any] = {
         {"type": "object", **ATTRIBUTES},
     ],
 }
+
+
+@dataclass(frozen=True)
+class OrNull:
+    """Marks an optional member whose null says what its absence does: programs that turn objects into JSON send null
+    for each member that is not set."""
+
+    empty: Callable[[], Any] = str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def filled(value: Any) -> Any:
+            return self.empty() if value is None else value
+
+        return core_schema.no_info_before_validator_function(filled, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
 
 
 def referred(schema: Any) -> Any:

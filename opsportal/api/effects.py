@@ -11,6 +11,7 @@ from ninja import Body, Router, Schema
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from opsportal.api.answers import answer, words
+from opsportal.api.documents import OrNull
 from opsportal.api.guards import caller_of
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
@@ -64,7 +65,7 @@ Reason = Annotated[
 class ReasonIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    reason: Reason = ""
+    reason: Annotated[Reason, OrNull()] = ""
 
     def data(self) -> dict[str, Any]:
         """What the action's plan gets besides the reason."""

@@ -28,6 +28,7 @@ class Numbers(NamedTuple):
 
 def whole_number(name: str, text: str, low: int, high: int) -> int:
     """`text` as a number from `low` to `high`. Raises ValueError, whose sentence names the variable."""
+    text = text.strip()
     if text.isascii() and text.isdecimal() and len(text) < 10 and low <= int(text) <= high:
         return int(text)
     raise ValueError(f"{name} is {text!r}; it must be a whole number from {low} to {high}.")

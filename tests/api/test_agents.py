@@ -83,6 +83,25 @@ def test_an_agent_without_a_name_is_called_by_its_id(caller: Program, table: Any
     assert item["name"] == {"S": "a"}
 
 
+def test_null_for_what_is_not_set_is_as_if_it_were_not_sent(caller: Program, table: Any) -> None:
+    """As `json.dumps(asdict(profile))` of a Python agent has it."""
+    names = ("name", "capabilities", "tags", "type", "protocol", "role", "location", "emoji", "description")
+    unset = dict.fromkeys((*names, "pricing", "tieredPricing", "serviceAvailability"))
+    needed = {"id": "a", "endpoint": "https://x.example"}
+    assert caller.post(REGISTER, {"profile": unset | needed, "signature": None}).status_code == 201
+    bare = get(table, "a")
+    assert bare is not None
+    assert bare["name"] == {"S": "a"}
+    assert not set(bare) & {"capabilities", "tags", "role", "emoji", "pricing"}
+    caller.post(REGISTER, {"profile": PROFILE | needed | {"emoji": "x", "role": "y"}})
+    assert caller.post(REGISTER, {"profile": unset | needed}).status_code == 201
+    kept = get(table, "a")
+    assert kept is not None
+    assert {name: kept[name] for name in ("name", "capabilities", "emoji", "role")} == {
+        "name": {"S": PROFILE["name"]}, "capabilities": {"SS": PROFILE["capabilities"]}, "emoji": {"S": "x"}, "role": {"S": "y"},
+    }  # fmt: skip
+
+
 def test_documents_are_kept_as_json_text_and_further_members_as_attributes(
     caller: Program, table: Any
 ) -> None:

@@ -131,7 +131,7 @@ def test_what_is_not_there_is_404(tables: Any, program: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"reason": 7}, {"reason": "x" * 2001}, {"reason": "a\x00b"}, {"why": "x"}, [], "x", {"reason": None}],
+    [{"reason": 7}, {"reason": "x" * 2001}, {"reason": "a\x00b"}, {"why": "x"}, [], "x"],
 )
 def test_a_reason_has_bounds(table: Any, program: Any, body: Any) -> None:
     before = scan(table)
@@ -183,6 +183,20 @@ def test_a_submission_under_one_key_is_one_request(tables: Any, program: Any, ke
     # The time in its id is that of the submission, whatever time a key may hold.
     milliseconds = int(item["request_id"]["S"].split("_")[1])
     assert abs(milliseconds / 1000 - time.time()) < 300
+
+
+def test_null_for_an_optional_member_is_as_if_it_were_not_sent(tables: Any, program: Any) -> None:
+    caller: Program = program()
+    body = data() | {"extra": None}
+    body["config"] = body["config"] | {"custom_params": None}
+    sent = caller.post("/api/requests", body)
+    assert sent.status_code == 201, sent.content
+    (item,) = scan(tables["requests"])
+    assert "extra" not in item
+    assert item["config"]["M"]["custom_params"] == {"M": {}}
+    cancelled = caller.post(f"/api/requests/{item['request_id']['S']}/cancel", {"reason": None})
+    assert cancelled.status_code == 200, cancelled.content
+    assert cancelled.json()["reason"] == ""
 
 
 def test_a_submission_under_a_used_key_must_be_the_same(tables: Any, program: Any) -> None:
