@@ -54,7 +54,7 @@ lint: venv-dev ## Style, types, import rules, templates
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@find templates -name '*.html' -print0 | xargs -0r .venv/bin/djade --target-version 5.2 --check
 
 format: venv-dev ## Put code and templates into the project's form

@@ -56,7 +56,8 @@ class StrictQuery(Schema):
         """Raise Invalid for a parameter that there is not, or is twice: a filter that is passed over lists too much."""
         known = {field.alias or name for name, field in type(self).model_fields.items()}
         if unknown := sorted(set(request.GET) - known):
-            raise Invalid(Wrong("query", (name[:60],), "There is no such parameter.") for name in unknown)
+            sentence = f"There is no such parameter. There are: {', '.join(sorted(known))}."
+            raise Invalid(Wrong("query", (name[:60],), sentence) for name in unknown)
         if repeated := sorted(name for name, values in request.GET.lists() if len(values) > 1):
             raise Invalid(Wrong("query", (name,), "It is given more than once.") for name in repeated)
 

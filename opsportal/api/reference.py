@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from ninja import Router
 
 from opsportal.accounts.scopes import all_scopes
@@ -23,6 +23,13 @@ MAX_LEVELS = 4
 def openapi(request: HttpRequest) -> HttpResponse:
     """OpenAPI 3.1."""
     return answer(_document())
+
+
+@router.get("/", include_in_schema=False)
+@staff
+def start(request: HttpRequest) -> HttpResponse:
+    """To the reference, for who knows no address yet."""
+    return redirect("api:reference")
 
 
 @router.get("/docs", include_in_schema=False)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
@@ -84,7 +85,15 @@ api = ConsoleAPI(
 
 @api.exception_handler(ApiProblem)
 def problem(request: HttpRequest, error: ApiProblem) -> HttpResponse:
+    if error.status == 401 and _is_browsing(request):
+        return redirect_to_login(request.get_full_path())
     return answered(error)
+
+
+def _is_browsing(request: HttpRequest) -> bool:
+    """Whether a person opened this address in a browser, such as that of the reference: no program asks for HTML."""
+    asks = "text/html" in request.headers.get("Accept", "") and "Authorization" not in request.headers
+    return request.method == "GET" and asks
 
 
 @api.exception_handler(AuthenticationError)

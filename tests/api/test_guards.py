@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -290,3 +291,25 @@ def test_agents_find_the_sentence_under_error(program: Make, client: Client, db:
         assert document["error"] == document["detail"]
     assert "error" not in client.get("/api/requests").json()
     assert "error" not in client.get("/api/agentsx").json()
+
+
+def test_a_person_without_a_session_is_led_to_the_login_and_a_program_gets_401(
+    client: Client, user_of: Callable[[str], Any]
+) -> None:
+    page = {"HTTP_ACCEPT": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/api/docs", "/api/openapi.json", "/api/", "/api/requests?status=failed"):
+        led = client.get(path, **page)
+        assert (led.status_code, led["Location"]) == (302, f"/accounts/login/?next={quote(path)}")
+        assert client.get(path).status_code == client.get(path, HTTP_ACCEPT="*/*").status_code == 401
+        assert client.get(path, HTTP_AUTHORIZATION="Bearer opsp_guess", **page).status_code == 401
+    assert client.post("/api/requests", {}, **page).status_code == 401
+    client.force_login(user_of("viewer"))
+    assert client.get("/api/")["Location"] == "/api/docs"
+    assert client.get("/api/docs", **page).status_code == 200
+
+
+def test_an_unknown_parameter_is_refused_with_those_that_there_are(program: Any, tables: Any) -> None:
+    (wrong,) = program().get("/api/workflows?limit=5").json()["errors"]
+    assert "limit" in str(wrong)
+    assert wrong["detail"].startswith("There is no such parameter. There are: ")
+    assert "cursor" in wrong["detail"]
