@@ -53,6 +53,26 @@ def blocks(text: str, language: str) -> list[str]:
     return [re.sub(rf"^{indent}", "", body, flags=re.MULTILINE) for indent, body in found]
 
 
+def assert_printed(page: str, command: str, output: str) -> None:
+    """The page's sample of what `command` prints is like `output`: each line is among its lines, in their order, but
+    for numbers, names of tables and what stands for ``...``."""
+    (sample,) = (
+        body for body in blocks(text_of(f"docs/{page}.md"), "text") if body.startswith(f"$ {command}\n")
+    )
+    left = iter([_alike(line) for line in output.splitlines()])
+    for line in sample.splitlines()[1:]:
+        assert line == "..." or _alike(line) in left, line
+
+
+def _alike(line: str) -> str:
+    line = re.sub(r" at http://\S+", "", line)
+    line = re.sub(
+        r"[\w-]*?-?(market_intelligence_requests|request_processing_logs|AgentRegistry)\b", r"\1", line
+    )
+    line = re.sub(r"backup/\S+", "backup/", line)
+    return " ".join(re.sub(r"[\d,]*\d", "0", line).split())
+
+
 def block_after(mark: str) -> str:
     """The fenced block of the README that follows the comment ``mark``."""
     found = re.search(rf"<!-- {mark} -->\n```\w*\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)

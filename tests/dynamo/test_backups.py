@@ -17,6 +17,7 @@ from opsportal.dynamo.tables import Binding
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.dynamo.migrated import new_place
 from tests.engines import Engine
+from tests.test_docs import assert_printed
 
 DETAILS = {
     "BackupArn": "arn:aws:dynamodb:us-east-1:1:table/t/backup/01",
@@ -58,6 +59,7 @@ def test_a_backup_is_made_and_listed_or_unknown_here(place: dict[str, Binding], 
         assert not backups(place["requests"])
         return
     assert status == 0
+    assert_printed("backup", "python manage.py dynamo backup", "\n".join(run()[0]))
     found = backups(place["requests"])
     assert isinstance(found, list)
     (one,) = found

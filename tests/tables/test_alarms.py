@@ -13,6 +13,7 @@ from opsportal import aws
 from opsportal.tables import alarms
 from opsportal.tables.alarms import AGE, MARK, declared, plan, prefix
 from opsportal.tables.overview import shown_tables
+from tests.test_docs import assert_printed
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:ops"
 NORTHERN = "arn:aws:sns:eu-north-1:111122223333:ops"
@@ -116,6 +117,13 @@ def test_alarms_are_created_once_and_shown_after(cloudwatch: Any) -> None:
     assert "Nothing to do." in said
     assert f"= {prefix()}requests-write-throttles (OK)" in said
     assert there()["requests-write-throttles"]["AlarmActions"] == [TOPIC]  # not taken away
+
+
+def test_the_page_shows_what_a_plan_prints(cloudwatch: Any, settings: Any) -> None:
+    settings.OPSPORTAL_ENV = "dev"
+    assert_printed(
+        "alarms", "python manage.py dynamo alarms --plan", told("--plan", "--table", "requests")[1]
+    )
 
 
 def test_a_plan_changes_nothing(cloudwatch: Any) -> None:

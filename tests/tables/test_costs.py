@@ -22,6 +22,7 @@ from opsportal.tables.metrics import Series, TableMetrics
 from opsportal.tables.modes import ASSUMED, MEASURED, TARGET, Load, assumed, compare, measured
 from opsportal.tables.prices import BUILT_IN, FIGURES, HALVED, INFREQUENT, STANDARD, price_list
 from opsportal.tables.views import cost_rows
+from tests.test_docs import assert_printed
 
 GIB = 2**30
 
@@ -377,7 +378,9 @@ def told(*arguments: str) -> str:
 
 @pytest.mark.no_moto
 def test_the_command_tells_all_three_and_what_it_assumed(tables: dict[str, Binding], settings: Any) -> None:
-    said = " ".join(told().split())
+    printed = told()
+    assert_printed("cost", "python manage.py dynamo cost", printed)
+    said = " ".join(printed.split())
     assert (
         "writes 240,000 write units $0.30 reads 300,000 read units $0.08 storage 0.03 GB $0.01 total $0.39"
         in said

@@ -10,6 +10,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.tables.retention import sweeps
 from tests.operations.places import dump, get, trail
 from tests.tables.retained import disable_ttl, enable_ttl, old_log, old_request, put_all, stamped
+from tests.test_docs import assert_printed
 
 # The reads and writes are those of test_retention.py.
 pytestmark = pytest.mark.no_moto
@@ -48,6 +49,20 @@ def test_a_look_names_what_would_be_stamped_and_writes_nothing(tables: dict[str,
     assert "r22" in said
     assert "\x1b" not in said
     assert "2 to stamp, for about 4 write units" in said, "each log's table, and its index"
+    disable_ttl(*both)
+
+
+def test_the_page_shows_what_a_look_prints(tables: dict[str, Binding]) -> None:
+    both = tables["requests"], tables["request_logs"]
+    enable_ttl(*both)
+    put_all(
+        tables["requests"],
+        *(old_request(f"req_17{number:02}412789250_a08ac7ad", 100 + number) for number in range(3)),
+        old_request("touched-since", updated_at={"S": "2999-01-01T00:00:00"}),
+    )
+    put_all(tables["request_logs"], old_log("orphan", "gone"), old_log("l", "req_1701412789250_a08ac7ad"))
+    days = ("--request-days", "90", "--log-days", "30")
+    assert_printed("retention", " ".join(("python manage.py dynamo retention", *days)), retention(*days))
     disable_ttl(*both)
 
 
