@@ -23,8 +23,8 @@ FLEET_LIFE = 10
 
 @dataclass(frozen=True)
 class Offered:
-    """A capability and who offers it. `ready`: active and healthy. `best`: of the ready ones, else of all, the
-    one with the best reputation that is a number."""
+    """A capability and who offers it. `ready`: active and healthy. `best`: of the ready ones, the one with the
+    best reputation that is a number."""
 
     capability: str
     agents: int
@@ -95,7 +95,7 @@ def offered(agents: Iterable[Agent]) -> list[Offered]:
 def _offered(capability: str, agents: list[Agent]) -> Offered:
     active = [agent for agent in agents if agent.is_active]
     ready = [agent for agent in active if agent.health == HEALTHY]
-    rated = [(agent.reputation, agent.id, agent) for agent in ready or agents]
+    rated = [(agent.reputation, agent.id, agent) for agent in ready]
     best = max(
         ((score, key, agent) for score, key, agent in rated if isinstance(score, Decimal)),
         key=lambda one: one[:2],

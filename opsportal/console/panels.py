@@ -100,7 +100,7 @@ def figures_of_statuses(window: Window, reads: StatusReads, list_url: str) -> di
 
     def url_of(status: str) -> str:
         # An item without a status is in no index, and its list is of those.
-        return list_url + (f"?status={quote(status)}" if status else "?outside=1")
+        return list_url + (f"?status={quote(status)}&range={window.key}" if status else "?outside=1")
 
     return {
         "counts": tiles(((status, recent.count) for status, recent in found), url_of),

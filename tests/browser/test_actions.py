@@ -168,10 +168,10 @@ def test_a_purge_asks_for_the_id_and_is_undone_from_the_page_and_from_the_entry(
     expect(typed).to_be_focused()
     expect(dialog.get_by_label("Reason")).to_have_value("A trial")
     confirm(page, "Purge the request", key=KEY)
-    expect(page.get_by_text("There is no request with this id")).to_be_visible()
-    expect(page.locator(".banner")).to_contain_text("Purged by operator")
-    expect(page.locator(".banner")).to_contain_text("A trial")
-    expect(page.locator("#main")).to_be_focused()
+    purged = page.locator("[data-empty=purged]")
+    expect(purged.get_by_role("heading", name="Purged by operator")).to_be_visible()
+    expect(purged).to_contain_text("A trial")
+    expect(purged).to_be_focused()
     assert read(tables["requests"], KEY) == {}
     press(page, "undo")
     confirm(page, "Undo the purge")
@@ -376,8 +376,9 @@ def test_an_action_by_keys_alone_keeps_its_dialog_and_returns_the_focus(
     page.keyboard.press("Enter")  # in the reason: sends the form
     expect(dialog).to_have_count(0)
     expect(status(page)).to_have_text("cancelled")
+    # The sentence that says what came of it, not the button, whose reason would read like a refusal.
+    expect(page.locator("[data-fate]")).to_be_focused()
     expect(opener).to_have_attribute("aria-disabled", "true")
-    expect(opener).to_be_focused()
     expect(opener.locator(".why-not")).to_contain_text("there is nothing to cancel")
     assert actions_on("requests", KEY) == ["request:cancel"]
 
@@ -479,7 +480,7 @@ def test_a_workflow_is_cancelled_retried_from_where_it_failed_and_whole_and_purg
     fate(page, "requested", "Cancelled")
     press(page, "workflow:purge")
     confirm(page, "Purge the workflow", key="w-1")
-    expect(page.locator(".banner")).to_contain_text("Purged by operator")
+    expect(page.locator("[data-empty=purged]")).to_contain_text("Purged by operator")
     press(page, "undo")
     confirm(page, "Undo the purge")
     expect(status(page)).to_have_text("cancelled")
@@ -544,7 +545,7 @@ def test_an_agent_is_registered_edited_undone_put_to_rest_woken_and_purged(
     fate(page, "requested", "Deactivated")
     press(page, "agent:purge")
     confirm(page, "Purge the agent", key="a-1")
-    expect(page.locator(".banner")).to_contain_text("Purged by operator")
+    expect(page.locator("[data-empty=purged]")).to_contain_text("Purged by operator")
     # A registry that has it in memory puts it back.
     put(tables["agents"], {**memory, **beat})
     fate(page, "overwritten", "Overwritten")
@@ -620,7 +621,7 @@ def test_every_action_works_without_scripts(
         act(request, "request:retry", "Retry the request")
         act(request, "request:cancel", "Cancel the request")
         act(request, "request:purge", "Purge the request", KEY)
-        expect(page.locator(".banner")).to_contain_text("Purged by operator")
+        expect(page.locator("[data-empty=purged]")).to_contain_text("Purged by operator")
         act(request, "undo", "Undo the purge")
         expect(status(page)).to_have_text("cancelled")
         act("/workflows/w-1/", "workflow:retry", "Retry the workflow")
@@ -629,7 +630,7 @@ def test_every_action_works_without_scripts(
         act("/agents/a-1/", "agent:edit", "Edit the agent", name="Matcher")
         act("/agents/a-1/", "agent:deactivate", "Deactivate the agent")
         act("/agents/a-1/", "agent:purge", "Purge the agent", "a-1")
-        expect(page.locator(".banner")).to_contain_text("Purged by operator")
+        expect(page.locator("[data-empty=purged]")).to_contain_text("Purged by operator")
     finally:
         context.close()
     assert len(actions_on("requests", KEY)) == 5
@@ -692,7 +693,7 @@ def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_n
     expect(dialog.get_by_text("This is not its id")).to_be_visible()
     look_at_dialog("purge dialog with an error")
     confirm(page, "Purge the request", key="req_b")
-    expect(page.locator(".banner")).to_contain_text("Purged by")
+    expect(page.locator("[data-empty=purged]")).to_contain_text("Purged by")
     look("gone")
     page.get_by_role("link", name="Audit entry").click()
     look("entry of a purge")

@@ -48,7 +48,7 @@ def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client
     assert rows(page, "capabilities") == [
         # Those that nobody is ready for lead.
         "sleep 1 0 0 — No agent that offers it is ready.",
-        "walk/up & <b>down</b> 1 1 0 Ed 1 No agent that offers it is ready.",
+        "walk/up & <b>down</b> 1 1 0 — No agent that offers it is ready.",
         "plan 3 3 2 Bo 80",
         "Run 1 1 1 Ada 50",
     ]

@@ -51,7 +51,7 @@ def test_the_documented_item_is_shown_in_all_its_parts(shown: Any, client_for: A
     }
     assert facts == {
         "Status": "completed", "Progress": "65.5 %", "Stage": "content_extraction", "Priority": "high",
-        "Duration": "4 m 12 s", "Percentage": "65.5",
+        "Duration": "4 m 12 s", "Percentage": "65.5 %",
     }  # fmt: skip
     assert page.fact("Started") == f"{began:%Y-%m-%d %H:%M:%S} UTC"
     for text in (

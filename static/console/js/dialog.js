@@ -14,6 +14,7 @@
 
   let opener = null; // what opened the dialog: { element, action, href }
   let held = null; // what had the focus before a refresh
+  let done = false; // an action was done, and its page is not refreshed yet
 
   const describe = (element) =>
     element && { element, action: element.dataset.action, href: element.getAttribute("href") };
@@ -34,8 +35,11 @@
   });
 
   document.addEventListener("htmx:afterSettle", () => {
-    if (held && nothingFocused()) wayBack(held).focus({ preventScroll: true });
+    // What came of the action, not the button that it has just disabled: the button's reason reads like a refusal.
+    if (done) document.querySelector("[data-fate], [data-empty=purged]")?.focus({ preventScroll: true });
+    else if (held && nothingFocused()) wayBack(held).focus({ preventScroll: true });
     held = null;
+    done = false;
   });
 
   // --- Opening and closing ------------------------------------------------------------------------
@@ -66,13 +70,17 @@
     dialog.close();
   });
 
-  document.body.addEventListener("console:close", () => dialog.open && dialog.close());
+  document.body.addEventListener("console:close", () => {
+    done = dialog.open;
+    if (dialog.open) dialog.close();
+  });
 
   dialog.addEventListener("close", () => {
     body.replaceChildren();
     // What the dialog held back, or what refused the action, is shown now.
     htmx.trigger(document.body, "console:refresh");
-    if (opener) wayBack(opener).focus();
+    if (done) document.getElementById("main")?.focus({ preventScroll: true });
+    else if (opener) wayBack(opener).focus();
     opener = null;
   });
 

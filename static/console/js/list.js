@@ -56,8 +56,11 @@
         anchor(list.hrefs[at - 1], "↑", "Previous in the list (k)", "prev"),
         position,
         anchor(list.hrefs[at + 1], "↓", "Next in the list (j)", "next"),
-        anchor(list.url, "Back to the list", "", "up"),
       );
+      // The page of an item that is gone has a way back of its own: it leads to the same list, filters and all.
+      const back = document.querySelector("[data-back]");
+      if (back) back.href = list.url;
+      else nav.append(anchor(list.url, "Back to the list", "", "up"));
     }
   }
 
