@@ -255,15 +255,25 @@ def test_a_percentage_is_within_its_stage(bench: Bench, stage: str, said: Any, f
     ],
 )
 @pytest.mark.no_moto
-def test_a_percentage_outside_of_its_stage_is_a_mistake(bench: Bench, stage: str, said: Any) -> None:
+def test_a_percentage_outside_of_its_stage_is_left_out(bench: Bench, stage: str, said: Any) -> None:
+    job = bench.claimed()
+    assert job.progress(stage, urls_found=3, **said).outcome == "written"
+    assert bench.heard.kinds == ["mistake"]
+    progress = bench.item()["progress"]["M"]
+    assert progress["urls_found"] == {"N": "3"}
+    assert progress["percentage"] == {"N": "0"}  # as it was
+    assert progress["current_stage"] == {"S": stage if stage in STAGES else "initialization"}
+    bench.writer.raise_errors = True
+    with pytest.raises(RequestWriteError, match="is left out"):
+        job.progress(stage, **said)
+
+
+@pytest.mark.no_moto
+def test_a_progress_that_says_nothing_is_a_mistake(bench: Bench) -> None:
     job = bench.claimed()
     before = bench.item()
-    assert job.progress(stage, **said).outcome == "failed"
-    assert bench.heard.kinds == ["mistake"]
+    assert job.progress("thinking").outcome == "failed"
     assert bench.item() == before
-    bench.writer.raise_errors = True
-    with pytest.raises(RequestWriteError):
-        job.progress(stage, **said)
 
 
 def test_the_bounds_of_the_stages_are_the_documented_ones() -> None:
