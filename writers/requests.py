@@ -85,7 +85,8 @@ class RequestWriter(TableWriter):
         self.raise_errors, self.clock = arguments.flag(raise_errors), clock
         self.client: Any = client_of(client, region, endpoint_url)
         self._stopped: dict[str, WriteResult] = {}
-        self._unanswered: dict[str, str] = {}  # claims, by request: the started_at that may have been written
+        # Claims, by request: each started_at that may have been written, or is on its way still.
+        self._unanswered: dict[str, list[str]] = {}
         shared = given.options(spool_dir, spool_bytes, progress_interval) | {"on_trouble": on_trouble}
         self.delivery = self._deliver(self._apply, self.table_name, logger=logger, merge=_merged, **shared)
         days: Decimal | None = None  # for ever, also where what is given can't be taken
@@ -133,12 +134,12 @@ class RequestWriter(TableWriter):
         if not (request_id := arguments.id_of(request_id)):
             logger.warning("not claimed: it has no id")
             return None
-        started = self._unanswered.pop(request_id, "")
+        tried = self._unanswered.pop(request_id, [])
         try:
             with self._raising(f"claim {request_id}"):
                 for attempt in range(ATTEMPTS):
                     update = RequestUpdate(self._read(request_id), self.moment())
-                    if started and self._has(update.item, started):
+                    if started := self._claimed_by(update.item, tried):
                         break  # the answer to our write was lost
                     if not update.item or (reason := request_plans.claim(update, self.worker_id)):
                         logger.info(
@@ -146,6 +147,7 @@ class RequestWriter(TableWriter):
                         )
                         return None
                     started = update.written(update.now)
+                    tried.append(started)
                     try:
                         call = update.request(self.table_name, self.key, request_id)
                         ask(self.client, "update_item", **call)
@@ -155,8 +157,8 @@ class RequestWriter(TableWriter):
                 else:
                     raise Contended(f"other writers changed the item {ATTEMPTS} times in a row")
         except RequestWriteError:
-            if started:
-                remember(self._unanswered, request_id, started)
+            if tried:
+                remember(self._unanswered, request_id, tried[-ATTEMPTS:])
             raise
         self._stopped.pop(request_id, None)
         return Job(self, request_id, update.item, started)
@@ -255,10 +257,11 @@ class RequestWriter(TableWriter):
         remember(self._stopped, request_id, result)
         return result
 
-    def _has(self, item: Item, started: str) -> bool:
-        """Whether this worker's claim is in the item."""
+    def _claimed_by(self, item: Item, tried: list[str]) -> str:
+        """The one of this worker's claims that is in the item, or ""."""
         by = values.text(values.at(item, "processing_metadata", "worker_id"))
-        return (by, values.text(item.get("started_at"))) == (self.worker_id, started)
+        started = values.text(item.get("started_at"))
+        return started if by == self.worker_id and started in tried else ""
 
     def _read(self, request_id: str) -> Item:
         return read(self.client, self.table_name, self.key, request_id)
