@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
 
-from .arguments import id_of
+from .arguments import Arguments, id_of
 from .jobs import Job
 from .requests import RequestWriter
 from .results import WriteResult
@@ -28,7 +28,8 @@ class InOrder:
     """
 
     def __init__(self, threads: int = 8) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="writers")
+        count = Arguments().setting("threads", threads, 8, 1, 1_000)
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="writers")
         self._last: dict[str, asyncio.Task[Any]] = {}
 
     async def run(self, item: str, call: Callable[[], Answer]) -> Answer:

@@ -49,7 +49,7 @@ class Arguments:
             return None
         counts = {one: self.take(one, count, found.get(one)) or Decimal(0) for one in values.TOKENS}
         if not counts["totalTokens"]:
-            counts["totalTokens"] = counts["inputTokens"] + counts["outputTokens"]
+            counts["totalTokens"] = values.EXACT.add(counts["inputTokens"], counts["outputTokens"])
         return counts
 
     def usage(self, given: Any) -> Item | None:
