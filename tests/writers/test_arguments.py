@@ -445,7 +445,7 @@ def test_a_moment_without_a_zone_is_utc_wherever_the_machine_is(bench: Bench, gi
 
 
 @pytest.mark.usefixtures("_zone")
-def test_a_spooled_record_without_a_zone_is_of_utc_too(bench: Bench) -> None:
+def test_a_start_without_a_zone_is_read_as_utc(bench: Bench) -> None:
     writer = bench.status
     writer.initialize("s", **FACTS)
     bench.put(
