@@ -8,6 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
 
+from .arguments import Arguments, id_of
 from .jobs import Job
 from .requests import RequestWriter
 from .results import WriteResult
@@ -27,11 +28,13 @@ class InOrder:
     """
 
     def __init__(self, threads: int = 8) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="writers")
+        count = Arguments().setting("threads", threads, 8, 1, 1_000)
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="writers")
         self._last: dict[str, asyncio.Task[Any]] = {}
 
     async def run(self, item: str, call: Callable[[], Answer]) -> Answer:
         """The call's answer, or what it raises."""
+        item = id_of(item)
         before, loop = self._last.get(item), asyncio.get_running_loop()
 
         async def in_turn() -> Answer:
@@ -168,7 +171,7 @@ class AsyncStep(_Block):
         await self._run(self.step.check)
 
     def add_tokens(
-        self, input_tokens: int = 0, output_tokens: int = 0, total_tokens: int | None = None
+        self, input_tokens: int | None = 0, output_tokens: int | None = 0, total_tokens: int | None = None
     ) -> None:
         self.step.add_tokens(input_tokens, output_tokens, total_tokens)
 

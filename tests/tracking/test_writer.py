@@ -316,6 +316,7 @@ def test_an_over_long_error_is_cut_and_says_so(bench: Bench) -> None:
     assert text.endswith("[cut: 568,000 of 600,000 bytes left out]")
 
 
+@pytest.mark.no_moto  # whose items end at 405,000 bytes
 def test_an_error_still_fits_an_item_that_is_nearly_full(bench: Bench) -> None:
     bench.put({"report": {"S": "x" * 390_000}})
     assert bench.writer.fail_step("s", "pdfAdapter", "y" * 50_000)
@@ -380,11 +381,7 @@ def test_nothing_is_raised_into_a_workflow_when_the_engine_is_gone(caplog: pytes
         lambda writer: writer.start_step("s", "overallStatus", "x"),
         lambda writer: writer.start_step("s", writer.key, "x"),
         lambda writer: writer.finalize("s", "done"),
-        lambda writer: writer.finish_step("s", "pdfAdapter", "x", {"inputTokens": "many"}),
-        lambda writer: writer.finish_step("s", "pdfAdapter", "x", {"inputTokens": -1}),
-        lambda writer: writer.finish_step("s", "pdfAdapter", "x", {"inputTokens": 0.5}),
-        lambda writer: writer.finish_step("s", "pdfAdapter", "x", duration="soon"),
-        lambda writer: writer.finish_step("s", "pdfAdapter", 17),
+        lambda writer: writer.finish_step("", "pdfAdapter", "x"),
     ],
 )
 @pytest.mark.no_moto
