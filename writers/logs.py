@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -57,6 +57,7 @@ class LogWriter(TableWriter):
         self.delivery = self._deliver(
             self._apply,
             table_name,
+            key,
             logger=logger,
             spool_dir=spool_dir,
             spool_bytes=spool_bytes,
@@ -76,7 +77,7 @@ class LogWriter(TableWriter):
     ) -> WriteResult:
         """One line: ``buffered``, or what became of it and those before it. ``level`` is written in upper
         case; the worker's id is added to ``metadata``."""
-        now = self.clock().astimezone(UTC)
+        now = self.delivery.moment(request_id)
         said: Item = values.typed({"worker_id": self.worker_id, **metadata})
         if values.size(said) > METADATA_BYTES:
             said = values.typed({"worker_id": self.worker_id, "left_out": f"{values.size(said):,} bytes"})

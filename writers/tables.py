@@ -12,6 +12,7 @@ from botocore.config import Config
 from . import answers
 from .buffer import Merge
 from .delivery import Apply, Delivery
+from .locations import locate
 from .results import OnTrouble, SpoolFull, Trouble, kind_of
 from .spool import Spool
 
@@ -49,11 +50,13 @@ class TableWriter:
 
     delivery: Delivery
     clock: Clock
+    client: Any
 
     def _deliver(
         self,
         apply: Apply,
         table_name: str,
+        key: str,
         *,
         logger: logging.Logger,
         spool_dir: str | os.PathLike[str] | None,
@@ -62,11 +65,16 @@ class TableWriter:
         interval: float,
         merge: Merge = lambda old, new: old | new,
     ) -> Delivery:
-        spool = Spool(spool_dir, table_name, spool_bytes) if spool_dir is not None else None
+        spool = None
+        if spool_dir is not None:
+            client = self.client
+            spool = Spool(
+                spool_dir, table_name, spool_bytes, lambda ask: locate(client, table_name, key, ask)
+            )
         return Delivery(
             apply,
             logger=logger,
-            now=lambda: self.clock().astimezone(UTC).isoformat(),
+            clock=lambda: self.clock(),
             spool=spool,
             on_trouble=on_trouble,
             interval=interval,
@@ -75,8 +83,8 @@ class TableWriter:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why records go to the spool at present."""
-        return self.delivery.trouble
+        """What is wrong at present with DynamoDB, the way to it, or the spool."""
+        return self.delivery.troubles.present
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Write what is buffered and replay what is spooled; whether nothing is left and nothing of it was lost.
@@ -98,4 +106,5 @@ class TableWriter:
         """Tell of what is lost, unless the spool has told it."""
         if not isinstance(error, (SpoolFull, OSError)) or kind_of(error):
             kind = kind_of(error) or "mistake"
-            self.delivery.surface(Trouble(kind, f"{type(error).__name__}: {error}", item))
+            self.delivery.troubles.failed(error)
+            self.delivery.troubles.surface(Trouble(kind, f"{type(error).__name__}: {error}", item))

@@ -17,7 +17,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -73,6 +73,7 @@ class StatusWriter(TableWriter):
         self.delivery = self._deliver(
             self._apply,
             table_name,
+            key,
             logger=logger,
             spool_dir=spool_dir,
             spool_bytes=spool_bytes,
@@ -225,14 +226,15 @@ class StatusWriter(TableWriter):
             args = arguments() | ({"step": step} if step else {})
             if (retries := self.sessions.retries.get(session_id)) is not None:
                 args["retries"] = retries
-            at = self.clock().astimezone(UTC).isoformat()
-            if op == "progress":
-                return self.delivery.later(Record(op, session_id, at, args, vital=False), step)
             with self.delivery.lock(session_id):
+                at = self.delivery.moment(session_id).isoformat()
+                if op == "progress":
+                    return self.delivery.later(Record(op, session_id, at, args, vital=False), step)
                 if op == "end_step" and (told := self.delivery.take(session_id, step)):
                     args = {name: told.args[name] for name in _TOLD if name in told.args} | args
                 else:
                     self.delivery.settle(session_id)
+                    at = self.delivery.moment(session_id).isoformat()  # what was settled came before
                 return self.delivery.send(Record(op, session_id, at, args))
 
         return self._guarded(f"{op} {step}".strip(), session_id, run)

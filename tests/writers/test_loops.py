@@ -71,11 +71,14 @@ async def sibling_fails(held: Held) -> None:
     async def fail() -> None:
         raise ValueError("sibling")
 
-    with pytest.raises(ExceptionGroup):
+    async def work() -> None:
         async with asyncio.TaskGroup() as group:
             for call in held.calls():
                 group.create_task(call)
             group.create_task(fail())
+
+    with pytest.raises(ExceptionGroup):
+        await work()
 
 
 def closed_without_a_run(held: Held) -> None:
