@@ -137,8 +137,9 @@ class Delivery:
                 time.sleep(0.01)
             if len(self._spool) and time.monotonic() >= deadline:
                 return False
-            if not len(self._spool):  # another thread that replayed the last may not have come to it
-                self._over()
+        # Another thread that has replayed the last record may not have come to say so.
+        if self._replaying.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            self._replaying.release()
         return self._lost == lost and self.troubles.of_disk is None
 
     def _nothing_under_way(self, deadline: float) -> bool:

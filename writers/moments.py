@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from .sessions import remember
+_MOST = 10_000  # items that are remembered; those that were not heard of for the longest are forgotten
 
 
 class Moments:
@@ -24,5 +24,8 @@ class Moments:
             now = last + timedelta(seconds=monotonic - at)
         if behind is not None:
             now = max(now, behind)
-        remember(self._last, item, (now, monotonic))
+        self._last[item] = (now, monotonic)
+        if len(self._last) > _MOST:
+            for oldest in list(self._last)[: _MOST // 10]:
+                self._last.pop(oldest, None)
         return now
