@@ -23,17 +23,12 @@ from opsportal.dynamo.attributes import (
     read_text,
     read_time,
 )
+from writers.values import RESERVED
 
 # Seed 000 of docs/data.md.
 STEP_STATUSES = ("pending", "in-progress", "success", "error")
 # Attributes of the item that are not steps, though nothing keeps a writer from making one a map with a `status`.
-NOT_STEPS = frozenset(
-    (
-        "correlationId", "documentId", "sourceType", "overallStatus", "totalTokenUsage", "totalDuration", "createdAt",
-        "lastUpdated", "expiresAt", "ttl", "cancelledAt", "cancelledBy", "failedAt", "failedBy", "completedAt",
-        "completedBy", "retryCount", "error",
-    )
-)  # fmt: skip
+NOT_STEPS = RESERVED
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
 
 from . import forks
+from .arguments import id_of
 from .jobs import Job
 from .requests import RequestWriter
 from .results import WriteResult
@@ -45,7 +46,7 @@ class InOrder:
 
     def run(self, item: str, call: Callable[[], Answer]) -> Coroutine[Any, Any, Answer]:
         """Make the call; await the answer, or what the call raises."""
-        done: Future[Answer] = Future()
+        item, done = id_of(item), Future[Answer]()
         with self._changed:
             waiting = self._waiting.setdefault(item, deque())
             waiting.append(partial(_carry_out, done, call))
@@ -219,7 +220,7 @@ class AsyncStep(_Block):
         return self._run(self.step.check)
 
     def add_tokens(
-        self, input_tokens: int = 0, output_tokens: int = 0, total_tokens: int | None = None
+        self, input_tokens: int | None = 0, output_tokens: int | None = 0, total_tokens: int | None = None
     ) -> None:
         self.step.add_tokens(input_tokens, output_tokens, total_tokens)
 

@@ -1,27 +1,30 @@
 """One request in one worker's hands."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from . import values
-from .request_plans import COUNTS, TERMINAL, naive, percentage_of
+from . import arguments, sizes, trees, values
+from .arguments import Arguments
+from .request_plans import COUNTS, TERMINAL, naive, percentage_of, stage_of
 from .results import Cancelled, RequestWriteError, Stopped, TakenAway, WriteResult
 from .values import Item
 
 if TYPE_CHECKING:
     from .requests import RequestWriter
 
-MESSAGE_BYTES, ERROR_BYTES = 2_000, 32_000
+MESSAGE_BYTES, ERROR_BYTES, STAGE_BYTES = 2_000, 32_000, 200
 
 
 class Job:
     """A claimed request; ``with`` it, so that it ends whatever happens: at the end of the block it is
     completed unless the block has said how it ended, and failed where an exception leaves the block (which
     goes on; asyncio's CancelledError and KeyboardInterrupt too).
+
+    A value that can't be written is left out, and said (docs/writers.md#what-you-pass): no argument fails the work.
 
     Each method raises `Cancelled` when an operator has cancelled the request, `TakenAway` when it is gone,
     finished or another worker's. Let it leave the block: the log gets a line, the request is left as it is.
@@ -55,42 +58,64 @@ class Job:
         """Where the work stands. ``percentage``: of the whole, within the bounds of the stage (`STAGES`), or
         ``share``: of the stage, 0 to 1. Call it as often as you like: in each ``progress_interval`` one is
         written, with the newest of what was said."""
+        given = Arguments()
         counts = dict(zip(COUNTS, (urls_found, content_extracted, processing_errors), strict=True))
+        known = given.take("stage", stage_of, trees.text_of(stage))
 
         def make(_: datetime) -> dict[str, Any]:
-            at = percentage_of(stage, percentage, share)
-            said: Item = {"current_stage": {"S": stage}, "percentage": values.number(at)}
-            self._counts |= {name: values.typed(count) for name, count in counts.items() if count is not None}
+            said: Item = {}
+            if known is not None:
+                said["current_stage"] = {"S": known}
+                named = {"percentage": percentage, "share": share}
+                numbers = {
+                    name: given.take(name, arguments.number, value)
+                    for name, value in named.items()
+                    if value is not None
+                }
+                if None not in numbers.values():
+                    at = given.take(
+                        "percentage", percentage_of, known, numbers.get("percentage"), numbers.get("share")
+                    )
+                    said |= {} if at is None else {"percentage": values.number(at)}
+            for name, count in counts.items():
+                taken = None if count is None else given.take(name, arguments.count, count)
+                self._counts |= {} if taken is None else {name: values.number(taken)}
             if estimated_completion is not None:
-                said["estimated_completion"] = {"S": naive(estimated_completion)}
+                end = given.take("estimated_completion", arguments.moment, estimated_completion)
+                said |= {} if end is None else {"estimated_completion": {"S": naive(end)}}
+            if not said | self._counts:
+                raise ValueError("; ".join(given.left_out))
             return self._fence() | {"progress": said | self._counts}
 
-        result = self._answered(self.writer.record("progress", self.request_id, make))
-        if result:
-            self.stage = stage
+        result = self._answered(self.writer.record("progress", self.request_id, make, given))
+        if result and known is not None:
+            self.stage = known
         return result
 
     def executing(self, message: str = "Executing") -> WriteResult:
         """The request is executing: the status between processing and its end."""
-        return self._become("executing", message)
+        return self._become("executing", message, "Executing")
 
-    def complete(
-        self, results: Mapping[str, Any] | None = None, message: str = "Request completed"
-    ) -> WriteResult:
+    def complete(self, results: Any = None, message: str = "Request completed") -> WriteResult:
         """The request is completed, at 100 %. ``results``: plain data; where the item can't hold them they are
         left out, and a warning in the item says so."""
+        given = Arguments()
 
         def more() -> dict[str, Any]:
             last: Item = {"current_stage": {"S": "completed"}, "percentage": {"N": "100"}, **self._counts}
-            return {"progress": last} | ({} if results is None else {"results": values.typed(results)})
+            said: dict[str, Any] = {"progress": last}
+            if results is not None:
+                found = given.tree("results", results)
+                said |= {} if found is None else {"results": found}
+            return said | ({"left_out": "; ".join(given.left_out)} if given.left_out else {})
 
-        return self._become("completed", message, more)
+        return self._become("completed", message, "Request completed", more, given)
 
     def fail(self, error: str | BaseException) -> WriteResult:
         """The request has failed; the error is appended to its ``errors``. What is too long is cut, and says
         so."""
-        text = error if isinstance(error, str) else _told(error)
-        return self._become("failed", text, lambda: {"error": values.cut(text, ERROR_BYTES)})
+        text = trees.text_of(error)
+        return self._become("failed", text, "", lambda: {"error": sizes.cut(text, ERROR_BYTES)})
 
     def error(self, message: str) -> WriteResult:
         """Append to the request's ``errors``, and go on."""
@@ -100,12 +125,16 @@ class Job:
         """Append to the request's ``warnings``."""
         return self._note("warnings", message)
 
-    def log(self, level: str, message: str, /, *, stage: str | None = None, **metadata: Any) -> WriteResult:
+    def log(
+        self, level: str | int, message: Any, /, *, stage: str | None = None, **metadata: Any
+    ) -> WriteResult:
         """A line of the request's log, written with others; at once when there is no room for more, when the
-        status changes and at the end. ``stage``: the one of the last progress unless given."""
+        status changes and at the end. ``level``: a name, or a number of `logging`. ``stage``: the one of the
+        last progress unless given."""
         if self.writer.logs is None:
             return WriteResult("refused", "there is no table of logs")
-        return self.writer.logs.add(self.request_id, level, message, stage or self.stage, metadata)
+        where = self.stage if stage is None else arguments.text(stage, STAGE_BYTES) or self.stage
+        return self.writer.logs.add(self.request_id, level, message, where, metadata)
 
     def check(self) -> None:
         """Raise `Cancelled` or `TakenAway` when that is so (consistent read). Ask before what is expensive."""
@@ -119,7 +148,7 @@ class Job:
     ) -> Literal[False]:
         try:
             if isinstance(error, Stopped):
-                self.log("WARNING", f"Stopped: {error.reason}")
+                self.log("WARNING", f"Stopped: {trees.text_of(error.reason)}")
             elif self.status not in TERMINAL:
                 if error is None:
                     self.complete()
@@ -135,9 +164,14 @@ class Job:
         return False
 
     def _become(
-        self, new: str, message: str, more: Callable[[], dict[str, Any]] | None = None
+        self,
+        new: str,
+        message: Any,
+        default: str,
+        more: Callable[[], dict[str, Any]] | None = None,
+        given: Arguments | None = None,
     ) -> WriteResult:
-        text = values.cut(message, MESSAGE_BYTES)
+        text = default if message is None else arguments.text(message, MESSAGE_BYTES)
 
         def make(at: datetime) -> dict[str, Any]:
             said = more() if more else {}
@@ -145,7 +179,7 @@ class Job:
                 said["error"] = f"{naive(at)}: {said['error']}"
             return self._fence() | {"new": new, "message": text} | said
 
-        result = self._answered(self.writer.record("status", self.request_id, make))
+        result = self._answered(self.writer.record("status", self.request_id, make, given))
         if result:
             self.status = new
             self.stage = "completed" if new == "completed" else self.stage
@@ -155,9 +189,9 @@ class Job:
                 self.writer.logs.settle(self.request_id)
         return result
 
-    def _note(self, list_: str, message: str) -> WriteResult:
+    def _note(self, list_: str, message: Any) -> WriteResult:
         def make(at: datetime) -> dict[str, Any]:
-            line = f"{naive(at)}: {values.cut(message, ERROR_BYTES)}"
+            line = f"{naive(at)}: {arguments.text(message, ERROR_BYTES)}"
             return self._fence() | {"list": list_, "line": line}
 
         return self._answered(self.writer.record("note", self.request_id, make))
@@ -169,7 +203,3 @@ class Job:
         if result.outcome == "refused":
             raise (Cancelled if result.cancelled else TakenAway)(result.reason)
         return result
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -12,8 +12,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from . import forks, values
+from . import arguments, forks, sizes, trees
 from .answers import ask
+from .arguments import Arguments
 from .request_plans import naive
 from .results import Contended, OnTrouble, RequestWriteError, WriteResult, kind_of
 from .spool import Record
@@ -24,7 +25,7 @@ logger = logging.getLogger("requests_app.writer")
 
 BATCH = 25  # BatchWriteItem's limit
 ROUNDS = 6  # attempts at what DynamoDB leaves unprocessed, at growing intervals
-MESSAGE_BYTES, METADATA_BYTES = 32_000, 32_000
+MESSAGE_BYTES, METADATA_BYTES, LEVEL_BYTES = 32_000, 32_000, 100
 
 
 class LogWriter(TableWriter):
@@ -33,6 +34,8 @@ class LogWriter(TableWriter):
     A line waits up to ``interval`` seconds for others; so a program that is killed can lose that much of its
     log, while its statuses are safe.
     """
+
+    logger, error = logger, RequestWriteError
 
     def __init__(
         self,
@@ -73,27 +76,25 @@ class LogWriter(TableWriter):
         self._last: tuple[int, int] = (0, 0)
 
     def add(
-        self, request_id: str, level: str, message: str, stage: str, metadata: Mapping[str, Any]
+        self, request_id: str, level: Any, message: Any, stage: str, metadata: Mapping[str, Any]
     ) -> WriteResult:
         """One line: ``buffered``, or what became of it and those before it. ``level`` is written in upper
         case; the worker's id is added to ``metadata``."""
-        now = self.delivery.moment(request_id)
-        said: Item = values.typed({"worker_id": self.worker_id, **metadata})
-        if values.size(said) > METADATA_BYTES:
-            said = values.typed({"worker_id": self.worker_id, "left_out": f"{values.size(said):,} bytes"})
-        line: Item = {
-            self.key: {"S": self._id(now)},
-            "request_id": {"S": request_id},
-            "timestamp": {"S": naive(now)},
-            "log_level": {"S": level.upper()},
-            "message": {"S": values.cut(message, MESSAGE_BYTES)},
-            "stage": {"S": stage},
-            "metadata": said,
-        }
-        if self.ttl_days is not None:
-            line["ttl"] = {"N": str(int((now + timedelta(days=self.ttl_days)).timestamp()))}
-        record = Record("put", request_id, now.isoformat(), {"lines": [line]}, vital=False)
+        given = Arguments()
         try:
+            now = self.delivery.moment(request_id)
+            line: Item = {
+                self.key: {"S": self._id(now)},
+                "request_id": {"S": request_id},
+                "timestamp": {"S": naive(now)},
+                "log_level": {"S": _level(level)},
+                "message": {"S": arguments.text(message, MESSAGE_BYTES)},
+                "stage": {"S": stage},
+                "metadata": self._metadata(given, metadata),
+            }
+            if self.ttl_days is not None:
+                line["ttl"] = {"N": str(int((now + timedelta(days=self.ttl_days)).timestamp()))}
+            record = Record("put", request_id, now.isoformat(), {"lines": [line]}, vital=False)
             result = self.delivery.later(record, "")
             waiting = self.delivery.waits(request_id, "")
             if waiting and len(waiting.args["lines"]) >= BATCH:
@@ -104,7 +105,15 @@ class LogWriter(TableWriter):
             self._surface(error, request_id)
             if self.raise_errors:
                 raise RequestWriteError(f"log of {request_id}: {result.reason}") from error
-        return result
+        return self.with_left_out("log", request_id, given, result)
+
+    def _metadata(self, given: Arguments, metadata: Mapping[str, Any]) -> Item:
+        said = given.tree("metadata", {"worker_id": self.worker_id, **metadata})
+        if said is not None and sizes.of(said) <= METADATA_BYTES:
+            return said
+        if said is not None:
+            given.left_out.append(f"metadata is left out: it has {sizes.of(said):,} bytes")
+        return {"M": {"worker_id": {"S": self.worker_id}, "left_out": {"S": given.left_out[-1]}}}
 
     def settle(self, request_id: str) -> None:
         """Write the lines of that request that wait."""
@@ -155,3 +164,11 @@ class LogWriter(TableWriter):
                 refused = error
         if refused:
             raise refused
+
+
+def _level(given: Any) -> str:
+    """A level's name; INFO for none. Numbers are those of `logging`."""
+    found = trees.number_of(given)
+    numbered = found is not None and found.is_finite() and abs(found) < 1_000
+    name = logging.getLevelName(int(found)) if found is not None and numbered else given
+    return sizes.cut("" if name is None else trees.text_of(name), LEVEL_BYTES).upper().strip() or "INFO"

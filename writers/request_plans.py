@@ -7,11 +7,11 @@ write, so that nothing of theirs is undone.
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from . import values
+from . import sizes, values
 from .update import Update
 from .values import Item
 
@@ -24,6 +24,7 @@ STAGES = {
     "aggregation": (80, 95),
     "completed": (95, 100),
 }
+_ENTRY = 200  # bytes, of an entry in the history, besides its message
 COUNTS = ("urls_found", "content_extracted", "processing_errors")
 _ZONED = re.compile(r"[Zz]$|[+-]\d\d:?\d\d$")
 
@@ -32,7 +33,7 @@ Arguments = dict[str, Any]
 
 def naive(moment: datetime) -> str:
     """``2024-01-09T15:43:09.250000``: UTC, which the documented form does not say."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return values.utc(moment).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def status_of(item: Item) -> str:
@@ -92,33 +93,45 @@ def done_already(item: Item, op: str, at: datetime, args: Arguments) -> bool:
         mine = values.text(item.get("started_at")) == args["started_at"]
         return told and mine and values.moment(last.get("timestamp")) == at and status_of(item) == args["new"]
     if op == "note":
-        return {"S": args["line"]} in (item.get(args["list"], {}).get("L") or [])
+        lines = [values.text(line) for line in item.get(args["list"], {}).get("L") or []]
+        return any(line == args["line"] or sizes.is_cut_of(line, args["line"]) for line in lines)
     return False
 
 
 def status(update: RequestUpdate, args: Arguments) -> str:
+    """The status and its moment first: of the texts and results there is what the item still has room for."""
     moment: Item = {"S": update.written(update.now)}
+    was = values.text(update.item.get("status"))
     update.set({"S": args["new"]}, "status")
-    update.set({"S": args["message"]}, "status_message")
     if args["new"] in TERMINAL:
         update.set(moment, "completed_at")
     if "progress" in args:
         update.members({**args["progress"], "last_updated": moment}, "progress")
-    if "error" in args:
-        update.append({"S": values.cut(args["error"], max(update.room() - 4_000, 200))}, "errors")
+    message = sizes.fit(args["message"], (update.room() - _ENTRY) // 2)
+    if message or not args["message"]:
+        update.set({"S": message}, "status_message")
+        update.history(was, args["new"], message)
+    if "error" in args and (line := sizes.fit(args["error"], update.room())):
+        update.append({"S": line}, "errors")
     if "results" in args:
         _results(update, args["results"])
-    update.history(values.text(update.item.get("status")), args["new"], args["message"])
+    if "left_out" in args:
+        _warn(update, args["left_out"])
     return ""
 
 
 def _results(update: RequestUpdate, results: Item) -> None:
     """Those that don't fit are left out, with a warning that says so: that it is completed must be told."""
-    if (size := values.size(results)) < update.room() - 4_000:
+    size = sizes.of(results)
+    if size <= update.room():
         update.set(results, "results")
-        return
-    line = f"{update.written(update.now)}: results of {size:,} bytes left out, the item can't hold them"
-    update.append({"S": line}, "warnings")
+    else:
+        _warn(update, f"results of {size:,} bytes left out, the item can't hold them")
+
+
+def _warn(update: RequestUpdate, reason: str) -> None:
+    if line := sizes.fit(f"{update.written(update.now)}: {reason}", update.room()):
+        update.append({"S": line}, "warnings")
 
 
 def progress(update: RequestUpdate, args: Arguments) -> str:
@@ -131,7 +144,10 @@ def progress(update: RequestUpdate, args: Arguments) -> str:
 
 
 def note(update: RequestUpdate, args: Arguments) -> str:
-    update.append({"S": values.cut(args["line"], max(update.room(), 200))}, args["list"])
+    line = sizes.fit(args["line"], update.room())
+    if not line:
+        raise ValueError("the item is full")
+    update.append({"S": line}, args["list"])
     return ""
 
 
@@ -157,17 +173,21 @@ def claim(update: RequestUpdate, worker_id: str) -> str:
     return ""
 
 
-def percentage_of(stage: str, percentage: Decimal | float | None, share: Decimal | float | None) -> Decimal:
-    """Where a request stands: given, or as a share (0 to 1) of its stage. ValueError outside of the stage."""
+def stage_of(stage: str) -> str:
+    """ValueError for one that is not documented."""
     if stage not in STAGES:
-        raise ValueError(f"stage {stage!r} is not one of {', '.join(STAGES)}")
+        raise ValueError(f"{stage!r} is not one of {', '.join(STAGES)}")
+    return stage
+
+
+def percentage_of(stage: str, percentage: Decimal | None, share: Decimal | None) -> Decimal:
+    """Where a request stands: given, or as a share (0 to 1) of its stage. ValueError outside of the stage."""
     low, high = STAGES[stage]
     if percentage is None:
-        at = Decimal(str(0 if share is None else share))
+        at = Decimal(0) if share is None else share
         if not 0 <= at <= 1:
             raise ValueError(f"a share of {at} is not between 0 and 1")
         return (low + (high - low) * at).quantize(Decimal("0.1"))
-    given = Decimal(str(percentage))
-    if not low <= given <= high:
-        raise ValueError(f"{given} % is outside of {stage}, which goes from {low} to {high} %")
-    return given
+    if not low <= percentage <= high:
+        raise ValueError(f"{percentage} % is outside of {stage}, which goes from {low} to {high} %")
+    return percentage

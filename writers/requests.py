@@ -25,10 +25,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from . import request_plans, values
+from . import arguments, request_plans, trees, values
 from .answers import ask, read
+from .arguments import Arguments
 from .jobs import Job
 from .logs import LogWriter
 from .request_plans import PLANS, RequestUpdate, done_already, not_mine
@@ -41,6 +43,7 @@ from .values import Item
 logger = logging.getLogger("requests_app.writer")
 
 PRIORITIES = ("high", "medium", "low")
+WORKER_BYTES = 1_000
 LOOKED_AT = 1_000  # pending requests read at most before choosing
 
 
@@ -53,6 +56,8 @@ class RequestWriter(TableWriter):
     ``log_interval``: seconds that a log line waits for others to be written with. ``logs_ttl_days``: the life
     of a line (attribute ``ttl``), None for ever. The rest is as with `StatusWriter`.
     """
+
+    logger, error = logger, RequestWriteError
 
     def __init__(
         self,
@@ -74,34 +79,36 @@ class RequestWriter(TableWriter):
         on_trouble: OnTrouble | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        self.table_name, self.key, self.worker_id = table_name, key, worker_id
-        self.raise_errors, self.clock = raise_errors, clock
+        given = Arguments()
+        self.table_name, self.key = trees.text_of(table_name), trees.text_of(key)
+        self.worker_id = arguments.text(worker_id, WORKER_BYTES)
+        self.raise_errors, self.clock = arguments.flag(raise_errors), clock
         self.client: Any = client_of(client, region, endpoint_url)
         self._stopped: dict[str, WriteResult] = {}
-        self._unanswered: dict[str, str] = {}  # claims, by request: the started_at that may have been written
-        shared: dict[str, Any] = {
-            "spool_dir": spool_dir,
-            "spool_bytes": spool_bytes,
-            "on_trouble": on_trouble,
-        }
+        # Claims, by request: each started_at that may have been written, or is on its way still.
+        self._unanswered: dict[str, list[str]] = {}
+        shared = given.options(spool_dir, spool_bytes, progress_interval) | {"on_trouble": on_trouble}
         self.delivery = self._deliver(
-            self._apply, table_name, key, logger=logger, interval=progress_interval, merge=_merged, **shared
+            self._apply, self.table_name, self.key, logger=logger, merge=_merged, **shared
         )
+        days: Decimal | None = None  # for ever, also where what is given can't be taken
+        if logs_ttl_days is not None:
+            days = given.take("logs_ttl_days", arguments.between, logs_ttl_days, 0, 36_500)
         self.logs = (
             LogWriter(
-                logs_table,
-                key=logs_key,
+                trees.text_of(logs_table),
+                key=trees.text_of(logs_key),
                 client=self.client,
-                worker_id=worker_id,
-                ttl_days=logs_ttl_days,
-                interval=log_interval,
+                worker_id=self.worker_id,
+                ttl_days=None if days is None else int(days),
                 clock=clock,
-                raise_errors=raise_errors,
-                **shared,
+                raise_errors=self.raise_errors,
+                **shared | {"interval": given.setting("log_interval", log_interval, 1.0, 0, 86_400)},
             )
-            if logs_table
+            if arguments.flag(logs_table)
             else None
         )
+        self.say_left_out("RequestWriter", "", given)
 
     def pending(self, limit: int = 10, strategy: str | None = "table") -> list[str]:
         """Ids of requests that wait, from ``status-index``: the highest priority first, then the oldest.
@@ -110,26 +117,31 @@ class RequestWriter(TableWriter):
         the oldest 1,000 are chosen from. The index lags behind the table, and others poll too: `claim` tells
         who gets one. Raises RequestWriteError.
         """
+        given = Arguments()
+        at_most = given.setting("limit", limit, 10, 0, LOOKED_AT)
+        wanted = None if strategy is None else trees.text_of(strategy).lower()
+        self.say_left_out("pending", "", given)
         with self._raising("pending"):
-            found = [
-                item for item in self._waiting() if strategy in (None, _text(item, "processing_strategy"))
-            ]
+            found = [item for item in self._waiting() if wanted in (None, _text(item, "processing_strategy"))]
             ranks = {priority: rank for rank, priority in enumerate(PRIORITIES)}
             found.sort(
                 key=lambda item: (ranks.get(_text(item, "priority"), len(ranks)), _text(item, "created_at"))
             )
-            return [values.text(item[self.key]) for item in found[:limit]]
+            return [values.text(item[self.key]) for item in found[:at_most]]
 
     def claim(self, request_id: str) -> Job | None:
         """Take a request that is pending: it is processing then, and no other worker's. None when it is not to
         be had: another worker or an operator was quicker. Raises RequestWriteError: without DynamoDB no worker
         can be sure to be the only one. Then call it again: a claim that was written all the same is found."""
-        started = self._unanswered.pop(request_id, "")
+        if not (request_id := arguments.id_of(request_id)):
+            logger.warning("not claimed: it has no id")
+            return None
+        tried = self._unanswered.pop(request_id, [])
         try:
             with self._raising(f"claim {request_id}"):
                 for attempt in range(ATTEMPTS):
                     update = RequestUpdate(self._read(request_id), self.delivery.moment(request_id))
-                    if started and self._has(update.item, started):
+                    if started := self._claimed_by(update.item, tried):
                         break  # the answer to our write was lost
                     if not update.item or (reason := request_plans.claim(update, self.worker_id)):
                         logger.info(
@@ -137,6 +149,7 @@ class RequestWriter(TableWriter):
                         )
                         return None
                     started = update.written(update.now)
+                    tried.append(started)
                     try:
                         call = update.request(self.table_name, self.key, request_id)
                         ask(self.client, "update_item", **call)
@@ -146,8 +159,8 @@ class RequestWriter(TableWriter):
                 else:
                     raise Contended(f"other writers changed the item {ATTEMPTS} times in a row")
         except RequestWriteError:
-            if started:
-                remember(self._unanswered, request_id, started)
+            if tried:
+                remember(self._unanswered, request_id, tried[-ATTEMPTS:])
             raise
         self._stopped.pop(request_id, None)
         return Job(self, request_id, update.item, started)
@@ -159,21 +172,29 @@ class RequestWriter(TableWriter):
 
     def close(self, timeout: float = 10.0) -> bool:
         """As `StatusWriter.close`, logs included."""
+        timeout = arguments.timeout(timeout)
         deadline = time.monotonic() + timeout
         done = super().close(timeout)
         return (self.logs is None or self.logs.close(max(0.0, deadline - time.monotonic()))) and done
 
     def flush(self, timeout: float = 10.0) -> bool:
         """As `StatusWriter.flush`, logs included."""
+        timeout = arguments.timeout(timeout)
         deadline = time.monotonic() + timeout
         done = super().flush(timeout)
         return (self.logs is None or self.logs.flush(max(0.0, deadline - time.monotonic()))) and done
 
     # --- What jobs ask for ---------------------------------------------------------------------------
 
-    def record(self, op: str, request_id: str, make: Callable[[datetime], dict[str, Any]]) -> WriteResult:
+    def record(
+        self,
+        op: str,
+        request_id: str,
+        make: Callable[[datetime], dict[str, Any]],
+        given: Arguments | None = None,
+    ) -> WriteResult:
         """Carry out what a job says. ``make`` gives the arguments for the moment; ValueError is a mistake in
-        them."""
+        them. ``given``: what it could not take."""
 
         def run() -> WriteResult:
             if (known := self._stopped.get(request_id)) is not None:
@@ -196,7 +217,7 @@ class RequestWriter(TableWriter):
             self._surface(error, request_id)
             if self.raise_errors:
                 raise RequestWriteError(f"{op} of {request_id}: {result.reason}") from error
-        return result
+        return self.with_left_out(op, request_id, given or Arguments(), result)
 
     def is_cancelled(self, request_id: str, fence: Mapping[str, str]) -> WriteResult:
         """What the item is now, as a result: refused when it is no longer the job's. ``unchanged`` when that
@@ -218,7 +239,7 @@ class RequestWriter(TableWriter):
     def _apply(self, record: Record, replayed: bool) -> WriteResult:
         """Carry a record out: read, plan, write under its conditions; again when another writer was quicker.
         Raises what goes wrong."""
-        at = datetime.fromisoformat(record.at)
+        at = values.utc(datetime.fromisoformat(record.at))
         for attempt in range(ATTEMPTS):
             update = RequestUpdate(self._read(record.item), at)
             if done_already(update.item, record.op, at, record.args):
@@ -247,10 +268,11 @@ class RequestWriter(TableWriter):
         remember(self._stopped, request_id, result)
         return result
 
-    def _has(self, item: Item, started: str) -> bool:
-        """Whether this worker's claim is in the item."""
+    def _claimed_by(self, item: Item, tried: list[str]) -> str:
+        """The one of this worker's claims that is in the item, or ""."""
         by = values.text(values.at(item, "processing_metadata", "worker_id"))
-        return (by, values.text(item.get("started_at"))) == (self.worker_id, started)
+        started = values.text(item.get("started_at"))
+        return started if by == self.worker_id and started in tried else ""
 
     def _read(self, request_id: str) -> Item:
         return read(self.client, self.table_name, self.key, request_id)

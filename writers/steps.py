@@ -7,6 +7,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from . import arguments, trees, values
+from .arguments import Arguments
 from .results import Cancelled, Stopped, TakenAway, WriteResult
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class RunningStep:
     ) -> None:
         self.writer, self.session_id, self.name, self.activity = writer, session_id, name, activity
         self._reopen, self._began = reopen, 0.0
-        self._tokens: dict[str, int] = {}
+        self._tokens: dict[str, Decimal] = {}
 
     def progress(self, activity: str, tokens: Mapping[str, Any] | None = None) -> WriteResult:
         """As `StatusWriter.progress`, with the tokens so far. Raises Cancelled where that is found out."""
@@ -42,12 +44,15 @@ class RunningStep:
         return result
 
     def add_tokens(
-        self, input_tokens: int = 0, output_tokens: int = 0, total_tokens: int | None = None
+        self, input_tokens: int | None = 0, output_tokens: int | None = 0, total_tokens: int | None = None
     ) -> None:
-        """Count what one call of a model has used. ``total_tokens``: unless it is the sum of both."""
-        total = input_tokens + output_tokens if total_tokens is None else total_tokens
-        used = {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": total}
-        self._tokens = {name: self._tokens.get(name, 0) + count for name, count in used.items()}
+        """Count what one call of a model has used; None is nothing. ``total_tokens``: unless it is the sum of
+        both."""
+        given = Arguments()
+        used = {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": total_tokens}
+        for name, count in (given.tokens("tokens", used) or {}).items():
+            self._tokens[name] = values.EXACT.add(self._tokens.get(name, Decimal(0)), count)
+        self.writer.say_left_out("add_tokens", self.session_id, given)
 
     def check(self) -> None:
         """Raise Cancelled if the workflow was cancelled (consistent read). Ask before what is expensive."""
@@ -69,9 +74,11 @@ class RunningStep:
         if error is None:
             self.writer.finish_step(self.session_id, self.name, self.activity, **facts)
         elif isinstance(error, Stopped):
-            self.writer.stop_step(self.session_id, self.name, f"Stopped: {error.reason}", **facts)
+            self.writer.stop_step(
+                self.session_id, self.name, f"Stopped: {trees.text_of(error.reason)}", **facts
+            )
         else:
-            self.writer.fail_step(self.session_id, self.name, _told(error), **facts)
+            self.writer.fail_step(self.session_id, self.name, error, **facts)
         return False
 
 
@@ -93,12 +100,8 @@ class RunningWorkflow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
         if isinstance(error, Stopped):
-            logger.info("[%r] the workflow was stopped: %s", self.session_id, error.reason)
+            reason = trees.text_of(error.reason)
+            logger.info("[%r] the workflow was stopped: %s", arguments.id_of(self.session_id), reason)
         else:
             self.writer.finalize(self.session_id, "completed" if error is None else "failed")
         return False
-
-
-def _told(error: BaseException) -> str:
-    """The error as text. Some, such as asyncio's CancelledError, say nothing but their name."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

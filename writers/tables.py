@@ -3,21 +3,23 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import boto3
 from botocore.config import Config
 
-from . import answers
+from . import answers, arguments, sizes, trees, values
+from .arguments import SPOOL_BYTES as SPOOL_BYTES
+from .arguments import Arguments
 from .buffer import Merge
 from .delivery import Apply, Delivery
 from .locations import locate
-from .results import OnTrouble, SpoolFull, Trouble, kind_of
+from .results import OnTrouble, SpoolFull, Trouble, WriteError, WriteResult, kind_of
 from .spool import Spool
 
 ATTEMPTS = 12  # against writers that change the same item at the same time
-SPOOL_BYTES = 64 * 1024 * 1024
 Clock = Callable[[], datetime]
 
 
@@ -29,7 +31,7 @@ def client_of(given: Any, region: str | None, endpoint_url: str | None) -> Any:
     """The client that a writer was given, or one of its own. What they are answered in the calls of writers is
     looked at, and how long an attempt takes is bounded; the program's other calls with its client stay as they are.
     """
-    client = given or _make_client(region, endpoint_url)
+    client = _make_client(region, endpoint_url) if given is None else given
     answers.watch(client)
     return client
 
@@ -51,6 +53,9 @@ class TableWriter:
     delivery: Delivery
     clock: Clock
     client: Any
+    raise_errors: bool
+    logger: ClassVar[logging.Logger]
+    error: ClassVar[type[WriteError]]
 
     def _deliver(
         self,
@@ -74,12 +79,37 @@ class TableWriter:
         return Delivery(
             apply,
             logger=logger,
-            clock=lambda: self.clock(),
+            clock=self.moment,
             spool=spool,
             on_trouble=on_trouble,
             interval=interval,
             merge=merge,
         )
+
+    def moment(self) -> datetime:
+        """Now, in UTC."""
+        try:
+            return values.utc(self.clock())
+        except Exception as error:
+            self.logger.warning("the writer's clock failed: %s", trees.text_of(error))
+            return utc_now()
+
+    def say_left_out(self, call: str, item: Any, given: Arguments) -> str:
+        """Say what a call could not take, and go on; with ``raise_errors`` it is raised, after the rest is written."""
+        reason = sizes.cut("; ".join(given.left_out), 2_000)
+        if reason:
+            item = arguments.id_of(item)
+            self.logger.warning("[%r] %s: %s", item, call, reason)
+            self.delivery.troubles.surface(Trouble("mistake", f"{call}: {reason}", item))
+            if self.raise_errors:
+                raise self.error(f"{call}: {reason}")
+        return reason
+
+    def with_left_out(self, call: str, item: str, given: Arguments, result: WriteResult) -> WriteResult:
+        """The result of a call that was carried out, with what it could not take as its reason."""
+        if not result or not (reason := self.say_left_out(call, item, given)):
+            return result
+        return replace(result, reason="; ".join(filter(None, (result.reason, reason))))
 
     @property
     def trouble(self) -> Trouble | None:
@@ -89,12 +119,12 @@ class TableWriter:
     def flush(self, timeout: float = 10.0) -> bool:
         """Write what is buffered and replay what is spooled; whether nothing is left and nothing of it was lost.
         ``timeout``: seconds, looked at between two calls of DynamoDB."""
-        return self.delivery.flush(timeout)
+        return self.delivery.flush(arguments.timeout(timeout))
 
     def close(self, timeout: float = 10.0) -> bool:
         """``flush``, at the end of a program. What is left is on disk: the next writer with the same
         ``spool_dir`` and table replays it."""
-        return self.delivery.close(timeout)
+        return self.delivery.close(arguments.timeout(timeout))
 
     def __enter__(self) -> Self:
         return self

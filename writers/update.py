@@ -1,11 +1,12 @@
 """One conditional UpdateItem in the making."""
 
-import json
 from datetime import datetime
 from typing import Any
 
-from . import values
+from . import sizes, values
 from .values import Item
+
+_SPARE = 400  # bytes, for the stamps and totals that most writes set
 
 
 class Update:
@@ -24,18 +25,21 @@ class Update:
         self._sets: list[str] = []
         self._removes: list[str] = []
         self._conditions: dict[str, str] = {}  # by path
+        self._grown = 0  # bytes
 
     def __bool__(self) -> bool:
         return bool(self._sets or self._removes)
 
-    def room(self) -> int:
-        """About how many bytes the item can still take: DynamoDB's limit is 400 KB, names included."""
-        return 396_000 - len(json.dumps(self.item, default=str))
+    def room(self, more: Item | None = None) -> int:
+        """How many bytes the item can take besides what is set already, and besides ``more`` members."""
+        return sizes.ITEM_BYTES - _SPARE - sizes.of_item(self.item) - self._grown - sizes.of_item(more or {})
 
     def set(self, value: Item, *path: str) -> None:
         """Set what is at a path. All of it but the last name has to be there, as maps."""
-        if values.at(self.item, *path) != value:
+        was = values.at(self.item, *path)
+        if was != value:
             self._sets.append(f"{self._path(*path)} = {self._value(value)}")
+            self._grown += sizes.of(value) - (sizes.of(was) if was else -sizes.of_text(path[-1]) - 1)
 
     def remove(self, *path: str) -> None:
         self._removes.append(self._path(*path))
@@ -50,6 +54,7 @@ class Update:
         if "L" in (values.at(self.item, *path) or {}):
             place = self._path(*path)
             self._sets.append(f"{place} = list_append({place}, {self._value({'L': [value]})})")
+            self._grown += sizes.of(value) + 1
         else:
             self.require_as_read(*path)
             self.set({"L": [value]}, *path)

@@ -4,10 +4,10 @@ Items are low-level ones (attribute name -> AttributeValue), so that nothing is 
 programs write them too: a value of another type than expected counts as absent.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import Context, Decimal
+from functools import reduce
 from typing import Any
 
 Item = dict[str, Any]
@@ -25,10 +25,32 @@ MEASURES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     **{name: (("tokenUsage", name), ("totalTokenUsage", name)) for name in TOKENS},
     "duration": (("duration",), ("totalDuration",)),
 }
-# Attributes of the workflow that cannot name a step.
+# Attributes of the workflow's item that cannot name a step: the documented ones, and what the console writes.
 RESERVED = frozenset(
-    {"overallStatus", "totalTokenUsage", "totalDuration", "createdAt", "lastUpdated", "expiresAt"}
+    {
+        "sessionId",
+        "processing_id",
+        "correlationId",
+        "documentId",
+        "sourceType",
+        "overallStatus",
+        "totalTokenUsage",
+        "totalDuration",
+        "createdAt",
+        "lastUpdated",
+        "expiresAt",
+        "ttl",
+        "cancelledAt",
+        "cancelledBy",
+        "failedAt",
+        "failedBy",
+        "completedAt",
+        "completedBy",
+        "retryCount",
+        "error",
+    }
 )
+EXACT = Context(prec=38)  # the digits of DynamoDB's numbers
 
 
 def new_item(texts: dict[str, str], steps: Sequence[tuple[str, str]], now: datetime, ttl_days: int) -> Item:
@@ -66,34 +88,11 @@ def decimal(value: Item | None) -> Decimal | None:
 
 def number(value: Decimal) -> Item:
     """As DynamoDB itself writes a number back: without an exponent and without trailing zeros."""
-    return {"N": format(value.normalize() if value else Decimal(0), "f")}
+    return {"N": format(EXACT.normalize(value) if value else Decimal(0), "f")}
 
 
 def step_of(item: Item, step: str) -> Item:
     return mapping(item.get(step))
-
-
-def typed(value: Any) -> Item:
-    """Plain data as an AttributeValue: numbers as decimals, what DynamoDB has no type for as text."""
-    if value is None or isinstance(value, bool):
-        return {"NULL": True} if value is None else {"BOOL": value}
-    if isinstance(value, int | float | Decimal):
-        return _typed_number(Decimal(str(value)))
-    if isinstance(value, Mapping):
-        return {"M": {cut(str(name), 1_000): typed(member) for name, member in value.items()}}
-    if isinstance(value, list | tuple | set | frozenset):
-        return {"L": [typed(member) for member in value]}
-    if isinstance(value, datetime):
-        return {"S": stamp(value)}
-    return {"S": cut(str(value), 400_000)}
-
-
-def _typed_number(value: Decimal) -> Item:
-    """38 digits and exponents up to 125 are DynamoDB's limits; beyond them, and for NaN, it is text."""
-    if not value.is_finite() or (value and not -130 <= value.adjusted() <= 125):
-        return {"S": str(value)}
-    with localcontext(prec=38):
-        return number(+value)
 
 
 def plain(value: Item) -> Any:
@@ -106,11 +105,6 @@ def plain(value: Item) -> Any:
     if kind in ("N", "NULL"):
         return Decimal(inner) if kind == "N" else None
     return set(inner) if kind in ("SS", "BS") else {Decimal(n) for n in inner} if kind == "NS" else inner
-
-
-def size(value: Item) -> int:
-    """About how many bytes an AttributeValue takes of an item's 400 KB."""
-    return len(json.dumps(value, default=str, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def moment(value: Item | None) -> datetime | None:
@@ -132,49 +126,32 @@ def sums(item: Item) -> dict[str, Decimal]:
     steps = [mapping(value) for name, value in item.items() if name not in RESERVED]
     steps = [step for step in steps if "status" in step]
     return {
-        measure: sum((decimal(at(step, *path)) or Decimal(0) for step in steps), Decimal(0))
+        measure: reduce(EXACT.add, (decimal(at(step, *path)) or Decimal(0) for step in steps), Decimal(0))
         for measure, (path, _) in MEASURES.items()
     }
 
 
-def usage(tokens: Mapping[str, Any]) -> Item:
-    """Token counts as a map. ValueError for one that is not a whole number of at least 0."""
-    counts = {}
-    for name in TOKENS:
-        try:
-            counts[name] = Decimal(str(tokens.get(name) or 0))
-            if counts[name] < 0 or counts[name] != counts[name].to_integral_value():
-                raise ValueError
-        except (InvalidOperation, ValueError):
-            raise ValueError(
-                f"{name} is {tokens.get(name)!r}; it must be a whole number of at least 0"
-            ) from None
-    counts["totalTokens"] = counts["totalTokens"] or counts["inputTokens"] + counts["outputTokens"]
-    return {"M": {name: number(count) for name, count in counts.items()}}
+def usage(counts: Mapping[str, Decimal]) -> Item:
+    """Token counts as a map; those that are missing are 0."""
+    return {"M": {name: number(counts.get(name, Decimal(0))) for name in TOKENS}}
 
 
-def seconds(duration: Decimal | float) -> Item:
+def seconds(duration: Decimal) -> Item:
     """A duration with three decimals; a clock that went backwards counts as 0."""
-    return number(max(Decimal(0), Decimal(str(duration))).quantize(Decimal("0.001")))
+    return number(max(Decimal(0), duration).quantize(Decimal("0.001"), context=EXACT))
+
+
+def utc(moment: datetime) -> datetime:
+    """The moment in UTC, which is also what one without a zone means, wherever the machine is."""
+    return moment.replace(tzinfo=UTC) if moment.utcoffset() is None else moment.astimezone(UTC)
 
 
 def stamp(moment: datetime) -> str:
     """``2025-12-24T10:00:00.000Z``, the one form that is written."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc(moment).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_since(started: Item | None, now: datetime) -> Decimal | None:
     """Since a stamp, or None where there is none that can be read."""
     since = moment(started)
     return None if since is None else Decimal(str((now - since).total_seconds()))
-
-
-def cut(value: str, limit: int) -> str:
-    """The text as UTF-8 can hold it, with at most about ``limit`` bytes; says how much was left out."""
-    data = value.encode("utf-8", "replace")
-    if len(data) <= limit:
-        return data.decode()
-    return (
-        data[:limit].decode("utf-8", "ignore")
-        + f" [cut: {len(data) - limit:,} of {len(data):,} bytes left out]"
-    )

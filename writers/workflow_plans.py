@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from . import values
+from . import sizes, values
 from .update import Update
 from .values import Item
 
@@ -34,6 +34,8 @@ class WorkflowUpdate(Update):
             for name in set(removed) & set(was):
                 self.remove(step, name)
         else:  # a nested path needs its parent, so the map is made whole
+            if self.item.get(step, {"M": {}}) not in ({"M": {}}, {"NULL": True}, {"S": ""}):
+                raise ValueError(f"{step!r} is an attribute of the item and no step")
             self.require_as_read(step)
             self.set({"M": fields}, step)
         becomes = {name: value for name, value in (was | fields).items() if name not in removed}
@@ -62,7 +64,8 @@ class WorkflowUpdate(Update):
                 self.require_as_read(*path)
                 self.set(values.number(after[measure]), *path)
             elif after[measure] != before[measure]:
-                self.add(values.number(after[measure] - before[measure]), *path)
+                change = values.EXACT.subtract(after[measure], before[measure])
+                self.add(values.number(change), *path)
 
     def _set_inside(self, value: Item, *path: str) -> None:
         """Set a field; of a map that exists only the leaves, so that its other entries stay."""
@@ -73,10 +76,28 @@ class WorkflowUpdate(Update):
         else:
             self.set(value, *path)
 
+    def with_texts(self, args: "Arguments", fields: Item) -> Item:
+        """Fields of the step, and what is told with them as far as the item has room: the fields are what counts."""
+        was, told = values.step_of(self.item, args["step"]), dict(fields)
+        room = self.room() + sizes.of_item(
+            {name: value for name, value in was.items() if name in (*fields, *_TEXTS)}
+        )
+        for name in _TEXTS:
+            if name not in args:
+                continue
+            text = args[name] if isinstance(args[name], str) else values.text(args[name])
+            fitting = sizes.fit(text, room - sizes.of_item(told) - sizes.of_text(name) - 1)
+            if fitting != text and sizes.is_cut_of(values.text(was.get(name)), text):
+                continue  # a call that is repeated
+            if fitting or not text:
+                told[name] = {"S": fitting}
+        return told
+
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 ENDED = frozenset({"success", "error", "completed", "failed", "stopped"})
 UNTOUCHED = frozenset({"", "pending"})
+_TEXTS = ("error", "activity")
 _STEP_STAMPS = ("startedAt", "completedAt", "lastUpdated")
 
 Arguments = dict[str, Any]
@@ -87,12 +108,13 @@ def start_step(update: WorkflowUpdate, args: Arguments) -> str:
     if status in TERMINAL and not args["reopen"]:
         return f"the workflow is {status}"
     retried = _status(was) in ENDED
-    fields: Item = {"status": {"S": "in-progress"}, "activity": args["activity"]}
+    fields: Item = {"status": {"S": "in-progress"}}
     if retried or was.get("startedAt") in (None, {"S": ""}, {"NULL": True}):
         fields["startedAt"] = {"S": values.stamp(update.now)}
     if retried and "M" in was.get("tokenUsage", {}):
         fields["tokenUsage"] = values.usage({})
     update.overall("processing")
+    fields = update.with_texts(args, fields)
     update.step(args["step"], fields, ("completedAt", "duration", "error") if retried else ())
     return ""
 
@@ -108,8 +130,8 @@ def progress(update: WorkflowUpdate, args: Arguments) -> str:
     if fields:
         fields["startedAt"] = {"S": values.stamp(update.now)}
         update.overall("processing")
-    fields |= {name: args[name] for name in ("activity", "tokenUsage") if name in args}
-    update.step(args["step"], fields)
+    fields |= {"tokenUsage": args["tokenUsage"]} if "tokenUsage" in args else {}
+    update.step(args["step"], update.with_texts(args, fields))
     return ""
 
 
@@ -117,14 +139,13 @@ def end_step(update: WorkflowUpdate, args: Arguments) -> str:
     was, status = values.step_of(update.item, args["step"]), args["status"]
     repeated = _status(was) == status
     fields: Item = {"status": {"S": status}}
-    fields |= {name: args[name] for name in ("activity", "tokenUsage", "duration") if name in args}
-    if "error" in args:
-        fields["error"] = {"S": values.cut(args["error"], max(update.room(), 200))}
+    fields |= {name: args[name] for name in ("tokenUsage", "duration") if name in args}
     if not (repeated and "completedAt" in was):
         fields["completedAt"] = {"S": values.stamp(update.now)}
     if "duration" not in args and not repeated:
         since = values.seconds_since(was.get("startedAt"), update.now)
         fields |= {} if since is None else {"duration": values.seconds(since)}
+    fields = update.with_texts(args, fields)
     if values.overall(update.item) not in TERMINAL:
         update.overall("processing")
     update.step(args["step"], fields, () if "error" in args else ("error",))

@@ -21,19 +21,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from . import values
+from . import arguments, trees, values
 from .answers import ask, read
+from .arguments import Arguments, text
 from .results import ConditionFailed, Contended, OnTrouble, StatusWriteError, WriteResult
 from .sessions import Sessions
 from .spool import Record
 from .steps import RunningStep, RunningWorkflow
 from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, client_of, utc_now
-from .values import RESERVED, STEPS, Item
+from .values import STEPS, Item
 from .workflow_plans import PLANS, TERMINAL, WorkflowUpdate, superseded
 
 logger = logging.getLogger("tracking.writer")
 
-ERROR_BYTES, ACTIVITY_BYTES, FACT_BYTES = 32_000, 2_000, 4_000
+ERROR_BYTES, FACT_BYTES, TTL_DAYS = 32_000, 4_000, 90
 # What a progress that was not written yet adds to the end of its step.
 _TOLD = ("activity", "tokenUsage")
 
@@ -46,8 +47,13 @@ class StatusWriter(TableWriter):
     ``spool_dir``: a folder on a local disk, which processes may share; ``spool_bytes`` bounds it per table.
     ``progress_interval``: seconds; of a step's ``progress`` no more than one is written in that time.
     ``on_trouble`` is called with a `Trouble`, in whichever thread meets it, and must not call the writer.
-    ``clock`` gives an aware datetime.
+    ``clock`` gives a datetime; without a zone it is UTC. Raises what boto3 raises where it can't make a client.
+
+    No argument of a call fails the work: what can't be written is left out, and said
+    (docs/writers.md#what-you-pass).
     """
+
+    logger, error = logger, StatusWriteError
 
     def __init__(
         self,
@@ -59,27 +65,29 @@ class StatusWriter(TableWriter):
         region: str | None = None,
         endpoint_url: str | None = None,
         raise_errors: bool = False,
-        ttl_days: int = 90,
+        ttl_days: int = TTL_DAYS,
         spool_dir: str | os.PathLike[str] | None = None,
         spool_bytes: int = SPOOL_BYTES,
         progress_interval: float = 2.0,
         on_trouble: OnTrouble | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        self.table_name, self.key, self.steps = table_name, key, tuple(steps)
-        self.raise_errors, self.ttl_days, self.clock = raise_errors, ttl_days, clock
+        given = Arguments()
+        self.table_name, self.key = trees.text_of(table_name), trees.text_of(key)
+        self.steps = given.steps(steps, self.key)
+        self.ttl_days = given.setting("ttl_days", ttl_days, TTL_DAYS, 0, 36_500)
+        self.raise_errors, self.clock = arguments.flag(raise_errors), clock
         self.sessions = Sessions()
         self.client: Any = client_of(client, region, endpoint_url)
         self.delivery = self._deliver(
             self._apply,
-            table_name,
-            key,
+            self.table_name,
+            self.key,
             logger=logger,
-            spool_dir=spool_dir,
-            spool_bytes=spool_bytes,
             on_trouble=on_trouble,
-            interval=progress_interval,
+            **given.options(spool_dir, spool_bytes, progress_interval),
         )
+        self.say_left_out("StatusWriter", "", given)
 
     def workflow(
         self, session_id: str, *, correlation_id: str, document_id: str, source_type: str
@@ -98,9 +106,10 @@ class StatusWriter(TableWriter):
         """Create the item: steps pending, totals zero, ``overallStatus`` initializing, 90 days to live. One that
         exists is left as it is (``unchanged``): a message delivered twice resets nothing. None is left out."""
         facts = {"correlationId": correlation_id, "documentId": document_id, "sourceType": source_type}
-        texts = {name: values.cut(str(fact), FACT_BYTES) for name, fact in facts.items() if fact is not None}
-        self.sessions.correlate(session_id, texts.get("correlationId", ""))
-        return self._call("initialize", session_id, lambda: {"texts": texts})
+        texts = {name: text(fact, FACT_BYTES) for name, fact in facts.items() if fact is not None}
+        if session := arguments.id_of(session_id):
+            self.sessions.correlate(session, texts.get("correlationId", ""))
+        return self._call("initialize", session_id, lambda given: {"texts": texts})
 
     def start_step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> WriteResult:
         """Mark a step in progress, and the workflow processing.
@@ -108,10 +117,8 @@ class StatusWriter(TableWriter):
         back its share of the totals. Refused when the workflow is finished, unless ``reopen``.
         """
 
-        def arguments() -> dict[str, Any]:
-            return {"activity": {"S": values.cut(activity, ACTIVITY_BYTES)}, "reopen": reopen}
-
-        return self._call("start_step", session_id, arguments, step)
+        told = _activity(activity) | {"reopen": arguments.flag(reopen)}
+        return self._call("start_step", session_id, lambda given: dict(told), step)
 
     def progress(
         self,
@@ -124,11 +131,9 @@ class StatusWriter(TableWriter):
         each ``progress_interval`` one is written, with the newest of what was said (``buffered`` until then).
         Refused when the step or the workflow has ended."""
 
-        def arguments() -> dict[str, Any]:
-            said = {} if activity is None else {"activity": {"S": values.cut(activity, ACTIVITY_BYTES)}}
-            return said if tokens is None else {**said, "tokenUsage": values.usage(tokens)}
-
-        return self._call("progress", session_id, arguments, step)
+        return self._call(
+            "progress", session_id, lambda given: _activity(activity) | _usage(given, tokens), step
+        )
 
     def finish_step(
         self,
@@ -144,7 +149,7 @@ class StatusWriter(TableWriter):
         What a repeated call states replaces what is recorded; the rest stays. A step that ends after a
         cancel is recorded, for its tokens were spent; the workflow stays cancelled.
         """
-        return self._end_step(session_id, step, "success", activity, None, tokens, duration)
+        return self._end_step(session_id, step, "success", activity, {}, tokens, duration)
 
     def fail_step(
         self,
@@ -159,8 +164,8 @@ class StatusWriter(TableWriter):
         """Mark a step failed; else as ``finish_step``. The workflow's status is left to ``finalize``, since
         a retry may follow. An error too long for the item (32,000 bytes, or the room left) is cut, and
         says so."""
-        text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        return self._end_step(session_id, step, "error", activity, text, tokens, duration)
+        told = {"error": text(error, ERROR_BYTES)}
+        return self._end_step(session_id, step, "error", activity, told, tokens, duration)
 
     def stop_step(
         self,
@@ -171,25 +176,29 @@ class StatusWriter(TableWriter):
         duration: Decimal | float | None = None,
     ) -> WriteResult:
         """Mark a step stopped, as its workflow was cancelled; else as ``finish_step``."""
-        return self._end_step(session_id, step, "stopped", activity, None, tokens, duration)
+        return self._end_step(session_id, step, "stopped", activity, {}, tokens, duration)
 
     def finalize(self, session_id: str, status: str, *, force: bool = False) -> WriteResult:
         """Set completed, failed or cancelled. Refused when another of these is recorded, unless ``force``."""
 
-        def arguments() -> dict[str, Any]:
-            if status not in TERMINAL:
-                raise ValueError(f"status {status!r} is not one of {', '.join(sorted(TERMINAL))}")
-            return {"status": status, "force": force}
+        def make(given: Arguments) -> dict[str, Any]:
+            said = trees.text_of(status).strip().lower()
+            if said not in TERMINAL:
+                raise ValueError(
+                    f"status {trees.shown(status)!r} is not one of {', '.join(sorted(TERMINAL))}"
+                )
+            return {"status": said, "force": arguments.flag(force)}
 
-        return self._call("finalize", session_id, arguments)
+        return self._call("finalize", session_id, make)
 
     def is_cancelled(self, session_id: str) -> bool:
         """Whether it was cancelled (consistent read). False when that can't be read: work goes on."""
 
         def look() -> WriteResult:
-            return WriteResult("unchanged", cancelled=values.overall(self._read(session_id)) == "cancelled")
+            item = self._read(arguments.key("the session's id", session_id))
+            return WriteResult("unchanged", cancelled=values.overall(item) == "cancelled")
 
-        return self._guarded("is_cancelled", session_id, look).cancelled
+        return self._guarded("is_cancelled", arguments.id_of(session_id), look).cancelled
 
     def _end_step(
         self,
@@ -197,52 +206,48 @@ class StatusWriter(TableWriter):
         step: str,
         status: str,
         activity: str | None,
-        error: str | None,
+        told: dict[str, Any],
         tokens: Mapping[str, Any] | None,
         duration: Decimal | float | None,
     ) -> WriteResult:
-        def arguments() -> dict[str, Any]:
-            given: dict[str, Any] = {"status": status}
-            if activity is not None:
-                given["activity"] = {"S": values.cut(activity, ACTIVITY_BYTES)}
-            if error is not None:
-                given["error"] = values.cut(error, ERROR_BYTES)
-            if tokens is not None:
-                given["tokenUsage"] = values.usage(tokens)
-            if duration is not None:
-                given["duration"] = values.seconds(duration)
-            return given
+        def make(given: Arguments) -> dict[str, Any]:
+            said = {"status": status} | _activity(activity) | told | _usage(given, tokens)
+            took = None if duration is None else given.take("duration", arguments.seconds, duration)
+            return said if took is None else said | {"duration": took}
 
-        return self._call("end_step", session_id, arguments, step)
+        return self._call("end_step", session_id, make, step)
 
     def _call(
-        self, op: str, session_id: str, arguments: Callable[[], dict[str, Any]], step: str = ""
+        self, op: str, session_id: Any, make: Callable[[Arguments], dict[str, Any]], *step: Any
     ) -> WriteResult:
         """Make the record, with what is told of the step but not written yet, and hand it over."""
+        given, session = Arguments(), arguments.id_of(session_id)
 
         def run() -> WriteResult:
-            if step in RESERVED | {self.key}:
-                raise ValueError(f"{step!r} is an attribute of the workflow and cannot name a step")
-            args = arguments() | ({"step": step} if step else {})
-            if (retries := self.sessions.retries.get(session_id)) is not None:
+            arguments.key("the session's id", session_id)
+            args = make(given)
+            for name in step:
+                args["step"] = arguments.step_name(name, self.key)
+            if (retries := self.sessions.retries.get(session)) is not None:
                 args["retries"] = retries
-            with self.delivery.lock(session_id):
-                at = self.delivery.moment(session_id).isoformat()
+            with self.delivery.lock(session):
+                at = self.delivery.moment(session).isoformat()
                 if op == "progress":
-                    return self.delivery.later(Record(op, session_id, at, args, vital=False), step)
-                if op == "end_step" and (told := self.delivery.take(session_id, step)):
+                    return self.delivery.later(Record(op, session, at, args, vital=False), args["step"])
+                if op == "end_step" and (told := self.delivery.take(session, args["step"])):
                     args = {name: told.args[name] for name in _TOLD if name in told.args} | args
                 else:
-                    self.delivery.settle(session_id)
-                    at = self.delivery.moment(session_id).isoformat()  # what was settled came before
-                return self.delivery.send(Record(op, session_id, at, args))
+                    self.delivery.settle(session)
+                    at = self.delivery.moment(session).isoformat()  # what was settled came before
+                return self.delivery.send(Record(op, session, at, args))
 
-        return self._guarded(f"{op} {step}".strip(), session_id, run)
+        call = " ".join([op, *map(trees.shown, step)])
+        return self.with_left_out(call, session, given, self._guarded(call, session, run))
 
     def _apply(self, record: Record, replayed: bool) -> WriteResult:
         """Carry a record out: read, plan, write under the plan's conditions; again when another writer was
         quicker. Raises what goes wrong."""
-        at = datetime.fromisoformat(record.at)
+        at = values.utc(datetime.fromisoformat(record.at))
         if record.op == "initialize":
             return self._create(record, at)
         plan = PLANS[record.op]
@@ -300,3 +305,12 @@ class StatusWriter(TableWriter):
         item = read(self.client, self.table_name, self.key, session_id)
         self.sessions.seen(session_id, item)
         return item
+
+
+def _activity(activity: Any) -> dict[str, Any]:
+    return {} if activity is None else {"activity": {"S": text(activity, arguments.ACTIVITY_BYTES)}}
+
+
+def _usage(given: Arguments, tokens: Any) -> dict[str, Any]:
+    found = None if tokens is None else given.usage(tokens)
+    return {} if found is None else {"tokenUsage": found}

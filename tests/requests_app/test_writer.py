@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -255,15 +256,25 @@ def test_a_percentage_is_within_its_stage(bench: Bench, stage: str, said: Any, f
     ],
 )
 @pytest.mark.no_moto
-def test_a_percentage_outside_of_its_stage_is_a_mistake(bench: Bench, stage: str, said: Any) -> None:
+def test_a_percentage_outside_of_its_stage_is_left_out(bench: Bench, stage: str, said: Any) -> None:
+    job = bench.claimed()
+    assert job.progress(stage, urls_found=3, **said).outcome == "written"
+    assert bench.heard.kinds == ["mistake"]
+    progress = bench.item()["progress"]["M"]
+    assert progress["urls_found"] == {"N": "3"}
+    assert progress["percentage"] == {"N": "0"}  # as it was
+    assert progress["current_stage"] == {"S": stage if stage in STAGES else "initialization"}
+    bench.writer.raise_errors = True
+    with pytest.raises(RequestWriteError, match="is left out"):
+        job.progress(stage, **said)
+
+
+@pytest.mark.no_moto
+def test_a_progress_that_says_nothing_is_a_mistake(bench: Bench) -> None:
     job = bench.claimed()
     before = bench.item()
-    assert job.progress(stage, **said).outcome == "failed"
-    assert bench.heard.kinds == ["mistake"]
+    assert job.progress("thinking").outcome == "failed"
     assert bench.item() == before
-    bench.writer.raise_errors = True
-    with pytest.raises(RequestWriteError):
-        job.progress(stage, **said)
 
 
 def test_the_bounds_of_the_stages_are_the_documented_ones() -> None:
@@ -320,6 +331,54 @@ def test_a_claim_whose_answer_was_lost_is_a_claim(bench: Bench) -> None:
     assert bench.statuses() == ["processing"]
     job.executing()
     assert bench.statuses() == ["processing", "executing"]
+
+
+@pytest.mark.no_moto
+def test_a_claim_that_is_written_late_is_still_found(bench: Bench) -> None:
+    """Its answer was lost, and it arrives just before the second one."""
+
+    class Late(Line):
+        def __init__(self, client: Any) -> None:
+            super().__init__(client)
+            self.on_its_way: list[dict[str, Any]] = []
+            self.answers = False
+
+        def update_item(self, **call: Any) -> Any:
+            if not self.answers:
+                self.answers = True
+                self.on_its_way.append(call)
+                raise EndpointConnectionError(endpoint_url="http://engine")
+            while self.on_its_way:
+                self.client.update_item(**self.on_its_way.pop())
+            return self.client.update_item(**call)
+
+    bench.put()
+    writer = bench.another("w-2", Late(bench.client))
+    with pytest.raises(RequestWriteError):
+        writer.claim("r")
+    bench.clock.forward(1)
+    with writer.claim("r"):  # type: ignore[union-attr]
+        pass
+    assert bench.statuses() == ["processing", "completed"]
+    assert bench.item()["started_at"] == {"S": "2025-12-24T10:00:00.000000"}
+
+
+def test_a_claim_that_is_not_answered_at_all_is_found_when_it_is_asked_for_again(bench: Bench) -> None:
+    bench.put()
+    writer = bench.another("w-2")
+    for _ in range(2):
+        bench.line.loses = 1
+        if bench.item()["status"] == {"S": "processing"}:
+            bench.line.cut()  # the second time not even the item can be read
+        with pytest.raises(RequestWriteError):
+            writer.claim("r")
+        bench.clock.forward(1)
+    bench.line.fix()
+    bench.line.loses = 0
+    assert bench.another("w-3").claim("r") is None
+    with writer.claim("r"):  # type: ignore[union-attr]
+        pass
+    assert bench.statuses() == ["processing", "completed"]
 
 
 def test_what_is_not_pending_or_not_there_cannot_be_claimed(bench: Bench) -> None:
