@@ -1,13 +1,17 @@
 """The writers for asyncio: each call runs in a thread, calls about one item in the order they were made."""
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar
 
+from . import forks
 from .arguments import Arguments, id_of
 from .jobs import Job
 from .requests import RequestWriter
@@ -23,43 +27,80 @@ Parameters = ParamSpec("Parameters")
 class InOrder:
     """Runs calls in threads; those about one item one after the other.
 
-    A call that was made is carried out even where the task that waits for it is cancelled: a step that ends
-    by a cancel has to say so.
+    A call is made where it is written, and is carried out then: even where nobody awaits it, the task that does is
+    cancelled, or its loop ends, for a step that ends by a cancel has to say so. A program that ends waits for it.
     """
 
     def __init__(self, threads: int = 8) -> None:
-        count = Arguments().setting("threads", threads, 8, 1, 1_000)
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="writers")
-        self._last: dict[str, asyncio.Task[Any]] = {}
+        self._threads = Arguments().setting("threads", threads, 8, 1, 1_000)
+        self.after_fork()
+        forks.watch(self)
 
-    async def run(self, item: str, call: Callable[[], Answer]) -> Answer:
-        """The call's answer, or what it raises."""
-        item = id_of(item)
-        before, loop = self._last.get(item), asyncio.get_running_loop()
+    def after_fork(self) -> None:
+        """The calls are the parent's, and so are the threads."""
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="writers")
+        self._changed = threading.Condition()
+        self._waiting: dict[
+            str, deque[Callable[[], None]]
+        ] = {}  # by item: the call that runs, and those behind it
 
-        async def in_turn() -> Answer:
-            if before is not None:
-                await asyncio.wait([before])
-            return await loop.run_in_executor(self._pool, call)
+    def run(self, item: str, call: Callable[[], Answer]) -> Coroutine[Any, Any, Answer]:
+        """Make the call; await the answer, or what the call raises."""
+        item, done = id_of(item), Future[Answer]()
+        with self._changed:
+            waiting = self._waiting.setdefault(item, deque())
+            waiting.append(partial(_carry_out, done, call))
+            if len(waiting) == 1:
+                self._pool.submit(self._next, item)
+        return _answer(done)
 
-        task = loop.create_task(in_turn())
-        self._last[item] = task
-        task.add_done_callback(partial(self._forget, item))
-        return await asyncio.shield(task)
-
-    def _forget(self, item: str, task: "asyncio.Task[Any]") -> None:
-        if self._last.get(item) is task:
-            del self._last[item]
-        if not task.cancelled():
-            task.exception()  # whoever waited has seen it; nobody has where that task was cancelled
-
-    async def close(self, last: Callable[[], Answer]) -> Answer:
+    def close(self, last: Callable[[], Answer]) -> Coroutine[Any, Any, Answer]:
         """Wait for the calls that were made, then for this one, and end the threads."""
-        while self._last:
-            await asyncio.wait(list(self._last.values()))
-        answer = await asyncio.get_running_loop().run_in_executor(self._pool, last)
-        self._pool.shutdown(wait=False)
-        return answer
+        done: Future[Answer] = Future()
+
+        def end() -> None:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._waiting)
+            _carry_out(done, last)
+            self._pool.shutdown(wait=False)
+
+        threading.Thread(target=end, name="writers-close").start()
+        return _answer(done)
+
+    def _next(self, item: str) -> None:
+        """Carry out the first call that waits about an item, and see to the next."""
+        while True:
+            self._waiting[item][0]()
+            with self._changed:
+                self._waiting[item].popleft()
+                if not self._waiting[item]:
+                    del self._waiting[item]
+                    self._changed.notify_all()
+                    return
+            with contextlib.suppress(RuntimeError):  # the program ends, and this is one of its last threads
+                self._pool.submit(self._next, item)
+                return
+
+
+def _carry_out(done: "Future[Answer]", call: Callable[[], Answer]) -> None:
+    try:
+        done.set_result(call())
+    except BaseException as error:
+        done.set_exception(error)
+
+
+async def _answer(done: "Future[Answer]") -> Answer:
+    """Unlike asyncio's own wrapping it never cancels the call, and a loop that has ended is no error of it."""
+    loop = asyncio.get_running_loop()
+    answered = asyncio.Event()
+
+    def wake(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(answered.set)
+
+    done.add_done_callback(wake)
+    await answered.wait()
+    return done.result()
 
 
 class _AsyncWriter(Generic[Writer]):
@@ -69,9 +110,9 @@ class _AsyncWriter(Generic[Writer]):
         self.writer: Writer = writer
         self.in_order = InOrder(threads)
 
-    async def close(self, timeout: float = 10.0) -> bool:
+    def close(self, timeout: float = 10.0) -> Coroutine[Any, Any, bool]:
         """As the writer's `close`, after every call that was made."""
-        return await self.in_order.close(partial(self.writer.close, timeout))
+        return self.in_order.close(partial(self.writer.close, timeout))
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,24 +123,24 @@ class _AsyncWriter(Generic[Writer]):
 
 def _of_session(
     method: Callable[Concatenate[StatusWriter, str, Parameters], Answer],
-) -> Callable[Concatenate[_AsyncWriter[StatusWriter], str, Parameters], Awaitable[Answer]]:
+) -> Callable[Concatenate[_AsyncWriter[StatusWriter], str, Parameters], Coroutine[Any, Any, Answer]]:
     @functools.wraps(method)
-    async def awaited(
+    def made(
         self: _AsyncWriter[StatusWriter],
         session_id: str,
         /,
         *args: Parameters.args,
         **named: Parameters.kwargs,
-    ) -> Answer:
-        return await self.in_order.run(session_id, partial(method, self.writer, session_id, *args, **named))
+    ) -> Coroutine[Any, Any, Answer]:
+        return self.in_order.run(session_id, partial(method, self.writer, session_id, *args, **named))
 
-    return awaited
+    return made
 
 
 class AsyncStatusWriter(_AsyncWriter[StatusWriter]):
     """`StatusWriter` for asyncio; the same methods, awaited, and blocks by ``async with``.
 
-    ``threads``: how many calls run at once. Use it in one event loop; the writer inside may be shared.
+    ``threads``: how many calls run at once.
     """
 
     initialize = _of_session(StatusWriter.initialize)
@@ -130,22 +171,22 @@ class _Block:
         self._in_order, self._item, self._block = in_order, item, block
         self._entered = False
 
-    async def _run(self, call: Callable[[], Answer]) -> Answer:
-        return await self._in_order.run(self._item, call)
+    def _run(self, call: Callable[[], Answer]) -> Coroutine[Any, Any, Answer]:
+        return self._in_order.run(self._item, call)
 
     async def __aenter__(self) -> Self:
         try:
             await self._run(self._enter)
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, GeneratorExit) as error:
             # The call goes on in its thread, and no other code will end what it begins.
-            await self._run(partial(self._leave, type(error), error, None))
+            await _unless_closed(error, self._run(partial(self._leave, type(error), error, None)))
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> Literal[False]:
-        await self._run(partial(self._leave, kind, error, trace))
+        await _unless_closed(error, self._run(partial(self._leave, kind, error, trace)))
         return False
 
     def _enter(self) -> None:
@@ -157,6 +198,14 @@ class _Block:
             self._block.__exit__(*how)
 
 
+async def _unless_closed(error: BaseException | None, answer: Coroutine[Any, Any, object]) -> None:
+    """Await an answer, unless the loop was closed under the task, where nothing can be awaited any more."""
+    if isinstance(error, GeneratorExit):
+        answer.close()
+    else:
+        await answer
+
+
 class AsyncStep(_Block):
     """`RunningStep` for asyncio. A task that is cancelled inside of the block leaves a failed step."""
 
@@ -164,11 +213,11 @@ class AsyncStep(_Block):
         super().__init__(in_order, step.session_id, step)
         self.step = step
 
-    async def progress(self, activity: str, tokens: Any = None) -> WriteResult:
-        return await self._run(partial(self.step.progress, activity, tokens))
+    def progress(self, activity: str, tokens: Any = None) -> Coroutine[Any, Any, WriteResult]:
+        return self._run(partial(self.step.progress, activity, tokens))
 
-    async def check(self) -> None:
-        await self._run(self.step.check)
+    def check(self) -> Coroutine[Any, Any, None]:
+        return self._run(self.step.check)
 
     def add_tokens(
         self, input_tokens: int | None = 0, output_tokens: int | None = 0, total_tokens: int | None = None
@@ -189,12 +238,14 @@ class AsyncWorkflow(_Block):
 
 def _of_job(
     method: Callable[Concatenate[Job, Parameters], Answer],
-) -> Callable[Concatenate["AsyncJob", Parameters], Awaitable[Answer]]:
+) -> Callable[Concatenate["AsyncJob", Parameters], Coroutine[Any, Any, Answer]]:
     @functools.wraps(method)
-    async def awaited(self: "AsyncJob", /, *args: Parameters.args, **named: Parameters.kwargs) -> Answer:
-        return await self._run(partial(method, self.job, *args, **named))
+    def made(
+        self: "AsyncJob", /, *args: Parameters.args, **named: Parameters.kwargs
+    ) -> Coroutine[Any, Any, Answer]:
+        return self._run(partial(method, self.job, *args, **named))
 
-    return awaited
+    return made
 
 
 class AsyncJob(_Block):
@@ -236,7 +287,8 @@ class AsyncRequestWriter(_AsyncWriter[RequestWriter]):
 
         try:
             await self.in_order.run(request_id, claim)
-        except asyncio.CancelledError as error:
-            await self.in_order.run(request_id, partial(_fail_all, claimed, error))
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            failed = self.in_order.run(request_id, partial(_fail_all, claimed, error))
+            await _unless_closed(error, failed)
             raise
         return AsyncJob(self.in_order, claimed[0]) if claimed else None

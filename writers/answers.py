@@ -15,7 +15,7 @@ from typing import Any
 from botocore.client import ClientMeta
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import deadlines
+from . import deadlines, forks
 from .results import ConditionFailed, NoAnswer
 from .values import Item
 
@@ -41,6 +41,7 @@ def watch(client: Any) -> None:
     events.register("before-parse.dynamodb", _judge, unique_id="writers-judge")
     events.register_first("needs-retry.dynamodb", _take_status, unique_id="writers-take-status")
     deadlines.bound(client)
+    forks.watch_client(client)
 
 
 def ask(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:

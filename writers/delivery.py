@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from . import forks
 from .buffer import Buffer, Merge, Place
+from .moments import Moments
 from .results import OnTrouble, SpoolFull, StillAway, Trouble, WriteResult, kind_of
 from .segments import Segment
 from .spool import Record, Spool
+from .troubles import Troubles
 
 # Seconds between two attempts while DynamoDB is away: doubled from the first to the last.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
@@ -28,7 +31,7 @@ class Delivery:
 
     ``apply(record, replayed)`` does so once, and raises what goes wrong. Without ``spool`` that is raised to
     the caller; with one, what passes by itself is kept on disk, and replayed in a thread that ends when
-    nothing is left. ``now`` is the moment as records have it. May be shared between threads.
+    nothing is left. ``clock`` gives an aware datetime. May be shared between threads.
     """
 
     def __init__(
@@ -36,17 +39,18 @@ class Delivery:
         apply: Apply,
         *,
         logger: logging.Logger,
-        now: Callable[[], str],
+        clock: Callable[[], datetime],
         spool: Spool | None = None,
         on_trouble: OnTrouble | None = None,
         interval: float = 2.0,
         merge: Merge = lambda old, new: old | new,
     ) -> None:
-        self._apply, self._logger, self._now = apply, logger, now
-        self._spool, self._on_trouble, self._buffer = spool, on_trouble, Buffer(interval, merge)
+        self._apply, self._logger, self._moments = apply, logger, Moments(clock)
+        self._spool, self._buffer = spool, Buffer(interval, merge)
+        self.troubles = Troubles(logger, on_trouble)
         self._closed = False
         self._pause, self._retry_at, self._look_at = 0.0, 0.0, 0.0
-        self.trouble: Trouble | None = None
+        self._lost = 0  # progress that no caller waited for
         self.after_fork()
         forks.watch(self)
 
@@ -55,6 +59,13 @@ class Delivery:
         self._changed = threading.Condition(threading.RLock())
         self._replaying = threading.Lock()
         self._thread: threading.Thread | None = None
+
+    def moment(self, item: str) -> datetime:
+        """Now, in UTC, for a call about that item: never before an earlier one, of this process or of one that has
+        ended and left its records. Call it under the item's lock where the order of calls is to be theirs."""
+        self._look_for_orphans()
+        with self.lock(item):
+            return self._moments.of(item, self._spool.newest(item) if self._spool is not None else None)
 
     def lock(self, item: str) -> threading.RLock:
         """Held while something is written about that item."""
@@ -65,24 +76,23 @@ class Delivery:
         self._look_for_orphans()
         with self.lock(record.item):
             spool = self._spool
-            if spool is None:
-                return self._apply(record, False)
-            if not spool.holds(record.item) and time.monotonic() >= self._retry_at:
-                try:
-                    result = self._apply(record, False)
-                except Exception as error:
-                    if not self._passes(error):
-                        raise
-                    return self._keep(spool, record, error)
-                if not len(spool):
-                    self._over()
-                return result
-            return self._keep(spool, record, None)
+            if spool is not None and (spool.holds(record.item) or time.monotonic() < self._retry_at):
+                return self._keep(spool, record, None)
+            try:
+                result = self._apply(record, False)
+            except Exception as error:
+                if spool is None or not self._passes(spool, error):
+                    self.troubles.failed(error)
+                    raise
+                return self._keep(spool, record, error)
+            self.answered()
+            return result
 
     def later(self, record: Record, slot: str) -> WriteResult:
         """Carry out a progress, at most one per interval and ``slot`` of an item; the last one wins."""
         with self.lock(record.item):
-            if self._buffer.hold(record, slot):
+            # Nobody would write it later, once this is closed.
+            if not self._closed and self._buffer.hold(record, slot):
                 with self._changed:
                     self._wake()
                 return WriteResult("buffered")
@@ -103,24 +113,21 @@ class Delivery:
 
     def settle(self, item: str) -> None:
         """Write every progress of that item that waits."""
-        self._settle(item)
-
-    def _settle(self, item: str) -> bool:
-        """As `settle`; whether all of it is written or kept."""
         with self.lock(item):
-            kept = True
             for place, slot in self._buffer.places():
                 if place == item and (record := self._buffer.take(item, slot)):
-                    kept = self._quietly(record, slot) and kept
-            return kept
+                    self._quietly(record, slot)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Write what waits and replay what this process and ended ones spooled; whether nothing is left, and
         nothing of it was lost. It looks at the time between two calls of DynamoDB."""
-        deadline = time.monotonic() + timeout
-        kept = True
-        for item, _ in self._buffer.places():
-            kept = self._settle(item) and kept
+        deadline, lost = time.monotonic() + timeout, self._lost
+        for number, (item, _) in enumerate(self._buffer.places()):
+            if number and self._spool is None and time.monotonic() >= deadline:
+                return False
+            self.settle(item)
+        if not self._nothing_under_way(deadline):
+            return False
         self._retry_at = self._look_at = 0.0
         self._look_for_orphans()
         while self._spool is not None and len(self._spool):
@@ -130,16 +137,31 @@ class Delivery:
                 time.sleep(0.01)
             if len(self._spool) and time.monotonic() >= deadline:
                 return False
-        return kept
+        # Another thread that has replayed the last record may not have come to say so.
+        if self._replaying.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            self._replaying.release()
+        return self._lost == lost and self.troubles.of_disk is None
+
+    def _nothing_under_way(self, deadline: float) -> bool:
+        """Wait for what other threads write at present; whether it has ended in time."""
+        for lock in self._locks:
+            if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                return False
+            lock.release()
+        return True
 
     def close(self, timeout: float = 10.0) -> bool:
         """``flush``, and end the thread. What is left stays on disk for whoever uses the folder next."""
-        done = self.flush(timeout)
+        deadline = time.monotonic() + timeout
         with self._changed:
             self._closed, thread = True, self._thread
             self._changed.notify_all()
+        self._nothing_under_way(deadline)  # so that nobody adds to the buffer any more
+        done = self.flush(max(0.0, deadline - time.monotonic()))
+        if left := self._buffer.places():
+            self._logger.warning("progress of %d items is lost: the time to close was over", len(left))
         if thread and thread is not threading.current_thread():
-            thread.join(timeout)
+            thread.join(max(0.0, deadline - time.monotonic()))
         if self._spool is not None:
             with self._replaying:
                 self._spool.close()
@@ -156,15 +178,16 @@ class Delivery:
         try:
             with contextlib.suppress(StillAway):
                 for segment in self._spool.segments():
-                    for offset, payload, whole in segment.records():
-                        self._replay(self._spool, segment, offset, payload, whole)
-                        count += 1
-                    self._spool.drop_if_replayed(segment)
+                    try:
+                        for offset, payload, whole in segment.records():
+                            self._replay(self._spool, segment, offset, payload, whole)
+                            count += 1
+                        self._spool.drop_if_replayed(segment)
+                    except OSError as error:  # which holds up no other file
+                        self._retry_at = time.monotonic() + LONGEST_PAUSE
+                        self.troubles.disk(f"the spool can't be replayed: {error}")
                 if not len(self._spool):
                     self._over(count)
-        except OSError as error:
-            self._retry_at = time.monotonic() + LONGEST_PAUSE
-            self._tell(Trouble("disk", f"the spool can't be replayed: {error}"))
         finally:
             self._replaying.release()
 
@@ -183,21 +206,24 @@ class Delivery:
         try:
             result = self._apply(record, True)
         except Exception as error:
-            if self._passes(error):
+            if self._passes(spool, error):
                 raise StillAway from error
             self._put_aside(spool, payload, record.item, error)
         else:
             if result.outcome == "missing":
                 self._put_aside(spool, payload, record.item, ValueError(result.reason))
             elif not result:
+                level = logging.WARNING if result.outcome == "superseded" else logging.INFO
                 facts = (record.item, record.op, record.at, result.outcome, result.reason)
-                self._logger.info("[%r] %s of %s is %s: %s", *facts)
+                self._logger.log(level, "[%r] %s of %s is %s: %s", *facts)
         spool.replayed(segment, offset, payload, whole)
 
     def _put_aside(self, spool: Spool, payload: bytes, item: str, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"
         spool.quarantine(payload, reason)
-        self._tell(Trouble("poison", f"a spooled record is in quarantine ({spool.folder}): {reason}", item))
+        self.troubles.tell(
+            Trouble("poison", f"a spooled record is in quarantine ({spool.folder}): {reason}", item)
+        )
 
     def _keep(self, spool: Spool, record: Record, error: Exception | None) -> WriteResult:
         """Put the record into the spool. Where that fails too, the record is lost, and that is told."""
@@ -206,13 +232,15 @@ class Delivery:
             spool.append(record)
         except (OSError, SpoolFull) as trouble:
             lost = f"{record.op} is lost, the spool can't take it: {trouble}"
-            self._tell(Trouble("full" if isinstance(trouble, SpoolFull) else "disk", lost, record.item))
+            self.troubles.tell(
+                Trouble("full" if isinstance(trouble, SpoolFull) else "disk", lost, record.item)
+            )
             raise trouble from error
         with self._changed:
             self._wake()
         return WriteResult("spooled", reason)
 
-    def _passes(self, error: Exception) -> bool:
+    def _passes(self, spool: Spool, error: Exception) -> bool:
         """Whether to try again later; if so, when, and that it is known."""
         kind = kind_of(error)
         if not kind:
@@ -221,43 +249,35 @@ class Delivery:
             self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
             wait = LONGEST_PAUSE if kind == "denied" else self._pause
             self._retry_at = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311
-        if self.trouble is None or self.trouble.kind != kind:
-            said = "someone has to fix this" if kind == "denied" else "DynamoDB is away"
-            place = self._spool.folder if self._spool is not None else "memory"
-            self.trouble = Trouble(kind, f"{said}; statuses wait in {place}: {type(error).__name__}: {error}")
-            self._tell(self.trouble)
+        self.troubles.away(error, spool.folder)
         return True
+
+    def answered(self) -> None:
+        """DynamoDB has answered a call."""
+        if self._spool is None or not len(self._spool):
+            self._over()
 
     def _over(self, count: int = 0) -> None:
         self._pause, self._retry_at = 0.0, 0.0
-        if self.trouble is not None:
-            self.trouble = None
-            self._logger.warning("DynamoDB is back: %d spooled records were dealt with", count)
-
-    def _tell(self, trouble: Trouble) -> None:
-        level = logging.WARNING if trouble.kind in ("away", "poison") else logging.ERROR
-        self._logger.log(level, "[%r] %s", trouble.item, trouble.sentence)
-        self.surface(trouble)
-
-    def surface(self, trouble: Trouble) -> None:
-        """Hand it to whoever wants to know. What that raises is logged, no more."""
-        try:
-            if self._on_trouble is not None:
-                self._on_trouble(trouble)
-        except Exception:
-            self._logger.exception("on_trouble")
+        self.troubles.over(count)
 
     def _look_for_orphans(self) -> None:
         """Take over what processes left that ended before they had replayed it."""
         if self._spool is None or time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_EVERY
+        spool = self._spool
         try:
-            if self._spool.adopt():
-                with self._changed:
-                    self._wake()
+            found = spool.adopt()
         except OSError as error:
-            self._tell(Trouble("disk", f"the spool can't be read: {error}"))
+            self.troubles.disk(f"the spool can't be read: {error}")
+            return
+        unreadable = "; ".join(f"{name}: {why}" for name, why in spool.unreadable.items())
+        self.troubles.disk(unreadable and f"files of {spool.folder} can't be replayed: {unreadable}")
+        self.troubles.left(spool.left)
+        if found:
+            with self._changed:
+                self._wake()
 
     # --- The thread ----------------------------------------------------------------------------------
 
@@ -299,14 +319,14 @@ class Delivery:
         self._buffer.sent(record.item, slot)
         return self.send(record)
 
-    def _quietly(self, record: Record, slot: str) -> bool:
-        """Send a progress that no caller waits for: what goes wrong is logged and surfaced, and False. It is of
-        this moment then, so that it does not seem older than what was written while it waited."""
+    def _quietly(self, record: Record, slot: str) -> None:
+        """Send a progress that no caller waits for: what goes wrong is logged and surfaced. It is of this moment
+        then, so that it does not seem older than what was written while it waited."""
         try:
-            self._send_progress(replace(record, at=self._now()), slot)
-            return True
+            self._send_progress(replace(record, at=self.moment(record.item).isoformat()), slot)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             self._logger.warning("[%r] %s: failed: %s", record.item, record.op, reason)
-            self.surface(Trouble(kind_of(error) or "mistake", reason, record.item))
-            return False
+            self.troubles.surface(Trouble(kind_of(error) or "mistake", reason, record.item))
+            with self._changed:
+                self._lost += 1

@@ -60,6 +60,7 @@ class LogWriter(TableWriter):
         self.delivery = self._deliver(
             self._apply,
             table_name,
+            key,
             logger=logger,
             spool_dir=spool_dir,
             spool_bytes=spool_bytes,
@@ -81,7 +82,7 @@ class LogWriter(TableWriter):
         case; the worker's id is added to ``metadata``."""
         given = Arguments()
         try:
-            now = self.moment()
+            now = self.delivery.moment(request_id)
             line: Item = {
                 self.key: {"S": self._id(now)},
                 "request_id": {"S": request_id},

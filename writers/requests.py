@@ -34,7 +34,7 @@ from .arguments import Arguments
 from .jobs import Job
 from .logs import LogWriter
 from .request_plans import PLANS, RequestUpdate, done_already, not_mine
-from .results import ConditionFailed, Contended, OnTrouble, RequestWriteError, WriteResult
+from .results import ConditionFailed, Contended, OnTrouble, RequestWriteError, Trouble, WriteResult
 from .sessions import remember
 from .spool import Record
 from .tables import ATTEMPTS, SPOOL_BYTES, Clock, TableWriter, client_of, utc_now
@@ -88,7 +88,9 @@ class RequestWriter(TableWriter):
         # Claims, by request: each started_at that may have been written, or is on its way still.
         self._unanswered: dict[str, list[str]] = {}
         shared = given.options(spool_dir, spool_bytes, progress_interval) | {"on_trouble": on_trouble}
-        self.delivery = self._deliver(self._apply, self.table_name, logger=logger, merge=_merged, **shared)
+        self.delivery = self._deliver(
+            self._apply, self.table_name, self.key, logger=logger, merge=_merged, **shared
+        )
         days: Decimal | None = None  # for ever, also where what is given can't be taken
         if logs_ttl_days is not None:
             days = given.take("logs_ttl_days", arguments.between, logs_ttl_days, 0, 36_500)
@@ -138,7 +140,7 @@ class RequestWriter(TableWriter):
         try:
             with self._raising(f"claim {request_id}"):
                 for attempt in range(ATTEMPTS):
-                    update = RequestUpdate(self._read(request_id), self.moment())
+                    update = RequestUpdate(self._read(request_id), self.delivery.moment(request_id))
                     if started := self._claimed_by(update.item, tried):
                         break  # the answer to our write was lost
                     if not update.item or (reason := request_plans.claim(update, self.worker_id)):
@@ -163,15 +165,24 @@ class RequestWriter(TableWriter):
         self._stopped.pop(request_id, None)
         return Job(self, request_id, update.item, started)
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """As `StatusWriter.trouble`, logs included."""
+        return super().trouble or (self.logs.trouble if self.logs is not None else None)
+
     def close(self, timeout: float = 10.0) -> bool:
         """As `StatusWriter.close`, logs included."""
+        timeout = arguments.timeout(timeout)
+        deadline = time.monotonic() + timeout
         done = super().close(timeout)
-        return (self.logs is None or self.logs.close(timeout)) and done
+        return (self.logs is None or self.logs.close(max(0.0, deadline - time.monotonic()))) and done
 
     def flush(self, timeout: float = 10.0) -> bool:
         """As `StatusWriter.flush`, logs included."""
+        timeout = arguments.timeout(timeout)
+        deadline = time.monotonic() + timeout
         done = super().flush(timeout)
-        return (self.logs is None or self.logs.flush(timeout)) and done
+        return (self.logs is None or self.logs.flush(max(0.0, deadline - time.monotonic()))) and done
 
     # --- What jobs ask for ---------------------------------------------------------------------------
 
@@ -188,11 +199,11 @@ class RequestWriter(TableWriter):
         def run() -> WriteResult:
             if (known := self._stopped.get(request_id)) is not None:
                 return known
-            at = self.moment()
-            args, stamp = make(at), at.isoformat()
-            if op == "progress":
-                return self.delivery.later(Record(op, request_id, stamp, args, vital=False), "")
             with self.delivery.lock(request_id):
+                at = self.delivery.moment(request_id)
+                args, stamp = make(at), at.isoformat()
+                if op == "progress":
+                    return self.delivery.later(Record(op, request_id, stamp, args, vital=False), "")
                 told = self.delivery.take(request_id, "") if op == "status" else None
                 if told:  # not written yet: it goes with the status
                     args["progress"] = told.args["progress"] | args.get("progress", {})
@@ -291,6 +302,7 @@ class RequestWriter(TableWriter):
         except Exception as error:
             self._surface(error, "")
             raise RequestWriteError(f"{call}: {type(error).__name__}: {error}") from error
+        self.delivery.answered()
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

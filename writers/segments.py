@@ -7,6 +7,7 @@ it ends. So a file whose lock can be had belongs to nobody, and whoever has the 
 import contextlib
 import fcntl
 import os
+import stat
 import time
 import uuid
 import zlib
@@ -15,6 +16,9 @@ from pathlib import Path
 
 SUFFIX, NEW = ".spool", ".new"
 _CHUNK = 1 << 20
+_DIGITS = 20  # of a file's age, in its name
+# A link leads out of the folder, and a FIFO would keep whoever opens it waiting: neither is a file of a spool.
+_CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Segment:
@@ -27,9 +31,12 @@ class Segment:
         self.offset = self._recorded()
 
     @classmethod
-    def create(cls, folder: Path) -> "Segment":
-        """A new file, named so that names sort by age. It gets its name when it is locked already."""
-        name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    def create(cls, folder: Path, behind: str = "") -> "Segment":
+        """A new file, named so that names sort by age: behind the file of that name, wherever the clock was set
+        since. It gets its name when it is locked already."""
+        age = behind.partition("-")[0]
+        stamp = max(time.time_ns(), int(age) + 1 if age.isdecimal() and len(age) <= _DIGITS else 0)
+        name = f"{stamp:0{_DIGITS}d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         path = folder / f"{name}{SUFFIX}"
         descriptor = os.open(
             folder / f"{name}{NEW}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
@@ -41,20 +48,34 @@ class Segment:
 
     @classmethod
     def claim(cls, path: Path) -> "Segment | None":
-        """The file of a process that has ended; None while it lives, or when another has claimed it."""
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        """The file of a process that has ended; None while it lives, or when another has claimed it. OSError for
+        what can't be opened or is no file."""
+        descriptor = _open(path, os.O_RDWR)
+        if descriptor is None:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             os.close(descriptor)
-            return None
+            if isinstance(error, BlockingIOError):
+                return None
+            raise
         if os.fstat(descriptor).st_nlink == 0:  # replayed and removed in between
             os.close(descriptor)
             return None
         return cls(path, descriptor)
+
+    @staticmethod
+    def first_of(path: Path) -> bytes | None:
+        """The first record of a file, whoever has it; None where it has none, or is gone. OSError as `claim`."""
+        descriptor = _open(path, os.O_RDONLY)
+        if descriptor is None:
+            return None
+        try:
+            lines = _lines(descriptor, 0, os.fstat(descriptor).st_size)
+            return next((payload for _, payload, whole in lines if whole), None)
+        finally:
+            os.close(descriptor)
 
     def append(self, payload: bytes) -> None:
         """Write one line and wait until the disk has it. OSError leaves the file as it was."""
@@ -76,43 +97,72 @@ class Segment:
         A last line without its end is what a crash in the middle of writing leaves: it was never answered
         with success, and is passed over.
         """
-        offset, rest = self.offset, b""
         # Not past `size`: what the disk has not confirmed may be taken back.
-        while (left := self.size - offset - len(rest)) > 0:
-            chunk = os.pread(self._file, min(left, _CHUNK), offset + len(rest))
-            if not chunk:
-                return
-            rest += chunk
-            *lines, rest = rest.split(b"\n")
-            for line in lines:
-                offset += len(line) + 1
-                sum_, _, payload = line.partition(b" ")
-                yield offset, payload or line, sum_ == _checksum(payload)
+        return _lines(self._file, self.offset, self.size)
 
     def done(self, offset: int) -> None:
-        """What is before the offset need not be replayed. Not synced: a repeated replay changes nothing."""
+        """What is before the offset need not be replayed. Not synced, and no loss where it can't be written: a
+        repeated replay changes nothing."""
         self.offset = offset
-        mark = os.open(self._done, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(mark, b"%020d" % offset, 0)
-        finally:
-            os.close(mark)
+        with contextlib.suppress(OSError):
+            mark = os.open(self._done, os.O_WRONLY | os.O_CREAT | _CAREFULLY, 0o600)
+            try:
+                os.pwrite(mark, b"%020d" % offset, 0)
+            finally:
+                os.close(mark)
 
     def remove(self) -> None:
         """Delete the file, and then let go of it."""
-        for path in (self._done, self.path):
-            path.unlink(missing_ok=True)
-        self.close()
+        with contextlib.suppress(OSError):
+            self._done.unlink()
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
     def close(self) -> None:
-        os.close(self._file)
+        """Let go of the file. What another process has of it by a fork stays open."""
+        descriptor, self._file = self._file, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _recorded(self) -> int:
         try:
-            offset = int(self._done.read_bytes())
-        except (FileNotFoundError, ValueError):
+            if (descriptor := _open(self._done, os.O_RDONLY)) is None:
+                return 0
+            with open(descriptor, "rb") as mark:
+                offset = int(mark.read(_DIGITS))
+        except (OSError, ValueError):
             return 0
         return offset if offset <= self.size else 0
+
+
+def _open(path: Path, flags: int) -> int | None:
+    """None where it is gone. OSError for what is no file."""
+    if path.is_symlink():
+        raise OSError(f"{path.name} is a link, not a file")
+    try:
+        descriptor = os.open(path, flags | _CAREFULLY)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(f"{path.name} is not a file")
+
+
+def _lines(descriptor: int, offset: int, size: int) -> Iterator[tuple[int, bytes, bool]]:
+    rest = b""
+    while (left := size - offset - len(rest)) > 0:
+        chunk = os.pread(descriptor, min(left, _CHUNK), offset + len(rest))
+        if not chunk:
+            return
+        rest += chunk
+        *lines, rest = rest.split(b"\n")
+        for line in lines:
+            offset += len(line) + 1
+            sum_, _, payload = line.partition(b" ")
+            yield offset, payload or line, sum_ == _checksum(payload)
 
 
 def line_of(payload: bytes) -> bytes:

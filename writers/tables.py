@@ -15,6 +15,7 @@ from .arguments import SPOOL_BYTES as SPOOL_BYTES
 from .arguments import Arguments
 from .buffer import Merge
 from .delivery import Apply, Delivery
+from .locations import locate
 from .results import OnTrouble, SpoolFull, Trouble, WriteError, WriteResult, kind_of
 from .spool import Spool
 
@@ -51,6 +52,7 @@ class TableWriter:
 
     delivery: Delivery
     clock: Clock
+    client: Any
     raise_errors: bool
     logger: ClassVar[logging.Logger]
     error: ClassVar[type[WriteError]]
@@ -59,6 +61,7 @@ class TableWriter:
         self,
         apply: Apply,
         table_name: str,
+        key: str,
         *,
         logger: logging.Logger,
         spool_dir: str | os.PathLike[str] | None,
@@ -67,11 +70,16 @@ class TableWriter:
         interval: float,
         merge: Merge = lambda old, new: old | new,
     ) -> Delivery:
-        spool = Spool(spool_dir, table_name, spool_bytes) if spool_dir is not None else None
+        spool = None
+        if spool_dir is not None:
+            client = self.client
+            spool = Spool(
+                spool_dir, table_name, spool_bytes, lambda ask: locate(client, table_name, key, ask)
+            )
         return Delivery(
             apply,
             logger=logger,
-            now=lambda: self.moment().isoformat(),
+            clock=self.moment,
             spool=spool,
             on_trouble=on_trouble,
             interval=interval,
@@ -92,7 +100,7 @@ class TableWriter:
         if reason:
             item = arguments.id_of(item)
             self.logger.warning("[%r] %s: %s", item, call, reason)
-            self.delivery.surface(Trouble("mistake", f"{call}: {reason}", item))
+            self.delivery.troubles.surface(Trouble("mistake", f"{call}: {reason}", item))
             if self.raise_errors:
                 raise self.error(f"{call}: {reason}")
         return reason
@@ -105,8 +113,8 @@ class TableWriter:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why records go to the spool at present."""
-        return self.delivery.trouble
+        """What is wrong at present with DynamoDB, the way to it, or the spool."""
+        return self.delivery.troubles.present
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Write what is buffered and replay what is spooled; whether nothing is left and nothing of it was lost.
@@ -128,4 +136,5 @@ class TableWriter:
         """Tell of what is lost, unless the spool has told it."""
         if not isinstance(error, (SpoolFull, OSError)) or kind_of(error):
             kind = kind_of(error) or "mistake"
-            self.delivery.surface(Trouble(kind, f"{type(error).__name__}: {error}", item))
+            self.delivery.troubles.failed(error)
+            self.delivery.troubles.surface(Trouble(kind, f"{type(error).__name__}: {error}", item))

@@ -82,6 +82,7 @@ class StatusWriter(TableWriter):
         self.delivery = self._deliver(
             self._apply,
             self.table_name,
+            self.key,
             logger=logger,
             on_trouble=on_trouble,
             **given.options(spool_dir, spool_bytes, progress_interval),
@@ -229,14 +230,15 @@ class StatusWriter(TableWriter):
                 args["step"] = arguments.step_name(name, self.key)
             if (retries := self.sessions.retries.get(session)) is not None:
                 args["retries"] = retries
-            at = self.moment().isoformat()
-            if op == "progress":
-                return self.delivery.later(Record(op, session, at, args, vital=False), args["step"])
             with self.delivery.lock(session):
+                at = self.delivery.moment(session).isoformat()
+                if op == "progress":
+                    return self.delivery.later(Record(op, session, at, args, vital=False), args["step"])
                 if op == "end_step" and (told := self.delivery.take(session, args["step"])):
                     args = {name: told.args[name] for name in _TOLD if name in told.args} | args
                 else:
                     self.delivery.settle(session)
+                    at = self.delivery.moment(session).isoformat()  # what was settled came before
                 return self.delivery.send(Record(op, session, at, args))
 
         call = " ".join([op, *map(trees.shown, step)])

@@ -52,8 +52,7 @@ class Bench:
             client=line or self.line,
             clock=self.clock,
             spool_dir=self.folder,
-            on_trouble=self.heard,
-            **{"progress_interval": 60.0} | options,
+            **{"progress_interval": 60.0, "on_trouble": self.heard} | options,
         )
         self.writers.append(made)
         return made
@@ -267,9 +266,9 @@ def test_a_listener_that_fails_stops_no_writer(bench: Bench) -> None:
         raise RuntimeError
 
     bench.begin()
-    bench.writer.delivery._on_trouble = fails
+    writer = bench.another(on_trouble=fails)
     bench.line.cut()
-    assert bench.writer.start_step("s", "pdfAdapter", "Reading").outcome == "spooled"
+    assert writer.start_step("s", "pdfAdapter", "Reading").outcome == "spooled"
 
 
 # --- Nothing newer is undone -------------------------------------------------------------------------
@@ -624,6 +623,9 @@ client = botocore.session.Session().create_client(
 writer = StatusWriter(given["table"], key=given["key"], client=client, spool_dir=given["folder"])
 """
 SPOOLS = """
+from botocore.exceptions import EndpointConnectionError
+def away(**_): raise EndpointConnectionError(endpoint_url="http://engine")
+client.meta.events.register("before-call.dynamodb", away)
 for number in range(10_000):
     session = f"s-{number}"
     for call in (
@@ -652,9 +654,9 @@ print("done", writer.flush(20), flush=True)
 def program(bench: Bench, tables: dict[str, Any]) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     started: list[subprocess.Popen[str]] = []
 
-    def start(text: str, endpoint: str = "") -> "subprocess.Popen[str]":
+    def start(text: str) -> "subprocess.Popen[str]":
         given = {
-            "endpoint": endpoint or bench.binding.endpoint,
+            "endpoint": bench.binding.endpoint,
             "table": bench.table,
             "key": bench.key,
             "folder": str(bench.folder),
@@ -686,9 +688,7 @@ def lines_until(process: "subprocess.Popen[str]", wanted: int) -> list[str]:
 def test_a_process_killed_while_it_spools_or_replays_loses_nothing_it_was_promised(
     bench: Bench, program: Callable[..., "subprocess.Popen[str]"]
 ) -> None:
-    from opsportal.supervisor import free_port
-
-    spooling = program(SPOOLS, endpoint=f"http://127.0.0.1:{free_port()}")
+    spooling = program(SPOOLS)
     promised = lines_until(spooling, 12)
     assert promised[0] == "s-0", (promised, spooling.stdout)
     spooling.send_signal(signal.SIGKILL)

@@ -96,3 +96,55 @@ def test_what_is_kept_is_not_lost(hanging: Hanging, tmp_path: Path) -> None:
     assert writer.close(0) is False
     (file,) = tmp_path.rglob("*.spool")
     assert [page in file.read_text() for page in ("Page 1", "Page 2")] == [True, True]
+
+
+def test_a_flush_waits_for_what_another_thread_writes_and_says_that_it_is_lost(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = hanging.writer(progress_interval=60)
+    delivery = writer.delivery
+    writer.progress("s", "pdfAdapter", "Page 1")
+    hanging.hangs = True
+    assert writer.progress("s", "pdfAdapter", "Page 2").outcome == "buffered"
+    with delivery._changed:  # its time has come
+        for waiting in delivery._buffer._waiting.values():
+            waiting.due = 0.0
+        delivery._changed.notify_all()
+    assert hanging.asked.wait(10)  # the thread is at it
+    assert soon(lambda: writer.flush(0)) is False
+    real = delivery._nothing_under_way
+
+    def meanwhile(deadline: float) -> bool:
+        hanging.over.set()
+        return real(deadline)
+
+    monkeypatch.setattr(delivery, "_nothing_under_way", meanwhile)
+    assert soon(writer.flush) is False
+    assert soon(writer.flush) is True
+
+
+def test_after_its_close_a_writer_buffers_nothing(hanging: Hanging, tmp_path: Path) -> None:
+    writer = hanging.writer(spool_dir=tmp_path, progress_interval=60)
+    writer.close(0)
+    outcomes = [writer.progress("s", "pdfAdapter", f"Page {number}").outcome for number in range(3)]
+    assert outcomes == ["spooled"] * 3
+
+
+def test_the_time_to_close_is_for_statuses_and_logs_together(
+    hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = RequestWriter("t", worker_id="w", logs_table="l", client=hanging)
+    assert worker.logs is not None
+    now, given = [0.0], list[float]()
+    monkeypatch.setattr("writers.requests.time.monotonic", lambda: now[0])
+    for name in ("flush", "close"):
+
+        def takes_two(timeout: float) -> bool:
+            given.append(timeout)
+            now[0] += 2
+            return True
+
+        monkeypatch.setattr(worker.delivery, name, takes_two)
+        monkeypatch.setattr(worker.logs.delivery, name, takes_two)
+        assert getattr(worker, name)(3)
+    assert given == [3, 1, 3, 1]
