@@ -163,6 +163,20 @@ def _page(
     return render(request, "accounts/tokens.html", context, status=status)
 
 
+def throttled(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """allauth's page; 429 where its form says that there were too many failed attempts."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if wait := getattr(request, "throttled_for", 0):
+            response.status_code = 429
+            response["Retry-After"] = str(wait)
+        return response
+
+    return page
+
+
 NEW_APP = "You can deactivate it below and set it up again."  # with new codes
 NEW_CODES = "You can generate new ones below."
 UNREADABLE_CODES = SimpleNamespace(generate_codes=(), get_unused_codes=())
