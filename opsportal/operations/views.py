@@ -23,6 +23,8 @@ from opsportal.dynamo.attributes import pretty
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, entries, feeds, resource_types, undo
+from opsportal.operations.change_views import tabs
+from opsportal.operations.csv_cells import neutral
 from opsportal.operations.entries import Entry
 from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Conflict
@@ -58,6 +60,7 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         ],
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
         "menu_filters": (*FILTERS, "format"),
+        "tabs": tabs(request, "operations:feed"),
         "downloads": [(label, listing.url(format=name)) for name, (label, _) in FORMATS.items()],
     }
     return respond(request, "operations/feed.html", context, region)
@@ -250,9 +253,3 @@ def _taken(buffer: io.StringIO) -> str:
     buffer.seek(0)
     buffer.truncate()
     return text
-
-
-def neutral(value: object) -> object:
-    """A cell that a spreadsheet would run as a formula, made text by an apostrophe."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") or text[:1] in ("\t", "\r") else text

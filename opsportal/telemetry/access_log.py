@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 
-from opsportal.accounts.actors import user_id
+from opsportal.accounts.ids import user_id
 from opsportal.dynamo.spending import Spending
 from opsportal.telemetry import figures
 

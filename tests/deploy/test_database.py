@@ -23,6 +23,7 @@ from django.utils.module_loading import module_has_submodule
 
 from opsportal.accounts.roles import ROLES, create_user, permissions_of
 from opsportal.accounts.throttle import Attempts, Limit, give_back, take
+from opsportal.alerts.models import Change as AlertChange
 from opsportal.api import guards
 from tests.conftest import PASSWORD
 
@@ -73,6 +74,33 @@ def test_every_app_migrates_from_nothing() -> None:
     for role in ROLES:
         held = Group.objects.get(name=role).permissions.values_list("content_type__app_label", "codename")
         assert {f"{label}.{codename}" for label, codename in held} == permissions_of(role)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_of_alerts_keep_their_entries_when_accounts_get_the_table() -> None:
+    text = "INSERT INTO {} (at, actor, actor_id, role, verb, target, target_id, changed) VALUES (%s, 'olga', 'user:7', 'operator', %s, 'pager', '1', %s)"
+    try:
+        call_command("migrate", "alerts", "0001", verbosity=0)
+        with connection.cursor() as cursor:
+            for verb in ("rule:make", "webhook:edit"):
+                given = [
+                    "2026-11-20 10:00:00Z" if ON_POSTGRESQL else "2026-11-20 10:00:00",
+                    verb,
+                    '{"name": ["a", "b"]}',
+                ]
+                cursor.execute(text.format("alerts_change"), given)
+        call_command("migrate", "alerts", verbosity=0)
+        kept = AlertChange.objects.order_by("pk").values_list("verb", "actor_id", "changed", "address")
+        assert list(kept) == [
+            (verb, "user:7", {"name": ["a", "b"]}, "") for verb in ("rule:make", "webhook:edit")
+        ]
+        create_user("otto", "viewer", PASSWORD)
+        call_command("migrate", "alerts", "0001", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT verb FROM alerts_change ORDER BY id")
+            assert [verb for (verb,) in cursor.fetchall()] == ["rule:make", "webhook:edit"]
+    finally:
+        call_command("migrate", verbosity=0)
 
 
 @pytest.mark.django_db
