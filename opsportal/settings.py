@@ -497,6 +497,9 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "opsportal.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        # Without Django's own handlers, which have another formatter, and write each line a second time.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # At lower levels these write down what they send and receive.
         "botocore": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},

@@ -115,8 +115,8 @@ def tokens(request: HttpRequest) -> HttpResponseBase:
         return _page(request, form, status=422)
     token, text = made
     logger.info(
-        "token %r (%s, %s) made by %r (%s): %s, until %s",
-        token.actor_name, token_id(token), token.prefix, maker.get_username(), user_id(maker),
+        "token %r (%s) made by %r (%s): %s, until %s",
+        token.actor_name, token_id(token), maker.get_username(), user_id(maker),
         " ".join(token.scope_names), token.expires_at,
     )  # fmt: skip
     return _page(request, TokenForm(maker=maker), made=token, text=text)
@@ -136,8 +136,8 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
         return _page(request, TokenForm(maker=user), revoking=token)
     token.revoke(user)
     logger.info(
-        "token %r (%s, %s) revoked by %r (%s)",
-        token.actor_name, token_id(token), token.prefix, user.get_username(), user_id(user),
+        "token %r (%s) revoked by %r (%s)",
+        token.actor_name, token_id(token), user.get_username(), user_id(user),
     )  # fmt: skip
     messages.success(request, f"Token “{token.name}” revoked.")
     return redirect("accounts:tokens")
