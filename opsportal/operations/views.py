@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from opsportal.console import panels
 from opsportal.console.access import lacking, requires
-from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
 from opsportal.console.streams import streamed
 from opsportal.console.timerange import Window
@@ -52,7 +52,7 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         "entries": [(entry, item_url(entry)) for entry in shown],
         # Beside entries only: who may read the trail may not see each account and token by its id.
         "who": found.notes if shown else (),
-        "empty": listing.empty(page, "entries", NOTHING_YET),
+        "empty": _empty(listing, page),
         "actions": list(Action),
         "chips": [
             (label, read_action(value).phrase if label == FILTERS["action"] else value, url)
@@ -64,6 +64,14 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         "downloads": [(label, listing.url(format=name)) for name, (label, _) in FORMATS.items()],
     }
     return respond(request, "operations/feed.html", context, region)
+
+
+def _empty(listing: Listing, page: Page) -> Empty | None:
+    empty = listing.empty(page, "entries", NOTHING_YET)
+    if empty and empty.kind == "no_match" and listing["target"]:
+        # An index finds them by a digest of the whole.
+        return replace(empty, sentence=f"{empty.sentence} A target is found by its whole id only.")
+    return empty
 
 
 def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:

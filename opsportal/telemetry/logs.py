@@ -36,16 +36,18 @@ def visible(text: str) -> str:
     return text.translate(_CONTROLS).encode(errors="replace").decode()
 
 
+# What an address may have in place of a character: percent-encoded, once or more often, or as the console's own
+# addresses escape. So often, and no oftener: the search is to stay linear.
+_ESCAPE = "(?:%(?:25){0,4}|~)"
+
+
 def _spelt(character: str) -> str:
-    """A pattern for the character as it is, and as an address may have it: percent-encoded, once or more often, or as
-    the console's own addresses escape."""
-    return f"(?:{character}|(?:%(?:25){0, 4}|~)(?i:{ord(character):02x}))"
+    return f"(?:{character}|{_ESCAPE}(?i:{ord(character):02x}))"
 
 
 # A token of the API (`opsportal.accounts.tokens.MARK`). A path may hold one by mistake, and logs are read by many.
 _TOKEN = re.compile(
-    "".join(map(_spelt, "opsp_"))
-    + r"(?:[\w-]|(?:%(?:25){0,4}|~)(?i:2d|3[0-9]|[46][1-9a-f]|5[0-9af]|7[0-9a]))+",
+    "".join(map(_spelt, "opsp_")) + rf"(?:[\w-]|{_ESCAPE}(?i:2d|3[0-9]|[46][1-9a-f]|5[0-9af]|7[0-9a]))+",
     re.ASCII,
 )
 MASKED = "opsp_***"

@@ -17,6 +17,7 @@ from opsportal.accounts import tokens
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.models import ApiToken, Change, SavedView
 from opsportal.accounts.roles import create_user, set_role
+from opsportal.console.clock import iso
 from tests.accounts.test_admin import USERS, fields
 from tests.accounts.test_login import code_of
 from tests.conftest import PASSWORD
@@ -343,6 +344,7 @@ def test_the_tab_shows_all_changes_and_filters_them(
     assert "role: viewer → operator" in page.words
     assert f"{user_id(viewer)} · from 127.0.0.1 · request req-7" in page.words
     assert "Account edited" in page.words
+    assert f"{iso(Change.objects.latest('pk').at)} · {user_id(viewer)}" in page.words
     feed = client.get("/audit/").content.decode()
     assert f'href="{PAGE}"' in feed
     assert "Accounts and settings" in feed
