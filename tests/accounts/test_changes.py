@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -254,6 +255,22 @@ def test_commands_and_shells_are_recorded_as_commands(monkeypatch: pytest.Monkey
     assert [(verb, changed) for verb, _, changed in entries()] == [
         ("sign_on:connect", {"uid": [None, "42"]}), ("sign_on:disconnect", {"uid": ["42", None]}),
     ]  # fmt: skip
+
+
+def test_what_a_first_login_by_the_provider_does_is_its_owners(viewer: User, entries: Any, rf: Any) -> None:
+    """At which nobody is signed in yet: allauth takes away a password that may be a stranger's."""
+    entries()
+    request = rf.get("/", REMOTE_ADDR="198.51.100.7")
+    request.user = AnonymousUser()
+    with context.request_context(request):
+        viewer.set_unusable_password()
+        viewer.save(update_fields=["password"])
+        SocialAccount.objects.create(user=viewer, provider="sso", uid="42")
+    assert [verb for verb, _, _ in entries()] == ["account:edit", "sign_on:connect"]
+    newest = Change.objects.order_by("pk").last()
+    assert newest is not None
+    assert (newest.actor_id, newest.address) == (user_id(viewer), "198.51.100.7")
+    assert Change.objects.filter(changed={"password": ["set", None]}, actor="viewer").exists()
 
 
 def test_a_better_hash_of_the_same_password_is_no_change(
