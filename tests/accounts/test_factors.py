@@ -1,9 +1,12 @@
 """A second factor that can't be read: every page says so and the way out, and nobody gets in without it."""
 
 import logging
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import generate_totp_secret
 from cryptography.fernet import Fernet
@@ -44,6 +47,13 @@ BROKEN_CODES = [
     "code null",
     "code plain",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _one_period() -> Iterator[None]:
+    """A code is of 30 s, and no test may begin in one and end in the next."""
+    with time_machine.travel(time.time(), tick=False):
+        yield
 
 
 def broken_app(how: str) -> Any:
