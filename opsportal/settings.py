@@ -169,7 +169,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
-    # Shared between processes: the rate limits of the login and of the API, and the registry's version.
+    # Shared between processes: the limits of confirming and changing a password, and the registry's version.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "opsportal_cache",
@@ -389,14 +389,14 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
+# allauth's own limits of failed logins are off: those of opsportal.accounts.sign_in count before a password is checked.
 ACCOUNT_RATE_LIMITS: Any = {
-    "login": "30/m/ip",
-    "login_failed": "10/m/ip,5/5m/key",
+    "login": "",
+    "login_failed": "",
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
 }
-# Proxies in front that append to X-Forwarded-For. At 0, the limits above count a load balancer's clients
-# as one address.
+# Proxies in front that append to X-Forwarded-For. At 0, a load balancer's clients count as one address.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, 0, 20)
 SOCIALACCOUNT_ONLY = False
 # allauth's setting as JSON, for single sign-on with OpenID Connect; without it there are no routes for it.
@@ -490,6 +490,9 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "opsportal.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        # Without Django's own handlers, which have another formatter, and write each line a second time.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # At lower levels these write down what they send and receive.
         "botocore": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},

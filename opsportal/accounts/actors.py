@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from django.contrib.auth.models import User
 
+from opsportal.accounts.ids import COMMAND, WORKER, token_id, user_id
 from opsportal.accounts.tokens import ApiToken
 
-# The worker's own doing, and that of a command: who types one has no account here.
-WORKER, COMMAND = "worker", "command"
+__all__ = ["COMMAND", "PROGRAMS", "WORKER", "token_id", "user_id"]
+
 PROGRAMS = (WORKER, COMMAND)
 # More digits are no key of ours, and more than a database can compare.
 _ID = re.compile(r"(user|token):([1-9][0-9]{0,9})")
@@ -20,14 +21,6 @@ _VIA_TOKEN = re.compile(r"(\S+) via token (\S+)")
 _SERVICE = re.compile(r"service (\S+)")
 # Tokens of one name that a search by that name takes, the newest.
 MAX_HOLDERS = 20
-
-
-def user_id(user: User) -> str:
-    return f"user:{user.pk}"
-
-
-def token_id(token: ApiToken) -> str:
-    return f"token:{token.pk}"
 
 
 def is_id(text: str) -> bool:

@@ -9,10 +9,12 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from opsportal.accounts import encryption
+from opsportal.accounts import encryption, sign_in
+from opsportal.accounts.throttle import give_back, take
 from opsportal.console.access import is_local_path
 
 NOT_STAFF = (
@@ -29,9 +31,21 @@ class StaffAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_safe_url(self, url: str) -> bool:
         return is_local_path(url)
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Before the password is checked: count the attempt, or refuse it."""
+        names = {str(credentials[name]) for name in ("username", "email") if credentials.get(name)}
+        self._taken = sign_in.limits(
+            request, "password", {one for name in names for one in sign_in.who_is(name)}
+        )
+        if exceeded := take(self._taken):
+            request.throttled_for = exceeded.wait  # type: ignore[attr-defined]
+            raise ValidationError(sign_in.sentence(exceeded), code="too_many_login_attempts")
+
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Only after the right password does anyone learn that the account is not staff."""
         user: AbstractBaseUser | None = super().authenticate(request, **credentials)
+        if user is not None:
+            give_back(self._taken)
         if user is not None and user.is_active and not user.is_staff:  # type: ignore[attr-defined]
             raise self.validation_error("not_staff")
         return user
@@ -42,6 +56,11 @@ class StaffAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if response is None and not user.is_staff:  # type: ignore[attr-defined]
             messages.error(request, NOT_STAFF)
             raise ImmediateHttpResponse(redirect("account_login"))
+        return response
+
+    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().post_login(request, user, **kwargs)
+        sign_in.remember(request, response, user)
         return response
 
 

@@ -7,6 +7,7 @@ the address, shown or not, and who counts the rows of `?data__secret__startswith
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
 
+from opsportal.accounts.one_entry import one_entry
 from opsportal.accounts.roles import ROLES, permissions_of, role_of, set_role
 from opsportal.console.access import local_path
 
@@ -198,6 +200,10 @@ class AccountAdmin(ShownOnly, UserAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         itself = obj is not None and obj.pk == request.user.pk
         return super().has_delete_permission(request, obj) and _may_touch(request, obj) and not itself
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with one_entry() if request.method == "POST" else nullcontext():
+            return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:

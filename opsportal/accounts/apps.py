@@ -9,8 +9,10 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
+        from opsportal.accounts import recording
         from opsportal.accounts.roles import sync_after_migrate
         from opsportal.accounts.sequences import lead_past
 
+        recording.connect()
         post_migrate.connect(sync_after_migrate, dispatch_uid="opsportal.accounts.roles")
         post_migrate.connect(lead_past, sender=self, dispatch_uid="opsportal.accounts.sequences")

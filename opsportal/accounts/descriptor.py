@@ -16,6 +16,7 @@ DESCRIPTOR = AppDescriptor(
             "mfa.delete_authenticator",
             "accounts.delete_savedview",
             "accounts.manage_tokens",
+            "accounts.view_changes",
         ),
     },
 )

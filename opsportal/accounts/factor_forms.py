@@ -6,13 +6,13 @@ from typing import Any
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
-from allauth.mfa.base.internal.flows import check_rate_limit
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, get_totp_secret
 from django import forms
 
-from opsportal.accounts import factors
+from opsportal.accounts import factors, sign_in
 from opsportal.accounts.encryption import Undecryptable, decrypt, encrypt
+from opsportal.accounts.throttle import give_back, take
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,7 @@ class CodeForm(BaseAuthenticateForm):  # type: ignore[misc]
         )
 
     def clean_code(self) -> str:
-        if not self._unreadable:
-            return str(super().clean_code())
+        """As allauth's, without the factors that can't be read, and counted before a code is checked."""
         for factor in self._unreadable:
             logger.warning(
                 "second factor %s (%s) of account %s can't be decrypted",
@@ -39,16 +38,19 @@ class CodeForm(BaseAuthenticateForm):  # type: ignore[misc]
                 factor.type,
                 factor.user_id,
             )
-        # As allauth does it, without those that can't be read.
-        clear_rate_limit = check_rate_limit(self.user)
+        taken = sign_in.limits(context.request, "code", {sign_in.account(self.user)})
+        if exceeded := take(taken):
+            context.request.throttled_for = exceeded.wait
+            raise forms.ValidationError(sign_in.sentence(exceeded))
         code = str(self.cleaned_data["code"])
         for factor in self._readable:
             if factor.wrap().validate_code(code):
                 factor.user = self.user
                 self.authenticator = factor
-                clear_rate_limit()
+                give_back(taken)
                 return code
-        self._emit_authentication_failed(self._unreadable[0])
+        for factor in [*self._readable, *self._unreadable][:1]:
+            self._emit_authentication_failed(factor)
         raise (
             get_adapter().validation_error("incorrect_code")
             if self.possible

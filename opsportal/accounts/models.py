@@ -12,10 +12,12 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.urls import reverse
 
+from opsportal.accounts.changes import Change
+from opsportal.accounts.throttle import Attempts
 from opsportal.accounts.tokens import ApiToken
 from opsportal.descriptors import descriptors
 
-__all__ = ["ApiToken", "Preferences", "SavedView"]
+__all__ = ["ApiToken", "Attempts", "Change", "Preferences", "SavedView"]
 
 MAX_QUERY = 2000
 

@@ -10,9 +10,9 @@ from django.apps import AppConfig
 from django.apps import apps as installed_apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AnonymousUser, Group, User
-from django.db import transaction
 from django.db.models import Q
 
+from opsportal.accounts.one_entry import one_entry
 from opsportal.descriptors import descriptors
 
 # Each role may do what it is granted and what the roles before it are granted.
@@ -93,7 +93,7 @@ class AccountExists(ValueError):
     """There is an account of this name, and it was not asked to change it."""
 
 
-@transaction.atomic
+@one_entry()
 def create_user(
     username: str, role: str, password: str | None, email: str = "", *, update: bool = False
 ) -> User:
@@ -127,6 +127,7 @@ def create_user(
     return user
 
 
+@one_entry()
 def set_role(user: User, role: str) -> None:
     """Put `user` into the group of `role` and out of the other roles'; other groups are kept."""
     group, _ = Group.objects.get_or_create(name=role)

@@ -6,16 +6,18 @@ slow hash would make dearer.
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from opsportal.accounts.changes import record
+from opsportal.accounts.ids import token_id
 from opsportal.accounts.roles import OPERATOR, VIEWER, permissions_of, role_of
 from opsportal.accounts.scopes import all_scopes, allowed_by
 
@@ -131,9 +133,24 @@ class ApiToken(models.Model):
             late = ApiToken.objects.filter(pk=self.pk).filter(Q(last_used_at=None) | Q(last_used_at__lte=due))
             late.update(last_used_at=now)
 
-    def revoke(self, by: User) -> None:
+    @property
+    def described(self) -> dict[str, list[Any]]:
+        """What an entry says of a new one."""
+        values = {
+            "owner": self.owner.get_username() if self.owner else None,
+            "role": self.role or None,
+            "scopes": self.scope_names,
+            "expires_at": f"{self.expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
+        return {name: [None, value] for name, value in values.items() if value is not None}
+
+    @transaction.atomic
+    def revoke(self, by: User | None) -> None:
         """At once, for good. A second time changes nothing."""
-        ApiToken.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=timezone.now(), revoked_by=by)
+        live = ApiToken.objects.filter(pk=self.pk, revoked_at=None)
+        state = self.state
+        if live.update(revoked_at=timezone.now(), revoked_by=by):
+            record("token:revoke", self.actor_name, token_id(self), {"state": [state, "revoked"]})
 
 
 def make(
@@ -149,8 +166,8 @@ def make(
     that expired gives its name up, and is revoked."""
     text = MARK + secrets.token_urlsafe(SECRET_BYTES)
     now = timezone.now()
-    expired = ApiToken.objects.filter(owner=owner, name=name, revoked_at=None, expires_at__lte=now)
-    expired.update(revoked_at=now, revoked_by=made_by)
+    for expired in ApiToken.objects.filter(owner=owner, name=name, revoked_at=None, expires_at__lte=now):
+        expired.revoke(made_by)
     values: dict[str, Any] = {"owner": owner, "role": "" if owner else role, "made_by": made_by}
     token = ApiToken.objects.create(
         name=name,

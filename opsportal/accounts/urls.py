@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from opsportal.accounts import views
+from opsportal.accounts.views import throttled
 
 own = [
     path("preferences/", views.preferences, name="preferences"),
@@ -21,15 +22,15 @@ own = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include((own, "accounts"))),
-    path("login/", account.login, name="account_login"),
+    path("login/", throttled(account.login), name="account_login"),
     path("logout/", account.logout, name="account_logout"),
     path("inactive/", account.account_inactive, name="account_inactive"),
-    path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("reauthenticate/", throttled(account.reauthenticate), name="account_reauthenticate"),
     path("password/change/", account.password_change, name="account_change_password"),
     path("password/set/", views.no_password, name="account_set_password"),
     path("2fa/", views.factors_index, name="mfa_index"),
-    path("2fa/authenticate/", mfa.authenticate, name="mfa_authenticate"),
-    path("2fa/reauthenticate/", mfa.reauthenticate, name="mfa_reauthenticate"),
+    path("2fa/authenticate/", throttled(mfa.authenticate), name="mfa_authenticate"),
+    path("2fa/reauthenticate/", throttled(mfa.reauthenticate), name="mfa_reauthenticate"),
     path("2fa/totp/activate/", totp.activate_totp, name="mfa_activate_totp"),
     path("2fa/totp/deactivate/", totp.deactivate_totp, name="mfa_deactivate_totp"),
     path("2fa/recovery-codes/", views.shown_codes, name="mfa_view_recovery_codes"),

@@ -115,8 +115,8 @@ def tokens(request: HttpRequest) -> HttpResponseBase:
         return _page(request, form, status=422)
     token, text = made
     logger.info(
-        "token %r (%s, %s) made by %r (%s): %s, until %s",
-        token.actor_name, token_id(token), token.prefix, maker.get_username(), user_id(maker),
+        "token %r (%s) made by %r (%s): %s, until %s",
+        token.actor_name, token_id(token), maker.get_username(), user_id(maker),
         " ".join(token.scope_names), token.expires_at,
     )  # fmt: skip
     return _page(request, TokenForm(maker=maker), made=token, text=text)
@@ -136,8 +136,8 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
         return _page(request, TokenForm(maker=user), revoking=token)
     token.revoke(user)
     logger.info(
-        "token %r (%s, %s) revoked by %r (%s)",
-        token.actor_name, token_id(token), token.prefix, user.get_username(), user_id(user),
+        "token %r (%s) revoked by %r (%s)",
+        token.actor_name, token_id(token), user.get_username(), user_id(user),
     )  # fmt: skip
     messages.success(request, f"Token “{token.name}” revoked.")
     return redirect("accounts:tokens")
@@ -161,6 +161,20 @@ def _page(
         "origin": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "accounts/tokens.html", context, status=status)
+
+
+def throttled(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """allauth's page; 429 where its form says that there were too many failed attempts."""
+
+    @wraps(view)
+    def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if wait := getattr(request, "throttled_for", 0):
+            response.status_code = 429
+            response["Retry-After"] = str(wait)
+        return response
+
+    return page
 
 
 NEW_APP = "You can deactivate it below and set it up again."  # with new codes

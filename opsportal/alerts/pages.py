@@ -1,19 +1,14 @@
-"""What the pages of the alerts share: their tabs, their paging, and who asks."""
+"""What the pages of the alerts share: their tabs and their paging."""
 
-import base64
-import binascii
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import models
-from django.db.models import Q
-from django.http import HttpRequest
 from django.urls import reverse
 
 from opsportal.alerts.rules import Firing
+from opsportal.console.rows import page
 
-SHOWN = 50
+__all__ = ["page", "tabs"]
+
 TABS = (
     ("Alerts", "alerts:list"),
     ("Rules", "alerts:rules"),
@@ -30,43 +25,3 @@ def tabs(current: str) -> list[tuple[str, str, bool, Any]]:
         (label, reverse(name), name == current, firing or "" if name == "alerts:list" else "")
         for label, name in TABS
     ]
-
-
-Row = TypeVar("Row", bound=models.Model)
-
-
-def page(request: HttpRequest, rows: "models.QuerySet[Row]", stamp: str) -> tuple[list[Row], dict[str, str]]:
-    """A page of rows, newest first by `stamp` and key, and what partials/pager.html needs. The position is that of
-    the last row shown, so that new rows shift nothing; nonsense in its place is the first page."""
-    ordered = rows.order_by(f"-{stamp}", "-pk")
-    if position := _position(request.GET.get("cursor", ""), rows.model):
-        at, key = position
-        ordered = ordered.filter(Q(**{f"{stamp}__lt": at}) | Q(**{stamp: at, "pk__lt": key}))
-    found = list(ordered[: SHOWN + 1])
-    shown = found[:SHOWN]
-    cursor = ""
-    if len(found) > SHOWN:
-        last = f"{getattr(shown[-1], stamp).isoformat()}|{shown[-1].pk}"
-        cursor = base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
-    return shown, {
-        "next_url": _url(request, cursor) if cursor else "",
-        "first_url": _url(request, "") if request.GET.get("cursor") else "",
-    }
-
-
-def _position(cursor: str, model: type[models.Model]) -> tuple[datetime, Any] | None:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        stamp, _, key = text.partition("|")
-        at = datetime.fromisoformat(stamp)
-        return (at, model._meta.pk.to_python(key)) if at.tzinfo and model._meta.pk else None
-    except (ValueError, binascii.Error, OverflowError, ValidationError):
-        return None
-
-
-def _url(request: HttpRequest, cursor: str) -> str:
-    query = request.GET.copy()
-    query.pop("cursor", None)
-    if cursor:
-        query["cursor"] = cursor
-    return f"{request.path}?{query.urlencode()}" if query else request.path

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from opsportal.accounts.actors import sayings
+from opsportal.accounts.change_rows import rows
 from opsportal.alerts import edits
 from opsportal.alerts.changes import Change
 from opsportal.alerts.deliveries import PENDING, TONES, Delivery
@@ -168,17 +169,5 @@ def redeliver(request: HttpRequest, pk: str) -> HttpResponseBase:
 def changes(request: HttpRequest) -> HttpResponse:
     """Who changed which rule or webhook, and who acknowledged what, newest first."""
     shown, pager = page(request, Change.objects.all(), "at")
-    said = sayings((one.actor_id, one.actor) for one in shown)
-    listed = [
-        (one, since, [(name, _short(old), _short(new)) for name, (old, new) in one.changed.items()])
-        for one, since in zip(shown, said, strict=True)
-    ]
-    return render(
-        request, "alerts/changes.html", {"tabs": tabs("alerts:changes"), "changes": listed, "page": pager}
-    )
-
-
-def _short(value: object) -> str:
-    if value is None or value in ("", [], {}):
-        return "none"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    context = {"tabs": tabs("alerts:changes"), "changes": rows(shown), "page": pager}
+    return render(request, "alerts/changes.html", context)

@@ -9,8 +9,8 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from opsportal.accounts.changes import Change
 from opsportal.alerts import outgoing
-from opsportal.alerts.changes import Change
 from opsportal.alerts.deliveries import PENDING, Delivery
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.rules import RESOLVED, Firing

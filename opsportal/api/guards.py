@@ -1,15 +1,11 @@
 """Who calls the API: a token in the Authorization header, or the console's own session, and what they may.
 
 In this order: who it is (401), how often (429), what they may (403), and what they sent (411, 413,
-415). How often is counted in the shared cache, so that it holds over all processes, in a fixed window: at its edge
-twice the rate can pass. Where the cache can't count in one step (the database's), requests of the same instant may
-count as one. It keeps a runaway program from the tables; it is no meter.
+415). How often is counted in the database, so that it holds over all processes, in windows of a minute: at the edge
+of two, twice the rate can pass. It keeps a runaway program from the tables; it is no meter.
 """
 
-import ipaddress
 import json
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
-from django.core.cache import caches
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
@@ -26,12 +21,13 @@ from ninja.utils import check_csrf
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.roles import role_of
 from opsportal.accounts.scopes import scope_with
+from opsportal.accounts.throttle import Limit, network, take
 from opsportal.accounts.tokens import MARK, ApiToken
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import Access, refusal
 from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN
 from opsportal.operations.entries import Actor
-from opsportal.telemetry.access_log import peer_of
+from opsportal.telemetry.access_log import address_of
 
 # Longer is no token of ours.
 MAX_TOKEN = 200
@@ -84,7 +80,7 @@ class ApiGuard(AuthBase):
         try:
             caller = _session(request) if given is None else _bearer(request, given)
         except ApiProblem as problem:
-            if problem.status == 401 and (wait := seconds_after_failure(_peer(request))):
+            if problem.status == 401 and (wait := seconds_after_failure(address_of(request))):
                 most = f"At most {settings.API_FAILED_LIMIT} failed attempts a minute from one address."
                 raise _too_many(most, wait) from None
             raise
@@ -93,11 +89,6 @@ class ApiGuard(AuthBase):
         _allow(caller, self.access)
         _check_body(request)
         return caller
-
-
-def _peer(request: HttpRequest) -> str:
-    through = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT)
-    return through or str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _too_many(sentence: str, wait: int) -> ApiProblem:
@@ -212,36 +203,15 @@ WINDOW = 60
 
 def seconds_to_wait(key: str) -> int:
     """Counts one request of `key`; 0 when it may pass, else whole seconds until the next may."""
-    return _counted("api-rate", key, settings.API_RATE_LIMIT)
+    return _counted("API requests", settings.API_RATE_LIMIT, key)
 
 
 def seconds_after_failure(address: str) -> int:
     """Counts one request of that address that was not let in; 0 while that may be told, else whole seconds that
     it has to wait. Who is let in is not counted: others may share the address."""
-    return _counted("api-failed", _network(address), settings.API_FAILED_LIMIT)
+    return _counted("API failures", settings.API_FAILED_LIMIT, network(address))
 
 
-def _network(address: str) -> str:
-    """Whose it is: of IPv6 anyone has 2^64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(parsed if parsed.version == 4 else ipaddress.ip_network((parsed, 64), strict=False))
-
-
-def _counted(kind: str, key: str, rate: int) -> int:
-    if rate <= 0:
-        return 0
-    now, cache = time.time(), caches["default"]
-    name = f"{kind}:{key}:{int(now // WINDOW)}"
-    wait = max(1, math.ceil(WINDOW - now % WINDOW))
-    if (cache.get(name) or 0) > rate:  # what is refused writes nothing
-        return wait
-    if cache.add(name, 1, 2 * WINDOW):
-        return 0
-    try:
-        count = cache.incr(name)
-    except ValueError:  # thrown out in between
-        return 0
-    return 0 if count <= rate else wait
+def _counted(name: str, most: int, key: str) -> int:
+    exceeded = take([Limit(name, most, WINDOW, key)])
+    return exceeded.wait if exceeded else 0

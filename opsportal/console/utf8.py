@@ -22,7 +22,10 @@ from opsportal.console.problems import problem_response
 
 # Characters of a Content-Type. A boundary has at most 70; patterns below run over the whole.
 MAX_CONTENT_TYPE = 1_000
-UTF8 = frozenset({"utf-8", "utf8"})
+# US-ASCII is UTF-8 of fewer characters.
+UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
+# Of a part of a form: as it is. RFC 7578 knows no others, and no browser sends any.
+PLAIN = frozenset({"7bit", "8bit", "binary"})
 _CHARSET = re.compile(r"charset\s*=([^;]*)", re.IGNORECASE)
 # RFC 2231: name*=, and name*0=, name*0*= of a value in pieces. By the last star alone: linear in the length.
 _EXTENDED = re.compile(r"\*[\d\s]*=")
@@ -76,6 +79,9 @@ def _part_parameters(line: str) -> tuple[str, dict[str, str]]:
     if left < 0:
         raise TooManyFieldsSent(f"The parts of the form have more than {MAX_PART_PARAMETERS:,} parameters.")
     check_header(line, "A part of the form")
+    name, _, value = line.partition(":")
+    if name.strip().lower() == "content-transfer-encoding" and value.strip().lower() not in PLAIN:
+        raise OtherEncoding("A part of the form has a Content-Transfer-Encoding.")
     return parse_header_parameters(line)
 
 

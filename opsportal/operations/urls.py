@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from opsportal.operations import views
+from opsportal.operations import change_views, views
 
 app_name = "operations"
 urlpatterns = [
     path("", views.feed, name="feed"),
+    path("accounts/", change_views.changes, name="changes"),
     path("<key:action_id>/", views.entry_page, name="entry"),
     path("<key:action_id>/undo/", views.undo_page, name="undo"),
 ]

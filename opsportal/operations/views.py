@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from opsportal.console import panels
 from opsportal.console.access import lacking, requires
-from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
 from opsportal.console.streams import streamed
 from opsportal.console.timerange import Window
@@ -23,6 +23,8 @@ from opsportal.dynamo.attributes import pretty
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, entries, feeds, resource_types, undo
+from opsportal.operations.change_views import tabs
+from opsportal.operations.csv_cells import neutral
 from opsportal.operations.entries import Entry
 from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Conflict
@@ -50,7 +52,7 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         "entries": [(entry, item_url(entry)) for entry in shown],
         # Beside entries only: who may read the trail may not see each account and token by its id.
         "who": found.notes if shown else (),
-        "empty": listing.empty(page, "entries", NOTHING_YET),
+        "empty": _empty(listing, page),
         "actions": list(Action),
         "chips": [
             (label, read_action(value).phrase if label == FILTERS["action"] else value, url)
@@ -58,9 +60,18 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         ],
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
         "menu_filters": (*FILTERS, "format"),
+        "tabs": tabs(request, "operations:feed"),
         "downloads": [(label, listing.url(format=name)) for name, (label, _) in FORMATS.items()],
     }
     return respond(request, "operations/feed.html", context, region)
+
+
+def _empty(listing: Listing, page: Page) -> Empty | None:
+    empty = listing.empty(page, "entries", NOTHING_YET)
+    if empty and empty.kind == "no_match" and listing["target"]:
+        # An index finds them by a digest of the whole.
+        return replace(empty, sentence=f"{empty.sentence} A target is found by its whole id only.")
+    return empty
 
 
 def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
@@ -250,9 +261,3 @@ def _taken(buffer: io.StringIO) -> str:
     buffer.seek(0)
     buffer.truncate()
     return text
-
-
-def neutral(value: object) -> object:
-    """A cell that a spreadsheet would run as a formula, made text by an apostrophe."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") or text[:1] in ("\t", "\r") else text

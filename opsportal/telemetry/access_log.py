@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 
-from opsportal.accounts.actors import user_id
+from opsportal.accounts.ids import user_id
 from opsportal.dynamo.spending import Spending
 from opsportal.telemetry import figures
 
@@ -27,6 +27,12 @@ def peer_of(meta: Mapping[str, Any], proxies: int) -> str:
         entry.strip() for entry in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if entry.strip()
     ]
     return entries[-proxies] if len(entries) >= proxies else ""
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where it comes from, as `peer_of` says; of one that did not come through the proxies, the connection's peer."""
+    through = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT)
+    return through or str(request.META.get("REMOTE_ADDR", ""))
 
 
 # Its handler is ACCESS_LOG's, and its lines go nowhere else (settings.LOGGING).
@@ -81,7 +87,6 @@ def _tell(request: HttpRequest, response: HttpResponseBase, seconds: float) -> N
         return
     spending: Spending = getattr(request, "spending", None) or Spending()
     (user, actor_id), ms = who_asked(request), round(seconds * 1000)
-    peer = peer_of(request.META, settings.ALLAUTH_TRUSTED_PROXY_COUNT) or request.META.get("REMOTE_ADDR", "")
     logger.info(
         "%s %s %d %d ms %s",
         request.method,
@@ -94,7 +99,7 @@ def _tell(request: HttpRequest, response: HttpResponseBase, seconds: float) -> N
             "request": request,
             "user": user,
             "actor_id": actor_id,
-            "peer": peer,
+            "peer": address_of(request),
             "method": request.method,
             # Without the query, which may hold what somebody searched for, or a provider's code.
             "path": request.path,

@@ -5,6 +5,8 @@ Messages of errors, addresses and bodies may hold text of items and names of peo
 
 from typing import Any
 
+from opsportal.telemetry.logs import masked
+
 NOT_SENT = "(not sent: it may hold text of an item)"
 
 
@@ -46,6 +48,8 @@ def scrubbed(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
         # The sentence as it is written in the program, without what it was filled with.
         template = str((event["logentry"] or {}).get("message", ""))
         kept["logentry"] = {"message": template if _is_template(hint, template) else NOT_SENT}
+    if "transaction" in kept:  # the route; of an address without one, its path
+        kept["transaction"] = masked(str(kept["transaction"]))
     exceptions = (kept.get("exception") or {}).get("values") or []
     for exception in exceptions:
         exception["value"] = NOT_SENT

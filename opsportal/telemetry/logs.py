@@ -6,6 +6,7 @@ Knows nothing of Django: gunicorn's master, which does not load the console, wri
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +36,28 @@ def visible(text: str) -> str:
     return text.translate(_CONTROLS).encode(errors="replace").decode()
 
 
+# What an address may have in place of a character: percent-encoded, once or more often, or as the console's own
+# addresses escape. So often, and no oftener: the search is to stay linear.
+_ESCAPE = "(?:%(?:25){0,4}|~)"
+
+
+def _spelt(character: str) -> str:
+    return f"(?:{character}|{_ESCAPE}(?i:{ord(character):02x}))"
+
+
+# A token of the API (`opsportal.accounts.tokens.MARK`). A path may hold one by mistake, and logs are read by many.
+_TOKEN = re.compile(
+    "".join(map(_spelt, "opsp_")) + rf"(?:[\w-]|{_ESCAPE}(?i:2d|3[0-9]|[46][1-9a-f]|5[0-9af]|7[0-9a]))+",
+    re.ASCII,
+)
+MASKED = "opsp_***"
+
+
+def masked(text: str) -> str:
+    """`text` without what looks like a token."""
+    return _TOKEN.sub(MASKED, text)
+
+
 def format_of(environ: Mapping[str, str]) -> str:
     """ "json" or "line": LOG_FORMAT, else by the deployment."""
     by_deployment = "json" if is_strict(environ.get("OPSPORTAL_ENV", "dev")) else "line"
@@ -57,7 +80,7 @@ class JsonFormatter(logging.Formatter):
                 document[name] = value
         if trace := self._trace(record):
             document["exception"] = _cut(trace, MAX_TRACE)
-        return json.dumps(document, default=str)
+        return masked(json.dumps(document, default=str))
 
     def _trace(self, record: logging.LogRecord) -> str:
         parts = [self.formatException(record.exc_info)] if record.exc_info else []
@@ -74,7 +97,7 @@ class LineFormatter(JsonFormatter):
         lines = [f"{_time(record)} {record.levelname} {record.name} [{request_id}] {message}"]
         if trace := self._trace(record):
             lines += [f"  | {visible(line)}" for line in _cut(trace, MAX_TRACE).split("\n")]
-        return "\n".join(lines)
+        return masked("\n".join(lines))
 
 
 FORMATTERS: dict[str, type[logging.Formatter]] = {"json": JsonFormatter, "line": LineFormatter}

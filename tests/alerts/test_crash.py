@@ -63,8 +63,9 @@ for line in sys.stdin:
 """
 MAKE = """
 with connection.schema_editor() as editor:
-    for model in apps.get_app_config("alerts").get_models():
-        editor.create_model(model)
+    for model in (*apps.get_app_config("alerts").get_models(), apps.get_model("accounts", "Change")):
+        if not model._meta.proxy:
+            editor.create_model(model)
 webhook = Webhook(name="pager", url=given["url"])
 webhook.new_secret()
 webhook.save()

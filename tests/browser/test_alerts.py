@@ -78,6 +78,7 @@ def paths(firing: Firing) -> list[str]:
     rule = firing.rule.get_absolute_url()
     return [
         *(f"/alerts/{path}" for path in ("", "rules/", "webhooks/", "deliveries/", "changes/", "rules/new/")),
+        "/audit/accounts/", "/audit/accounts/?target=nobody",  # whose entries these are too
         "/alerts/rules/new/?watch=request.failure_rate", f"{rule}edit/", "/alerts/webhooks/new/",
         *(thing.get_absolute_url() for thing in things),
     ]  # fmt: skip

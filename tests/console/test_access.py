@@ -77,7 +77,7 @@ LEAST = {
         tables:deployed tables:glance tables:load tables:permissions tables:probe tables:migrations""",
     "administrator": """tracking:complete requests:complete alerts:new_rule alerts:edit_rule alerts:try_rule alerts:switch_rule alerts:delete_rule
         alerts:new_webhook alerts:edit_webhook alerts:new_secret alerts:test_webhook alerts:switch_webhook
-        alerts:delete_webhook alerts:redeliver""",
+        alerts:delete_webhook alerts:redeliver operations:changes""",
 }
 
 
@@ -178,6 +178,7 @@ MATRIX = [
     ],
     ("/alerts/rules/new/", {"administrator"}),
     ("/alerts/webhooks/new/", {"administrator"}),
+    ("/audit/accounts/", {"administrator"}),
     ("/panels/audit/", {"viewer", "operator", "administrator"}),
     ("/tables/", {"operator", "administrator"}),
     ("/tables/requests/", {"operator", "administrator"}),

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db]
 CODECS = (
     "hex", "hex_codec", "punycode", "idna", "zlib_codec", "zip", "bz2", "rot13", "rot_13", "undefined", "base64",
     "quopri", "uu", "unicode_escape", "raw_unicode_escape", "utf-7", "utf-16", "utf-16-le", "utf-32", "utf-8-sig",
-    "latin-1", "iso-8859-15", "cp1252", "cp037", "ascii", "us-ascii", "mbcs", "oem", "big5", "shift_jis", "charmap",
+    "latin-1", "iso-8859-15", "cp1252", "cp037", "ascii", "us-ascii-8", "mbcs", "oem", "big5", "shift_jis", "charmap",
     "no-such-codec", "x" * 200, "../../etc/passwd", "",
 )  # fmt: skip
 # How a header can name one; all but the first two are ways around a simple look for `charset=`.
@@ -136,7 +136,7 @@ def test_it_is_415_for_who_is_signed_in_too(path: str, signed_in: dict[str, str]
 @pytest.mark.parametrize(
     "header",
     ["", "text/plain", "text/plain;", "text/plain;;", "text/plain; charset=utf-8", "text/plain;charset=UTF-8",
-     'text/plain; charset="UTF-8"', "text/plain; charset = utf8 ", "text/plain; format=flowed; charset=UTF8"],
+     'text/plain; charset="UTF-8"', "text/plain; charset=US-ASCII", "text/plain; charset = utf8 ", "text/plain; format=flowed; charset=UTF8"],
 )  # fmt: skip
 def test_utf8_in_any_spelling_is_read(header: str) -> None:
     assert ask("GET", "/accounts/login/?next=%2Frequests%2F", header).status == 200
@@ -171,6 +171,9 @@ def test_the_refusal_is_a_page_or_a_problem_with_the_usual_headers() -> None:
         ('name="theme"', "Content-Type: text/plain; charset=iso-8859-1", "dark"),
         ('name="theme"', "Content-Type: text/plain; CHARSET*=punycode''x", "dark"),
         ('name="theme"', "X-Other: y; charset=utf-7", "dark"),
+        ('name="theme"', "Content-Transfer-Encoding: base64", "ZGFyaw=="),
+        ('name="theme"', "content-transfer-encoding : Quoted-Printable", "dark"),
+        ('name="a"; filename="b"', "Content-Transfer-Encoding: x-uuencode", "dark"),
     ],
 )
 @pytest.mark.parametrize("path", ["/accounts/preferences/", "/accounts/login/", "/api/requests", "/nowhere/"])
@@ -190,7 +193,12 @@ def test_forms_of_browsers_are_read(signed_in: dict[str, str]) -> None:
     urlencoded = urlencode(FIELDS).encode()
     plain = [(f'name="{name}"', "", value) for name, value in FIELDS.items()]
     typed = [
-        (f'name="{name}"', "Content-Type: text/plain; charset=UTF-8", value) for name, value in FIELDS.items()
+        (
+            f'name="{name}"',
+            "Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit",
+            value,
+        )
+        for name, value in FIELDS.items()
     ]
     for header, body in (
         ("application/x-www-form-urlencoded", urlencoded),

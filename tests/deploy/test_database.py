@@ -1,10 +1,12 @@
 """What the console keeps in the relational database, on whichever the tests run: SQLite, or by scripts/postgres.py
 PostgreSQL."""
 
+import importlib
 import io
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +16,14 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 from django.utils.module_loading import module_has_submodule
 
 from opsportal.accounts.roles import ROLES, create_user, permissions_of
+from opsportal.accounts.throttle import Attempts, Limit, give_back, take
+from opsportal.alerts.models import Change as AlertChange
 from opsportal.api import guards
 from tests.conftest import PASSWORD
 
@@ -72,6 +76,33 @@ def test_every_app_migrates_from_nothing() -> None:
         assert {f"{label}.{codename}" for label, codename in held} == permissions_of(role)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_changes_of_alerts_keep_their_entries_when_accounts_get_the_table() -> None:
+    text = "INSERT INTO {} (at, actor, actor_id, role, verb, target, target_id, changed) VALUES (%s, 'olga', 'user:7', 'operator', %s, 'pager', '1', %s)"
+    try:
+        call_command("migrate", "alerts", "0001", verbosity=0)
+        with connection.cursor() as cursor:
+            for verb in ("rule:make", "webhook:edit"):
+                given = [
+                    "2026-11-20 10:00:00Z" if ON_POSTGRESQL else "2026-11-20 10:00:00",
+                    verb,
+                    '{"name": ["a", "b"]}',
+                ]
+                cursor.execute(text.format("alerts_change"), given)
+        call_command("migrate", "alerts", verbosity=0)
+        kept = AlertChange.objects.order_by("pk").values_list("verb", "actor_id", "changed", "address")
+        assert list(kept) == [
+            (verb, "user:7", {"name": ["a", "b"]}, "") for verb in ("rule:make", "webhook:edit")
+        ]
+        create_user("otto", "viewer", PASSWORD)
+        call_command("migrate", "alerts", "0001", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT verb FROM alerts_change ORDER BY id")
+            assert [verb for (verb,) in cursor.fetchall()] == ["rule:make", "webhook:edit"]
+    finally:
+        call_command("migrate", verbosity=0)
+
+
 @pytest.mark.django_db
 def test_the_shared_cache_keeps_counts_and_forgets(shared_cache: None) -> None:
     cache = caches["default"]
@@ -85,26 +116,12 @@ def test_the_shared_cache_keeps_counts_and_forgets(shared_cache: None) -> None:
 
 
 @pytest.mark.django_db
-def test_the_api_counts_in_the_shared_cache(shared_cache: None, settings: Any) -> None:
+def test_the_api_counts_requests(settings: Any) -> None:
     settings.API_RATE_LIMIT = 3
     waits = [guards.seconds_to_wait("token-1") for _ in range(5)]
     assert waits[:3] == [0, 0, 0]
     assert min(waits[3:]) > 0
     assert guards.seconds_to_wait("token-2") == 0
-
-
-@pytest.mark.django_db
-def test_wrong_passwords_are_counted_in_the_shared_cache(shared_cache: None, settings: Any) -> None:
-    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "3/5m/key"}
-    create_user("olga", "operator", PASSWORD)
-
-    def says(password: str) -> str:
-        return Client().post("/accounts/login/", {"login": "olga", "password": password}).content.decode()
-
-    answers = [says("wrong") for _ in range(4)]
-    assert "Too many" not in answers[2]
-    assert "Too many" in answers[3]
-    assert "Too many" in says(PASSWORD)
 
 
 @pytest.mark.django_db
@@ -137,6 +154,43 @@ def at_once(work: Any, count: int = 8) -> list[Any]:
     return answers
 
 
+@pytest.fixture
+def many_connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Threads get connections as production's do: with SQLite to a file, since the tests' is in memory, and locks
+    whole tables."""
+    if ON_POSTGRESQL:
+        return
+    deployed: Any = importlib.import_module("opsportal.settings")
+    given = {"NAME": tmp_path / "console.sqlite3", "OPTIONS": deployed.DATABASES["default"]["OPTIONS"]}
+    for name, value in given.items():
+        monkeypatch.setitem(connections.settings["default"], name, value)
+
+    def create() -> None:
+        with connection.schema_editor() as editor:
+            editor.create_model(Attempts)
+
+    assert at_once(create, 1) == [None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_attempts_at_once_no_more_are_let_through_than_the_limit(many_connections: None) -> None:
+    limit, wide = Limit("password", 5, 300, "olga"), Limit("password", 7, 300, "everyone")
+    answers = at_once(lambda: take([limit]), 60)
+    refused = [answer for answer in answers if answer is not None]
+    assert (len(refused), {answer.limit for answer in refused}) == (55, {limit})
+    assert all(0 < answer.wait <= 360 for answer in refused)
+
+    numbers = iter(range(40))
+
+    def of_one() -> Any:  # of forty names, from one address
+        return take([Limit("password", 1, 300, f"user {next(numbers)}"), wide])
+
+    answers = at_once(of_one, 40)
+    assert [answer.limit for answer in answers if answer is not None] == [wide] * 33
+    assert at_once(lambda: give_back([limit]), 1) == [None]
+    assert at_once(lambda: take([limit]), 8).count(None) == 1
+
+
 @postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_many_that_add_a_key_at_once_one_does(shared_cache: None) -> None:
@@ -155,9 +209,10 @@ def test_of_many_that_make_an_account_at_once_one_does(django_db_serialized_roll
 @postgresql
 @pytest.mark.django_db(transaction=True)
 def test_many_sign_in_at_once(django_db_serialized_rollback: None) -> None:
-    create_user("olga", "operator", PASSWORD)
+    names = [create_user(f"olga{number}", "operator", PASSWORD).get_username() for number in range(8)]
+    left = iter(names)
     answers = at_once(
-        lambda: Client().post("/accounts/login/", {"login": "olga", "password": PASSWORD}).status_code
+        lambda: Client().post("/accounts/login/", {"login": next(left), "password": PASSWORD}).status_code
     )
     assert answers == [302] * 8
     assert Session.objects.count() == 8

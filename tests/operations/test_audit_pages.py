@@ -155,6 +155,37 @@ def test_an_export_holds_what_an_entry_says(tables: dict[str, Any], viewer: Clie
     assert list(read) == list(views.COLUMNS)
 
 
+def test_an_entry_has_its_exact_time_and_leads_to_what_else_its_actor_did(
+    tables: dict[str, Any], viewer: Client
+) -> None:
+    long_ago = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
+    old = Actor("olga & co", "operator", "")  # from before there were ids
+    with time_machine.travel("2026-01-03T00:00:00Z", tick=False):
+        for actor in (Actor("olga", "operator", "user:1001"), old):
+            first, second = write(
+                *(entry(long_ago + timedelta(hours=number), actor=actor) for number in (0, 1))
+            )
+            page = visit(viewer, url_of(second))
+            assert page.fact("Time") == "2026-01-02T03:04:05.678000Z"
+            (link,) = (
+                one for one in page.root.one("dl", class_="summary").all("a") if actor.name in one.words
+            )
+            assert visit(viewer, link.attrs["href"]).links == [url_of(first), url_of(second)]
+    huge = Actor("x" * 5_000, "operator", "")
+    (one,) = write(entry(NOW, actor=huge))
+    assert f"actor={'x' * 300}" not in visit(viewer, url_of(one)).html
+
+
+def test_a_target_that_finds_nothing_says_that_whole_ids_are_compared(
+    tables: dict[str, Any], viewer: Client
+) -> None:
+    (one,) = write(entry(NOW, target=Target("requests", "95bfa813-7f")))
+    for url in ("?target=95bfa813", "?target=95bfa813&range=30d", "?target=7f&actor=olga"):
+        assert "A target is found by its whole id only." in visit(viewer, FEED + url).words
+    assert visit(viewer, f"{FEED}?target=95bfa813-7f").links == [url_of(one)]
+    assert "whole id" not in visit(viewer, f"{FEED}?actor=nobody").words
+
+
 def test_no_cell_is_a_formula_and_no_text_is_markup(tables: dict[str, Any], client_for: Any) -> None:
     viewer = client_for("viewer")
     for number, attack in enumerate(ATTACKS):

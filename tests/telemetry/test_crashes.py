@@ -80,3 +80,8 @@ def test_an_event_keeps_only_what_somebody_looked_at() -> None:
     event: dict[str, Any] = dict.fromkeys(("user", "request", "extra", "contexts", "breadcrumbs", "new"), "x")
     assert set(scrubbed(event | {"level": "error"}, {})) == {"level", "tags"}
     assert not {"user", "request", "extra", "contexts", "breadcrumbs"} & KEPT
+
+
+def test_a_path_that_stands_for_a_route_has_no_token() -> None:
+    for path in ("/opsp_abcdefghijk/x", "/%6Fpsp%5Fabcdefghijk/x"):
+        assert scrubbed({"transaction": path}, {})["transaction"] == "/opsp_***/x"

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -14,7 +16,16 @@ from hypothesis import strategies as st
 from opsportal.accounts import tokens
 from opsportal.console import request_ids
 from opsportal.telemetry.access_log import AccessLogMiddleware
-from opsportal.telemetry.logs import CUT, FIELDS, JsonFormatter, LineFormatter, format_of
+from opsportal.telemetry.logs import (
+    CUT,
+    FIELDS,
+    MASKED,
+    MAX_TRACE,
+    JsonFormatter,
+    LineFormatter,
+    format_of,
+    masked,
+)
 
 FORGED = "ok\n2026-01-01T00:00:00.000Z ERROR root [-] forged\r\x1b[2J\x85\u2028\u202e\x00"
 
@@ -64,6 +75,69 @@ def test_any_text_is_one_line_in_both_forms(message: str, user: str) -> None:
     assert json.loads(JsonFormatter().format(made))["message"] == message
     assert len(LineFormatter().format(made).splitlines()) == 1
     LineFormatter().format(made).encode()
+
+
+TOKEN = f"{tokens.MARK}{'aZ09_-' * 7}x"
+ENCODED = "".join(f"%{ord(one):02x}" for one in TOKEN)
+SPELLINGS = {
+    "plain": TOKEN,
+    "encoded": ENCODED,
+    "upper case": ENCODED.upper(),
+    "twice": ENCODED.replace("%", "%25"),
+    "three times": ENCODED.replace("%", "%2525"),
+    "mixed": f"op%73p%5F{TOKEN[5:20]}{ENCODED[60:]}",
+    "as an id in an address": TOKEN.replace("_", "~5F").replace("-", "~2d"),
+    "quoted by the admin": TOKEN.replace("_", "_5F"),
+    "short": f"{tokens.MARK}x",
+}
+
+
+@pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("made_by", [JsonFormatter, LineFormatter])
+def test_what_looks_like_a_token_is_masked_wherever_it_stands(made_by: Any, text: str) -> None:
+    try:
+        raise ValueError(f"no {text}")
+    except ValueError:
+        trace = sys.exc_info()
+    fields = dict.fromkeys(FIELDS, f"/{text}/x")
+    line = made_by().format(
+        record("GET /%s/ %r and %s?next=%%2F", text, {"a": text}, text, exc_info=trace, **fields)
+    )
+    assert text not in line
+    assert text[-15:] not in line
+    assert text[: len(text) * 2 // 3] not in line or text == SPELLINGS["short"]
+    assert f"GET /{MASKED}/ {{'a': '{MASKED}'}} and {MASKED}?next=%2F" in line
+    if made_by is JsonFormatter:
+        assert json.loads(line)["path"] == f"/{MASKED}/x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["opsp", "opsp ", "opsportal_audit", "prod-opsportal", "OPSP_ABC", "opsp%20x", "%6f%70", "100%", "opsp_"],
+)
+def test_other_text_is_as_it_was(text: str) -> None:
+    assert masked(f"a {text} b") == f"a {text} b"
+
+
+def test_a_long_line_is_masked_in_a_moment() -> None:
+    for piece in ("opsp", "%25", "%6f", "o%70s~70", "~"):
+        masked(piece * (MAX_TRACE // len(piece)))
+    assert masked(f"{'%25' * 7_000}6f") == f"{'%25' * 7_000}6f"
+
+
+def test_every_handler_of_the_settings_has_a_formatter_that_masks() -> None:
+    """Those, too, that Django's own configuration leaves."""
+    code = (
+        "import logging; from django.utils.log import configure_logging; from opsportal import settings;"
+        "configure_logging('logging.config.dictConfig', settings.LOGGING);"
+        "names = [None, *logging.root.manager.loggerDict];"
+        "print({type(handler.formatter).__name__ for name in names for handler in logging.getLogger(name).handlers})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "DEBUG": "1", "OPSPORTAL_ENV": "dev", "DJANGO_SETTINGS_MODULE": "opsportal.settings"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "{'LineFormatter'}"
 
 
 def test_a_huge_message_is_cut() -> None:

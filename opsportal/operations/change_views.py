@@ -1,0 +1,142 @@
+"""The second tab of *Audit*: who changed accounts and settings, and its export."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+
+from opsportal.accounts.actors import holders, is_id
+from opsportal.accounts.change_rows import rows
+from opsportal.accounts.changes import VERBS, Change, phrase_of
+from opsportal.console.access import requires
+from opsportal.console.clock import iso
+from opsportal.console.listing import Empty, Listing
+from opsportal.console.rows import page
+from opsportal.console.streams import streamed
+from opsportal.operations.csv_cells import neutral
+
+FILTERS = {"actor": "Actor", "action": "Action", "target": "Target"}
+FORMATS = {"jsonl": "JSON lines", "csv": "CSV"}
+TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+
+
+def tabs(request: HttpRequest, current: str) -> list[tuple[str, str, bool, str]]:
+    """For partials/tabs.html; none for who sees one alone."""
+    if not request.user.has_perm("accounts.view_changes"):
+        return []
+    names = (("Actions", "operations:feed"), ("Accounts and settings", "operations:changes"))
+    return [(label, reverse(name), name == current, "") for label, name in names]
+
+
+@requires("accounts.view_changes")
+def changes(request: HttpRequest) -> HttpResponseBase:
+    """Every change, newest first; `format` exports what the filters show."""
+    listing = Listing(request, "changes", FILTERS, default_range="all")
+    span = listing.time_range
+    found = filtered(listing["actor"], listing["action"], listing["target"])
+    if span.start:
+        found = found.filter(at__gte=span.start)
+    if span.end:
+        found = found.filter(at__lte=span.end)
+    if request.GET.get("format") in FORMATS:
+        return _export(request, found, request.GET["format"])
+    shown, pager = page(request, found, "at")
+    context: dict[str, Any] = {
+        "tabs": tabs(request, "operations:changes"),
+        "listing": listing,
+        "changes": rows(shown),
+        "page": pager,
+        "verbs": [(verb, phrase_of(verb)) for verb in VERBS],
+        "chips": [
+            (label, phrase_of(value) if label == FILTERS["action"] else value, url)
+            for label, value, url in listing.chips
+        ],
+        "menu_filters": (*FILTERS, "format"),
+        "downloads": [(label, listing.url(format=name)) for name, label in FORMATS.items()],
+        "empty": None if shown else _empty(listing),
+    }
+    return render(request, "operations/changes.html", context)
+
+
+def filtered(actor: str, verb: str, target: str) -> QuerySet[Change]:
+    """`actor`: an id, or who has that name now, or was recorded under it where nobody has. `target`: an id, or the
+    start of a name."""
+    found = Change.objects.all()
+    if not (actor + verb + target).isprintable():  # no name is so, and PostgreSQL refuses to look for a NUL
+        return found.none()
+    if actor:
+        ids = [actor] if is_id(actor) else holders(actor)
+        by_name = Q(actor=actor) if not ids else Q(actor=actor, actor_id="")
+        found = found.filter(Q(actor_id__in=ids) | by_name)
+    if verb:
+        found = found.filter(verb=verb)
+    if target:
+        found = found.filter(Q(target_id=target) | Q(target__istartswith=target))
+    return found
+
+
+def _empty(listing: Listing) -> Empty:
+    if listing.filtered or listing.time_range.key != "all":
+        return Empty(
+            "no_match",
+            "No entries match",
+            "Nothing matches all filters. A target is found by its id, such as user:7, or by the start of its name.",
+            link_url=listing.request.path,
+            link_text="Clear the filters",
+        )
+    return Empty(
+        "nothing_yet", "No entries yet", "Changes of accounts, roles, tokens, shared views and alerts."
+    )
+
+
+def row(change: Change) -> dict[str, Any]:
+    """As exports and the API have it."""
+    return {
+        "at": iso(change.at),
+        "action": change.verb,
+        "actor": change.actor,
+        "actor_id": change.actor_id or None,
+        "role": change.role,
+        "target": change.target,
+        "target_id": change.target_id,
+        "changes": [
+            {"path": path, "before": old, "after": new} for path, (old, new) in change.changed.items()
+        ],
+        "address": change.address or None,
+        "request_id": change.request_id or None,
+        "id": change.pk,
+    }
+
+
+def _export(request: HttpRequest, found: QuerySet[Change], kind: str) -> HttpResponseBase:
+    lines = (_jsonl if kind == "jsonl" else _csv)(found.iterator(chunk_size=500))
+    response = streamed(request, lines, TYPES[kind])
+    if response.streaming:
+        response["Content-Disposition"] = f'attachment; filename="changes.{kind}"'
+    return response
+
+
+def _jsonl(found: Iterable[Change]) -> Iterator[str]:
+    for change in found:
+        yield json.dumps(row(change), ensure_ascii=False) + "\n"
+
+
+def _csv(found: Iterable[Change]) -> Iterator[str]:
+    columns = list(row(Change(target_id="")))
+    yield _line(columns)
+    for change in found:
+        yield _line(
+            [json.dumps(value) if isinstance(value, list) else value for value in row(change).values()]
+        )
+
+
+def _line(values: Iterable[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([neutral(value) for value in values])
+    return buffer.getvalue()
