@@ -165,12 +165,15 @@ if not DATABASES["default"].get("ENGINE"):
     ) from None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Many gunicorn threads write sessions and rate limits: without all three, SQLite answers
-    # "database is locked" at the first contention.
+    # "database is locked" at the first contention. Who locks it for longer than a page may take is named.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 5,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    # The last connection that closes takes the shared memory beside the file away, and on a full disk the next one
+    # can't make it again. So threads keep theirs, and who is signed in can read on.
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
 else:
     # Each thread keeps a connection, and looks whether it still works before a request uses it. `?conn_max_age=0` in
     # the URL where something between pools them.
@@ -182,7 +185,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     # Shared between processes: the rate limits of the login and of the API, and the registry's version.
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "opsportal.console.shared_cache.SharedCache",
         "LOCATION": "opsportal_cache",
         # Past this a third is thrown away by chance, counters of a limit that still holds among them.
         "OPTIONS": {"MAX_ENTRIES": 20_000},
@@ -484,7 +487,10 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"chosen": {"()": FORMATTERS[LOG_FORMAT]}},
-    "filters": {"request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"},
+        "no_trace": {"()": "opsportal.console.database.NoTrace"},
+    },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["request_id"]},
         "access": {"formatter": "chosen", "filters": ["request_id"]}
@@ -497,6 +503,9 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "opsportal.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        # What logs the failures of requests.
+        "django.request": {"filters": ["no_trace"]},
+        "opsportal.api.site": {"filters": ["no_trace"]},
         # At lower levels these write down what they send and receive.
         "botocore": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},

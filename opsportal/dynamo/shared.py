@@ -93,6 +93,9 @@ def _from_all(key: str, compute: Callable[[Value | None], Value], fresh: float) 
                     cache.delete(lease)
         if kept:
             return kept
+        if cache.get(lease) is None and cache.get(key) is None:
+            # Nobody reads them: who did has failed, or the cache takes no writes.
+            return _renewed(key, compute, None)
         account = spending.current()
         left = account.seconds_left if account else float("inf")
         if min(left, MAX_WAIT_SECONDS - (time.monotonic() - began)) <= 0:
