@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.cache import caches
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security.base import AuthBase
@@ -238,7 +239,10 @@ def _counted(kind: str, key: str, rate: int) -> int:
     wait = max(1, math.ceil(WINDOW - now % WINDOW))
     if (cache.get(name) or 0) > rate:  # what is refused writes nothing
         return wait
-    if cache.add(name, 1, 2 * WINDOW):
+    try:
+        if cache.add(name, 1, 2 * WINDOW):
+            return 0
+    except DatabaseError:  # nothing can be written, and who is known reads on
         return 0
     try:
         count = cache.incr(name)
