@@ -118,6 +118,8 @@ sendfile = False
 graceful_timeout = 10
 # Keys may be 2,048 bytes, percent-encoded in the path; 8190 is the most that gunicorn takes.
 limit_request_line = 8190
+# No path of a proxy's (SCRIPT_NAME, PATH_INFO) comes before ours: docs/proxy.md.
+forwarder_headers = ""
 # Nothing here steers gunicorn from outside, so there is no socket to do it by.
 control_socket_disable = True
 logger_class = ConsoleLogger

@@ -537,6 +537,16 @@ os.environ.setdefault("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
 
 def _refuse_unusable() -> None:
     """Raise ImproperlyConfigured for what would fail later, and then be found less easily."""
+    paths = {
+        "SCRIPT_NAME": os.environ.get("SCRIPT_NAME", ""),
+        "BASE_URL": BASE_URL.partition("://")[2].partition("/")[2],
+    }
+    for name, path in paths.items():
+        if path.strip("/"):
+            raise ImproperlyConfigured(
+                f"{name} has the path {path!r}: the console needs a host name of its own, such as ops.example.com, and "
+                "can't be under a path of another site (docs/proxy.md)."
+            )
     for network in METRICS_ALLOW:
         try:
             ipaddress.ip_network(network)
