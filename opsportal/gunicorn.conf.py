@@ -1,8 +1,11 @@
 """gunicorn's settings, in development and in production: gunicorn -c opsportal/gunicorn.conf.py opsportal.wsgi
 
 Set by environment: WEB_BIND, WEB_CONCURRENCY (workers), WEB_THREADS, WEB_KEEPALIVE, WEB_REQUEST_SECONDS,
-WEB_STALL_SECONDS (opsportal.server.environment), LOG_FORMAT. ``--bind`` and every other option can be given on the command line. The access log is written by the console itself, which knows who
-asked and what it cost (opsportal.telemetry.access_log).
+WEB_STALL_SECONDS (opsportal.server.environment), LOG_FORMAT. ``--bind`` and every other option can be given on the
+command line. The access log is written by the console itself, which knows who asked and what it cost
+(opsportal.telemetry.access_log).
+
+SIGHUP reads this file again: what outlives it is kept by the server.
 """
 
 import logging
@@ -19,6 +22,7 @@ from gunicorn.glogging import Logger
 
 from opsportal.server.connection import Socket
 from opsportal.server.environment import Numbers
+from opsportal.server.listeners import Listeners, bind_each
 from opsportal.supervisor import signal_on_parent_death
 from opsportal.telemetry.logs import FORMATTERS, format_of
 from opsportal.telemetry.shared_files import SharedFiles
@@ -46,16 +50,27 @@ class ConsoleLogger(Logger):  # type: ignore[misc]
             super().exception(msg, *args, **kwargs)
 
 
-shared_files = SharedFiles()
-
-
 def on_starting(server: Any) -> None:
-    """A unit of systemd may open 1,024 files unless it says otherwise; a process keeps up to 1,000 connections."""
+    """A unit of systemd may open 1,024 files unless it says otherwise; a process keeps up to 1,000 connections.
+    Sockets in the file system can't be bound side by side: there all workers share one, of gunicorn's own making."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    shared_files.prepare()
+    server.slots = []
+    if sys.platform == "linux" and all(isinstance(address, tuple) for address in server.cfg.address):
+        server.slots = bind_each(server.cfg, server.log, server.cfg.workers)
+        server.LISTENERS = [sock for slot in server.slots for sock in slot]
+    server.shared_files = SharedFiles()
+    server.shared_files.prepare()
+
+
+def when_ready(server: Any) -> None:
+    server.listeners = Listeners(server.slots or [server.LISTENERS])
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    server.listeners.give(worker, list(server.WORKERS.values()), server.num_workers)
 
 
 def post_fork(server: Any, worker: Any) -> None:
@@ -82,20 +97,18 @@ def post_worker_init(worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    shared_files.worker_ended(worker.pid)
+    server.listeners.ended(worker)
+    server.shared_files.worker_ended(worker.pid)
 
 
 def on_exit(server: Any) -> None:
-    shared_files.remove()
+    server.shared_files.remove()
 
 
 bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
 worker_class = "opsportal.server.worker.Worker"
 workers = numbers.concurrency
 threads = numbers.threads
-# Each worker listens by itself and the kernel spreads the connections. With one shared socket, all
-# keep-alive connections may land on one worker. Sockets in the file system know no such thing.
-reuse_port = sys.platform == "linux" and not bind.startswith("unix:")
 # Longer than a load balancer keeps an idle connection (60 s by default), or it sends a request into one that is
 # being closed, and answers 502. An idle connection holds no thread.
 keepalive = numbers.keepalive
@@ -105,6 +118,8 @@ sendfile = False
 graceful_timeout = 10
 # Keys may be 2,048 bytes, percent-encoded in the path; 8190 is the most that gunicorn takes.
 limit_request_line = 8190
+# No path of a proxy's (SCRIPT_NAME, PATH_INFO) comes before ours: docs/proxy.md.
+forwarder_headers = ""
 # Nothing here steers gunicorn from outside, so there is no socket to do it by.
 control_socket_disable = True
 logger_class = ConsoleLogger

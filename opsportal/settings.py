@@ -154,12 +154,15 @@ if not DATABASES["default"].get("ENGINE"):
     ) from None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Many gunicorn threads write sessions and rate limits: without all three, SQLite answers
-    # "database is locked" at the first contention.
+    # "database is locked" at the first contention. Who locks it for longer than a page may take is named.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 5,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    # The last connection that closes takes the shared memory beside the file away, and on a full disk the next one
+    # can't make it again. So threads keep theirs, and who is signed in can read on.
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
 else:
     # Each thread keeps a connection, and looks whether it still works before a request uses it. `?conn_max_age=0` in
     # the URL where something between pools them.
@@ -171,7 +174,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     # Shared between processes: the limits of confirming and changing a password, and the registry's version.
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "opsportal.console.shared_cache.SharedCache",
         "LOCATION": "opsportal_cache",
         # Past this a third is thrown away by chance, counters of a limit that still holds among them.
         "OPTIONS": {"MAX_ENTRIES": 20_000},
@@ -477,7 +480,10 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"chosen": {"()": FORMATTERS[LOG_FORMAT]}},
-    "filters": {"request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "opsportal.console.request_ids.RequestIdFilter"},
+        "no_trace": {"()": "opsportal.console.database.NoTrace"},
+    },
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["request_id"]},
         "access": {"formatter": "chosen", "filters": ["request_id"]}
@@ -493,6 +499,9 @@ LOGGING: dict[str, Any] = {
         # Without Django's own handlers, which have another formatter, and write each line a second time.
         "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        # What logs the failures of requests.
+        "django.request": {"filters": ["no_trace"]},
+        "opsportal.api.site": {"filters": ["no_trace"]},
         # At lower levels these write down what they send and receive.
         "botocore": {"level": "WARNING"},
         "pynamodb": {"level": "WARNING"},
@@ -524,6 +533,16 @@ os.environ.setdefault("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
 
 def _refuse_unusable() -> None:
     """Raise ImproperlyConfigured for what would fail later, and then be found less easily."""
+    paths = {
+        "SCRIPT_NAME": os.environ.get("SCRIPT_NAME", ""),
+        "BASE_URL": BASE_URL.partition("://")[2].partition("/")[2],
+    }
+    for name, path in paths.items():
+        if path.strip("/"):
+            raise ImproperlyConfigured(
+                f"{name} has the path {path!r}: the console needs a host name of its own, such as ops.example.com, and "
+                "can't be under a path of another site (docs/proxy.md)."
+            )
     for network in METRICS_ALLOW:
         try:
             ipaddress.ip_network(network)

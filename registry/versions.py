@@ -8,6 +8,7 @@ version is not among the marks that it passed: then a part of the chain was thro
 
 import logging
 import uuid
+from contextlib import suppress
 
 from django.conf import settings
 from django.core.cache import caches
@@ -30,7 +31,8 @@ def current() -> str:
     cache, key = caches["default"], _key()
     found = cache.get(key)
     if found is None:  # the first, or thrown out
-        cache.add(key, _random(), None)
+        with suppress(DatabaseError):  # each reading is of a version of its own, where nothing can be written
+            cache.add(key, _random(), None)
         found = cache.get(key)
     return _random() if found is None else str(found)
 

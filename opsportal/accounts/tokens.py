@@ -6,13 +6,14 @@ slow hash would make dearer.
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.validators import RegexValidator
-from django.db import models, transaction
+from django.db import DatabaseError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -127,11 +128,13 @@ class ApiToken(models.Model):
         return self.role in SERVICE_ROLES and permission in permissions_of(self.role)
 
     def note_use(self, now: datetime) -> None:
-        """Write the time of use, at most once in `USE_NOTED`, whichever process answers."""
+        """Write the time of use, at most once in `USE_NOTED`, whichever process answers. A database that can't write
+        it refuses nobody."""
         due = now - USE_NOTED
         if self.last_used_at is None or self.last_used_at <= due:
             late = ApiToken.objects.filter(pk=self.pk).filter(Q(last_used_at=None) | Q(last_used_at__lte=due))
-            late.update(last_used_at=now)
+            with suppress(DatabaseError):
+                late.update(last_used_at=now)
 
     @property
     def described(self) -> dict[str, list[Any]]:

@@ -19,6 +19,8 @@ from ninja.parser import Parser
 from opsportal.api.description import finished
 from opsportal.api.guards import ApiGuard, unauthenticated
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong, answered
+from opsportal.console.failures import failure_of
+from opsportal.console.problems import failure_json
 from opsportal.console.refusals import NOT_SIGNED_IN
 from opsportal.dynamo.errors import DynamoError, Rejected
 from opsportal.dynamo.json_values import Unreadable, parse
@@ -150,9 +152,6 @@ def refused_by_django(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Exception)
 def unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
-    """500 that tells the caller nothing of the inside; the log has it all."""
+    """Tells the caller nothing of the inside; the log has it all."""
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    sentence = "The console failed to answer; its log says why."
-    if request.method not in ("GET", "HEAD"):
-        sentence += " It is not known whether this was done: the audit trail (GET /api/audit) shows what was."
-    return answered(ApiProblem(500, "Internal error", sentence))
+    return failure_json(request, failure_of(error))

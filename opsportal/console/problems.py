@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from opsportal.console import request_ids
+from opsportal.console.failures import Failure, outcome_of
 from opsportal.dynamo.json_values import as_json
 
 RETRY_AFTER_SECONDS = 5
@@ -60,9 +61,24 @@ def problem_json(
     )
 
 
+def failure_json(request: HttpRequest, failure: Failure) -> HttpResponse:
+    """What the console failed at, for a program: of an effect it says only that it is not known."""
+    detail = f"{failure.sentence} {failure.fix}"
+    if outcome := outcome_of(request):
+        detail += f" {outcome.sentence.split('.')[0]}: the audit trail (GET /api/audit) has what was."
+        if "Idempotency-Key" in request.headers:
+            detail += " Sent again with the same Idempotency-Key, it is done once."
+    more = {"kind": failure.kind}
+    return problem_json(failure.title, failure.status, detail, retry_after(failure.status), more)
+
+
+def retry_after(status: int) -> dict[str, str]:
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+
+
 def problem_response(request: HttpRequest, problem: Problem, *, page: str = "problem.html") -> HttpResponse:
     """`problem` answered in the form that the request asks for, with its status."""
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == 503 else {}
+    headers = retry_after(problem.status)
     if is_api(request):
         return problem_json(problem.title, problem.status, problem.sentence, headers, {"kind": problem.kind})
     template = "partials/problem.html" if wants_fragment(request) else page

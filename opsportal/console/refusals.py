@@ -1,6 +1,7 @@
 """The answers to who may not (not signed in, not allowed, not sent by our own page), and the pages of 404 and 500."""
 
 import logging
+import sys
 from urllib.parse import quote
 
 from django.conf import settings
@@ -14,7 +15,15 @@ from django.views.defaults import page_not_found
 from opsportal.accounts.actors import user_id
 from opsportal.console.access import Refusal, path_on_this_host
 from opsportal.console.context import shell
-from opsportal.console.problems import is_api, problem_json, problem_response
+from opsportal.console.failures import failure_of, outcome_of
+from opsportal.console.problems import (
+    failure_json,
+    is_api,
+    problem_json,
+    problem_response,
+    retry_after,
+    wants_fragment,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +87,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Django's handler500. Its page needs neither the database nor who asks."""
-    return HttpResponse(render_to_string("500.html", shell(request)), status=500)
+    """Django's handler500: whatever was raised, in whichever layer. Its page needs neither the database nor who asks."""
+    failure = failure_of(sys.exception())
+    if is_api(request):
+        return failure_json(request, failure)
+    context = {"request": request, "problem": failure, "outcome": outcome_of(request), **shell(request)}
+    template = "partials/problem.html" if wants_fragment(request) else "500.html"
+    text = render_to_string(template, context)
+    return HttpResponse(text, status=failure.status, headers=retry_after(failure.status))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:

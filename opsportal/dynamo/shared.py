@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from django.core.cache import caches
+from django.db import DatabaseError
 
 from opsportal.dynamo import spending
 from opsportal.dynamo.errors import DynamoError, TooSlow
@@ -84,7 +85,11 @@ def _from_all(key: str, compute: Callable[[Value | None], Value], fresh: float) 
         kept: Shared[Value] | None = cache.get(key)
         if kept and _age(kept) < fresh:
             return kept
-        if cache.add(lease, mine, LEASE_SECONDS):
+        try:
+            leads = cache.add(lease, mine, LEASE_SECONDS)
+        except DatabaseError:  # nothing can be written: each reads for itself
+            return _renewed(key, compute, kept)
+        if leads:
             try:
                 kept = cache.get(key)  # another caller may just have finished
                 return kept if kept and _age(kept) < fresh else _renewed(key, compute, kept)

@@ -224,14 +224,9 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def is_probe(self) -> bool:
-        """Exactly what the route of the probe has. A proxy's SCRIPT_NAME would make another path of it."""
+        """Exactly what the route of the probe has."""
         request = self.request
-        return (
-            request is not None
-            and request.path == PROBE
-            and request.method in ("GET", "HEAD")
-            and not any(name == "SCRIPT_NAME" for name, _ in request.headers)
-        )
+        return request is not None and request.path == PROBE and request.method in ("GET", "HEAD")
 
     @property
     def is_answered(self) -> bool:

@@ -1,10 +1,11 @@
-"""gunicorn's threaded worker, with three differences.
+"""gunicorn's threaded worker, with four differences.
 
 - A thread gets a request once it is whole. Until then its bytes are held by the main loop, for a bounded time and in
   bounded memory, so that no number of slow senders holds a thread.
 - ``/healthz`` has a thread of its own, which answers whatever the others do.
 - A connection that ends is waited for by the main loop without standing still. gunicorn's own would wait up to two
   seconds for each.
+- Its end loses no connection (`opsportal.server.listeners`).
 
 Where gunicorn itself ends TLS, or speaks anything but plain HTTP/1, it works as gunicorn's does.
 """
@@ -19,9 +20,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
 from opsportal.server.connection import BUSY, LARGE, TOO_SLOW, Connection, Refusal, Socket
+from opsportal.server.listeners import SlotWorker
 
 READ = 16_384
 # Bodies over LARGE that a process holds at once, those that threads work on among them.
@@ -36,7 +38,7 @@ LOG_SECONDS = 60.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(SlotWorker):
     # gunicorn.conf.py sets them.
     request_seconds = 10.0
     max_body = 2_621_440

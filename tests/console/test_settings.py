@@ -59,6 +59,8 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         ({"DYNAMODB_REQUESTS_TABLE": "my requests"}, "must be a table's name: 3 to 255 of"),
         ({"DYNAMODB_PROCESSING_STATUS_TABLE": ""}, "must be a table's name: 3 to 255 of"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'; it must be"),
+        ({"SCRIPT_NAME": "/ops"}, "SCRIPT_NAME has the path '/ops': the console needs a host name of its own"),
+        ({"BASE_URL": "https://example.com/ops/"}, "BASE_URL has the path 'ops/': the console needs a host name"),
         ({"METRICS_ALLOW": "10.0.0.1/8"}, "METRICS_ALLOW: 10.0.0.1/8 has host bits set"),
         ({"METRICS_TOKEN": "secret"}, "METRICS_TOKEN is too short"),
         ({"DATABASE_URL": "opsportal"}, "DATABASE_URL is no URL of a database"),

@@ -151,12 +151,6 @@ def test_an_unknown_address_has_the_shell_too(client_for: Any) -> None:
     assert "/nothing/here/" in answer.content.decode()
 
 
-def test_the_error_page_needs_nothing_that_may_be_broken() -> None:
-    html = broken(RequestFactory().get("/")).content.decode()
-    assert "Server error" in html
-    assert 'href="/audit/"' in html
-
-
 # --- Partials ------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto
 from django.core.cache import caches
+from django.test import RequestFactory
+from django.urls import resolve
 
+from opsportal.console.refusals import broken
 from opsportal.dynamo import clients
 from tests.cases import each
 from tests.factories import log, put, request, workflow
@@ -228,10 +231,33 @@ def test_a_bug_after_the_commit_does_not_say_that_nothing_was_changed(
     put(tables["requests"], request("s", status="failed", processing_strategy="sqs"))
     page = client.post("/requests/r/purge/", {"action_id": str(uuid.uuid4()), "reason": "", "confirm": "r"})
     assert page.status_code == 500
-    assert "it is unknown whether it was done" in Page(page, "/").words
+    assert "It is not known whether it was done" in Page(page, "/").words
     assert "nothing was" not in Page(page, "/").words
     assert len(trail(tables["requests"])) == 1
     answer = caller.post("/api/requests/s/retry")
     assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
-    assert "not known whether this was done" in answer.json()["detail"]
+    assert "not known whether it was done" in answer.json()["detail"]
     assert "inside" not in answer.content.decode()
+
+
+SOME = "5b6f0f0e-58a3-4d6e-9b0e-0d8d7d6c1a11"
+
+
+def test_the_error_page_needs_nothing_that_may_be_broken() -> None:
+    """It promises nothing of an effect, and of one that was asked for says that it is not known."""
+    html = broken(RequestFactory().get("/requests/?a=b")).content.decode()
+    assert "Server error" in html
+    assert 'href="/requests/?a=b"' in html
+    assert "not known" not in html
+    assert "chang" not in html
+    for form, link in (
+        ({}, "/audit/"),
+        ({"action_id": "no uuid"}, "/audit/"),
+        ({"action_id": SOME}, f"/audit/{SOME}/"),
+    ):
+        html = broken(RequestFactory().post("/requests/", form)).content.decode()
+        assert "It is not known whether it was done" in html
+        assert f'href="{link}"' in html
+    aimed = RequestFactory().post("/requests/a%2Fb/cancel/")
+    aimed.resolver_match = resolve("/requests/a%2Fb/cancel/")
+    assert 'href="/audit/?target=' in broken(aimed).content.decode()

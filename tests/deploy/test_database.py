@@ -16,7 +16,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.test import Client
 from django.utils import timezone
 from django.utils.module_loading import module_has_submodule
@@ -25,6 +25,7 @@ from opsportal.accounts.roles import ROLES, create_user, permissions_of
 from opsportal.accounts.throttle import Attempts, Limit, give_back, take
 from opsportal.alerts.models import Change as AlertChange
 from opsportal.api import guards
+from opsportal.console.database import AWAY, NO_DATABASE, STANDBY, cause_of
 from tests.conftest import PASSWORD
 
 ON_POSTGRESQL = configured.DATABASES["default"]["ENGINE"].endswith("postgresql")
@@ -216,3 +217,39 @@ def test_many_sign_in_at_once(django_db_serialized_rollback: None) -> None:
     )
     assert answers == [302] * 8
     assert Session.objects.count() == 8
+
+
+@postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_cut_off_and_a_standby_are_named(
+    django_db_serialized_rollback: None, client_for: Any
+) -> None:
+    client = client_for("viewer")
+    client.raise_request_exception = False
+    page = "/accounts/preferences/"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+    answer = client.get(page)  # the tests' client looks at no connection before a request
+    assert (answer.status_code, AWAY.title in answer.content.decode()) == (503, True)
+    connection.close()
+    assert client.get(page).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")
+    assert client.get(page).status_code == 200
+    form = {"theme": "dark", "time_zone": "UTC", "refresh_seconds": 30}
+    answer = client.post(page, form)
+    assert (answer.status_code, STANDBY.title in answer.content.decode()) == (503, True)
+    connection.close()
+    assert client.post(page, form).status_code == 302
+    # What fails before there is a connection has no SQLSTATE.
+    for changes, expected in (({"HOST": "127.0.0.1", "PORT": "9"}, AWAY), ({"NAME": "none"}, NO_DATABASE)):
+        lost = connection.copy()
+        lost.settings_dict |= changes
+        with pytest.raises(OperationalError) as raised:
+            lost.ensure_connection()
+        assert cause_of(raised.value) == expected

@@ -7,11 +7,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from opsportal.supervisor import free_port
 from tests.deploy.machine import Machine, collect, machine
 from tests.dynamo.fake_aws import Answer, error, fake_dynamo
 from tests.factories import log
-from tests.processes import eventually
+from tests.processes import descendants, eventually
 from tests.test_docs import blocks, text_of
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin")
@@ -305,6 +307,41 @@ def test_chunks_reach_the_console_with_a_length(site: Site) -> None:
     )
     assert connection.getresponse().status == 403  # the form's guard, and not 411
     connection.close()
+
+
+@pytest.mark.long
+def test_15_reloads_lose_none_of_2000(site: Site) -> None:
+    (web,) = [process.pid for process in site.here.started]
+    over, answered, lost = threading.Event(), Counter[int](), []
+
+    def load() -> None:
+        while not over.is_set():
+            # What reads, and what must not be sent twice.
+            for method, body, expected in (("GET", "", 200), ("POST", "login=vera", 403)):
+                try:
+                    status = site.ask(method, "/accounts/login/", body)[0].status
+                except (OSError, http.client.HTTPException) as error:
+                    lost.append(repr(error))
+                    continue
+                answered[status] += 1
+                if status != expected:
+                    lost.append(f"{method}: {status}")
+
+    threads = [threading.Thread(target=load) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    try:
+        reloads = 0
+        while reloads < 15 or answered.total() < 2000:
+            old = set(descendants(web))
+            os.kill(web, signal.SIGHUP)
+            assert eventually(lambda old=old: len(now := set(descendants(web))) == 2 and not now & old, 90)
+            reloads += 1
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert lost == []
 
 
 def test_nginx_keeps_its_connections_for_less_long_than_the_console() -> None:

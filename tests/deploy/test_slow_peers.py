@@ -71,12 +71,16 @@ def test_healthz_answers_whatever_else_goes_on(here: Machine, dynamodb: FakeDyna
                 head = f"{opening} HTTP/1.1\r\nHost: ops.example.com\r\nX-Forwarded-Proto: https\r\n"
                 sock.sendall(f"{head}{more}".encode())
 
+        signed_in = f"Cookie: {session}\r\n"
         many(24, f"GET {static}", "\r\n")
-        many(24, "POST /accounts/login/", "Content-Length: 5000\r\n\r\na")
-        many(24, "GET /accounts/login/")
+        many(64, "POST /accounts/login/", "Content-Length: 5000\r\n\r\na")
+        many(64, "GET /accounts/login/")
+        many(24, "GET /healthz", f"{signed_in}\r\nPOST /workflows/ HTTP/1.1\r\nHost: ops.example.com\r\n")
+        many(24, "GET /accounts/preferences/", f"{signed_in}\r\n")  # and keep the connection
         for _ in range(5):
             assert ask(port, "/healthz") == (200, "ok")
             assert ask(port, "/accounts/login/", **HTTPS)[0] == 200
+            assert ask(port, "/accounts/preferences/", **HTTPS, Cookie=session)[0] == 200
         assert ask(port, static, **HTTPS)[0] == 200
 
         dynamodb.answer = lambda *_: Answer(hang=30)

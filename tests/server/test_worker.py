@@ -10,8 +10,10 @@ from pathlib import Path
 
 import gunicorn
 import pytest
+from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.http import body, message, parser, unreader
+from gunicorn.sock import create_sockets
 from gunicorn.workers import gthread
 
 from opsportal.server.environment import whole_number
@@ -33,12 +35,16 @@ def test_gunicorn_is_still_built_as_the_worker_needs_it() -> None:
         gthread.ThreadWorker.murder_pending: "(self)",
         gthread.ThreadWorker.wait_for_and_dispatch_events: "(self, timeout)",
         gthread.ThreadWorker._cap_keepalive: "(self, deadline)",
+        gthread.ThreadWorker.handle_exit: "(self, sig, frame)",
+        gthread.ThreadWorker.set_accept_enabled: "(self, enabled)",
+        create_sockets: "(conf, log, fds=None)",
         gthread.TConn.__init__: "(self, cfg, sock, client, server)",
         parser.Parser.__next__: "(self)",
         message.Message.set_body_reader: "(self)",
         unreader.Unreader.chunk: "(self, size_hint=None)",
     }
     assert {name: str(inspect.signature(name)) for name in signatures} == signatures
+    assert "if not self.LISTENERS:" in inspect.getsource(Arbiter.start)
     run = inspect.getsource(gthread.ThreadWorker.run)
     for called in ("murder_pending()", "wait_for_and_dispatch_events(", "_cap_keepalive(", "nr_conns"):
         assert called in run
