@@ -31,7 +31,7 @@ REGION = r"[a-z]{2,}(?:-[a-z0-9]+)+|"
 _ELSEWHERE = frozenset(
     {
         "WEB_BIND", "WEB_CONCURRENCY", "WEB_THREADS", "WEB_KEEPALIVE", "WEB_REQUEST_SECONDS", "WEB_STALL_SECONDS",
-        "PORT", "ENGINE_PORT", "OPSPORTAL_ENGINE", "DEMO", "DEMO_PASSWORD", "SIMULATE", "PROMETHEUS_MULTIPROC_DIR",
+        "SCRIPT_NAME", "PORT", "ENGINE_PORT", "OPSPORTAL_ENGINE", "DEMO", "DEMO_PASSWORD", "SIMULATE", "PROMETHEUS_MULTIPROC_DIR",
     }
 )  # fmt: skip
 # Of two names as alike as this, one is a misspelling of the other.
