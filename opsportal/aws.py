@@ -1,17 +1,14 @@
 """AWS services beside DynamoDB: clients of any of them, and the message queues."""
 
-import functools
 import hashlib
 import json
 import os
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
@@ -19,13 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.answers import NotItsAnswer
+from opsportal.dynamo.aws_names import is_amazons, region_of_queue
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
 from opsportal.dynamo.tables import Binding, aws_region
 
-_REGION = re.compile(
-    r"(^|\.)sqs(-fips)?\.(?P<new>[\w-]+)\.(vpce\.)?amazonaws\.|^(?P<old>[\w-]+)\.queue\.amazonaws\."
-)
 _clients: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()
 
@@ -63,22 +58,6 @@ def forget() -> None:
         _clients.clear()
 
 
-def is_amazons(endpoint: str) -> bool:
-    """Whether an endpoint is AWS's own, of whatever partition, a VPC endpoint's name included."""
-    try:
-        host = urlsplit(endpoint).hostname or ""
-    except ValueError:
-        return False
-    return any(host == suffix or host.endswith(f".{suffix}") for suffix in _suffixes())
-
-
-@functools.cache
-def _suffixes() -> tuple[str, ...]:
-    partitions = botocore.session.Session().get_component("data_loader").load_data("partitions")["partitions"]
-    outputs = [partition["outputs"] for partition in partitions]
-    return tuple({output[name] for output in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")})
-
-
 def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
     """Whether `table` is an emulator's, and the service `name` would be asked at Amazon's all the same.
 
@@ -88,16 +67,6 @@ def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
     # A profile of the AWS configuration may set DynamoDB's endpoint too.
     endpoint = table.endpoint or service("dynamodb", table.region).meta.endpoint_url
     return not is_amazons(endpoint) and is_amazons(service(name, table.region).meta.endpoint_url)
-
-
-@functools.lru_cache(maxsize=64)
-def partition_of(region: str) -> str:
-    """``aws``, ``aws-cn``, ``aws-us-gov``, ...: the second part of the ARNs of a region; ``aws`` where the
-    region is not known."""
-    try:
-        return str(botocore.session.Session().get_partition_for_region(region))
-    except BotoCoreError:
-        return "aws"
 
 
 class ServiceTrouble(Exception):
@@ -197,7 +166,5 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
 
 
 def queue_region(queue_url: str) -> str:
-    """The region in a queue's URL (https://sqs.<region>.amazonaws.com/..., also sqs-fips, a VPC endpoint's, or
-    the old https://<region>.queue.amazonaws.com/...), else the AWS chain's."""
-    found = _REGION.search(urlsplit(queue_url).hostname or "")
-    return (found["new"] or found["old"]) if found else aws_region() or "us-east-1"
+    """The region in a queue's URL, else the AWS chain's."""
+    return region_of_queue(queue_url) or aws_region() or "us-east-1"

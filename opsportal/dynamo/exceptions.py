@@ -17,6 +17,7 @@ from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
 from opsportal.dynamo.answers import NotItsAnswer
+from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.fixes import adds_index
 
 if TYPE_CHECKING:
@@ -275,9 +276,7 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
     action = found["action"] if found else f"dynamodb:{error.operation_name}"
     if not found and "KMS key" in message:
         action = "kms:Decrypt"  # DynamoDB's words for it name neither the action nor the key
-    where = f"{table.region}:*"
-    default = f"kms:{where}:key/*" if action.startswith("kms:") else f"dynamodb:{where}:table/{table.name}"
-    resource = ((found and found["resource"]) or f"arn:aws:{default}").rstrip(".,")
+    resource = ((found and found["resource"]) or _resource(action, table)).rstrip(".,")
     statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
     # An explicit deny wins over every Allow, so pasting one would fix nothing.
     explicit = "explicit deny" in message
@@ -291,6 +290,11 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
     )
     denied.action, denied.resource = action, resource
     return denied
+
+
+def _resource(action: str, table: "Binding") -> str:
+    service = action.partition(":")[0]
+    return arn(service, table.region, "*", "key/*" if service == "kms" else f"table/{table.name}")
 
 
 def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsportal.aws import partition_of
+from opsportal.dynamo.aws_names import partition_of
 from opsportal.tables import hcl
 from opsportal.tables.grants import Feature, Found, Place, places_of
 from opsportal.tables.permissions import features

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from opsportal.aws import is_amazons
 from opsportal.dynamo import clients
+from opsportal.dynamo.aws_names import is_amazons
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import (
     AccessDenied,
