@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,7 +18,9 @@ from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.aws_names import is_amazons, region_of_queue
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
+from opsportal.dynamo.sessions import Session, UnusableError
 from opsportal.dynamo.tables import Binding, aws_region
+from opsportal.dynamo.unanswered import explain
 
 _clients: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()
@@ -29,8 +30,8 @@ def service(name: str, region: str) -> Any:
     """The shared client of an AWS service ("sts", "cloudwatch", "sqs", ...) in `region`.
 
     At ``AWS_ENDPOINT_URL_<SERVICE>``, else ``AWS_ENDPOINT_URL``, else Amazon's. A call takes at most about 10 s:
-    two attempts of 1 s to connect, 1 s to send and 3 s to be answered, and no longer than the page has. Raises botocore's BotoCoreError, or ValueError where
-    the endpoint is no URL; calls raise BotoCoreError and ClientError.
+    two attempts of 1 s to connect, 1 s to send and 3 s to be answered, and no longer than the page has. Raises
+    botocore's BotoCoreError; calls raise ClientError too.
     """
     variables = (f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE")
     key = (name, region, *(os.environ.get(variable, "") for variable in variables))
@@ -95,7 +96,7 @@ def signer() -> Signer | None:
     """Who signs, or None where nobody does. Raises `ServiceTrouble` where a source of credentials fails. It may
     ask the instance's or the container's metadata service, and run a profile's ``credential_process``."""
     with asking("credentials", "the AWS chain"):
-        found = botocore.session.Session().get_credentials()
+        found = Session().get_credentials()
         if found is None:
             return None
         frozen = found.get_frozen_credentials()
@@ -137,8 +138,15 @@ def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
         raise ServiceTrouble(said) from error
     except NotItsAnswer as error:
         raise ServiceTrouble(UNKNOWN_HERE) from error
-    except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
-        raise ServiceTrouble(f"{action} in {region}: {error}") from error
+    except UnusableError as error:
+        raise ServiceTrouble(str(error)) from error
+    except BotoCoreError as error:
+        raise ServiceTrouble(f"{action} in {region}: {_in_words(error)}") from error
+
+
+def _in_words(error: BotoCoreError | ClientError) -> str:
+    found = explain(error)
+    return f"{found.sentence} {found.fix}" if found else str(error)
 
 
 class QueueTrouble(Exception):
@@ -158,7 +166,7 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
     try:
         answer = service("sqs", queue_region(queue_url)).send_message(**arguments)
     except (BotoCoreError, ClientError) as error:
-        raise QueueTrouble(f"{queue_url}: {error}") from error
+        raise QueueTrouble(f"{queue_url}: {_in_words(error)}") from error
     digest = hashlib.md5(arguments["MessageBody"].encode(), usedforsecurity=False).hexdigest()
     if answer["MD5OfMessageBody"] != digest:
         raise QueueTrouble(f"{queue_url}: what was taken is not what was sent, by SQS's checksum of it")

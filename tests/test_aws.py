@@ -23,6 +23,7 @@ from opsportal.aws import (
 )
 from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.aws_names import is_amazons, partition_of
+from opsportal.dynamo.sessions import UnusableEndpoint
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, binding
 from tests.dripping import Dripping, bytewise, dripping, http, whole
@@ -181,9 +182,9 @@ def refusal(code: str, message: str = "") -> Exception:
         ),
         (
             EndpointConnectionError(endpoint_url="http://x"),
-            "cloudwatch:GetMetricData in eu-north-1: Could not",
+            "cloudwatch:GetMetricData in eu-north-1: http://x can't be connected to",
         ),
-        (ValueError("Invalid endpoint: x"), "cloudwatch:GetMetricData in eu-north-1: Invalid endpoint: x"),
+        (UnusableEndpoint("The endpoint x is not a URL."), "The endpoint x is not a URL."),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
 )

@@ -19,6 +19,8 @@ from pynamodb.exceptions import PynamoDBException
 from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.fixes import adds_index
+from opsportal.dynamo.sessions import UnusableConfiguration, UnusableCredentials, UnusableEndpoint
+from opsportal.dynamo.unanswered import explain
 
 if TYPE_CHECKING:
     from opsportal.dynamo.tables import Binding
@@ -103,7 +105,7 @@ class CredentialsRefused(DynamoError):
     """Missing, expired, wrong, or signed by a clock that is off."""
 
     kind = "credentials"
-    title = "AWS does not accept the credentials"
+    title = "The AWS credentials can't be used"
 
 
 class MalformedCursor(DynamoError):
@@ -298,51 +300,42 @@ def _resource(action: str, table: "Binding") -> str:
 
 
 def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
-    if found := _without_answer(error, *table.location):
+    if found := _without_answer(error):
         return found
     # Nothing that this console should meet: the log gets all of it.
     logger.error("unexpected error about %s", table.name, exc_info=error)
     return DynamoError(f"{table.name}: {error}")
 
 
-def unusable(error: Exception, region: str, endpoint: str) -> DynamoError:
-    """Why no client could be made for that place. `error`: BotoCoreError, or ValueError of the endpoint."""
-    if isinstance(error, boto.BotoCoreError):
-        fix = "Check the settings of its region and endpoint, and the AWS profile."
-        return _without_answer(error, region, endpoint) or DynamoError(str(error), fix)
-    return Unreachable(
-        f"The endpoint {endpoint} is not a URL.",
-        "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "
-        "DYNAMODB_..._ENDPOINT_URL; leave it empty for Amazon's.",
-        detail=str(error),
-    )
+def unusable(error: boto.BotoCoreError) -> DynamoError:
+    """Why no client could be made."""
+    fix = "Check the settings of its region and endpoint, the AWS profile, and the AWS configuration file."
+    return _without_answer(error) or DynamoError(str(error), fix)
 
 
-def _without_answer(error: boto.BotoCoreError, region: str, endpoint: str) -> DynamoError | None:
-    if isinstance(
-        error,
-        boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError
-        | boto.TokenRetrievalError | boto.ProfileNotFound | boto.SSOError,
-    ):  # fmt: skip
+def _without_answer(error: boto.BotoCoreError) -> DynamoError | None:
+    if isinstance(error, UnusableCredentials | boto.NoCredentialsError | boto.ProfileNotFound):
         return CredentialsRefused(
             f"No usable AWS credentials: {str(error).rstrip('.')}.",
             "Give the console's process credentials by the usual AWS chain: a role, a profile "
             "(AWS_PROFILE), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
+    if isinstance(error, UnusableConfiguration | boto.ConfigParseError | boto.ConfigNotFound):
+        return CredentialsRefused(
+            f"The AWS configuration can't be used: {str(error).rstrip('.')}.",
+            "Check the AWS configuration file (AWS_CONFIG_FILE, by default ~/.aws/config), the file of credentials, and "
+            "the variables that begin with AWS_.",
+        )
+    if isinstance(error, UnusableEndpoint):
+        return Unreachable(
+            str(error),
+            "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "
+            "DYNAMODB_..._ENDPOINT_URL; leave it empty for Amazon's.",
+        )
     if isinstance(error, NotItsAnswer):
         return _not_dynamodb("HTTP 200", str(error))
-    if isinstance(error, boto.ReadTimeoutError):
-        return TooSlow(
-            f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
-            "Try again in a moment; the console tries again at the next refresh.",
-            detail=str(error),
-        )
-    if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
-        return Unreachable(
-            f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
-            "Check the network and the endpoint setting; the console tries again at the next refresh.",
-            detail=str(error),
-        )
+    if found := explain(error):
+        return (TooSlow if found.slow else Unreachable)(found.sentence, found.fix, detail=str(error))
     return None
 
 

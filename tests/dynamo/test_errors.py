@@ -318,7 +318,7 @@ def test_an_error_of_botocore_that_nobody_foresaw_is_a_sentence_and_logged(
 def test_a_refused_connection_is_unreachable() -> None:
     with pytest.raises(Unreachable) as raised:
         Agent.read("a")  # the settings of the tests lead to a port that refuses
-    assert raised.value.sentence == "http://127.0.0.1:9 did not answer in time."
+    assert raised.value.sentence == "http://127.0.0.1:9 refuses connections."
     assert "endpoint setting" in raised.value.fix
     assert "127.0.0.1:9" in raised.value.detail
 
