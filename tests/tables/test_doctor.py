@@ -518,7 +518,12 @@ def test_what_slows_lists_down_is_a_finding_with_what_it_means(dynamo: FakeDynam
     assert "Delete it; once it is gone: python manage.py dynamo migrate" in other.fix
     assert "bounded scan for lists of requests" in other.why
     unknown = " ".join(finding.why for finding in findings if finding.state == UNKNOWN)
-    assert "index" not in unknown
+    # Nor is it said again by what DynamoDB answers to a probe of it.
+    assert (
+        unknown.count("index")
+        == unknown.count("The indexes that they need are missing, or can't be used.")
+        <= 1
+    )
 
     dynamo.answer = denying("DescribeTable")
     workflows, *others = (
@@ -531,6 +536,38 @@ def test_what_slows_lists_down_is_a_finding_with_what_it_means(dynamo: FakeDynam
     )
     assert "dynamodb:DescribeTable" in workflows.statement
     assert {finding.state for finding in others} == {NOTE}
+
+
+@pytest.mark.parametrize(
+    ("table", "changed", "said"),
+    [
+        ("opsportal_jobs", {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}, "has the sort key 'none'"),
+        ("opsportal_audit", {"TableStatus": "ARCHIVED"}, "ARCHIVED"),
+        ("AgentRegistry", {"TableStatus": "INACCESSIBLE_ENCRYPTION_CREDENTIALS"}, "KMS key"),
+        ("requests", {"GlobalSecondaryIndexes": [REQUESTS.indexes[0].definition() | {"IndexStatus": "CREATING"}]}, "not ACTIVE"),
+    ],
+)  # fmt: skip
+def test_what_follows_from_a_table_is_not_probed(
+    dynamo: FakeDynamo, table: str, changed: dict[str, Any], said: str
+) -> None:
+    """DynamoDB would answer each probe of it with words of its own."""
+
+    def answer(operation: str, arguments: dict[str, Any]) -> Answer:
+        if not arguments.get("TableName", "").endswith(table):
+            return well(operation, arguments)
+        if operation == "DescribeTable":
+            return described(arguments, **changed)
+        if operation.startswith(("Describe", "List")):
+            return well(operation, arguments)
+        if "GlobalSecondaryIndexes" in changed and "IndexName" not in arguments:
+            return well(operation, arguments)
+        return error("ValidationException", "what DynamoDB says of a probe")
+
+    dynamo.answer = answer
+    findings = examine()
+    assert {finding.area for finding in findings if said in f"{finding.what} {finding.why}"} == {"tables"}
+    assert not any("what DynamoDB says" in finding.why for finding in findings)
+    assert failed(findings) <= {"tables"}
 
 
 def test_throttling_is_no_failure(dynamo: FakeDynamo) -> None:
@@ -743,3 +780,5 @@ def test_findings_are_grouped_by_area() -> None:
         "  note    off",
     ]
     assert summary(found) == "1 of 3 findings need fixing (tables); 1 note."
+    unknown = [Finding("tables", UNKNOWN, "a"), Finding("tables", UNKNOWN, "b"), found[2], found[2]]
+    assert summary(unknown) == "Nothing that is needed fails; 2 notes; 2 unknown."
