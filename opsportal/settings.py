@@ -207,8 +207,13 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
     prefix = f"DYNAMODB_{logical.upper()}"
     name = env.str(f"{prefix}_TABLE", default=name)
     if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", name):  # DynamoDB's rule
+        arn = (
+            f" It is no ARN: the region is {prefix}_REGION, and a table of another account is reached by a role of that "
+            "account."
+        )
         raise ImproperlyConfigured(
             f"{prefix}_TABLE is {name!r}; a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and ."
+            + (arn if name.startswith("arn:") else "")
         )
     return {
         "spec": spec,

@@ -54,6 +54,8 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS must name whole"),
         ({"DYNAMODB_REQUESTS_TABLE": "my requests"}, "a table's name has 3 to 255 of"),
         ({"DYNAMODB_PROCESSING_STATUS_TABLE": ""}, "a table's name has 3 to 255 of"),
+        ({"DYNAMODB_AGENTS_TABLE": "arn:aws:dynamodb:eu-north-1:111122223333:table/AgentRegistry"},
+         "the region is DYNAMODB_AGENTS_REGION, and a table of another account is reached by a role of that account"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'; it must be"),
         ({"METRICS_ALLOW": "10.0.0.1/8"}, "METRICS_ALLOW: 10.0.0.1/8 has host bits set"),
         ({"METRICS_TOKEN": "secret"}, "METRICS_TOKEN is too short"),
