@@ -17,8 +17,8 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.aws_names import is_amazons, region_of_queue
 from opsportal.dynamo.deployed import UNKNOWN_HERE
-from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
-from opsportal.dynamo.sessions import Session, UnusableError
+from opsportal.dynamo.errors import UNKNOWN_OPERATION
+from opsportal.dynamo.sessions import CREDENTIALS, Session, UnusableError
 from opsportal.dynamo.tables import Binding, aws_region
 from opsportal.dynamo.unanswered import explain
 

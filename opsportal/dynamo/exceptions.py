@@ -19,8 +19,13 @@ from pynamodb.exceptions import PynamoDBException
 from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.fixes import adds_index
-from opsportal.dynamo.sessions import UnusableConfiguration, UnusableCredentials, UnusableEndpoint
-from opsportal.dynamo.unanswered import explain
+from opsportal.dynamo.sessions import (
+    CREDENTIALS,
+    UnusableConfiguration,
+    UnusableCredentials,
+    UnusableEndpoint,
+)
+from opsportal.dynamo.unanswered import explain, proxy_hint, url_of
 
 if TYPE_CHECKING:
     from opsportal.dynamo.tables import Binding
@@ -148,17 +153,6 @@ THROTTLING = frozenset(
         "LimitExceededException", "ThroughputExceeded",
     }
 )  # fmt: skip
-CREDENTIALS = {
-    "ExpiredToken": "The session token has expired.",
-    "ExpiredTokenException": "The session token has expired.",
-    "UnrecognizedClientException": "The access key is not known.",
-    "InvalidClientTokenId": "The access key is not known.",
-    "InvalidSignatureException": "The signature does not match: a wrong secret key, or this machine's clock is off.",
-    "SignatureDoesNotMatch": "The signature does not match: a wrong secret key, or this machine's clock is off.",
-    "MissingAuthenticationToken": "The request was not signed.",
-    "MissingAuthenticationTokenException": "The request was not signed.",
-    "IncompleteSignature": "The request was not signed as AWS expects.",
-}
 # What an emulator answers that does not know an operation.
 UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
@@ -223,7 +217,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding", advice: Advice
     variable = f"DYNAMODB_{table.logical.upper()}"
     where = f"{table.name} in {table.region}"
     if code.isdecimal():  # no error of AWS's has its HTTP status for a code: see `parsing`
-        return _not_dynamodb(f"HTTP {code}", message)
+        return _not_dynamodb(f"HTTP {code}", message, table.endpoint)
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
@@ -333,15 +327,16 @@ def _without_answer(error: boto.BotoCoreError) -> DynamoError | None:
             "DYNAMODB_..._ENDPOINT_URL; leave it empty for Amazon's.",
         )
     if isinstance(error, NotItsAnswer):
-        return _not_dynamodb("HTTP 200", str(error))
+        return _not_dynamodb("HTTP 200", str(error), url_of(error))
     if found := explain(error):
         return (TooSlow if found.slow else Unreachable)(found.sentence, found.fix, detail=str(error))
     return None
 
 
-def _not_dynamodb(status: str, reason: str) -> Unreachable:
+def _not_dynamodb(status: str, reason: str, url: str) -> Unreachable:
     logger.warning("an answer that is not DynamoDB's: %s, %.200r", status, reason)
     return Unreachable(
         f"Something answers at the endpoint, but not as DynamoDB does: {status}.",
-        "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY): another server may answer there.",
+        proxy_hint(url)
+        or "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY): another server may answer there.",
     )

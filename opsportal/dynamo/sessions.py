@@ -23,6 +23,18 @@ from opsportal.dynamo import spending, unanswered
 TOOL_SECONDS = 30.0
 
 
+# What AWS answers to credentials that it does not take.
+CREDENTIALS = {
+    "ExpiredToken": "The session token has expired.",
+    "ExpiredTokenException": "The session token has expired.",
+    "UnrecognizedClientException": "The access key is not known.",
+    "InvalidClientTokenId": "The access key is not known.",
+    "InvalidSignatureException": "The signature does not match: a wrong secret key, or this machine's clock is off.",
+    "SignatureDoesNotMatch": "The signature does not match: a wrong secret key, or this machine's clock is off.",
+    "MissingAuthenticationToken": "The request was not signed.",
+    "MissingAuthenticationTokenException": "The request was not signed.",
+    "IncompleteSignature": "The request was not signed as AWS expects.",
+}
 MFA = (
     "The profile (mfa_serial) wants a code of MFA, and nobody is there to type it. Use a role or a profile without one, or the keys of a session "
     "that was begun with the code (aws sts assume-role)."
@@ -106,8 +118,15 @@ def _guarded(call: Callable[[], Any]) -> Callable[[], Any]:
     def get() -> Any:
         try:
             return call()
-        except (ClientError, UnusableCredentials):
+        except UnusableCredentials:
             raise
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            code = details.get("Code", "")
+            if code in CREDENTIALS or code.startswith("AccessDenied"):
+                raise  # who catches it knows these
+            said = f"{error.operation_name} was answered with {code}: {details.get('Message', '')}"
+            raise UnusableCredentials(said) from error
         except RefreshWithMFAUnsupportedError as error:  # botocore asks once
             raise UnusableCredentials(MFA) from error
         except Exception as error:

@@ -55,11 +55,26 @@ def note_url(events: Any, service: str) -> None:
     events.register(f"after-call-error.{service}", failed)
 
 
+def url_of(error: Any) -> str:
+    """The URL that was asked; "" where it is not known."""
+    return str(getattr(error, _URL, "") or error.kwargs.get("endpoint_url", ""))
+
+
+def proxy_hint(url: str) -> str:
+    """What to do about an answer of another server to calls that go by way of a proxy; "" where they do not."""
+    proxy = _proxy_for(url)
+    return (
+        f"They go by way of the proxy {_host(proxy)}. Check {_variable(url)}, or {_direct(url)}."
+        if proxy
+        else ""
+    )
+
+
 def explain(error: Exception) -> Unanswered | None:
     """What to say of an error of a connection; None of any other."""
     if not isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return None
-    url = str(getattr(error, _URL, "") or error.kwargs.get("endpoint_url", ""))
+    url = url_of(error)
     host, inner = _host(url), str(error.kwargs.get("error", ""))
     proxy = _proxy_for(url)
     malformed = type(error.kwargs.get("error")).__name__ in ("LocationParseError", "ProxySchemeUnknown")

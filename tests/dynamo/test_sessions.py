@@ -16,6 +16,7 @@ from opsportal.dynamo.errors import CredentialsRefused, DynamoError, Unreachable
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding
 from opsportal.tables.doctor import FAIL, examine
+from tests.dripping import dripping, http, whole
 from tests.dynamo.fake_aws import Answer, FakeDynamo
 
 MFA = """[profile console]
@@ -183,6 +184,25 @@ def test_a_role_that_sts_gives_no_answer_about_is_one_of_the_credentials(
     found = failure(requests_table)
     assert isinstance(found, CredentialsRefused)
     assert "http://127.0.0.1:9 refuses connections" in found.sentence
+
+
+def test_what_sts_refuses_is_one_of_the_credentials(
+    fake: FakeDynamo, requests_table: Binding, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = b"<ErrorResponse><Error><Code>ValidationError</Code><Message>no such role</Message></Error></ErrorResponse>"
+    for answer, said in (
+        (
+            http(refusal, status="400 Bad Request"),
+            "AssumeRole was answered with ValidationError: no such role",
+        ),
+        (http(b"<html>Sign in</html>", status="403 Forbidden"), "AssumeRole was answered with 403"),
+    ):
+        with dripping(whole(answer)) as sts:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+            configure(MFA.replace("mfa_serial", "external_id"))
+            found = failure(requests_table)
+        assert isinstance(found, CredentialsRefused)
+        assert said in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.errors import TooSlow, Unreachable, translated
 from opsportal.dynamo.tables import Binding
 from tests.certificates import certificate
-from tests.dripping import Drip, dripping, whole
+from tests.dripping import Drip, dripping, http, whole
 
 CLOSED = "http://127.0.0.1:9"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -185,6 +185,19 @@ def test_a_proxy_that_is_silent_is_named(
         found = at(requests_table, CLOSED)
     assert found.sentence == f"{CLOSED} by way of the proxy {proxy.url} (HTTP_PROXY) did not answer in time."
     assert "name 127.0.0.1 in NO_PROXY" in found.fix
+
+
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden"])
+def test_a_proxy_that_answers_itself_is_named(
+    requests_table: Binding, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    with dripping(whole(http(b"<html>Only other sites</html>", status=status))) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        found = at(requests_table, CLOSED)
+    assert found.sentence.startswith("Something answers at the endpoint, but not as DynamoDB does: HTTP")
+    assert found.fix.startswith(
+        f"They go by way of the proxy {proxy.url}. Check HTTP_PROXY, or name 127.0.0.1 in"
+    )
 
 
 @pytest.mark.parametrize("proxy", ["foo:bar:baz", "ftp://127.0.0.1:9", "socks5://127.0.0.1:9"])
