@@ -71,7 +71,13 @@ def proxy_hint(url: str) -> str:
 
 
 def explain(error: Exception) -> Unanswered | None:
-    """What to say of an error of a connection; None of any other."""
+    """What to say of an error of a connection, or of one that there can't be; None of any other."""
+    if isinstance(error, boto.EndpointProviderError):
+        return Unanswered(
+            f"The AWS configuration leads to no endpoint: {error}.",
+            "Check the endpoint setting, AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and "
+            "AWS_ACCOUNT_ID_ENDPOINT_MODE.",
+        )
     if not isinstance(error, boto.ConnectionError | boto.HTTPClientError):
         return None
     url = url_of(error)

@@ -101,6 +101,23 @@ def test_the_endpoint_of_an_account_is_the_one_that_is_named(
     assert "AWS_ACCOUNT_ID_ENDPOINT_MODE=disabled" in found.fix
 
 
+def test_a_configuration_that_leads_nowhere_is_named(
+    requests_table: Binding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    assert (
+        at(requests_table, CLOSED).sentence == f"{CLOSED} refuses connections."
+    )  # it goes for Amazon's alone
+    monkeypatch.delenv("AWS_USE_FIPS_ENDPOINT")
+    monkeypatch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "required")
+    clients.forget()
+    found = at(requests_table, "")
+    assert found.sentence.startswith(
+        "The AWS configuration leads to no endpoint: AccountIdEndpointMode is required"
+    )
+    assert "AWS_ACCOUNT_ID_ENDPOINT_MODE" in found.fix
+
+
 def _no_names(monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(-2, "Name or service not known")
