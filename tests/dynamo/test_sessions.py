@@ -4,10 +4,12 @@ at the console's standard input, and nobody waits longer than a page may."""
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from opsportal import aws
@@ -117,6 +119,7 @@ def test_pages_the_api_and_the_doctor_say_so(
     client: Client,
     client_for: Any,
     configure: Configure,
+    caplog: pytest.LogCaptureFixture,
     kind: str,
 ) -> None:
     profile, said = UNUSABLE[kind]
@@ -131,7 +134,13 @@ def test_pages_the_api_and_the_doctor_say_so(
     assert client.get("/readyz").status_code == 503
     findings = examine("viewer")
     assert {finding.area for finding in findings if finding.state == FAIL} == {"credentials"}
-    assert any(said in finding.why for finding in findings if finding.area == "credentials")
+    assert [said in finding.why for finding in findings if finding.area == "credentials"] == [True]
+    caplog.clear()
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("dynamo", "status", stdout=out)
+    assert said in out.getvalue()
+    assert caplog.text == ""  # nor is there a trace between the lines
 
 
 def test_a_tool_that_is_slow_holds_no_page_and_its_answer_is_not_lost(

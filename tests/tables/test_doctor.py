@@ -196,8 +196,8 @@ def test_without_credentials_that_is_what_it_says(dynamo: FakeDynamo, no_credent
     first = of("credentials", findings)[0]
     assert (first.state, first.what) == (FAIL, "There are no AWS credentials.")
     assert "AWS_PROFILE" in first.fix
-    # What follows from it is said once, not per table.
-    assert len(of("credentials", findings)) == 2
+    # What follows from it is not said again.
+    assert len(of("credentials", findings)) == 1
     assert not of("tables", findings)
     assert {finding.state for finding in of("endpoint", findings)} == {UNKNOWN}
     assert dynamo.asked == []

@@ -74,11 +74,14 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
         }
     said = together(second, seconds)
     sightings = _of("missing", said)
-    findings = [*signer, *(caller if all(finding.state != FAIL for finding in signer) else [])]
+    signs = all(finding.state != FAIL for finding in signer)
+    findings = [*signer, *(caller if signs else [])]
     findings += identity.regions()
     findings += reach.endpoints(looks)
     findings.append(identity.clock(_skew(looks)))
-    findings += reach.tables(looks, sightings, needed=_needed(role))
+    of_tables = reach.tables(looks, sightings, needed=_needed(role))
+    # Without credentials DynamoDB was not asked, and the tables have nothing to say of it.
+    findings += [finding for finding in of_tables if signs or finding.area != "credentials"]
     findings += rights.findings(needs, silent, _of("probe", said), account)
     if role == "operator":
         findings += surroundings.no_queues()
