@@ -1,31 +1,27 @@
 """AWS services beside DynamoDB: clients of any of them, and the message queues."""
 
-import functools
 import hashlib
 import json
 import os
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from opsportal.dynamo import clients
 from opsportal.dynamo.answers import NotItsAnswer
+from opsportal.dynamo.aws_names import is_amazons, region_of_queue
 from opsportal.dynamo.deployed import UNKNOWN_HERE
-from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
+from opsportal.dynamo.errors import UNKNOWN_OPERATION
+from opsportal.dynamo.sessions import CREDENTIALS, Session, UnusableError
 from opsportal.dynamo.tables import Binding, aws_region
+from opsportal.dynamo.unanswered import explain
 
-_REGION = re.compile(
-    r"(^|\.)sqs(-fips)?\.(?P<new>[\w-]+)\.(vpce\.)?amazonaws\.|^(?P<old>[\w-]+)\.queue\.amazonaws\."
-)
 _clients: dict[tuple[str, ...], Any] = {}
 _lock = threading.Lock()
 
@@ -34,8 +30,8 @@ def service(name: str, region: str) -> Any:
     """The shared client of an AWS service ("sts", "cloudwatch", "sqs", ...) in `region`.
 
     At ``AWS_ENDPOINT_URL_<SERVICE>``, else ``AWS_ENDPOINT_URL``, else Amazon's. A call takes at most about 10 s:
-    two attempts of 1 s to connect, 1 s to send and 3 s to be answered, and no longer than the page has. Raises botocore's BotoCoreError, or ValueError where
-    the endpoint is no URL; calls raise BotoCoreError and ClientError.
+    two attempts of 1 s to connect, 1 s to send and 3 s to be answered, and no longer than the page has. Raises
+    botocore's BotoCoreError; calls raise ClientError too.
     """
     variables = (f"AWS_ENDPOINT_URL_{name.upper()}", "AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CONFIG_FILE")
     key = (name, region, *(os.environ.get(variable, "") for variable in variables))
@@ -63,22 +59,6 @@ def forget() -> None:
         _clients.clear()
 
 
-def is_amazons(endpoint: str) -> bool:
-    """Whether an endpoint is AWS's own, of whatever partition, a VPC endpoint's name included."""
-    try:
-        host = urlsplit(endpoint).hostname or ""
-    except ValueError:
-        return False
-    return any(host == suffix or host.endswith(f".{suffix}") for suffix in _suffixes())
-
-
-@functools.cache
-def _suffixes() -> tuple[str, ...]:
-    partitions = botocore.session.Session().get_component("data_loader").load_data("partitions")["partitions"]
-    outputs = [partition["outputs"] for partition in partitions]
-    return tuple({output[name] for output in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")})
-
-
 def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
     """Whether `table` is an emulator's, and the service `name` would be asked at Amazon's all the same.
 
@@ -88,16 +68,6 @@ def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
     # A profile of the AWS configuration may set DynamoDB's endpoint too.
     endpoint = table.endpoint or service("dynamodb", table.region).meta.endpoint_url
     return not is_amazons(endpoint) and is_amazons(service(name, table.region).meta.endpoint_url)
-
-
-@functools.lru_cache(maxsize=64)
-def partition_of(region: str) -> str:
-    """``aws``, ``aws-cn``, ``aws-us-gov``, ...: the second part of the ARNs of a region; ``aws`` where the
-    region is not known."""
-    try:
-        return str(botocore.session.Session().get_partition_for_region(region))
-    except BotoCoreError:
-        return "aws"
 
 
 class ServiceTrouble(Exception):
@@ -126,7 +96,7 @@ def signer() -> Signer | None:
     """Who signs, or None where nobody does. Raises `ServiceTrouble` where a source of credentials fails. It may
     ask the instance's or the container's metadata service, and run a profile's ``credential_process``."""
     with asking("credentials", "the AWS chain"):
-        found = botocore.session.Session().get_credentials()
+        found = Session().get_credentials()
         if found is None:
             return None
         frozen = found.get_frozen_credentials()
@@ -168,8 +138,15 @@ def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
         raise ServiceTrouble(said) from error
     except NotItsAnswer as error:
         raise ServiceTrouble(UNKNOWN_HERE) from error
-    except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
-        raise ServiceTrouble(f"{action} in {region}: {error}") from error
+    except UnusableError as error:
+        raise ServiceTrouble(str(error)) from error
+    except BotoCoreError as error:
+        raise ServiceTrouble(f"{action} in {region}: {_in_words(error)}") from error
+
+
+def _in_words(error: BotoCoreError | ClientError) -> str:
+    found = explain(error)
+    return f"{found.sentence} {found.fix}" if found else str(error)
 
 
 class QueueTrouble(Exception):
@@ -189,7 +166,7 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
     try:
         answer = service("sqs", queue_region(queue_url)).send_message(**arguments)
     except (BotoCoreError, ClientError) as error:
-        raise QueueTrouble(f"{queue_url}: {error}") from error
+        raise QueueTrouble(f"{queue_url}: {_in_words(error)}") from error
     digest = hashlib.md5(arguments["MessageBody"].encode(), usedforsecurity=False).hexdigest()
     if answer["MD5OfMessageBody"] != digest:
         raise QueueTrouble(f"{queue_url}: what was taken is not what was sent, by SQS's checksum of it")
@@ -197,7 +174,5 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
 
 
 def queue_region(queue_url: str) -> str:
-    """The region in a queue's URL (https://sqs.<region>.amazonaws.com/..., also sqs-fips, a VPC endpoint's, or
-    the old https://<region>.queue.amazonaws.com/...), else the AWS chain's."""
-    found = _REGION.search(urlsplit(queue_url).hostname or "")
-    return (found["new"] or found["old"]) if found else aws_region() or "us-east-1"
+    """The region in a queue's URL, else the AWS chain's."""
+    return region_of_queue(queue_url) or aws_region() or "us-east-1"

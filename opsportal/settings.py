@@ -198,7 +198,10 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
     ``_TTL_ATTRIBUTE``. An empty region is resolved by the AWS chain, then by ``default_region``."""
     prefix = f"DYNAMODB_{logical.upper()}"
     # DynamoDB's rule.
-    a_name = "a table's name: 3 to 255 of a-z, A-Z, 0-9, _, - and ."
+    a_name = (
+        "a table's name: 3 to 255 of a-z, A-Z, 0-9, _, - and . (no ARN: the region is "
+        f"{prefix}_REGION, and a table of another account is reached by a role of that account)"
+    )
     return {
         "spec": spec,
         "name": env.matched(f"{prefix}_TABLE", name, r"[A-Za-z0-9_.-]{3,255}", a_name),

@@ -43,7 +43,7 @@ REQUESTS = TableSpec(
         item_bytes=2_200,
         kept_days=365,
         moves=(("status-index", 3),),  # pending, processing, executing, completed
-        source="the item and the statuses of seed 002; the counts are assumed to be those of seed 000",
+        source="the item and the statuses of seed 002; a year is assumed, and the counts of seed 000",
     ),
 )
 
@@ -63,6 +63,6 @@ REQUEST_LOGS = TableSpec(
         items=10,
         item_bytes=300,
         kept_days=365,
-        source="the entry of seed 002; ten of them per request are assumed",
+        source="the entry of seed 002; a year, and ten of them per request, are assumed",
     ),
 )

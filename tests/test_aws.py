@@ -17,13 +17,13 @@ from opsportal.aws import (
     QueueTrouble,
     ServiceTrouble,
     asking,
-    is_amazons,
     is_emulated,
-    partition_of,
     queue_region,
     send_message,
 )
 from opsportal.dynamo.answers import NotItsAnswer
+from opsportal.dynamo.aws_names import is_amazons, partition_of
+from opsportal.dynamo.sessions import UnusableEndpoint
 from opsportal.dynamo.spending import request_budget
 from opsportal.dynamo.tables import Binding, binding
 from tests.dripping import Dripping, bytewise, dripping, http, whole
@@ -37,6 +37,9 @@ from tests.false_answers import FALSE, as_http
         ("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/requests", "cn-north-1"),
         ("https://sqs-fips.us-gov-west-1.amazonaws.com/123456789012/requests", "us-gov-west-1"),
         ("https://vpce-0a1b2c-x.sqs.eu-central-1.vpce.amazonaws.com/123456789012/requests", "eu-central-1"),
+        ("https://sqs.us-iso-east-1.c2s.ic.gov/123456789012/requests", "us-iso-east-1"),
+        ("https://sqs.eusc-de-east-1.amazonaws.eu/123456789012/requests", "eusc-de-east-1"),
+        ("https://sqs.us-east-1.api.aws/123456789012/requests", "us-east-1"),
         ("https://ap-south-1.queue.amazonaws.com/123456789012/requests", "ap-south-1"),
         ("http://127.0.0.1:4566/123456789012/requests", "eu-north-1"),
         ("https://sqs.example.com/requests", "eu-north-1"),
@@ -179,9 +182,9 @@ def refusal(code: str, message: str = "") -> Exception:
         ),
         (
             EndpointConnectionError(endpoint_url="http://x"),
-            "cloudwatch:GetMetricData in eu-north-1: Could not",
+            "cloudwatch:GetMetricData in eu-north-1: http://x can't be connected to",
         ),
-        (ValueError("Invalid endpoint: x"), "cloudwatch:GetMetricData in eu-north-1: Invalid endpoint: x"),
+        (UnusableEndpoint("The endpoint x is not a URL."), "The endpoint x is not a URL."),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
 )

@@ -142,7 +142,7 @@ def test_every_documented_variable_is_read() -> None:
 
 # Names in the documents that look like settings, and who reads them in place of the settings.
 READ_BY_OTHERS = {
-    "HTTPS_PROXY": "botocore", "AWS_ACCESS_KEY_ID": "the AWS chain", "AWS_SECRET_ACCESS_KEY": "the AWS chain",
+    "HTTPS_PROXY": "botocore", "AWS_CA_BUNDLE": "botocore", "AWS_ACCESS_KEY_ID": "the AWS chain", "AWS_SECRET_ACCESS_KEY": "the AWS chain",
     "SSL_CERT_FILE": "OpenSSL", "OAUTH_PKCE_ENABLED": "allauth, in its JSON",
     "POSTGRES_PASSWORD": "compose.yaml", "BASE": "Dockerfile", "VERSION": "Dockerfile", "ACCEPT_DYNAMODB_LOCAL_LICENSE": "scripts/arbiter.py",
     "ARGS": "Makefile", "COVERAGE": "Makefile", "ENGINE": "Makefile", "PYTHON": "Makefile",

@@ -1,7 +1,9 @@
 """The tests' own guards hold."""
 
+import re
 import socket
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import grimp
 import pytest
@@ -40,6 +42,18 @@ def test_personas_have_their_role(role: str, user_of: object) -> None:
     user = user_of(role)
     assert user.is_staff
     assert [group.name for group in user.groups.all()] == [role]
+
+
+def test_no_arn_is_made_but_where_the_partition_is_known() -> None:
+    """In China an ARN that begins with ``arn:aws:`` is malformed."""
+    made = re.compile(r"arn:(aws|\{|%)|arn:[\"']\s*(\+|%)")
+    folders = ("opsportal", "tracking", "requests_app", "registry", "writers", "scripts", "templates")
+    files = [
+        file for folder in folders for file in Path(folder).rglob("*.*") if file.suffix in (".py", ".html")
+    ]
+    assert len(files) > 300
+    makers = [str(file) for file in files if made.search(file.read_text())]
+    assert makers == ["opsportal/dynamo/aws_names.py"]
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -67,7 +67,10 @@ def kinds(table: Binding) -> dict[str, tuple[tuple[Any, dict[str, Any]] | Except
         ),
         "access_denied": (denied("Query", arn), "Add this statement"),
         "throttled": (refused("ThrottlingException", "Rate exceeded"), "try again"),
-        "unreachable": (boto.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "did not answer"),
+        "unreachable": (
+            boto.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"),
+            "be connected to",
+        ),
         "credentials": (refused("ExpiredTokenException", "The security token is expired"), "has expired"),
         "server_fault": (
             refused("InternalServerError", "Internal server error", 500),

@@ -125,7 +125,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @public
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 while the database and every table can be reached, else 503. Staff see which fails, and why."""
+    """200 while the database and every table can be reached, else 503; ``degraded`` where a table is not as the console
+    needs it, which a console elsewhere would not change. Staff see which fails, and why."""
     tables = bindings()
     cache, key = caches["process"], _cache_key(tables)
     parts: dict[str, dict[str, Any]] | None = cache.get(key)
@@ -133,7 +134,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
         parts = {"database": _database()} | {table.logical: _table(table) for table in tables}
         cache.set(key, parts, CACHE_SECONDS)
     ready = all(part["ok"] for part in parts.values())
-    answer: dict[str, Any] = {"status": "ok" if ready else "unavailable"}
+    said = "degraded" if any(part.get("degraded") for part in parts.values()) else "ok"
+    answer: dict[str, Any] = {"status": said if ready else "unavailable"}
     # Without the database no one can be authenticated.
     if parts["database"]["ok"] and request.user.is_authenticated and request.user.is_staff:
         answer["parts"] = parts
@@ -158,7 +160,9 @@ def _table(table: Binding) -> dict[str, Any]:
         return where | {"ok": True, "problem": error.sentence}
     except DynamoError as error:
         return where | {"ok": False, "problem": error.sentence}
-    return where | {"ok": True}
+    found = condition(table)
+    problem = f"{found.sentence} {found.fix}".strip()
+    return where | ({"ok": True, "degraded": True, "problem": problem} if problem else {"ok": True})
 
 
 def _cache_key(tables: list[Binding]) -> str:

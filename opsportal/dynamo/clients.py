@@ -8,12 +8,11 @@ waits; workers and commands one that waits longer. `deadlines` makes of the time
 import threading
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 from django.conf import settings
 
-from opsportal.dynamo import answers, calls, deadlines, spending
+from opsportal.dynamo import answers, calls, deadlines, sessions, spending, unanswered
 from opsportal.dynamo.answers import REPORTS_CAPACITY
 from opsportal.dynamo.exceptions import DeadlineExceeded, unusable
 from opsportal.dynamo.parsing import ParserFactory
@@ -40,8 +39,8 @@ def client(region: str, endpoint: str = "", *, background: bool = False) -> Any:
         if key not in _clients:
             try:
                 _clients[key] = _make(region, endpoint, background=background)
-            except (BotoCoreError, ValueError) as error:
-                raise unusable(error, region, endpoint) from error
+            except BotoCoreError as error:
+                raise unusable(error) from error
         return _clients[key]
 
 
@@ -53,13 +52,14 @@ def read_timeout() -> float:
 
 def make(service: str, region: str, config: Config, endpoint: str = "") -> Any:
     """A client of any AWS service whose time is bounded, whose answers are checked, and whose calls are watched.
-    Raises BotoCoreError, or ValueError where the endpoint is no URL."""
+    Raises BotoCoreError."""
     deadlines.install()
-    session = botocore.session.Session()
+    session = sessions.Session()
     session.register_component("response_parser_factory", ParserFactory())
     # For the clients too by which the session gets credentials (STS, SSO).
     session.set_default_client_config(config)
     made = session.create_client(service, region_name=region, endpoint_url=endpoint or None)
+    unanswered.note_url(made.meta.events, service)
     calls.register(made.meta.events, service)
     # Its classes of errors are made on first use, and threads that are first at once would make two sets: what one
     # thread catches is then not what another was raised.

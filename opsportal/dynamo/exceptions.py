@@ -17,7 +17,15 @@ from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
 from opsportal.dynamo.answers import NotItsAnswer
+from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.fixes import adds_index
+from opsportal.dynamo.sessions import (
+    CREDENTIALS,
+    UnusableConfiguration,
+    UnusableCredentials,
+    UnusableEndpoint,
+)
+from opsportal.dynamo.unanswered import explain, proxy_hint, url_of
 
 if TYPE_CHECKING:
     from opsportal.dynamo.tables import Binding
@@ -102,7 +110,7 @@ class CredentialsRefused(DynamoError):
     """Missing, expired, wrong, or signed by a clock that is off."""
 
     kind = "credentials"
-    title = "AWS does not accept the credentials"
+    title = "The AWS credentials can't be used"
 
 
 class MalformedCursor(DynamoError):
@@ -145,17 +153,6 @@ THROTTLING = frozenset(
         "LimitExceededException", "ThroughputExceeded",
     }
 )  # fmt: skip
-CREDENTIALS = {
-    "ExpiredToken": "The session token has expired.",
-    "ExpiredTokenException": "The session token has expired.",
-    "UnrecognizedClientException": "The access key is not known.",
-    "InvalidClientTokenId": "The access key is not known.",
-    "InvalidSignatureException": "The signature does not match: a wrong secret key, or this machine's clock is off.",
-    "SignatureDoesNotMatch": "The signature does not match: a wrong secret key, or this machine's clock is off.",
-    "MissingAuthenticationToken": "The request was not signed.",
-    "MissingAuthenticationTokenException": "The request was not signed.",
-    "IncompleteSignature": "The request was not signed as AWS expects.",
-}
 # What an emulator answers that does not know an operation.
 UNKNOWN_OPERATION = frozenset({"UnknownOperationException", "UnknownOperation", "NotImplemented"})
 # DynamoDB's words, and an emulator's; a table's own name may hold the word "index".
@@ -220,7 +217,7 @@ def _from_client_error(error: boto.ClientError, table: "Binding", advice: Advice
     variable = f"DYNAMODB_{table.logical.upper()}"
     where = f"{table.name} in {table.region}"
     if code.isdecimal():  # no error of AWS's has its HTTP status for a code: see `parsing`
-        return _not_dynamodb(f"HTTP {code}", message)
+        return _not_dynamodb(f"HTTP {code}", message, table.endpoint)
     if _NO_INDEX.search(message):
         return IndexMissing(
             f"The table {table.name} lacks an index that this list reads: {message}",
@@ -275,9 +272,7 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
     action = found["action"] if found else f"dynamodb:{error.operation_name}"
     if not found and "KMS key" in message:
         action = "kms:Decrypt"  # DynamoDB's words for it name neither the action nor the key
-    where = f"{table.region}:*"
-    default = f"kms:{where}:key/*" if action.startswith("kms:") else f"dynamodb:{where}:table/{table.name}"
-    resource = ((found and found["resource"]) or f"arn:aws:{default}").rstrip(".,")
+    resource = ((found and found["resource"]) or _resource(action, table)).rstrip(".,")
     statement = {"Effect": "Allow", "Action": [action], "Resource": [resource]}
     # An explicit deny wins over every Allow, so pasting one would fix nothing.
     explicit = "explicit deny" in message
@@ -293,58 +288,55 @@ def _denied(error: boto.ClientError, message: str, table: "Binding") -> AccessDe
     return denied
 
 
+def _resource(action: str, table: "Binding") -> str:
+    service = action.partition(":")[0]
+    return arn(service, table.region, "*", "key/*" if service == "kms" else f"table/{table.name}")
+
+
 def _from_botocore(error: boto.BotoCoreError, table: "Binding") -> DynamoError:
-    if found := _without_answer(error, *table.location):
+    if found := _without_answer(error):
         return found
     # Nothing that this console should meet: the log gets all of it.
     logger.error("unexpected error about %s", table.name, exc_info=error)
     return DynamoError(f"{table.name}: {error}")
 
 
-def unusable(error: Exception, region: str, endpoint: str) -> DynamoError:
-    """Why no client could be made for that place. `error`: BotoCoreError, or ValueError of the endpoint."""
-    if isinstance(error, boto.BotoCoreError):
-        fix = "Check the settings of its region and endpoint, and the AWS profile."
-        return _without_answer(error, region, endpoint) or DynamoError(str(error), fix)
-    return Unreachable(
-        f"The endpoint {endpoint} is not a URL.",
-        "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "
-        "DYNAMODB_..._ENDPOINT_URL; leave it empty for Amazon's.",
-        detail=str(error),
-    )
+def unusable(error: boto.BotoCoreError) -> DynamoError:
+    """Why no client could be made."""
+    fix = "Check the settings of its region and endpoint, the AWS profile, and the AWS configuration file."
+    return _without_answer(error) or DynamoError(str(error), fix)
 
 
-def _without_answer(error: boto.BotoCoreError, region: str, endpoint: str) -> DynamoError | None:
-    if isinstance(
-        error,
-        boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError
-        | boto.TokenRetrievalError | boto.ProfileNotFound | boto.SSOError,
-    ):  # fmt: skip
+def _without_answer(error: boto.BotoCoreError) -> DynamoError | None:
+    if isinstance(error, UnusableCredentials | boto.NoCredentialsError | boto.ProfileNotFound):
         return CredentialsRefused(
             f"No usable AWS credentials: {str(error).rstrip('.')}.",
             "Give the console's process credentials by the usual AWS chain: a role, a profile "
             "(AWS_PROFILE), or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
-    if isinstance(error, NotItsAnswer):
-        return _not_dynamodb("HTTP 200", str(error))
-    if isinstance(error, boto.ReadTimeoutError):
-        return TooSlow(
-            f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
-            "Try again in a moment; the console tries again at the next refresh.",
-            detail=str(error),
+    if isinstance(error, UnusableConfiguration | boto.ConfigParseError | boto.ConfigNotFound):
+        return CredentialsRefused(
+            f"The AWS configuration can't be used: {str(error).rstrip('.')}.",
+            "Check the AWS configuration file (AWS_CONFIG_FILE, by default ~/.aws/config), the file of credentials, and "
+            "the variables that begin with AWS_.",
         )
-    if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
+    if isinstance(error, UnusableEndpoint):
         return Unreachable(
-            f"{endpoint or f'dynamodb.{region}.amazonaws.com'} did not answer in time.",
-            "Check the network and the endpoint setting; the console tries again at the next refresh.",
-            detail=str(error),
+            str(error),
+            "Write it with its scheme, such as http://127.0.0.1:8000, in AWS_ENDPOINT_URL_DYNAMODB or the table's "
+            "DYNAMODB_..._ENDPOINT_URL; leave it empty for Amazon's.",
         )
+    if isinstance(error, NotItsAnswer):
+        return _not_dynamodb("HTTP 200", str(error), url_of(error))
+    if found := explain(error):
+        return (TooSlow if found.slow else Unreachable)(found.sentence, found.fix, detail=str(error))
     return None
 
 
-def _not_dynamodb(status: str, reason: str) -> Unreachable:
+def _not_dynamodb(status: str, reason: str, url: str) -> Unreachable:
     logger.warning("an answer that is not DynamoDB's: %s, %.200r", status, reason)
     return Unreachable(
         f"Something answers at the endpoint, but not as DynamoDB does: {status}.",
-        "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY): another server may answer there.",
+        proxy_hint(url)
+        or "Check the endpoint setting and the proxy (HTTPS_PROXY, NO_PROXY): another server may answer there.",
     )

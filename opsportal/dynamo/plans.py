@@ -1,5 +1,6 @@
 """What `migrate` will do, and doing it: `plan` looks and changes nothing, `carry_out` does what it says."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -7,7 +8,7 @@ from django.conf import settings
 from opsportal.dynamo import creation, ledger
 from opsportal.dynamo.creation import Say, Setting
 from opsportal.dynamo.deployed import Deployed, deployed
-from opsportal.dynamo.descriptions import describe
+from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.index_samples import Samples
 from opsportal.dynamo.ledger import ADDED_INDEX, Entry
@@ -65,14 +66,21 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `migrate` will do. `lacking`: settings that tables made by us lack. `notes`: what it leaves, and why."""
+    """What `migrate` will do. `lacking`: settings that tables made by us lack. `notes`: what it leaves, and why;
+    `left_out`: pending migrations of tables that nobody named are among that."""
 
     planned: tuple[Planned, ...]
     lacking: tuple[tuple[Binding, Setting], ...]
     notes: tuple[str, ...]
+    left_out: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.planned or self.lacking)
+
+    @property
+    def nothing(self) -> str:
+        """What to say where nothing is planned."""
+        return f"No {'other ' if self.left_out else ''}table migration is pending."
 
     def lines(self) -> list[str]:
         """For people: each migration, its table and place, and what it will do."""
@@ -102,12 +110,18 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = (), add_i
     if target:
         last = named(target).name
         chosen = [one for one in chosen if one.name <= last]
-    notes = []
-    if is_strict(settings.OPSPORTAL_ENV) and not tables and not all(one.step.own for one in chosen):
+    notes = [] if add_indexes else _indexes_not_asked_for(chosen)
+    left_out: list[Migration] = []
+    if is_strict(settings.OPSPORTAL_ENV) and not tables:
+        others = [one for one in chosen if not one.step.own]
+        left_out = [one for one, entry in entries_of(others) if not entry.applied]
         chosen = [one for one in chosen if one.step.own]
+    if left_out:
+        names = ", ".join(one.name for one in left_out)
+        options = " ".join(dict.fromkeys(f"--table {one.step.logical}" for one in left_out))
         notes.append(
-            f"In {settings.OPSPORTAL_ENV} only the console's own tables are migrated; name the others, "
-            "for example --table requests."
+            f"{len(left_out)} pending {'is' if len(left_out) == 1 else 'are'} left out: {names}. In "
+            f"{settings.OPSPORTAL_ENV} the tables of other programs are migrated only where they are named: add {options}."
         )
     if add_indexes:
         known = {one.name for one in chosen}
@@ -134,7 +148,32 @@ def plan(*, target: str = "", app: str = "", tables: tuple[str, ...] = (), add_i
             planned.append(Planned(one, entry, outlook, foreign))
         else:
             lacking += [(entry.table, setting) for setting in _what_lacks(one, entry, notes)]
-    return Plan(tuple(planned), tuple(lacking), tuple(notes))
+    return Plan(tuple(planned), tuple(lacking), tuple(notes), bool(left_out))
+
+
+def _indexes_not_asked_for(chosen: list[Migration]) -> list[str]:
+    """What adds the declared indexes that tables lack whose creation is behind them: no pending migration does."""
+    notes: dict[str, None] = {}
+    for one, entry in entries_of(chosen):
+        if not entry.applied or isinstance(one.step, AddIndex):
+            continue
+        with suppress(DynamoError):  # the plan says it
+            found = describe(entry.table, fresh=True, background=True)
+            for fix, names in _missing(entry.table, found).items():
+                where = f"{entry.table.name} in {entry.table.region}"
+                notes[
+                    f"{where} lacks {', '.join(names)}, which is no pending migration's matter. To add: {fix}"
+                ] = None
+    return list(notes)
+
+
+def _missing(table: Binding, found: Description) -> dict[str, list[str]]:
+    """By what adds them, the declared indexes that the table lacks and the console needs."""
+    missing: dict[str, list[str]] = {}
+    for flaw in index_flaws(table, found):
+        if flaw.missing and flaw.breaks and flaw.index:
+            missing.setdefault(flaw.fix, []).append(flaw.index.name)
+    return missing
 
 
 def _is_wanted(one: Migration, entry: Entry, notes: list[str], *, coming: bool) -> bool:
@@ -267,7 +306,7 @@ def carry_out(
     if count:
         say(f"{count} table migrations applied." if count > 1 else "1 table migration applied.")
     elif not todo.planned:
-        say("No table migration is pending.")
+        say(todo.nothing)
     return count
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from django.conf import settings
 
-from opsportal.aws import ServiceTrouble, asking, is_emulated, partition_of, service
+from opsportal.aws import ServiceTrouble, asking, is_emulated, service
+from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.tables import ages
 from opsportal.tables.metrics import NAMESPACE
@@ -262,7 +263,7 @@ def carry_out(planned: RegionPlan) -> Iterator[Change]:
 
 
 def _arn(region: str, name: str) -> str:
-    return f"arn:{partition_of(region)}:cloudwatch:{region}:*:alarm:{name}"
+    return arn("cloudwatch", region, "*", f"alarm:{name}")
 
 
 def regions_of(tables: Iterable[Shown]) -> list[str]:

@@ -181,15 +181,20 @@ def _groups(shown: list[Shown]) -> list[list[Shown]]:
     return list(groups.values())
 
 
+def _times(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def assumptions(found: Report) -> Iterator[str]:
     """What the estimates rest on, a sentence each."""
     for one in found.estimates:
         workload = one.table.spec.workload
         assert workload is not None
+        grows = f"kept {workload.kept_days} days" if workload.items else "which adds no item"
         yield (
-            f"{one.table.logical}: {one.per_day:,} a day of: {workload.event}, each {workload.writes} writes and "
-            f"{workload.reads} reads of items of {workload.item_bytes:,} bytes, kept {workload.kept_days} days "
-            f"({workload.source})."
+            f"{one.table.logical}: {one.per_day:,} {workload.event}{'s' * (one.per_day != 1)} a day, each with "
+            f"{_times(workload.writes, 'write')} and {_times(workload.reads, 'read')} of items of "
+            f"{workload.item_bytes:,} bytes, {grows} ({workload.source})."
         )
     yield "A write is 1 unit per KB begun, a read 1 unit per 4 KB begun; half of that if eventually consistent."
     yield "An index holds whole items; a write that changes its key is two. Optional indexes count where deployed."

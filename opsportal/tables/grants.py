@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from opsportal.aws import partition_of, queue_region
+from opsportal.aws import queue_region
+from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.descriptions import Description
 from opsportal.dynamo.migrations import LEDGER
 from opsportal.dynamo.structure import used_for
@@ -155,8 +156,8 @@ def _places(target: Target, found: Found) -> Iterator[Place]:
     else:
         for region in dict.fromkeys(table.region for table in bindings()):
             name = f"alarm:{settings.OPSPORTAL_ENV}-opsportal-*"
-            arn = f"arn:{partition_of(region)}:cloudwatch:{region}:{PLACEHOLDER}:{name}"
-            yield Place(arn if target.alarms else "*", region)
+            alarms = arn("cloudwatch", region, PLACEHOLDER, name)
+            yield Place(alarms if target.alarms else "*", region)
 
 
 def tables_of(target: Target) -> list[Binding]:
@@ -181,11 +182,11 @@ def _index(name: str, table: Binding, found: Description | None) -> str | None:
 
 
 def table_arn(table: Binding) -> str:
-    return f"arn:{partition_of(table.region)}:dynamodb:{table.region}:{PLACEHOLDER}:table/{table.name}"
+    return arn("dynamodb", table.region, PLACEHOLDER, f"table/{table.name}")
 
 
 def queue_arn(url: str) -> str:
     """Of ``https://sqs.<region>.amazonaws.com/<account>/<name>``; of a URL that is none, the last two parts."""
     region = queue_region(url)
     account, name = (["", PLACEHOLDER, *urlsplit(url).path.strip("/").split("/")])[-2:]
-    return f"arn:{partition_of(region)}:sqs:{region}:{account}:{name}"
+    return arn("sqs", region, account, name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from opsportal.aws import is_amazons
+from opsportal.dynamo.aws_names import is_amazons
 from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import AccessDenied, DynamoError
 from opsportal.dynamo.fixes import assign, setting

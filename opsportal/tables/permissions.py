@@ -266,8 +266,26 @@ WRITERS = (
 FEATURES = (*READS, *WRITES, *MIGRATIONS, *WRITERS)
 
 
-def features(role: str) -> list[Feature]:
-    """What a role does, in the order of its policy; KeyError when there is no such role."""
+def features(role: str, tables: Iterable[str] = ()) -> list[Feature]:
+    """What a role does, in the order of its policy; KeyError when there is no such role. A writer may be one of these
+    `tables` alone."""
     if role not in ROLES:
         raise KeyError(role)
-    return [feature for feature in FEATURES if role in feature.roles]
+    asked = [feature for feature in FEATURES if role in feature.roles]
+    return [_only(feature, set(tables)) for feature in asked] if tables and role == "writer" else asked
+
+
+def _only(feature: Feature, tables: set[str]) -> Feature:
+    """The feature for these tables alone, and the queues of the apps that ask for them."""
+    queues = {
+        app.queue
+        for app in descriptors()
+        if tables & {name.partition("/")[0] for names in app.iam.values() for name in names}
+    }
+
+    def targets() -> tuple[Target, ...]:
+        return tuple(
+            target for target in feature.targets() if target.table in tables or target.queue in queues - {""}
+        )
+
+    return replace(feature, targets=targets)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsportal.aws import partition_of
+from opsportal.dynamo.aws_names import partition_of
 from opsportal.tables import hcl
 from opsportal.tables.grants import Feature, Found, Place, places_of
 from opsportal.tables.permissions import features
@@ -56,9 +56,11 @@ def statements(
     """What `role` may do and no more; KeyError when there is no such role.
 
     `found`: the tables as deployed, where they could be described; `keys`: the customer managed keys of the role's
-    tables; `named`: the foreign tables that a migrator migrates outside development.
+    tables; `named`: the foreign tables that a migrator migrates outside development, or a writer alone writes.
     """
-    asked = [_statement(feature, account, places_of(feature, found, named)) for feature in features(role)]
+    asked = [
+        _statement(feature, account, places_of(feature, found, named)) for feature in features(role, named)
+    ]
     return [statement for statement in asked if statement.resources] + list(_on_keys(keys))
 
 

@@ -1,5 +1,6 @@
 """What load balancers are told."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,12 +8,22 @@ from django.core.cache import caches
 from django.db import OperationalError, connection
 from django.test import Client
 
+from opsportal.console.views import Condition
 from opsportal.dynamo.errors import AccessDenied, TableMissing, Unreachable
+from opsportal.dynamo.tables import binding, bindings
+from tests.engines import Engine
+from tests.tables.deployments import Deployments, deployments, drop_index
+
+
+@pytest.fixture
+def deploying(engine: Engine, settings: Any) -> Iterator[Deployments]:
+    with deployments(engine, settings) as made:
+        yield made
 
 
 @pytest.fixture
 def described(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Table -> the error that describing it raises; "calls" counts."""
+    """Table -> the error that describing it raises; "calls" counts. Those without one are as declared."""
     state: dict[str, Any] = {"calls": 0}
 
     def describe(table: Any) -> None:
@@ -21,6 +32,9 @@ def described(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise error
 
     monkeypatch.setattr("opsportal.console.views.describe", describe)
+    monkeypatch.setattr(
+        "opsportal.console.views.condition", lambda table: Condition(table, "active", "success")
+    )
     return state
 
 
@@ -90,6 +104,25 @@ def test_without_the_database_it_is_not_ready(
 
 def test_the_real_tables_make_it_ready(client: Client, db: None, tables: dict[str, Any]) -> None:
     assert client.get("/readyz").json() == {"status": "ok"}
+
+
+def test_a_table_that_lacks_an_index_makes_it_degraded(client_for: Any, deploying: Deployments) -> None:
+    """It serves, slower, and another console would do no better."""
+    for table in bindings():
+        deploying.deploy(table)
+    deploying.configure("agents", key="id")
+    requests = deploying.configure("requests", name=f"{binding('requests').name}-2")
+    deploying.deploy(requests, lambda request: drop_index(request, "user-index"))
+    answer = client_for("viewer").get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "degraded"
+    parts = answer.json()["parts"]
+    assert {name for name, part in parts.items() if part.get("degraded")} == {"requests", "agents"}
+    assert "lacks the index user-index" in parts["requests"]["problem"]
+    assert "python manage.py dynamo migrate --table requests --add-indexes" in parts["requests"]["problem"]
+    assert "set DYNAMODB_AGENTS_KEY=agentId" in parts["agents"]["problem"]
+    caches["process"].clear()
+    assert client_for("anonymous").get("/readyz").json() == {"status": "degraded"}
 
 
 @pytest.mark.django_db

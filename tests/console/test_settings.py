@@ -58,6 +58,8 @@ def start(code: str = "import opsportal.settings", **environment: str) -> subpro
         (PRODUCTION | {"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS has 'https://*.example.com'"),
         ({"DYNAMODB_REQUESTS_TABLE": "my requests"}, "must be a table's name: 3 to 255 of"),
         ({"DYNAMODB_PROCESSING_STATUS_TABLE": ""}, "must be a table's name: 3 to 255 of"),
+        ({"DYNAMODB_AGENTS_TABLE": "arn:aws:dynamodb:eu-north-1:111122223333:table/AgentRegistry"},
+         "the region is DYNAMODB_AGENTS_REGION, and a table of another account is reached by a role of that account"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml'; it must be"),
         ({"SCRIPT_NAME": "/ops"}, "SCRIPT_NAME has the path '/ops': the console needs a host name of its own"),
         ({"BASE_URL": "https://example.com/ops/"}, "BASE_URL has the path 'ops/': the console needs a host name"),

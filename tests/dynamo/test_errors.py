@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,23 @@ def test_a_refusal_that_names_no_resource_still_gets_a_statement(
     assert json.loads(found.statement)["Resource"] == [
         "arn:aws:dynamodb:us-east-1:*:table/dev-market_intelligence_requests"
     ]
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-north-1", "aws")],
+)
+@pytest.mark.parametrize("message", ["", "KMS key access denied error: The KMS key is not accessible"])
+def test_a_statement_is_of_the_regions_partition(
+    fake: FakeDynamo, requests_table: Binding, region: str, partition: str, message: str
+) -> None:
+    """IAM refuses another's as malformed."""
+    fake.says(error("AccessDeniedException", message))
+    found = failure(replace(requests_table, region=region))
+    assert isinstance(found, AccessDenied)
+    service, resource = ("kms", "key/*") if message else ("dynamodb", f"table/{requests_table.name}")
+    said = [f"arn:{partition}:{service}:{region}:*:{resource}"]
+    assert json.loads(found.statement)["Resource"] == said
 
 
 def test_a_refused_role_assumption_names_the_role(fake: FakeDynamo, requests_table: Binding) -> None:
@@ -300,7 +318,7 @@ def test_an_error_of_botocore_that_nobody_foresaw_is_a_sentence_and_logged(
 def test_a_refused_connection_is_unreachable() -> None:
     with pytest.raises(Unreachable) as raised:
         Agent.read("a")  # the settings of the tests lead to a port that refuses
-    assert raised.value.sentence == "http://127.0.0.1:9 did not answer in time."
+    assert raised.value.sentence == "http://127.0.0.1:9 refuses connections."
     assert "endpoint setting" in raised.value.fix
     assert "127.0.0.1:9" in raised.value.detail
 

@@ -15,7 +15,7 @@ from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.ledger import Entry, RolledBackMeanwhile, ledger_of
 from opsportal.dynamo.plans import carry_out, migrate, plan
 from opsportal.dynamo.tables import Binding, bindings, internal_table
-from opsportal.operations.tables import AUDIT
+from opsportal.operations.tables import AUDIT, audit_table_for
 from opsportal.run import prepare
 from opsportal.tables.commands import Console
 from opsportal.tables.commands import migrate as migrate_command
@@ -191,14 +191,47 @@ def test_outside_development_the_plan_holds_the_own_tables_and_those_that_are_na
     settings.OPSPORTAL_ENV = environment
     alone = plan()
     assert {one.migration.name for one in alone.planned} == set(OWN)
-    assert alone.notes == (
-        f"In {environment} only the console's own tables are migrated; name the others, for example "
-        "--table requests.",
+    assert "5 pending are left out" in alone.notes[0]
+    target = plan(target=NAMES[0])
+    assert target.planned == ()  # a target narrows; it names no table
+    assert target.notes == (
+        f"1 pending is left out: {NAMES[0]}. In {environment} the tables of other programs are migrated only where "
+        "they are named: add --table requests.",
     )
-    assert plan(target=NAMES[0]).planned == ()  # a target narrows; it names no table
+    assert (target.nothing, bool(target)) == ("No other table migration is pending.", False)
+    assert "add --table requests --table request_logs." in plan(app="requests_app").notes[0]
     named = plan(tables=("requests",))
     assert {one.migration.name for one in named.planned} == {NAMES[0], *OWN}
     assert named.notes == ()
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize(
+    ("logical", "index", "fix"),
+    [
+        ("requests", "status-index", "python manage.py dynamo migrate --table requests --add-indexes"),
+        ("audit", "feed-index", "aws dynamodb update-table --table-name"),
+    ],
+)
+def test_an_index_that_is_gone_is_no_pending_migration_and_the_plan_says_what_adds_it(
+    place: dict[str, Binding], logical: str, index: str, fix: str
+) -> None:
+    migrate(silently)
+    assert plan().notes == ()
+    table = place[logical] if logical in place else audit_table_for(place["requests"])
+    clients.client(*table.location).update_table(
+        TableName=table.name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": index}}]
+    )
+    todo = plan()
+    assert not todo
+    where = f"{table.name} in {table.region}"
+    (note,) = todo.notes[:1]
+    assert note.startswith(f"{where} lacks {index}, which is no pending migration's matter. To add: {fix}")
+    if logical == "requests":
+        asked_for = plan(tables=("requests",), add_indexes=True)
+        assert not any("no pending migration" in note for note in asked_for.notes)
+        assert [one.migration.name for one in asked_for.planned] == ["add_index_status-index"]
+        assert plan(app="tracking").notes == ()
 
 
 # --- Asking ----------------------------------------------------------------------------------------------

@@ -392,7 +392,15 @@ def test_the_command_tells_all_three_and_what_it_assumed(tables: dict[str, Bindi
     # Said once, of all that it is true of.
     assert "requests, request_logs, agents, audit-us-east-1, jobs-us-east-1" in said
     assert said.count("Recovery: unknown here") <= 1
-    assert "kept 90 days (seed 000)" in said
+    assert (
+        "1,000 workflows a day, each with 8 writes and 10 reads of items of 1,024 bytes, kept 90 days (seed 000)"
+        in said
+    )
+    assert "kept 365 days (the entry of seed 002; a year, and ten of them per request, are assumed)" in said
+    assert (
+        "200 registry updates a day, each with 1 write and 1 read of items of 1,024 bytes, which adds no item"
+        in said
+    )
     assert "- Prices of eu-north-1, us-east-1 are of 2025-06-05 (https://github.com/" in said
     # A busiest hour of four times the average needs 1 unit of each in the table, whatever the registry does.
     assert "agents on demand declared workload 1 1 <$0.01 $0.60 on demand $0.60 <1 % 29 %" in said

@@ -246,7 +246,7 @@ def test_a_denial_is_a_state_with_its_statement(cloudwatch: FakeCloudWatch) -> N
 def test_an_endpoint_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "nowhere")
     found = table_metrics([binding("agents")])["agents"]
-    assert "Invalid endpoint: nowhere" in str(found)
+    assert "The endpoint nowhere is not a URL." in str(found)
 
 
 def test_trouble_in_one_region_leaves_the_other_alone(cloudwatch: FakeCloudWatch) -> None:

@@ -135,8 +135,31 @@ def test_wrong_arguments_are_refused_in_a_sentence() -> None:
         printed("--role", "writer", "--part", "9", "--offline")
     with pytest.raises(CommandError, match="--part is 1 to"):
         printed("--role", "writer", "--part", "0", "--offline")
-    with pytest.raises(CommandError, match="--table is for --role migrator"):
-        printed("--role", "writer", "--table", "agents", "--offline")
+    with pytest.raises(CommandError, match="--table is for --role migrator and --role writer"):
+        printed("--role", "operator", "--table", "agents", "--offline")
+
+
+@pytest.mark.parametrize(
+    ("tables", "sids", "queue"),
+    [
+        (("agents",), {"RegisterAgents"}, ""),
+        (("workflows",), {"WriteStatus", "ReceiveMessages"}, "workflow-commands"),
+        (("request_logs",), {"WriteLogs", "ReceiveMessages"}, "requests"),
+        (("requests", "agents"), {"WorkOnRequests", "FindRequests", "RegisterAgents", "ReceiveMessages"}, "requests"),
+    ],
+)  # fmt: skip
+def test_a_writer_of_some_tables_gets_the_statements_of_these_alone(
+    queues: None, settings: Any, tables: tuple[str, ...], sids: set[str], queue: str
+) -> None:
+    said = statements("writer", PLACEHOLDER, named=tables)
+    assert {one.sid for one in said} == sids
+    names = {settings.DYNAMO_TABLES[logical]["name"] for logical in tables}
+    arns = {arn for one in said for arn in one.resources}
+    assert {arn.split("/")[1] for arn in arns if ":dynamodb:" in arn} == names
+    assert {arn.rpartition(":")[2] for arn in arns if ":sqs:" in arn} == ({queue} if queue else set())
+    options = [part for logical in tables for part in ("--table", logical)]
+    command = json.loads(printed("--role", "writer", *options, "--offline"))
+    assert {one["Sid"] for one in command["Statement"]} == sids
 
 
 # --- Size ------------------------------------------------------------------------------------------------

@@ -47,13 +47,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # What fails is said in sentences; the log's traces would stand between the lines.
-        known = logging.getLogger("opsportal.dynamo.errors")
-        level = known.level
-        known.setLevel(logging.NOTSET if options["verbosity"] > 1 else logging.CRITICAL)
+        known = [logging.getLogger(name) for name in ("opsportal.dynamo.errors", "botocore.credentials")]
+        levels = [logger.level for logger in known]
+        for logger in known:
+            logger.setLevel(logging.NOTSET if options["verbosity"] > 1 else logging.CRITICAL)
         try:
             self._run(options)
         finally:
-            known.setLevel(level)
+            for logger, level in zip(known, levels, strict=True):
+                logger.setLevel(level)
 
     def _run(self, options: dict[str, Any]) -> None:
         try:

@@ -89,7 +89,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     for note in todo.notes:
         console.say(note)
     said = ["The plan:", *todo.lines(), *indexes.index_lines(todo)]
-    for line in said if todo else ["No table migration is pending."]:
+    for line in said if todo else [todo.nothing]:
         console.say(line)
     existing = [one.table for one in todo.planned if one.outlook.found]
     if options["plan"] or not todo:

@@ -29,7 +29,8 @@ def add_arguments(parser: CommandParser) -> None:
         action="append",
         default=[],
         choices=list(settings.DYNAMO_TABLES),
-        help="for a migrator outside development: another program's table that it may create and change too",
+        help="for a migrator outside development: another program's table that it may create and change too; for a "
+        "writer: the only table that it writes; repeatable",
     )
     parser.add_argument(
         "--part", type=int, default=None, help="only the n-th of the policies that keep to IAM's size"
@@ -41,9 +42,11 @@ def run(console: Console, options: dict[str, Any]) -> int:
     role, account = options["role"], options["account"]
     if account and not (account.isascii() and account.isdigit() and len(account) == 12):
         raise CommandError("--account must be 12 digits.")
-    if options["table"] and role != "migrator":
-        raise CommandError("--table is for --role migrator: the other roles change no tables.")
-    known = PolicyContext() if options["offline"] else look(features(role))
+    if options["table"] and role not in ("migrator", "writer"):
+        raise CommandError(
+            "--table is for --role migrator and --role writer: the console itself reads all tables."
+        )
+    known = PolicyContext() if options["offline"] else look(features(role, options["table"]))
     for note in known.notes:
         if not (account and "--account" in note):
             console.warn(note)

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.dynamo.errors import TableMissing
+from opsportal.dynamo.structure import index_flaws, key_flaws, used_for
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.tables import locations
 from opsportal.tables.concurrency import together
@@ -73,11 +74,14 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
         }
     said = together(second, seconds)
     sightings = _of("missing", said)
-    findings = [*signer, *(caller if all(finding.state != FAIL for finding in signer) else [])]
+    signs = all(finding.state != FAIL for finding in signer)
+    findings = [*signer, *(caller if signs else [])]
     findings += identity.regions()
     findings += reach.endpoints(looks)
     findings.append(identity.clock(_skew(looks)))
-    findings += reach.tables(looks, sightings, needed=_needed(role))
+    of_tables = reach.tables(looks, sightings, needed=_needed(role))
+    # Without credentials DynamoDB was not asked, and the tables have nothing to say of it.
+    findings += [finding for finding in of_tables if signs or finding.area != "credentials"]
     findings += rights.findings(needs, silent, _of("probe", said), account)
     if role == "operator":
         findings += surroundings.no_queues()
@@ -100,15 +104,27 @@ def _needed(role: str) -> set[str]:
 
 
 def _silent(look: Look) -> str:
-    if look.reached:
-        return ""
-    return rights.MISSING if _is_missing(look) else rights.NOT_REACHED
+    """Why a table is not asked: what keeps it from an answer is a finding of its own."""
+    if not look.reached:
+        return rights.MISSING if _is_missing(look) else rights.NOT_REACHED
+    if look.found and look.found.state in (*reach.UNREADABLE, reach.NO_KEY):
+        return rights.UNREADABLE
+    # Those of the settings are probed by the key that they have.
+    own = look.table.logical not in settings.DYNAMO_TABLES
+    return rights.UNFIT if own and look.found and key_flaws(look.table, look.found) else ""
 
 
 def _without_index(look: Look, index: str) -> str:
-    """Why an index is not asked that the table, as described, lacks: its absence is a finding of its own."""
-    there = look.found is None or not index or any(one.name == index for one in look.found.indexes)
-    return "" if there else rights.NO_INDEX
+    """Why an index is not asked that the table, as described, lacks, or that can't be used."""
+    if look.found is None or not index:
+        return ""
+    unusable = {
+        (used_for(look.table, look.found, flaw.index) or flaw.index).name
+        for flaw in index_flaws(look.table, look.found)
+        if flaw.index and not flaw.point.startswith("projection")
+    }
+    there = any(one.name == index for one in look.found.indexes)
+    return "" if there and index not in unusable else rights.NO_INDEX
 
 
 def _of(kind: str, said: dict[Any, Any]) -> dict[Any, Any]:
@@ -121,7 +137,7 @@ def _is_missing(look: Look) -> bool:
 
 def _has_outbox(looks: list[Look], beside: Binding) -> bool:
     return any(
-        look.found
+        look.found and not _silent(look)
         for look in looks
         if look.table.location == beside.location and look.table.logical == "jobs"
     )

@@ -43,8 +43,10 @@ def lines(findings: Iterable[Finding]) -> Iterator[str]:
 
 def summary(findings: list[Finding]) -> str:
     failed = [finding for finding in findings if finding.state == FAIL]
-    notes = sum(finding.state in (NOTE, UNKNOWN) for finding in findings)
+    notes = sum(finding.state == NOTE for finding in findings)
+    unknown = sum(finding.state == UNKNOWN for finding in findings)
     beside = f"; {notes} note{'' if notes == 1 else 's'}" if notes else ""
+    beside += f"; {unknown} unknown" if unknown else ""
     if not failed:
         return f"Nothing that is needed fails{beside}."
     areas = ", ".join(dict.fromkeys(finding.area for finding in failed))

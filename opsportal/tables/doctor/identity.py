@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 from opsportal.aws import ServiceTrouble, Signer, asking, is_emulated, service, signer
-from opsportal.dynamo.errors import CREDENTIALS
+from opsportal.dynamo.sessions import CREDENTIALS
 from opsportal.dynamo.tables import Binding, aws_region, bindings
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
 

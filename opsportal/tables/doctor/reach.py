@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from opsportal.aws import is_amazons
 from opsportal.dynamo import clients
+from opsportal.dynamo.aws_names import is_amazons
 from opsportal.dynamo.descriptions import Description, describe
 from opsportal.dynamo.errors import (
     AccessDenied,
@@ -31,6 +31,8 @@ USES = {
     "jobs": "The pages do without it; actions and the worker need it.",
     "migrations": "manage.py dynamo migrate keeps its ledger in it.",
 }
+UNREADABLE = ("CREATING", "DELETING", "ARCHIVING", "ARCHIVED")
+NO_KEY = "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _endpoint(region: str, endpoint: str, looks: list[Look]) -> Finding:
         return Finding("endpoint", UNKNOWN, where, "It was not asked, for want of credentials.")
     if silent:
         return Finding(
-            "endpoint", NOTE, where, f"{len(silent)} of {len(looks)} calls got no answer in time.",
+            "endpoint", NOTE, where, f"{len(silent)} of {len(looks)} calls got no answer. {silent[0].sentence}",
             "Run the command again: the network or the endpoint is unsteady.",
         )  # fmt: skip
     return Finding("endpoint", OK, where)
@@ -181,13 +183,13 @@ def _undescribed(table: Binding, error: DynamoError) -> Finding:
 def _found(table: Binding, found: Description) -> Iterator[Finding]:
     """What keeps the console from the table or slows it down, each with what that means; else that all is well."""
     named = _named(table)
-    if found.state == "INACCESSIBLE_ENCRYPTION_CREDENTIALS":
+    if found.state == NO_KEY:
         yield Finding(
             "tables", FAIL, f"{named}: {found.state}", f"DynamoDB can't use the KMS key {found.kms_key}.",
             "Enable the key again, or restore its key policy, within seven days.",
         )  # fmt: skip
         return
-    if found.state in ("CREATING", "DELETING", "ARCHIVING", "ARCHIVED"):
+    if found.state in UNREADABLE:
         yield Finding("tables", FAIL, f"{named}: {found.state}", "It can't be read in this state.")
         return
     said = [*_structural(table, key_flaws(table, found)[:1])]  # one thing is to be done about a key

@@ -14,13 +14,18 @@ from opsportal.tables.probes import UNKNOWN as NOT_TOLD
 # Why a place is not asked, or "" where it is.
 Silent = Callable[[Place], str]
 MISSING, NOT_REACHED = "There is no such table.", "The table was not reached."
-NO_INDEX = "The table lacks the index."
+NO_INDEX = "The table lacks the index, or it can't be used."
+UNREADABLE, UNFIT = "The table can't be read in its state.", "The table's key is another's."
 # Said once, of the features of which it is all that can be said.
 WHOLLY = {
     MISSING: "The tables that they need are missing.",
     NOT_REACHED: "No table was reached.",
-    NO_INDEX: "The indexes that they need are missing.",
+    NO_INDEX: "The indexes that they need are missing, or can't be used.",
+    UNREADABLE: "The tables that they need can't be read in their state.",
+    UNFIT: "The tables that they need have the key of another's.",
 }
+# Those that a table's own finding says.
+OF_TABLES = frozenset(WHOLLY) - {NOT_REACHED}
 
 
 def wanted(needs: Iterable[Need], silent: Silent) -> dict[Any, Callable[[], Probe]]:
@@ -42,8 +47,8 @@ def findings(needs: Iterable[Need], silent: Silent, probes: dict[Any, Probe], ac
             or Probe(need.action, need.location, NOT_TOLD, silent(need.location) or "No answer in time.")
             for need in feature_needs
         ]
-        # A table or index that is missing has a finding of its own.
-        known = [probe for probe in known if probe.why not in (MISSING, NO_INDEX)] or known
+        # What is wrong with the table or its index has a finding of its own.
+        known = [probe for probe in known if probe.why not in OF_TABLES] or known
         reasons = {probe.why for probe in known}
         if len(reasons) == 1 and reasons <= set(unasked):
             unasked[reasons.pop()].append(sid)
