@@ -8,8 +8,9 @@ the latter. The PynamoDB attributes at the end read the same way and write as us
 import base64
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, TypeVar
 
 from pynamodb.attributes import Attribute
@@ -125,31 +126,61 @@ _ISO = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d+))?"
     r"\s*(?P<zone>[Zz]|[+-]\d\d:?\d\d(?:[Zz])?)?"
 )
-# Epoch seconds stay below this until the year 5138; milliseconds have been above it since 1973.
-_MILLISECONDS_FROM = Decimal(100_000_000_000)
+# Epoch seconds stay below the first until the year 5138, and milliseconds have been above it since 1973; so on by 1,000.
+EPOCH_UNITS = (
+    ("seconds", Decimal(10) ** 11, Decimal(1)),
+    ("milliseconds", Decimal(10) ** 14, Decimal(10) ** 3),
+    ("microseconds", Decimal(10) ** 17, Decimal(10) ** 6),
+    ("nanoseconds", Decimal(10) ** 20, Decimal(10) ** 9),
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# RFC 2822: Tue, 24 Nov 2026 10:00:00 +0000, also with one of its named zones, and without weekday, seconds or zone.
+_RFC_2822 = re.compile(
+    r"(?:[A-Z][a-z]{2}, *)?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(?::\d\d)?(?: (?:[+-]\d{4}|UTC?|GMT|[ECMP][SD]T))?"
+)
 
 
 def parse_time(text: str) -> datetime:
-    """An aware UTC datetime from ISO text in any form that docs/data.md lists. ValueError otherwise.
+    """An aware UTC datetime from ISO text in any form that docs/data.md lists, or from RFC 2822. ValueError otherwise.
 
     ``Z``, an offset, an offset followed by ``Z`` (``isoformat() + "Z"``, seed 003 of docs/data.md: the offset counts),
     or none (seed 002: UTC); any number of decimals, of which six are kept.
     """
     found = _ISO.fullmatch(text.strip())
     if not found:
-        raise ValueError("not an ISO 8601 time")
+        if not is_rfc_2822(text):
+            raise ValueError("not an ISO 8601 time")
+        moment = parsedate_to_datetime(text.strip())
+        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     zone = (found["zone"] or "Z").upper()
     zone = "+00:00" if zone == "Z" else zone.rstrip("Z")
     fraction = (found["fraction"] or "0")[:6].ljust(6, "0")
     time = found["time"] if found["time"].count(":") == 2 else found["time"] + ":00"
+    return in_utc(datetime.fromisoformat(f"{found['date']}T{time}.{fraction}{zone}"))
+
+
+def is_rfc_2822(text: str) -> bool:
+    return bool(_RFC_2822.fullmatch(text.strip()))
+
+
+def in_utc(at: datetime) -> datetime:
     try:
-        return datetime.fromisoformat(f"{found['date']}T{time}.{fraction}{zone}").astimezone(UTC)
+        return at.astimezone(UTC)
     except OverflowError as error:  # an offset that leads out of the years 1 to 9999
         raise ValueError("not a time that there is in UTC") from error
 
 
+def epoch_unit(number: Decimal) -> tuple[str, Decimal]:
+    """In which unit a time since 1970 is counted, and how many of them make a second. ValueError of more than any."""
+    for unit, below, factor in EPOCH_UNITS:
+        if abs(number) < below:
+            return unit, factor
+    raise ValueError("not a time since 1970")
+
+
 def read_time(value: Typed | None) -> datetime | Malformed | None:
-    """An aware UTC datetime from ISO text, or from epoch seconds or milliseconds (number or digits)."""
+    """An aware UTC datetime from ISO or RFC 2822 text, or from the seconds since 1970, or thousandths, millionths or
+    billionths of them (number or digits)."""
     if is_absent(value):
         return None
     assert value is not None
@@ -160,10 +191,12 @@ def read_time(value: Typed | None) -> datetime | Malformed | None:
         if tag == "S" and not re.fullmatch(r"\s*\d{9,}(\.\d+)?\s*", content):
             return parse_time(content)
         number = Decimal(str(content).strip())
-        seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
-        return datetime.fromtimestamp(float(seconds), UTC)
-    except (ValueError, OverflowError, OSError, ArithmeticError):
-        return Malformed(value, "expected a time: ISO 8601, or seconds or milliseconds since 1970")
+        _, factor = epoch_unit(number)
+        return _EPOCH + timedelta(microseconds=int(number * 1_000_000 / factor))
+    except (ValueError, OverflowError, ArithmeticError):
+        return Malformed(
+            value, "expected a time: ISO 8601, RFC 2822, or seconds or fractions of them since 1970"
+        )
 
 
 def read_map(value: Typed | None) -> dict[str, Typed] | Malformed | None:
