@@ -29,12 +29,9 @@ def _said(value: Any) -> Any:
 
 
 # Cut to what a key can be, as on the pages: no longer one can match.
-FilterText = Annotated[
-    str,
-    BeforeValidator(_said),
-    Field(max_length=MAX_BYTES),
-    AfterValidator(lambda text: cut(text, MAX_BYTES)),
-]
+FilterText = Annotated[str, Field(max_length=MAX_BYTES), AfterValidator(lambda text: cut(text, MAX_BYTES))]
+# The same, but not empty.
+GivenText = Annotated[FilterText, Field(min_length=1), BeforeValidator(_said)]
 Length = Literal["1h", "24h", "7d", "30d", "all"]
 assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
 
@@ -99,7 +96,8 @@ class RangedQuery(ListQuery):
         given = {name: at.isoformat() for name, at in bounds.items() if at}
         found = time_range({**given, "range": self.length}, UTC_ZONE)
         if found.crossed:
-            raise Invalid([Wrong("query", ("to",), "It is before `from`: swap the two.")])
+            # Each for itself is valid.
+            raise Invalid([Wrong("query", ("to",), "It is before `from`: swap the two.")], status=400)
         return found
 
 

@@ -126,11 +126,12 @@ _ISO = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d+))?"
     r"\s*(?P<zone>[Zz]|[+-]\d\d:?\d\d(?:[Zz])?)?"
 )
-# Epoch seconds stay below the first until the year 5138, and milliseconds have been above it since 1973; so on by 1,000.
+# Epoch seconds stay below the first until the year 5138, and milliseconds have been above it since 1973; micro- and
+# nanoseconds have been above the next ones since 2001, and no calendar has so many milliseconds.
 EPOCH_UNITS = (
     ("seconds", Decimal(10) ** 11, Decimal(1)),
-    ("milliseconds", Decimal(10) ** 14, Decimal(10) ** 3),
-    ("microseconds", Decimal(10) ** 17, Decimal(10) ** 6),
+    ("milliseconds", Decimal(10) ** 15, Decimal(10) ** 3),
+    ("microseconds", Decimal(10) ** 18, Decimal(10) ** 6),
     ("nanoseconds", Decimal(10) ** 20, Decimal(10) ** 9),
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ FARTHEST_ZONE = timedelta(hours=14)
 @dataclass(frozen=True)
 class Span:
     """Inclusive bounds of a time: `start` and `end` of the sort key's text ("" is open), `since` and `until` of the
-    instant that it says (aware; None is open). A bound of a whole second holds all of it."""
+    instant that it says (aware; None is open)."""
 
     start: str = ""
     end: str = ""
@@ -22,9 +22,10 @@ class Span:
 
     @classmethod
     def between(cls, since: datetime | None = None, until: datetime | None = None) -> "Span":
-        """The prefix of a stamp sorts before all its forms (``...00Z``, ``...00.123``, naive), and ``~`` after them, so
-        zone-less and zoned tables are both served."""
-        return cls(second_of(since) if since else "", f"{second_of(until)}~" if until else "", since, until)
+        """A bound of a whole second holds all of it. The prefix of a stamp sorts before all its forms (``...00Z``,
+        ``...00.123``, naive), and ``~`` after them, so zone-less and zoned tables are both served."""
+        last = _last_of(until) if until else None
+        return cls(second_of(since) if since else "", f"{second_of(until)}~" if until else "", since, last)
 
     def up_to(self, end: str) -> "Span":
         return replace(self, end=min(self.end, end) if self.end else end)
@@ -50,11 +51,11 @@ class Span:
     @property
     def empty(self) -> bool:
         """No item can be in it; DynamoDB refuses such a BETWEEN."""
-        crossed = bool(self.since and self.until and self.since > _last_of(self.until))
+        crossed = bool(self.since and self.until and self.since > self.until)
         return crossed or bool(self.start and self.end and self.start > self.end)
 
     def contains(self, at: datetime) -> bool:
-        return (self.since is None or at >= self.since) and (self.until is None or at <= _last_of(self.until))
+        return (self.since is None or at >= self.since) and (self.until is None or at <= self.until)
 
     def holds(self, value: Typed | None) -> bool:
         """Whether a time as stored is in it: by its instant; by its text where that says none."""
