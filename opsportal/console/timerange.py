@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest
@@ -143,9 +144,6 @@ def picker_value(at: datetime | None, zone: ZoneInfo) -> str:
     return local.isoformat(timespec="seconds" if local.second or local.microsecond else "minutes")
 
 
-PICKED = ("pick_from", "pick_to", "pick_zone", "was_from", "was_to")
-
-
 def picked(params: Mapping[str, str]) -> tuple[dict[str, str], list[str]] | None:
     """What the form asks for as `from` and `to` in UTC, and what must be said of it; None where nothing was sent by it.
 
@@ -172,6 +170,15 @@ def picked(params: Mapping[str, str]) -> tuple[dict[str, str], list[str]] | None
             query[name] = clock.utc_text(found.at) if found.at else text
             said += found.notices[1:]  # that it has no zone is as it should be
     return query, said
+
+
+def in_utc(query: str, zone: ZoneInfo) -> str:
+    """A query string with its bounds in UTC, read in `zone` where they name none: another may open it."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    bounds = {name: _bound(name, text, zone).at for name, text in pairs if name in ("from", "to")}
+    return urlencode(
+        [(name, clock.utc_text(at) if (at := bounds.get(name)) else text) for name, text in pairs]
+    )
 
 
 WINDOWS = ("1h", "24h", "7d")

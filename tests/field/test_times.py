@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import caches
 from django.utils import timezone as clock
 
+from opsportal.accounts.models import SavedView
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.models import Firing, Rule
 from opsportal.console.clock import utc_text
@@ -187,8 +188,41 @@ def test_a_range_is_the_same_for_every_reader(tables: Any, client_for: Any, logi
     assert bare.ids == []
     saved = bare.root.one("input", name="query").attrs["value"]
     assert saved == "from=2026-10-25T04%3A00%3A00Z"
+    view = {
+        "page": logical,
+        "name": "Night",
+        "shared": "true",
+        "query": "from=2026-10-25T00:00&status=failed",
+    }
+    berlin.post("/accounts/views/", view)
+    (kept,) = SavedView.objects.all()
+    assert kept.query == "from=2026-10-24T22%3A00%3A00Z&status=failed"
     crossed = visit(york, f"/{logical}/?from=2026-10-26T00:00Z&to=2026-10-25T00:00Z")
     assert crossed.empty.one("h2").words == "The time range ends before it begins"
     swapped = crossed.empty.one("a").attrs["href"]
     assert visit(york, swapped).ids == ["night"]
     assert "from=soon can't be read as a time" in visit(york, f"/{logical}/?from=soon").words
+    kept.delete()
+
+
+def test_the_trail_takes_bounds_in_any_zone(tables: Any, client_for: Any) -> None:
+    client = client_for("administrator")
+    client.post("/accounts/preferences/", {"time_zone": "Asia/Shanghai"})
+    put(tables["requests"], request("r", status="failed"))
+    page = visit(client, "/requests/r/retry/")
+    form = {
+        one.attrs["name"]: one.attrs.get("value", "") for one in page.root.all("input") if "name" in one.attrs
+    }
+    assert client.post("/requests/r/retry/", {**form, "reason": ""}).status_code == 302
+    now = datetime.now(UTC)
+    begin, end = zoned(now - timedelta(minutes=1), 8)[:19], zoned(now + timedelta(minutes=1), 8)[:19]
+    picked = {"pick_from": begin, "pick_to": end, "pick_zone": "Asia/Shanghai"}
+    address = client.get("/audit/", picked)["Location"]
+    assert address.count("Z") == 2
+    listed = visit(client, address)
+    assert "Retried" in listed.words or "Retry" in listed.words
+    assert "CST (+08:00)" in listed.root.one("ul", class_="chips").words
+    assert len(client.get(f"{address}&format=jsonl").getvalue().decode().splitlines()) == 1
+    later = {**picked, "pick_from": end}
+    assert visit(client, client.get("/audit/", later)["Location"]).empty
+    assert "names no time zone" in visit(client, f"/audit/?from={begin}").words
