@@ -84,7 +84,7 @@ def still_at(listing: Listing) -> bool:
 def permalink(request_id: str, line: ProcessingLog) -> str:
     """A URL that shows the line wherever it is in the log, and among however many of its time."""
     stamp = line.raw.get("timestamp", {}).get("S", "")
-    query = f"until={quote(stamp)}&line={quote(str(line.id), safe='')}" if stamp else "outside=1"
+    query = f"{f'until={quote(stamp)}' if stamp else 'outside=1'}&line={quote(str(line.id), safe='')}"
     return f"{reverse('requests:logs', args=[request_id])}?{query}#L-{quote_key(line.id)}"
 
 

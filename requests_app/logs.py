@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.core.cache import caches
@@ -111,17 +111,19 @@ def page(wanted: LogFilter, *, purpose: str, cursor: str = "") -> Page:
     """
     table, found = _table()
     if found.index is None:
-        return _scanned(wanted, found.why, purpose=purpose, cursor=cursor)
+        page = _scanned(wanted, found.why, purpose=purpose, cursor=cursor)
+        return page if cursor or _holds_line(table, page, wanted) else _with_scanned_line(table, page, wanted)
     index = found.index
     if wanted.outside:
         of_request = Clause(index.hash_key, "=", (wanted.request_id,))
         filters = (of_request, Clause(index.range_key, "not text"), *wanted.clauses())
-        return scan_page(table, purpose=purpose, cursor=cursor, limit=LINES, filters=filters)
+        page = scan_page(table, purpose=purpose, cursor=cursor, limit=LINES, filters=filters)
+        return page if cursor or _holds_line(table, page, wanted) else _with_scanned_line(table, page, wanted)
     merge = Merge(table, index, [wanted.request_id], span=wanted.span, filters=wanted.clauses(), limit=LINES)
     page = merge.page(purpose=purpose, cursor=cursor)
     if wanted.span.until and not cursor:
         page.items += _ahead(table, index, wanted)
-    if wanted.line and not cursor and not any(table.key_in(raw).text == wanted.line for raw in page.items):
+    if not cursor and not _holds_line(table, page, wanted):
         page = _with_line(merge, page, wanted, purpose=purpose)
     return _ordered(page, table.key)
 
@@ -149,6 +151,22 @@ def _ahead(table: Binding, index: Index, wanted: LogFilter) -> list[Raw]:
         return []
     answer = read(table, index.name, key=_beyond(wanted, index), filters=wanted.clauses(), Limit=LINES)
     return [raw for raw in answer["Items"] if wanted.span.holds(raw.get(index.range_key))]
+
+
+def _holds_line(table: Binding, page: Page, wanted: LogFilter) -> bool:
+    """Whether the line that the address names is on the page, if it names one."""
+    return not wanted.line or any(table.key_in(raw).text == wanted.line for raw in page.items)
+
+
+def _with_scanned_line(table: Binding, page: Page, wanted: LogFilter) -> Page:
+    """The page with that line, as far as a bounded Scan finds it."""
+    of_line = (
+        Clause("request_id", "=", (wanted.request_id,)),
+        Clause(table.key, "=", (wanted.line,)),
+    )
+    found, more = scan_part(table, filters=of_line, pages=DOWNLOAD_PAGES)
+    notes = page.notes if found or more else [*page.notes, NO_LINE]
+    return _ordered(replace(page, items=[*page.items, *found], notes=list(notes)), table.key)
 
 
 def _with_line(merge: Merge, page: Page, wanted: LogFilter, *, purpose: str) -> Page:

@@ -233,6 +233,10 @@ def in_order_of_time(tables: Any, client_for: Any) -> None:
     assert any("sorted by the time itself" in note for note in document["notes"])
     streamed = client.get("/api/requests/r/logs?format=ndjson").getvalue().decode()
     assert [json.loads(line)["message"] for line in streamed.splitlines()] == [f"line {n}" for n in range(7)]
+    # The line that an address names, where the page as such does not hold it; and one that is none of this request.
+    beyond = f"/requests/r/logs/?until={quote(STAMPS[0])}&line=5"
+    assert 4 in numbers(visit(client, beyond)) or logs.has_index()
+    assert logs.NO_LINE in visit(client, f"/requests/r/logs/?until={quote(STAMPS[0])}&line=none").words
     # At or before a line, by its time.
     for number, stamp in enumerate(STAMPS):
         query = f"?until={quote(stamp)}&line={9 - number}"
@@ -379,6 +383,8 @@ def test_odd_lines_are_shown_whole_and_lines_without_a_time_are_reachable(
         line.words.count("line without a time") for line in outside.root.all("div", data_log_line=None)
     ] == [1]
     assert outside.root.all("a", download=None) == []
+    timeless = outside.root.one("a", class_="log-time").attrs["href"]
+    assert visit(client, timeless.partition("#")[0]).root.all("div", id=timeless.partition("#")[2])
     assert "look for such lines" not in outside.words
     back = next(a.attrs["href"] for a in outside.root.all("a") if "Newest lines" in a.words)
     assert len(visit(client, back).root.all("div", data_log_line=None)) == 2
