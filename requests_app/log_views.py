@@ -69,7 +69,9 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
             for name, (label, _, _) in DOWNLOADS.items()
             if not wanted.outside
         ],
-        "outside_url": "" if wanted.outside or not logs.has_index() else listing.url(outside="1", until=None),
+        "outside_url": ""
+        if wanted.outside or not logs.has_index()
+        else listing.url(outside="1", until=None, line=None),
         "limit": logs.LINES,
     }
     missing = found is None and not lines
@@ -91,12 +93,14 @@ def permalink(request_id: str, line: ProcessingLog) -> str:
 def retries(found: IntelligenceRequest | None) -> list[StatusChange]:
     """When the request began again, by its status history, the oldest first: after an end, or pending once more."""
     history = found.status_history if found else []
-    again = [
-        change
-        for number, change in enumerate(history)
-        if not is_terminal(change.new_status)
-        and (is_terminal(change.old_status) or (number and lower(change.new_status) == "pending"))
-    ]
+    again = []
+    for number, change in enumerate(history):
+        before = lower(change.old_status) or (lower(history[number - 1].new_status) if number else "")
+        after = lower(change.new_status)
+        if not is_terminal(after) and (
+            is_terminal(before) or (after == "pending" and before not in ("", after))
+        ):
+            again.append(change)
     return sorted((one for one in again if isinstance(one.at, datetime)), key=attrgetter("at"))
 
 

@@ -282,6 +282,7 @@ def test_a_mark_stands_between_the_runs_before_and_after_a_retry(tables: Any, cl
 
     history = [
         change(0, "", "pending", "Submitted"),
+        change(0, "pending", "pending", "Queued"),
         change(1, "pending", "processing", "Taken"),
         change(10, "processing", "failed", "It broke"),
         change(20, "failed", "pending", "Retried by maria"),
