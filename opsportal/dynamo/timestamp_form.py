@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import format_datetime
 
-from opsportal.dynamo.attributes import EPOCH_UNITS, Typed, epoch_unit, is_rfc_2822, read_number, read_time
+from opsportal.dynamo.attributes import Typed, read_number, read_time
+from opsportal.dynamo.time_text import EPOCH, EPOCH_UNITS, epoch_unit, is_rfc_2822
 
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?P<between>[T ])\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{1,9}))?"
@@ -53,7 +54,7 @@ class TimestampForm:
             return {"S": format_datetime(moment.astimezone(UTC))}
         if self.unit:
             factor = next(int(factor) for unit, _, factor in EPOCH_UNITS if unit == self.unit)
-            microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+            microseconds = (moment - EPOCH) // timedelta(microseconds=1)
             return {"S" if self.text else "N": str(microseconds * factor // 1_000_000)}
         local = moment.astimezone(timezone(_offset(self.zone))).replace(tzinfo=None)
         iso = local.isoformat(self.between, "microseconds")
