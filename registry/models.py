@@ -152,6 +152,8 @@ class Agent(DynamoModel):
             return "Declared active, but its heartbeat stopped."
         if self.health == UNKNOWN and isinstance(self.heartbeat, datetime):
             return "Its heartbeat is in the future: its clock or its unit of time is wrong."
+        if self.is_active and isinstance(self.heartbeat, Malformed):
+            return "Declared active, but its heartbeat is unreadable: it is no time."
         if self.is_active and self.health == UNKNOWN:
             return "Declared active, but it never sent a heartbeat."
         if str(self.declared_status or "").lower() == "inactive" and self.health == HEALTHY:

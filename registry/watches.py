@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from opsportal.alerts.watches import MAX_FACTS, Fact, Measure, Question, Reading, Watch
+from opsportal.dynamo.attributes import Malformed
 from opsportal.dynamo.pages import scan_page
 from registry import queries
 from registry.models import Agent
@@ -31,7 +32,8 @@ def _silent(agent: Agent, question: Question) -> Fact | None:
     seconds = int((question.now - last).total_seconds())
     figures: dict[str, int | float | str] = {"seconds_without_heartbeat": seconds, "name": name}
     path = reverse("registry:item", args=[agent.id]) if agent.id else ""
-    return Fact(agent.id, f"Agent {name} sends no heartbeats", last + limit, figures, path)
+    says = "heartbeats that are unreadable" if isinstance(agent.heartbeat, Malformed) else "no heartbeats"
+    return Fact(agent.id, f"Agent {name} sends {says}", last + limit, figures, path)
 
 
 def stale(question: Question) -> Reading:

@@ -18,7 +18,7 @@ from opsportal.api.answers import (
     words,
 )
 from opsportal.api.effects import EffectOut
-from opsportal.api.lists import FilterText, RangedQuery, page_document
+from opsportal.api.lists import GivenText, RangedQuery, page_document
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
 from requests_app import actions, dialects, queries
@@ -73,13 +73,13 @@ class RequestPageOut(PageOut):
 
 
 class RequestQuery(RangedQuery):
-    status: FilterText = Field("", description="Compared without case.")
-    user: FilterText = ""
-    project: FilterText = ""
-    strategy: FilterText = ""
-    priority: FilterText = ""
-    type: FilterText = ""
-    q: FilterText = Field("", description="Text in the id, the project, the user or the type.")
+    status: GivenText = Field("", description="Compared without case.")
+    user: GivenText = ""
+    project: GivenText = ""
+    strategy: GivenText = ""
+    priority: GivenText = ""
+    type: GivenText = ""
+    q: GivenText = Field("", description="Text in the id, the project, the user or the type.")
     sort: Literal["", "newest", "priority"] = Field("", description="Empty: what the filters suggest.")
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
 

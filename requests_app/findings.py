@@ -1,11 +1,19 @@
 """What is wrong or contradictory with a request, in sentences."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
 
-from opsportal.console.findings import Finding, malformed, marked, spoken_minutes
+from opsportal.console.findings import (
+    CLOCK_SKEW,
+    Finding,
+    ahead,
+    malformed,
+    marked,
+    out_of_order,
+    spoken_minutes,
+)
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED
 from opsportal.dynamo.partitions import Count
@@ -39,6 +47,18 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
     return [marked(excerpt(message, 240), at)]
 
 
+def _times(request: IntelligenceRequest, now: datetime) -> list[Finding]:
+    """What is impossible about them. One that runs again may still have the end of its last run."""
+    names = ("created_at", "updated_at", "started_at", "completed_at")
+    times = {name: getattr(request, name) for name in names}
+    orders = [("updated_at", "created_at", CLOCK_SKEW)]
+    if not request.is_open:
+        # Of one worker, so of one clock.
+        orders.append(("completed_at", "started_at", timedelta(0)))
+    pairs = ((name, times[name], before, times[before], most) for name, before, most in orders)
+    return [*out_of_order(pairs), *ahead(times.items(), now)]
+
+
 NONE_TAKEN = Count(0)
 
 
@@ -52,6 +72,7 @@ def findings(
     if is_stuck(request, now):
         who = "No worker has taken it for" if status == "pending" else "No update for"
         found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}."))
+    found += _times(request, now)
     if overtakers.number:
         many = f"{'At least ' if overtakers.more else ''}{overtakers.number} newer"
         these = "request was" if overtakers.number == 1 and not overtakers.more else "requests were"

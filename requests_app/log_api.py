@@ -8,14 +8,14 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from opsportal.api.answers import PageOut, answer, attributes, words
-from opsportal.api.lists import FilterText, ListQuery, page_document
+from opsportal.api.lists import GivenText, ListQuery, page_document
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.console.streams import streamed
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
-from requests_app import actions, logs, queries
+from requests_app import actions, log_order, logs, queries
 from requests_app.models import ProcessingLog
 
 router = Router(tags=["Requests"])
@@ -37,8 +37,11 @@ class LogPageOut(PageOut):
 
 
 class LogQuery(ListQuery):
-    level: FilterText = Field("", description="Such as ERROR; its spellings are one.")
-    until: FilterText = Field("", description="A `timestamp`: only lines at or before it.")
+    level: GivenText = Field(
+        "",
+        description="Such as WARNING: lines of that level and of those above it, however they are spelled.",
+    )
+    until: GivenText = Field("", description="A `timestamp`: only lines at or before that time.")
     outside: bool = Field(False, description="The lines that the index can't hold, for want of a stamp.")
     format: Literal["json", "ndjson"] = Field(
         "json", description="ndjson: all lines that the filters show, oldest first, as a stream."
@@ -64,6 +67,8 @@ def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQue
     page = logs.page(wanted, purpose=f"{query.purpose('logs')}:{request_id}", cursor=query.cursor)
     if not page.items and queries.request(request_id) is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
+    if said := log_order.of_one_time(page.items):
+        page.notes.append(said)
     return answer(page_document(page, [_line(ProcessingLog.from_item(raw)) for raw in page.items]))
 
 

@@ -1,6 +1,8 @@
 """The logs of one request: a page that tails while it runs, and a download of what the filter shows."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from operator import attrgetter
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponseBase
@@ -14,11 +16,13 @@ from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
-from requests_app import logs, queries
-from requests_app.models import LEVELS, ProcessingLog
+from requests_app import log_order, logs, queries
+from requests_app.models import LEVELS, IntelligenceRequest, ProcessingLog
+from requests_app.parts import StatusChange
+from requests_app.statuses import is_terminal, lower
 from requests_app.views import tabs_of
 
-FILTERS = {"level": "Level", "until": "Until", "outside": ""}
+FILTERS = {"level": "Level", "until": "Until", "outside": "", "line": ""}
 
 
 @requires("requests_app.view_requests")
@@ -26,28 +30,38 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     """The newest lines, oldest at the top, or the ones before a cursor; `format` downloads all of them."""
     listing = Listing(request, "logs", FILTERS, ranged=False)
     level = listing["level"].upper()
-    until = request.GET.get("until", "")
-    wanted = logs.LogFilter.asked_for(request_id, level, until, bool(listing["outside"]))
+    until, line = request.GET.get("until", ""), request.GET.get("line", "")
+    wanted = logs.LogFilter.asked_for(request_id, level, until, bool(listing["outside"]), line)
     if request.GET.get("format") in DOWNLOADS and not wanted.outside:
         return _download(request, request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
+    begun_again = retries(found)
     page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
     lines = [ProcessingLog.from_item(raw) for raw in reversed(page.items)]
     # A page of older lines does not change; nor do the logs of a request that is over or gone.
-    still = bool(listing.cursor or listing["until"]) or found is None
+    still = still_at(listing) or found is None
     region = Region(
         "live",
-        seen=seen_token([raw_text({"M": line.raw}) for line in lines]),
+        seen=seen_token([raw_text({"M": line.raw}) for line in lines], len(begun_again)),
         finished=still or bool(found and found.is_terminal),
     )
     context = {
         **listing.context(page, region),
         "key": request_id,
         "item": found,
-        "lines": [(line, permalink(request_id, line)) for line in lines],
+        "lines": _with_retries(request_id, lines, begun_again, ends=not still_at(listing)),
+        "of_one_time": log_order.of_one_time(page.items),
         "levels": [
-            ("All", listing.url(level=None), not level),
-            *((one.title(), listing.url(level=one), one == level) for one in LEVELS),
+            ("All", listing.url(level=None, line=None), "", not level),
+            *(
+                (
+                    one.title(),
+                    listing.url(level=one, line=None),
+                    f"{one.title()} and above" if one != LEVELS[-1] else "",
+                    one == level,
+                )
+                for one in LEVELS
+            ),
         ],
         "tabs": tabs_of(request_id, found, "logs") if found else [],
         "downloads": [
@@ -55,17 +69,56 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
             for name, (label, _, _) in DOWNLOADS.items()
             if not wanted.outside
         ],
-        "outside_url": "" if wanted.outside or not logs.has_index() else listing.url(outside="1", until=None),
+        "outside_url": ""
+        if wanted.outside or not logs.has_index()
+        else listing.url(outside="1", until=None, line=None),
         "limit": logs.LINES,
     }
     missing = found is None and not lines
     return respond(request, "requests_app/logs.html", context, region, status=404 if missing else 200)
 
 
+def still_at(listing: Listing) -> bool:
+    """Whether the page ends at some line, and not with the newest."""
+    return bool(listing.cursor or listing["until"])
+
+
 def permalink(request_id: str, line: ProcessingLog) -> str:
-    """A URL that shows the line wherever it is in the log: the page that ends with its stamp."""
+    """A URL that shows the line wherever it is in the log, and among however many of its time."""
     stamp = line.raw.get("timestamp", {}).get("S", "")
-    return f"{reverse('requests:logs', args=[request_id])}?until={quote(stamp)}#L-{quote_key(line.id)}"
+    query = f"{f'until={quote(stamp)}' if stamp else 'outside=1'}&line={quote(str(line.id), safe='')}"
+    return f"{reverse('requests:logs', args=[request_id])}?{query}#L-{quote_key(line.id)}"
+
+
+def retries(found: IntelligenceRequest | None) -> list[StatusChange]:
+    """When the request began again, by its status history, the oldest first: after an end, or pending once more."""
+    history = found.status_history if found else []
+    again = []
+    for number, change in enumerate(history):
+        before = lower(change.old_status) or (lower(history[number - 1].new_status) if number else "")
+        after = lower(change.new_status)
+        if not is_terminal(after) and (
+            is_terminal(before) or (after == "pending" and before not in ("", after))
+        ):
+            again.append(change)
+    return sorted((one for one in again if isinstance(one.at, datetime)), key=attrgetter("at"))
+
+
+def _with_retries(
+    request_id: str, lines: list[ProcessingLog], begun: list[StatusChange], *, ends: bool
+) -> list[tuple[ProcessingLog | None, str, list[StatusChange]]]:
+    """Each line with its link and the retries between it and the line before; of those before the first line the newest,
+    since it says of which run the page is. With `ends` those after the last line too, without a line."""
+    shown: list[tuple[ProcessingLog | None, str, list[StatusChange]]] = []
+    left = list(begun)
+    for line in lines:
+        at = line.timestamp
+        before = [one for one in left if isinstance(at, datetime) and one.at <= at]  # type: ignore[operator]
+        left = left[len(before) :]
+        shown.append((line, permalink(request_id, line), before if shown else before[-1:]))
+    if ends and left and lines:
+        shown.append((None, "", left))
+    return shown
 
 
 def _as_text(line: ProcessingLog) -> str:

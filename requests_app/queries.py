@@ -16,10 +16,10 @@ from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.lists import List, Wanted, any_status, of_status
 from opsportal.dynamo.lookup import Found, find
-from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Page, Part, Raw, sequence_page
 from opsportal.dynamo.partitions import Partitions, pairs, partitions
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.spans import Span
 from opsportal.dynamo.statuses import StatusReads, spelled
 from opsportal.dynamo.tables import Binding, Index
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
@@ -191,6 +191,7 @@ def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: s
         purpose=purpose,
         cursor=cursor,
         filters=(*filters, *SAMPLED.within(wanted.span)),
+        keep=lambda item: SAMPLED.holds(item, wanted.span),
         projection=(*ROW, table().key),
     )
     page.notes.append(
@@ -243,7 +244,7 @@ def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
     """The newest of those that a worker took and left, or that no worker took, at most `MAX_STUCK`."""
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
-    span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
+    span = Span.between(now - timedelta(days=30), limit)
     listed, _ = listing(RequestFilter(span=span), is_open)
     requests = [IntelligenceRequest.from_item(raw) for raw in listed.known(purpose="stuck").items]
     return [one for one in requests if one.touched_at and one.touched_at < limit][:MAX_STUCK]

@@ -42,6 +42,8 @@ FILTERS = {
 def list_(request: HttpRequest) -> HttpResponse:
     """Requests, newest or highest priority first. A full request id in the search box opens its item."""
     listing = Listing(request, "requests", FILTERS)
+    if url := listing.picked_url:
+        return redirect(url)
     for key in listing.keys_typed:
         if queries.request(key):
             return redirect("requests:item", key)
@@ -63,7 +65,7 @@ def list_(request: HttpRequest) -> HttpResponse:
     requests = [IntelligenceRequest.from_item(raw) for raw in page.items]
     # Of the index's order: what is outside the index stands at another time.
     stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
-    newest = next((stamp for stamp in stamps if stamp), "")
+    newest = max(stamps, default="")
     region = Region(
         id="live",
         seen=seen_token([raw_text({"M": one.raw}) for one in requests], page.newer, page.notes),

@@ -19,7 +19,7 @@ from opsportal.api.answers import (
     words,
 )
 from opsportal.api.effects import ReasonIn
-from opsportal.api.lists import FilterText, RangedQuery, page_document
+from opsportal.api.lists import GivenText, RangedQuery, page_document
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
 from opsportal.operations.entries import Entry
@@ -77,9 +77,9 @@ class WorkflowPageOut(PageOut):
 
 
 class WorkflowQuery(RangedQuery):
-    status: FilterText = Field("", description="Compared without case.")
-    source: FilterText = Field("", description="Source type.")
-    q: FilterText = Field("", description="Text in the session, correlation or document id.")
+    status: GivenText = Field("", description="Compared without case.")
+    source: GivenText = Field("", description="Source type.")
+    q: GivenText = Field("", description="Text in the session, correlation or document id.")
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
 
 

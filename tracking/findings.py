@@ -1,19 +1,27 @@
 """What is wrong or contradictory with a workflow, in sentences (docs/data.md#what-deployed-writers-do)."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
 
-from opsportal.console.findings import Finding, malformed, marked, spoken_minutes
+from opsportal.console.findings import (
+    CLOCK_SKEW,
+    Finding,
+    ahead,
+    malformed,
+    marked,
+    out_of_order,
+    spoken_minutes,
+)
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
 from opsportal.dynamo.attributes import Malformed
 from tracking.models import Workflow
 from tracking.statuses import lower
 from tracking.step_changes import is_open
-from tracking.steps import Step
+from tracking.steps import LONG_BEFORE, Step
 
 
 def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
@@ -21,6 +29,7 @@ def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
     now = now or datetime.now(UTC)
     found = [
         *_contradictions(workflow),
+        *_times(workflow, now),
         *_marked(workflow),
         *_stuck(workflow, now),
         *_totals(workflow),
@@ -75,6 +84,23 @@ def _contradictions(workflow: Workflow) -> list[Finding]:
             Finding("still_running", ATTENTION, f"The workflow says {shown}, but {_still(unfinished)}.")
         )
     return found
+
+
+def _times(workflow: Workflow, now: datetime) -> list[Finding]:
+    """What is impossible about them. A step that runs again may still have the end of its last run."""
+    created, updated = workflow.created_at, workflow.last_updated
+    orders: list[tuple[str, object, str, object, timedelta]] = [
+        ("lastUpdated", updated, "createdAt", created, CLOCK_SKEW)
+    ]
+    times: list[tuple[str, object]] = [("createdAt", created), ("lastUpdated", updated)]
+    for step in workflow.steps:
+        started, completed, of = step.started_at, step.completed_at, f"of {_short(step.label)}"
+        if not step.running:
+            orders.append((f"completedAt {of}", completed, "its startedAt", started, timedelta(0)))
+        # A writer may make the item some time after its first step began.
+        orders.append((f"startedAt {of}", started, "createdAt", created, LONG_BEFORE))
+        times += [(f"startedAt {of}", started), (f"completedAt {of}", completed)]
+    return [*out_of_order(orders), *ahead(times, now)]
 
 
 def _unfinished(workflow: Workflow) -> list[Step]:

@@ -12,10 +12,10 @@ from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
 from opsportal.dynamo.lists import List, Wanted, any_status, of_status
 from opsportal.dynamo.lookup import Found, find
-from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Page, Raw
 from opsportal.dynamo.partitions import Partitions
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.spans import Span
 from opsportal.dynamo.statuses import StatusReads, spelled
 from tracking.models import Workflow
 from tracking.statuses import is_open, listed_statuses
@@ -119,7 +119,7 @@ def stuck(now: datetime | None = None) -> list[Workflow]:
     """
     now = now or datetime.now(UTC)
     limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
-    span = Span(f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%S}", f"{limit:%Y-%m-%dT%H:%M:%S}")
+    span = Span.between(now - timedelta(days=30), limit)
     listed, _ = listing(WorkflowFilter(span=span), is_open)
     workflows = [Workflow.from_item(raw) for raw in listed.known(purpose="stuck").items]
     return [one for one in workflows if one.updated_at and one.updated_at < limit][:MAX_STUCK]

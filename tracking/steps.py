@@ -135,6 +135,10 @@ class Step:
         ]
 
 
+# A step that began so long before its workflow was created has a wrong time.
+LONG_BEFORE = timedelta(days=1)
+
+
 def shifted(moment: datetime, seconds: Decimal) -> datetime | None:
     """`moment` moved by `seconds`; None where that leaves the calendar (years 1 to 9999)."""
     try:

@@ -1,13 +1,15 @@
 """The steps of one workflow on a common time axis, in percent, ready to be drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from opsportal.console.findings import CLOCK_SKEW
 from opsportal.dynamo.attributes import Malformed
 from tracking.models import Workflow
-from tracking.steps import Step, shifted
+from tracking.steps import LONG_BEFORE, Step, shifted
 
 # A bar is at least that wide, so that a step of milliseconds is seen.
 LEAST_WIDTH = 0.6
@@ -81,13 +83,19 @@ def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
     """One row per step. The axis runs from the first start to the last end, or to now while it runs. Of a workflow
     that was retried from a later step it begins with the newest retry."""
     now = now or datetime.now(UTC)
-    earlier = _before_retry(workflow) if workflow.retry_count else frozenset()
-    steps = [step for step in workflow.steps if step.key not in earlier]
+    # A time that can't be would make the axis of years; where none can be, they are on it all the same.
+    likely = [step for step in workflow.steps if _is_likely(step, workflow, now)]
+    dated = any(step.began_at or isinstance(step.completed_at, datetime) for step in likely)
+    steps = likely if dated else list(workflow.steps)
+    earlier = _before_retry(steps) if workflow.retry_count else frozenset()
+    steps = [step for step in steps if step.key not in earlier]
+    drawn = {step.key for step in steps}
     starts = [step.began_at for step in steps if step.began_at]
     ends = [step.completed_at for step in steps if isinstance(step.completed_at, datetime)]
-    if starts and workflow.cancelled_from_here and isinstance(workflow.cancelled_at, datetime):
-        ends.append(workflow.cancelled_at)  # until then its stopped steps ran
-    running = any(step.running for step in workflow.steps) and not workflow.is_terminal
+    stopped = workflow.cancelled_at if workflow.cancelled_from_here else None
+    if starts and isinstance(stopped, datetime) and min(starts) <= stopped <= now:
+        ends.append(stopped)  # until then its stopped steps ran
+    running = any(step.running for step in steps) and not workflow.is_terminal
     begin = min([*starts, *ends], default=None)
     end = max([*starts, *ends, *([now] if running and starts else [])], default=None)
     if begin is None or end is None:
@@ -99,20 +107,31 @@ def timeline(workflow: Workflow, now: datetime | None = None) -> Timeline:
 
     until = now if running else end
     rows = [
-        Row(step, None, earlier=True) if step.key in earlier else Row(step, _bar(step, at, until))
+        Row(step, _bar(step, at, until) if step.key in drawn else None, earlier=step.key in earlier)
         for step in workflow.steps
     ]
     return Timeline(rows, _ticks(span))
 
 
-def _before_retry(workflow: Workflow) -> frozenset[str]:
+def _is_likely(step: Step, workflow: Workflow, now: datetime) -> bool:
+    """Whether its times can be: see `findings`."""
+    began, completed, created = step.began_at, step.completed_at, workflow.created_at
+    times = [at for at in (began, completed) if isinstance(at, datetime)]
+    if not times:
+        return True
+    if len(times) == 2 and times[1] < times[0] and not step.running:
+        return False
+    if isinstance(created, datetime) and created - min(times) > LONG_BEFORE:
+        return False
+    return max(times) - now <= CLOCK_SKEW
+
+
+def _before_retry(steps: Sequence[Step]) -> frozenset[str]:
     """Keys of the steps that an earlier run left: those before the newest gap that is longer than all work until then.
 
     The item does not say when it was retried, and a retry from a step on keeps what the steps before it recorded.
     """
-    started = sorted(
-        ((step.began_at, step) for step in workflow.steps if step.began_at), key=lambda pair: pair[0]
-    )
+    started = sorted(((step.began_at, step) for step in steps if step.began_at), key=lambda pair: pair[0])
     earlier, seen, worked, last = frozenset[str](), list[str](), 0.0, None
     for began, step in started:
         idle = (began - last).total_seconds() if last else 0.0

@@ -35,6 +35,8 @@ FILTERS = {"status": "Status", "source": "Source type", "q": "Text", "outside": 
 def list_(request: HttpRequest) -> HttpResponse:
     """Workflows, newest first. A full session id in the search box opens its item."""
     listing = Listing(request, "workflows", FILTERS)
+    if url := listing.picked_url:
+        return redirect(url)
     for key in listing.keys_typed:
         if queries.workflow(key):
             return redirect("tracking:item", key)
@@ -71,9 +73,8 @@ def list_(request: HttpRequest) -> HttpResponse:
 
 
 def _newest(workflows: list[Workflow]) -> str:
-    """The newest stamp of the index's order: what is outside the index stands at another time."""
-    stamps = (workflow.raw.get("createdAt", {}).get("S", "") for workflow in workflows)
-    return next((stamp for stamp in stamps if stamp), "")
+    """The last stamp in the index's order, which is by text."""
+    return max((workflow.raw.get("createdAt", {}).get("S", "") for workflow in workflows), default="")
 
 
 TABS = (("steps", "Steps"), ("audit", "Audit"), ("raw", "Raw"))

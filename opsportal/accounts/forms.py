@@ -9,9 +9,10 @@ from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, transaction
 
 from opsportal.accounts import tokens
-from opsportal.accounts.models import Preferences, SavedView, normalised_query, time_zones
+from opsportal.accounts.models import Preferences, SavedView, normalised_query, preferences_of, time_zones
 from opsportal.accounts.scopes import all_scopes
 from opsportal.accounts.tokens import SERVICE_ROLES, ApiToken
+from opsportal.console.timerange import in_utc
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -47,9 +48,10 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
         page, name = data.get("page", ""), data.get("name", "").strip()
         found = SavedView.objects.filter(owner_id=owner.pk, page=page, name=name).first()
         super().__init__(data, instance=found or SavedView(owner_id=owner.pk))
+        self.owner = owner
 
     def clean_query(self) -> str:
-        return normalised_query(self.cleaned_data["query"])
+        return in_utc(normalised_query(self.cleaned_data["query"]), preferences_of(self.owner).zone)
 
 
 MINE, SERVICE = "mine", "service"

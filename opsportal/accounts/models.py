@@ -2,7 +2,7 @@
 
 from functools import cache
 from urllib.parse import urlencode
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -70,6 +70,14 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return f"Preferences of {self.user}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """UTC when the system no longer knows the zone."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")
 
 
 class SavedViewQuerySet(models.QuerySet["SavedView"]):

@@ -5,7 +5,7 @@ Each app says in a value, `Items`, where its items are read and in which words t
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -15,8 +15,8 @@ from django.urls import reverse
 from opsportal.alerts.watches import MAX_FACTS, Fact, Figures, Measure, Question, Reading, Watch
 from opsportal.console.tones import FAILED, SUCCESS, tone_of
 from opsportal.dynamo.lists import Known, List, Wanted
-from opsportal.dynamo.merge import Span
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.spans import Span
 
 # Days: what is older is past an operator's care, and is not looked for.
 MAX_DAYS = 30
@@ -100,7 +100,7 @@ class Items:
 
     def failed(self, question: Question) -> Reading:
         """The items that failed, of those created in the window."""
-        items, known = self._known(question, _is_failed, Span(_text(question.since)))
+        items, known = self._known(question, _is_failed, Span.between(question.since))
         return self._reading(items, known, partial(self._failure, question))
 
     def still_failed(self, question: Question, key: str) -> Fact | None:
@@ -112,7 +112,7 @@ class Items:
 
     def failure_rate(self, question: Question) -> Reading:
         """Of the items created in the window (the newest of them, where they are many), how many failed."""
-        span = Span(_text(max(question.since, question.baseline)))
+        span = Span.between(max(question.since, question.baseline))
         items, known = self._known(question, _has_ended, span)
         if known.part:
             return Reading(unknown=True, note=self.no_index)
@@ -124,7 +124,7 @@ class Items:
         """The items in an open status without an update for so many minutes."""
         earliest = question.now - timedelta(days=MAX_DAYS)
         latest = question.now - timedelta(minutes=question.threshold)
-        items, known = self._known(question, self.is_open, Span(_text(earliest), _text(latest) + "~"))
+        items, known = self._known(question, self.is_open, Span.between(earliest, latest))
         return self._reading(items, known, partial(self._stuck, question))
 
     def still_stuck(self, question: Question, key: str) -> Fact | None:
@@ -197,11 +197,6 @@ def _is_failed(status: str) -> bool:
 
 def _has_ended(status: str) -> bool:
     return tone_of(status) in (FAILED, SUCCESS)
-
-
-def _text(moment: datetime) -> str:
-    """As a sort key is compared with it."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def reading(

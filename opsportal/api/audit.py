@@ -7,7 +7,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from opsportal.api.answers import PageOut, answer
-from opsportal.api.lists import FilterText, Length, RangedQuery, page_document
+from opsportal.api.lists import GivenText, Length, RangedQuery, page_document
 from opsportal.console.access import requires
 from opsportal.dynamo.attributes import Typed, plain
 from opsportal.operations import actors, entries, feeds
@@ -61,15 +61,15 @@ class EntryPageOut(PageOut):
 
 class AuditQuery(RangedQuery):
     length: Length = Field("24h", alias="range", description="The period up to now.")
-    actor: FilterText = Field(
+    actor: GivenText = Field(
         "",
         description="The name that a person has now, or a token (`olga via token ci`, `service ci`): their entries, "
         "whatever the name was then, and older ones without an id under that name. Or an `actor_id`. A name that nobody "
         "has now stands for what was recorded under it. `notes` say which it was.",
     )
-    action: FilterText = Field("", description="Such as `request:cancel`.")
-    target: FilterText = Field("", description="The item's id.")
-    kind: FilterText = Field("", description="The logical table: workflows, requests, agents.")
+    action: GivenText = Field("", description="Such as `request:cancel`.")
+    target: GivenText = Field("", description="The item's id.")
+    kind: GivenText = Field("", description="The logical table: workflows, requests, agents.")
 
 
 @router.get(

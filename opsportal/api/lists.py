@@ -21,8 +21,17 @@ UTC_ZONE = ZoneInfo("UTC")
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
+def _said(value: Any) -> Any:
+    """An empty filter is a variable that a program has not set: without it the list would have everything."""
+    if value == "":
+        raise ValueError("A value is needed. Leave the parameter out to list all.")
+    return value
+
+
 # Cut to what a key can be, as on the pages: no longer one can match.
 FilterText = Annotated[str, Field(max_length=MAX_BYTES), AfterValidator(lambda text: cut(text, MAX_BYTES))]
+# The same, but not empty.
+GivenText = Annotated[FilterText, Field(min_length=1), BeforeValidator(_said)]
 Length = Literal["1h", "24h", "7d", "30d", "all"]
 assert set(LENGTHS) == set(Length.__args__)  # type: ignore[attr-defined]
 
@@ -86,7 +95,11 @@ class RangedQuery(ListQuery):
     def time_range(self) -> TimeRange:
         bounds = {"from": self.start, "to": self.end}
         given = {name: at.isoformat() for name, at in bounds.items() if at}
-        return time_range({**given, "range": self.length}, UTC_ZONE)
+        found = time_range({**given, "range": self.length}, UTC_ZONE)
+        if found.crossed:
+            # Each for itself is valid.
+            raise Invalid([Wrong("query", ("to",), "It is before `from`: swap the two.")], status=400)
+        return found
 
 
 def page_document(page: Page, items: list[Any], **more: Any) -> dict[str, Any]:

@@ -18,7 +18,30 @@ def absolute(at: datetime, zone: ZoneInfo, *, milliseconds: bool = False) -> str
     """`2026-11-20 15:02:11 CET`: an instant in a zone, with the zone's own name for itself."""
     local = in_zone(at, zone)
     fraction = f".{local.microsecond // 1000:03d}" if milliseconds else ""
-    return f"{local.date()} {local:%H:%M:%S}{fraction} {local.tzname()}"
+    return f"{local.date()} {local:%H:%M:%S}{fraction} {zone_name(local)}"
+
+
+# Names that several zones have for other times: CST is Chicago's, Shanghai's and Havana's.
+AMBIGUOUS = frozenset(
+    ("AMT", "AST", "BST", "CDT", "CST", "ECT", "EST", "GST", "IST", "MST", "PST", "SST", "WST")
+)
+
+
+def zone_name(local: datetime) -> str:
+    """What a zone calls itself then, with the offset where others call themselves so too: `CET`, `CST (+08:00)`."""
+    name = local.tzname() or ""
+    return f"{name} ({local.isoformat()[-6:]})" if name in AMBIGUOUS else name
+
+
+def utc_text(at: datetime) -> str:
+    """ISO 8601 in UTC, as precise as it is and no longer: what addresses carry."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def bound(at: datetime, zone: ZoneInfo) -> str:
+    """A bound of a range: `2026-11-20 15:02 CET`, with seconds where there are any."""
+    local = in_zone(at, zone)
+    return f"{local.date()} {local:%H:%M}{f':{local:%S}' if local.second else ''} {zone_name(local)}"
 
 
 def in_zone(at: datetime, zone: ZoneInfo) -> datetime:

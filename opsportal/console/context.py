@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -83,11 +83,8 @@ class Shell:
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """The user's time zone; UTC when the system no longer knows it."""
-        try:
-            return ZoneInfo(self.preferences.time_zone) if self.preferences else ZoneInfo("UTC")
-        except (ZoneInfoNotFoundError, ValueError):
-            return ZoneInfo("UTC")
+        """The user's time zone."""
+        return self.preferences.zone if self.preferences else ZoneInfo("UTC")
 
     @cached_property
     def role(self) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from opsportal.console.clock import absolute
+from opsportal.console.clock import absolute, duration
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION
 
@@ -29,6 +30,41 @@ def malformed(names: Iterable[str]) -> Finding:
     """That these parts of an item could not be read."""
     listed = ", ".join(excerpt(name, 60) for name in names)
     return Finding("malformed", ATTENTION, f"Could not be read as documented: {listed}.")
+
+
+# Clocks of two machines may differ by so much.
+CLOCK_SKEW = timedelta(seconds=5)
+
+
+def out_of_order(pairs: Iterable[tuple[str, object, str, object, timedelta]]) -> list[Finding]:
+    """Of (name, time, name of what comes before it, its time, tolerance) those whose order can't be; one finding."""
+    said = [
+        f"{name} is {_length(earlier - later)} before {before}"
+        for name, later, before, earlier, tolerance in pairs
+        if isinstance(later, datetime) and isinstance(earlier, datetime) and earlier - later > tolerance
+    ]
+    if not said:
+        return []
+    return [Finding("time_order", ATTENTION, f"Its times contradict one another: {'; '.join(said)}.")]
+
+
+def ahead(times: Iterable[tuple[str, object]], now: datetime) -> list[Finding]:
+    """Of (name, time recorded) those that lie in the future; one finding."""
+    said = [
+        f"{name} by {_length(at - now)}"
+        for name, at in times
+        if isinstance(at, datetime) and at - now > CLOCK_SKEW
+    ]
+    if not said:
+        return []
+    why = "a writer's clock or zone is wrong, or this server's clock"
+    return [
+        Finding("future", ATTENTION, f"Recorded times lie in the future: {'; '.join(said)}. Maybe {why}.")
+    ]
+
+
+def _length(length: timedelta) -> str:
+    return duration(Decimal(str(length.total_seconds())))
 
 
 def spoken_minutes(minutes: int) -> str:

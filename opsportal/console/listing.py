@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from opsportal.accounts.models import SavedView
 from opsportal.console.context import Shell
 from opsportal.console.problems import wants_fragment
-from opsportal.console.timerange import LENGTHS, TimeRange, time_range
+from opsportal.console.timerange import LENGTHS, TimeRange, picked, picker_value, time_range
 from opsportal.dynamo.attributes import parse_time
 from opsportal.dynamo.pages import Page, Sampling
 from opsportal.dynamo.partitions import Partitions
@@ -114,9 +115,31 @@ class Listing:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The state without the cursor, as query parameters."""
-        names = [*self.filters, "range", "from", "to"] if self.ranged else list(self.filters)
-        return {name: self.request.GET[name] for name in names if self.request.GET.get(name)}
+        """The state without the cursor, as query parameters. Bounds are in UTC, so that they are the same for whoever
+        gets the address, and without those that can't be read."""
+        names = [*self.filters, "range"] if self.ranged else list(self.filters)
+        given = {name: self.request.GET[name] for name in names if self.request.GET.get(name)}
+        return given | self.time_range.query if self.ranged else given
+
+    @property
+    def picked_url(self) -> str:
+        """Where the form for a range of one's own leads; "" where the address is not that form's. What must be said of
+        the bounds becomes a message."""
+        found = picked(self.request.GET) if self.ranged else None
+        if found is None:
+            return ""
+        query, said = found
+        for sentence in said:
+            messages.info(self.request, sentence)
+        return self.url(**{"range": None, "from": None, "to": None} | query)
+
+    @property
+    def picker(self) -> dict[str, str]:
+        """The values of that form's fields."""
+        zone, own = Shell(self.request).zone, self.time_range.key == "custom"
+        bounds = {"from": self.time_range.start, "to": self.time_range.end} if own else {}
+        values = {name: picker_value(at, zone) for name, at in bounds.items()}
+        return values | {f"was_{name}": at for name, at in self.time_range.query.items()}
 
     @property
     def purpose(self) -> str:
@@ -171,7 +194,7 @@ class Listing:
                 page.complete,
                 page.sample,
             ),
-            "notes": page.notes,
+            "notes": [*(self.time_range.notices if self.ranged else ()), *page.notes],
             "new_rows": f"{page.newer}+" if page.newer_more else page.newer,
             "first_url": self.url(),
             "saved_views": SavedView.objects.visible_to(self.request.user.pk).filter(page=self.name),
@@ -203,6 +226,15 @@ class Listing:
         """Why nothing is shown; None when something is. `nouns`: what is listed, in the plural."""
         if page.items:
             return None
+        if self.ranged and self.time_range.crossed:
+            query = self.time_range.query
+            return Empty(
+                "no_match",
+                "The time range ends before it begins",
+                f"It goes {self.time_range.label}: swap the two.",
+                link_url=self.url(**{"from": query["to"], "to": query["from"]}),
+                link_text="Swap the bounds",
+            )
         if page.cursor:
             return Empty(
                 "not_searched_far",

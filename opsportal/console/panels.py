@@ -105,6 +105,7 @@ def figures_of_statuses(window: Window, reads: StatusReads, list_url: str) -> di
     return {
         "counts": tiles(((status, recent.count) for status, recent in found), url_of),
         "trends": trends.of(found, since, now),
+        "list_url": list_url,
         "sample": sample,
         "notes": notes,
     }

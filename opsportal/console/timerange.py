@@ -1,14 +1,18 @@
 """The time range of a list: one of a few lengths up to now, or bounds of one's own, always in the URL; and
 the window of time that the overview looks at."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from urllib.parse import parse_qsl, urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest
 
-from opsportal.dynamo.merge import Span
+from opsportal.console import clock
+from opsportal.console.text import excerpt
+from opsportal.dynamo.spans import Span
 
 LENGTHS: dict[str, tuple[str, timedelta | None]] = {
     "1h": ("Last hour", timedelta(hours=1)),
@@ -22,51 +26,159 @@ DEFAULT = "7d"
 
 @dataclass(frozen=True)
 class TimeRange:
-    """`key` is one of LENGTHS or "custom"; `start` and `end` are aware and UTC, None where open."""
+    """`key` is one of LENGTHS or "custom"; `start` and `end` are aware and UTC, None where open. `notices`: what must
+    be said of the bounds as they were given, in sentences."""
 
     key: str
     label: str
     start: datetime | None
     end: datetime | None
+    notices: tuple[str, ...] = ()
 
     @property
     def span(self) -> Span:
-        """As bounds of an index's text. The prefix of a stamp sorts before all its forms (``...00Z``,
-        ``...00.123``, naive), and ``~`` after them, so zone-less and zoned tables are both served."""
-        return Span(
-            _second(self.start) if self.start else "",
-            _second(self.end) + "~" if self.end else "",
-        )
+        return Span.between(self.start, self.end)
+
+    @property
+    def crossed(self) -> bool:
+        """It ends before it begins, so that nothing can be in it."""
+        return bool(self.start and self.end and self.start > self.end)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The bounds as addresses carry them: the same for every reader."""
+        bounds = {"from": self.start, "to": self.end} if self.key == "custom" else {}
+        return {name: clock.utc_text(at) for name, at in bounds.items() if at}
 
 
 def time_range(params: Mapping[str, str], zone: ZoneInfo, *, default: str = DEFAULT) -> TimeRange:
-    """From `range`, or from `from` and `to` (ISO, in `zone` where they name none). Nonsense is ignored."""
-    start, end = _moment(params.get("from", ""), zone), _moment(params.get("to", ""), zone)
-    if start or end:
+    """From `range`, or from `from` and `to` (ISO, in `zone` where they name none). What can't be read is passed over,
+    and the range says so."""
+    start, end = (_bound(name, params.get(name, ""), zone) for name in ("from", "to"))
+    said = tuple(sentence for found in (start, end) for sentence in found.notices)
+    if start.at or end.at:
         parts = [
-            f"{name} {_second(at)[:16].replace('T', ' ')}"
-            for name, at in (("from", start), ("to", end))
-            if at
+            f"{name} {clock.bound(one.at, zone)}" for name, one in (("from", start), ("to", end)) if one.at
         ]
-        return TimeRange("custom", " ".join(parts) + " UTC", start, end)
+        return TimeRange("custom", " ".join(parts), start.at, end.at, said)
     key = params.get("range", default)
     if key not in LENGTHS:
+        said = (
+            (*said, f"There is no range {excerpt(key, 40)!r}: it is one of {', '.join(LENGTHS)}.")
+            if key
+            else said
+        )
         key = default
     label, length = LENGTHS[key]
-    return TimeRange(key, label, datetime.now(UTC) - length if length else None, None)
+    if said:
+        said = (*said, f"Shown instead: {label.lower()}.")
+    return TimeRange(key, label, datetime.now(UTC) - length if length else None, None, said)
 
 
-def _second(at: datetime) -> str:
-    """To the second; strftime would not pad years below 1000."""
-    return at.isoformat()[:19]
+@dataclass(frozen=True)
+class Bound:
+    """One bound as read. `at`: None where it is open or can't be read."""
+
+    at: datetime | None = None
+    notices: tuple[str, ...] = ()
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def _bound(name: str, text: str, zone: ZoneInfo) -> Bound:
+    if not text.strip():
+        return Bound()
     try:
         moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+        if moment.tzinfo:
+            return Bound(moment.astimezone(UTC))
+        at, oddity = from_wall_clock(moment, zone, last=name == "to")
     except (ValueError, OverflowError):
+        plus = " Write + as %2B in an address." if re.search(r" \d\d:?\d\d$", text) else ""
+        return Bound(
+            None,
+            (
+                f"{name}={excerpt(text, 40)} can't be read as a time: write it in ISO 8601, such as "
+                f"2026-11-20T10:00:00Z.{plus}",
+            ),
+        )
+    said = f"{name}={excerpt(text, 40)} names no time zone and is read in yours, {zone.key}: {clock.utc_text(at)}."
+    return Bound(at, tuple(filter(None, (said, oddity))))
+
+
+def from_wall_clock(wall: datetime, zone: ZoneInfo, *, last: bool) -> tuple[datetime, str]:
+    """The instant (UTC) at which a clock in the zone shows `wall`, and a sentence where it does so twice or never.
+
+    Of two it is the first, or with `last` the last: a range then holds both hours. A time that is left out in spring is
+    the moment of the change. OverflowError where it is none of the calendar.
+    """
+    first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return first, ""
+    shown = f"{wall:%Y-%m-%d %H:%M}"
+    if first < second:
+        at = second if last else first
+        which = "last" if last else "first"
+        return at, f"Clocks in {zone.key} show {shown} twice, when they go back: this is the {which} time."
+    # Never shown: `second` is before the change of clocks, and `first` after it.
+    before, after = second, first
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).utcoffset() == second.astimezone(zone).utcoffset():
+            before = middle
+        else:
+            after = middle
+    at = after.replace(microsecond=0)
+    return (
+        at,
+        f"Clocks in {zone.key} never show {shown}, when they go forward: {clock.bound(at, zone)} is taken.",
+    )
+
+
+# --- The form that bounds are chosen with -----------------------------------------------------------------
+
+
+def picker_value(at: datetime | None, zone: ZoneInfo) -> str:
+    """For a field of type `datetime-local`, which knows no zone."""
+    if at is None:
+        return ""
+    local = clock.in_zone(at, zone).replace(tzinfo=None)
+    return local.isoformat(timespec="seconds" if local.second or local.microsecond else "minutes")
+
+
+def picked(params: Mapping[str, str]) -> tuple[dict[str, str], list[str]] | None:
+    """What the form asks for as `from` and `to` in UTC, and what must be said of it; None where nothing was sent by it.
+
+    The form says in which zone its fields are, and what the bounds were: one that was not touched stays as it was, also
+    in the hour that clocks show twice.
+    """
+    if "pick_from" not in params and "pick_to" not in params:
         return None
+    try:
+        zone = ZoneInfo(params.get("pick_zone", "UTC"))
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        zone = ZoneInfo("UTC")
+    query: dict[str, str] = {}
+    said: list[str] = []
+    for name in ("from", "to"):
+        text, before = (
+            params.get(f"pick_{name}", "").strip(),
+            _bound(name, params.get(f"was_{name}", ""), zone),
+        )
+        if before.at and text == picker_value(before.at, zone):
+            query[name] = clock.utc_text(before.at)
+        elif text:
+            found = _bound(name, text, zone)
+            query[name] = clock.utc_text(found.at) if found.at else text
+            said += found.notices[1:]  # that it has no zone is as it should be
+    return query, said
+
+
+def in_utc(query: str, zone: ZoneInfo) -> str:
+    """A query string with its bounds in UTC, read in `zone` where they name none: another may open it."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    bounds = {name: _bound(name, text, zone).at for name, text in pairs if name in ("from", "to")}
+    return urlencode(
+        [(name, clock.utc_text(at) if (at := bounds.get(name)) else text) for name, text in pairs]
+    )
 
 
 WINDOWS = ("1h", "24h", "7d")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.utils.safestring import SafeString
 
@@ -122,29 +124,34 @@ class Trends:
         )
 
     @property
-    def newest_first(self) -> list[Bar]:
-        return [bar for bar in reversed(self.bars) if bar.created]
+    def newest_first(self) -> list[tuple[Bar, str]]:
+        """Bars with what was created in them, and the query of a list of just these: a bound holds its whole second."""
+        last = self.length - timedelta(seconds=1)
+        return [
+            (bar, urlencode({"from": clock.utc_text(bar.start), "to": clock.utc_text(bar.start + last)}))
+            for bar in reversed(self.bars)
+            if bar.created
+        ]
 
-    @property
-    def charts(self) -> list[Chart]:
-        """Throughput, failure rate, duration. None where nothing was created."""
+    def charts(self, zone: ZoneInfo) -> list[Chart]:
+        """Throughput, failure rate, duration, with times in that zone. None where nothing was created."""
         if not self.total.created:
             return []
-        return [self._throughput(), self._failures(), self._durations()]
+        return [self._throughput(zone), self._failures(zone), self._durations(zone)]
 
-    def _throughput(self) -> Chart:
+    def _throughput(self, zone: ZoneInfo) -> Chart:
         figure, unit = _rate(self.total.created, self.now - self.since)
         note = f"peak {max(bar.created for bar in self.bars)} in {self.length_text}"
         bars = [
             (
-                f"{self._start(bar)}: {bar.created} created" + _listed(bar.tones),
+                f"{self._start(bar, zone)}: {bar.created} created" + _listed(bar.tones),
                 [(tone, bar.tones[tone]) for tone in WORDS],
             )
             for bar in self.bars
         ]
         return Chart("Throughput", figure, unit, note, RUNNING, self._drawn("Throughput", note, bars))
 
-    def _failures(self) -> Chart:
+    def _failures(self, zone: ZoneInfo) -> Chart:
         total, rates = self.total, [bar.failure_rate for bar in self.bars]
         highest = max((rate for rate in rates if rate is not None), default=Decimal(0))
         figure = "—" if total.failure_rate is None else f"{total.failure_rate:.1f} %"
@@ -152,7 +159,7 @@ class Trends:
         note = f"peak {highest:.0f} % in {self.length_text}" if total.ended else "nothing ended"
         bars = [
             (
-                f"{self._start(bar)}: {bar.tones[FAILED]} of {bar.ended} that ended failed",
+                f"{self._start(bar, zone)}: {bar.tones[FAILED]} of {bar.ended} that ended failed",
                 [(FAILED, float(rate or 0))],
             )
             for bar, rate in zip(self.bars, rates, strict=True)
@@ -160,7 +167,7 @@ class Trends:
         tone = FAILED if total.tones[FAILED] else SUCCESS
         return Chart("Failure rate", figure, unit, note, tone, self._drawn("Failure rate", note, bars))
 
-    def _durations(self) -> Chart:
+    def _durations(self, zone: ZoneInfo) -> Chart:
         """The median below, and on it what p95 has more. Of few, what the slowest took, in another tone."""
         total = self.total
         if total.p50 is None or total.p95 is None:
@@ -171,7 +178,7 @@ class Trends:
         note = "" if slowest is None else f"slowest {clock.duration(slowest)}, of {len(total.seconds)}"
         bars = []
         for bar in self.bars:
-            start, measured = self._start(bar), len(bar.seconds)
+            start, measured = self._start(bar, zone), len(bar.seconds)
             if bar.p50 is not None and bar.p95 is not None:
                 said = f"median {clock.duration(bar.p50)}, p95 {clock.duration(bar.p95)} of {measured}"
                 parts = [(RUNNING, float(bar.p50)), (WAITING, float(bar.p95 - bar.p50))]
@@ -183,11 +190,12 @@ class Trends:
             bars.append((f"{start}: {said}", parts))
         return Chart("Median duration", figure, unit, note, RUNNING, self._drawn("Duration", note, bars))
 
-    def _start(self, bar: Bar) -> str:
+    def _start(self, bar: Bar, zone: ZoneInfo) -> str:
         form = "%H:%M:%S" if self.length < timedelta(minutes=1) else "%H:%M"
         if self.length > timedelta(hours=1):
             form = f"%-d %b {form}"
-        return f"{bar.start:{form}} UTC"
+        local = clock.in_zone(bar.start, zone)
+        return f"{local:{form}} {clock.zone_name(local)}"
 
     def _drawn(
         self, title: str, note: str, bars: Sequence[tuple[str, Sequence[tuple[str, float]]]]

@@ -8,13 +8,15 @@ the latter. The PynamoDB attributes at the end read the same way and write as us
 import base64
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeVar
 
 from pynamodb.attributes import Attribute
 
 from opsportal.dynamo.json_values import in_range, number_text, parse_foreign
+from opsportal.dynamo.time_text import EPOCH, epoch_unit
+from opsportal.dynamo.time_text import parse_time as parse_time
 
 Typed = dict[str, Any]  # one AttributeValue, as the wire has it: {"S": "text"}
 Raw = dict[str, Typed]  # an item, or the members of a map
@@ -121,35 +123,9 @@ def read_number(value: Typed | None) -> Decimal | Malformed | None:
     return number if in_range(number) else Malformed(value, "expected a number that DynamoDB could hold")
 
 
-_ISO = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d+))?"
-    r"\s*(?P<zone>[Zz]|[+-]\d\d:?\d\d(?:[Zz])?)?"
-)
-# Epoch seconds stay below this until the year 5138; milliseconds have been above it since 1973.
-_MILLISECONDS_FROM = Decimal(100_000_000_000)
-
-
-def parse_time(text: str) -> datetime:
-    """An aware UTC datetime from ISO text in any form that docs/data.md lists. ValueError otherwise.
-
-    ``Z``, an offset, an offset followed by ``Z`` (``isoformat() + "Z"``, seed 003 of docs/data.md: the offset counts),
-    or none (seed 002: UTC); any number of decimals, of which six are kept.
-    """
-    found = _ISO.fullmatch(text.strip())
-    if not found:
-        raise ValueError("not an ISO 8601 time")
-    zone = (found["zone"] or "Z").upper()
-    zone = "+00:00" if zone == "Z" else zone.rstrip("Z")
-    fraction = (found["fraction"] or "0")[:6].ljust(6, "0")
-    time = found["time"] if found["time"].count(":") == 2 else found["time"] + ":00"
-    try:
-        return datetime.fromisoformat(f"{found['date']}T{time}.{fraction}{zone}").astimezone(UTC)
-    except OverflowError as error:  # an offset that leads out of the years 1 to 9999
-        raise ValueError("not a time that there is in UTC") from error
-
-
 def read_time(value: Typed | None) -> datetime | Malformed | None:
-    """An aware UTC datetime from ISO text, or from epoch seconds or milliseconds (number or digits)."""
+    """An aware UTC datetime from ISO or RFC 2822 text, or from the seconds since 1970, or thousandths, millionths or
+    billionths of them (number or digits)."""
     if is_absent(value):
         return None
     assert value is not None
@@ -160,10 +136,12 @@ def read_time(value: Typed | None) -> datetime | Malformed | None:
         if tag == "S" and not re.fullmatch(r"\s*\d{9,}(\.\d+)?\s*", content):
             return parse_time(content)
         number = Decimal(str(content).strip())
-        seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
-        return datetime.fromtimestamp(float(seconds), UTC)
-    except (ValueError, OverflowError, OSError, ArithmeticError):
-        return Malformed(value, "expected a time: ISO 8601, or seconds or milliseconds since 1970")
+        _, factor = epoch_unit(number)
+        return EPOCH + timedelta(microseconds=int(number * 1_000_000 / factor))
+    except (ValueError, OverflowError, ArithmeticError):
+        return Malformed(
+            value, "expected a time: ISO 8601, RFC 2822, or seconds or fractions of them since 1970"
+        )
 
 
 def read_map(value: Typed | None) -> dict[str, Typed] | Malformed | None:

@@ -6,17 +6,20 @@ the whole table, else a bounded Scan in no order.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from operator import itemgetter
 
 from opsportal.dynamo import cursors, samples
-from opsportal.dynamo.attributes import read_text
+from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Filter, matches
 from opsportal.dynamo.lookup import Found
-from opsportal.dynamo.merge import Merge, Span
+from opsportal.dynamo.merge import Merge
 from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, scan_page
 from opsportal.dynamo.reads import items_of
 from opsportal.dynamo.samples import Sample
 from opsportal.dynamo.sampling import Row, Sampled, as_row
+from opsportal.dynamo.spans import Span
 
 Wanted = Callable[[str], bool]
 
@@ -72,10 +75,12 @@ class List:
         sample = samples.for_table(self.spec)
         if self.found.index is None and sample.failed and not sample.at:
             raise sample.failed
-        page = self._merged(sample, purpose=purpose, fresh=False)
+        # In mixed forms the newest by their text need not be the newest.
+        limit = max(self.limit, PAGE_SIZE) if sample.mixed else self.limit
+        page = replace(self, limit=limit)._merged(sample, purpose=purpose, fresh=False)
         return Known(
-            page.items,
-            bool(page.cursor),
+            page.items[: self.limit],
+            bool(page.cursor) or len(page.items) > self.limit,
             sample.certain,
             self.found.index is None and not sample.whole,
             " ".join(sample.notes(self.found.index)),
@@ -102,11 +107,10 @@ class List:
 
     def rows(self, sample: Sample) -> list[Row]:
         """Those of the sample's rows that belong here, the newest first."""
-        bounds = self.span.start, self.span.end or _LAST
         return [
             row
             for row in sample.outside(self.found.index)
-            if (row.undated or bounds[0] <= row.stamp <= bounds[1])
+            if (row.undated or self.span.contains(row.at))
             and self.status(str(read_text(row.item.get(self.spec.status)) or ""))
             and matches(row.item, (*self.filters, *self.served))
         ]
@@ -133,8 +137,10 @@ class List:
             projection=self.projection,
             limit=self.limit,
             outside=[(row.stamp, row.item) for row in rows],
+            mixed=sample.mixed,
         )
         page = merge.page(purpose=purpose, cursor=cursor, anchor=anchor)
+        page.items = newest_first(page.items, self._listed_at)
         if fresh:
             self._as_they_are(page, rows)
         if index is None or not chosen:
@@ -169,7 +175,8 @@ class List:
             return Page([], how=f"Scan {self.spec.table.name}")
 
         def keep(item: Raw) -> bool:
-            return self.status(str(read_text(item.get(self.spec.status)) or ""))
+            status = str(read_text(item.get(self.spec.status)) or "")
+            return self.status(status) and self.spec.holds(item, self.span)
 
         page = scan_page(
             self.spec.table,
@@ -177,17 +184,33 @@ class List:
             cursor=cursor,
             limit=self.limit,
             filters=(*self.filters, *self.spec.within(self.span)),
-            keep=None if self.status is any_status else keep,
+            keep=None if self.status is any_status and self.span == Span() else keep,
             projection=self.projection,
         )
-        page.items.sort(key=self._time, reverse=True)
+        page.items.sort(key=lambda item: self.spec.moment(item) or _NEVER, reverse=True)
         page.notes += [f"{self.found.why} {SCANNED}", *sample.notes(None)]
         page.sample = sample.sampling(self.found.index)
         return page
 
-    def _time(self, item: Raw) -> str:
-        at = self.spec.moment(item)
-        return at.isoformat() if at else ""
+    def _listed_at(self, item: Raw) -> datetime | None:
+        """Of an item in the index by its sort key alone."""
+        if "S" in item.get(self.spec.created, {}):
+            at = read_time(item[self.spec.created])
+            return at if isinstance(at, datetime) else None
+        return self.spec.moment(item)
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def newest_first(items: Sequence[Raw], time_of: Callable[[Raw], datetime | None]) -> list[Raw]:
+    """Items that are in the order of their text, by their times; what has none that can be read stays behind the one
+    that it follows."""
+    at, keyed = datetime.max.replace(tzinfo=UTC), []
+    for item in items:
+        at = time_of(item) or at
+        keyed.append((at, item))
+    return [item for _, item in sorted(keyed, key=itemgetter(0), reverse=True)]
 
 
 FROM_SAMPLE = "The list is made of the minute's sample, which holds the whole table."

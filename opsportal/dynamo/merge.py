@@ -16,6 +16,7 @@ from opsportal.dynamo import cursors
 from opsportal.dynamo.expressions import Clause, Filter
 from opsportal.dynamo.pages import PAGE_SIZE, SEARCH_CALLS, Page, Raw
 from opsportal.dynamo.reads import read
+from opsportal.dynamo.spans import Span as Span
 from opsportal.dynamo.tables import Binding, Index
 
 # Digests in a cursor. Where more items share one timestamp, the cursor holds start keys instead.
@@ -26,29 +27,6 @@ MAX_NEWER = 50
 FILTERED_CHUNK = 200
 # Stands for the items in no partition: no key is empty.
 OUTSIDE = ""
-
-
-@dataclass(frozen=True)
-class Span:
-    """Inclusive bounds of the sort key's text; "" is open."""
-
-    start: str = ""
-    end: str = ""
-
-    def until(self, end: str) -> "Span":
-        return Span(self.start, min(self.end, end) if self.end else end)
-
-    def clauses(self, attribute: str) -> tuple[Clause, ...]:
-        if self.start and self.end:
-            return (Clause(attribute, "between", (self.start, self.end)),)
-        if self.start:
-            return (Clause(attribute, ">=", (self.start,)),)
-        return (Clause(attribute, "<=", (self.end,)),) if self.end else ()
-
-    @property
-    def empty(self) -> bool:
-        """No item can be in it; DynamoDB refuses such a BETWEEN."""
-        return bool(self.start and self.end and self.start > self.end)
 
 
 @dataclass
@@ -64,7 +42,11 @@ class _Stream:
 
 
 class Merge:
-    """One page of a merge. `key`: the index's hash and range attributes; see `page`."""
+    """One page of a merge, see `page`.
+
+    `mixed`: times have zones or forms by which their text is in no order of time, so the span is read wider. A row is
+    in it by its instant in any case.
+    """
 
     def __init__(
         self,
@@ -79,11 +61,13 @@ class Merge:
         ceilings: Mapping[str, str] | None = None,
         calls: int = 0,
         outside: Sequence[tuple[str, Raw]] = (),
+        mixed: bool = False,
     ) -> None:
         self.table = table
         self.index = index
         self.partitions = list(dict.fromkeys(partitions))
-        self.span = span or Span()
+        self.mixed = mixed
+        self.span = (span or Span()).wider if mixed else span or Span()
         self.filters = filters
         self.start_names = table.start_names(index)
         self.projection = [*projection, *self.start_names] if projection else []
@@ -106,7 +90,7 @@ class Merge:
         page = self.read(position, anchor)
         if page.newer_more:
             # The chunks hold little but new items: read from the anchor instead.
-            self.span = self.span.until(anchor)
+            self.span = self.span.up_to(anchor)
             page = self.read({})
             page.newer, page.newer_more = MAX_NEWER, True
         if page.cursor:
@@ -132,13 +116,15 @@ class Merge:
                     page.complete = False
                     break
                 wanted = self.limit - len(page.items)
-                self._fetch(stream, wanted, first=stream.frontier is None, span=self.span.until(stamp)
+                self._fetch(stream, wanted, first=stream.frontier is None, span=self.span.up_to(stamp)
                             if position else self.span)  # fmt: skip
                 continue
             row_stamp, row = stream.rows.popleft()
             identity = self.table.key_in(row).digest
             if stream.partition != OUTSIDE:
                 stream.consumed = cursors.start_after(row, self.start_names)
+                if not self.span.holds(row[self.index.range_key]):
+                    continue
             if identity in shown or (row_stamp == position.get("at") and identity in shown_at_stamp):
                 continue
             # An item in no partition may be placed by its last update, which does not make it new.
@@ -186,7 +172,7 @@ class Merge:
         )
 
     def _fetch(self, stream: _Stream, wanted: int, *, first: bool, span: Span) -> None:
-        if self.filters:
+        if self.filters or (self.mixed and not first):
             chunk = FILTERED_CHUNK
         elif first:
             chunk = max(5, -(-wanted // len(self.partitions)) + 2)

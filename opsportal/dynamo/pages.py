@@ -124,6 +124,7 @@ def sequence_page(
     cursor: str = "",
     limit: int = PAGE_SIZE,
     filters: Filter = (),
+    keep: Keep | None = None,
     projection: Sequence[str] = (),
 ) -> Page:
     """Up to `limit` items of one part after the other, each in the index's own order.
@@ -153,7 +154,7 @@ def sequence_page(
         )
         calls += 1
         start = answer.get("LastEvaluatedKey")
-        items += answer["Items"]
+        items += [item for item in answer["Items"] if keep is None or keep(item)]
         if len(items) > limit:
             items = items[:limit]
             start = cursors.start_after(items[-1], key)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.core.cache import caches
@@ -12,6 +12,7 @@ from opsportal.dynamo.errors import AccessDenied, Throttled
 from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.keys import LAST
 from opsportal.dynamo.reads import read
+from opsportal.dynamo.spans import Span
 from opsportal.dynamo.tables import Binding, Index
 
 # Seconds that the partitions are cached: a new status shows within a minute.
@@ -21,6 +22,7 @@ FAILED_LIFE = 10
 # One call each. An attribute with more distinct values is no status.
 MAX_PARTITIONS = 30
 COUNT_CAP = 500
+ALL_TIME, ON_TIME = Span(), timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,24 @@ def newest(table: Binding, index: str, key: Iterable[Clause], attributes: Iterab
 
 
 def recent_of(
-    newest: Newest, *, created: str, lasted: Callable[[dict[str, Typed]], Decimal | None]
+    newest: Newest,
+    *,
+    created: str,
+    lasted: Callable[[dict[str, Typed]], Decimal | None],
+    span: Span = ALL_TIME,
+    lateness: timedelta = ON_TIME,
 ) -> Recent:
-    """The newest items of a status with their times. `created`: the sort key of the index; `lasted`: the seconds that
-    an item took, or None."""
-    times = [(at, row) for row in newest.rows if isinstance(at := read_time(row.get(created)), datetime)]
-    moments = tuple((at, lasted(row)) for at, row in times)
+    """The newest items of a status that are in the span, with their times. `created`: the sort key of the index;
+    `lasted`: the seconds that an item took, or None; `lateness`: how much later than its text a time may be."""
+    rows = [row for row in newest.rows if span.holds(row.get(created))]
+    times = [(at, row) for row in rows if isinstance(at := read_time(row.get(created)), datetime)]
+    moments, undated = tuple((at, lasted(row)) for at, row in times), len(rows) - len(times)
     # All that is newer than the oldest time among them was read.
-    since = times[-1][0] if newest.more and times else None
-    return Recent(moments, len(newest.rows) - len(times), newest.more, since)
+    since = times[-1][0] if times else None
+    more = newest.more
+    if more and lateness:
+        # To the minute, as if it were UTC: what is before that text may be later by so much.
+        oldest = read_time({"S": newest.rows[-1][created]["S"][:16]})
+        since = oldest + lateness if isinstance(oldest, datetime) else None
+        more = since is None or span.since is None or since > span.since
+    return Recent(moments, undated, more, since if more else None)

@@ -3,7 +3,7 @@ the forms in which times are written. `opsportal.dynamo.sampling` takes it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from opsportal.dynamo.attributes import read_text
@@ -24,8 +24,9 @@ from opsportal.dynamo.sampling import (
     unpacked,
 )
 from opsportal.dynamo.shared import shared
+from opsportal.dynamo.spans import Span
 from opsportal.dynamo.tables import Index
-from opsportal.dynamo.timestamp_form import off_by
+from opsportal.dynamo.timestamp_form import UNORDERED, is_mixed, lateness, off_by
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,17 @@ class Sample:
         if not self.kept.size:
             return None
         return min(self.kept.now.items / max(self.kept.size, self.kept.now.items + 1), 0.99)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """How the times are written by which the index is ordered, as far as was seen."""
+        passes = [one for one in (self.kept.last, self.kept.now) if one] if self.kept else []
+        return tuple(sorted({form for one in passes for form in one.forms if form != "other"}))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the index's order by text is not that of time: its ranges are then read wider."""
+        return is_mixed(self.forms)
 
     @property
     def statuses(self) -> list[str]:
@@ -150,12 +162,19 @@ class Sample:
             )
 
     def _forms(self) -> Iterator[str]:
-        forms = sorted(form for form in self.best.forms if form != "other") if self.best else []
-        if off := off_by(forms):
-            said = "; ".join(forms)
-            yield (
-                f"{self.spec.created} has {len(forms)} forms ({said}): the order within a page may be off by {off}."
-            )
+        if not self.mixed:
+            return
+        forms, off = self.forms, off_by(self.forms)
+        many = f"{len(forms)} forms" if len(forms) > 1 else "one form"
+        said = (
+            f"{self.spec.created} has {many} ({'; '.join(forms)}), which an index orders by text: time ranges are "
+            "read 14 hours wider at both ends and filtered by the time itself, and each page is sorted by it."
+        )
+        if off:
+            said += f" From page to page the order may be off by {off}."
+        if unordered := [form for form in forms if form in UNORDERED]:
+            said += f" Times as {' or '.join(unordered)} are in no range: search all time for them."
+        yield said
 
 
 def _percent(share: float) -> str:
@@ -205,16 +224,16 @@ def recent(
         nothing = Recent(more=not (sample.kept and sample.kept.last))
     else:
         by_status, nothing = _outside(sample, index, since), Recent()
+    span = Span.between(since)
+    read_span, late = (span.wider, lateness(sample.forms)) if sample.mixed else (span, timedelta(0))
     names = [*statuses, *(status for status in by_status if status not in statuses)]
     counted = []
     for status in names:
         one = by_status.get(status, nothing)
         if index and status in statuses:
-            # As a list's bound: the prefix of a stamp sorts before all its forms.
-            bounds = Clause(index.range_key, ">=", (f"{since:%Y-%m-%dT%H:%M:%S}",))
-            key = (Clause(index.hash_key, "=", (status,)), bounds)
+            key = (Clause(index.hash_key, "=", (status,)), *read_span.clauses(index.range_key))
             read = newest(spec.table, index.name, key, attributes)
-            one = recent_of(read, created=index.range_key, lasted=spec.lasted) + one
+            one += recent_of(read, created=index.range_key, lasted=spec.lasted, span=span, lateness=late)
         counted.append((status, one))
     return counted
 

@@ -18,10 +18,10 @@ from opsportal.dynamo.descriptions import describe
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import AnyOf, Clause
 from opsportal.dynamo.lookup import Found
-from opsportal.dynamo.merge import Span
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.partitions import COUNT_CAP, MAX_PARTITIONS
 from opsportal.dynamo.reads import item_of, read
+from opsportal.dynamo.spans import Span
 from opsportal.dynamo.structure import key_mismatch
 from opsportal.dynamo.tables import Binding, Index, binding
 from opsportal.dynamo.timestamp_form import MAX_FORMS, form_of
@@ -71,12 +71,20 @@ class Sampled:
         return self.index.range_key
 
     def within(self, span: Span) -> tuple[Clause | AnyOf, ...]:
-        """As a filter: what was created in the span, else last moved in it, or has no text for either time."""
-        created, touched = span.clauses(self.created), span.clauses(self.touched)
+        """As a filter: what may have been created in the span, else may have moved in it last, or has no text for
+        either time; `holds` says which of them are."""
+        created, touched = span.wider.clauses(self.created), span.wider.clauses(self.touched)
         undated = Clause(self.created, "not text")
         if not created:
             return ()
         return (AnyOf((created, (undated, *touched), (undated, Clause(self.touched, "not text")))),)
+
+    def holds(self, item: Raw, span: Span) -> bool:
+        """Whether the item belongs to the span, or has no time that can be read."""
+        if "S" in item.get(self.created, {}):
+            return span.holds(item[self.created])
+        at = self.moment(item)
+        return at is None or span.contains(at)
 
     def moment(self, item: Raw) -> datetime | None:
         """When it was created, else when it last moved; None where neither can be read."""

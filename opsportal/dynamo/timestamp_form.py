@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from email.utils import format_datetime
 
 from opsportal.dynamo.attributes import Typed, read_number, read_time
+from opsportal.dynamo.time_text import EPOCH, EPOCH_UNITS, epoch_unit, is_rfc_2822
 
-# Epoch seconds stay below this until the year 5138.
-_MILLISECONDS_FROM = Decimal(100_000_000_000)
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?P<between>[T ])\d\d:\d\d:\d\d(?:\.(?P<fraction>\d{1,9}))?"
     r"(?P<zone>|[Zz]|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>[0-5]\d)[Zz]?)"
@@ -24,7 +24,7 @@ MAX_FORMS = 8
 @dataclass(frozen=True)
 class TimestampForm:
     """ISO text with `digits` decimals (0 to 6) and `zone` as written ("", "Z", "+00:00", "+00:00Z", "+05:30");
-    or, with `unit` "seconds" or "milliseconds", an epoch number, which may be digits in a text."""
+    or, with `unit` one of `EPOCH_UNITS`, an epoch number, which may be digits in a text; or with "RFC 2822" such text."""
 
     digits: int = 6
     zone: str = ""
@@ -41,17 +41,21 @@ class TimestampForm:
             if found["hours"] and int(found["hours"]) > 23:
                 return None
             return cls(min(len(found["fraction"] or ""), 6), found["zone"], found["between"])
+        if "S" in value and is_rfc_2822(value["S"]):
+            return cls(unit="RFC 2822")
         epoch = read_number(value)
-        if not isinstance(epoch, Decimal) or epoch < 10**8:
+        if not isinstance(epoch, Decimal) or not 10**8 <= epoch < EPOCH_UNITS[-1][1]:
             return None
-        unit = "milliseconds" if epoch >= _MILLISECONDS_FROM else "seconds"
-        return cls(unit=unit, text="S" in value)
+        return cls(unit=epoch_unit(epoch)[0], text="S" in value)
 
     def written(self, moment: datetime) -> Typed:
         """The moment (aware) in this form."""
+        if self.unit == "RFC 2822":
+            return {"S": format_datetime(moment.astimezone(UTC))}
         if self.unit:
-            factor = 1000 if self.unit == "milliseconds" else 1
-            return {"S" if self.text else "N": str(int(moment.timestamp() * factor))}
+            factor = next(int(factor) for unit, _, factor in EPOCH_UNITS if unit == self.unit)
+            microseconds = (moment - EPOCH) // timedelta(microseconds=1)
+            return {"S" if self.text else "N": str(microseconds * factor // 1_000_000)}
         local = moment.astimezone(timezone(_offset(self.zone))).replace(tzinfo=None)
         iso = local.isoformat(self.between, "microseconds")
         return {"S": iso[: 19 if not self.digits else 20 + self.digits] + self.zone}
@@ -75,18 +79,30 @@ def written_like(moment: datetime, value: Typed | None, default: TimestampForm) 
 
 
 def form_of(value: Typed) -> str:
-    """How the time is written: `ISO, 3 decimals, Z`, `digits`, `a number`; "other" where it is no time."""
+    """How the time is written: `ISO, 3 decimals, Z`, `RFC 2822`, `digits`, `a number`; "other" where it is no time."""
     if not isinstance(read_time(value), datetime):
         return "other"
     if "S" not in value:
         return "a number"
     found = _ANY_ISO.fullmatch(value["S"])
     if not found:
-        return "digits"
+        return "RFC 2822" if is_rfc_2822(value["S"]) else "digits"
     between, seconds, fraction, zone = found.groups()
     zone = "no zone" if not zone else "Z" if zone in "Zz" else zone.rstrip("Zz").replace(":", "")
     precision = f"{len(fraction)} decimals" if fraction else "seconds" if seconds else "minutes"
     return f"ISO{' with a space' if between == ' ' else ''}, {precision}, {zone}"
+
+
+# Text whose order says nothing of the time.
+UNORDERED = ("digits", "RFC 2822")
+
+
+def is_mixed(forms: Iterable[str]) -> bool:
+    """Whether texts may be in another order than their times, or within other bounds: several forms, a zone that is
+    not UTC, or a form that is not compared with ISO 8601 in seconds."""
+    texts = _texts(forms)
+    odd = (*UNORDERED, " with a space", "minutes")
+    return len(texts) > 1 or any(_zone(one) or any(part in one for part in odd) for one in texts)
 
 
 def off_by(forms: Iterable[str]) -> str:
@@ -94,19 +110,37 @@ def off_by(forms: Iterable[str]) -> str:
 
     Of those that are text: numbers are in no index, and are placed by their time.
     """
-    texts = [form for form in forms if form not in ("a number", "other")]
+    texts = _texts(forms)
+    if "RFC 2822" in texts or ("digits" in texts and len(texts) > 1):
+        return "any time"
     if len(texts) < 2:
         return ""
-    if "digits" in texts:
-        return "any time"
     if len({" with a space" in form for form in texts}) > 1:
         return "a day"
-    offsets = [_offset(form.rpartition(", ")[2]) for form in texts]
+    offsets = [_zone(form) for form in texts]
     spread = max(offsets) - min(offsets)
     if spread:
         minutes = int(spread.total_seconds() // 60)
         return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
     return "a minute" if any("minutes" in form for form in texts) else "a second"
+
+
+def lateness(forms: Iterable[str]) -> timedelta:
+    """How much later than a text, read as UTC, the time of an earlier text may be: nothing where all have one form of
+    UTC."""
+    texts = _texts(forms)
+    if not is_mixed(texts):
+        return timedelta(0)
+    days = any(one in UNORDERED or " with a space" in one for one in texts)
+    return max(timedelta(0), -min(map(_zone, texts))) + timedelta(days=days, minutes=1)
+
+
+def _texts(forms: Iterable[str]) -> list[str]:
+    return [form for form in forms if form not in ("a number", "other")]
+
+
+def _zone(form: str) -> timedelta:
+    return _offset(form.rpartition(", ")[2])
 
 
 def _offset(zone: str) -> timedelta:

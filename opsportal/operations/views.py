@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from opsportal.console import panels
@@ -41,6 +42,8 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     """Every effect, newest first; `format` exports what the filters show."""
     # Every day is four partitions in each place: a short default keeps the poll cheap.
     listing = Listing(request, "audit", FILTERS, default_range="24h")
+    if url := listing.picked_url:
+        return redirect(url)
     if request.GET.get("format") in FORMATS:
         return _export(request, listing, request.GET["format"])
     found = actors.find(listing["actor"])

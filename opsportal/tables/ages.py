@@ -23,6 +23,7 @@ from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.partitions import Partitions
 from opsportal.dynamo.reads import read
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.spans import Span
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations.tasks import NotNow, Over, Task
 
@@ -32,6 +33,8 @@ METRIC = "OldestUnfinishedSeconds"
 CARE_DAYS = 30
 # Keys read of each status: the first may hold what is no time.
 MAX_READ = 5
+# Of a table whose times have several zones: the oldest by its text need not be the oldest.
+MAX_MIXED = 500
 
 
 @dataclass(frozen=True)
@@ -81,18 +84,20 @@ def oldest(watched: Watched, now: datetime) -> float:
     ]
     if index:
         unfinished = [status for status in watched.statuses().values if status and is_open(status)]
-        ages += [_age(watched.table, index, status, now) for status in unfinished]
+        ages += [_age(watched.table, index, status, now, sample.mixed) for status in unfinished]
     return max(ages, default=0.0)
 
 
-def _age(table: Binding, index: Index, status: str, now: datetime) -> float:
-    since = f"{now - timedelta(days=CARE_DAYS):%Y-%m-%dT%H:%M:%S}"
-    key = (Clause(index.hash_key, "=", (status,)), Clause(index.range_key, ">=", (since,)))
-    answer = read(table, index.name, key=key, projection=(index.range_key,), background=True, Limit=MAX_READ)
+def _age(table: Binding, index: Index, status: str, now: datetime, mixed: bool) -> float:
+    care = Span.between(now - timedelta(days=CARE_DAYS))
+    bounds = (care.wider if mixed else care).clauses(index.range_key)
+    key = (Clause(index.hash_key, "=", (status,)), *bounds)
+    most = MAX_MIXED if mixed else MAX_READ
+    answer = read(table, index.name, key=key, projection=(index.range_key,), background=True, Limit=most)
     times = (read_time(item.get(index.range_key)) for item in answer["Items"])
-    created = next((moment for moment in times if isinstance(moment, datetime)), None)
+    created = [moment for moment in times if isinstance(moment, datetime) and care.contains(moment)]
     # A clock that is ahead makes no age below zero.
-    return max((now - created).total_seconds(), 0.0) if created else 0.0
+    return max((now - min(created)).total_seconds(), 0.0) if created else 0.0
 
 
 # --- The worker's task -----------------------------------------------------------------------------------

@@ -105,6 +105,9 @@ def test_a_cursor_is_of_one_list_and_its_filters(tables: Any, program: Any) -> N
         "state=failed",
         "cursor=" + "x" * 20_001,
         "status=failed&status=completed",
+        "status=",
+        "user=",
+        "range=",
     ],
 )
 def test_a_parameter_that_is_nonsense_is_named(tables: Any, program: Any, query: str) -> None:
@@ -114,12 +117,26 @@ def test_a_parameter_that_is_nonsense_is_named(tables: Any, program: Any, query:
     assert answer.json()["errors"][0]["name"] == query.partition("=")[0]
 
 
+@pytest.mark.parametrize("kind", ["workflows", "requests", "audit"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "to=2026-11-20T09:00:00Z&from=2026-11-20T10:00:00Z",
+        "to=2026-11-20T09:00:00&from=2026-11-20T12:00:00%2B02:00",
+    ],
+)
+def test_a_time_that_ends_before_it_begins_is_refused(program: Any, kind: str, query: str) -> None:
+    answer = program().get(f"/api/{kind}?{query}")
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert error == {"in": "query", "name": "to", "detail": "It is before `from`: swap the two."}
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "from=9999-12-31T23:59:59-14:00",
         "to=0001-01-01T00:00:00%2B14:00",
-        "from=2026-11-20T10:00:00Z&to=2026-11-20T09:00:00Z",
     ],
 )
 @pytest.mark.parametrize("kind", ["workflows", "requests", "audit"])
@@ -231,6 +248,9 @@ def test_logs_come_in_pages_newest_first(tables: Any, program: Any) -> None:
         f"line {n}" for n in (4, 3, 2, 1, 0)
     ]
     assert [line["id"] for line in caller.get(f"{url}?level=error").json()["items"]] == ["log_003", "log_001"]
+    assert len(caller.get(f"{url}?level=info").json()["items"]) == 5, "that level and those above"
+    for query in ("level=", "until=", "level=&format=ndjson"):
+        assert caller.get(f"{url}?{query}").status_code == 422
     until = caller.get(url).json()["items"][3]["timestamp"]
     assert [line["id"] for line in caller.get(f"{url}?until={until}").json()["items"]] == [
         "log_001",

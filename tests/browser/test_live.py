@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -98,7 +98,45 @@ def test_a_workflow_is_watched_to_its_end_without_a_reload(
     expect(page.locator("[data-live]")).not_to_have_attribute("hx-trigger", re.compile("every"))
 
 
-def test_new_rows_are_announced_and_wait_to_be_asked_for(tables: dict[str, Any], viewing: Any) -> None:
+# A reader's clock that is off by as many milliseconds as the page's storage says.
+WRONG_CLOCK = """(() => {
+    let shift = 0;
+    try { shift = Number(localStorage.getItem("shift") || 0); } catch { /* about:blank has no storage */ }
+    const Real = Date;
+    window.Date = class extends Real {
+      constructor(...given) { super(...(given.length ? given : [Real.now() + shift])); }
+      static now() { return Real.now() + shift; }
+    };
+})()"""
+
+
+def ticks_by_the_servers_clock(page: Page, seconds: int) -> None:
+    """With a reader's clock that is so far off, on a list of an item of now and one of 20 minutes ago."""
+    page.evaluate("shift => localStorage.setItem('shift', shift)", seconds * 1000)
+    page.reload()
+    fresh, older = (
+        page.locator(f"tr[data-row]:has([data-copy={key}]) time[data-when]")
+        for key in ("req_fresh", "req_older")
+    )
+    # The scripts have ticked.
+    page.evaluate("document.querySelectorAll('time[data-when]').forEach(one => { one.textContent = '' })")
+    expect(fresh).to_have_text(re.compile(r"^(now|\d+ s ago|1 min ago)$"))
+    expect(older).to_have_text(re.compile(r"^2[01] min ago$"))
+    with page.expect_response(lambda answer: is_poll(answer.request)):
+        refresh(page)
+    expect(page.locator("#live-state")).to_contain_text("live · ")
+    clock = page.locator("#live-state").text_content() or ""
+    said = timedelta(
+        **dict(zip(("hours", "minutes", "seconds"), map(int, clock.split()[-1].split(":")), strict=True))
+    )
+    now = datetime.now(UTC)
+    off = (timedelta(hours=now.hour, minutes=now.minute, seconds=now.second) - said) % timedelta(days=1)
+    assert off < timedelta(minutes=1), (seconds, clock, now)
+
+
+def test_new_rows_are_announced_and_wait_to_be_asked_for(
+    tables: dict[str, Any], viewing: Any, context: BrowserContext
+) -> None:
     stock.many_requests(tables, 6)
     page = viewing("/requests/")
     before = [f"req_{number:03}" for number in range(6)]
@@ -120,6 +158,15 @@ def test_new_rows_are_announced_and_wait_to_be_asked_for(tables: dict[str, Any],
     page.locator(".new-rows").click()
     expect(page.locator(".new-rows")).to_have_count(0)
     shows_rows(page, ["req_new_1", "req_new_2", *before])
+    for key, age in (("req_fresh", 3), ("req_older", 1200)):
+        created = factories.naive(factories.ago(seconds=age))
+        factories.put(tables["requests"], factories.request(key, created_at=created))
+    wrong = context.new_page()
+    wrong.add_init_script(WRONG_CLOCK)
+    wrong.goto(page.url)
+    for seconds in (-300, -5, 300, 3 * 3600):
+        ticks_by_the_servers_clock(wrong, seconds)
+    wrong.close()
 
 
 def _stamp(tables: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,8 +11,10 @@ from opsportal.console import figures, trends
 from opsportal.console.trends import Trends, between
 from opsportal.dynamo.attributes import Malformed
 from opsportal.dynamo.partitions import Newest, recent_of
+from opsportal.dynamo.spans import Span
 
 NOW = datetime(2026, 11, 20, 14, 2, 11, tzinfo=UTC)
+UTC_ZONE = ZoneInfo("UTC")
 
 
 def rows(*minutes: float, more: bool = False, took: int = 10) -> Newest:
@@ -51,14 +54,14 @@ def test_bars_stand_on_round_times_and_are_never_many(
     assert (made.length_text, len(made.bars), f"{made.since:%H:%M}") == (length, bars, first)
     assert made.since >= NOW - window  # the first bar is a whole one
     assert made.bars[-1].start <= NOW < made.bars[-1].start + made.length
-    assert made.charts == []
+    assert made.charts(UTC_ZONE) == []
 
 
 def test_spellings_of_a_status_share_a_tone_and_bars_list_what_they_hold() -> None:
     made = drawn(completed=rows(3, 4), COMPLETED=rows(3), failed=rows(4), odd=rows(50), cancelled=rows(50))
     total = made.total
     assert (total.created, total.ended, total.others, total.open) == (6, 4, 2, 0)
-    throughput, failures, durations = made.charts
+    throughput, failures, durations = made.charts(UTC_ZONE)
     assert "13:58 UTC: 4 created: 1 failed, 3 completed" in throughput.svg
     assert "13:12 UTC: 2 created: 1 cancelled or halted, 1 of an unknown status" in throughput.svg
     assert (failures.figure, failures.unit, failures.tone) == ("25.0 %", "1 of 4 ended", "failed")
@@ -68,8 +71,48 @@ def test_spellings_of_a_status_share_a_tone_and_bars_list_what_they_hold() -> No
     assert "median" not in durations.svg
 
 
-def test_bars_of_several_hours_say_their_day() -> None:
-    assert "20 Nov 12:00 UTC: 1 created: 1 failed" in drawn(timedelta(days=7), failed=rows(60)).charts[0].svg
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("UTC", "20 Nov 12:00 UTC"),
+        ("Europe/Berlin", "20 Nov 13:00 CET"),
+        ("Asia/Shanghai", "20 Nov 20:00 CST (+08:00)"),
+        ("America/Chicago", "20 Nov 06:00 CST (-06:00)"),
+        ("Pacific/Kiritimati", "21 Nov 02:00 +14"),
+    ],
+)
+def test_bars_of_several_hours_say_their_day_and_all_are_in_the_readers_zone(zone: str, said: str) -> None:
+    made = drawn(timedelta(days=7), failed=rows(60))
+    assert f"{said}: 1 created: 1 failed" in made.charts(ZoneInfo(zone))[0].svg
+
+
+def test_a_bar_links_to_a_list_of_just_what_it_counts() -> None:
+    ((bar, query),) = drawn(timedelta(days=7), failed=rows(60)).newest_first
+    assert bar.created == 1
+    assert query == "from=2026-11-20T12%3A00%3A00Z&to=2026-11-20T17%3A59%3A59Z"
+
+
+def test_of_times_in_several_zones_a_chart_begins_where_all_are_known() -> None:
+    """The newest by their text: of those not read one may be as late as its zone is behind UTC."""
+    stamps = ("2026-11-20T18:00:00+09:00", "2026-11-20T13:30:00Z", "2026-11-20T05:00:00-05:00")
+    newest = Newest(tuple({"at": {"S": stamp}, "took": {"N": "1"}} for stamp in stamps), more=True)
+    found = recent_of(
+        newest,
+        created="at",
+        lasted=lambda row: None,
+        span=Span.between(NOW - timedelta(hours=5)),
+        lateness=timedelta(hours=5),
+    )
+    assert sorted(at.hour for at, _ in found.moments) == [10, 13], "18:00+09:00 is 9 h in UTC"
+    assert (found.more, found.since) == (True, datetime(2026, 11, 20, 10, tzinfo=UTC))
+    early = recent_of(
+        newest,
+        created="at",
+        lasted=lambda row: None,
+        span=Span.between(datetime(2026, 11, 20, 10, tzinfo=UTC)),
+        lateness=timedelta(hours=5),
+    )
+    assert not early.more, "whatever is not read is older than the window"
 
 
 def test_before_the_oldest_that_was_read_of_a_status_nothing_is_said() -> None:

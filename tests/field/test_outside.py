@@ -500,7 +500,7 @@ def test_forms_of_stamps_are_said_with_how_far_they_put_the_order_off(tables: An
     next_minute()
     page = visit(client, "/workflows/")
     assert "createdAt has 2 forms (ISO, 3 decimals, Z; ISO, seconds, +0200)" in page.words
-    assert "the order within a page may be off by 2 h." in page.words
+    assert "From page to page the order may be off by 2 h." in page.words
 
 
 # --- Each item in exactly one place ----------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The registry's pages: both layouts, filters, and health that is derived and never trusted."""
 
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -117,12 +118,23 @@ def test_health_follows_the_age_of_the_heartbeat_and_the_settings(
         )
 
 
+STOPPED = "Declared active, but its heartbeat stopped."
+UNREADABLE = "Declared active, but its heartbeat is unreadable: it is no time."
+
+
 @each(
     ("values", "sentence"),
     [
-        ({"lastHeartbeat": stamp(days=1)}, "Declared active, but its heartbeat stopped."),
+        ({"lastHeartbeat": stamp(days=1)}, STOPPED),
         ({"lastHeartbeat": MISSING}, "Declared active, but it never sent a heartbeat."),
-        ({"lastHeartbeat": "soon"}, "Declared active, but it never sent a heartbeat."),
+        ({"lastHeartbeat": "soon"}, UNREADABLE),
+        ({"lastHeartbeat": {"at": "soon"}}, UNREADABLE),
+        ({"lastHeartbeat": Typed(N="1" + "0" * 25)}, UNREADABLE),
+        # Micro- and nanoseconds, RFC 2822.
+        ({"lastHeartbeat": Typed(N=f"{ago(days=1).timestamp():.6f}".replace(".", ""))}, STOPPED),
+        ({"lastHeartbeat": Typed(N=f"{ago(seconds=9).timestamp():.6f}000".replace(".", ""))}, ""),
+        ({"lastHeartbeat": format_datetime(ago(days=1))}, STOPPED),
+        ({"lastHeartbeat": format_datetime(ago(seconds=9))}, ""),
         ({"status": "Inactive"}, "Declared inactive, but it sends heartbeats."),
         ({"status": "inactive", "lastHeartbeat": stamp(days=1)}, ""),
         ({}, ""),

@@ -10,6 +10,8 @@ from django.core.cache import caches
 from opsportal.alerts.watches import Question
 from opsportal.dynamo import clients
 from requests_app import watches
+from requests_app.findings import findings
+from requests_app.models import IntelligenceRequest
 from tests.cases import each
 from tests.factories import MISSING, Typed, ago, naive, put, request
 from tests.pages import Page, poll, visit
@@ -209,6 +211,41 @@ CONTRADICTIONS: list[tuple[Callable[[], dict[str, Any]], str, str]] = [
     (lambda: {"config": "x", "errors": [], "progress": [], "completed_at": "soon"}, "malformed",
      "Could not be read as documented: completed_at, config, progress."),
 ]  # fmt: skip
+
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds", "said"),
+    [
+        ({"started_at": naive(NOW - timedelta(minutes=30)), "completed_at": naive(NOW - timedelta(minutes=45)),
+          "created_at": naive(NOW - timedelta(hours=1))}, ["time_order"], "completed_at is 15 m 0 s before started_at."),
+        ({"started_at": naive(NOW - timedelta(minutes=30)), "completed_at": "2026-11-20T12:20:00+01:00"}, ["time_order"],
+         "completed_at is 10 m 0 s before started_at"),
+        ({"updated_at": naive(NOW - timedelta(hours=3))}, ["time_order"], "updated_at is 2 h 0 m before created_at."),
+        ({"created_at": naive(NOW + timedelta(hours=3)), "updated_at": MISSING, "started_at": MISSING},
+         ["future"], "created_at by 3 h 0 m."),
+        ({"completed_at": naive(NOW + timedelta(minutes=2))}, ["future"], "completed_at by 2 m 0 s."),
+        # A worker's clock that is two seconds behind, an end of the run before, and what can't be read.
+        ({"updated_at": naive(NOW - timedelta(hours=1, seconds=2))}, [], ""),
+        ({"created_at": naive(NOW + timedelta(seconds=3)), "updated_at": MISSING}, [], ""),
+        ({"status": "processing", "started_at": naive(NOW), "completed_at": naive(NOW - timedelta(minutes=9))}, [], ""),
+        ({"started_at": "soon", "completed_at": naive(NOW - timedelta(minutes=9))}, [], ""),
+    ],
+)  # fmt: skip
+def test_an_impossible_order_of_times_is_a_finding(values: Any, kinds: list[str], said: str) -> None:
+    whole = {
+        "status": "completed",
+        "created_at": naive(NOW - timedelta(hours=1)),
+        "updated_at": naive(NOW - timedelta(minutes=1)),
+        "started_at": MISSING,
+        "completed_at": MISSING,
+    }
+    found = findings(IntelligenceRequest.from_item(request("r", **{**whole, **values})), NOW)
+    of_times = [one for one in found if one.kind in ("time_order", "future")]
+    assert [one.kind for one in of_times] == kinds
+    assert said in " ".join(one.sentence for one in of_times)
 
 
 @pytest.mark.no_moto

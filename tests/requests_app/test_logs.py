@@ -1,17 +1,18 @@
 """The logs of a request: the newest lines, all older ones, what a filter shows, and its download."""
 
 import json
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.http import StreamingHttpResponse
 
 from opsportal.dynamo import clients
-from requests_app import logs
+from requests_app import log_order, logs
 from requests_app.models import ProcessingLog
 from tests.cases import each
-from tests.factories import MISSING, Typed, ago, log, naive, put, request
+from tests.factories import MISSING, Typed, ago, delete, log, naive, put, request
 from tests.pages import Page, poll, visit
 from tests.trouble import denied, trouble
 
@@ -78,11 +79,12 @@ def test_the_newest_lines_are_shown_and_older_ones_to_the_first(tables: Any, cli
 @each(
     ("level", "spellings"),
     [
-        ("INFO", {"INFO", "info"}), ("WARNING", {"WARN", "Warning"}), ("ERROR", {"ERROR", "fatal"}),
-        ("debug", {"DEBUG"}), ("odd", {"odd"}), ("CRITICAL", set()),
+        ("INFO", {"INFO", "info", "WARN", "Warning", "ERROR", "fatal"}), ("error", {"ERROR", "fatal"}),
+        ("WARNING", {"WARN", "Warning", "ERROR", "fatal"}), ("warn", {"WARN", "Warning", "ERROR", "fatal"}),
+        ("debug", {*SPELLINGS} - {"odd"}), ("odd", {"odd"}), ("CRITICAL", {"fatal"}), ("other", set()),
     ],
 )  # fmt: skip
-def test_a_level_shows_all_its_spellings_and_downloads_just_these(
+def test_a_level_shows_itself_and_what_is_above_in_all_spellings_and_downloads_just_these(
     tables: Any, client_for: Any, level: str, spellings: set[str]
 ) -> None:
     put(tables["requests"], request("r"))
@@ -165,9 +167,162 @@ def test_a_link_to_a_line_shows_it_wherever_it_is(tables: Any, client_for: Any) 
         assert "Newest lines" in page.words
         # It is the last of its moment; what came after is not on the page.
         assert all(other // 2 <= number // 2 for other in numbers(page) if number < 450 and other < 450)
-    level = visit(client, "/requests/a~2Fb~23c/logs/?level=INFO&until=" + links[200].partition("until=")[2])
-    assert {SPELLINGS[number % 8] for number in numbers(level) if number < 900} == {"INFO", "info"}
+    level = visit(client, "/requests/a~2Fb~23c/logs/?level=ERROR&until=" + links[204].partition("until=")[2])
+    assert {SPELLINGS[number % 8] for number in numbers(level) if number < 900} == {"ERROR", "fatal"}
     assert visit(client, "/requests/a~2Fb~23c/logs/?until=" + "9" * 3000).root.all("div", data_log_line=None)
+
+
+def test_a_link_to_one_of_many_lines_of_one_time_holds_it(tables: Any, client_for: Any) -> None:
+    put(tables["requests"], request("r"))
+    crowd = [log("r", BEGIN, log_id=f"c {n:03}/é", message=f"line {n}") for n in range(500)]
+    put(tables["request_logs"], *crowd, *lines(5))
+    client = client_for("viewer")
+    pages = [visit(client, "/requests/r/logs/")]
+    while url := older_url(pages[-1]):
+        pages.append(visit(client, url))
+    oldest = pages[-1].root.all("a", class_="log-time")[0].attrs["href"]
+    newest = pages[0].root.all("a", class_="log-time")[-1].attrs["href"]
+    for link in (oldest, newest, *(a.attrs["href"] for a in pages[1].root.all("a", class_="log-time")[::60])):
+        url, _, anchor = link.partition("#")
+        page = visit(client, url)
+        assert page.root.all("div", id=anchor)
+        assert len(numbers(page)) <= logs.LINES
+        assert page.response.wsgi_request.spending.calls <= 6
+        assert logs.NO_LINE not in page.words
+    # Around it are others, which say how they are ordered.
+    page = visit(client, oldest.partition("#")[0])
+    assert len(numbers(page)) > 50
+    assert "share their time with others" in page.words
+    delete(tables["request_logs"], crowd[0]["log_id"]["S"])
+    first = next(a.attrs["href"] for page in pages for a in page.root.all("a", class_="log-time")
+                 if "c%20000" in a.attrs["href"])  # fmt: skip
+    assert logs.NO_LINE in visit(client, first.partition("#")[0]).words
+
+
+STAMPS = (
+    "2026-11-20T01:00:00Z", "2026-11-20T01:00:00.250Z", "2026-11-20T01:00:00.500000+00:00",
+    "2026-11-20T02:00:01+01:00", "2026-11-20T01:00:02", "2026-11-19T17:00:03-08:00", "2026-11-20 01:00:04Z",
+)  # fmt: skip
+
+
+def test_lines_are_in_the_order_of_their_time_whatever_its_form(tables: Any, client_for: Any) -> None:
+    in_order_of_time(tables, client_for)
+
+
+def test_without_an_index_lines_are_in_the_order_of_their_time_too(
+    tables_without_index: Any, client_for: Any
+) -> None:
+    in_order_of_time(tables_without_index, client_for)
+
+
+def in_order_of_time(tables: Any, client_for: Any) -> None:
+    made = [
+        log("r", log_id=f"{9 - n}", timestamp=stamp, message=f"line {n}") for n, stamp in enumerate(STAMPS)
+    ]
+    put(tables["request_logs"], *made)
+    client = client_for("viewer")
+    page = visit(client, "/requests/r/logs/")
+    assert numbers(page) == list(range(7))
+    assert "this page is sorted by the time itself" in page.words
+    text = client.get("/requests/r/logs/?format=txt").getvalue().decode()
+    assert [int(line.rpartition(" ")[2]) for line in text.splitlines()] == list(range(7))
+    packed = client.get("/requests/r/logs/?format=ndjson").getvalue().decode()
+    assert [json.loads(line)["message"] for line in packed.splitlines()] == [f"line {n}" for n in range(7)]
+    document = client.get("/api/requests/r/logs").json()
+    assert [line["message"] for line in document["items"]] == [f"line {n}" for n in reversed(range(7))]
+    assert any("sorted by the time itself" in note for note in document["notes"])
+    streamed = client.get("/api/requests/r/logs?format=ndjson").getvalue().decode()
+    assert [json.loads(line)["message"] for line in streamed.splitlines()] == [f"line {n}" for n in range(7)]
+    # The line that an address names, where the page as such does not hold it; and one that is none of this request.
+    beyond = f"/requests/r/logs/?until={quote(STAMPS[0])}&line=5"
+    assert 4 in numbers(visit(client, beyond)) or logs.has_index()
+    assert logs.NO_LINE in visit(client, f"/requests/r/logs/?until={quote(STAMPS[0])}&line=none").words
+    # At or before a line, by its time.
+    for number, stamp in enumerate(STAMPS):
+        query = f"?until={quote(stamp)}&line={9 - number}"
+        assert numbers(visit(client, f"/requests/r/logs/{query}")) == list(range(number + 1)), stamp
+        text = client.get(f"/requests/r/logs/{query}&format=txt").getvalue().decode()
+        assert [int(line.rpartition(" ")[2]) for line in text.splitlines()] == list(range(number + 1))
+
+
+def test_lines_of_one_time_are_in_the_order_that_their_writer_counted(tables: Any, client_for: Any) -> None:
+    client, put_all = client_for("viewer"), tables["request_logs"]
+    order = (4, 8, 3, 1, 2, 7, 6, 5, 9)
+    put(
+        put_all,
+        *(log("top", BEGIN, log_id=f"{n}", seq=order[n], message=f"line {order[n]}") for n in range(9)),
+    )
+    put(put_all, *(log("in", BEGIN, log_id=f"in{n}", metadata={"lineNumber": f"{order[n] + 5}"},
+                       message=f"line {order[n]}") for n in range(9)))  # fmt: skip
+    put(
+        put_all, *(log("none", BEGIN, log_id=f"none{order[n]}", message=f"line {order[n]}") for n in range(9))
+    )
+    put(put_all, *(log("apart", BEGIN + timedelta(milliseconds=n), log_id=f"x{9 - n}", seq=9 - n, message=f"line {n}")
+                   for n in range(9)))  # fmt: skip
+    for name, said in (
+        ("top", "order of seq"),
+        ("in", "order of lineNumber"),
+        ("none", "order of their ids"),
+    ):
+        page = visit(client, f"/requests/{name}/logs/")
+        assert numbers(page) == list(range(1, 10))
+        assert f"9 lines share their time with others. Within one time they are in the {said}" in page.words
+        text = client.get(f"/requests/{name}/logs/?format=txt").getvalue().decode()
+        assert [int(line.split("line ")[1].split()[0]) for line in text.splitlines()] == list(range(1, 10))
+    # What has a time of its own is in the order of time alone.
+    page = visit(client, "/requests/apart/logs/")
+    assert numbers(page) == list(range(9))
+    assert "share their time" not in page.words
+
+
+def test_a_mark_stands_between_the_runs_before_and_after_a_retry(tables: Any, client_for: Any) -> None:
+    def change(minutes: int, old: str, new: str, message: str) -> Any:
+        at = naive(BEGIN + timedelta(minutes=minutes))
+        return {"timestamp": at, "old_status": old, "new_status": new, "message": message}
+
+    history = [
+        change(0, "", "pending", "Submitted"),
+        change(0, "pending", "pending", "Queued"),
+        change(1, "pending", "processing", "Taken"),
+        change(10, "processing", "failed", "It broke"),
+        change(20, "failed", "pending", "Retried by maria"),
+        change(21, "pending", "processing", "Taken"),
+        change(30, "processing", "pending", "Retried by ola"),
+    ]
+    put(tables["requests"], request("r", processing_metadata={"status_history": history}))
+    put(
+        tables["request_logs"],
+        *(log("r", BEGIN + timedelta(minutes=n), message=f"line {n}") for n in (5, 9, 22, 25)),
+    )
+    client = client_for("viewer")
+    page = visit(client, "/requests/r/logs/")
+    (log_of,) = page.root.all("div", id="log")
+    order = [
+        child.words.split("line ")[-1].split()[0] if child.tag == "div" else child.words.rpartition(" ")[2]
+        for child in log_of.children
+        if not isinstance(child, str)
+    ]
+    assert order == ["5", "9", "maria", "22", "25", "ola"]
+    assert "Retried " in log_of.all("p", class_="log-mark")[0].words
+    # A page that ends at a line ends there.
+    ended = visit(client, page.root.all("a", class_="log-time")[0].attrs["href"].partition("#")[0])
+    assert not ended.root.all("p", class_="log-mark")
+
+
+def test_a_long_log_is_put_in_order_without_holding_it(tables: Any) -> None:
+    """Two workers of other zones, whose texts are an hour apart."""
+
+    def rows() -> Any:
+        stamps = []
+        for n in range(4_000):
+            at = BEGIN + timedelta(seconds=n)
+            zone = timezone(timedelta(hours=n % 2))
+            stamps.append((at.astimezone(zone).isoformat(), n))
+        for stamp, n in sorted(stamps):
+            yield log("r", log_id=f"{n}", timestamp=stamp, message="m" * 60)
+
+    found = [int(line["log_id"]["S"]) for line in log_order.in_order(rows(), "log_id")]
+    assert found == list(range(4_000))
 
 
 @pytest.mark.no_moto
@@ -229,6 +384,8 @@ def test_odd_lines_are_shown_whole_and_lines_without_a_time_are_reachable(
         line.words.count("line without a time") for line in outside.root.all("div", data_log_line=None)
     ] == [1]
     assert outside.root.all("a", download=None) == []
+    timeless = outside.root.one("a", class_="log-time").attrs["href"]
+    assert visit(client, timeless.partition("#")[0]).root.all("div", id=timeless.partition("#")[2])
     assert "look for such lines" not in outside.words
     back = next(a.attrs["href"] for a in outside.root.all("a") if "Newest lines" in a.words)
     assert len(visit(client, back).root.all("div", data_log_line=None)) == 2

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsportal.console.templatetags.lists import ident_text
-from tests.factories import delete, put, step, workflow, zulu
+from tests.factories import MISSING, delete, put, step, workflow, zulu
 from tests.pages import Node, Page, visit
 from tests.samples import next_minute
 from tests.shapes import derived, few, items, members
@@ -100,6 +100,60 @@ def test_the_axis_of_a_retried_workflow_begins_with_its_newest_retry() -> None:
     )
     steps["exceptionManagement"] = worked(600, 10)
     assert not any(row.earlier for row in timeline(Workflow.from_item(workflow("w", **steps))).rows)
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind", "said"),
+    [
+        ({"startedAt": "2026-03-02T09:04:00Z", "completedAt": "2026-03-02T09:02:00Z"}, "time_order",
+         "completedAt of Odd is 2 m 0 s before its startedAt."),
+        ({"startedAt": "2026-03-02T10:04:00+01:00", "completedAt": "2026-03-02T09:02:00Z"}, "time_order", "2 m 0 s before"),
+        ({"startedAt": "1970-01-01T00:00:00Z", "completedAt": "2026-03-02T09:02:00Z"}, "time_order",
+         "startedAt of Odd is 20514 d 9 h before createdAt."),
+        ({"startedAt": "2026-03-02T09:02:00Z", "completedAt": "9999-12-31T23:59:59Z"}, "future", "completedAt of Odd by"),
+        ({"startedAt": "2126-03-02T09:02:00Z"}, "future", "startedAt of Odd by 36523 d 23 h"),
+    ],
+)  # fmt: skip
+def test_an_impossible_time_is_a_finding_and_not_on_the_axis(
+    settings: Any, odd: dict[str, str], kind: str, said: str
+) -> None:
+    now = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    settings.WORKFLOW_STEPS = [{"key": "good", "label": "Good"}, {"key": "odd", "label": "Odd"}]
+    good = step(startedAt="2026-03-02T09:01:00Z", completedAt="2026-03-02T09:03:00Z", duration=120)
+    moved = {
+        "createdAt": "2026-03-02T09:00:00Z",
+        "lastUpdated": "2026-03-02T09:05:00Z",
+        "pdfAdapter": MISSING,
+    }
+    times = {"startedAt": MISSING, "completedAt": MISSING, "duration": MISSING, **odd}
+    for retried in ({}, {"retryCount": 1}):
+        found = Workflow.from_item(
+            workflow("w", good=good, odd=step(**times), overallStatus="completed", **moved, **retried)
+        )
+        (noticed,) = (one for one in findings(found, now) if one.kind in ("time_order", "future"))
+        assert noticed.kind == kind
+        assert said in noticed.sentence
+        drawn = timeline(found, now)
+        assert [row.bar and (row.bar.x, row.bar.width) for row in drawn.rows] == [(0, 100), None]
+        assert drawn.ticks[-1][1] == "2 m"
+        assert not any(row.earlier for row in drawn.rows)
+
+
+def test_the_order_of_an_items_own_times_is_a_finding_too() -> None:
+    now = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+    def kinds(**values: Any) -> list[str]:
+        found = findings(Workflow.from_item(workflow("w", pdfAdapter=MISSING, **values)), now)
+        return [one.kind for one in found if one.kind in ("time_order", "future")]
+
+    ordered = {"createdAt": "2026-03-02T09:00:00Z", "lastUpdated": "2026-03-02T09:05:00Z"}
+    assert kinds(**ordered) == []
+    assert kinds(**ordered | {"lastUpdated": "2026-03-02T08:59:58Z"}) == []
+    assert kinds(**ordered | {"lastUpdated": "2026-03-02T08:50:00Z"}) == ["time_order"]
+    assert kinds(createdAt="2026-03-02T13:00:00Z", lastUpdated="2026-03-02T13:00:00Z") == ["future"]
+    # A step that runs again still has the end of its last run.
+    again = step("in-progress", startedAt="2026-03-02T09:04:00Z", completedAt="2026-03-02T09:02:00Z")
+    assert kinds(**ordered, otherStep=again) == []
 
 
 @derived

@@ -113,8 +113,20 @@ def asof(context: Context, value: datetime | None = None) -> SafeString:
     """The time of day at which a page was read; without a value, that is now."""
     at = value or timezone.now()
     zone = _zone(context)
-    local = at.astimezone(zone)
-    return _time(at, f"{local:%H:%M:%S} {local.tzname()}", clocks.both(at, zone), ticks=False)
+    local = clocks.in_zone(at, zone)
+    return _time(at, f"{local:%H:%M:%S} {clocks.zone_name(local)}", clocks.both(at, zone), ticks=False)
+
+
+@register.simple_tag
+def server_time() -> str:
+    """Now, for the scripts: a reader's clock may be wrong."""
+    return clocks.iso(timezone.now())
+
+
+@register.simple_tag(takes_context=True)
+def charts(context: Context, trends: Any) -> Any:
+    """The charts of `trends` with times in the reader's zone."""
+    return trends.charts(_zone(context)) if trends else []
 
 
 @register.filter

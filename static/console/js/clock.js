@@ -1,7 +1,32 @@
-// Keeps relative times ticking. The rule is the server's: opsportal/console/clock.py, `relative`.
+// Keeps relative times ticking, by the server's clock: a reader's may be wrong. The rule of `relative` is the server's
+// too: opsportal/console/clock.py.
 (() => {
   "use strict";
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
+  const DATE_HEADER = 2000; // ms: the header Date has whole seconds, and an answer takes a moment
+  let ahead = 0; // ms that the server's clock is ahead of the reader's
+  let newest = -Infinity; // the last time that the server said on this page
+
+  function heard(at) {
+    if (Number.isNaN(at) || at <= newest) return;
+    newest = at;
+    ahead = at - Date.now();
+  }
+
+  // Pages and regions say when they were made (ms since 1970).
+  function look() {
+    for (const element of document.querySelectorAll("[data-now], [data-checked-at]")) {
+      heard(Date.parse(element.dataset.now || element.dataset.checkedAt));
+    }
+  }
+
+  const now = () => Date.now() + ahead;
+
+  // An answer without content, that nothing has changed, has the time in its headers alone.
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const at = Date.parse(event.detail.xhr?.getResponseHeader("Date"));
+    if (Math.abs(at - now()) > DATE_HEADER) heard(at);
+  });
 
   function relative(at, now) {
     const seconds = Math.round((now - at) / 1000);
@@ -18,18 +43,23 @@
 
   function tick() {
     if (document.hidden) return;
-    const now = Date.now();
+    const read = now();
     for (const time of document.querySelectorAll("time[data-when]")) {
       const at = Date.parse(time.dateTime);
       if (Number.isNaN(at)) continue;
-      const text = relative(at, now);
+      const text = relative(at, read);
       // Writing the same text again would drop a selection that spans it.
       if (time.textContent !== text) time.textContent = text;
     }
   }
 
+  window.serverClock = { now };
+  look();
   setInterval(tick, 1000);
   document.addEventListener("visibilitychange", tick);
-  document.addEventListener("htmx:afterSwap", tick);
+  document.addEventListener("htmx:afterSwap", () => {
+    look();
+    tick();
+  });
   tick();
 })();

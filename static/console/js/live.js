@@ -11,7 +11,7 @@
 
   function stateOf(region) {
     if (!states.has(region.id)) {
-      const checkedAt = new Date(region.dataset.checkedAt || Date.now());
+      const checkedAt = new Date(region.dataset.checkedAt || serverClock.now());
       states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false });
     }
     return states.get(region.id);
@@ -90,7 +90,7 @@
     const xhr = event.detail.xhr;
     if ((xhr.status >= 200 && xhr.status < 400) || isGone(xhr)) {
       const recovered = state.failures > 0;
-      Object.assign(state, { failures: 0, notBefore: 0, checkedAt: new Date() });
+      Object.assign(state, { failures: 0, notBefore: 0, checkedAt: new Date(serverClock.now()) });
       if (recovered) announce.textContent = "Live again.";
     } else {
       state.failures += 1;
@@ -153,7 +153,7 @@
     for (const region of regions()) {
       // Whoever comes back to the page wants it as it is now, not in thirty seconds; and a list on which all is
       // finished, which asks no more by itself, may have got new items.
-      if (region.dataset.live !== "off" && Date.now() - stateOf(region).checkedAt > 2000) return refreshNow();
+      if (region.dataset.live !== "off" && serverClock.now() - stateOf(region).checkedAt > 2000) return refreshNow();
     }
   });
   for (const name of ["selectionchange", "change", "close", "toggle"]) {
