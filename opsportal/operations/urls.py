@@ -2,11 +2,14 @@
 
 from django.urls import path
 
-from opsportal.operations import views
+from opsportal.operations import undelivered_views, views
 
 app_name = "operations"
 urlpatterns = [
     path("", views.feed, name="feed"),
+    path("undelivered/", undelivered_views.page, name="undelivered"),
+    path("undelivered/<key:message>/resend/", undelivered_views.resend, name="resend"),
+    path("undelivered/<key:message>/drop/", undelivered_views.drop, name="drop"),
     path("<key:action_id>/", views.entry_page, name="entry"),
     path("<key:action_id>/undo/", views.undo_page, name="undo"),
 ]
