@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from opsportal import outbound
+from opsportal.addresses import Address, is_public, unwrapped
 from opsportal.environments import is_strict
-from opsportal.outbound import Address, Answer, Refused, Target
+from opsportal.origins import DEFAULT_PORTS
+from opsportal.outbound import Answer, Refused, Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -56,7 +58,22 @@ def target_of(url: str) -> Target:
         raise Refused(f"{target.host} is neither a host name nor an IP address as they are usually written.")
     if target.scheme == "http" and not _may_be_plain(target.host, literal):
         raise Refused("Only https: what is sent over http can be read and changed on its way.")
+    if not _may_have_port(target, literal):
+        raise Refused(
+            f"Only port 443. If port {target.port} is intended, add {target.host}:{target.port} to the setting "
+            "ALERT_WEBHOOK_ALLOW."
+        )
     return target
+
+
+def _may_have_port(target: Target, literal: Address | None) -> bool:
+    """A port that is not that of https: of what the setting lists, and in development."""
+    if target.port == DEFAULT_PORTS["https"] or not is_strict(settings.OPSPORTAL_ENV):
+        return True
+    names, networks = allowed()
+    if target.host in names or f"{target.host}:{target.port}" in names:
+        return True
+    return literal is not None and any(literal in one for one in networks if one.version == literal.version)
 
 
 def _may_be_plain(host: str, literal: Address | None) -> bool:
@@ -73,8 +90,8 @@ def why_not(host: str, text: str) -> str:
     except ValueError:
         return f"{host} resolves to {text}, which is not an address."
     names, networks = allowed()
-    for one in outbound.unwrapped(address):
-        if outbound.is_public(one):
+    for one in unwrapped(address):
+        if is_public(one):
             continue
         if any(one in network for network in networks if network.version == one.version):
             continue
@@ -93,7 +110,7 @@ def why_not(host: str, text: str) -> str:
 
 
 def allowed() -> tuple[frozenset[str], tuple[Network, ...]]:
-    """The names, and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
+    """The names (some with a port, as "host:8443"), and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
     names, networks = set(), []
     for entry in settings.ALERT_WEBHOOK_ALLOW:
         try:
