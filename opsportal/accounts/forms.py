@@ -1,5 +1,6 @@
 """Forms of preferences, saved views and API tokens."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,9 +13,10 @@ from opsportal.accounts import tokens
 from opsportal.accounts.models import Preferences, SavedView, normalised_query, time_zones
 from opsportal.accounts.scopes import all_scopes
 from opsportal.accounts.tokens import SERVICE_ROLES, ApiToken
+from opsportal.console.drawn_forms import DrawnForm
 
 
-class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+class PreferencesForm(DrawnForm, forms.ModelForm):  # type: ignore[type-arg,misc]
     """All three settings; those that the request does not name keep their value, so that the quick
     controls of every page can send one alone."""
 
@@ -29,11 +31,23 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, data: Any = None, *, instance: Preferences) -> None:
         if data is not None:
             kept = {name: str(getattr(instance, name)) for name in self._meta.fields or ()}
-            data = kept | {name: data[name] for name in kept if name in data}
+            data = kept | {name: data[name] for name in (*kept, "version") if name in data}
         super().__init__(data, instance=instance)
+        self.draw(instance)
         self.fields["time_zone"].widget = forms.Select(choices=[(name, name) for name in time_zones()])
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-select"
+
+    def values_of(self, instance: Preferences) -> dict[str, Any]:
+        return {name: getattr(instance, name) for name in self._meta.fields or ()}
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -47,6 +61,17 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
         page, name = data.get("page", ""), data.get("name", "").strip()
         found = SavedView.objects.filter(owner_id=owner.pk, page=page, name=name).first()
         super().__init__(data, instance=found or SavedView(owner_id=owner.pk))
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        drawn = _moment(self.data.get("version", ""))
+        if self.instance.pk and drawn and self.instance.updated_at > drawn:
+            self.add_error(
+                None,
+                f"You saved a view of the name “{self.instance.name}” in another tab after you opened this page. To "
+                "replace it, open the list again and save it there.",
+            )
+        return data
 
     def clean_query(self) -> str:
         return normalised_query(self.cleaned_data["query"])
