@@ -56,7 +56,7 @@ def test_the_example_of_a_receiver_accepts_what_is_sent_and_nothing_else(
 
 
 def test_every_condition_has_its_row() -> None:
-    named = set(re.findall(r"`((?:workflow|request|agent|table)\.\w+)`", text_of("docs/alerts.md")))
+    named = set(re.findall(r"`((?:workflow|request|agent|table|message)\.\w+)`", text_of("docs/alerts.md")))
     assert named == {watch.name for watch in watches.watches()}
 
 

@@ -10,9 +10,11 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from opsportal.alerts import watches
+from opsportal.alerts.watches import Question
 from opsportal.aws import MessageRefused
 from opsportal.operations import outbox, undelivered
-from opsportal.operations.entries import new_action_id
+from opsportal.operations.entries import new_action_id, stamp
 from opsportal.operations.outbox import Message, deliver_due
 from opsportal.operations.tables import jobs_table_for
 from opsportal.tables.doctor.findings import FAIL, OK
@@ -200,6 +202,36 @@ def test_pages_of_many_over_all_locations_have_each_once_and_junk_can_be_dropped
         url = reverse(f"operations:{verb}", kwargs=key)
         assert administrator.post(url, {"reason": "x", "action_id": new_action_id()}).status_code == status
     assert len(undelivered.listed().shown) == 9
+
+
+def test_a_rule_fires_for_what_is_late_or_given_up(tables: dict[str, Any]) -> None:
+    watch = watches.watch("message.undelivered")
+    assert watch
+    assert watch.still
+    now = datetime.now(UTC)
+    made = {}
+    for minutes, state in ((1, "outbox"), (7, "outbox"), (1, "undeliverable"), (90, "outbox")):
+        message = Message("test", {}, new_action_id(), now - timedelta(minutes=minutes))
+        given_up = {"given_up_at": {"S": stamp(now)}} if state != "outbox" else {}
+        places.put(
+            jobs_table_for(tables["requests"]), {**message.item(), **message.key_in(state), **given_up}
+        )
+        made[minutes, state] = message.key["sk"]["S"]
+
+    def asks(threshold: float) -> Question:
+        return Question(now=now, baseline=now, threshold=threshold)
+
+    found = watch.read(asks(5))
+    expected = {made[key] for key in ((7, "outbox"), (1, "undeliverable"), (90, "outbox"))}
+    assert ({fact.subject for fact in found.facts}, found.complete) == (expected, True)
+    found = watch.read(asks(60))
+    assert {fact.subject: fact.since for fact in found.facts} == {
+        made[1, "undeliverable"]: now,
+        made[90, "outbox"]: now - timedelta(minutes=30),
+    }
+    assert watch.still(asks(5), made[7, "outbox"])
+    assert not watch.still(asks(60), made[7, "outbox"])
+    assert not watch.still(asks(5), "gone")
 
 
 def test_a_message_of_an_earlier_version_is_still_read(tables: dict[str, Any]) -> None:
