@@ -155,7 +155,7 @@ class NewAccountForm(RoleMixin, AdminUserCreationForm):  # type: ignore[type-arg
         fields = ("username", "email")
 
 
-class AccountForm(DrawnForm, RoleMixin, UserChangeForm):  # type: ignore[type-arg,misc]
+class AccountForm(DrawnForm, RoleMixin, UserChangeForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.draw(self.instance)

@@ -16,7 +16,7 @@ from opsportal.accounts.tokens import SERVICE_ROLES, ApiToken
 from opsportal.console.drawn_forms import DrawnForm
 
 
-class PreferencesForm(DrawnForm, forms.ModelForm):  # type: ignore[type-arg,misc]
+class PreferencesForm(DrawnForm, forms.ModelForm):  # type: ignore[type-arg]
     """All three settings; those that the request does not name keep their value, so that the quick
     controls of every page can send one alone."""
 
@@ -37,6 +37,9 @@ class PreferencesForm(DrawnForm, forms.ModelForm):  # type: ignore[type-arg,misc
         self.fields["time_zone"].widget = forms.Select(choices=[(name, name) for name in time_zones()])
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-select"
+
+    def who_changed(self, instance: Preferences) -> str:
+        return "you"
 
     def values_of(self, instance: Preferences) -> dict[str, Any]:
         return {name: getattr(instance, name) for name in self._meta.fields or ()}

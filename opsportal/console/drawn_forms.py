@@ -49,14 +49,14 @@ class DrawnForm(forms.Form):
             else name
             for name in changed
         ]
-        who = self.who_changed(instance)
         self.add_error(
             None,
-            f"Not saved: {f'{who} changed this' if who else 'this was changed'} after you opened the form. "
+            f"Not saved: {self.who_changed(instance) or 'somebody'} changed this after you opened the form. "
             f"{'; '.join(parts)}. What you typed is kept below: check it, and save again to overwrite.",
         )
-        self.data = self.data.copy()
-        self.data[self.add_prefix("version")] = self._version(instance)
+        data: Any = self.data.copy()  # type: ignore[attr-defined]
+        data[self.add_prefix("version")] = self._version(instance)
+        self.data = data
         return False
 
     def _version(self, instance: Any) -> str:

@@ -109,7 +109,7 @@ class Watched:
 
 
 def watch(target: Target, raw: Raw, stamp: str, still_holds: StillHolds) -> Watched:
-    """Observe the newest change of an item. Two calls, and one for a message; never raises `DynamoError`."""
+    """Observe the newest change of an item. Two calls, and two for a message; never raises `DynamoError`."""
     try:
         entry = feeds.latest(target)
     except DynamoError as error:

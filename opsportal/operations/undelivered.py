@@ -10,8 +10,7 @@ from django.conf import settings
 
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.expressions import Clause
-from opsportal.dynamo.keys import Key
-from opsportal.dynamo.reads import items_of, read
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries, outbox
 from opsportal.operations.changes import Raw, number, text
@@ -148,24 +147,27 @@ def listed(
 def find(key: str) -> Undelivered | None:
     """The one with this sort key, late or not tried any more, wherever it lies. Raises `DynamoError`."""
     for table in locations():
-        if found := _at(table, [{"pk": text(partition), "sk": text(key)} for partition in _PARTITIONS]):
+        if found := _at(table, [(partition, key) for partition in _PARTITIONS]):
             return found
     return None
 
 
 def of_entry(entry: Entry) -> Undelivered | None:
-    """The message that went with the entry, where it is still there. One call. Raises `DynamoError`."""
+    """The message that went with the entry, where it is still there. Two calls. Raises `DynamoError`."""
     if entry.action.verb not in SENDING or not isinstance(entry.time, datetime):
         return None
     message = Message("", {}, entry.action_id, entry.time)
     keys = [message.key_in(state) for state in (UNDELIVERABLE, WAITING)]
-    return _at(entry.target.table, keys)
+    return _at(entry.target.table, [(key["pk"]["S"], key["sk"]["S"]) for key in keys])
 
 
-def _at(table: Binding, keys: list[Raw]) -> Undelivered | None:
+def _at(table: Binding, keys: list[tuple[str, str]]) -> Undelivered | None:
     jobs = jobs_table_for(table)
-    items, _ = items_of(jobs, [Key.from_item(key, ("pk", "sk")) for key in keys], consistent=True)
-    return _undelivered(items[0], table) if items else None
+    for pk, sk in keys:
+        key = (Clause("pk", "=", (pk,)), Clause("sk", "=", (sk,)))
+        if items := read(jobs, key=key, background=None, ConsistentRead=True)["Items"]:
+            return _undelivered(items[0], table)
+    return None
 
 
 # --- What people do with one -----------------------------------------------------------------------------

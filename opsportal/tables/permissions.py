@@ -139,7 +139,7 @@ READS = (
     ),
     Feature(
         "FindMessages", "messages that are due or were not delivered", PAGES,
-        _dynamodb("Query", "BatchGetItem"), _on("jobs"),
+        _dynamodb("Query"), _on("jobs"),
     ),
     Feature(
         "FindOwnTables", "the page Tables: the console's own", PAGES | MIGRATOR,

@@ -5,23 +5,25 @@ of another text. The key in each is the same: a receiver that keeps `whsec_...` 
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import migrations
 
 
-def _texts(nonce, key):
+def _texts(nonce: str, key: str) -> tuple[str, str]:
     """The secret of that number, as it was and as it is written."""
     digest = hmac.digest(key.encode(), f"opsportal.alerts.webhook\n{nonce}".encode(), "sha256")
     url_safe = "whsec_" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
     return url_safe, "whsec_" + base64.b64encode(digest).decode()
 
 
-def _digest(text):
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _rewritten(nonce, digest, given, wanted):
+def _rewritten(nonce: str, digest: str, given: int, wanted: int) -> str:
     """The digest of the other writing; one whose SECRET_KEY is lost stays as it is."""
     for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         texts = _texts(nonce, key)
@@ -30,8 +32,8 @@ def _rewritten(nonce, digest, given, wanted):
     return digest
 
 
-def _rewrite(given, wanted):
-    def run(apps, schema_editor):
+def _rewrite(given: int, wanted: int) -> Callable[[Any, Any], None]:
+    def run(apps: Any, schema_editor: Any) -> None:
         webhooks = apps.get_model("alerts", "Webhook").objects.using(schema_editor.connection.alias)
         for webhook in webhooks.all():
             webhook.digest = _rewritten(webhook.nonce, webhook.digest, given, wanted)

@@ -123,5 +123,5 @@ def worker(beside: Binding) -> Finding:
         fix = "Run python manage.py worker, and read its log."
     return Finding(
         "worker", FAIL, f"{where}: {many} undelivered; a message has been due since {since}",
-        f"{first.kind} of action {first.action_id or 'unknown'}, {tried}{ended}: {first.why}", fix,
+        f"{first.kind} of action {(first.item.action_id or 'unknown')[:80]}, {tried}{ended}: {first.why}", fix,
     )  # fmt: skip
