@@ -31,13 +31,16 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         target = target_of(url)
     except Refused as refused:
         return Answer(error=str(refused))
-    return outbound.ask("POST", target, why_not, WHOLE, headers=headers, body=body, max_body=MAX_READ)
+    return outbound.ask(
+        "POST", target, _check_of(target), WHOLE, headers=headers, body=body, max_body=MAX_READ
+    )
 
 
 def check(url: str) -> Target:
     """Where a webhook would be sent now. Raises `Refused`."""
     try:
-        return outbound.pinned(target_of(url), why_not, WHOLE)
+        target = target_of(url)
+        return outbound.pinned(target, _check_of(target), WHOLE)
     except TimeoutError as error:
         raise Refused(f"The host was not found within {WHOLE:g} s.") from error
 
@@ -58,22 +61,33 @@ def target_of(url: str) -> Target:
         raise Refused(f"{target.host} is neither a host name nor an IP address as they are usually written.")
     if target.scheme == "http" and not _may_be_plain(target.host, literal):
         raise Refused("Only https: what is sent over http can be read and changed on its way.")
-    if not _may_have_port(target, literal):
-        raise Refused(
-            f"Only port 443. If port {target.port} is intended, add {target.host}:{target.port} to the setting "
-            "ALERT_WEBHOOK_ALLOW."
-        )
     return target
 
 
-def _may_have_port(target: Target, literal: Address | None) -> bool:
-    """A port that is not that of https: of what the setting lists, and in development."""
-    if target.port == DEFAULT_PORTS["https"] or not is_strict(settings.OPSPORTAL_ENV):
-        return True
-    names, networks = allowed()
-    if target.host in names or f"{target.host}:{target.port}" in names:
-        return True
-    return literal is not None and any(literal in one for one in networks if one.version == literal.version)
+def _check_of(target: Target) -> outbound.Check:
+    """Why nothing is sent to an address, or to the target's port there: another than that of https is for what the
+    setting lists, and for development."""
+
+    def check_both(host: str, text: str) -> str:
+        if why := why_not(host, text):
+            return why
+        names, networks = allowed()
+        listed = any(one in network for one in unwrapped(_address(text)) for network in networks)
+        named = target.host in names or f"{target.host}:{target.port}" in names
+        usual = target.port == DEFAULT_PORTS["https"]
+        if usual or listed or named or not is_strict(settings.OPSPORTAL_ENV):
+            return ""
+        return (
+            f"Only port 443. If port {target.port} is intended, add {target.host}:{target.port} to the setting "
+            "ALERT_WEBHOOK_ALLOW."
+        )
+
+    return check_both
+
+
+def _address(text: str) -> Address:
+    # A scope ("%eth0") only ever follows a link-local address.
+    return ipaddress.ip_address(text.partition("%")[0])
 
 
 def _may_be_plain(host: str, literal: Address | None) -> bool:
@@ -85,8 +99,7 @@ def _may_be_plain(host: str, literal: Address | None) -> bool:
 def why_not(host: str, text: str) -> str:
     """Why nothing may be sent to this address of `host`; "" where it may."""
     try:
-        # A scope ("%eth0") only ever follows a link-local address.
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = _address(text)
     except ValueError:
         return f"{host} resolves to {text}, which is not an address."
     names, networks = allowed()
