@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.aws_names import is_amazons, region_of_queue
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.dynamo.errors import UNKNOWN_OPERATION
+from opsportal.dynamo.json_values import as_json
 from opsportal.dynamo.sessions import CREDENTIALS, Session, UnusableError
 from opsportal.dynamo.tables import Binding, aws_region
 from opsportal.dynamo.unanswered import explain
@@ -144,7 +146,7 @@ def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
         raise ServiceTrouble(f"{action} in {region}: {_in_words(error)}") from error
 
 
-def _in_words(error: BotoCoreError | ClientError) -> str:
+def _in_words(error: Exception) -> str:
     found = explain(error)
     return f"{found.sentence} {found.fix}" if found else str(error)
 
@@ -153,24 +155,65 @@ class QueueTrouble(Exception):
     """A message could not be sent; the worker tries again."""
 
 
-def send_message(queue_url: str, body: dict[str, Any]) -> str:
-    """Send JSON to an SQS queue and return SQS's message id. Raises QueueTrouble.
+class MessageRefused(QueueTrouble):
+    """SQS will never take this message, however often it is sent."""
 
-    In ASCII, since SQS refuses some characters that foreign text may hold.
+
+# An AWS limit: bytes of a message. A queue may have a lower one (MaximumMessageSize).
+MAX_MESSAGE_BYTES = 1_048_576
+# What SQS says of a message that it will not take later either. All else may pass, or somebody corrects it: a queue
+# that is missing, a permission, a key, throttling, no answer.
+_PERMANENT = frozenset(
+    {
+        "InvalidMessageContents", "InvalidParameterValue", "InvalidParameterCombination", "BatchRequestTooLong",
+        "RequestEntityTooLarge",
+    }
+)  # fmt: skip
+_TOO_LONG = re.compile(r"shorter than (\d+) bytes")
+# SQS takes any character of XML 1.0; what JSON escapes by itself is not here.
+_UNFIT = re.compile("[\ud800-\udfff\ufffe\uffff]")
+# By the queue's URL, the lower limits that queues were seen to have.
+_limits: dict[str, int] = {}
+
+
+def message_text(body: dict[str, Any]) -> str:
+    """The JSON that a queue gets: UTF-8, numbers with every digit, escaped only what SQS does not take."""
+    return _UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", as_json(body))
+
+
+def message_limit(queue_url: str) -> int:
+    """The bytes of a message that the queue takes, as far as this process knows."""
+    return _limits.get(queue_url, MAX_MESSAGE_BYTES)
+
+
+def send_message(queue_url: str, body: dict[str, Any]) -> str:
+    """Send JSON to an SQS queue and return SQS's message id. Raises QueueTrouble, MessageRefused.
 
     A FIFO queue gets the action as group and as deduplication id, so that a repetition is dropped there.
     """
-    arguments: dict[str, Any] = {"QueueUrl": queue_url, "MessageBody": json.dumps(body)}
+    arguments: dict[str, Any] = {"QueueUrl": queue_url, "MessageBody": message_text(body)}
     if queue_url.endswith(".fifo"):
         arguments["MessageGroupId"] = arguments["MessageDeduplicationId"] = str(body["action_id"])
     try:
         answer = service("sqs", queue_region(queue_url)).send_message(**arguments)
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
+        refused = _is_permanent(queue_url, error)
+        raise (MessageRefused if refused else QueueTrouble)(f"{queue_url}: {_in_words(error)}") from error
+    except (BotoCoreError, ValueError) as error:  # the latter: an endpoint that is no URL
         raise QueueTrouble(f"{queue_url}: {_in_words(error)}") from error
     digest = hashlib.md5(arguments["MessageBody"].encode(), usedforsecurity=False).hexdigest()
     if answer["MD5OfMessageBody"] != digest:
         raise QueueTrouble(f"{queue_url}: what was taken is not what was sent, by SQS's checksum of it")
     return str(answer["MessageId"])
+
+
+def _is_permanent(queue_url: str, error: ClientError) -> bool:
+    answer: Any = error.response
+    if found := _TOO_LONG.search(str(answer.get("Error", {}).get("Message", ""))):
+        _limits[queue_url] = int(found[1])
+    # Some versions of the protocol write AWS.SimpleQueueService.NonExistentQueue.
+    code = str(answer.get("Error", {}).get("Code", "")).rpartition(".")[2]
+    return code in _PERMANENT or answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == 413
 
 
 def queue_region(queue_url: str) -> str:

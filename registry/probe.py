@@ -10,7 +10,7 @@ import threading
 
 from django.conf import settings
 
-from opsportal import outbound
+from opsportal import addresses, outbound
 from opsportal.operations.entries import Actor
 from opsportal.origins import DEFAULT_PORTS
 from opsportal.outbound import Answer, Refused, Target
@@ -72,7 +72,7 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     # Refused even where the wrapped address is public: no agent has reason to be named so.
-    return outbound.unwrapped(found) == [found] and outbound.is_public(found)
+    return addresses.unwrapped(found) == [found] and addresses.is_public(found)
 
 
 def _check(host: str, address: str) -> str:

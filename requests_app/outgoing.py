@@ -61,7 +61,7 @@ def purge_logs(message: Message, table: Binding) -> None:
         part = ""
     if part:
         body = {**message.body, "deleted": deleted, "start": start}
-        again = Message(message.kind, body, message.action_id, datetime.now(UTC) + wait, part=part)
+        again = Message(message.kind, body, message.action_id, datetime.now(UTC) + wait, part, message.target)
         outbox.put(again, table)
         return
     # A message from before there were ids has none.

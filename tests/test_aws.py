@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from botocore.stub import Stubber
 
 from opsportal import aws
 from opsportal.aws import (
+    MessageRefused,
     QueueTrouble,
     ServiceTrouble,
     asking,
     is_emulated,
+    message_limit,
     queue_region,
     send_message,
 )
@@ -65,14 +68,41 @@ def taken(body: str) -> dict[str, str]:
     return {"MessageId": "m", "MD5OfMessageBody": hashlib.md5(body.encode()).hexdigest()}
 
 
-def test_a_message_is_ascii_json(sqs: Stubber) -> None:
-    """SQS refuses U+FFFF and the like, which foreign text may hold."""
+def test_a_message_is_utf_8_with_every_digit_and_without_what_sqs_refuses(sqs: Stubber) -> None:
     url = "https://sqs.us-east-1.amazonaws.com/123456789012/requests"
-    body = {"text": "naïve ☃ \uffff \x00", "action_id": "a"}
-    sqs.add_response(
-        "send_message", taken(json.dumps(body)), {"QueueUrl": url, "MessageBody": json.dumps(body)}
+    number = Decimal("0.12345678901234567890123456789")
+    body = {"text": "naïve ☃ 😀 \uffff \x00 \ud800", "number": number, "action_id": "a"}
+    sent = (
+        '{"text": "naïve ☃ 😀 \\uffff \\u0000 \\ud800", '
+        '"number": 0.12345678901234567890123456789, "action_id": "a"}'
     )
+    sqs.add_response("send_message", taken(sent), {"QueueUrl": url, "MessageBody": sent})
     assert send_message(url, body) == "m"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "permanent"),
+    [
+        ("InvalidParameterValue", "Reason: Message must be shorter than 1024 bytes.", True),
+        ("InvalidMessageContents", "an invalid character", True),
+        ("AWS.SimpleQueueService.NonExistentQueue", "no such queue", False),
+        ("AccessDenied", "not authorized", False),
+        ("RequestThrottled", "slow down", False),
+        ("InternalFailure", "oops", False),
+        ("KmsDisabled", "the key is disabled", False),
+    ],
+)
+def test_what_can_never_be_sent_is_told_from_what_may_pass(
+    sqs: Stubber, monkeypatch: pytest.MonkeyPatch, code: str, message: str, permanent: bool
+) -> None:
+    monkeypatch.setattr(aws, "_limits", {})
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/requests"
+    sqs.add_client_error("send_message", code, message, http_status_code=400)
+    with pytest.raises(QueueTrouble) as raised:
+        send_message(url, {"action_id": "a"})
+    assert isinstance(raised.value, MessageRefused) is permanent
+    # A queue's own limit is known from then on.
+    assert message_limit(url) == (1024 if "shorter" in message else 1_048_576)
 
 
 def test_a_fifo_queue_drops_repetitions(sqs: Stubber) -> None:

@@ -42,7 +42,7 @@ READS = (
     "/api/requests/here", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
     "/api/requests/here/logs?outside=true", "/api/agents", "/api/agents?capability=x", "/api/agents/here",
     "/api/audit", "/api/audit?actor=worker", "/api/audit?target=x", f"/api/audit/{uuid.UUID(int=4)}", "/api/docs",
-    "/api/openapi.json", "/accounts/tokens/", "/requests/here/logs/?outside=1", "/audit/?format=jsonl",
+    "/api/openapi.json", "/accounts/tokens/", "/requests/here/logs/?outside=1", "/audit/?format=jsonl", "/audit/undelivered/",
 )  # fmt: skip
 # What only the pages of the tables need, which operators see.
 OF_TABLES = ("FindOwnTables", "InspectTables", "ReadMigrations", "ListBackups", "ReadMetrics")
@@ -186,6 +186,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         },
         {"/workflows/here/", "/requests/here/", "/agents/here/"},
     ),
+    "FindMessages": ({"/audit/undelivered/"}, set()),
 } | {sid: (set(), set()) for sid in OF_TABLES}  # fmt: skip
 
 

@@ -91,6 +91,7 @@ def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     first = _start_of(workflow, intent)
     change, share = _retrying(raw, first, now)
     body = command(raw, intent.target.id, first)
+    queue = settings.WORKFLOW_COMMANDS_QUEUE_URL
     return Plan(
         change=change,
         watch={
@@ -98,7 +99,7 @@ def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
             "lastUpdated": text(iso(now)),
             "retryCount": number(retry_count(raw) + 1),
         },
-        messages=(Message("workflows.command", body, intent.action_id, now),),
+        messages=(Message("workflows.command", body, intent.action_id, now, queue=queue),),
         note=f"{note_of_start(first.key) if first else ''} {share.sentence}".strip(),
     )
 

@@ -14,9 +14,11 @@ from urllib.parse import quote
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db.models import Model, QuerySet
 from django.db.models.constants import LOOKUP_SEP
@@ -27,6 +29,7 @@ from django.urls import URLPattern, URLResolver
 from opsportal.accounts.one_entry import one_entry
 from opsportal.accounts.roles import ROLES, permissions_of, role_of, set_role
 from opsportal.console.access import local_path
+from opsportal.console.drawn_forms import DrawnForm
 
 
 class ShownOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -145,13 +148,34 @@ class RoleMixin(forms.ModelForm):  # type: ignore[type-arg]
             field.choices = [("", "None"), *role_choices()]
 
 
+# What one save of an account's page writes, and another may have written since it was drawn.
+WATCHED = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
+
+
 class NewAccountForm(RoleMixin, AdminUserCreationForm):  # type: ignore[type-arg]
     class Meta(AdminUserCreationForm.Meta):
         fields = ("username", "email")
 
 
-class AccountForm(RoleMixin, UserChangeForm):  # type: ignore[type-arg]
-    pass
+class AccountForm(DrawnForm, RoleMixin, UserChangeForm):  # type: ignore[type-arg]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.draw(self.instance)
+
+    def values_of(self, instance: User) -> dict[str, Any]:
+        names = [name for name in self.fields if name in WATCHED]
+        return {**{name: getattr(instance, name) for name in names}, "role": role_of(instance)}
+
+    def who_changed(self, instance: User) -> str:
+        kind = ContentType.objects.get_for_model(User)
+        last = LogEntry.objects.filter(content_type=kind, object_id=str(instance.pk)).first()
+        return str(last.user.get_username()) if last else ""
+
+    def clean(self) -> dict[str, Any]:
+        """The site's views are transactions, in which the row is locked from here on."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        self.is_current(User.objects.select_for_update().get(pk=self.instance.pk))
+        return data
 
 
 @admin.register(User, site=site)
@@ -168,7 +192,7 @@ class AccountAdmin(ShownOnly, UserAdmin):  # type: ignore[type-arg]
         (None, {"fields": ("username", "email", "role", "usable_password", "password1", "password2")}),
     )
     person = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username", "password", "version")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("Access", {"fields": ("is_active", "is_staff", "role")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),

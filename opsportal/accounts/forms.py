@@ -1,5 +1,6 @@
 """Forms of preferences, saved views and API tokens."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,10 +13,11 @@ from opsportal.accounts import tokens
 from opsportal.accounts.models import Preferences, SavedView, normalised_query, preferences_of, time_zones
 from opsportal.accounts.scopes import all_scopes
 from opsportal.accounts.tokens import SERVICE_ROLES, ApiToken
+from opsportal.console.drawn_forms import DrawnForm
 from opsportal.console.timerange import in_utc
 
 
-class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+class PreferencesForm(DrawnForm, forms.ModelForm):  # type: ignore[type-arg]
     """All three settings; those that the request does not name keep their value, so that the quick
     controls of every page can send one alone."""
 
@@ -30,11 +32,26 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, data: Any = None, *, instance: Preferences) -> None:
         if data is not None:
             kept = {name: str(getattr(instance, name)) for name in self._meta.fields or ()}
-            data = kept | {name: data[name] for name in kept if name in data}
+            data = kept | {name: data[name] for name in (*kept, "version") if name in data}
         super().__init__(data, instance=instance)
+        self.draw(instance)
         self.fields["time_zone"].widget = forms.Select(choices=[(name, name) for name in time_zones()])
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-select"
+
+    def who_changed(self, instance: Preferences) -> str:
+        return "you"
+
+    def values_of(self, instance: Preferences) -> dict[str, Any]:
+        return {name: getattr(instance, name) for name in self._meta.fields or ()}
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -49,6 +66,17 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
         found = SavedView.objects.filter(owner_id=owner.pk, page=page, name=name).first()
         super().__init__(data, instance=found or SavedView(owner_id=owner.pk))
         self.owner = owner
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        drawn = _moment(self.data.get("version", ""))
+        if self.instance.pk and drawn and self.instance.updated_at > drawn:
+            self.add_error(
+                None,
+                f"You saved a view of the name “{self.instance.name}” in another tab after you opened this page. To "
+                "replace it, open the list again and save it there.",
+            )
+        return data
 
     def clean_query(self) -> str:
         return in_utc(normalised_query(self.cleaned_data["query"]), preferences_of(self.owner).zone)

@@ -11,6 +11,7 @@ from allauth.mfa import app_settings
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.http import require_http_methods, require_POST
@@ -20,7 +21,7 @@ from django.views.generic.edit import FormView
 from opsportal.accounts import factors
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.forms import PreferencesForm, SavedViewForm, TokenForm
-from opsportal.accounts.models import SavedView, preferences_of
+from opsportal.accounts.models import Preferences, SavedView, preferences_of
 from opsportal.accounts.tokens import ApiToken
 from opsportal.console.access import Refusal, local_path, person, staff
 from opsportal.console.refusals import forbidden
@@ -37,7 +38,11 @@ def preferences(request: HttpRequest) -> HttpResponseBase:
     form = PreferencesForm(request.POST, instance=copy(current))
     if not form.is_valid():
         return render(request, "accounts/preferences.html", {"form": form}, status=422)
-    form.save()
+    with transaction.atomic():
+        stored = Preferences.objects.select_for_update().filter(user=person(request)).first()
+        if not form.is_current(stored or Preferences()):
+            return render(request, "accounts/preferences.html", {"form": form}, status=409)
+        form.save()
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(status=204)
     messages.success(request, "Preferences saved.")

@@ -1,7 +1,7 @@
 """What the alerts bring to the console."""
 
 from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR
-from opsportal.alerts import throttling
+from opsportal.alerts import throttling, undelivered
 from opsportal.descriptors import AppDescriptor, Page
 
 DESCRIPTOR = AppDescriptor(
@@ -11,5 +11,5 @@ DESCRIPTOR = AppDescriptor(
         OPERATOR: ("alerts.view_alerts", "alerts.acknowledge_alerts"),
         ADMINISTRATOR: ("alerts.manage_alerts",),
     },
-    watches=(throttling.WATCH,),
+    watches=(throttling.WATCH, undelivered.WATCH),
 )

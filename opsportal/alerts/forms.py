@@ -6,14 +6,26 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from opsportal.alerts import sending
+from opsportal.alerts.changes import Change
 from opsportal.alerts.rules import Rule
 from opsportal.alerts.watches import Measure, Watch
 from opsportal.alerts.webhooks import Webhook
+from opsportal.console.drawn_forms import DrawnForm
 from opsportal.outbound import Refused
 
 MAX_MINUTES = 30 * 1440
 _TEXT: dict[str, Any] = {"class": "form-control", "autocomplete": "off"}
 _NUMBER: dict[str, Any] = {"class": "form-control"}
+
+
+def _who(subject: str, pk: Any) -> str:
+    """Who changed it last."""
+    last = (
+        Change.objects.filter(verb__startswith=f"{subject}:", target_id=str(pk))
+        .order_by("-at", "-pk")
+        .first()
+    )
+    return last.actor if last else ""
 
 
 def _name(kind: Any, instance: Any, text: str) -> str:
@@ -26,14 +38,14 @@ def _name(kind: Any, instance: Any, text: str) -> str:
     return text
 
 
-class RuleForm(forms.Form):
+class RuleForm(DrawnForm):
     """What `watch` lets a rule set; what is left empty is as the watch, or the setting behind it, has it."""
 
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs=_TEXT))
 
     def __init__(self, *args: Any, watch: Watch, rule: Rule | None = None, **kwargs: Any) -> None:
         self.watch, self.rule = watch, rule
-        kwargs.setdefault("initial", self._now(rule))
+        kwargs.setdefault("initial", self.values_of(rule) if rule else {})
         super().__init__(*args, **kwargs)
         for name, measure in self.measures.items():
             self.fields[name] = _number(measure, whole=name != "threshold")
@@ -61,6 +73,8 @@ class RuleForm(forms.Form):
             widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
             label="Notify",
         )
+        if rule:
+            self.draw(rule)
 
     @property
     def measures(self) -> dict[str, Measure]:
@@ -68,17 +82,17 @@ class RuleForm(forms.Form):
         found = {"threshold": watch.threshold, "minimum": watch.minimum, "window_minutes": watch.window}
         return {name: measure for name, measure in found.items() if measure}
 
-    @staticmethod
-    def _now(rule: Rule | None) -> dict[str, Any]:
-        if rule is None:
-            return {}
+    def who_changed(self, instance: Rule) -> str:
+        return _who("rule", instance.pk)
+
+    def values_of(self, instance: Rule) -> dict[str, Any]:
         names = (
             "name", "threshold", "minimum", "window_minutes", "hold_minutes", "calm_minutes", "repeat_minutes",
         )  # fmt: skip
         return {
-            **{name: getattr(rule, name) for name in names},
-            **{f"filter_{name}": text for name, text in rule.filters.items()},
-            "webhooks": list(rule.webhooks.kept()),
+            **{name: getattr(instance, name) for name in names},
+            **{f"filter_{name}": instance.filters.get(name, "") for name in self.watch.filters},
+            "webhooks": list(instance.webhooks.kept()),
         }
 
     def clean_name(self) -> str:
@@ -120,7 +134,7 @@ def _minutes(label: str, hint: str, initial: int) -> forms.Field:
     )
 
 
-class WebhookForm(forms.Form):
+class WebhookForm(DrawnForm):
     """A name and an address that may be notified; the address is resolved."""
 
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs=_TEXT))
@@ -134,8 +148,16 @@ class WebhookForm(forms.Form):
     def __init__(self, *args: Any, webhook: Webhook | None = None, **kwargs: Any) -> None:
         self.webhook = webhook
         if webhook:
-            kwargs.setdefault("initial", {"name": webhook.name, "url": webhook.url})
+            kwargs.setdefault("initial", self.values_of(webhook))
         super().__init__(*args, **kwargs)
+        if webhook:
+            self.draw(webhook)
+
+    def values_of(self, instance: Webhook) -> dict[str, Any]:
+        return {"name": instance.name, "url": instance.url}
+
+    def who_changed(self, instance: Webhook) -> str:
+        return _who("webhook", instance.pk)
 
     def clean_name(self) -> str:
         return _name(Webhook, self.webhook, self.cleaned_data["name"])

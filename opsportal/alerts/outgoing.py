@@ -3,8 +3,8 @@ it sends leaves its claim to end, and another sends the same event under the sam
 """
 
 import random
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,8 +29,10 @@ MAX_WAIT = timedelta(hours=6)
 MAX_KEPT = 200
 # Longer than a try can take.
 CLAIM = timedelta(seconds=60)
-# Sent side by side, and of them to one webhook, so that one that hangs does not hold up the others.
-AT_ONCE, AT_ONCE_EACH = 8, 2
+# Sent side by side, one to each webhook, so that one that hangs holds up no other.
+AT_ONCE = 16
+# Seconds between two looks for what is due while something is sent.
+LOOK_EVERY = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,33 +49,42 @@ class OutgoingDelivery:
         return sending.post(self.delivery.webhook.url, self.delivery.body.encode(), self.headers)
 
 
-def deliver_due(now: datetime | None = None) -> int:
-    """Send some of what is due; returns how many were tried."""
-    now = now or timezone.now()
-    claimed = _claimed(now)
-    if not claimed:
-        return 0
-    outgoing = [_outgoing(delivery, timezone.now()) for delivery in claimed]
-    if len(outgoing) == 1:
-        answers: Sequence[Answer] = [outgoing[0].post()]
-    else:
-        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="webhook") as pool:
-            answers = list(pool.map(OutgoingDelivery.post, outgoing))
-    for delivery, answer in zip(claimed, answers, strict=True):
-        _record(delivery, answer, timezone.now())
-    return len(claimed)
+def deliver_due(over: Callable[[], bool] = lambda: False, meanwhile: Callable[[], int] = lambda: 0) -> int:
+    """Send what is due until nothing is, or it is `over`; returns how much was done, with what `meanwhile` did, which is
+    called again and again. A receiver holds a thread for as long as it takes, and nothing else."""
+    done = 0
+    under_way: dict[Future[Answer], Delivery] = {}
+    with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="webhook") as pool:
+        while True:
+            before = done
+            for future in [one for one in under_way if one.done()]:
+                _record(under_way.pop(future), future.result(), timezone.now())
+                done += 1
+            going_on = not over()
+            if going_on:
+                for delivery in _claimed(under_way.values()):
+                    # Made before any thread begins: they touch no database.
+                    under_way[pool.submit(_outgoing(delivery, timezone.now()).post)] = delivery
+                done += meanwhile()
+            if under_way:
+                # Not longer than until another is due.
+                wait(under_way, 0 if done > before else LOOK_EVERY, FIRST_COMPLETED)
+            elif not going_on or done == before:
+                return done
 
 
-def _claimed(now: datetime) -> list[Delivery]:
+def _claimed(under_way: Iterable[Delivery]) -> list[Delivery]:
+    """As many as there is room for, of webhooks that nothing is sent to at present."""
+    busy = [delivery.webhook_id for delivery in under_way]
     found: list[Delivery] = []
-    while len(found) < AT_ONCE:
-        webhooks = [delivery.webhook_id for delivery in found]
-        busy = {webhook for webhook in webhooks if webhooks.count(webhook) >= AT_ONCE_EACH}
-        due = Delivery.objects.due(now).exclude(webhook__in=busy).exclude(pk__in=[one.pk for one in found])
+    while len(busy) < AT_ONCE:
+        now = timezone.now()
+        due = Delivery.objects.due(now).exclude(webhook__in=busy)
         delivery = take(due, now, CLAIM, tries=F("tries") + 1)
         if delivery is None:
             break
         found.append(delivery)
+        busy.append(delivery.webhook_id)
     return found
 
 
@@ -85,12 +96,14 @@ def _outgoing(delivery: Delivery, now: datetime) -> OutgoingDelivery:
         "X-OpsPortal-Event": delivery.event,
         "X-OpsPortal-Event-Id": delivery.event_id,
         "X-OpsPortal-Delivery": str(delivery.pk),
+        "webhook-id": delivery.event_id,
+        "webhook-timestamp": str(at),
     }
     try:
         valid = delivery.webhook.secrets(now)
     except signing.SecretLost as lost:
         return OutgoingDelivery(delivery, headers, str(lost))
-    headers["X-OpsPortal-Signature"] = signing.signature(delivery.body.encode(), at, valid)
+    headers["webhook-signature"] = signing.signature(delivery.event_id, at, delivery.body, valid)
     return OutgoingDelivery(delivery, headers)
 
 

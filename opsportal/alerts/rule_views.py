@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -77,12 +78,19 @@ def edit(request: HttpRequest, pk: int) -> HttpResponseBase:
         messages.error(request, "This version of the console does not know its condition.")
         return redirect(found)
     form = RuleForm(request.POST if request.method == "POST" else None, watch=found.watch, rule=found)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
-        changed = edits.edit_rule(found, form.values, form.cleaned_data["webhooks"], person(request))
-        messages.success(request, "Rule saved." if changed else "No change: it already has these values.")
-        return redirect(found)
+        with transaction.atomic():
+            found = get_object_or_404(Rule.objects.kept().select_for_update(), pk=pk)
+            if form.is_current(found):
+                edited = edits.edit_rule(found, form.values, form.cleaned_data["webhooks"], person(request))
+                messages.success(
+                    request, "Rule saved." if edited else "No change: it already has these values."
+                )
+                return redirect(found)
+            status = 409
     context = {"form": form, "watch": found.watch, "rule": found}
-    return render(request, "alerts/rule_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "alerts/rule_form.html", context, status=status)
 
 
 @requires("alerts.manage_alerts")

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from opsportal import outbound
+from opsportal.addresses import Address, is_public, unwrapped
 from opsportal.environments import is_strict
-from opsportal.outbound import Address, Answer, Refused, Target
+from opsportal.origins import DEFAULT_PORTS
+from opsportal.outbound import Answer, Refused, Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,13 +31,16 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         target = target_of(url)
     except Refused as refused:
         return Answer(error=str(refused))
-    return outbound.ask("POST", target, why_not, WHOLE, headers=headers, body=body, max_body=MAX_READ)
+    return outbound.ask(
+        "POST", target, _check_of(target), WHOLE, headers=headers, body=body, max_body=MAX_READ
+    )
 
 
 def check(url: str) -> Target:
     """Where a webhook would be sent now. Raises `Refused`."""
     try:
-        return outbound.pinned(target_of(url), why_not, WHOLE)
+        target = target_of(url)
+        return outbound.pinned(target, _check_of(target), WHOLE)
     except TimeoutError as error:
         raise Refused(f"The host was not found within {WHOLE:g} s.") from error
 
@@ -59,6 +64,32 @@ def target_of(url: str) -> Target:
     return target
 
 
+def _check_of(target: Target) -> outbound.Check:
+    """Why nothing is sent to an address, or to the target's port there: another than that of https is for what the
+    setting lists, and for development."""
+
+    def check_both(host: str, text: str) -> str:
+        if why := why_not(host, text):
+            return why
+        names, networks = allowed()
+        listed = any(one in network for one in unwrapped(_address(text)) for network in networks)
+        named = target.host in names or f"{target.host}:{target.port}" in names
+        usual = target.port == DEFAULT_PORTS["https"]
+        if usual or listed or named or not is_strict(settings.OPSPORTAL_ENV):
+            return ""
+        return (
+            f"Only port 443. If port {target.port} is intended, add {target.host}:{target.port} to the setting "
+            "ALERT_WEBHOOK_ALLOW."
+        )
+
+    return check_both
+
+
+def _address(text: str) -> Address:
+    # A scope ("%eth0") only ever follows a link-local address.
+    return ipaddress.ip_address(text.partition("%")[0])
+
+
 def _may_be_plain(host: str, literal: Address | None) -> bool:
     """In development, to this machine."""
     loopback = host == "localhost" or (literal is not None and literal.is_loopback)
@@ -68,13 +99,12 @@ def _may_be_plain(host: str, literal: Address | None) -> bool:
 def why_not(host: str, text: str) -> str:
     """Why nothing may be sent to this address of `host`; "" where it may."""
     try:
-        # A scope ("%eth0") only ever follows a link-local address.
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = _address(text)
     except ValueError:
         return f"{host} resolves to {text}, which is not an address."
     names, networks = allowed()
-    for one in outbound.unwrapped(address):
-        if outbound.is_public(one):
+    for one in unwrapped(address):
+        if is_public(one):
             continue
         if any(one in network for network in networks if network.version == one.version):
             continue
@@ -93,7 +123,7 @@ def why_not(host: str, text: str) -> str:
 
 
 def allowed() -> tuple[frozenset[str], tuple[Network, ...]]:
-    """The names, and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
+    """The names (some with a port, as "host:8443"), and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
     names, networks = set(), []
     for entry in settings.ALERT_WEBHOOK_ALLOW:
         try:

@@ -1,4 +1,4 @@
-"""The secrets of webhooks, and the signatures made with them.
+"""The secrets of webhooks, and the signatures made with them: of Standard Webhooks (https://www.standardwebhooks.com).
 
 A secret is not stored: it is derived from SECRET_KEY and a random number of the webhook's, so a copy of the
 database alone signs nothing. What is stored beside is a digest, which shows when SECRET_KEY is another one.
@@ -9,10 +9,12 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from django.conf import settings
+from standardwebhooks.webhooks import Webhook
 
-MARK = "whsec_"  # by which scanners of leaked secrets know one
+MARK = "whsec_"  # of Standard Webhooks; scanners of leaked secrets know it
 
 
 class SecretLost(Exception):
@@ -27,7 +29,7 @@ def secret_of(nonce: str, key: str | None = None) -> str:
     """The secret of that number, by SECRET_KEY or another key."""
     message = f"opsportal.alerts.webhook\n{nonce}".encode()
     digest = hmac.digest((settings.SECRET_KEY if key is None else key).encode(), message, "sha256")
-    return MARK + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return MARK + base64.b64encode(digest).decode()
 
 
 def digest_of(secret: str) -> str:
@@ -46,8 +48,7 @@ def recovered(nonce: str, digest: str) -> str:
     )
 
 
-def signature(body: bytes, at: int, with_secrets: Iterable[str]) -> str:
-    """``t=<unix time>,v1=<hex>``: the HMAC-SHA256 of ``<t>.<body>``, one v1 for each secret that is valid."""
-    message = str(at).encode() + b"." + body
-    made = [f"v1={hmac.new(secret.encode(), message, 'sha256').hexdigest()}" for secret in with_secrets]
-    return ",".join([f"t={at}", *made])
+def signature(event_id: str, at: int, body: str, with_secrets: Iterable[str]) -> str:
+    """The header `webhook-signature` of Standard Webhooks: one signature for each secret that is valid."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return " ".join(Webhook(secret).sign(event_id, moment, body) for secret in with_secrets)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -81,13 +82,19 @@ def new(request: HttpRequest) -> HttpResponseBase:
 def edit(request: HttpRequest, pk: str) -> HttpResponseBase:
     found = _webhook(pk)
     form = WebhookForm(request.POST if request.method == "POST" else None, webhook=found)
+    status = 422 if form.is_bound else 200
     if form.is_bound and form.is_valid():
         data = form.cleaned_data
-        changed = edits.edit_webhook(found, data["name"], data["url"], person(request))
-        messages.success(request, "Webhook saved." if changed else "No change: it already has these values.")
-        return redirect(found)
+        with transaction.atomic():
+            found = get_object_or_404(Webhook.objects.kept().select_for_update(), pk=pk)
+            if form.is_current(found):
+                edited = edits.edit_webhook(found, data["name"], data["url"], person(request))
+                said = "Webhook saved." if edited else "No change: it already has these values."
+                messages.success(request, said)
+                return redirect(found)
+            status = 409
     context = {"form": form, "webhook": found}
-    return render(request, "alerts/webhook_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "alerts/webhook_form.html", context, status=status)
 
 
 @requires("alerts.manage_alerts")

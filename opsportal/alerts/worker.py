@@ -27,8 +27,8 @@ def turn(_: Binding, over: Over) -> int:
     """Send and evaluate until nothing is due; returns how much was done. Raises `NotNow`."""
     done = 0
     try:
-        while not over() and (step := outgoing.deliver_due() + evaluate_next()):
-            done += step
+        if not over():
+            done += outgoing.deliver_due(over, evaluate_next)
         if caches["process"].add("alerts:forgotten", True, FORGET_EVERY):
             forget(timezone.now())
     except DatabaseError as error:

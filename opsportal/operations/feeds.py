@@ -15,7 +15,7 @@ from opsportal.dynamo.tables import Binding, Index
 from opsportal.operations import entries
 from opsportal.operations.entries import FEED_SHARDS, Entry, Target
 from opsportal.operations.tables import AUDIT, audit_table_for, locations
-from opsportal.operations.tags import ROUTINE, Action
+from opsportal.operations.tags import MESSAGE, ROUTINE, Action
 
 # Calls that a page of the feed may cost in one place; days are read only as far as needed.
 FEED_CALLS = 40
@@ -34,9 +34,13 @@ def of_target(target: Target, limit: int = 20) -> list[Entry]:
 
 
 def latest(target: Target) -> Entry | None:
-    """The newest entry of one item, whole, or None; one of what a worker did in the course of another is no
-    change of the item. Raises `DynamoError`."""
-    found = (entry for entry in of_target(target, limit=3) if entry.action is not Action.REQUEST_PURGE_LOGS)
+    """The newest entry of one item, whole, or None; what a worker did in the course of another, or somebody with its
+    message, is no change of the item. Raises `DynamoError`."""
+    found = (
+        entry
+        for entry in of_target(target, limit=10)
+        if entry.action is not Action.REQUEST_PURGE_LOGS and entry.action.subject != MESSAGE
+    )
     newest = next(found, None)
     return entries.read_entry(newest.action_id, target.table) if newest else None
 

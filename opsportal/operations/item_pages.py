@@ -16,8 +16,10 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import actors, feeds, undo
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Entry, Target
-from opsportal.operations.observation import Observation, Outcome, StillHolds, observe
+from opsportal.operations.observation import Observation, Outcome, StillHolds, as_written, observe
+from opsportal.operations.outbox import LATE
 from opsportal.operations.pages import ItemActions
+from opsportal.operations.undelivered import Undelivered, of_entry
 
 
 def gone(request: HttpRequest, actions: ItemActions, key: str, template: str) -> HttpResponse:
@@ -84,12 +86,13 @@ LAG = timedelta(seconds=5)
 @dataclass(frozen=True)
 class Watched:
     """`observation` of the newest change, if it is recent; `problem` where the trail can't be read, since
-    the item's page works without it. `lately`: the item was written a moment ago, and the entry of that may
+    the item's page works without it. `undelivered`: its message, where the queue did not get it. `lately`: the item was written a moment ago, and the entry of that may
     not be in the index yet."""
 
     observation: Observation | None = None
     problem: str = ""
     lately: bool = False
+    undelivered: Undelivered | None = None
 
     @property
     def unsettled(self) -> bool:
@@ -102,25 +105,38 @@ class Watched:
         found = self.observation
         # With what ends the watching, or the page would refresh itself for ever.
         state = f"{found.entry.action_id}:{found.fate}" if found else self.problem
-        return f"{state}:{self.unsettled}"
+        return f"{state}:{self.unsettled}{self.undelivered.seen if self.undelivered else ''}"
 
 
 def watch(target: Target, raw: Raw, stamp: str, still_holds: StillHolds) -> Watched:
-    """Observe the newest change of an item. Two calls; never raises `DynamoError`."""
+    """Observe the newest change of an item. Two calls, and two for a message; never raises `DynamoError`."""
     try:
         entry = feeds.latest(target)
     except DynamoError as error:
         return Watched(problem=f"The audit trail can't be read: {error.sentence} {error.fix}".strip())
     lately = _lately(raw, stamp)
+    message = _undelivered(entry, raw) if entry else None
     if entry is None or entry.age > TELL:
-        return Watched(lately=lately)
+        return Watched(lately=lately, undelivered=message)
     (entry,) = actors.named([entry])
     if entry.action.verb == "purge":
         # Deleted, and there again without an undo: a worker has put back its memory.
         return Watched(Observation(Outcome.OVERWRITTEN, entry), lately=lately)
     if not entry.watch:
         return Watched(lately=lately)
-    return Watched(observe(entry, raw, stamp, still_holds), lately=lately)
+    return Watched(observe(entry, raw, stamp, still_holds), lately=lately, undelivered=message)
+
+
+def _undelivered(entry: Entry, raw: Raw) -> Undelivered | None:
+    """The message of the newest change, while nobody has written since. One that waits for its next try or was not
+    tried yet says so only once it is late."""
+    if not (entry.watch and as_written(entry, raw)):
+        return None
+    try:
+        found = of_entry(entry)
+    except DynamoError:
+        return None  # the change is shown all the same
+    return found if found and (found.given_up or entry.age > LATE) else None
 
 
 def _lately(raw: Raw, stamp: str) -> bool:

@@ -48,3 +48,8 @@ class OutboxItem(InternalModel):
     due = TextAttribute()
     part = TextAttribute()
     claimed_until = NumberAttribute()
+    tries = NumberAttribute()
+    logical = TextAttribute()
+    target = TextAttribute()
+    why = TextAttribute()
+    given_up_at = TextAttribute()

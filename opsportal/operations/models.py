@@ -12,6 +12,8 @@ class AuditPermissions(models.Model):
         permissions = [
             ("view_audit", "Can see the audit trail"),
             ("view_images", "Can see the copies kept for an undo"),
+            ("resend_messages", "Can send messages again that were not delivered"),
+            ("drop_messages", "Can drop messages that were not delivered"),
         ]
 
     def __str__(self) -> str:

@@ -2,11 +2,11 @@
 at least once. The `action_id` in each lets its receiver tell a repetition.
 
 An outbox item is in the jobs table of the changed table's location: ``pk`` outbox#<shard>, ``sk`` <due>#<id>. A
-worker claims it for a while, carries it out and deletes it; one that dies leaves it to the next.
+worker claims it for a while, carries it out and deletes it; one that dies leaves it to the next. One that will never
+be taken, or was tried `MAX_TRIES` times, is moved to ``pk`` undeliverable#<shard>, where people see it (`undelivered`).
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,16 +14,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from opsportal.aws import MessageRefused, message_limit, message_text
 from opsportal.descriptors import descriptors
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import DynamoError, translated
 from opsportal.dynamo.expressions import Clause
-from opsportal.dynamo.leases import Lease, Lost
+from opsportal.dynamo.json_values import parse_foreign
+from opsportal.dynamo.leases import OWNER, Lease, Lost
 from opsportal.dynamo.reads import read_all
 from opsportal.dynamo.tables import Binding
 from opsportal.operations.changes import Raw, number, text
-from opsportal.operations.entries import stamp
+from opsportal.operations.commits import Cancelled, NoAnswer, commit
+from opsportal.operations.entries import Target, stamp
 from opsportal.operations.items import OutboxItem
+from opsportal.operations.outcomes import Conflict
 from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import Over, Task
 from opsportal.telemetry import figures
@@ -35,26 +39,42 @@ SHARDS = 4
 CLAIM = 60
 # Seconds until one that failed is tried again: the first time, doubled with each further one, at most.
 PAUSE, MAX_PAUSE = 10, 3600
+# Then it is given up: after about three days.
+MAX_TRIES = 80
+# A message that is due for longer is late: a worker looks every second.
+LATE = timedelta(minutes=5)
 # What a count of what is due reads of each shard at most, of 1 MB each.
 MAX_PAGES = 3
+WAITING, UNDELIVERABLE = "outbox", "undeliverable"
+UNTIL, TRIES = "claimed_until", "tries"
+# Bytes: an item has 400 KB (an AWS limit), and what else is in it has its part.
+MAX_BODY_BYTES = 392 * 1024
+# Characters of why a message was not taken.
+MAX_WHY = 500
 
 
 @dataclass(frozen=True)
 class Message:
-    """Something to be carried out once, by the handler of its `kind`. `body` is JSON data; `due`: not before."""
+    """Something to be carried out once, by the handler of its `kind`. `body` is JSON data, with Decimal for numbers;
+    `due`: not before; `target`: the item that it is about; `queue`: the URL of the queue that it goes to, if any."""
 
     kind: str
     body: dict[str, Any]
     action_id: str
     due: datetime = field(default_factory=lambda: datetime.now(UTC))
     part: str = ""
+    target: Target | None = field(default=None, compare=False)
+    queue: str = field(default="", compare=False)
 
     @property
     def key(self) -> Raw:
+        return self.key_in(WAITING)
+
+    def key_in(self, state: str) -> Raw:
         digest = int(hashlib.sha256(self.action_id.encode()).hexdigest(), 16)
         suffix = f"#{self.part}" if self.part else ""
         return {
-            "pk": text(f"outbox#{digest % SHARDS}"),
+            "pk": text(f"{state}#{digest % SHARDS}"),
             "sk": text(f"{stamp(self.due)}#{self.action_id}{suffix}"),
         }
 
@@ -63,12 +83,28 @@ class Message:
         return {
             **self.key,
             "message_kind": text(self.kind),
-            "body": text(json.dumps(self.body, ensure_ascii=False, default=str)),
+            "body": text(message_text(self.body)),
             "action_id": text(self.action_id),
             "due": text(stamp(self.due)),
             "part": text(self.part or "0"),
-            "tries": number(0),
+            TRIES: number(0),
+            **({"logical": text(self.target.logical), "target": text(self.target.id)} if self.target else {}),
         }
+
+    def check(self) -> None:
+        """Raises Conflict where it is too long to be kept, or for its queue."""
+        if len(message_text(self.body).encode()) > MAX_BODY_BYTES:
+            raise Conflict(
+                "The message that goes with it would be larger than the 400 KB that DynamoDB stores, so nothing was done."
+            )
+        if not self.queue:
+            return
+        size = len(message_text({**self.body, "action_id": self.action_id}).encode())
+        if size > (limit := message_limit(self.queue)):
+            raise Conflict(
+                f"The message that goes with it would have {size:,} bytes, and its queue takes at most {limit:,}, so "
+                "nothing was done."
+            )
 
 
 def from_item(raw: Raw) -> Message:
@@ -77,12 +113,13 @@ def from_item(raw: Raw) -> Message:
 
 
 def _message(item: OutboxItem) -> Message:
-    body = json.loads(item.body or "")
+    body = parse_foreign(item.body or "")
     if not (isinstance(body, dict) and item.message_kind and item.action_id and item.part):
         raise ValueError("a part of it is missing")
     due = datetime.strptime(item.due or "", "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     part = "" if item.part == "0" else item.part
-    return Message(item.message_kind, body, item.action_id, due, part)
+    target = Target(item.logical, item.target) if item.logical and item.target else None
+    return Message(item.message_kind, body, item.action_id, due, part, target)
 
 
 # Carries out a message; raises to be tried again. The table is the changed one.
@@ -95,31 +132,39 @@ def handlers() -> dict[str, Handler]:
     return {kind: handler for descriptor in descriptors() for kind, handler in descriptor.messages.items()}
 
 
+def handler_of(kind: str) -> Handler:
+    """Raises LookupError, in a sentence, where no app of this version has one."""
+    if handler := handlers().get(kind):
+        return handler
+    raise LookupError(f"This version of the console knows no message of the kind {kind}.")
+
+
 def send_soon(message: Message, table: Binding) -> None:
     """Carry out a message that is due right after its commit. What goes wrong is left to the worker."""
     if message.due > datetime.now(UTC):
         return
     try:
         deliver(message, table)
+    except MessageRefused:
+        pass  # it is logged, and people see it
     except Exception:
         logger.exception("message %s of action %s is left to the worker", message.kind, message.action_id)
 
 
 def deliver(message: Message, table: Binding, now: datetime | None = None) -> bool:
     """Claim, carry out and delete one message; False when another has claimed it. Raises what its handler
-    raises, once it is put off."""
+    raises, once it is put off, or given up."""
     now = now or datetime.now(UTC)
     lease = _lease(message, table).claim(CLAIM, now.timestamp())
     if lease is None:
         return False
     try:
-        handlers()[message.kind](message, table)
-    except Exception:
+        handler_of(message.kind)(message, table)
+    except Exception as error:
         figures.MESSAGES.labels(message.kind, "failed").inc()
-        pause = min(PAUSE * 2 ** min(lease.number - 1, 20), MAX_PAUSE)
         try:
-            lease.renew(pause, now=now.timestamp())
-        except (DynamoError, Lost):
+            _put_off(lease, message, error, now)
+        except (DynamoError, Lost, Cancelled, NoAnswer):
             # Its claim ends by itself.
             logger.warning("message %s of action %s could not be put off", message.kind, message.action_id)
         raise
@@ -130,9 +175,32 @@ def deliver(message: Message, table: Binding, now: datetime | None = None) -> bo
     return True
 
 
+def _put_off(lease: Lease, message: Message, error: Exception, now: datetime) -> None:
+    """Until its next try; or for good, where none would help."""
+    why = text(str(error)[:MAX_WHY] or type(error).__name__)
+    if lease.number < MAX_TRIES and not isinstance(error, MessageRefused):
+        pause = min(PAUSE * 2 ** min(lease.number - 1, 20), MAX_PAUSE)
+        lease.renew(pause, {"why": why}, now=now.timestamp())
+        return
+    kept = {name: value for name, value in lease.item.items() if name not in (UNTIL, OWNER)}
+    given_up = {**kept, **message.key_in(UNDELIVERABLE), "why": why, "given_up_at": text(stamp(now))}
+    jobs = lease.table
+    held = {
+        "TableName": jobs.name, "Key": message.key, "ConditionExpression": "#tries = :tries",
+        "ExpressionAttributeNames": {"#tries": TRIES},
+        "ExpressionAttributeValues": {":tries": number(lease.number)},
+    }  # fmt: skip
+    commit(jobs, [{"Delete": held}, {"Put": {"TableName": jobs.name, "Item": given_up}}], background=True)
+    figures.MESSAGES.labels(message.kind, "given_up").inc()
+    logger.error(
+        "message %s of action %s is given up after %d tries: %s",
+        message.kind, message.action_id, lease.number, error,
+    )  # fmt: skip
+
+
 def _lease(message: Message, table: Binding) -> Lease:
     """Of one try: the fence counts them."""
-    return Lease(jobs_table_for(table), message.key, until="claimed_until", fence="tries")
+    return Lease(jobs_table_for(table), message.key, until=UNTIL, fence=TRIES)
 
 
 def put(message: Message, table: Binding) -> None:
@@ -151,7 +219,7 @@ def due(table: Binding, now: datetime | None = None) -> Iterator[Message]:
     unclaimed = OutboxItem.claimed_until.does_not_exist() | (OutboxItem.claimed_until < int(now.timestamp()))
     for shard in range(SHARDS):
         with translated(jobs):
-            for found in item.query(f"outbox#{shard}", OutboxItem.sk < until, unclaimed):
+            for found in item.query(f"{WAITING}#{shard}", OutboxItem.sk < until, unclaimed):
                 try:
                     message = _message(found)
                 except ValueError:
@@ -188,6 +256,7 @@ class Backlog:
 
     count: int
     oldest: float
+    given_up: int = 0
 
 
 def backlog(table: Binding, now: datetime | None = None) -> Backlog:
@@ -196,12 +265,13 @@ def backlog(table: Binding, now: datetime | None = None) -> Backlog:
     Raises `DynamoError`.
     """
     now = now or datetime.now(UTC)
-    keys = [key for shard in range(SHARDS) for key in _due_keys(table, shard, stamp(now))]
-    return Backlog(len(keys), _age(min(keys, default="").partition("#")[0], now))
+    keys = [key for shard in range(SHARDS) for key in _keys(table, f"{WAITING}#{shard}", stamp(now))]
+    given_up = sum(1 for shard in range(SHARDS) for _ in _keys(table, f"{UNDELIVERABLE}#{shard}"))
+    return Backlog(len(keys), _age(min(keys, default="").partition("#")[0], now), given_up)
 
 
-def _due_keys(table: Binding, shard: int, until: str) -> Iterator[str]:
-    key = (Clause("pk", "=", (f"outbox#{shard}",)), Clause("sk", "<", (until,)))
+def _keys(table: Binding, partition: str, until: str = "") -> Iterator[str]:
+    key = [Clause("pk", "=", (partition,)), *([Clause("sk", "<", (until,))] if until else [])]
     for answer in read_all(
         jobs_table_for(table), key=key, projection=("sk",), pages=MAX_PAGES, background=True
     ):
@@ -222,6 +292,7 @@ def measure(table: Binding, over: Over) -> int:
     found = backlog(table)
     figures.DUE.labels(table.region).set(found.count)
     figures.OLDEST.labels(table.region).set(found.oldest)
+    figures.GIVEN_UP.labels(table.region).set(found.given_up)
     return 0
 
 

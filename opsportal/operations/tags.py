@@ -41,6 +41,8 @@ class Action(enum.StrEnum):
     AGENT_PURGE = "agent:purge", "Purged"
     AGENT_UNDO = "agent:undo", "Undone"
     AGENT_HEARTBEAT = "agent:heartbeat", "Heartbeat sent"
+    MESSAGE_RESEND = "message:resend", "Queued again", "send again"
+    MESSAGE_DROP = "message:drop", "Dropped"
 
     @property
     def subject(self) -> str:
@@ -57,6 +59,8 @@ class Action(enum.StrEnum):
         return f"{self.subject.capitalize()} {changed}{self.past.lower()}"
 
 
+# The subject of what is done with a message of the outbox. The entry's target is the item that it is about.
+MESSAGE = "message"
 # What programs do by the clock, and no person decides: lists leave it out until it is asked for.
 ROUTINE = Action.AGENT_HEARTBEAT
 

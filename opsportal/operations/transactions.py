@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -62,7 +62,8 @@ class Plan:
 
     At most one of `change` (update), `delete` (the item as read) or `put` (a new item, provided there is none);
     without any, the entry alone, of an effect outside of the item. `watch`: typed values of the item as written,
-    for `observation`. `image`: keep the item as read for an undo; `messages`: the outbox items to put with it.
+    for `observation`. `image`: keep the item as read for an undo; `messages`: the outbox items to put with it;
+    `internal`: further operations on the jobs table.
     """
 
     change: Change | None = None
@@ -72,6 +73,7 @@ class Plan:
     image: bool = False
     first_guards: tuple[str, ...] = ()
     messages: tuple[outbox.Message, ...] = ()
+    internal: tuple[dict[str, Any], ...] = ()
     undo_of: str = ""
     note: str = ""
     count: int | None = None
@@ -267,9 +269,16 @@ def operations_for(
             "ConditionExpression": "attribute_not_exists(action_id)",
         },
         *([{"TableName": audit.name, "Item": image}] if image else []),
-        *({"TableName": jobs.name, "Item": message.item()} for message in plan.messages),
+        *({"TableName": jobs.name, "Item": _kept(message, intent.target)} for message in plan.messages),
     ]
-    return entry, [*own.operations, *({"Put": put} for put in puts)]
+    return entry, [*own.operations, *({"Put": put} for put in puts), *plan.internal]
+
+
+def _kept(message: outbox.Message, target: Target) -> Raw:
+    """The outbox item. Raises Conflict where the message is too long to be sent."""
+    message = replace(message, target=target)
+    message.check()
+    return message.item()
 
 
 @dataclass(frozen=True)

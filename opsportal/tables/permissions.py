@@ -138,6 +138,10 @@ READS = (
         _dynamodb("Query"), _on("audit/feed-index", "audit/actor-index", "audit/target-index"),
     ),
     Feature(
+        "FindMessages", "messages that are due or were not delivered", PAGES,
+        _dynamodb("Query"), _on("jobs"),
+    ),
+    Feature(
         "FindOwnTables", "the page Tables: the console's own", PAGES | MIGRATOR,
         _dynamodb("DescribeTable"), _own_tables, optional=True,
     ),
@@ -172,7 +176,6 @@ WRITES = (
         "CarryOutMessages", "messages that are carried out once", OPERATOR,
         _dynamodb("UpdateItem", "DeleteItem"), _jobs_at_work,
     ),
-    Feature("FindMessages", "the worker's look for messages", OPERATOR, _dynamodb("Query"), _on("jobs")),
     Feature(
         "DeleteLogs", "the logs of purged requests", OPERATOR,
         _dynamodb("BatchWriteItem"), _of_apps("DeleteLogs"),

@@ -39,6 +39,9 @@ DUE = Gauge("opsportal_outbox_due", "Messages of the outbox that are due.", ("re
 OLDEST = Gauge(
     "opsportal_outbox_oldest_seconds", "For how long the oldest of them has been due.", ("region",)
 )
+GIVEN_UP = Gauge(
+    "opsportal_outbox_undeliverable", "Messages of the outbox that are not tried any more.", ("region",)
+)
 
 PASSES = Counter("opsportal_worker_passes", "Turns of the worker's tasks.", ("chore", "region", "outcome"))
 LAST_PASS = Gauge(

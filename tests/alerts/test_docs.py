@@ -35,15 +35,17 @@ def test_the_example_of_a_receiver_accepts_what_is_sent_and_nothing_else(
     webhook.save()
     deliver_due()
     (got,) = receiver.got
-    header = got.headers["x-opsportal-signature"]
-    assert is_genuine(header, got.body, secret)
-    assert is_genuine(header, got.body, new)
-    assert not is_genuine(header, got.body, "whsec_other")
-    assert not is_genuine(header, got.body + b" ", secret)
-    assert not is_genuine(header.replace("v1=", "v0="), got.body, secret)
-    assert not is_genuine("", got.body, secret)
-    assert not is_genuine("t=x,v1=y", got.body, secret)
-    late = signing.signature(got.body, int(time.time()) - 301, [secret])
+    headers = got.headers
+    assert is_genuine(headers, got.body, secret)
+    assert is_genuine(headers, got.body, new)
+    assert not is_genuine(headers, got.body, signing.secret_of("another"))
+    assert not is_genuine(headers, got.body + b" ", secret)
+    assert not is_genuine({**headers, "webhook-id": "another"}, got.body, secret)
+    assert not is_genuine({**headers, "webhook-signature": "v1,AAAA"}, got.body, secret)
+    assert not is_genuine({}, got.body, secret)
+    at = int(time.time()) - 301
+    signed = signing.signature(headers["webhook-id"], at, got.body.decode(), [secret])
+    late = {**headers, "webhook-timestamp": str(at), "webhook-signature": signed}
     assert not is_genuine(late, got.body, secret)
     # The body has the documented members, in their order.
     (said,) = blocks(TEXT, "json")
@@ -54,15 +56,15 @@ def test_the_example_of_a_receiver_accepts_what_is_sent_and_nothing_else(
 
 
 def test_every_condition_has_its_row() -> None:
-    named = set(re.findall(r"`((?:workflow|request|agent|table)\.\w+)`", text_of("docs/alerts.md")))
+    named = set(re.findall(r"`((?:workflow|request|agent|table|message)\.\w+)`", text_of("docs/alerts.md")))
     assert named == {watch.name for watch in watches.watches()}
 
 
 def test_every_header_and_event_is_named(webhook: Webhook, receiver: Receiver) -> None:
     payloads.test_delivery(webhook, timezone.now(), User(pk=7, username="olga"))
     deliver_due()
-    sent = {name for name in receiver.got[0].headers if name.startswith("x-")}
-    assert sent == {name.lower() for name in re.findall(r"^\| `(X-[\w-]+)`", TEXT, re.M)}
+    sent = {name for name in receiver.got[0].headers if name.startswith(("x-", "webhook-"))}
+    assert sent == {name.lower() for name in re.findall(r"^\| `((?:X|webhook)-[\w-]+)`", TEXT, re.M)}
     for event in (payloads.FIRED, payloads.STILL, payloads.OVER, payloads.TEST):
         assert f"`{event}`" in TEXT
 

@@ -1,28 +1,58 @@
 """Signatures, and secrets that are derived, shown once and renewed with an overlap."""
 
-import hashlib
+import base64
 import hmac
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from opsportal.alerts import signing
 from opsportal.alerts.models import Webhook
 
 
-def test_a_signature_is_the_hmac_of_time_and_body() -> None:
-    expected = hmac.new(b"s1", b'1763632800.{"a":1}', hashlib.sha256).hexdigest()
-    other = hmac.new(b"s2", b'1763632800.{"a":1}', hashlib.sha256).hexdigest()
-    assert signing.signature(b'{"a":1}', 1763632800, ["s1"]) == f"t=1763632800,v1={expected}"
-    assert signing.signature(b'{"a":1}', 1763632800, ["s1", "s2"]) == f"t=1763632800,v1={expected},v1={other}"
+def test_a_signature_is_that_of_standard_webhooks() -> None:
+    # By hand, as the specification has it.
+    secrets = [f"whsec_{base64.b64encode(bytes([number]) * 32).decode()}" for number in (250, 251)]
+    made = [
+        base64.b64encode(hmac.digest(bytes([number]) * 32, b'e.firing.1763632800.{"a":1}', "sha256")).decode()
+        for number in (250, 251)
+    ]
+    assert signing.signature("e.firing", 1763632800, '{"a":1}', secrets) == f"v1,{made[0]} v1,{made[1]}"
+
+
+def test_the_migration_knows_the_secrets_that_were_written_before(db: None, settings: Any) -> None:
+    migration = import_module("opsportal.alerts.migrations.0003_standard_webhooks")
+    nonce = signing.new_nonce()
+    digest = hmac.digest(
+        settings.SECRET_KEY.encode(), f"opsportal.alerts.webhook\n{nonce}".encode(), "sha256"
+    )
+    before = signing.digest_of("whsec_" + base64.urlsafe_b64encode(digest).decode().rstrip("="))
+    webhook = Webhook.objects.create(name="old", url="https://example.com/", nonce=nonce, digest=before)
+    lost = Webhook.objects.create(name="lost", url="https://example.com/", digest="0" * 16)
+    forwards, backwards = (
+        migration.Migration.operations[0].code,
+        migration.Migration.operations[0].reverse_code,
+    )
+    forwards(apps, SimpleNamespace(connection=connection))
+    webhook.refresh_from_db()
+    assert webhook.secrets(timezone.now()) == [signing.secret_of(nonce)]
+    lost.refresh_from_db()
+    assert lost.digest == "0" * 16
+    backwards(apps, SimpleNamespace(connection=connection))
+    webhook.refresh_from_db()
+    assert webhook.digest == before
 
 
 def test_a_secret_is_not_in_the_database(webhook: Webhook) -> None:
     secret = webhook.secret  # type: ignore[attr-defined]
     assert secret.startswith("whsec_")
-    assert len(secret) == len("whsec_") + 43
+    assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
     stored = [str(value) for value in Webhook.objects.values_list().get()]
     assert not any(secret.removeprefix("whsec_")[:20] in value for value in stored)
     assert Webhook.objects.get().secrets(timezone.now()) == [secret]

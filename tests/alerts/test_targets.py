@@ -30,7 +30,8 @@ def _production(settings: Any) -> None:
     settings.OPSPORTAL_ENV, settings.ALERT_WEBHOOK_ALLOW = "prod", []
 
 
-def test_a_public_address_is_checked_and_kept() -> None:
+def test_a_public_address_is_checked_and_kept(settings: Any) -> None:
+    settings.ALERT_WEBHOOK_ALLOW = ["hooks.example.com:8443"]
     target = checked("https://hooks.example.com:8443/a/b?c=d", PUBLIC)
     assert (target.host, target.port, target.address) == ("hooks.example.com", 8443, "93.184.215.14")
     assert (target.path, target.authority) == ("/a/b?c=d", "hooks.example.com:8443")
@@ -46,6 +47,11 @@ def test_a_public_address_is_checked_and_kept() -> None:
         "255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe", "::7f00:1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
         "64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:a00:1::1", "fec0::1",
+        # Of the registries, whatever the interpreter's tables say.
+        "192.0.0.8", "192.0.0.9", "192.88.99.1", "192.175.48.1", "100::1", "100:0:0:1::1", "5f00::1", "3fff::1",
+        "3fff:fff::1", "2001:2::1", "2001:20::1", "2001:4:112::1", "2620:4f:8000::1", "4000::1",
+        "2001:4860::5efe:127.0.0.1", "2001:4860::200:5efe:10.0.0.1", "2606:4700::5efe:a9fe:a9fe", "::ffff:0:10.0.0.1",
+        "2002:808:808::1", "2001:0:808:808::f7f7:f7f7", "::ffff:192.88.99.1", "64:ff9b::192.0.0.8",
     ],
 )  # fmt: skip
 def test_addresses_of_this_network_are_refused_however_they_travel(address: str) -> None:
@@ -56,6 +62,21 @@ def test_addresses_of_this_network_are_refused_however_they_travel(address: str)
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_public_addresses_are_not(address: str) -> None:
     assert checked("https://hooks.example.com/", to(address)).address == address
+
+
+@pytest.mark.parametrize("port", [22, 25, 80, 8443, 6379, 65535])
+def test_only_the_port_of_https_is_used_and_what_the_setting_lists(settings: Any, port: int) -> None:
+    url = f"https://hooks.example.com:{port}/"
+    with pytest.raises(Refused, match=f"add hooks.example.com:{port} to the setting ALERT_WEBHOOK_ALLOW"):
+        checked(url, PUBLIC)
+    settings.ALERT_WEBHOOK_ALLOW = [f"Hooks.example.com:{port}", "10.1.0.0/16"]
+    assert checked(url, PUBLIC).port == port
+    # A port of a host opens no private address.
+    with pytest.raises(Refused, match="not a public address"):
+        checked(url, to("10.9.9.9"))
+    assert checked(f"https://10.1.0.1:{port}/", to("10.1.0.1")).port == port
+    with pytest.raises(Refused, match="Only port 443"):
+        checked(f"https://other.example.com:{port}/", PUBLIC)
 
 
 def test_one_private_address_refuses_the_name_as_a_whole() -> None:

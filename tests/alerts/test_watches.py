@@ -45,7 +45,7 @@ def failed_workflow(session: str, **values: Any) -> Any:
 def test_every_condition_says_what_it_does() -> None:
     names = [watch.name for watch in registered.watches()]
     assert names == [
-        "agent.stale", "request.failed", "request.failure_rate", "request.stuck", "table.throttled",
+        "agent.stale", "message.undelivered", "request.failed", "request.failure_rate", "request.stuck", "table.throttled",
         "workflow.failed", "workflow.failure_rate", "workflow.stuck",
     ]  # fmt: skip
     for watch in registered.watches():

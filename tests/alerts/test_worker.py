@@ -46,7 +46,7 @@ def test_a_turn_is_the_same_for_all_locations_and_begins_nothing_once_it_is_over
 
 
 def test_what_the_database_refuses_is_said_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses() -> bool:
+    def refuses(*_: Any) -> int:
         raise OperationalError("no such table: alerts_rule")
 
     monkeypatch.setattr(outgoing, "deliver_due", refuses)

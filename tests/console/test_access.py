@@ -69,14 +69,14 @@ LEAST = {
         accounts:tokens accounts:revoke_token""",
     # The undo of an entry asks for the permission of what it undoes.
     "viewer": """tracking:list tracking:step tracking:item requests:list requests:item requests:logs registry:list
-        registry:fleet registry:item operations:feed operations:entry operations:undo panel-workflows panel-requests
+        registry:fleet registry:item operations:feed operations:entry operations:undo operations:undelivered panel-workflows panel-requests
         panel-agents panel-audit""",
-    "operator": """tracking:cancel tracking:retry tracking:fail tracking:purge requests:new requests:cancel
+    "operator": """operations:resend tracking:cancel tracking:retry tracking:fail tracking:purge requests:new requests:cancel
         requests:retry requests:fail requests:purge registry:register registry:edit registry:activate registry:deactivate registry:purge
         registry:probe alerts:list alerts:rules alerts:rule alerts:webhooks alerts:webhook alerts:deliveries
         alerts:delivery alerts:changes alerts:firing alerts:acknowledge alerts:snooze tables:list tables:item tables:row
         tables:deployed tables:glance tables:load tables:permissions tables:probe tables:migrations""",
-    "administrator": """tracking:complete requests:complete alerts:new_rule alerts:edit_rule alerts:try_rule alerts:switch_rule alerts:delete_rule
+    "administrator": """operations:drop tracking:complete requests:complete alerts:new_rule alerts:edit_rule alerts:try_rule alerts:switch_rule alerts:delete_rule
         alerts:new_webhook alerts:edit_webhook alerts:new_secret alerts:test_webhook alerts:switch_webhook
         alerts:delete_webhook alerts:redeliver operations:changes""",
 }

@@ -12,9 +12,19 @@ from django.core.management import CommandError, call_command
 from opsportal.dynamo.errors import Unreachable
 from opsportal.dynamo.leases import Lease
 from opsportal.dynamo.tables import binding
-from opsportal.operations import outbox, tasks
+from opsportal.operations import outbox, tasks, undelivered
 from opsportal.operations.entries import new_action_id
-from opsportal.operations.outbox import CLAIM, PAUSE, Message, deliver, deliver_due, due, send_soon
+from opsportal.operations.outbox import (
+    CLAIM,
+    MAX_TRIES,
+    PAUSE,
+    Message,
+    backlog,
+    deliver,
+    deliver_due,
+    due,
+    send_soon,
+)
 from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import Task, Worker
 from tests.false_answers import FALSE
@@ -100,13 +110,27 @@ def test_what_fails_is_put_off_ever_longer_and_blocks_nothing(
             assert {item["tries"]["N"] for item in places.outbox(table)} == {str(tries)}
         seconds += wait + 1
         tried += 1
-    # In the end once in an hour.
-    for item in places.outbox(table):
-        places.put(jobs_table_for(table), {**item, "tries": {"N": "5000"}})
-    now = start + timedelta(days=1)
-    with time_machine.travel(now, tick=False):
-        deliver_due(table)
-    assert {int(item["claimed_until"]["N"]) for item in places.outbox(table)} == {int(now.timestamp()) + 3600}
+    # In the end once in an hour, and then no more.
+    for tries in (MAX_TRIES - 2, MAX_TRIES - 1):
+        for item in places.outbox(table):
+            free = {name: value for name, value in item.items() if name != "claimed_until"}
+            places.put(jobs_table_for(table), {**free, "tries": {"N": str(tries)}})
+        now = start + timedelta(days=1)
+        with time_machine.travel(now, tick=False):
+            deliver_due(table)
+        states = {item["pk"]["S"].partition("#")[0] for item in places.outbox(table)}
+        if tries == MAX_TRIES - 2:
+            ends = {int(item["claimed_until"]["N"]) for item in places.outbox(table)}
+            assert (states, ends) == ({"outbox"}, {int(now.timestamp()) + 3600})
+    assert states == {"undeliverable"}
+    assert {item["tries"]["N"] for item in places.outbox(table)} == {str(MAX_TRIES)}
+    with time_machine.travel(start + timedelta(days=9), tick=False):
+        assert deliver_due(table) == 0
+        found = undelivered.listed().shown
+        assert {one.why for one in found} == {
+            "The queue is away.", "away", "This version of the console knows no message of the kind of another version.",
+        }  # fmt: skip
+        assert backlog(table).given_up == len(found) == 3
 
 
 def test_a_thousand_that_fail_do_not_keep_the_next_waiting(

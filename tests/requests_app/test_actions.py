@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opsportal.aws import QueueTrouble
+from opsportal.aws import QueueTrouble, message_text
 from opsportal.operations import outbox as outgoing
 from opsportal.operations.changes import delete_request
 from opsportal.operations.entries import Actor, new_action_id
@@ -387,7 +387,7 @@ def test_a_retry_by_queue_sends_the_message_of_the_documents(
     assert url == settings.REQUESTS_QUEUE_URL
     submitted = body["metadata"].pop("submitted_at")
     assert NAIVE.fullmatch(submitted)
-    assert json.loads(json.dumps(body)) == {
+    assert json.loads(message_text(body)) == {
         "request_id": "req-1",
         "project_id": "project-1",
         "user_id": "user-1",

@@ -2,7 +2,6 @@
 
 import socket
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import caches
@@ -12,15 +11,13 @@ from django.db.migrations.executor import MigrationExecutor
 from opsportal.aws import ServiceTrouble, asking, queue_region, service
 from opsportal.dynamo.errors import DynamoError, TableMissing
 from opsportal.dynamo.tables import Binding
-from opsportal.operations import outbox
+from opsportal.operations import undelivered
 from opsportal.tables.doctor.findings import FAIL, NOTE, OK, UNKNOWN, Finding
 from opsportal.tables.grants import queue_arn
 from opsportal.tables.permissions import queue_settings
 
 # Seconds that a database's host has to accept a connection; drivers wait for minutes.
 CONNECT = 3.0
-# A message that nobody has taken up for so long was not seen by a worker, which looks every second.
-OVERDUE = timedelta(minutes=5)
 
 
 def database() -> list[Finding]:
@@ -103,18 +100,28 @@ def no_queues() -> list[Finding]:
 
 
 def worker(beside: Binding) -> Finding:
-    """Whether the outbox beside a table holds messages that a worker should have taken."""
+    """Whether the outbox beside a table holds messages that are late, or that are not tried any more."""
     where = f"in {beside.region}"
     try:
-        overdue = next(outbox.due(beside, datetime.now(UTC) - OVERDUE), None)
+        found = undelivered.listed([beside])
     except TableMissing:
         return Finding("worker", UNKNOWN, f"{where}: there is no outbox yet")
     except DynamoError as error:
         return Finding("worker", UNKNOWN, f"{where}: the outbox can't be read", error.sentence)
-    if overdue:
-        return Finding(
-            "worker", FAIL, f"{where}: a message has been due since {overdue.due:%Y-%m-%d %H:%M:%SZ}",
-            f"{overdue.kind} of action {overdue.action_id}: no worker has taken it up.",
-            "Run python manage.py worker, and read its log.",
-        )  # fmt: skip
-    return Finding("worker", OK, f"{where}: nothing is overdue")
+    if not found.shown:
+        return Finding("worker", OK, f"{where}: nothing is overdue")
+    many = f"{len(found.shown)}{'+' if found.more else ''}"
+    # One that a receiver refused says more than one that waits.
+    first = next((one for one in found.shown if one.given_up), found.shown[0])
+    since = f"{first.since:%Y-%m-%d %H:%M:%SZ}" if first.since else "an unknown time"
+    tried = (
+        "not tried yet" if not first.tries else f"tried {first.tries} time{'s' if first.tries > 1 else ''}"
+    )
+    ended = ", not tried any more" if first.given_up else ""
+    fix = "See /audit/undelivered/ in the console: correct the cause, then send it again or drop it."
+    if not first.tries:
+        fix = "Run python manage.py worker, and read its log."
+    return Finding(
+        "worker", FAIL, f"{where}: {many} undelivered; a message has been due since {since}",
+        f"{first.kind} of action {(first.item.action_id or 'unknown')[:80]}, {tried}{ended}: {first.why}", fix,
+    )  # fmt: skip
