@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from opsportal.console.findings import Finding, malformed, marked, spoken_minutes
-from opsportal.console.text import excerpt
+from opsportal.console.text import first_line
 from opsportal.console.tones import ATTENTION, FAILED
 from opsportal.dynamo.partitions import Count
 from requests_app.models import IntelligenceRequest
@@ -36,7 +36,7 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
     message, at = history[-1].message, history[-1].at
     if not isinstance(message, str) or not message.startswith(mark(lower(request.status), "")):
         return []
-    return [marked(excerpt(message, 240), at)]
+    return [marked(first_line(message, 240), at)]
 
 
 NONE_TAKEN = Count(0)

@@ -7,6 +7,7 @@ what is missing as —, what can't be read with its raw form, and make invisible
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +25,7 @@ from opsportal.console import clock as clocks
 from opsportal.console import figures, numbers, text, tones
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
+from opsportal.dynamo.json_values import as_json
 
 __all__ = ["register", "tone_of"]
 
@@ -71,6 +73,8 @@ def _text(value: Any) -> SafeString:
         return YES if value else NO
     if isinstance(value, Decimal):
         return format_html('<span class="num">{}</span>', numbers.plain(value))
+    if isinstance(value, dict | list | tuple):
+        value = as_json(value)
     return format_html("<bdi>{}</bdi>", text.visible(_shortened(str(value))))
 
 
@@ -146,10 +150,32 @@ def shown(value: Any) -> SafeString:
 
 @register.filter
 def excerpt(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
-    """The first line of a text, shortened."""
+    """The first line of a text, shortened; of a map or a list the beginning of its JSON."""
+    if isinstance(value, dict | list | tuple):
+        value = as_json(value)
     if not isinstance(value, str) or not value:
         return _text(value)
     return format_html("<bdi>{}</bdi>", text.excerpt(value, int(length)))
+
+
+@register.filter
+def first_line(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
+    """`excerpt` of a message that a program wrote: without the colours and line ends of a terminal."""
+    if not isinstance(value, str) or not value:
+        return excerpt(value, length)
+    return format_html("<bdi>{}</bdi>", text.first_line(value, int(length)))
+
+
+@register.filter
+def malformed(value: Any) -> bool:
+    """Whether it could not be read. Asked of its class: a map of an item may have a member of any name."""
+    return isinstance(value, Malformed)
+
+
+@register.filter
+def pairs(value: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Names and values of a map. In a template `map.items` would be the map's member "items", where it has one."""
+    return list(value.items()) if value else []
 
 
 @register.filter

@@ -1,7 +1,6 @@
 """Template filters of list and item pages."""
 
 import hashlib
-import re
 from typing import Any
 
 from django import template
@@ -11,7 +10,7 @@ from django.utils.safestring import SafeString
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.templatetags.console import excerpt, shown
-from opsportal.console.text import visible
+from opsportal.console.text import exact, readable, visible
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.json_values import as_json
 
@@ -27,15 +26,10 @@ def rowid(key: str) -> str:
     return hashlib.sha256(str(key).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-# Space that would not be seen: at the ends of a key, and breaks anywhere in it.
-_UNSEEN_SPACE = re.compile(r"\A\s+|\s+\Z|[\n\t]")
-
-
 def ident_text(key: str, length: int = 0) -> str:
     """A key so that nothing of it is invisible, cut to `length` characters where that is given."""
     cut = key[: length - 1] if length and len(key) > length else key
-    signed = _UNSEEN_SPACE.sub(lambda found: "".join(f"\u27e6U+{ord(c):04X}\u27e7" for c in found[0]), cut)
-    return visible(signed) + ("…" if cut != key else "")
+    return exact(cut) + ("…" if cut != key else "")
 
 
 @register.filter
@@ -46,11 +40,17 @@ def ident(key: Any, length: int = 0) -> SafeString:
 
 @register.filter
 def long_text(value: Any) -> str:
-    """A text of several lines with its invisible characters shown, cut where it would fill the page."""
+    """A message of several lines, readable, cut where it would fill the page."""
     text = str(value)
-    rest = len(text) - MAX_TEXT
-    shown = visible(text[:MAX_TEXT])
+    return _whole(readable(text[:MAX_TEXT]), len(text) - MAX_TEXT)
+
+
+def _whole(shown: str, rest: int) -> str:
     return f"{shown}\n… {rest:,} more characters; the raw item has them all." if rest > 0 else shown
+
+
+def _json(text: str) -> str:
+    return _whole(visible(text[:MAX_TEXT]), len(text) - MAX_TEXT)
 
 
 @register.simple_tag
@@ -71,7 +71,7 @@ def filter_cell(
         '<a class="cell-filter" href="{}" title="Only {}">{}</a>',
         filter_url(listing, name, value),
         visible(str(value)[:length]) if text else f"this {what or name}",
-        excerpt(text or value, length),
+        excerpt(text, length) if text else ident(value, length),
     )  # fmt: skip
 
 
@@ -88,11 +88,11 @@ def document(value: Any) -> SafeString:
         return shown(value)
     return format_html(
         '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>',
-        long_text(as_json(value, indent="  ")),
+        _json(as_json(value, indent="  ")),
     )
 
 
 @register.filter
 def typed(value: Any) -> str:
     """A typed DynamoDB value on one line; — for absence."""
-    return long_text(raw_text(value)) if value else "—"
+    return _json(raw_text(value)) if value else "—"
