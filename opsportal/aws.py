@@ -21,6 +21,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.answers import NotItsAnswer
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.dynamo.errors import CREDENTIALS, UNKNOWN_OPERATION
+from opsportal.dynamo.json_values import as_json
 from opsportal.dynamo.tables import Binding, aws_region
 
 _REGION = re.compile(
@@ -183,7 +184,7 @@ def send_message(queue_url: str, body: dict[str, Any]) -> str:
 
     A FIFO queue gets the action as group and as deduplication id, so that a repetition is dropped there.
     """
-    arguments: dict[str, Any] = {"QueueUrl": queue_url, "MessageBody": json.dumps(body)}
+    arguments: dict[str, Any] = {"QueueUrl": queue_url, "MessageBody": as_json(body, ascii_only=True)}
     if queue_url.endswith(".fifo"):
         arguments["MessageGroupId"] = arguments["MessageDeduplicationId"] = str(body["action_id"])
     try:

@@ -255,22 +255,13 @@ def queue_body(raw: Raw, request_id: str, now: datetime, retries: int) -> dict[s
             name: read_text(raw.get(name)) or None
             for name in ("project_id", "user_id", "request_type", "priority")
         },
-        "configuration": _json(plain(config)),
+        "configuration": plain(config),
         "metadata": {
             "submitted_at": written(now, raw.get("created_at")),
             "retry_count": retries,
             "max_retries": int(most) if isinstance(most, Decimal) else None,
         },
     }
-
-
-def _json(value: Any) -> Any:
-    """Plain data with JSON's numbers in place of decimals."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {name: _json(member) for name, member in value.items()}
-    return [_json(member) for member in value] if isinstance(value, list) else value
 
 
 def _change(raw: Raw) -> Change:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from opsportal.console.findings import Finding, malformed, marked, spoken_minutes
+from opsportal.console.numbers import plain
 from opsportal.console.text import first_line
 from opsportal.console.tones import ATTENTION, FAILED
 from opsportal.dynamo.partitions import Count
@@ -68,7 +69,7 @@ def findings(
             Finding(
                 "percentage",
                 ATTENTION,
-                f"The progress says {percentage.normalize():f} %, which is not between 0 and 100 %.",
+                f"The progress says {plain(percentage)} %, which is not between 0 and 100 %.",
             )
         )
     if request.status is None:

@@ -2,8 +2,10 @@
 
 import json
 import re
-from decimal import Decimal, InvalidOperation
-from json.encoder import encode_basestring
+from collections.abc import Iterable
+from decimal import Context, Decimal, InvalidOperation
+from functools import reduce
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, NoReturn
 
 # DynamoDB's numbers go from 1E-130 to 9.99...E+125 and have 38 digits. Text can spell any; what is beyond would
@@ -39,6 +41,19 @@ def shortest(number: Decimal) -> Decimal:
 def number_text(number: Decimal) -> str:
     """Every digit, without an exponent; with one where DynamoDB has no such number."""
     return f"{number:f}" if not number or in_range(number) else str(number)
+
+
+def total(numbers: Iterable[Decimal]) -> Decimal:
+    """Their sum with all digits that DynamoDB could hold; Python's own would keep 28."""
+    return reduce(_CONTEXT.add, numbers, Decimal(0))
+
+
+def difference(one: Decimal, other: Decimal) -> Decimal:
+    """`one` less the `other`, as `total`."""
+    return _CONTEXT.subtract(one, other)
+
+
+_CONTEXT = Context(prec=MAX_DIGITS)
 
 
 # --- Read strictly -----------------------------------------------------------------------------------------------
@@ -203,11 +218,28 @@ def _showable(document: Any, levels: int) -> Any:
 # --- Written -----------------------------------------------------------------------------------------------------
 
 
-def as_json(value: Any, *, indent: str = "", compact: bool = False) -> str:
+def as_json(value: Any, *, indent: str = "", compact: bool = False, ascii_only: bool = False) -> str:
     """Plain data (of `attributes.plain`) as JSON, members in their order and numbers with every digit, which
     `json.dumps` would make floats of. With an `indent`, such as two blanks, on lines of its own."""
     comma, colon = (",", ":") if compact else ("," if indent else ", ", ": ")
-    return _written(value, indent, "\n" if indent else "", comma, colon)
+    written = _written(value, indent, "\n" if indent else "", comma, colon)
+    # Nothing but texts has other characters than ASCII's.
+    return written if not ascii_only else _NOT_ASCII.sub(_escaped, written)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return encode_basestring_ascii(found[0])[1:-1]
+
+
+def numbers_as_text(document: str) -> str:
+    """JSON text with each number in quotation marks, digits and all."""
+    return _TEXT_OR_NUMBER.sub(
+        lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', document
+    )
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_TEXT_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*')
 
 
 def _written(value: Any, indent: str, start: str, comma: str, colon: str) -> str:

@@ -6,7 +6,6 @@ worker claims it for a while, carries it out and deletes it; one that dies leave
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from opsportal.descriptors import descriptors
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import DynamoError, translated
 from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.json_values import as_json, parse_foreign
 from opsportal.dynamo.leases import Lease, Lost
 from opsportal.dynamo.reads import read_all
 from opsportal.dynamo.tables import Binding
@@ -63,7 +63,7 @@ class Message:
         return {
             **self.key,
             "message_kind": text(self.kind),
-            "body": text(json.dumps(self.body, ensure_ascii=False, default=str)),
+            "body": text(as_json(self.body)),
             "action_id": text(self.action_id),
             "due": text(stamp(self.due)),
             "part": text(self.part or "0"),
@@ -77,7 +77,7 @@ def from_item(raw: Raw) -> Message:
 
 
 def _message(item: OutboxItem) -> Message:
-    body = json.loads(item.body or "")
+    body = parse_foreign(item.body or "")
     if not (isinstance(body, dict) and item.message_kind and item.action_id and item.part):
         raise ValueError("a part of it is missing")
     due = datetime.strptime(item.due or "", "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

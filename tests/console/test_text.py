@@ -28,7 +28,9 @@ def test_the_ranges_are_those_of_unicode() -> None:
         assert (text.visible(character) != character) == marked, hex(ord(character))
         if unicodedata.category(character) in ("Cf", "Cc", "Zs", "Zl", "Zp") and character not in " \n\t":
             assert marked
-        if unicodedata.category(character) == "Cn":  # which characters will be pictures differs from version to version
+        if (
+            unicodedata.category(character) == "Cn"
+        ):  # which characters will be pictures differs from version to version
             continue
         assert bool(pictures.match(character)) == bool(PICTOGRAPHS.match(character)), hex(ord(character))
 

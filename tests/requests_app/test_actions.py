@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from opsportal.aws import QueueTrouble
+from opsportal.dynamo.json_values import as_json
 from opsportal.operations import outbox as outgoing
 from opsportal.operations.changes import delete_request
 from opsportal.operations.entries import Actor, new_action_id
@@ -387,7 +388,7 @@ def test_a_retry_by_queue_sends_the_message_of_the_documents(
     assert url == settings.REQUESTS_QUEUE_URL
     submitted = body["metadata"].pop("submitted_at")
     assert NAIVE.fullmatch(submitted)
-    assert json.loads(json.dumps(body)) == {
+    assert json.loads(as_json(body)) == {
         "request_id": "req-1",
         "project_id": "project-1",
         "user_id": "user-1",
@@ -416,7 +417,7 @@ def test_the_message_of_a_broken_request_is_made_all_the_same() -> None:
     assert body["configuration"] == "not a map"
     assert body["priority"] is None
     assert body["metadata"]["max_retries"] is None
-    assert json.loads(json.dumps(body))
+    assert json.loads(as_json(body))
 
 
 # --- What became of it ----------------------------------------------------------------------------------
