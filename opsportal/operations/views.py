@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
-from opsportal.console import panels
+from opsportal.console import panels, pasted
 from opsportal.console.access import lacking, requires
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
@@ -42,7 +42,12 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("format") in FORMATS:
         return _export(request, listing, request.GET["format"])
     found = actors.find(listing["actor"])
-    page = feeds.page(_filter(listing, found.sought), purpose=listing.purpose, cursor=listing.cursor)
+    wanted = _filter(listing, found.sought)
+    page = feeds.page(wanted, purpose=listing.purpose, cursor=listing.cursor)
+    for target in pasted.keys(wanted.target)[1:]:
+        if not (page.items or page.cursor or listing.cursor):
+            wanted = replace(wanted, target=target)
+            page = feeds.page(wanted, purpose=listing.purpose)
     shown = actors.named([entries.from_item(raw) for raw in page.items])
     region = Region("live", seen=seen_token([(entry.action_id, entry.actor.since) for entry in shown]))
     context = {

@@ -7,6 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from opsportal.console import listing as listing_module
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.templatetags.console import excerpt, shown
@@ -51,6 +52,13 @@ def _whole(shown: str, rest: int) -> str:
 
 def _json(text: str) -> str:
     return _whole(visible(text[:MAX_TEXT]), len(text) - MAX_TEXT)
+
+
+@register.simple_tag
+def form_field(name: str, value: Any) -> SafeString:
+    """Name and value of a field that carries a filter: what a form would change goes quoted."""
+    pair = listing_module.form_field(name, str(value or ""))
+    return format_html('name="{}" value="{}"', *pair)
 
 
 @register.simple_tag
