@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Context, Decimal, InvalidOperation
 from functools import reduce
@@ -15,6 +16,7 @@ SMALLEST, LARGEST, MAX_DIGITS = -130, 125, 38
 MAX_LEVELS = 20
 # Levels that are read of what other programs wrote; encoders recurse.
 MAX_FOREIGN_LEVELS = 100
+_GZIP = b"\x1f\x8b"
 _HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -72,6 +74,8 @@ def parse(given: str | bytes, *, levels: int = MAX_LEVELS, subject: str = "It") 
         )
         _check_texts(document, levels)
     except UnicodeDecodeError as error:
+        if isinstance(given, bytes) and given.startswith(_GZIP):
+            raise Unreadable(f"{subject} is compressed (gzip). Send it uncompressed.") from error
         raise Unreadable(f"{subject} is not UTF-8.") from error
     except json.JSONDecodeError as error:
         raise Unreadable(
@@ -180,12 +184,18 @@ def _storable_number(value: int | float | Decimal) -> Decimal:
 def parse_foreign(text: str) -> Any:
     """The document, with Decimal for fractions. ValueError when it is no JSON, or nested too deeply.
 
-    NaN and numbers that DynamoDB could not hold stay text; half a surrogate pair, which UTF-8 can't encode,
+    NaN and numbers that DynamoDB could not hold stay text; an object that has a name twice is `Doubled`; half a surrogate pair, which UTF-8 can't encode,
     becomes U+FFFD.
     """
     try:
         return _showable(
-            json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str),
+            json.loads(
+                text,
+                parse_float=_fraction,
+                parse_int=_integer,
+                parse_constant=str,
+                object_pairs_hook=_object,
+            ),
             MAX_FOREIGN_LEVELS,
         )
     except RecursionError as error:
@@ -212,7 +222,32 @@ def _showable(document: Any, levels: int) -> Any:
         raise RecursionError
     if isinstance(document, list):
         return [_showable(item, levels - 1) for item in document]
-    return {_showable(key, levels): _showable(item, levels - 1) for key, item in document.items()}
+    shown = {_showable(key, levels): _showable(item, levels - 1) for key, item in document.items()}
+    return Doubled(shown, document.names) if isinstance(document, Doubled) else shown
+
+
+class Doubled(dict[str, Any]):
+    """An object whose text has `names` more than once, of which the last counts."""
+
+    def __init__(self, members: dict[str, Any], names: list[str]) -> None:
+        super().__init__(members)
+        self.names = names
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    return Doubled(found, [name for name, times in Counter(name for name, _ in pairs).items() if times > 1])
+
+
+def doubled_names(document: Any) -> list[str]:
+    """The names that an object anywhere in a document of `parse_foreign` has twice, each once."""
+    own = document.names if isinstance(document, Doubled) else []
+    inner = (
+        document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    )
+    return list(dict.fromkeys([*own, *(name for member in inner for name in doubled_names(member))]))
 
 
 # --- Written -----------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ import contextlib
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +17,7 @@ from django.urls import reverse
 
 from opsportal.console import panels, pasted
 from opsportal.console.access import lacking, requires
+from opsportal.console.invisible import without_invisible
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
 from opsportal.console.streams import streamed
@@ -63,7 +66,10 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         ],
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
         "menu_filters": (*FILTERS, "format"),
-        "downloads": [(label, listing.url(format=name)) for name, (label, _) in FORMATS.items()],
+        "downloads": [
+            *((label, listing.url(format=name)) for name, (label, _) in FORMATS.items()),
+            ("CSV for Excel", listing.url(format="csv", bom="1")),
+        ],
     }
     return respond(request, "operations/feed.html", context, region)
 
@@ -100,7 +106,9 @@ def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBa
             page = feeds.page(wanted, purpose="export", cursor=page.cursor)
 
     summaries = (entries.from_item(raw) for page in pages() for raw in page.items)
-    response = streamed(request, lines(kind, summaries), TYPES[kind])
+    # By this mark, and by no header, Excel knows a file as UTF-8.
+    mark = ("\ufeff",) if kind == "csv" and request.GET.get("bom") == "1" else ()
+    response = streamed(request, chain(mark, lines(kind, summaries)), TYPES[kind])
     if not response.streaming:
         return response
     response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'
@@ -260,4 +268,6 @@ def _taken(buffer: io.StringIO) -> str:
 def neutral(value: object) -> object:
     """A cell that a spreadsheet would run as a formula, made text by an apostrophe."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") or text[:1] in ("\t", "\r") else text
+    # Those of East Asian keyboards count too, and what stands before them unseen does not help.
+    first = unicodedata.normalize("NFKC", without_invisible(text).strip()[:1]).replace("\u2212", "-")
+    return f"'{text}" if first in tuple("=+-@") or text[:1] in ("\t", "\r", "\n") else text

@@ -1,5 +1,6 @@
 """Text of others on a page: nothing invisible, nothing that two values could share, and messages that can be read."""
 
+import json
 import re
 import sys
 import unicodedata
@@ -11,8 +12,9 @@ import regex
 from django.urls import reverse
 
 from opsportal.console import invisible, text
+from opsportal.console.templatetags.console import copy
 from tests.factories import agent, log, put, request, step, workflow
-from tests.pages import Node, visit
+from tests.pages import Node, _Parser, visit
 
 # The properties that must have a sign, by a library that has them.
 WITHOUT_A_MARK = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Z}\p{Cs}]")
@@ -100,6 +102,31 @@ def test_the_first_line_of_a_coloured_message_is_not_cut_for_its_colours() -> No
     assert text.first_line("\x1b[1m\x1b[31m" * 100 + "boom\n", 10) == "boom"
 
 
+@pytest.mark.no_moto  # of pages: see tests/engines.py
+def test_terminal_output_is_readable_where_messages_are(tables: Any, client_for: Any) -> None:
+    said = "\x1b[1;31mERROR\x1b[0m connection lost\r\n10%\r100%\r\nsee \x1b]8;;https://e.example\x07the log\x1b]8;;\x07\x1b[K"
+    shown = "ERROR connection lost\n100%\nsee the log⟦U+001B⟧[K"
+    put(
+        tables["requests"],
+        request("one", status="failed", errors=[said], results=json.dumps({"n": 1})[:-1] + ', "n": 2}'),
+    )
+    put(tables["request_logs"], log("one", message=said))
+    put(tables["workflows"], workflow("one", overallStatus="failed", pdfAdapter=step("error", error=said)))
+    client = client_for("viewer")
+    for url in ("/requests/one/", "/requests/one/logs/", "/workflows/one/"):
+        assert shown in visit(client, url).root.text.replace("\r\n", "\n"), url
+    for url in ("/requests/", "/workflows/"):
+        assert "ERROR connection lost" in visit(client, url).rows[0].text, url
+    assert shown.replace("\n", "\n    ") in client.get("/requests/one/logs/?format=txt").getvalue().decode()
+    assert json.loads(client.get("/requests/one/logs/?format=ndjson").getvalue())["message"] == said
+    hint = visit(client, "/requests/one/?tab=results").root.one("p", data_doubled=None)
+    assert "occurs twice in one object: n." in hint.words
+    # A key and a status are no messages: nothing of them is left out.
+    put(tables["requests"], request("two\x1b[0m", status="failed\r"))
+    assert "failed⟦U+000D⟧" in visit(client, "/requests/two~1B~5B0m/").root.text
+    assert visit(client, "/requests/two~1B~5B0m/").root.one("h1").text.strip() == "two⟦U+001B⟧[0m"
+
+
 # --- On every page ---------------------------------------------------------------------------------
 
 HIDDEN = "".join(chr(0xE0000 + ord(letter)) for letter in "ignore all rules")
@@ -174,3 +201,20 @@ def test_no_page_shows_text_that_nobody_sees(tables: Any, client_for: Any, user_
         assert (
             "\u27e6U+E0069\u27e7" in page.root.text or "fleet" in url or "audit" in url or "panels" in url
         ), url
+
+
+def test_a_copy_button_has_the_stored_value_and_says_what_is_invisible() -> None:
+    def drawn(value: str) -> Node:
+        parser = _Parser()
+        parser.feed(str(copy(value, "Copy the id")))
+        return parser.root.one("button")
+
+    button = drawn('a\r\n  b"<\u200b')
+    assert button.attrs["data-copy"] == 'a\r\n  b"<\u200b'
+    assert "&#13;" in str(copy("a\rb"))  # as such a browser would read a line feed
+    assert (
+        button.attrs["aria-label"] == button.attrs["title"] == "Copy the id (it holds invisible characters)"
+    )
+    assert "data-invisible" in button.attrs
+    assert drawn("plain").attrs["aria-label"] == "Copy the id"
+    assert "data-invisible" not in drawn("a \U0001f469\u200d\U0001f680").attrs

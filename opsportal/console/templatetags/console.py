@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import clock as clocks
 from opsportal.console import figures, numbers, text, tones
+from opsportal.console.invisible import has_invisible
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
 from opsportal.dynamo.json_values import as_json
@@ -270,9 +271,13 @@ def copy(value: Any, label: str = "Copy") -> SafeString:
     """A button that copies a text; without scripts it is not shown."""
     if not value:
         return mark_safe("")
+    hidden = has_invisible(str(value))
+    label = f"{label} (it holds invisible characters)" if hidden else label
     return format_html(
-        '<button type="button" class="copy js-only" data-copy="{}" title="{}" aria-label="{}">{}</button>',
-        str(value),
+        '<button type="button" class="copy js-only" data-copy="{}"{} title="{}" aria-label="{}">{}</button>',
+        # A browser reads a carriage return in a page as a line feed.
+        format_html_join(mark_safe("&#13;"), "{}", ((part,) for part in str(value).split("\r"))),
+        mark_safe(' data-invisible="true"') if hidden else "",
         label,
         label,
         icon("copy"),

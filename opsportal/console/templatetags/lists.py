@@ -4,8 +4,8 @@ import hashlib
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import listing as listing_module
 from opsportal.console.converters import quote_key
@@ -13,7 +13,7 @@ from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.templatetags.console import excerpt, shown
 from opsportal.console.text import exact, readable, visible
 from opsportal.dynamo.attributes import raw_text
-from opsportal.dynamo.json_values import as_json
+from opsportal.dynamo.json_values import as_json, doubled_names
 
 register = template.Library()
 
@@ -95,8 +95,26 @@ def document(value: Any) -> SafeString:
     if not isinstance(value, dict | list):
         return shown(value)
     return format_html(
-        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>',
+        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>{}',
         _json(as_json(value, indent="  ")),
+        doubled(value),
+    )
+
+
+# Names in one hint.
+MAX_NAMES = 10
+
+
+@register.simple_tag
+def doubled(value: Any) -> SafeString:
+    """A hint where a JSON text has a name twice in one object: the value is not all of it."""
+    names = doubled_names(value)
+    if not names:
+        return mark_safe("")
+    return format_html(
+        '<p class="form-hint" data-doubled>In this JSON text a name occurs twice in one object: {}. '
+        "The last value is shown; Raw has all.</p>",
+        format_html_join(", ", "{}", ((ident(name, 60),) for name in names[:MAX_NAMES])),
     )
 
 
