@@ -85,7 +85,6 @@ def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
 def plain_line(text: str, most: int = MAX_LINE) -> str:
     """The first line that is not blank, in at most that many characters, without what is invisible or
     reorders text."""
-    head = re.sub("[\u2028\u2029]", "\n", terminal(text[: most * 8]))
-    kept = without_invisible(re.sub(r"[^\S\n]", " ", head))
+    kept = without_invisible(re.sub(r"[^\S\n\u2028\u2029]", " ", terminal(text[: most * 8])))
     line = next((line.strip() for line in kept.split("\n") if line.strip()), "")
     return line if len(line) <= most else line[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

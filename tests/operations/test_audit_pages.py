@@ -114,7 +114,7 @@ def test_a_filter_and_its_exports_show_the_same(
     )
     assert page.links == [url_of(one) for one in expected[:50]]
     links = [a.attrs["href"] for a in page.root.all("a", download=None)]
-    assert len(links) == 2
+    assert len(links) == 3
     lines = viewer.get(next(link for link in links if "format=jsonl" in link))
     assert lines.streaming
     assert lines["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
