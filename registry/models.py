@@ -27,6 +27,7 @@ from opsportal.dynamo.attributes import (
     Typed,
     read_text,
 )
+from opsportal.dynamo.json_values import difference
 from opsportal.dynamo.models import DynamoModel
 
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = "healthy", "degraded", "offline", "unknown"
@@ -60,7 +61,7 @@ class Tier:
     def free(self) -> Decimal | None:
         """Slots that are left, below 0 where more are filled than there are; None where either is no number."""
         slots, filled = as_number(self.slots), as_number(self.slots_filled)
-        return None if slots is None or filled is None else slots - filled
+        return None if slots is None or filled is None else difference(slots, filled)
 
     @property
     def tone(self) -> str:

@@ -14,7 +14,8 @@ from opsportal.console.findings import (
     out_of_order,
     spoken_minutes,
 )
-from opsportal.console.text import excerpt
+from opsportal.console.numbers import plain
+from opsportal.console.text import first_line
 from opsportal.console.tones import ATTENTION, FAILED
 from opsportal.dynamo.partitions import Count
 from requests_app.models import IntelligenceRequest
@@ -44,7 +45,7 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
     message, at = history[-1].message, history[-1].at
     if not isinstance(message, str) or not message.startswith(mark(lower(request.status), "")):
         return []
-    return [marked(excerpt(message, 240), at)]
+    return [marked(first_line(message, 240), at)]
 
 
 def _times(request: IntelligenceRequest, now: datetime) -> list[Finding]:
@@ -89,7 +90,7 @@ def findings(
             Finding(
                 "percentage",
                 ATTENTION,
-                f"The progress says {percentage.normalize():f} %, which is not between 0 and 100 %.",
+                f"The progress says {plain(percentage)} %, which is not between 0 and 100 %.",
             )
         )
     if request.status is None:

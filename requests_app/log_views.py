@@ -12,7 +12,7 @@ from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.streams import streamed
-from opsportal.console.text import visible
+from opsportal.console.text import readable, visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
@@ -124,7 +124,7 @@ def _with_retries(
 def _as_text(line: ProcessingLog) -> str:
     stamp = _column(line.raw.get("timestamp", {}).get("S"))
     level, stage = _column(line.log_level).upper(), _column(line.stage)
-    text = visible(line.text).replace("\n", "\n    ")
+    text = readable(line.text).replace("\n", "\n    ")
     return f"{stamp} {level:8} {stage} {text}\n"
 
 

@@ -6,7 +6,7 @@ A mark as failed or completed is for a workflow whose orchestrator is gone; one 
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from opsportal.aws import send_message
 from opsportal.console.clock import iso
 from opsportal.console.text import excerpt
 from opsportal.dynamo.attributes import Typed, read_number, read_text, read_time
+from opsportal.dynamo.json_values import number_text, shortest, total
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries, images
 from opsportal.operations.changes import NULL, Change, Raw, number, text
@@ -185,9 +186,7 @@ def _set_totals(change: Change, kept: Sequence[Step]) -> None:
 
 
 def _sum(values: Iterable[object]) -> Typed:
-    with localcontext(prec=38):  # DynamoDB's own precision
-        total = sum((value for value in values if isinstance(value, Decimal)), Decimal(0))
-        return number(format(total.normalize() if total else Decimal(0), "f"))
+    return number(number_text(shortest(total(value for value in values if isinstance(value, Decimal)))))
 
 
 def command(raw: Raw, session_id: str, first: Step | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from opsportal.console.findings import (
     out_of_order,
     spoken_minutes,
 )
+from opsportal.console.numbers import plain
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
 from opsportal.dynamo.attributes import Malformed
@@ -159,12 +160,12 @@ def _totals(workflow: Workflow) -> list[Finding]:
     total = workflow.total_duration
     # Writers round; a difference below a second is not a contradiction.
     if workflow.step_seconds and (not isinstance(total, Decimal) or abs(total - workflow.step_seconds) >= 1):
-        has = f"{total.normalize():f} s" if isinstance(total, Decimal) else "none"
+        has = f"{plain(total)} s" if isinstance(total, Decimal) else "none"
         found.append(
             Finding(
                 "duration_total",
                 UNKNOWN,
-                f"The steps took {workflow.step_seconds.normalize():f} s, but the recorded total is {has}.",
+                f"The steps took {plain(workflow.step_seconds)} s, but the recorded total is {has}.",
             )
         )
     return found

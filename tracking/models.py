@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 from django.db import models
 
 from opsportal.dynamo.attributes import Malformed, MapAttribute, NumberAttribute, TextAttribute, TimeAttribute
+from opsportal.dynamo.json_values import total
 from opsportal.dynamo.models import DynamoModel
 from tracking.statuses import STATUSES, is_open, is_terminal, lower
 from tracking.steps import STEP_STATUSES, Step, Tokens, read_error, read_tokens, steps_of
@@ -124,12 +125,12 @@ class Workflow(DynamoModel):
     @property
     def step_tokens(self) -> Decimal:
         """The sum of the steps' recorded total tokens (docs/data.md, point 3)."""
-        return sum((s.tokens.total for s in self.steps if isinstance(s.tokens.total, Decimal)), Decimal(0))
+        return total(s.tokens.total for s in self.steps if isinstance(s.tokens.total, Decimal))
 
     @property
     def step_seconds(self) -> Decimal:
         """The sum of the steps' durations, in seconds."""
-        return sum((step.seconds for step in self.steps if step.seconds is not None), Decimal(0))
+        return total(step.seconds for step in self.steps if step.seconds is not None)
 
     @property
     def tokens(self) -> Decimal:

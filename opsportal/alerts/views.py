@@ -1,7 +1,5 @@
 """What fires and what fired, acknowledging and snoozing; what was delivered, and who changed what."""
 
-import json
-
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -19,6 +17,7 @@ from opsportal.alerts.pages import page, tabs
 from opsportal.alerts.rules import FIRING, OPEN, RESOLVED, Firing, Rule
 from opsportal.console.access import person, requires
 from opsportal.console.listing import Region, respond, seen_token
+from opsportal.dynamo.json_values import as_json, parse_foreign
 
 STATES = {
     "open": ("Open", Q(state__in=OPEN)),
@@ -147,7 +146,7 @@ def delivery(request: HttpRequest, pk: str) -> HttpResponse:
     context = {
         "delivery": found,
         "attempts": attempts,
-        "body": json.dumps(json.loads(found.body), indent=2),
+        "body": as_json(parse_foreign(found.body), indent="  ", ascii_only=True),
         "may_manage": request.user.has_perm("alerts.manage_alerts"),
         "may_send": found.webhook.enabled and found.webhook.deleted_at is None,
     }

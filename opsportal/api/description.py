@@ -10,6 +10,7 @@ from django.conf import settings
 from ninja.operation import Operation
 
 from opsportal.accounts.scopes import all_scopes, scope_with
+from opsportal.api import numbers
 from opsportal.api.documents import ATTRIBUTE, referred
 from opsportal.api.effects import HEADER, REPLAYED
 from opsportal.api.problems import PROBLEM_TYPE, SPOKEN_TO_BY_AGENTS
@@ -113,7 +114,8 @@ def _finish(operation: dict[str, Any], permission: str) -> None:
     operation["security"] = [{"token": [scope]}, {"session": []}]
     operation["x-permission"] = permission
     statuses = ALWAYS | WITH_BODY if "requestBody" in operation else dict(ALWAYS)
-    parameters = operation.get("parameters", [])
+    parameters = operation.setdefault("parameters", [])
+    parameters.append(numbers.PARAMETER)
     effect = any(parameter["name"] == HEADER for parameter in parameters)
     if effect:
         statuses |= OF_EFFECTS

@@ -24,7 +24,8 @@ from opsportal.accounts.roles import role_of
 from opsportal.accounts.scopes import scope_with
 from opsportal.accounts.throttle import Limit, network, take
 from opsportal.accounts.tokens import MARK, ApiToken
-from opsportal.api.problems import ApiProblem
+from opsportal.api import numbers
+from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import Access, refusal
 from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN
 from opsportal.operations.entries import Actor
@@ -88,6 +89,7 @@ class ApiGuard(AuthBase):
         if wait := seconds_to_wait(caller.limit_key):
             raise _too_many(f"At most {settings.API_RATE_LIMIT} requests a minute.", wait)
         _allow(caller, self.access)
+        _check_numbers(request)
         _check_body(request)
         return caller
 
@@ -173,6 +175,12 @@ def _allow(caller: Caller, access: Access | None) -> None:
         },
         more={"scope": scope},
     )
+
+
+def _check_numbers(request: HttpRequest) -> None:
+    given = request.GET.getlist(numbers.NAME)
+    if given and (len(given) > 1 or given[0] not in numbers.CHOICES):
+        raise Invalid([Wrong("query", (numbers.NAME,), f"It is {' or '.join(numbers.CHOICES)}.")])
 
 
 def _check_body(request: HttpRequest) -> None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from opsportal.api import numbers
 from opsportal.api.problems import Invalid, Wrong
 from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
@@ -64,8 +65,8 @@ class StrictQuery(Schema):
     def only_known_in(self, request: HttpRequest) -> None:
         """Raise Invalid for a parameter that there is not, or is twice: a filter that is passed over lists too much."""
         known = {field.alias or name for name, field in type(self).model_fields.items()}
-        if unknown := sorted(set(request.GET) - known):
-            sentence = f"There is no such parameter. There are: {', '.join(sorted(known))}."
+        if unknown := sorted(set(request.GET) - known - {numbers.NAME}):
+            sentence = f"There is no such parameter. There are: {', '.join(sorted(known | {numbers.NAME}))}."
             raise Invalid(Wrong("query", (name[:60],), sentence) for name in unknown)
         if repeated := sorted(name for name, values in request.GET.lists() if len(values) > 1):
             raise Invalid(Wrong("query", (name,), "It is given more than once.") for name in repeated)

@@ -1,7 +1,6 @@
 """What no operation answers under /api/: Django's own refusals, in the shape of every other problem, HEAD, and calls
 of web pages of other origins (CORS, of the Fetch standard)."""
 
-import json
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -11,9 +10,10 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from opsportal.api.numbers import in_text
 from opsportal.api.problems import PROBLEM_TYPE, ApiProblem, answered, is_of_agents
 from opsportal.console.problems import is_api
-from opsportal.dynamo.json_values import as_json
+from opsportal.dynamo.json_values import as_json, parse_foreign
 
 SENTENCES = {
     400: "The server could not read the request.",
@@ -41,12 +41,14 @@ class ProblemMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if not is_api(request) or response.status_code < 400:
+        if not is_api(request):
             return response
+        if response.status_code < 400:
+            return in_text(request, response)
         if not response["Content-Type"].startswith(PROBLEM_TYPE):
             response = _problem(response)
         if is_of_agents(request) and isinstance(response, HttpResponse):
-            document = json.loads(response.content)
+            document = parse_foreign(response.content.decode())
             response.content = as_json({**document, "error": document["detail"]}).encode(errors="replace")
             response["Content-Length"] = str(len(response.content))
         return response

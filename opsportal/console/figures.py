@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from opsportal.console import tones
+from opsportal.console import numbers, tones
 from opsportal.console.text import excerpt, visible
 
 # One shape per tone in a 10 x 10 box, so that a dot differs by more than its colour.
@@ -59,10 +59,18 @@ def dots(steps: Sequence[Step]) -> SafeString:
 
 def histogram(bars: Iterable[tuple[str, Any, str]], *, label: str, height: int = 40) -> SafeString:
     """Bars of (label, value, tone) on a common base line; a value of 0 keeps a hairline."""
-    items = [(str(name), max(float(value or 0), 0.0), tone) for name, value, tone in bars]
+    items = [
+        (
+            str(name),
+            max(float(value or 0), 0.0),
+            tone,
+            numbers.plain(max(Decimal(str(value or 0)), Decimal(0))),
+        )
+        for name, value, tone in bars
+    ]
     if not items:
         return mark_safe('<span class="none">—</span>')
-    top = max(value for _, value, _ in items) or 1.0
+    top = max(value for _, value, _, _ in items) or 1.0
     width = 100 / len(items)
     rects = format_html_join(
         "",
@@ -71,16 +79,16 @@ def histogram(bars: Iterable[tuple[str, Any, str]], *, label: str, height: int =
             (
                 tone if tone in SHAPES else tones.UNKNOWN,
                 visible(name),
-                f"{value:g}",
+                said,
                 f"{number * width + width * 0.1:.3f}",
                 f"{height - max(value / top * height, 1):.2f}",
                 f"{width * 0.8:.3f}",
                 f"{max(value / top * height, 1):.2f}",
             )
-            for number, (name, value, tone) in enumerate(items)
+            for number, (name, value, tone, said) in enumerate(items)
         ),
     )
-    text = f"{label}: " + ", ".join(f"{visible(name)} {value:g}" for name, value, _ in items)
+    text = f"{label}: " + ", ".join(f"{visible(name)} {said}" for name, _, _, said in items)
     return _chart(text, height, rects)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from opsportal.accounts.models import SavedView
+from opsportal.console import pasted
 from opsportal.console.context import Shell
+from opsportal.console.converters import quote_key, unquote_key
 from opsportal.console.problems import wants_fragment
 from opsportal.console.timerange import LENGTHS, TimeRange, picked, picker_value, time_range
 from opsportal.dynamo.attributes import parse_time
@@ -31,6 +34,17 @@ MAX_BYTES = 2048
 def cut(text: str, most: int) -> str:
     """`text` in at most so many bytes."""
     return text.encode(errors="replace")[:most].decode(errors="ignore")
+
+
+# A form changes what it sends of a value with line breaks or controls: such a value is quoted, as in an item's address,
+# and its name ends with this.
+QUOTED = "~"
+_CHANGED_BY_FORMS = re.compile(r"[\x00-\x08\x0a-\x1f]")
+
+
+def form_field(name: str, value: str) -> tuple[str, str]:
+    """Name and value of a form's field that `Listing.given` reads as the value exactly."""
+    return (f"{name}{QUOTED}", quote_key(value)) if _CHANGED_BY_FORMS.search(value) else (name, value)
 
 
 @dataclass(frozen=True)
@@ -80,8 +94,18 @@ class Listing:
     values: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        given = {name: cut(self.request.GET.get(name, ""), MAX_BYTES).strip() for name in self.filters}
+        # Exactly as the value that it was made from, space at its ends and all; but a search is typed.
+        given = {name: cut(self.given(name), MAX_BYTES) for name in self.filters}
+        given |= {"q": given["q"].strip()} if "q" in given else {}
         self.values = {name: value for name, value in given.items() if value}
+
+    def given(self, name: str) -> str:
+        """A parameter as it was sent, "" where it was not; see `form_field`."""
+        text, quoted = self.request.GET.get(name, ""), self.request.GET.get(f"{name}{QUOTED}", "")
+        try:
+            return text or unquote_key(quoted)
+        except ValueError:
+            return quoted
 
     def __getitem__(self, name: str) -> str:
         """A filter's value, "" when it is not set. KeyError for other names, so that templates, which try
@@ -103,11 +127,11 @@ class Listing:
 
     @property
     def keys_typed(self) -> list[str]:
-        """What the search box may hold as a key: as typed, then without the space around it. Empty where
-        an answer must not lead away from the list: on its further pages, and on polls."""
+        """What the search box may hold as a key: as typed, then without what came along when it was copied. Empty
+        where an answer must not lead away from the list: on its further pages, and on polls."""
         if self.cursor or wants_fragment(self.request):
             return []
-        return list(dict.fromkeys(key for key in (self.request.GET.get("q", ""), self["q"]) if key))
+        return pasted.keys(self.given("q"), self.request.path)
 
     @cached_property
     def time_range(self) -> TimeRange:
@@ -118,7 +142,7 @@ class Listing:
         """The state without the cursor, as query parameters. Bounds are in UTC, so that they are the same for whoever
         gets the address, and without those that can't be read."""
         names = [*self.filters, "range"] if self.ranged else list(self.filters)
-        given = {name: self.request.GET[name] for name in names if self.request.GET.get(name)}
+        given = {name: value for name in names if (value := self.given(name))}
         return given | self.time_range.query if self.ranged else given
 
     @property

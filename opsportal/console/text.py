@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-# Controls that a reader must see, for they hide or reorder what stands around them: C0 but tab and
-# newline, C1, the bidirectional controls (Unicode 16, table 23-3), zero-width characters except the
-# joiners that emoji and Indic scripts need, line and paragraph separators, interlinear annotations.
-INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a-\u202e"
-    "\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0001]"
-)
+from opsportal.console.invisible import sign, signed, without_invisible
+
 EXCERPT_LENGTH = 120
+# Characters that a `first_line` is looked for in: half of a message may be colours.
+MAX_HEAD = 20_000
 # Characters of a `plain_line`.
 MAX_LINE = 200
-
-
-def _sign(match: re.Match[str]) -> str:
-    # The code point rather than a control picture: few fonts have those.
-    return f"\u27e6U+{ord(match.group()):04X}\u27e7"
+# Space that would not be seen: at the ends of a value, a second one in a row, and breaks and tabs anywhere in it.
+_UNSEEN_SPACE = re.compile(r"\A +| +\Z|(?<= ) +|[\n\t]")
+# What programs write to a terminal: colours (SGR), and links (OSC 8), whose text stands between two of these.
+_COLOUR = re.compile("(?:\x1b\\[|\x9b)[0-9;:]*m")
+_LINK = re.compile("(?:\x1b\\]|\x9d)8;[^;\x07\x1b\x9c]*;[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)")
 
 
 def visible(text: str) -> str:
-    """The text with control, zero-width and bidirectional characters replaced by visible signs."""
-    return INVISIBLE.sub(_sign, text)
+    """The text with control, zero-width, blank and bidirectional characters replaced by visible signs."""
+    return signed(text)
+
+
+def exact(text: str) -> str:
+    """`visible`, in which no two values look alike: space at an end, doubled space, breaks and tabs have signs too."""
+    return signed(_UNSEEN_SPACE.sub(lambda found: "".join(map(sign, found[0])), text))
+
+
+def terminal(text: str) -> str:
+    """What a terminal would show of a program's output: no colours, of a link its text, of a line that was written
+    over its last state, and line ends as such. All other controls stay."""
+    if "\x1b" in text or "\x9b" in text or "\x9d" in text:
+        text = _LINK.sub("", _COLOUR.sub("", text))
+    if "\r" not in text:
+        return text
+    return "\n".join(map(_last_state, re.sub("\r+\n", "\n", text).split("\n")))
+
+
+def _last_state(line: str) -> str:
+    return (
+        next((state for state in reversed(line.split("\r")) if state.strip()), "") if "\r" in line else line
+    )
+
+
+def readable(text: str) -> str:
+    """Of messages: `visible`, but colours and line ends of a terminal are no noise. Never of a key or a status, two of
+    which would look alike."""
+    return visible(terminal(text))
 
 
 def spellings(words: Iterable[str]) -> list[str]:
@@ -43,6 +66,11 @@ def one_line(text: str) -> str:
     return visible(text.replace("\n", " ").replace("\t", " "))
 
 
+def first_line(text: str, length: int = EXCERPT_LENGTH) -> str:
+    """`excerpt` of a message, see `readable`."""
+    return excerpt(terminal(text[:MAX_HEAD]) + text[MAX_HEAD:], length)
+
+
 def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
     """The first line that is not blank, at most `length` characters, ending in … when cut."""
     # Only the head is looked at: error texts of 300 KB occur.
@@ -55,13 +83,8 @@ def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
 
 
 def plain_line(text: str, most: int = MAX_LINE) -> str:
-    """The first line that is not blank, in at most that many characters, without control characters, surrogates and
-    what reorders or hides text."""
-    head = text[: most * 8].replace("\r", "\n")
-    kept = "".join(
-        character
-        for character in head
-        if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    )
+    """The first line that is not blank, in at most that many characters, without what is invisible or
+    reorders text."""
+    kept = without_invisible(re.sub(r"[^\S\n\u2028\u2029]", " ", terminal(text[: most * 8])))
     line = next((line.strip() for line in kept.split("\n") if line.strip()), "")
     return line if len(line) <= most else line[: most - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

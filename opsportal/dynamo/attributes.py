@@ -194,7 +194,7 @@ def plain(value: Typed) -> Any:
     if tag == "L":
         return [plain(item) for item in content]
     if tag == "N":
-        return read_number(value) or Decimal(0)
+        return content if isinstance(read_number(value), Malformed) else Decimal(content)
     if tag == "NS":
         return sorted(Decimal(item) for item in content)
     if tag in ("SS", "BS"):

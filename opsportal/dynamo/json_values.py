@@ -2,8 +2,11 @@
 
 import json
 import re
-from decimal import Decimal, InvalidOperation
-from json.encoder import encode_basestring
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Context, Decimal, InvalidOperation
+from functools import reduce
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, NoReturn
 
 # DynamoDB's numbers go from 1E-130 to 9.99...E+125 and have 38 digits. Text can spell any; what is beyond would
@@ -13,6 +16,7 @@ SMALLEST, LARGEST, MAX_DIGITS = -130, 125, 38
 MAX_LEVELS = 20
 # Levels that are read of what other programs wrote; encoders recurse.
 MAX_FOREIGN_LEVELS = 100
+_GZIP = b"\x1f\x8b"
 _HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -41,6 +45,19 @@ def number_text(number: Decimal) -> str:
     return f"{number:f}" if not number or in_range(number) else str(number)
 
 
+def total(numbers: Iterable[Decimal]) -> Decimal:
+    """Their sum with all digits that DynamoDB could hold; Python's own would keep 28."""
+    return reduce(_CONTEXT.add, numbers, Decimal(0))
+
+
+def difference(one: Decimal, other: Decimal) -> Decimal:
+    """`one` less the `other`, as `total`."""
+    return _CONTEXT.subtract(one, other)
+
+
+_CONTEXT = Context(prec=MAX_DIGITS)
+
+
 # --- Read strictly -----------------------------------------------------------------------------------------------
 
 
@@ -57,6 +74,8 @@ def parse(given: str | bytes, *, levels: int = MAX_LEVELS, subject: str = "It") 
         )
         _check_texts(document, levels)
     except UnicodeDecodeError as error:
+        if isinstance(given, bytes) and given.startswith(_GZIP):
+            raise Unreadable(f"{subject} is compressed (gzip). Send it uncompressed.") from error
         raise Unreadable(f"{subject} is not UTF-8.") from error
     except json.JSONDecodeError as error:
         raise Unreadable(
@@ -165,12 +184,18 @@ def _storable_number(value: int | float | Decimal) -> Decimal:
 def parse_foreign(text: str) -> Any:
     """The document, with Decimal for fractions. ValueError when it is no JSON, or nested too deeply.
 
-    NaN and numbers that DynamoDB could not hold stay text; half a surrogate pair, which UTF-8 can't encode,
+    NaN and numbers that DynamoDB could not hold stay text; an object that has a name twice is `Doubled`; half a surrogate pair, which UTF-8 can't encode,
     becomes U+FFFD.
     """
     try:
         return _showable(
-            json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=str),
+            json.loads(
+                text,
+                parse_float=_fraction,
+                parse_int=_integer,
+                parse_constant=str,
+                object_pairs_hook=_object,
+            ),
             MAX_FOREIGN_LEVELS,
         )
     except RecursionError as error:
@@ -197,17 +222,59 @@ def _showable(document: Any, levels: int) -> Any:
         raise RecursionError
     if isinstance(document, list):
         return [_showable(item, levels - 1) for item in document]
-    return {_showable(key, levels): _showable(item, levels - 1) for key, item in document.items()}
+    shown = {_showable(key, levels): _showable(item, levels - 1) for key, item in document.items()}
+    return Doubled(shown, document.names) if isinstance(document, Doubled) else shown
+
+
+class Doubled(dict[str, Any]):
+    """An object whose text has `names` more than once, of which the last counts."""
+
+    def __init__(self, members: dict[str, Any], names: list[str]) -> None:
+        super().__init__(members)
+        self.names = names
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    return Doubled(found, [name for name, times in Counter(name for name, _ in pairs).items() if times > 1])
+
+
+def doubled_names(document: Any) -> list[str]:
+    """The names that an object anywhere in a document of `parse_foreign` has twice, each once."""
+    own = document.names if isinstance(document, Doubled) else []
+    inner = (
+        document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    )
+    return list(dict.fromkeys([*own, *(name for member in inner for name in doubled_names(member))]))
 
 
 # --- Written -----------------------------------------------------------------------------------------------------
 
 
-def as_json(value: Any, *, indent: str = "", compact: bool = False) -> str:
+def as_json(value: Any, *, indent: str = "", compact: bool = False, ascii_only: bool = False) -> str:
     """Plain data (of `attributes.plain`) as JSON, members in their order and numbers with every digit, which
     `json.dumps` would make floats of. With an `indent`, such as two blanks, on lines of its own."""
     comma, colon = (",", ":") if compact else ("," if indent else ", ", ": ")
-    return _written(value, indent, "\n" if indent else "", comma, colon)
+    written = _written(value, indent, "\n" if indent else "", comma, colon)
+    # Nothing but texts has other characters than ASCII's.
+    return written if not ascii_only else _NOT_ASCII.sub(_escaped, written)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return encode_basestring_ascii(found[0])[1:-1]
+
+
+def numbers_as_text(document: str) -> str:
+    """JSON text with each number in quotation marks, digits and all."""
+    return _TEXT_OR_NUMBER.sub(
+        lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', document
+    )
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_TEXT_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*')
 
 
 def _written(value: Any, indent: str, start: str, comma: str, colon: str) -> str:

@@ -1,7 +1,13 @@
 """Cells of CSV, for spreadsheets."""
 
+import unicodedata
+
+from opsportal.console.invisible import without_invisible
+
 
 def neutral(value: object) -> object:
     """A cell that a spreadsheet would run as a formula, made text by an apostrophe."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") or text[:1] in ("\t", "\r") else text
+    # Those of East Asian keyboards count too, and what stands before them unseen does not help.
+    first = unicodedata.normalize("NFKC", without_invisible(text).strip()[:1]).replace("\u2212", "-")
+    return f"'{text}" if first in tuple("=+-@") or text[:1] in ("\t", "\r", "\n") else text

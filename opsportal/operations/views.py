@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels
+from opsportal.console import panels, pasted
 from opsportal.console.access import lacking, requires
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
@@ -47,7 +48,12 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("format") in FORMATS:
         return _export(request, listing, request.GET["format"])
     found = actors.find(listing["actor"])
-    page = feeds.page(_filter(listing, found.sought), purpose=listing.purpose, cursor=listing.cursor)
+    wanted = _filter(listing, found.sought)
+    page = feeds.page(wanted, purpose=listing.purpose, cursor=listing.cursor)
+    for target in pasted.keys(wanted.target)[1:]:
+        if not (page.items or page.cursor or listing.cursor):
+            wanted = replace(wanted, target=target)
+            page = feeds.page(wanted, purpose=listing.purpose)
     shown = actors.named([entries.from_item(raw) for raw in page.items])
     region = Region("live", seen=seen_token([(entry.action_id, entry.actor.since) for entry in shown]))
     context = {
@@ -64,7 +70,10 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         "routine_url": "" if listing["action"] else listing.url(action=ROUTINE.value),
         "menu_filters": (*FILTERS, "format"),
         "tabs": tabs(request, "operations:feed"),
-        "downloads": [(label, listing.url(format=name)) for name, (label, _) in FORMATS.items()],
+        "downloads": [
+            *((label, listing.url(format=name)) for name, (label, _) in FORMATS.items()),
+            ("CSV for Excel", listing.url(format="csv", bom="1")),
+        ],
     }
     return respond(request, "operations/feed.html", context, region)
 
@@ -109,7 +118,9 @@ def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBa
             page = feeds.page(wanted, purpose="export", cursor=page.cursor)
 
     summaries = (entries.from_item(raw) for page in pages() for raw in page.items)
-    response = streamed(request, lines(kind, summaries), TYPES[kind])
+    # By this mark, and by no header, Excel knows a file as UTF-8.
+    mark = ("\ufeff",) if kind == "csv" and request.GET.get("bom") == "1" else ()
+    response = streamed(request, chain(mark, lines(kind, summaries)), TYPES[kind])
     if not response.streaming:
         return response
     response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'

@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from opsportal.console.text import INVISIBLE, one_line
+from opsportal.console.invisible import INVISIBLE
+from opsportal.console.text import one_line
 
+_MARKLESS = re.compile(f"[{INVISIBLE}]")
 # JSON's short forms that HCL does not know.
 _SHORT = {"\\b": "\\u0008", "\\f": "\\u000c"}
 
@@ -17,7 +19,7 @@ def quoted(text: str) -> str:
         r"\\.", lambda found: _SHORT.get(found[0], found[0]), json.dumps(text, ensure_ascii=False)
     )
     # Those that JSON leaves as they are, and a terminal does not.
-    harmless = INVISIBLE.sub(_code, escaped)
+    harmless = _MARKLESS.sub(_code, escaped)
     return harmless.replace("${", "$${").replace("%{", "%%{")
 
 

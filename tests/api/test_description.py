@@ -75,6 +75,8 @@ def described(tables: Any, program: Callable[..., Program], settings: Any) -> An
         """A key that was used for something else is refused, as it is meant to be."""
         if re.fullmatch("[!-~]{1,190}", (case.headers or {}).get(HEADER) or ""):
             case.headers[HEADER] += f"-{next(numbers)}"
+        if (case.query or {}).get("numbers") == "text":  # then texts stand where the description has numbers
+            case.query["numbers"] = "json"
         return case
 
     return schema

@@ -374,6 +374,32 @@ def test_an_id_is_copied_with_a_click(live: str, page: Page, context: BrowserCon
     page.get_by_role("button", name="Copy the id").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "sess-0001-a08ac7ad"
+    # Without a secure context there is no such object: a selection is copied, inside the dialog where one is open, and
+    # the focus stays. What could not be copied is never said to have been.
+    page.evaluate(
+        """() => {
+            window.real = navigator.clipboard;
+            Object.defineProperty(navigator, "clipboard", { value: undefined, configurable: true });
+            const dialog = document.createElement("dialog");
+            dialog.innerHTML = '<p><button data-copy="a&#13;\\nb  c\u200d" data-invisible="true" aria-label="Copy this">c</button></p>';
+            document.body.append(dialog);
+            dialog.showModal();
+        }"""
+    )
+    button = page.get_by_role("button", name="Copy this")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Copied, with its invisible characters")).to_be_focused()
+    assert page.evaluate("window.real.readText()") == "a\r\nb  c\u200d"
+    page.evaluate("document.execCommand = () => false")
+    expect(button).to_be_visible()
+    button.click()
+    by_hand = page.get_by_label("Press Ctrl+C")
+    expect(by_hand.and_(page.locator("textarea"))).to_be_focused()
+    expect(page.get_by_role("button", name="Not copied")).to_be_visible()
+    assert page.evaluate("document.activeElement.selectionEnd - document.activeElement.selectionStart") == 7
+    expect(page.locator("#live-announce")).to_contain_text("Not copied")
+    expect(page.locator(".is-copied")).to_have_count(0)
 
 
 def test_everything_but_the_comforts_works_without_scripts(

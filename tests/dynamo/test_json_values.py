@@ -1,6 +1,7 @@
 """JSON and plain data: one meaning, no digit lost, and what is as it was keeps its type."""
 
 import contextlib
+import gzip
 import json
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsportal.dynamo.attributes import plain, typed
-from opsportal.dynamo.json_values import MAX_LEVELS, Unreadable, as_json, parse, read_object, storable
+from opsportal.dynamo.json_values import (
+    MAX_LEVELS,
+    Unreadable,
+    as_json,
+    doubled_names,
+    parse,
+    parse_foreign,
+    read_object,
+    storable,
+)
 from opsportal.operations.changes import same
 from tests.dynamo import typed as values
 from tests.shapes import derived
@@ -58,6 +68,7 @@ def test_what_was_not_edited_keeps_its_types(members: dict[str, Any]) -> None:
         (b'{"a": {"b": 1, "b": 1}}', "occurs twice"),
         (b'{"a": NaN}', "NaN is no JSON"),
         (b'{"a": -Infinity}', "is no JSON"),
+        (gzip.compress(b"{}", mtime=0), "compressed"),
         (b'{"a": 1E+999999999}', "out of range"),
         (b'{"a": 1e-999999999999999999999999}', "out of range"),
         (b'{"a": ' + b"9" * 5000 + b"}", "out of range"),
@@ -71,6 +82,14 @@ def test_what_was_not_edited_keeps_its_types(members: dict[str, Any]) -> None:
 def test_what_has_no_one_meaning_is_refused(body: bytes, sentence: str) -> None:
     with pytest.raises(Unreadable, match=sentence):
         parse(body)
+
+
+def test_a_name_that_is_there_twice_is_noticed() -> None:
+    found = parse_foreign('{"a": [{"n": 1, "n": 2}], "b": {"c": 1, "c": {"d": 1, "d": 1}}, "a\\u0062": 1}')
+    assert found == {"a": [{"n": 2}], "b": {"c": {"d": 1}}, "ab": 1}
+    assert doubled_names(found) == ["n", "c", "d"]
+    assert as_json(found) == '{"a": [{"n": 2}], "b": {"c": {"d": 1}}, "ab": 1}'
+    assert doubled_names(parse_foreign('{"n": {"n": 1}}')) == []
 
 
 def test_numbers_are_exact_and_the_rest_is_as_it_was() -> None:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from opsportal.dynamo.errors import Throttled
 from opsportal.operations import entries, feeds, views
 from opsportal.operations.changes import Changed, text
+from opsportal.operations.csv_cells import neutral
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
 from opsportal.operations.tables import audit_table_for
 from opsportal.operations.tags import Action, UnknownAction
@@ -113,7 +114,7 @@ def test_a_filter_and_its_exports_show_the_same(
     )
     assert page.links == [url_of(one) for one in expected[:50]]
     links = [a.attrs["href"] for a in page.root.all("a", download=None)]
-    assert len(links) == 2
+    assert len(links) == 3
     lines = viewer.get(next(link for link in links if "format=jsonl" in link))
     assert lines.streaming
     assert lines["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
@@ -219,6 +220,22 @@ def test_no_cell_is_a_formula_and_no_text_is_markup(tables: dict[str, Any], clie
             assert cell[:1] not in ("\t", "\r")
     lines = viewer.get(FEED + "?format=jsonl").getvalue().decode().split("\n")
     assert [json.loads(line)["reason"] for line in lines if line] == ATTACKS
+    assert not table.startswith("\ufeff")
+    for_excel = next(link.attrs["href"] for link in page.root.all("a") if "for Excel" in link.words)
+    assert viewer.get(for_excel).getvalue().decode() == f"\ufeff{table}"
+    assert not viewer.get(f"{FEED}?format=jsonl&bom=1").getvalue().startswith(b"\xef")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)", " =1", "\u3000\uff1d1", "\u00a0=1", "\u200b=1", "\ufeff=1", "\r=1",
+        "\n=1", "\t1", "\ufe631", "\u22121", "\r", "\x00=1", "-1",
+    ],
+)  # fmt: skip
+def test_no_spreadsheet_takes_a_cell_for_a_formula(cell: str) -> None:
+    assert neutral(cell) == f"'{cell}"
+    assert neutral(f"a{cell}") == f"a{cell}"
 
 
 def test_whatever_lies_in_the_trail_every_page_can_be_read(tables: dict[str, Any], client_for: Any) -> None:

@@ -416,7 +416,7 @@ def test_the_message_of_a_broken_request_is_made_all_the_same() -> None:
     assert body["configuration"] == "not a map"
     assert body["priority"] is None
     assert body["metadata"]["max_retries"] is None
-    assert json.loads(json.dumps(body))
+    assert json.loads(message_text(body))
 
 
 # --- What became of it ----------------------------------------------------------------------------------

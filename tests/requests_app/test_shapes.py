@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsportal.console.templatetags.lists import ident_text
-from opsportal.console.text import visible
+from opsportal.console.text import readable
 from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from tests.factories import delete, log, put, request
@@ -102,8 +102,8 @@ def test_any_shape_of_log_line_is_shown_and_downloaded(tables: Any, client_for: 
     for line in in_index:
         message = line.get("message", {}).get("S", "")
         if len(message) < 100:
-            assert visible(message) in page.root.text
-            assert visible(message).replace("\n", "\n    ") in text
+            assert readable(message) in page.root.text
+            assert readable(message).replace("\n", "\n    ") in text
         link = page.root.all("a", class_="log-time")[0].attrs["href"]
         assert link.partition("#")[2] in visit(client, link.partition("#")[0]).html
     delete(table, *(line["log_id"]["S"] for line in drawn))

@@ -7,6 +7,7 @@ what is missing as —, what can't be read with its raw form, and make invisible
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,8 +23,10 @@ from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import clock as clocks
 from opsportal.console import figures, numbers, text, tones
+from opsportal.console.invisible import has_invisible
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
+from opsportal.dynamo.json_values import as_json
 
 __all__ = ["register", "tone_of"]
 
@@ -71,6 +74,8 @@ def _text(value: Any) -> SafeString:
         return YES if value else NO
     if isinstance(value, Decimal):
         return format_html('<span class="num">{}</span>', numbers.plain(value))
+    if isinstance(value, dict | list | tuple):
+        value = as_json(value)
     return format_html("<bdi>{}</bdi>", text.visible(_shortened(str(value))))
 
 
@@ -158,10 +163,32 @@ def shown(value: Any) -> SafeString:
 
 @register.filter
 def excerpt(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
-    """The first line of a text, shortened."""
+    """The first line of a text, shortened; of a map or a list the beginning of its JSON."""
+    if isinstance(value, dict | list | tuple):
+        value = as_json(value)
     if not isinstance(value, str) or not value:
         return _text(value)
     return format_html("<bdi>{}</bdi>", text.excerpt(value, int(length)))
+
+
+@register.filter
+def first_line(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
+    """`excerpt` of a message that a program wrote: without the colours and line ends of a terminal."""
+    if not isinstance(value, str) or not value:
+        return excerpt(value, length)
+    return format_html("<bdi>{}</bdi>", text.first_line(value, int(length)))
+
+
+@register.filter
+def malformed(value: Any) -> bool:
+    """Whether it could not be read. Asked of its class: a map of an item may have a member of any name."""
+    return isinstance(value, Malformed)
+
+
+@register.filter
+def pairs(value: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Names and values of a map. In a template `map.items` would be the map's member "items", where it has one."""
+    return list(value.items()) if value else []
 
 
 @register.filter
@@ -256,9 +283,13 @@ def copy(value: Any, label: str = "Copy") -> SafeString:
     """A button that copies a text; without scripts it is not shown."""
     if not value:
         return mark_safe("")
+    hidden = has_invisible(str(value))
+    label = f"{label} (it holds invisible characters)" if hidden else label
     return format_html(
-        '<button type="button" class="copy js-only" data-copy="{}" title="{}" aria-label="{}">{}</button>',
-        str(value),
+        '<button type="button" class="copy js-only" data-copy="{}"{} title="{}" aria-label="{}">{}</button>',
+        # A browser reads a carriage return in a page as a line feed.
+        format_html_join(mark_safe("&#13;"), "{}", ((part,) for part in str(value).split("\r"))),
+        mark_safe(' data-invisible="true"') if hidden else "",
         label,
         label,
         icon("copy"),

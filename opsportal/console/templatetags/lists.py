@@ -1,19 +1,19 @@
 """Template filters of list and item pages."""
 
 import hashlib
-import re
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
+from opsportal.console import listing as listing_module
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import MAX_BYTES, cut
 from opsportal.console.templatetags.console import excerpt, shown
-from opsportal.console.text import visible
+from opsportal.console.text import exact, readable, visible
 from opsportal.dynamo.attributes import raw_text
-from opsportal.dynamo.json_values import as_json
+from opsportal.dynamo.json_values import as_json, doubled_names
 
 register = template.Library()
 
@@ -27,15 +27,10 @@ def rowid(key: str) -> str:
     return hashlib.sha256(str(key).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-# Space that would not be seen: at the ends of a key, and breaks anywhere in it.
-_UNSEEN_SPACE = re.compile(r"\A\s+|\s+\Z|[\n\t]")
-
-
 def ident_text(key: str, length: int = 0) -> str:
     """A key so that nothing of it is invisible, cut to `length` characters where that is given."""
     cut = key[: length - 1] if length and len(key) > length else key
-    signed = _UNSEEN_SPACE.sub(lambda found: "".join(f"\u27e6U+{ord(c):04X}\u27e7" for c in found[0]), cut)
-    return visible(signed) + ("…" if cut != key else "")
+    return exact(cut) + ("…" if cut != key else "")
 
 
 @register.filter
@@ -46,11 +41,24 @@ def ident(key: Any, length: int = 0) -> SafeString:
 
 @register.filter
 def long_text(value: Any) -> str:
-    """A text of several lines with its invisible characters shown, cut where it would fill the page."""
+    """A message of several lines, readable, cut where it would fill the page."""
     text = str(value)
-    rest = len(text) - MAX_TEXT
-    shown = visible(text[:MAX_TEXT])
+    return _whole(readable(text[:MAX_TEXT]), len(text) - MAX_TEXT)
+
+
+def _whole(shown: str, rest: int) -> str:
     return f"{shown}\n… {rest:,} more characters; the raw item has them all." if rest > 0 else shown
+
+
+def _json(text: str) -> str:
+    return _whole(visible(text[:MAX_TEXT]), len(text) - MAX_TEXT)
+
+
+@register.simple_tag
+def form_field(name: str, value: Any) -> SafeString:
+    """Name and value of a field that carries a filter: what a form would change goes quoted."""
+    pair = listing_module.form_field(name, str(value or ""))
+    return format_html('name="{}" value="{}"', *pair)
 
 
 @register.simple_tag
@@ -71,7 +79,7 @@ def filter_cell(
         '<a class="cell-filter" href="{}" title="Only {}">{}</a>',
         filter_url(listing, name, value),
         visible(str(value)[:length]) if text else f"this {what or name}",
-        excerpt(text or value, length),
+        excerpt(text, length) if text else ident(value, length),
     )  # fmt: skip
 
 
@@ -87,12 +95,30 @@ def document(value: Any) -> SafeString:
     if not isinstance(value, dict | list):
         return shown(value)
     return format_html(
-        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>',
-        long_text(as_json(value, indent="  ")),
+        '<pre class="document" tabindex="0" aria-label="Nested value">{}</pre>{}',
+        _json(as_json(value, indent="  ")),
+        doubled(value),
+    )
+
+
+# Names in one hint.
+MAX_NAMES = 10
+
+
+@register.simple_tag
+def doubled(value: Any) -> SafeString:
+    """A hint where a JSON text has a name twice in one object: the value is not all of it."""
+    names = doubled_names(value)
+    if not names:
+        return mark_safe("")
+    return format_html(
+        '<p class="form-hint" data-doubled>In this JSON text a name occurs twice in one object: {}. '
+        "The last value is shown; Raw has all.</p>",
+        format_html_join(", ", "{}", ((ident(name, 60),) for name in names[:MAX_NAMES])),
     )
 
 
 @register.filter
 def typed(value: Any) -> str:
     """A typed DynamoDB value on one line; — for absence."""
-    return long_text(raw_text(value)) if value else "—"
+    return _json(raw_text(value)) if value else "—"

@@ -1,13 +1,14 @@
 """``manage.py dynamo cost``: what the tables cost a month, estimated and as really used."""
 
-import json
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
+from opsportal.dynamo.json_values import as_json
 from opsportal.tables.commands import Console, whole_number
-from opsportal.tables.cost_report import as_json, report
+from opsportal.tables.cost_report import as_json as data
+from opsportal.tables.cost_report import report
 from opsportal.tables.cost_text import lines
 from opsportal.tables.modes import PEAK_FACTOR
 
@@ -42,7 +43,7 @@ def run(console: Console, options: dict[str, Any]) -> int:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     if options["json"]:
-        console.show(json.dumps(as_json(found), indent=2, default=float))
+        console.show(as_json(data(found), indent="  "))
     else:
         for line in lines(found):
             console.say(line)

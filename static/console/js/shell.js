@@ -4,30 +4,77 @@
 
   // --- Copying ------------------------------------------------------------------------------
 
-  async function copy(text) {
-    if (navigator.clipboard) return navigator.clipboard.writeText(text);
-    // Without TLS and off loopback browsers offer no clipboard: fall back to a selection.
+  // Whether the text is on the clipboard now. A field's own value would lose carriage returns, so the event gives it.
+  function copyBySelection(text, home) {
     const area = document.createElement("textarea");
     area.value = text;
+    area.readOnly = true;
     area.className = "visually-hidden";
-    document.body.append(area);
+    home.append(area);
+    let taken = false;
+    const give = (event) => {
+      event.clipboardData.setData("text/plain", text);
+      event.preventDefault();
+      taken = true;
+    };
+    document.addEventListener("copy", give, { once: true, capture: true });
     area.select();
-    document.execCommand("copy");
-    area.remove();
+    try {
+      return document.execCommand("copy") && taken;
+    } catch {
+      return false;
+    } finally {
+      document.removeEventListener("copy", give, { capture: true });
+      area.remove();
+    }
   }
 
-  async function onCopy(button) {
+  async function copy(button) {
+    const text = button.dataset.copy;
     try {
-      await copy(button.dataset.copy);
+      await navigator.clipboard.writeText(text);
+      return true;
     } catch {
-      return;
+      // Without TLS and off loopback browsers offer no clipboard, or refuse it. What is outside a modal dialog is inert.
+      const copied = copyBySelection(text, button.closest("dialog[open]") || document.body);
+      button.focus({ preventScroll: true });
+      return copied;
     }
-    const label = button.getAttribute("aria-label");
-    button.classList.add("is-copied");
-    button.setAttribute("aria-label", "Copied");
+  }
+
+  // The text itself, selected, for the person to copy.
+  function offer(button) {
+    button.parentElement.querySelector(".copy-by-hand")?.remove();
+    const area = document.createElement("textarea");
+    area.value = button.dataset.copy;
+    area.readOnly = true;
+    area.rows = 1;
+    area.className = "form-control copy-by-hand";
+    area.setAttribute("aria-label", NOT_COPIED);
+    area.title = NOT_COPIED;
+    area.addEventListener("blur", () => area.remove(), { once: true });
+    button.after(area);
+    area.select();
+    area.focus({ preventScroll: true });
+  }
+
+  const NOT_COPIED = "Not copied. Press Ctrl+C to copy the selected text.";
+  const labels = new WeakMap(); // what a button says when it says nothing of a copy
+
+  async function onCopy(button) {
+    const copied = await copy(button);
+    const said = !copied ? NOT_COPIED : button.dataset.invisible ? "Copied, with its invisible characters" : "Copied";
+    if (!labels.has(button)) labels.set(button, button.getAttribute("aria-label"));
+    button.classList.toggle("is-copied", copied);
+    button.setAttribute("aria-label", said);
+    button.title = said;
+    const announce = document.getElementById("live-announce");
+    if (announce) announce.textContent = said;
+    if (!copied) offer(button);
     setTimeout(() => {
       button.classList.remove("is-copied");
-      button.setAttribute("aria-label", label);
+      button.setAttribute("aria-label", labels.get(button));
+      button.title = labels.get(button);
     }, 1200);
   }
 
