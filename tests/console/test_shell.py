@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.utils import timezone
 
+from opsportal.accounts.models import Preferences
 from opsportal.console.context import Shell, shell
 from opsportal.console.refusals import broken
 from opsportal.dynamo.attributes import Malformed
@@ -86,7 +87,7 @@ def test_the_navigation_has_only_pages_that_exist_and_may_be_opened(viewer: Any,
 @pytest.mark.django_db
 def test_a_time_zone_that_is_gone_falls_back_to_utc(viewer: Any) -> None:
     found = Shell(request_of(viewer))
-    found.preferences = SimpleNamespace(time_zone="Mars/Olympus", theme="dark", refresh_seconds=0)
+    found.preferences = Preferences(time_zone="Mars/Olympus", theme="dark", refresh_seconds=0)
     assert found.zone == ZoneInfo("UTC")
     assert (found.theme, found.refresh_seconds) == ("dark", 0)
 

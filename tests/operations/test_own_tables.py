@@ -49,7 +49,7 @@ def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
             assert {(index.name, index.hash_key, index.range_key) for index in found.indexes} == {
                 (index.name, index.hash_key, index.range_key) for index in spec.indexes
             }
-    foreign = {line.strip() for line in lines if "market_intelligence" in line}
+    foreign = {line for line in lines if "market_intelligence" in line and "left out" not in line}
     assert bool(foreign) == (env == "local")
     assert migrate(lambda line: None) == 0
 
