@@ -80,6 +80,16 @@ def block_after(mark: str) -> str:
     return found[1]
 
 
+def test_each_promise_names_a_test_that_there_is() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (.+) \|$", text_of("docs/reliability.md"), re.MULTILINE)
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows if row != "Test"]
+    assert len(named) > 40
+    for tests in named:
+        assert tests
+        for path, name in tests:
+            assert re.search(rf"^def {name}\b", (ROOT / path).read_text(), re.MULTILINE), name
+
+
 # --- Settings ------------------------------------------------------------------------------------------
 
 
