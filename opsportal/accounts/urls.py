@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from opsportal.accounts import views
 
 own = [
+    path("session/", views.session, name="session"),
     path("preferences/", views.preferences, name="preferences"),
     path("views/", views.saved_views, name="views"),
     path("views/", views.saved_views, name="save_view"),

@@ -1,12 +1,13 @@
 """Trouble as an answer: a page, a fragment for htmx, or problem+json for programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from opsportal.console import request_ids
+from opsportal.console.sent import Field
 from opsportal.dynamo.json_values import as_json
 
 RETRY_AFTER_SECONDS = 5
@@ -60,13 +61,17 @@ def problem_json(
     )
 
 
-def problem_response(request: HttpRequest, problem: Problem, *, page: str = "problem.html") -> HttpResponse:
-    """`problem` answered in the form that the request asks for, with its status."""
+def problem_response(
+    request: HttpRequest, problem: Problem, *, page: str = "problem.html", fields: Sequence[Field] = ()
+) -> HttpResponse:
+    """`problem` answered in the form that the request asks for, with its status. A page keeps `fields`, to be sent
+    again."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.status == 503 else {}
     if is_api(request):
         return problem_json(problem.title, problem.status, problem.sentence, headers, {"kind": problem.kind})
-    template = "partials/problem.html" if wants_fragment(request) else page
-    response = render(request, template, {"problem": problem}, status=problem.status)
+    if wants_fragment(request):  # into a page that has the form itself
+        page, fields = "partials/problem.html", ()
+    response = render(request, page, {"problem": problem, "sent": fields}, status=problem.status)
     for name, value in headers.items():
         response[name] = value
     return response
