@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
+from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
@@ -29,6 +30,16 @@ def test_staff_sign_in_and_out(client: Client, viewer: User) -> None:
     assert signed_in(client)
     assert client.post("/accounts/logout/")["Location"] == LOGIN
     assert not signed_in(client)
+
+
+def test_every_cookie_has_a_name_of_this_deployment(client: Client, viewer: User) -> None:
+    client.get(LOGIN)
+    sign_in(client, "viewer")
+    client.post("/accounts/preferences/", {"theme": "dark"})
+    names = {django_settings.SESSION_COOKIE_NAME, django_settings.CSRF_COOKIE_NAME}
+    assert set(client.cookies) == names | {django_settings.MESSAGES_COOKIE_NAME}
+    assert all(name.startswith(django_settings.COOKIE_PREFIX) for name in client.cookies)
+    assert "Preferences saved." in client.get("/accounts/preferences/").content.decode()
 
 
 def test_a_link_cannot_sign_anyone_out(client_for: Any) -> None:
