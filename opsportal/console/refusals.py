@@ -1,7 +1,8 @@
 """The answers to who may not (not signed in, not allowed, not sent by our own page), and the pages of 404 and 500."""
 
 import logging
-from urllib.parse import quote
+import re
+from urllib.parse import quote, unquote_plus
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
+from django.utils.encoding import iri_to_uri
 from django.views.defaults import page_not_found
 
 from opsportal.accounts.actors import user_id
@@ -63,8 +65,20 @@ def unauthenticated(request: HttpRequest) -> HttpResponseBase:
     if getattr(request, "htmx", None):
         # A redirect would be followed by htmx, and the login page land inside a panel.
         back = path_on_this_host(request, request.headers.get("HX-Current-URL", "")) or "/"
-        return HttpResponse(headers={"HX-Redirect": f"{login}?next={quote(back)}"})
-    return redirect(f"{login}?next={quote(request.get_full_path())}")
+        return HttpResponse(headers={"HX-Redirect": f"{login}?next={_quoted(back)}"})
+    return redirect(f"{login}?next={_quoted(request.get_full_path())}")
+
+
+def _quoted(path: str) -> str:
+    """`path` for a query. A long one of bytes that are not ASCII keeps these quoted once, since a request's first line
+    has at most 8,190 bytes; they are quoted again where one is led there."""
+    whole = quote(path)
+    short = _TWICE.sub(r"%\1", whole) if len(whole) > 2_000 else whole
+    return short if iri_to_uri(unquote_plus(short)) == path else whole
+
+
+# A byte of UTF-8 that is not ASCII.
+_TWICE = re.compile(r"%25([89A-F][0-9A-F])")
 
 
 # HTTP wants a challenge with a 401 (RFC 9110, 11.6.1). No browser prompts for either of these.

@@ -8,9 +8,10 @@ from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, reverse, reverse_lazy
 
 from tests.conftest import PASSWORD
+from tests.pages import Page
 
 LOGIN = "/accounts/login/"
 
@@ -84,6 +85,26 @@ def test_login_leads_to_where_one_wanted_to_go(client: Client, viewer: User, url
 
 
 @pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/requests/" + "a" * 4_000 + "/", ""),
+        (reverse_lazy("requests:item", args=["\u0436/%~ +" + "\u20ac" * 680]), "tab=raw"),
+        ("/requests/", "user=" + "%26" * 1_000 + "%C3%A9" * 100),
+        ("/requests/", "user=" + "%FF" * 700),
+    ],
+)
+def test_a_long_address_is_not_forgotten(client: Client, viewer: User, path: str, query: str) -> None:
+    address = f"{path}?{query}" if query else str(path)
+    login = client.get(address)["Location"]
+    assert len(f"GET {login} HTTP/1.1\r\n") <= 8_190
+    typed = Page(client.get(login), login).root.one("input", name="next").attrs["value"]
+    assert sign_in(client, "viewer", next=typed)["Location"] == address
+    poll = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{address}"}
+    client.post("/accounts/logout/")
+    assert client.get("/requests/", headers=poll)["HX-Redirect"] == login
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://evil.example/",
@@ -91,6 +112,8 @@ def test_login_leads_to_where_one_wanted_to_go(client: Client, viewer: User, url
         "/\\evil.example",
         "javascript:alert(1)",
         "http://testserver/x",
+        "/" + "\t" * 2_000 + "/evil.example",
+        "//evil.example/" + "x" * 3_000,
     ],
 )
 def test_login_leads_to_no_other_host(client: Client, viewer: User, url: str) -> None:
