@@ -4,6 +4,7 @@ Every name below that is read with ``env`` can be set as an environment variable
 docs/configuration.md lists them. Outside development the console refuses to start with an insecure value (see the end).
 """
 
+import hashlib
 import importlib.util
 import ipaddress
 import os
@@ -457,6 +458,19 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_HTTPONLY = True
+# Cookies know no port. Consoles with one database share their sessions, so they share the names; others on the same
+# host would sign each other out.
+_database = [str(DATABASES["default"].get(name, "")) for name in ("ENGINE", "HOST", "PORT", "NAME")]
+COOKIE_PREFIX = env.matched(
+    "COOKIE_PREFIX",
+    f"opsportal_{OPSPORTAL_ENV}_{hashlib.sha256('|'.join(_database).encode()).hexdigest()[:8]}",
+    r"[A-Za-z0-9_-]{1,60}",
+    "1 to 60 of a-z, A-Z, 0-9, _ and -",
+)
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}_session"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}_csrf"
+MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}_messages"
+MESSAGE_STORAGE = "opsportal.console.messages.Storage"
 SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 60 * 60 * 12, 60, 31_536_000)
 
 # --- Static files, language, time --------------------------------------------------------------------

@@ -9,6 +9,7 @@ for name in list(os.environ):
     if name.startswith(("AWS_", "DYNAMODB_", "DYNAMO_", "OPSPORTAL_", "WORKFLOW_", "REQUEST_", "AGENT_")):
         del os.environ[name]
 for name in (
+    "COOKIE_PREFIX",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
     "DEBUG",

@@ -12,6 +12,7 @@ from opsportal.accounts import views
 from opsportal.accounts.views import throttled
 
 own = [
+    path("session/", views.session, name="session"),
     path("preferences/", views.preferences, name="preferences"),
     path("views/", views.saved_views, name="views"),
     path("views/", views.saved_views, name="save_view"),

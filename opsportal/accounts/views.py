@@ -12,9 +12,10 @@ from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render, resolve_url
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.generic import TemplateView
 from django.views.generic.edit import FormView
 
@@ -23,8 +24,15 @@ from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.forms import PreferencesForm, SavedViewForm, TokenForm
 from opsportal.accounts.models import Preferences, SavedView, preferences_of
 from opsportal.accounts.tokens import ApiToken
-from opsportal.console.access import Refusal, local_path, person, staff
+from opsportal.console.access import Refusal, local_path, person, public, staff
 from opsportal.console.refusals import forbidden
+
+
+@public
+@require_safe
+def session(request: HttpRequest) -> JsonResponse:
+    """Who is signed in, and the token of forms as of now. No page of another origin can read it."""
+    return JsonResponse({"user": request.user.get_username(), "token": get_token(request)})
 
 
 @staff

@@ -118,8 +118,8 @@ def _session(request: HttpRequest) -> Caller:
         raise ApiProblem(
             403,
             "The CSRF token is missing or wrong",
-            "With the session's cookie, writing needs the header X-CSRFToken with the cookie csrftoken's "
-            "value; with a token it does not.",
+            "With the session's cookie, writing needs the header X-CSRFToken with the value of the cookie "
+            f"{settings.CSRF_COOKIE_NAME}; with a token it does not.",
         )
     return Caller(user=user)
 

@@ -5,6 +5,7 @@
 (`opsportal.api.site`).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -15,6 +16,8 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from opsportal.accounts.roles import administrators, roles_with
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -145,8 +148,13 @@ def lacking(permission: str) -> Refusal:
 
 def is_local_path(url: str | None) -> bool:
     """True for a path on this host: neither an address elsewhere nor one that a browser takes for one."""
+    # Django takes no URL of more than 2,048 characters, and addresses of items have up to 6,000. Without control
+    # characters, which browsers skip, whose host it is stands at its beginning.
     return (
-        url is not None and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+        url is not None
+        and url.startswith("/")
+        and not _CONTROL.search(url)
+        and url_has_allowed_host_and_scheme(url[:1_000], allowed_hosts=None)
     )
 
 

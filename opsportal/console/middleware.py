@@ -7,10 +7,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from opsportal.console.access import OWN, PUBLIC, Refusal, access_of, refusal
+from opsportal.console.access import OWN, PUBLIC, access_of, refusal
 from opsportal.console.converters import other_spelling
-from opsportal.console.problems import is_api, problem_response
-from opsportal.console.refusals import forbidden, unauthenticated
+from opsportal.console.problems import problem_response
+from opsportal.console.refusals import CROSS_SITE, comes_from_another_site, forbidden, unauthenticated
+from opsportal.console.sent import sent_fields
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import request_budget
 
@@ -75,25 +76,6 @@ class StaffRequiredMiddleware:
         return forbidden(request, found) if found else other_spelling(request)
 
 
-CROSS_SITE = Refusal(
-    "The browser says that another site sent this form.",
-    "Open the console's own page and do it from there.",
-    title="Refused: sent by another site",
-)
-
-
-def comes_from_another_site(request: HttpRequest) -> bool:
-    """True for a writing request that the browser says another origin made. Beside the CSRF token: it
-    holds even where a token leaked, or a view is exempt. Clients that are no browsers send no header."""
-    if request.method in ("GET", "HEAD", "OPTIONS", "TRACE"):
-        return False
-    if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none"):
-        return False
-    # A page that may call the API does so with a token. Beside one no cookie counts, good or not (`ApiGuard`).
-    allowed = request.headers.get("Origin") in settings.CORS_ALLOWED_ORIGINS
-    return not (allowed and is_api(request) and "Authorization" in request.headers)
-
-
 class DynamoMiddleware:
     """Opens the account of a request's DynamoDB calls and answers when DynamoDB does not.
 
@@ -109,4 +91,6 @@ class DynamoMiddleware:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        return problem_response(request, exception) if isinstance(exception, DynamoError) else None
+        if not isinstance(exception, DynamoError):
+            return None
+        return problem_response(request, exception, fields=sent_fields(request))

@@ -1,6 +1,6 @@
 """Trouble as an answer: a page, a fragment for htmx, or problem+json for programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from opsportal.console import request_ids
 from opsportal.console.failures import Failure, outcome_of
+from opsportal.console.sent import Field
 from opsportal.dynamo.json_values import as_json
 
 RETRY_AFTER_SECONDS = 5
@@ -76,13 +77,17 @@ def retry_after(status: int) -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
 
 
-def problem_response(request: HttpRequest, problem: Problem, *, page: str = "problem.html") -> HttpResponse:
-    """`problem` answered in the form that the request asks for, with its status."""
+def problem_response(
+    request: HttpRequest, problem: Problem, *, page: str = "problem.html", fields: Sequence[Field] = ()
+) -> HttpResponse:
+    """`problem` answered in the form that the request asks for, with its status. A page keeps `fields`, to be sent
+    again."""
     headers = retry_after(problem.status)
     if is_api(request):
         return problem_json(problem.title, problem.status, problem.sentence, headers, {"kind": problem.kind})
-    template = "partials/problem.html" if wants_fragment(request) else page
-    response = render(request, template, {"problem": problem}, status=problem.status)
+    if wants_fragment(request):  # into a page that has the form itself
+        page, fields = "partials/problem.html", ()
+    response = render(request, page, {"problem": problem, "sent": fields}, status=problem.status)
     for name, value in headers.items():
         response[name] = value
     return response

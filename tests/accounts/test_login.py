@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
+from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, reverse, reverse_lazy
 
 from tests.conftest import PASSWORD
+from tests.pages import Page
 
 LOGIN = "/accounts/login/"
 
@@ -29,6 +31,16 @@ def test_staff_sign_in_and_out(client: Client, viewer: User) -> None:
     assert signed_in(client)
     assert client.post("/accounts/logout/")["Location"] == LOGIN
     assert not signed_in(client)
+
+
+def test_every_cookie_has_a_name_of_this_deployment(client: Client, viewer: User) -> None:
+    client.get(LOGIN)
+    sign_in(client, "viewer")
+    client.post("/accounts/preferences/", {"theme": "dark"})
+    names = {django_settings.SESSION_COOKIE_NAME, django_settings.CSRF_COOKIE_NAME}
+    assert set(client.cookies) == names | {django_settings.MESSAGES_COOKIE_NAME}
+    assert all(name.startswith(django_settings.COOKIE_PREFIX) for name in client.cookies)
+    assert "Preferences saved." in client.get("/accounts/preferences/").content.decode()
 
 
 def test_a_link_cannot_sign_anyone_out(client_for: Any) -> None:
@@ -73,6 +85,26 @@ def test_login_leads_to_where_one_wanted_to_go(client: Client, viewer: User, url
 
 
 @pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/requests/" + "a" * 4_000 + "/", ""),
+        (reverse_lazy("requests:item", args=["\u0436/%~ +" + "\u20ac" * 680]), "tab=raw"),
+        ("/requests/", "user=" + "%26" * 1_000 + "%C3%A9" * 100),
+        ("/requests/", "user=" + "%FF" * 700),
+    ],
+)
+def test_a_long_address_is_not_forgotten(client: Client, viewer: User, path: str, query: str) -> None:
+    address = f"{path}?{query}" if query else str(path)
+    login = client.get(address)["Location"]
+    assert len(f"GET {login} HTTP/1.1\r\n") <= 8_190
+    typed = Page(client.get(login), login).root.one("input", name="next").attrs["value"]
+    assert sign_in(client, "viewer", next=typed)["Location"] == address
+    poll = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{address}"}
+    client.post("/accounts/logout/")
+    assert client.get("/requests/", headers=poll)["HX-Redirect"] == login
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://evil.example/",
@@ -80,6 +112,8 @@ def test_login_leads_to_where_one_wanted_to_go(client: Client, viewer: User, url
         "/\\evil.example",
         "javascript:alert(1)",
         "http://testserver/x",
+        "/" + "\t" * 2_000 + "/evil.example",
+        "//evil.example/" + "x" * 3_000,
     ],
 )
 def test_login_leads_to_no_other_host(client: Client, viewer: User, url: str) -> None:

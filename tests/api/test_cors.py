@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
@@ -184,7 +185,7 @@ def test_a_page_acts_with_its_token_and_never_with_a_session(
     put(tables["requests"], "req-1", request_item("req-1", status="processing"))
     path, cross = "/api/requests/req-1/cancel", {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
     caller, session = program(), client_for("operator")
-    csrf = session.get("/accounts/preferences/").cookies["csrftoken"].value
+    csrf = session.get("/accounts/preferences/").cookies[django_settings.CSRF_COOKIE_NAME].value
     for site in ("cross-site", "same-site"):
         for headers in (
             cross,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 import time_machine
+from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
@@ -139,7 +140,7 @@ def test_a_session_writes_with_its_csrf_token_only(tables: Any, operator: Any) -
     url = "/api/requests/req-1/cancel"
     assert "X-CSRFToken" in problem(client.post(url, content_type="application/json"), 403)["detail"]
     assert dump(tables) == before
-    client.cookies["csrftoken"] = "a" * 32
+    client.cookies[django_settings.CSRF_COOKIE_NAME] = "a" * 32
     answer = client.post(url, "{}", content_type="application/json", headers={"X-CSRFToken": "a" * 32})
     assert answer.json()["by"] == "operator"
 

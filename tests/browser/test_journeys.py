@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from django.conf import settings as django_settings
 from playwright.sync_api import Browser, Page, expect
 
 from opsportal.accounts.models import Preferences, SavedView
@@ -145,7 +146,7 @@ def test_a_list_is_narrowed_shared_and_walked_back_through(
 
     # Whoever gets the address sees the same, and so does whoever reloads.
     other = browser.new_context()
-    cookie = client_for("operator").cookies["sessionid"]
+    cookie = client_for("operator").cookies[django_settings.SESSION_COOKIE_NAME]
     other.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live}])
     shared = other.new_page()
     shared.goto(page.url)

@@ -16,7 +16,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations import item_pages
 from tests import factories
 from tests.browser import stock
-from tests.browser.refreshing import is_poll, poll_often, polls_of, refresh, wait_for_three_polls
+from tests.browser.refreshing import answered, is_poll, poll_often, polls_of, refresh, wait_for_three_polls
 from tests.conftest import PASSWORD
 from tests.trouble import refused, trouble
 from tracking.writer import StatusWriter
@@ -169,6 +169,45 @@ def test_new_rows_are_announced_and_wait_to_be_asked_for(
     wrong.close()
 
 
+def test_no_row_moves_while_the_pointer_or_the_focus_is_on_the_list(
+    tables: dict[str, Any], viewing: Any
+) -> None:
+    stock.many_requests(tables, 9)
+    page = viewing("/requests/?status=processing")
+    before = page.locator("[data-row-link]").all_text_contents()
+    row = page.locator("tr[data-row]").nth(1)
+
+    def ends(key: str) -> None:
+        """That one leaves the list, and the one below it changes in place or not at all."""
+        factories.put(tables["requests"], factories.request(key, status="completed"))
+
+    row.hover()
+    ends(before[0])
+    with answered(page):
+        refresh(page)
+    shows_rows(page, before)
+    expect(page.locator("#live-state")).to_have_text("paused: rows would move")
+    assert "req" in (page.evaluate("document.querySelector('[data-row]:hover [data-row-link]').textContent"))
+    page.mouse.move(0, 0)
+    shows_rows(page, before[1:])
+    expect(page.locator("#live-state")).to_contain_text("live")
+    # By keys: the focus is on a row.
+    page.keyboard.press("j")
+    ends(before[-1])
+    with answered(page):
+        refresh(page)
+    shows_rows(page, before[1:])
+    # Who asks for it gets it.
+    page.keyboard.press("r")
+    shows_rows(page, before[1:-1])
+    ends(before[1])
+    with answered(page):
+        refresh(page)
+    shows_rows(page, before[1:-1])
+    page.evaluate("document.activeElement.blur()")
+    shows_rows(page, before[2:-1])
+
+
 def _stamp(tables: dict[str, Any]) -> str:
     """When req_002 was created: it stays where it is in the list."""
     table = tables["requests"]
@@ -316,7 +355,7 @@ def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any]
     expect(failed.locator(".figure")).to_have_text("3")
     expect(page.locator("#panel-requests .digest").last).to_contain_text("It broke")
     failed.click()
-    page.wait_for_url("**/requests/?status=failed")
+    page.wait_for_url("**/requests/?status=failed&range=24h")
     shows_rows(page, ["req_001", "req_003", "req_new"])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.conf import settings as django_settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from opsportal.accounts.encryption import encrypt
@@ -407,7 +408,7 @@ def test_everything_but_the_comforts_works_without_scripts(
 ) -> None:
     context = browser.new_context(java_script_enabled=False, viewport=NARROW)
     try:
-        cookie = client_for("administrator").cookies["sessionid"]
+        cookie = client_for("administrator").cookies[django_settings.SESSION_COOKIE_NAME]
         context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live}])
         page = context.new_page()
         page.goto(live)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
@@ -206,7 +207,7 @@ def test_a_session_writes_through_the_api_only_with_its_csrf_token(administrator
     client = Client(enforce_csrf_checks=True)
     client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
     assert client.post("/api/data").status_code == 403
-    client.cookies["csrftoken"] = "a" * 32
+    client.cookies[django_settings.CSRF_COOKIE_NAME] = "a" * 32
     assert client.post(
         "/api/data", content_type="application/json", headers={"X-CSRFToken": "a" * 32}
     ).json() == {"written": "yes"}

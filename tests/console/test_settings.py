@@ -192,7 +192,7 @@ def test_every_number_has_a_range_that_its_default_is_in() -> None:
         {"ALERT_WEBHOOK_ALLOW": "https://hooks.example.com"}, {"AGENT_PROBE_HOSTS": "https://agents.example.com"},
         {"BASE_URL": "ops.example.com"}, {"AWS_ENDPOINT_URL_DYNAMODB": "localhost:8000"},
         {"REQUESTS_QUEUE_URL": "arn:aws:sqs:us-east-1:111122223333:requests"}, {"DYNAMODB_AGENTS_REGION": "Stockholm"},
-        {"DYNAMODB_AGENTS_KEY": " "}, {"LOG_LEVEL": "info"},
+        {"DYNAMODB_AGENTS_KEY": " "}, {"LOG_LEVEL": "info"}, {"COOKIE_PREFIX": "ops portal"},
     ],
 )  # fmt: skip
 def test_what_could_only_fail_later_is_refused_with_its_name(
@@ -241,6 +241,31 @@ def test_white_space_around_texts_and_between_the_parts_of_lists_is_no_part_of_t
     assert found["SECURE_CSP"]["form-action"] == ["'self'", "https://login.example.com"]
     assert found["DYNAMO_TABLES"]["agents"]["name"] == "Agents"
     assert found["DYNAMO_TABLES"]["agents"]["region"] == "eu-north-1"
+
+
+def test_consoles_on_one_host_share_no_cookie_and_processes_of_one_console_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cookies(**environment: str) -> set[str]:
+        found = read_all(monkeypatch, environment)
+        return {value for name, value in found.items() if name.endswith("_COOKIE_NAME")}
+
+    db = "postgres://o:p@{}/ops"
+    consoles = [
+        cookies(),
+        cookies(DATA_DIR="/var/lib/other"),
+        cookies(OPSPORTAL_ENV="local"),
+        cookies(DATABASE_URL="sqlite:////tmp/other.sqlite3"),
+        cookies(DATABASE_URL=db.format("db")),
+        cookies(DATABASE_URL=db.format("db2")),
+        cookies(DATABASE_URL=db.format("db:6432")),
+        cookies(COOKIE_PREFIX="ops-eu"),
+    ]
+    assert {len(names) for names in consoles} == {3}
+    assert len(set().union(*consoles)) == 3 * len(consoles)
+    assert consoles[-1] == {"ops-eu_session", "ops-eu_csrf", "ops-eu_messages"}
+    # Neither a new password of the database nor a new key signs anybody out.
+    assert consoles[4] == cookies(DATABASE_URL="postgres://o:new@db/ops", SECRET_KEY=KEY, DATA_DIR="/data")
 
 
 def test_a_misspelt_setting_is_found_and_what_is_no_setting_is_left() -> None:

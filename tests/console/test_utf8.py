@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 
 pytestmark = [pytest.mark.django_db]
@@ -105,7 +106,8 @@ def signed_in(user_of: Any) -> dict[str, str]:
     """Headers of a viewer's session, with a CSRF cookie whose token is `CSRF`."""
     client = Client()
     client.force_login(user_of("viewer"), backend="django.contrib.auth.backends.ModelBackend")
-    return {"HTTP_COOKIE": f"sessionid={client.cookies['sessionid'].value}; csrftoken={CSRF}"}
+    session = client.cookies[django_settings.SESSION_COOKIE_NAME]
+    return {"HTTP_COOKIE": f"{session.key}={session.value}; {django_settings.CSRF_COOKIE_NAME}={CSRF}"}
 
 
 CSRF = "c" * 32

@@ -457,7 +457,7 @@ def test_who_may_not_writes_nothing(
         client = client_for(role)
         fields = data(verb)
         statuses = (client.get(url_of(verb)).status_code, send(client, verb, fields).status)
-        assert statuses == ((302, 302) if role == "anonymous" else (403, 403))
+        assert statuses == ((302, 401) if role == "anonymous" else (403, 403))
         assert dump(tables) == before
         if role != "anonymous":
             assert fields["action_id"] in caplog.text

@@ -164,10 +164,10 @@ def test_each_role_does_what_it_may_and_writes_nothing_else(
     with dumps.nothing_written(table):
         for method in (client.get, client.post):
             response = method(url(verb), data_for(verb))
-            assert response.status_code == (302 if role == "anonymous" else 403)
             if role == "anonymous":
-                assert response["Location"].startswith("/accounts/login/")
+                assert response.status_code == (302 if method == client.get else 401)
             else:
+                assert response.status_code == 403
                 assert f"tracking.{verb}_workflows" in response.content.decode()
     assert commands.messages() == []
 

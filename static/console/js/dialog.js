@@ -102,10 +102,15 @@
   function onTrouble(event) {
     const from = event.detail.elt;
     const link = opens(from);
-    if (!link && !body.contains(from)) return;
     const answer = event.detail.xhr;
     // Trouble that the server can name comes as a fragment of its own.
-    if (answer?.responseText?.trimStart().startsWith("<section") && answer.responseText.includes("data-problem=")) {
+    const named = answer?.responseText?.trimStart().startsWith("<section") && answer.responseText.includes("data-problem=");
+    if (!link && !body.contains(from)) {
+      // A form of the page itself: nothing else would say that it was refused.
+      if (!named || !from.matches("form[hx-post]") || dialog.open) return;
+      show("Not done");
+    }
+    if (named) {
       const problem = document.createElement("template");
       problem.innerHTML = answer.responseText;
       problem.content.querySelector("[role=alert]")?.removeAttribute("role");

@@ -5,14 +5,14 @@
   const LONGEST_PAUSE = 60_000; // ms between attempts while refreshing fails
   const say = document.getElementById("live-state");
   const announce = document.getElementById("live-announce");
-  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again }
+  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again, byHand, held }
 
   const regions = () => [...document.querySelectorAll("[data-live]")];
 
   function stateOf(region) {
     if (!states.has(region.id)) {
       const checkedAt = new Date(region.dataset.checkedAt || serverClock.now());
-      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false });
+      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false, byHand: false, held: false });
     }
     return states.get(region.id);
   }
@@ -48,6 +48,34 @@
     return "";
   }
 
+  // --- Rows stay where they are while somebody is about to press one ------------------------------
+
+  let touching = false;
+  document.addEventListener("touchstart", (event) => { touching = Boolean(event.target.closest?.("[data-row]")); }, { passive: true });
+  for (const name of ["touchend", "touchcancel"]) document.addEventListener(name, () => { touching = false; });
+
+  // A finger leaves the hover behind where it was.
+  const hovers = matchMedia("(hover: hover)");
+  const atRows = (region) => Boolean(touching || (hovers.matches && region.querySelector("[data-row]:hover"))
+    || (region.contains(document.activeElement) && document.activeElement.closest("[data-row]")));
+
+  const rowsOf = (root) => [...root.querySelectorAll("[data-row] a[data-row-link]")].map((link) => link.getAttribute("href"));
+
+  function wouldMove(region, html) {
+    const fresh = rowsOf(new DOMParser().parseFromString(html, "text/html"));
+    return rowsOf(region).some((href, at) => href !== fresh[at]);
+  }
+
+  function release() {
+    const held = regions().filter((region) => stateOf(region).held && !atRows(region));
+    for (const region of held) stateOf(region).held = false;
+    if (held.length) refreshNow();
+  }
+
+  for (const name of ["pointerout", "focusout", "touchend", "touchcancel"]) {
+    document.addEventListener(name, () => requestAnimationFrame(release));
+  }
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     const region = event.detail.elt;
     if (!region.matches?.("[data-live]")) return;
@@ -62,6 +90,7 @@
       if (reason) show("paused", `paused: ${reason}`);
       return;
     }
+    state.byHand = state.forced;
     state.forced = false;
     state.busy = true;
   });
@@ -77,6 +106,10 @@
     }
     // Asked for before the dialog opened: the page stays as it was when one began to decide.
     if (document.querySelector("dialog[open]")) event.detail.shouldSwap = false;
+    const { elt: region, xhr } = event.detail;
+    const state = stateOf(region);
+    state.held = event.detail.shouldSwap && !state.byHand && atRows(region) && wouldMove(region, xhr.responseText);
+    if (state.held) event.detail.shouldSwap = false;
   });
 
   // --- What came of it ----------------------------------------------------------------------------
@@ -90,7 +123,8 @@
     const xhr = event.detail.xhr;
     if ((xhr.status >= 200 && xhr.status < 400) || isGone(xhr)) {
       const recovered = state.failures > 0;
-      Object.assign(state, { failures: 0, notBefore: 0, checkedAt: new Date(serverClock.now()) });
+      Object.assign(state, { failures: 0, notBefore: 0 });
+      if (!state.held) state.checkedAt = new Date(serverClock.now());
       if (recovered) announce.textContent = "Live again.";
     } else {
       state.failures += 1;
@@ -125,7 +159,7 @@
     if (stale) return show("stale", `stale since ${at}`);
     const on = all.filter((region) => region.dataset.live === "on");
     if (on.length) {
-      const reason = on.map(reasonToWait).find(Boolean);
+      const reason = on.map((region) => reasonToWait(region) || (stateOf(region).held ? "rows would move" : "")).find(Boolean);
       return reason ? show("paused", `paused: ${reason}`) : show("on", `live · ${at}`);
     }
     return all.some((region) => region.dataset.live === "off")
