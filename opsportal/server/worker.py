@@ -37,7 +37,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    # gunicorn.conf.py sets them.
+    # gunicorn_conf.py sets them.
     request_seconds = 10.0
     max_body = 2_621_440
 
