@@ -34,7 +34,7 @@ def web(arguments: Sequence[str]) -> int:
     except (ImproperlyConfigured, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
-    config = Path(__file__).with_name("gunicorn.conf.py")
+    config = Path(__file__).with_name("gunicorn_conf.py")
     command = [sys.executable, "-m", "gunicorn", "--config", str(config), "--chdir", str(BASE_DIR)]
     _become([*command, *arguments, "opsportal.wsgi"])
     return 0

@@ -133,7 +133,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_variable_of_make_run_and_the_web_server_is_documented() -> None:
-    locations = ["opsportal/gunicorn.conf.py", "opsportal/server/environment.py"]
+    locations = ["opsportal/gunicorn_conf.py", "opsportal/server/environment.py"]
     locations += [*(f"opsportal/run/{name}.py" for name in ("options", "prepare"))]
     text = "".join((ROOT / place).read_text() for place in locations)
     read = set(re.findall(r'environ(?:\.get\(|, |\[)"([A-Z][A-Z_]+)"', text))
@@ -143,7 +143,7 @@ def test_every_variable_of_make_run_and_the_web_server_is_documented() -> None:
 
 
 def test_every_documented_variable_is_read() -> None:
-    locations = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn.conf.py"]
+    locations = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn_conf.py"]
     locations += [ROOT / "opsportal/server/environment.py"]
     locations += [ROOT / "opsportal/dynamo/tables.py", ROOT / "opsportal/telemetry/shared_files.py"]
     quoted = set(re.findall(r'"([A-Z][A-Z_]+)"', "".join(place.read_text() for place in locations)))

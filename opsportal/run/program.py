@@ -159,7 +159,7 @@ def start_web(supervisor: Supervisor, options: Options, environ: dict[str, str],
         raise RefusalError(str(error)) from None
     if sys.platform != "linux":
         port.close()  # elsewhere gunicorn cannot share it
-    command = [sys.executable, "-m", "gunicorn", "--config", str(BASE_DIR / "opsportal" / "gunicorn.conf.py")]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(BASE_DIR / "opsportal" / "gunicorn_conf.py")]
     command += ["--chdir", str(BASE_DIR), "--bind", f"127.0.0.1:{options.port}", "opsportal.wsgi"]
     # Its errors belong on the console of whoever develops; the grace is above gunicorn's own.
     process = supervisor.start("The web server", command, grace=15, env=environ)

@@ -39,7 +39,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Worker(SlotWorker):
-    # gunicorn.conf.py sets them.
+    # gunicorn_conf.py sets them.
     request_seconds = 10.0
     max_body = 2_621_440
 

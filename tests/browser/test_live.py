@@ -345,7 +345,23 @@ def test_an_item_that_is_deleted_while_one_looks_says_so(tables: dict[str, Any],
 
 def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any], viewing: Any) -> None:
     stock.many_requests(tables, 4)
+    hours_ago = factories.naive(factories.ago(hours=3))
+    factories.put(
+        tables["requests"],
+        factories.request(
+            "req_1795971192895_9f3d2069",
+            status="executing",
+            created_at=hours_ago,
+            started_at=hours_ago,
+            updated_at=hours_ago,
+            progress=None,
+        ),
+    )
     page = viewing("/")
+    page.set_viewport_size({"width": 1024, "height": 900})  # two panels side by side, as narrow as they get
+    lines = page.locator("#panel-requests .digest li > *")
+    expect(lines.filter(has_text="last update 3 h ago")).to_be_visible()
+    assert lines.evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth)") == []
     failed = page.locator("#panel-requests .tile", has_text="failed")
     expect(failed.locator(".figure")).to_have_text("2")
     expect(page.locator("#panel-requests")).to_contain_text("66.7 % 2 of 3 ended")

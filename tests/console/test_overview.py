@@ -214,7 +214,7 @@ def test_requests_are_counted_with_failures_first(tables: Any, client_for: Any) 
         request("worse", status="failed", created_at=now, status_message="Said so"),
         request("done", status="completed", created_at=now),
         *(
-            request(f"left{n}", status="pending", created_at=naive(ago(hours=3) + timedelta(seconds=n)),
+            request(f"left{n:02}", status="pending", created_at=naive(ago(hours=3) + timedelta(seconds=n)),
                     updated_at=None, started_at=None, progress=None)
             for n in range(25)
         ),
@@ -232,7 +232,10 @@ def test_requests_are_counted_with_failures_first(tables: Any, client_for: Any) 
     stuck = digest(panel, "Stuck")
     assert "20+" in next(node.words for node in panel.root.all("h3") if node.words.startswith("Stuck"))
     assert stuck[0].startswith("left24 pending")
-    assert len(stuck) <= 20
+    assert len(stuck) == 8
+    rest = panel.root.one("details", id="panel-requests-stuck")
+    assert rest.one("summary").words == "12 more of the newest 20"
+    assert [line.one("a").words for line in rest.all("li")] == [f"left{n:02}" for n in range(16, 4, -1)]
     failures = " ".join(digest(panel, "Newest failures"))
     assert "Boom" in failures
     assert "Said so" in failures

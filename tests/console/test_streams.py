@@ -116,7 +116,7 @@ def test_the_first_page_of_a_download_is_read_within_the_requests_time(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere an accepted socket has limits of its own")
 def test_a_connection_that_stalls_lets_its_thread_go() -> None:
-    settings = runpy.run_path(str(ROOT / "opsportal/gunicorn.conf.py"))
+    settings = runpy.run_path(str(ROOT / "opsportal/gunicorn_conf.py"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         settings["post_worker_init"](SimpleNamespace(sockets=[SimpleNamespace(sock=listener)]))
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
@@ -131,7 +131,7 @@ def test_a_connection_that_stalled_is_a_line_of_the_log_and_no_trace(
 ) -> None:
     from gunicorn.config import Config
 
-    settings = runpy.run_path(str(ROOT / "opsportal/gunicorn.conf.py"))
+    settings = runpy.run_path(str(ROOT / "opsportal/gunicorn_conf.py"))
     logger = settings["ConsoleLogger"](Config())
     logger.error_log.propagate = True
     for error in (BlockingIOError(11, "again"), ValueError("a defect")):

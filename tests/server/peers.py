@@ -103,7 +103,7 @@ def server(
         "-m",
         "gunicorn",
         "--config",
-        "opsportal/gunicorn.conf.py",
+        "opsportal/gunicorn_conf.py",
         "--chdir",
         str(ROOT),
     ]

@@ -1,4 +1,4 @@
-"""gunicorn's settings, in development and in production: gunicorn -c opsportal/gunicorn.conf.py opsportal.wsgi
+"""gunicorn's settings, in development and in production: gunicorn -c opsportal/gunicorn_conf.py opsportal.wsgi
 
 Set by environment: WEB_BIND, WEB_CONCURRENCY (workers), WEB_THREADS, WEB_KEEPALIVE, WEB_REQUEST_SECONDS,
 WEB_STALL_SECONDS (opsportal.server.environment), LOG_FORMAT. ``--bind`` and every other option can be given on the
