@@ -209,7 +209,7 @@ def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: st
         "region": env.region(f"{prefix}_REGION"),
         "default_region": region,
         "endpoint": env.url(f"{prefix}_ENDPOINT_URL", DYNAMO_ENDPOINT_URL),
-        "key": env.matched(f"{prefix}_KEY", key, r"(?s:.{1,255})", "an attribute's name"),
+        "key": env.matched(f"{prefix}_KEY", key, r"(?s:.{0,255})", "an attribute's name or empty"),
         "ttl_attribute": env.matched(
             f"{prefix}_TTL_ATTRIBUTE", ttl, r"(?s:.{0,255})", "an attribute's name or empty"
         ),

@@ -22,7 +22,10 @@ def test_what_the_settings_refuse_is_one_sentence(arguments: list[str], traced: 
         timeout=60,
     )
     assert ended.returncode == 1
-    said = "DYNAMODB_REQUESTS_TABLE is 'a/b'; a table's name has 3 to 255 of a-z, A-Z, 0-9, _, - and .\n"
+    said = (
+        "DYNAMODB_REQUESTS_TABLE is 'a/b'; it must be a table's name: 3 to 255 of a-z, A-Z, 0-9, _, - and . (no ARN: the "
+        "region is DYNAMODB_REQUESTS_REGION, and a table of another account is reached by a role of that account).\n"
+    )
     assert ended.stderr.endswith(said)
     assert ("Traceback" in ended.stderr) is traced
     assert traced or ended.stderr == said

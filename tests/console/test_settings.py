@@ -192,7 +192,7 @@ def test_every_number_has_a_range_that_its_default_is_in() -> None:
         {"ALERT_WEBHOOK_ALLOW": "https://hooks.example.com"}, {"AGENT_PROBE_HOSTS": "https://agents.example.com"},
         {"BASE_URL": "ops.example.com"}, {"AWS_ENDPOINT_URL_DYNAMODB": "localhost:8000"},
         {"REQUESTS_QUEUE_URL": "arn:aws:sqs:us-east-1:111122223333:requests"}, {"DYNAMODB_AGENTS_REGION": "Stockholm"},
-        {"DYNAMODB_AGENTS_KEY": " "}, {"LOG_LEVEL": "info"}, {"COOKIE_PREFIX": "ops portal"},
+        {"DYNAMODB_AGENTS_KEY": "k" * 256}, {"LOG_LEVEL": "info"}, {"COOKIE_PREFIX": "ops portal"},
     ],
 )  # fmt: skip
 def test_what_could_only_fail_later_is_refused_with_its_name(
