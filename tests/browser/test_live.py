@@ -287,6 +287,27 @@ def test_a_session_that_ends_during_a_refresh_leads_to_the_login_and_back(
     assert urlsplit(page.url).netloc == urlsplit(live).netloc
 
 
+def test_a_page_left_open_over_an_upgrade_says_so(
+    tables: dict[str, Any], viewing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock.many_requests(tables, 2)
+    page = viewing("/requests/")
+    notice = page.get_by_text("There is a new version of the console.").first
+    with answered(page):
+        refresh(page)
+    expect(page.locator("#new-version")).to_be_hidden()
+    monkeypatch.setattr("opsportal.console.context.version", lambda: "the next one")
+    with answered(page):
+        refresh(page)
+    expect(notice).to_be_visible()
+    page.locator("#new-version").get_by_role("link", name="Reload").click()
+    expect(notice).to_be_hidden()
+    assert not page.evaluate("window.sameDocument")
+    with answered(page):
+        refresh(page)
+    expect(page.locator("#new-version")).to_be_hidden()
+
+
 def test_an_item_that_is_deleted_while_one_looks_says_so(tables: dict[str, Any], viewing: Any) -> None:
     factories.put(tables["workflows"], factories.workflow("sess-1"))
     page = viewing("/workflows/sess-1/")

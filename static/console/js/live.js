@@ -140,6 +140,14 @@
     render();
   });
 
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    const version = detail.xhr.getResponseHeader("X-Console-Version");
+    const notice = document.getElementById("new-version");
+    if (version === null || version === document.body.dataset.version || !notice?.hidden) return;
+    notice.hidden = false;
+    if (announce) announce.textContent = "There is a new version of the console.";
+  });
+
   // --- Saying it ------------------------------------------------------------------------------------
 
   function show(kind, text) {
