@@ -9,12 +9,13 @@ from django.urls import reverse
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.problems import wants_fragment
 from opsportal.console.streams import streamed
 from opsportal.console.text import visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
-from requests_app import logs, queries
+from requests_app import action_views, logs, queries
 from requests_app.models import LEVELS, ProcessingLog
 from requests_app.views import tabs_of
 
@@ -37,13 +38,17 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     still = bool(listing.cursor or listing["until"]) or found is None
     region = Region(
         "live",
-        seen=seen_token([raw_text({"M": line.raw}) for line in lines]),
+        seen=seen_token(
+            raw_text({"M": found.raw}) if found else "", [raw_text({"M": line.raw}) for line in lines]
+        ),
         finished=still or bool(found and found.is_terminal),
     )
     context = {
         **listing.context(page, region),
         "key": request_id,
         "item": found,
+        "buttons": action_views.buttons(request, found) if found else [],
+        "fragment": wants_fragment(request),
         "lines": [(line, permalink(request_id, line)) for line in lines],
         "levels": [
             ("All", listing.url(level=None), not level),

@@ -348,8 +348,14 @@ def test_a_log_grows_while_its_request_runs_and_keeps_the_readers_tools(
     factories.put(
         tables["request_logs"], factories.log("req_1", at, message="line 3,000 of the log", metadata=None)
     )
+    factories.put(
+        tables["requests"], factories.request("req_1", progress={"percentage": 77, "current_stage": "search"})
+    )
+    page.locator("[data-action]").first.focus()
     refresh(page)
     expect(page.locator(".log-hits")).to_have_text("12 of 41 lines")
+    expect(page.locator("#log-head #summary")).to_contain_text("77 %")
+    expect(page.locator("[data-action]").first).to_be_focused()
     expect(shown).to_have_count(12)
     expect(shown.last).to_contain_text("line 3,000 of the log")
     expect(page.get_by_label("Search in the lines shown")).to_have_value("LINE 3")

@@ -47,7 +47,7 @@
   function neighbours() {
     for (const nav of document.querySelectorAll("[data-item-nav]")) {
       const list = recalled(nav.dataset.itemNav);
-      const at = list ? list.hrefs.indexOf(location.pathname) : -1;
+      const at = list ? list.hrefs.indexOf(nav.dataset.itemPath || location.pathname) : -1;
       if (at < 0) continue;
       const position = document.createElement("span");
       position.className = "item-position";
