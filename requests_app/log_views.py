@@ -11,12 +11,13 @@ from django.urls import reverse
 from opsportal.console.access import requires
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.problems import wants_fragment
 from opsportal.console.streams import streamed
 from opsportal.console.text import readable, visible
 from opsportal.dynamo.attributes import plain, raw_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
-from requests_app import log_order, logs, queries
+from requests_app import action_views, log_order, logs, queries
 from requests_app.models import LEVELS, IntelligenceRequest, ProcessingLog
 from requests_app.parts import StatusChange
 from requests_app.statuses import is_terminal, lower
@@ -42,13 +43,19 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     still = still_at(listing) or found is None
     region = Region(
         "live",
-        seen=seen_token([raw_text({"M": line.raw}) for line in lines], len(begun_again)),
+        seen=seen_token(
+            raw_text({"M": found.raw}) if found else "",
+            [raw_text({"M": line.raw}) for line in lines],
+            len(begun_again),
+        ),
         finished=still or bool(found and found.is_terminal),
     )
     context = {
         **listing.context(page, region),
         "key": request_id,
         "item": found,
+        "buttons": action_views.buttons(request, found) if found else [],
+        "fragment": wants_fragment(request),
         "lines": _with_retries(request_id, lines, begun_again, ends=not still_at(listing)),
         "of_one_time": log_order.of_one_time(page.items),
         "levels": [

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
@@ -34,6 +35,11 @@ def pages() -> list[Page]:
     return [OVERVIEW, *(descriptor.page for descriptor in descriptors() if descriptor.page)]
 
 
+def version() -> str:
+    """Of the scripts and styles that pages ask for now; "" where they are not collected."""
+    return str(getattr(staticfiles_storage, "manifest_hash", ""))
+
+
 class Shell:
     """The state of the shell for one request. Anonymous requests cost no query."""
 
@@ -56,6 +62,10 @@ class Shell:
     def volatile(self) -> bool:
         """Whether the data ends with the engine's process."""
         return bool(settings.ENGINE_IS_VOLATILE)
+
+    @property
+    def version(self) -> str:
+        return version()
 
     @cached_property
     def user(self) -> Any:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from opsportal.console import context
 from opsportal.console.access import OWN, PUBLIC, access_of, refusal
 from opsportal.console.converters import other_spelling
 from opsportal.console.problems import problem_response
@@ -59,6 +60,9 @@ class StaffRequiredMiddleware:
         # Answers hold data, or say who is signed in: no cache keeps them, and page and fragment differ.
         response.headers.setdefault("Cache-Control", "no-store")
         patch_vary_headers(response, ("HX-Request", "Cookie"))
+        # A page that was left open over an upgrade learns of it by its refreshes.
+        if getattr(request, "htmx", None):
+            response.headers["X-Console-Version"] = context.version()
         return response
 
     def process_view(

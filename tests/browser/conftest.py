@@ -166,7 +166,7 @@ def context(window: Window) -> Iterator[BrowserContext]:
     page.goto("about:blank")
     page.mouse.move(0, 0)
     page.set_viewport_size(WIDE)
-    page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
+    page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce", forced_colors="none")
     window.context.clear_cookies()
     window.context.clear_permissions()
     window.violations.clear()

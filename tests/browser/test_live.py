@@ -334,6 +334,27 @@ def test_a_session_that_ends_during_a_refresh_leads_to_the_login_and_back(
     assert urlsplit(page.url).netloc == urlsplit(live).netloc
 
 
+def test_a_page_left_open_over_an_upgrade_says_so(
+    tables: dict[str, Any], viewing: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock.many_requests(tables, 2)
+    page = viewing("/requests/")
+    notice = page.locator("#new-version")
+    with answered(page):
+        refresh(page)
+    expect(notice).to_have_count(0)
+    monkeypatch.setattr("opsportal.console.context.version", lambda: "the next one")
+    with answered(page):
+        refresh(page)
+    expect(notice).to_contain_text("There is a new version of the console.")
+    notice.get_by_role("link", name="Reload").click()
+    expect(notice).to_have_count(0)
+    assert not page.evaluate("window.sameDocument")
+    with answered(page):
+        refresh(page)
+    expect(notice).to_have_count(0)
+
+
 def test_an_item_that_is_deleted_while_one_looks_says_so(tables: dict[str, Any], viewing: Any) -> None:
     factories.put(tables["workflows"], factories.workflow("sess-1"))
     page = viewing("/workflows/sess-1/")
@@ -390,8 +411,14 @@ def test_a_log_grows_while_its_request_runs_and_keeps_the_readers_tools(
     factories.put(
         tables["request_logs"], factories.log("req_1", at, message="line 3,000 of the log", metadata=None)
     )
+    factories.put(
+        tables["requests"], factories.request("req_1", progress={"percentage": 77, "current_stage": "search"})
+    )
+    page.locator("[data-action]").first.focus()
     refresh(page)
     expect(page.locator(".log-hits")).to_have_text("12 of 41 lines")
+    expect(page.locator("#log-head #summary")).to_contain_text("77 %")
+    expect(page.locator("[data-action]").first).to_be_focused()
     expect(shown).to_have_count(12)
     expect(shown.last).to_contain_text("line 3,000 of the log")
     expect(page.get_by_label("Search in the lines shown")).to_have_value("LINE 3")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, expect
 
-from opsportal.accounts.models import SavedView
+from opsportal.accounts.models import Preferences, SavedView
 from opsportal.console.converters import quote_key
 from opsportal.demo.hostile.malformed import HARD_KEYS
 from tests import factories
@@ -236,6 +236,54 @@ def test_a_narrow_list_shows_every_value_of_a_row(
         assert box is not None, words
         assert box["x"] >= 0, words
         assert box["x"] + box["width"] <= 380, words
+
+
+def test_a_list_is_printed_whole_and_light(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page, administrator: Any
+) -> None:
+    values = {
+        "user_id": "anna.von.und.zu.example",
+        "errors": ["It broke " * 12],
+        "project_id": "oncology-watch-2026",
+    }
+    factories.put(tables["requests"], *(factories.request(f"req_{at}", **values) for at in "ab"))
+    Preferences.objects.update_or_create(user=administrator, defaults={"theme": "dark"})
+    sign_in("administrator")
+    page.goto(f"{live}/requests/?status=processing")
+    expect(page.locator("html")).to_have_css("color-scheme", "dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    for width in (794, 1123):  # A4, upright and across
+        page.set_viewport_size({"width": width, "height": 1100})
+        cut = page.locator(".table :is(th, td, td *)").evaluate_all(
+            """all => all.filter(one => one.getBoundingClientRect().right > innerWidth || one.scrollWidth > one.clientWidth + 1
+                && getComputedStyle(one).overflowX !== 'visible').map(one => one.textContent.trim())"""
+        )
+        assert cut == [], width
+        assert too_wide(page) == []
+    row = page.locator("tr[data-row]").first
+    for words in ("anna.von.und.zu.example", "oncology-watch-2026", "table"):
+        expect(row.get_by_text(words, exact=True).last).to_be_visible()
+    for part in (".page-tabs", ".saved-views", ".topbar", ".copy", ".search"):
+        expect(page.locator(part).first).to_be_hidden()
+    expect(page.locator("html")).to_have_css("color-scheme", "light")
+    expect(page.locator("body")).to_have_css("color", "rgb(20, 24, 31)")
+
+
+def test_forced_colours_show_which_one_is_current(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page
+) -> None:
+    factories.put(tables["requests"], factories.request("req_a"))
+    sign_in("viewer")
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{live}/requests/")
+    looks = "one => { const {outlineStyle, borderBottomColor} = getComputedStyle(one); return [outlineStyle, borderBottomColor]; }"
+    for current, other in (
+        (".segmented [aria-current]", ".segmented a:not([aria-current])"),
+        (".page-tabs [aria-current]", ".page-tabs a:not([aria-current])"),
+    ):
+        assert page.locator(current).first.evaluate(looks) != page.locator(other).first.evaluate(looks), (
+            current
+        )
 
 
 def transferred(browser: Browser, cookies: list[Any], url: str) -> dict[str, int]:

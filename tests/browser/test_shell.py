@@ -315,13 +315,27 @@ def test_the_theme_is_changed_in_place_and_remembered(
 
 
 def test_keys_move_select_open_search_and_return_the_focus(live: str, page: Page, sign_in: Any) -> None:
+    def press(key: str, code: str) -> None:
+        """A key of another layout."""
+        page.evaluate(
+            "what => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {...what, bubbles: true}))",
+            {"key": key, "code": code},
+        )
+
     sign_in("viewer")
     page.goto(live)
-    page.keyboard.press("j")
-    page.keyboard.press("j")
+    page.keyboard.press("J")  # Caps Lock
+    press("\u043e", "KeyJ")  # Russian
     expect(page.locator("#row-sess-0001-a08ac7ad")).to_have_class("is-current")
-    page.keyboard.press("k")
-    page.keyboard.press("j")
+    press("\u00f6", "KeyJ")  # a Latin letter is itself
+    expect(page.locator("#row-sess-0001-a08ac7ad")).to_have_class("is-current")
+    press("\u03ba", "KeyK")  # Greek
+    expect(page.locator("#row-sess-0001-a08ac7ad")).not_to_have_class("is-current")
+    press("j", "KeyC")  # Dvorak
+    press("\u0638", "Slash")  # Arabic
+    expect(page.get_by_label("Search")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#row-sess-0001-a08ac7ad")).to_have_class("is-current")
     page.keyboard.press("x")
     expect(page.get_by_label("Select sess-0001-a08ac7ad")).to_be_checked()
     page.keyboard.press("x")

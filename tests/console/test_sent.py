@@ -165,7 +165,9 @@ def test_no_cookie_over_http_names_https(settings: Any) -> None:
 def test_a_role_that_was_taken_away_takes_no_text_with_it(viewer: Any) -> None:
     client = strict(viewer)
     token = client.get("/accounts/session/").json()["token"]
-    typed = {"reason": "wrong keywords", "csrfmiddlewaretoken": token}
+    typed = {"reason": "wrong keywords", "steps": ["one", "two"], "csrfmiddlewaretoken": token}
     response = client.post("/requests/a/cancel/", typed, headers=OWN)
     assert response.status_code == 403
-    assert kept(response)[1]["reason"] == "wrong keywords"
+    root, fields = kept(response)
+    assert fields["reason"] == "wrong keywords"
+    assert [field.attrs["value"] for field in root.all("input", name="steps")] == ["one", "two"]

@@ -17,6 +17,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from opsportal.accounts.models import Preferences
+from opsportal.console import context
 from opsportal.console.context import Shell, shell
 from opsportal.console.refusals import broken
 from opsportal.dynamo.attributes import Malformed
@@ -287,3 +288,15 @@ def test_the_subset_keeps_what_is_not_dropped_and_repeats_the_dark_theme() -> No
         '.a{content:"};"}.b{x:y}[data-bs-theme=dark] .b{x:z}'
         "@media (prefers-color-scheme:dark){[data-bs-theme=system] .b{x:z}}@media (min-width:768px){.d{x:y}}"
     )
+
+
+def test_a_page_and_its_refreshes_name_the_version_of_the_scripts(
+    client_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_for("viewer")
+    path = "/accounts/preferences/"
+    for version in ("a1b2c3", "d4e5f6"):
+        monkeypatch.setattr(context, "staticfiles_storage", SimpleNamespace(manifest_hash=version))
+        assert f'data-version="{version}"' in client.get(path).content.decode()
+        assert client.get(path, headers={"HX-Request": "true"})["X-Console-Version"] == version
+    assert "X-Console-Version" not in client.get(path)

@@ -343,6 +343,33 @@ def test_the_tail_grows_while_the_request_runs_and_ends_with_it(tables: Any, cli
     assert not ended.polls
 
 
+def test_the_logs_keep_the_requests_summary_its_actions_and_its_neighbours(
+    tables: Any, client_for: Any
+) -> None:
+    requests, client = tables["requests"], client_for("operator")
+    item = request("r", progress={"percentage": 12, "current_stage": "search"})
+    put(requests, item)
+    put(tables["request_logs"], *lines(3))
+    page = visit(client, "/requests/r/logs/")
+    assert "12 %" in page.root.one("dl", id="summary").words
+    assert page.root.one("a", data_action="request:cancel").attrs["href"] == "/requests/r/cancel/"
+    assert page.root.one("span", data_item_nav=None).attrs["data-item-path"] == "/requests/r/"
+    # They come with what is new in the item, also where no line is, and once.
+    assert poll(client, page).status == 204
+    put(requests, request("r", status="failed", errors=["It broke"]))
+    grown = poll(client, page)
+    (head,) = grown.root.all("div", id="log-head")
+    assert head.attrs["hx-swap-oob"] == "morph"
+    assert "failed" in head.one("dl", id="summary").words
+    assert head.one("a", data_action="request:retry")
+    # The page itself has them in their place, and who may not act is told why.
+    viewed = visit(client_for("viewer"), "/requests/r/logs/")
+    (head,) = viewed.root.all("div", id="log-head")
+    assert "hx-swap-oob" not in head.attrs
+    assert not head.all("a", data_action="request:retry")
+    assert "may not do this" in head.words
+
+
 def test_logs_outlive_their_request(tables: Any, client_for: Any) -> None:
     put(tables["request_logs"], *lines(3, "gone"))
     client = client_for("viewer")

@@ -47,7 +47,7 @@
   function neighbours() {
     for (const nav of document.querySelectorAll("[data-item-nav]")) {
       const list = recalled(nav.dataset.itemNav);
-      const at = list ? list.hrefs.indexOf(location.pathname) : -1;
+      const at = list ? list.hrefs.indexOf(nav.dataset.itemPath || location.pathname) : -1;
       if (at < 0) continue;
       const position = document.createElement("span");
       position.className = "item-position";
@@ -143,6 +143,13 @@
     "?": () => (document.getElementById("keys").showModal(), true),
   };
 
+  // The key's name here: whatever Caps Lock says, and by where it is on a layout without Latin letters.
+  function nameOf({ key, code, shiftKey }) {
+    if (key.length > 1 || keys[key]) return key;
+    if (/^[\x00-\x7f]$|\p{Script=Latin}/u.test(key)) return key.toLowerCase();
+    return code === "Slash" ? (shiftKey ? "?" : "/") : code.replace(/^Key/, "").toLowerCase();
+  }
+
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") return leaveSearch(event);
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -151,7 +158,7 @@
     if (document.querySelector("dialog[open]")) return;
     // Typing "/" in the browser's quick find, or Enter on a button, is not for us.
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
-    if (keys[event.key]?.()) event.preventDefault();
+    if (keys[nameOf(event)]?.()) event.preventDefault();
   });
 
   // A refresh may replace the row: the mark goes to the row of the same id, or of the same link.

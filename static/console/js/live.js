@@ -140,6 +140,17 @@
     render();
   });
 
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    const version = detail.xhr.getResponseHeader("X-Console-Version");
+    if (version === null || version === document.body.dataset.version || document.getElementById("new-version")) return;
+    const notice = document.createElement("p");
+    notice.id = "new-version";
+    notice.className = "banner tone-attention";
+    notice.innerHTML = '<span>There is a new version of the console. <a href="">Reload</a></span>';
+    document.getElementById("main").prepend(notice);
+    if (announce) announce.textContent = "There is a new version of the console.";
+  });
+
   // --- Saying it ------------------------------------------------------------------------------------
 
   function show(kind, text) {
