@@ -4,6 +4,7 @@ Every name below that is read with ``env`` can be set as an environment variable
 docs/configuration.md lists them. Outside development the console refuses to start with an insecure value (see the end).
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import ipaddress
@@ -154,6 +155,9 @@ if not DATABASES["default"].get("ENGINE"):
         "password that a URL does not take is written as % and two digits."
     ) from None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # The first command after a clone makes the file; without the directory it could not.
+    with contextlib.suppress(OSError):  # SQLite's own error names it
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
     # Many gunicorn threads write sessions and rate limits: without all three, SQLite answers
     # "database is locked" at the first contention. Who locks it for longer than a page may take is named.
     DATABASES["default"]["OPTIONS"] = {

@@ -65,7 +65,7 @@ WATCHES = (
         still=still_stale,
         over="It sends heartbeats again, or it is no longer active.",
         threshold=Measure(
-            "Seconds without a heartbeat", lambda: settings.AGENT_OFFLINE_SECONDS, 10, 30 * 86_400
+            "Without a heartbeat (seconds)", lambda: settings.AGENT_OFFLINE_SECONDS, 10, 30 * 86_400
         ),
         filters={"capability": "Capability", "type": "Type"},
     ),

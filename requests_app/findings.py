@@ -38,6 +38,14 @@ def is_stuck(request: IntelligenceRequest, now: datetime) -> bool:
     return request.is_open and minutes_still(request, now) >= settings.REQUEST_STUCK_MINUTES
 
 
+def stuck(request: IntelligenceRequest, now: datetime) -> Finding | None:
+    """For how long it has not moved; None where it is not stuck."""
+    if not is_stuck(request, now):
+        return None
+    who = "No worker has taken it for" if lower(request.status) == "pending" else "No update for"
+    return Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}.")
+
+
 def _marked(request: IntelligenceRequest) -> list[Finding]:
     """By whom and when its status was set by hand; [] where a worker has set it."""
     if not (history := request.status_history):
@@ -70,9 +78,8 @@ def findings(
     now = now or datetime.now(UTC)
     found = []
     status = lower(request.status)
-    if is_stuck(request, now):
-        who = "No worker has taken it for" if status == "pending" else "No update for"
-        found.append(Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}."))
+    if still := stuck(request, now):
+        found.append(still)
     found += _times(request, now)
     if overtakers.number:
         many = f"{'At least ' if overtakers.more else ''}{overtakers.number} newer"

@@ -20,7 +20,7 @@ from opsportal.dynamo.pages import Page
 from opsportal.operations.item_pages import ItemPage, gone
 from requests_app import action_views, queries
 from requests_app.action_views import ACTIONS
-from requests_app.findings import findings
+from requests_app.findings import findings, stuck
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.overtaken import overtakers
 
@@ -63,19 +63,23 @@ def list_(request: HttpRequest) -> HttpResponse:
     else:
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
     requests = [IntelligenceRequest.from_item(raw) for raw in page.items]
+    now = datetime.now(UTC)
+    rows = [(one, stuck(one, now)) for one in requests]
     # Of the index's order: what is outside the index stands at another time.
     stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
     newest = max(stamps, default="")
     region = Region(
         id="live",
-        seen=seen_token([raw_text({"M": one.raw}) for one in requests], page.newer, page.notes),
+        seen=seen_token(
+            [(raw_text({"M": one.raw}), bool(still)) for one, still in rows], page.newer, page.notes
+        ),
         anchor="" if wanted.by_priority else listing.anchor or newest,
         finished=bool(requests) and all(one.is_terminal for one in requests),
     )
     by = "priority" if wanted.by_priority else "newest"
     context = {
         **listing.context(page, region),
-        "requests": requests,
+        "rows": rows,
         "tabs": listing.status_tabs(queries.all_statuses()),
         "empty": _empty(request, listing, page),
         "new_request": action_views.new_button(request),

@@ -106,7 +106,7 @@ def first_item(page: Page, url: str, path: str) -> str:
     links = [link.get_attribute("href") or "" for link in page.locator(f"main a[href^='{section}']").all()]
     items = [link.removeprefix(section).partition("/")[0] for link in links]
     for item in items:
-        if item and not item.startswith(("?", "#")) and item not in ("new", "fleet"):
+        if item and not item.startswith(("?", "#")) and item not in ("new", "fleet", "register"):
             return path.replace("{id}", item)
     raise SystemExit(f"{section} lists no item.")
 

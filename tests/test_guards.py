@@ -62,7 +62,6 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     graph = grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(imports) > 300
-    assert (
-        "opsportal.gunicorn_conf" in imports
-    )  # a file name with another dot is no module, so no rule sees it
+    # A file with another dot in its name is no module, so no rule sees it.
+    assert "opsportal.gunicorn_conf" in imports
     TopologicalSorter(imports).prepare()

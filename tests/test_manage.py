@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,15 @@ def test_what_the_settings_refuse_is_one_sentence(arguments: list[str], traced: 
     assert ended.stderr.endswith(said)
     assert ("Traceback" in ended.stderr) is traced
     assert traced or ended.stderr == said
+
+
+def test_makemigrations_works_before_anything_ran(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "makemigrations", "--check"],
+        cwd=BASE_DIR,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "not" / "yet")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No changes detected\n", "")

@@ -42,6 +42,6 @@ ITEMS = Items(
     is_open=is_open,
     stuck_minutes="WORKFLOW_STUCK_MINUTES",
     filters={"source_type": "Source type"},
-    failure_filters={"step": "Failed step (its attribute)"},
+    failure_filters={"step": "Failed step (attribute name)"},
 )
 WATCHES = ITEMS.watches()

@@ -99,6 +99,6 @@ WATCH = Watch(
     read=throttled,
     over="It was no longer throttled in the window.",
     threshold=Measure("Throttled requests", lambda: 1, 1, 1_000_000),
-    window=Measure("Within minutes", lambda: 60, 5, 1440, "CloudWatch counts whole hours."),
+    window=Measure("Within (minutes)", lambda: 60, 5, 1440, "CloudWatch counts whole hours."),
     filters={"table": "Table"},
 )

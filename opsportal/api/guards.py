@@ -202,7 +202,7 @@ def _check_body(request: HttpRequest) -> None:
     if length and request.content_type != "application/json":
         raise ApiProblem(
             415,
-            "The body is no JSON",
+            "The body is not application/json",
             f"Send it as application/json, not as {json.dumps(request.content_type)}.",
         )
 

@@ -169,7 +169,7 @@ def test_a_rule_is_made_from_what_can_be_watched(client_for: ClientFor, webhook:
     for name in ("workflow.failed", "request.failure_rate", "agent.stale", "table.throttled"):
         assert f"?watch={name}" in html
     url = "/alerts/rules/new/?watch=request.failure_rate"
-    assert "Failure rate in percent" in page(client, url)
+    assert "Failure rate (%)" in page(client, url)
     wanted = rule_form(
         threshold="12.5", minimum="", window_minutes="30", filter_project=" p1 ", webhooks=[webhook.pk]
     )

@@ -230,7 +230,7 @@ def test_a_body_of_another_kind_is_refused(program: Make) -> None:
     headers = {"Authorization": f"Bearer {caller.text}"}
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answer = caller.client.generic("POST", "/api/requests", b"a=1", content_type=kind, headers=headers)
-        problem(answer, 415)
+        assert problem(answer, 415)["title"] == "The body is not application/json"
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])

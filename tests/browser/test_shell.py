@@ -349,6 +349,9 @@ def test_keys_move_select_open_search_and_return_the_focus(live: str, page: Page
     expect(link).to_be_focused()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_text("Select the row")).to_be_visible()
+    page.locator("tr[data-row] input").evaluate_all("all => all.forEach(one => one.remove())")
+    expect(page.get_by_text("Select the row")).to_be_hidden()  # where nothing can be selected
     page.keyboard.press("Escape")
     expect(link).to_be_focused()
     page.keyboard.press("Enter")

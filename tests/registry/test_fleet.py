@@ -43,6 +43,7 @@ def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client
             "e", name="Ed", capabilities=["walk/up & <b>down</b>"], lastHeartbeat=MISSING, reputationScore=1
         ),
         agent("f", name="Fu", capabilities=[{"k": "v"}]),
+        agent("g", name=MISSING, agent_name="Gil", capabilities=["zip"], reputationScore=MISSING),
     )
     page = visit(client_for("viewer"), URL)
     assert rows(page, "capabilities") == [
@@ -50,7 +51,8 @@ def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client
         "sleep 1 0 0 — No agent that offers it is ready.",
         "walk/up & <b>down</b> 1 1 0 — No agent that offers it is ready.",
         "plan 3 3 2 Bo 80",
-        "Run 1 1 1 Ada 50",
+        "Run 1 1 1 Ada 50 (default)",
+        "zip 1 1 1 Gil 50 (default)",
     ]
     links = [row.one("a").attrs["href"] for row in section(page, "capabilities").all("tr")[1:]]
     assert links[1:3] == [

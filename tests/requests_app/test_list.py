@@ -142,6 +142,30 @@ PAGED: list[tuple[str, str, str, Callable[[int], bool]]] = [
 
 
 @pytest.mark.no_moto  # it reads its whole table with every query
+def test_what_is_stuck_says_so_in_the_list(tables: Any, client_for: Any) -> None:
+    old = {
+        "created_at": naive(ago(hours=3)),
+        "updated_at": naive(ago(hours=2)),
+        "started_at": None,
+        "progress": None,
+    }
+    put(
+        tables["requests"],
+        request("left", status="executing", errors=["Boom"], **old),
+        request("waits", status="pending", **old),
+        request("broke", status="failed", errors=["Boom"], **old),
+        request("runs", status="executing"),
+    )
+    page = visit(client_for("viewer"), "/requests/")
+    said = {key: row.one("td", class_="is-error").words for key, row in zip(page.ids, page.rows, strict=True)}
+    assert said == {
+        "left": "No update for 2 h 0 min.",
+        "waits": "No worker has taken it for 2 h 0 min.",
+        "broke": "Boom",
+        "runs": "",
+    }
+
+
 def test_pages_hold_every_request_once_keep_the_filter_and_cost_little(tables: Any, client_for: Any) -> None:
     begin, statuses, many = ago(hours=6), ("pending", "failed", "FAILED"), 300
     made = [
