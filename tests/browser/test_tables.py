@@ -21,7 +21,14 @@ def test_parts_of_the_tables_pages_arrive_and_are_clean(
     assert faults("the tables", grave=True) == []
     page.get_by_role("link", name="Market intelligence requests").click()
     expect(page.locator("main [data-live]")).to_have_count(4)
+    # A form of the page itself that is refused says so too.
+    page.context.clear_cookies()
     page.get_by_role("button", name="Probe now").click()
+    refused = page.get_by_role("dialog")
+    expect(refused.get_by_role("alert")).to_contain_text("You were signed out")
+    sign_in("operator")
+    refused.get_by_role("button", name="Send again").click()
+    expect(refused).to_have_count(0)
     # Recovery can't be told on dynoxide, and can on moto.
     expect(
         page.get_by_text(re.compile(r"\d+ of \d+ unknown")).or_(
