@@ -180,7 +180,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
-    # Shared between processes: the limits of confirming and changing a password, and the registry's version.
+    # Shared between processes: the limit of confirming a password, and the registry's version.
     "default": {
         "BACKEND": "opsportal.console.shared_cache.SharedCache",
         "LOCATION": "opsportal_cache",
@@ -408,8 +408,9 @@ ACCOUNT_RATE_LIMITS: Any = {
     "login": "",
     "login_failed": "",
     "reauthenticate": "10/m/user",
-    "change_password": "5/m/user",
+    "change_password": "",
 }
+ACCOUNT_FORMS = {"change_password": "opsportal.accounts.forms.PasswordForm"}
 # Proxies in front that append to X-Forwarded-For. At 0, a load balancer's clients count as one address.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, 0, 20)
 SOCIALACCOUNT_ONLY = False
@@ -477,6 +478,8 @@ COOKIE_PREFIX = env.matched(
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}_session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}_csrf"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}_messages"
+# Of a browser that has signed in (opsportal.accounts.sign_in).
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}_device"
 MESSAGE_STORAGE = "opsportal.console.messages.Storage"
 SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 60 * 60 * 12, 60, 31_536_000)
 
