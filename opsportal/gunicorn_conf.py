@@ -21,14 +21,14 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from opsportal.server.connection import Socket
-from opsportal.server.environment import Numbers
+from opsportal.server.environment import Numbers, addresses
 from opsportal.server.listeners import Listeners, bind_each
 from opsportal.supervisor import signal_on_parent_death
 from opsportal.telemetry.logs import FORMATTERS, format_of
 from opsportal.telemetry.shared_files import SharedFiles
 
 try:
-    numbers = Numbers.read(os.environ)
+    numbers, bind = Numbers.read(os.environ), addresses(os.environ)
 except ValueError as error:
     sys.exit(str(error))
 OPEN_FILES = 4096
@@ -105,7 +105,6 @@ def on_exit(server: Any) -> None:
     server.shared_files.remove()
 
 
-bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
 worker_class = "opsportal.server.worker.Worker"
 workers = numbers.concurrency
 threads = numbers.threads

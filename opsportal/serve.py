@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from opsportal.server.environment import Numbers
+from opsportal.server.environment import BIND, Numbers, addresses
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Seconds.
@@ -31,6 +31,7 @@ def web(arguments: Sequence[str]) -> int:
         import opsportal.settings  # noqa: F401
 
         Numbers.read(os.environ)
+        addresses(os.environ)
     except (ImproperlyConfigured, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -63,10 +64,10 @@ def check(arguments: Sequence[str]) -> int:
 def health(arguments: Sequence[str]) -> int:
     """For a container's health check: whether /healthz of this machine answers 200."""
     if arguments and arguments[0] == "worker":
-        name, given = "METRICS_WORKER_PORT", os.environ.get("METRICS_WORKER_PORT", "0")
-        host, port = os.environ.get("METRICS_WORKER_HOST", ""), given
+        name, given = "METRICS_WORKER_PORT", os.environ.get("METRICS_WORKER_PORT", "0").strip()
+        host, port = os.environ.get("METRICS_WORKER_HOST", "").strip(), given
     else:
-        name, given = "WEB_BIND", os.environ.get("WEB_BIND", "127.0.0.1:8000")
+        name, given = "WEB_BIND", os.environ.get("WEB_BIND", BIND).partition(",")[0].strip()
         host, _, port = given.rpartition(":")
     if not (port.isascii() and port.isdecimal()):
         print(f"{name} is {given!r}, which names no port to ask.", file=sys.stderr)

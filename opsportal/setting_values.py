@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, MutableMapping
+from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,12 +21,26 @@ from opsportal.origins import origin_of
 Number = TypeVar("Number", int, float)
 Value = TypeVar("Value")
 Texts = list[str]
+Flag = bool
 
 _NAME = r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?\.?"
 _IPV6 = r"\[[0-9a-f:.]+\]"
 HOST = re.compile(rf"\.?{_NAME}|{_IPV6}|\*|\*\.{_NAME}", re.IGNORECASE)
 HOST_AND_PORT = re.compile(rf"(?:\*\.)?{_NAME}(?::\d{{1,5}})?|{_IPV6}(?::\d{{1,5}})?", re.IGNORECASE)
-HOST_OR_NETWORK = re.compile(rf"{_NAME}|[0-9a-f:.]+(?:/\d{{1,3}})?", re.IGNORECASE)
+HOST_OR_NETWORK = re.compile(
+    rf"{_NAME}(?::\d{{1,5}})?|{_IPV6}:\d{{1,5}}|[0-9a-f:.]+(?:/\d{{1,3}})?", re.IGNORECASE
+)
+# What of these can only be an address or a network.
+NETWORK = re.compile(r"[0-9.]+|.*/.*|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*", re.IGNORECASE)
+ADDRESS_OR_NAME = rf"(?i:{_NAME}|[0-9a-f:.]+)"
+_FLAGS = {
+    **dict.fromkeys(("1", "true", "on", "yes", "y", "ok"), True),
+    **dict.fromkeys(("0", "false", "off", "no", "n", ""), False),
+}
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_FRACTION = re.compile(
+    r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:e[+-]?[0-9]{1,3})?", re.IGNORECASE
+)
 REGION = r"[a-z]{2,}(?:-[a-z0-9]+)+|"
 # Read by other parts than opsportal.settings (docs/configuration.md).
 _ELSEWHERE = frozenset(
@@ -47,15 +62,22 @@ class Environment(environ.Env):  # type: ignore[misc]
         self.names = set(_ELSEWHERE)
 
     def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **more: Any) -> Any:
+        """Without django-environ's references: a password that begins with $ names no other variable."""
         self.names.add(var)
+        if var not in self.ENVIRON:
+            return default
         try:
-            value = super().get_value(var, cast=cast, default=default, **more)
-        except ValueError as error:
-            kind = {int: "a whole number", float: "a number", json.loads: "JSON"}.get(cast, "as it should be")
-            if kind == "JSON":  # which may hold a secret, as SOCIALACCOUNT_PROVIDERS does
-                raise ImproperlyConfigured(f"{var} is not JSON: {error}.") from None
-            raise ImproperlyConfigured(f"{var} is {self.ENVIRON.get(var)!r}, which is not {kind}.") from error
-        return value.strip() if isinstance(value, str) else value
+            return self.parse_value(self.ENVIRON[var].strip(), cast)
+        except json.JSONDecodeError as error:  # not the value: SOCIALACCOUNT_PROVIDERS holds a secret
+            raise ImproperlyConfigured(f"{var} is not JSON: {error}.") from None
+
+    def bool(self, var: str, default: Flag = False) -> Flag:
+        text = self.get_value(var, default=None)
+        if text is None:
+            return default
+        if (found := _FLAGS.get(text.lower())) is None:
+            raise ImproperlyConfigured(f"{var} is {text!r}; it must be 1 (on) or 0 (off).")
+        return found
 
     def list(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET) -> Texts:
         """Separated by commas; parts that are empty are left out."""
@@ -63,9 +85,13 @@ class Environment(environ.Env):  # type: ignore[misc]
 
     def number(self, name: str, default: Number, low: Number, high: Number) -> Number:
         """A number from `low` to `high`, of the kind that `default` is."""
-        value: Number = (self.int if isinstance(default, int) else self.float)(name, default=default)
-        if not low <= value <= high:  # nan is neither
-            kind = "a whole number" if isinstance(default, int) else "a number"
+        is_whole = isinstance(default, int)
+        kind = "a whole number" if is_whole else "a number"
+        text = self.get_value(name, default=None)
+        if text is not None and not (_WHOLE if is_whole else _FRACTION).fullmatch(text):
+            raise ImproperlyConfigured(f"{name} is {text!r}, which is not {kind}.")
+        value: Number = default if text is None else type(default)(text)
+        if not low <= value <= high:
             raise ImproperlyConfigured(f"{name} is {value}; it must be {kind} from {low} to {high}.")
         return value
 
@@ -82,6 +108,12 @@ class Environment(environ.Env):  # type: ignore[misc]
         if not re.fullmatch(pattern, value):
             raise ImproperlyConfigured(f"{name} is {value!r}; it must be {what}.")
         return value
+
+    def folder(self, name: str, default: Path) -> Path:
+        path = Path(self.matched(name, str(default), r"(?s:.+)", "the path of a folder")).resolve()
+        if path.exists() and not path.is_dir():
+            raise ImproperlyConfigured(f"{name} is {str(path)!r}, which is not a folder.")
+        return path
 
     def region(self, name: str) -> str:
         return self.matched(name, "", REGION, "the name of a region, such as us-east-1, or empty")
@@ -144,9 +176,11 @@ class Environment(environ.Env):  # type: ignore[misc]
 def is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        port = 1 if parts.port is None else parts.port
     except ValueError:
         return False
+    is_one_word = text.isprintable() and " " not in text
+    return is_one_word and parts.scheme in ("http", "https") and bool(parts.hostname) and port > 0
 
 
 # --- Shapes of JSON: made when one is set, since pydantic takes a tenth of a second to import ------------------
@@ -182,13 +216,19 @@ def providers() -> Any:
             raise ValueError("this is no URL")
         return text
 
+    def ids_differ(found: list[Any]) -> list[Any]:
+        if len({app["provider_id"] for app in found}) < len(found):
+            raise ValueError("two have one provider_id")
+        return found
+
     a_text = Annotated[str, StringConstraints(min_length=1)]
 
     class Settings(TypedDict):
         server_url: Annotated[str, AfterValidator(a_url)]
 
     class App(TypedDict):
-        provider_id: a_text
+        # A part of the addresses of its login.
+        provider_id: Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_.-]+\z")]
         client_id: a_text
         # A public client with PKCE has none.
         secret: NotRequired[str]
@@ -196,7 +236,7 @@ def providers() -> Any:
         settings: Settings
 
     class OpenIdConnect(TypedDict):
-        APPS: Annotated[list[App], Field(min_length=1)]
+        APPS: Annotated[list[App], Field(min_length=1), AfterValidator(ids_differ)]
 
     class Providers(TypedDict):
         openid_connect: NotRequired[OpenIdConnect]

@@ -9,16 +9,20 @@ import hashlib
 import importlib.util
 import ipaddress
 import os
+import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from opsportal.environments import COLOURS, NAME, is_strict
 from opsportal.setting_values import (
+    ADDRESS_OR_NAME,
     HOST,
     HOST_AND_PORT,
     HOST_OR_NETWORK,
+    NETWORK,
     Environment,
     providers,
     steps,
@@ -42,7 +46,7 @@ OPSPORTAL_ENV = env.matched(
 )
 # Of the stripe and the badge on every page; "" is by the name.
 ENVIRONMENT_COLOUR = env.choice("ENVIRONMENT_COLOUR", "", ("", *COLOURS))
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+DATA_DIR = env.folder("DATA_DIR", BASE_DIR / ".data")
 
 DEBUG = env.bool("DEBUG", default=False)
 INSECURE_SECRET_KEY = "insecure-only-for-development-on-loopback"  # noqa: S105 (refused below)
@@ -145,13 +149,16 @@ TEMPLATES = [
 # --- The relational database: accounts, sessions, preferences; none of the data ------------------
 
 try:
-    DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}")}
+    with warnings.catch_warnings(action="ignore"):  # django-environ's quotes the URL
+        DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'console.sqlite3'}")}
 except ValueError:  # of the port, where a password has a "/"
     DATABASES = {"default": {}}
-if not DATABASES["default"].get("ENGINE"):
+_engine, _name = (DATABASES["default"].get(part) for part in ("ENGINE", "NAME"))
+if _engine not in ("django.db.backends.postgresql", "django.db.backends.sqlite3") or _name == ":memory:":
     # Without what stands there, and without the error that quotes it: it may hold a password.
     raise ImproperlyConfigured(
-        "DATABASE_URL is no URL of a database, such as postgres://user:password@host/name. A character of the "
+        "DATABASE_URL is no URL of a database, such as postgres://user:password@host/name or "
+        "sqlite:////var/lib/opsportal/console.sqlite3. A character of the "
         "password that a URL does not take is written as % and two digits."
     ) from None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -177,7 +184,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
-    # Shared between processes: the limits of confirming and changing a password, and the registry's version.
+    # Shared between processes: the limit of confirming a password, and the registry's version.
     "default": {
         "BACKEND": "opsportal.console.shared_cache.SharedCache",
         "LOCATION": "opsportal_cache",
@@ -405,8 +412,9 @@ ACCOUNT_RATE_LIMITS: Any = {
     "login": "",
     "login_failed": "",
     "reauthenticate": "10/m/user",
-    "change_password": "5/m/user",
+    "change_password": "",
 }
+ACCOUNT_FORMS = {"change_password": "opsportal.accounts.forms.PasswordForm"}
 # Proxies in front that append to X-Forwarded-For. At 0, a load balancer's clients count as one address.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, 0, 20)
 SOCIALACCOUNT_ONLY = False
@@ -474,13 +482,15 @@ COOKIE_PREFIX = env.matched(
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}_session"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}_csrf"
 MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}_messages"
+# Of a browser that has signed in (opsportal.accounts.sign_in).
+DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}_device"
 MESSAGE_STORAGE = "opsportal.console.messages.Storage"
 SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 60 * 60 * 12, 60, 31_536_000)
 
 # --- Static files, language, time --------------------------------------------------------------------
 
 STATIC_URL = "static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
+STATIC_ROOT = env.folder("STATIC_ROOT", DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -496,7 +506,7 @@ TIME_ZONE = "UTC"
 LOG_FORMAT = env.choice("LOG_FORMAT", format_of({"OPSPORTAL_ENV": OPSPORTAL_ENV}), FORMATTERS)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 # A path, to which every process appends; "-" is standard output.
-ACCESS_LOG = env.str("ACCESS_LOG", default="-")
+ACCESS_LOG = env.matched("ACCESS_LOG", "-", r"(?s:.*[^/])", "the path of a file, or - for standard output")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -540,7 +550,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])
 # Where the worker serves /healthz and /metrics; port 0: nowhere.
 METRICS_WORKER_PORT = env.number("METRICS_WORKER_PORT", 0, 0, 65_535)
-METRICS_WORKER_HOST = env.str("METRICS_WORKER_HOST", default="127.0.0.1")
+METRICS_WORKER_HOST = env.matched(
+    "METRICS_WORKER_HOST",
+    "127.0.0.1",
+    ADDRESS_OR_NAME,
+    "an address or a host name, such as 127.0.0.1, or 0.0.0.0 for every address",
+)
 
 # Errors go to this Sentry, without text of items or of people.
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
@@ -564,12 +579,26 @@ def _refuse_unusable() -> None:
                 f"{name} has the path {path!r}: the console needs a host name of its own, such as ops.example.com, and "
                 "can't be under a path of another site (docs/proxy.md)."
             )
-    for network in METRICS_ALLOW:
+    base = urlsplit(BASE_URL)
+    if base.query or base.fragment or "@" in base.netloc:
+        # Not the value: it may hold a password, and everyone who gets an alert would.
+        raise ImproperlyConfigured(
+            "BASE_URL has a user, a query or a fragment: write scheme and host alone, such as https://ops.example.com."
+        )
+    if Path(ACCESS_LOG).is_dir():
+        raise ImproperlyConfigured(
+            f"ACCESS_LOG is {ACCESS_LOG!r}, a folder; it must be the path of a file, or -."
+        )
+    networks = [("METRICS_ALLOW", text, True) for text in METRICS_ALLOW]
+    networks += [
+        ("ALERT_WEBHOOK_ALLOW", text, False) for text in ALERT_WEBHOOK_ALLOW if NETWORK.fullmatch(text)
+    ]
+    for name, network, is_strictly_one in networks:
         try:
-            ipaddress.ip_network(network)
+            ipaddress.ip_network(network, strict=is_strictly_one)
         except ValueError as error:
             raise ImproperlyConfigured(
-                f"METRICS_ALLOW: {error}. Write networks as in 10.0.0.0/8,192.0.2.7, separated by commas."
+                f"{name}: {error}. Write networks as in 10.0.0.0/8,192.0.2.7, separated by commas."
             ) from error
     if AGENT_OFFLINE_SECONDS <= AGENT_DEGRADED_SECONDS:
         raise ImproperlyConfigured(

@@ -36,7 +36,7 @@ PAST = {
 # By the filter's order: what the entries are of, and what was done.
 VERBS = (
     "account:make", "account:edit", "account:delete", "factor:add", "factor:remove", "sign_on:connect",
-    "sign_on:disconnect", "token:make", "token:revoke", "token:delete", "view:make", "view:edit", "view:delete",
+    "sign_on:disconnect", "token:make", "token:edit", "token:revoke", "token:delete", "view:make", "view:edit", "view:delete",
     "rule:make", "rule:edit", "rule:enable", "rule:disable", "rule:delete", "webhook:make", "webhook:edit",
     "webhook:new_secret", "webhook:test", "webhook:enable", "webhook:disable", "webhook:delete", "delivery:again",
     "alert:acknowledge", "alert:snooze",

@@ -1,17 +1,20 @@
-"""Forms of preferences, saved views and API tokens."""
+"""Forms of preferences, one's password, saved views and API tokens."""
 
 from datetime import datetime
 from typing import Any
 
+from allauth.account.forms import ChangePasswordForm
+from allauth.core import context
 from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.validators import MaxValueValidator
 from django.db import IntegrityError, transaction
 
-from opsportal.accounts import tokens
+from opsportal.accounts import sign_in, tokens
 from opsportal.accounts.models import Preferences, SavedView, normalised_query, preferences_of, time_zones
 from opsportal.accounts.scopes import all_scopes
+from opsportal.accounts.throttle import give_back, take
 from opsportal.accounts.tokens import SERVICE_ROLES, ApiToken
 from opsportal.console.drawn_forms import DrawnForm
 from opsportal.console.timerange import in_utc
@@ -44,6 +47,19 @@ class PreferencesForm(DrawnForm, forms.ModelForm):  # type: ignore[type-arg]
 
     def values_of(self, instance: Preferences) -> dict[str, Any]:
         return {name: getattr(instance, name) for name in self._meta.fields or ()}
+
+
+class PasswordForm(ChangePasswordForm):  # type: ignore[misc]
+    """allauth's. Whoever has somebody's session can try no more passwords here than at the login."""
+
+    def clean_oldpassword(self) -> str:
+        taken = sign_in.limits(context.request, "password", {sign_in.account(self.user)})
+        if exceeded := take(taken):
+            context.request.throttled_for = exceeded.wait
+            raise forms.ValidationError(sign_in.sentence(exceeded), code="too_many_login_attempts")
+        found = str(super().clean_oldpassword())
+        give_back(taken)
+        return found
 
 
 def _moment(text: str) -> datetime | None:

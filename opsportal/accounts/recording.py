@@ -10,7 +10,7 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import models, transaction
 from django.db.models.signals import m2m_changed, post_save, pre_delete, pre_save
 
@@ -21,6 +21,8 @@ from opsportal.accounts.tokens import ApiToken
 
 OF_ACCOUNTS = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
 OF_VIEWS = ("name", "page", "query", "shared")
+OF_TOKENS = ("owner", "name", "role", "scopes", "expires_at")
+OF_SIGN_ONS = ("user", "provider", "uid")
 FACTORS = {
     Authenticator.Type.TOTP: "authenticator app",
     Authenticator.Type.RECOVERY_CODES: "recovery codes",
@@ -43,19 +45,27 @@ def connect() -> None:
         pre_delete.connect(
             deleted, sender=model, dispatch_uid=f"opsportal.accounts.recording.{model.__name__}"
         )
-    for model in (User, SavedView):
+    for model in WATCHED:
         pre_save.connect(
             remember, sender=model, dispatch_uid=f"opsportal.accounts.recording.{model.__name__}"
         )
     for through, path in ((User.groups.through, "role"), (User.user_permissions.through, "permissions")):
         m2m_changed.connect(HELD[path], sender=through, dispatch_uid=f"opsportal.accounts.recording.{path}")
+    pre_delete.connect(group_deleted, sender=Group, dispatch_uid="opsportal.accounts.recording.Group")
+
+
+WATCHED: dict[type[models.Model], set[str]] = {
+    User: {*OF_ACCOUNTS, "password"},
+    SavedView: {*OF_VIEWS},
+    ApiToken: {*OF_TOKENS},
+    SocialAccount: {*OF_SIGN_ONS},
+}
 
 
 def remember(sender: type[models.Model], instance: Any, raw: bool, **kwargs: Any) -> None:
     """Keep the row as it is before it is saved, which nobody else changes until then."""
-    watched = {*(OF_VIEWS if sender is SavedView else OF_ACCOUNTS), "password"}
     fields = kwargs.get("update_fields")
-    touched = fields is None or watched.intersection(fields)
+    touched = fields is None or WATCHED[sender].intersection(fields)
     stored = sender._default_manager.select_for_update().filter(pk=instance.pk)
     instance._before = stored.first() if instance.pk and touched and not raw else None
     instance._password_set = getattr(instance, "_password", None) is not None
@@ -105,6 +115,11 @@ def _groups(user: User) -> str | None:
     return ", ".join(sorted(user.groups.values_list("name", flat=True))) or None
 
 
+def group_deleted(instance: Group, **kwargs: Any) -> None:
+    """Its members lose a role, which Django does without a signal of theirs."""
+    instance.user_set.clear()
+
+
 def _permissions(user: User) -> list[str] | None:
     held = user.user_permissions.values_list("content_type__app_label", "codename")
     return sorted(f"{label}.{codename}" for label, codename in held) or None
@@ -151,7 +166,11 @@ def _factor(verb: str, factor: Authenticator) -> None:
 
 
 def sign_on_saved(instance: SocialAccount, created: bool, raw: bool, **kwargs: Any) -> None:
+    before: Any = getattr(instance, "_before", None)
     if created and not raw:
+        _sign_on("sign_on:connect", instance)
+    elif before and any(getattr(before, one) != getattr(instance, one) for one in OF_SIGN_ONS):
+        _sign_on("sign_on:disconnect", before)
         _sign_on("sign_on:connect", instance)
 
 
@@ -168,6 +187,13 @@ def _sign_on(verb: str, account: SocialAccount) -> None:
 def token_saved(instance: ApiToken, created: bool, raw: bool, **kwargs: Any) -> None:
     if created and not raw:
         record("token:make", instance.actor_name, token_id(instance), instance.described)
+    before: Any = getattr(instance, "_before", None)
+    if before and not created:
+        old, new = ({"name": [None, one.name]} | one.described for one in (before, instance))
+        pairs = {name: [old.get(name, [None, None])[1], new.get(name, [None, None])[1]] for name in old | new}
+        changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        if changed:
+            record("token:edit", before.actor_name, token_id(instance), changed)
 
 
 def token_deleted(instance: ApiToken, **kwargs: Any) -> None:

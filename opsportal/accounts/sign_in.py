@@ -18,7 +18,6 @@ from django.http import HttpRequest, HttpResponse
 from opsportal.accounts.throttle import Exceeded, Limit, network
 from opsportal.telemetry.access_log import address_of
 
-COOKIE = "opsportal_device"
 SALT = "opsportal.accounts.device"
 LIFE = timedelta(days=365)
 
@@ -62,7 +61,8 @@ def sentence(exceeded: Exceeded) -> str:
 
 def _device(request: HttpRequest, who: str) -> str:
     """The value of the browser's cookie, where it is that account's."""
-    value: Any = request.get_signed_cookie(COOKIE, default="", salt=SALT, max_age=LIFE)
+    name: str = settings.DEVICE_COOKIE_NAME
+    value: Any = request.get_signed_cookie(name, default="", salt=SALT, max_age=LIFE)
     return value if value.startswith(f"{who} ") else ""
 
 
@@ -70,7 +70,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: AbstractBaseUse
     """The browser has signed in to this account. It gives no access: the password is asked for as before."""
     value = _device(request, account(user)) or f"{account(user)} {secrets.token_urlsafe(16)}"
     response.set_signed_cookie(
-        COOKIE,
+        settings.DEVICE_COOKIE_NAME,
         value,
         salt=SALT,
         max_age=LIFE,

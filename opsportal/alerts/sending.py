@@ -73,12 +73,12 @@ def _check_of(target: Target) -> outbound.Check:
             return why
         names, networks = allowed()
         listed = any(one in network for one in unwrapped(_address(text)) for network in networks)
-        named = target.host in names or f"{target.host}:{target.port}" in names
+        named = target.host in names or target.authority in names
         usual = target.port == DEFAULT_PORTS["https"]
         if usual or listed or named or not is_strict(settings.OPSPORTAL_ENV):
             return ""
         return (
-            f"Only port 443. If port {target.port} is intended, add {target.host}:{target.port} to the setting "
+            f"Only port 443. If port {target.port} is intended, add {target.authority} to the setting "
             "ALERT_WEBHOOK_ALLOW."
         )
 
@@ -123,7 +123,7 @@ def why_not(host: str, text: str) -> str:
 
 
 def allowed() -> tuple[frozenset[str], tuple[Network, ...]]:
-    """The names (some with a port, as "host:8443"), and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
+    """The names (some with a port, as "host:8443" or "[::1]:8443"), and the addresses and networks, of `ALERT_WEBHOOK_ALLOW`."""
     names, networks = set(), []
     for entry in settings.ALERT_WEBHOOK_ALLOW:
         try:

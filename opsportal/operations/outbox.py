@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from django.core.cache import caches
+
 from opsportal.aws import MessageRefused, message_limit, message_text
 from opsportal.descriptors import descriptors
 from opsportal.dynamo import clients
@@ -223,7 +225,9 @@ def due(table: Binding, now: datetime | None = None) -> Iterator[Message]:
                 try:
                     message = _message(found)
                 except ValueError:
-                    logger.error("an item of the outbox can't be read: %s %s", jobs.name, found.sk)
+                    # Where it stays people see it (`undelivered`); the log has it once an hour, not at each look.
+                    if caches["process"].add(f"unreadable:{jobs.name}:{found.sk}"[:200], True, 3_600):
+                        logger.error("an item of the outbox can't be read: %s %s", jobs.name, found.sk)
                 else:
                     yield message
 

@@ -1,5 +1,6 @@
-"""The web server's numbers, from the environment."""
+"""The web server's addresses and numbers, from the environment."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -32,3 +33,22 @@ def whole_number(name: str, text: str, low: int, high: int) -> int:
     if text.isascii() and text.isdecimal() and len(text) < 10 and low <= int(text) <= high:
         return int(text)
     raise ValueError(f"{name} is {text!r}; it must be a whole number from {low} to {high}.")
+
+
+BIND = "127.0.0.1:8000"
+_ADDRESS = re.compile(
+    r"unix:\S+|fd://\d+|(?:\[[0-9a-f:.]+\]|[\w.-]*):(?P<port>[0-9]{1,5})", re.IGNORECASE | re.ASCII
+)
+
+
+def addresses(environ: Mapping[str, str]) -> list[str]:
+    """Where to listen: WEB_BIND, separated by commas. Raises ValueError, whose sentence names the variable."""
+    text = environ.get("WEB_BIND", BIND)
+    found = [one for part in text.split(",") if (one := part.strip())]
+    for one in found or [text]:
+        match = _ADDRESS.fullmatch(one)
+        if not match or int(match["port"] or 0) > 65_535:
+            raise ValueError(
+                f"WEB_BIND is {text!r}; it must be host:port, such as {BIND} or [::]:8000, or unix:/path."
+            )
+    return found

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from opsportal.accounts import tokens
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.models import ApiToken, Change, SavedView
 from opsportal.accounts.roles import create_user, set_role
+from opsportal.accounts.scopes import all_scopes
 from opsportal.console.clock import iso
 from tests.accounts.test_admin import USERS, fields
 from tests.accounts.test_login import code_of
@@ -412,3 +414,33 @@ def test_what_the_filters_show_is_exported(administrator: User, viewer: User, cl
     header, line = b"".join(answer).decode().splitlines()
     assert header == "at,action,actor,actor_id,role,target,target_id,changes,address,request_id,id"
     assert "'=cmd|x" in line
+
+
+def test_what_a_shell_does_to_a_token_a_sign_on_and_a_group_is_recorded(
+    operator: User, viewer: User, entries: Any
+) -> None:
+    token, _ = tokens.make("laptop", ["workflows:read"], made_by=operator, days=3, owner=operator)
+    sign_on = SocialAccount.objects.create(user=operator, provider="sso", uid="u-1")
+    entries()
+    scopes = all_scopes()
+    expires, token.expires_at = iso(token.expires_at)[:19], token.expires_at + timedelta(days=900)
+    token.name, token.scopes = "desktop", list(scopes)[:2]
+    token.save()
+    ((verb, key, changed),) = entries()
+    assert (verb, key) == ("token:edit", token_id(token))
+    assert changed["name"] == ["laptop", "desktop"]
+    assert changed["scopes"][1] == list(scopes)[:2]
+    assert changed["expires_at"][0].startswith(expires)
+    token.save()
+    token.save(update_fields=["last_used_at"])
+    assert entries() == []
+    sign_on.user = viewer
+    sign_on.save()
+    assert entries() == [
+        ("sign_on:disconnect", user_id(operator), {"uid": ["u-1", None]}),
+        ("sign_on:connect", user_id(viewer), {"uid": [None, "u-1"]}),
+    ]
+    sign_on.save(update_fields=["extra_data"])  # each login of the provider's
+    assert entries() == []
+    Group.objects.get(name="operator").delete()
+    assert entries() == [("account:edit", user_id(operator), {"role": ["operator", None]})]

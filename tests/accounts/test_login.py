@@ -38,7 +38,8 @@ def test_every_cookie_has_a_name_of_this_deployment(client: Client, viewer: User
     sign_in(client, "viewer")
     client.post("/accounts/preferences/", {"theme": "dark"})
     names = {django_settings.SESSION_COOKIE_NAME, django_settings.CSRF_COOKIE_NAME}
-    assert set(client.cookies) == names | {django_settings.MESSAGES_COOKIE_NAME}
+    others = {django_settings.MESSAGES_COOKIE_NAME, django_settings.DEVICE_COOKIE_NAME}
+    assert set(client.cookies) == names | others
     assert all(name.startswith(django_settings.COOKIE_PREFIX) for name in client.cookies)
     assert "Preferences saved." in client.get("/accounts/preferences/").content.decode()
 

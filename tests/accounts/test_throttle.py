@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from allauth.mfa.totp.internal import auth as totp
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -68,6 +69,30 @@ def test_one_address_is_limited_whatever_names_it_tries(person: User) -> None:
     assert 0 < int(answer["Retry-After"]) <= 60
 
 
+def test_a_session_tries_no_more_passwords_than_a_login(person: User) -> None:
+    """On the page that changes one, and with those of the login together."""
+    client = Client()
+    client.force_login(person)
+
+    def change(old: str) -> Any:
+        form = {
+            "oldpassword": old,
+            "password1": "another correct staple",
+            "password2": "another correct staple",
+        }
+        return client.post("/accounts/password/change/", form, REMOTE_ADDR=ADDRESS)
+
+    with time_machine.travel("2026-11-20T10:00:00Z", tick=False):
+        assert [change("wrong").status_code for _ in range(3)] == [200] * 3
+        assert [tried("viewer").status_code for _ in range(2)] == [200] * 2
+        refused = change(PASSWORD)
+        assert (refused.status_code, refused["Retry-After"]) == (429, "300")
+        assert "Too many failed attempts. Try again in 5 min." in said(refused)
+        assert tried("viewer", PASSWORD).status_code == 429
+    Attempts.objects.all().delete()
+    assert change(PASSWORD).status_code == 302
+
+
 def test_right_passwords_count_for_nothing(person: User) -> None:
     assert [tried("viewer", PASSWORD).status_code for _ in range(12)] == [302] * 12
 
@@ -112,7 +137,7 @@ def test_a_browser_that_signed_in_before_is_kept_out_by_no_strangers(person: Use
     """Thirty failures of many addresses within an hour lock a name for browsers that never signed in to it."""
     known, another = Client(), Client()
     answer = tried("viewer", PASSWORD, client=known)
-    cookie = answer.cookies["opsportal_device"]
+    cookie = answer.cookies[settings.DEVICE_COOKIE_NAME]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert PASSWORD not in cookie.value
     User.objects.create_user("ivan", password=PASSWORD, is_staff=True)
@@ -129,7 +154,7 @@ def test_a_browser_that_signed_in_before_is_kept_out_by_no_strangers(person: Use
         # The cookie of another account helps nobody, nor does a made-up one.
         assert tried("viewer", PASSWORD, client=another, address=OTHER).status_code == 429
         forged = Client()
-        forged.cookies["opsportal_device"] = f"user {person.pk} x:1:y"
+        forged.cookies[settings.DEVICE_COOKIE_NAME] = f"user {person.pk} x:1:y"
         assert tried("viewer", PASSWORD, client=forged, address=OTHER).status_code == 429
         assert tried("viewer", PASSWORD, client=known).status_code == 302
         # It is no way to guess more: the browser has five tries as any other.

@@ -1,5 +1,6 @@
 """Who changed a rule and who acknowledged what, when the names change hands afterwards."""
 
+import importlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from opsportal.accounts import changes as accounts_changes
 from opsportal.accounts.actors import user_id
 from opsportal.alerts import changes
 from opsportal.alerts.evaluation import evaluate_next
@@ -87,3 +90,23 @@ def test_a_test_event_and_a_disabled_webhook_name_the_id(
         f"administrator ({user_id(administrator)}) disabled it."
         in visit(client, webhook.get_absolute_url()).words
     )
+
+
+def test_entries_are_there_once_after_a_migration_that_is_taken_back_and_applied_again(
+    db: None, administrator: User
+) -> None:
+    """A release that is rolled back and deployed again."""
+    module = importlib.import_module("opsportal.alerts.migrations.0002_changes_to_accounts")
+    moved = module.Migration.operations[0]
+    for verb in ("rule:edit", "webhook:disable", "delivery:again", "alert:snooze"):
+        accounts_changes.record(verb, "x", "1")
+    before = sorted(accounts_changes.Change.objects.values_list("verb", "target_id", "actor"))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE alerts_change AS SELECT * FROM accounts_change WHERE 1 = 0")
+        for statement in moved.reverse_sql:
+            cursor.execute(statement)
+        kept = accounts_changes.Change.objects.values_list("verb", flat=True)
+        assert {verb.partition(":")[0] for verb in kept} == {"account"}
+        cursor.execute(moved.sql)
+        cursor.execute("DROP TABLE alerts_change")
+    assert sorted(accounts_changes.Change.objects.values_list("verb", "target_id", "actor")) == before

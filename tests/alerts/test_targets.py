@@ -10,6 +10,7 @@ from opsportal import outbound
 from opsportal.alerts import sending
 from opsportal.alerts.sending import check, target_of, why_not
 from opsportal.outbound import Refused, Target
+from opsportal.setting_values import HOST_OR_NETWORK, Environment
 
 
 def to(*addresses: str) -> Callable[[str, int], list[str]]:
@@ -77,6 +78,18 @@ def test_only_the_port_of_https_is_used_and_what_the_setting_lists(settings: Any
     assert checked(f"https://10.1.0.1:{port}/", to("10.1.0.1")).port == port
     with pytest.raises(Refused, match="Only port 443"):
         checked(f"https://other.example.com:{port}/", PUBLIC)
+
+
+@pytest.mark.parametrize("host", ["hooks.example.com", "93.184.215.14", "[2606:4700::1111]"])
+def test_the_setting_takes_what_the_refusal_says_to_add(settings: Any, host: str) -> None:
+    url = f"https://{host}:8443/"
+    with pytest.raises(Refused, match="Only port 443") as refused:
+        checked(url, PUBLIC)
+    said = str(refused.value).partition(" add ")[2].partition(" to the setting ")[0]
+    read = Environment({"A": said}).each("A", [], HOST_OR_NETWORK, "")
+    assert read == [f"{host}:8443"]
+    settings.ALERT_WEBHOOK_ALLOW = read
+    assert checked(url, PUBLIC).port == 8443
 
 
 def test_one_private_address_refuses_the_name_as_a_whole() -> None:

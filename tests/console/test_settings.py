@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ def oidc(**changed: Any) -> dict[str, Any]:
                 {"openid_connect": {"APPS": []}}, {"openid_connect": {"APPS": [{"provider_id": "sso"}]}},
                 {"google": {"APP": {"secret": "hunter2"}}}, oidc(client_id=None), oidc(client_id=""), oidc(settings={}),
                 oidc(settings={"server_url": "login.example.com"}), oidc(secret=5),
-                oidc(provider_id=["hunter2"]),
+                oidc(provider_id=["hunter2"]), oidc(provider_id="sso/hunter2"),
+                {"openid_connect": {"APPS": [APP, APP]}},
             )
         ),
     ],
@@ -193,15 +195,45 @@ def test_every_number_has_a_range_that_its_default_is_in() -> None:
         {"BASE_URL": "ops.example.com"}, {"AWS_ENDPOINT_URL_DYNAMODB": "localhost:8000"},
         {"REQUESTS_QUEUE_URL": "arn:aws:sqs:us-east-1:111122223333:requests"}, {"DYNAMODB_AGENTS_REGION": "Stockholm"},
         {"DYNAMODB_AGENTS_KEY": "k" * 256}, {"LOG_LEVEL": "info"}, {"COOKIE_PREFIX": "ops portal"},
+        # A switch that is neither on nor off.
+        {"HTTPS": "flase"}, {"SECURE_SSL_REDIRECT": "'true'"}, {"DEBUG": "2"}, {"PUBLISH_AGES": "enabled"},
+        # What Python reads as a number, and people do not mean.
+        {"ALERT_SECONDS": "1_000"}, {"ALERT_SECONDS": "１２"}, {"DYNAMO_READ_TIMEOUT": "1,500"},
+        # Empty: the working directory, every address.
+        {"DATA_DIR": " "}, {"STATIC_ROOT": ""}, {"ACCESS_LOG": ""}, {"METRICS_WORKER_HOST": ""},
+        {"METRICS_WORKER_HOST": "http://localhost"}, {"DATA_DIR": __file__}, {"ACCESS_LOG": str(ROOT)},
+        {"BASE_URL": "https://ops.example.com\nX: y"}, {"BASE_URL": "https://ops example.com"},
+        {"BASE_URL": "https://o:secret@ops.example.com"}, {"BASE_URL": "https://ops.example.com?x=1"},
+        {"AWS_ENDPOINT_URL": "http://localhost:0"}, {"DATABASE_URL": "mysql://o:secret@db/ops"},
+        {"DATABASE_URL": "sqlite://"}, {"DATABASE_URL": "'postgres://o:secret@db/ops'"},
     ],
 )  # fmt: skip
 def test_what_could_only_fail_later_is_refused_with_its_name(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ((name, _),) = environment.items()
-    with pytest.raises(ImproperlyConfigured, match=f"^{name} (is|has) ") as refused:
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(ImproperlyConfigured, match=f"^{name} (is|has) ") as refused,
+    ):
         read_all(monkeypatch, environment)
     assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_what_webhooks_may_go_to_has_ports_and_no_network_that_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fine = "10.0.0.0/8,::1,fd00::/8,hooks.internal:8443,[2001:db8::1]:8443,192.0.2.7:8443"
+    assert read_all(monkeypatch, {"ALERT_WEBHOOK_ALLOW": fine})["ALERT_WEBHOOK_ALLOW"] == fine.split(",")
+    for text in ("10.0.0.0/33", "1.2.3", "::1/129", "10.0.0.0.0"):
+        with pytest.raises(ImproperlyConfigured, match=rf"ALERT_WEBHOOK_ALLOW: '{text}' does not appear"):
+            read_all(monkeypatch, {"ALERT_WEBHOOK_ALLOW": text})
+
+
+def test_a_value_that_begins_with_a_dollar_names_no_other_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read_all(monkeypatch, {"SECRET_KEY": f"${KEY}", "METRICS_TOKEN": f"$PATH{KEY}", "HTTPS": "On"})
+    assert (found["SECRET_KEY"], found["METRICS_TOKEN"], found["HTTPS"]) == (f"${KEY}", f"$PATH{KEY}", True)
 
 
 def read_all(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> dict[str, Any]:

@@ -184,7 +184,8 @@ def test_junk_in_the_outbox_is_logged_and_passed_by(
         places.put(jobs_table_for(table), {**item, **key})
     assert deliver_due(table) == 1
     assert handled == [message]
-    assert caplog.text.count("can't be read") == len(junk)
+    assert deliver_due(table) == 0
+    assert caplog.text.count("can't be read") == len(junk)  # not at each look
     assert len(places.outbox(table)) == len(junk)
 
 

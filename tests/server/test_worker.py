@@ -16,7 +16,7 @@ from gunicorn.http import body, message, parser, unreader
 from gunicorn.sock import create_sockets
 from gunicorn.workers import gthread
 
-from opsportal.server.environment import whole_number
+from opsportal.server.environment import addresses, whole_number
 from opsportal.server.worker import Worker
 from opsportal.supervisor import free_port
 from tests.processes import descendants, eventually
@@ -141,3 +141,27 @@ def test_a_number_that_is_none_is_one_sentence(name: str, value: str, tmp_path: 
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{name} is {value!r}; it must be a whole number from 1 to ")
     assert done.returncode == 1
+
+
+def test_the_server_listens_where_it_is_told_or_says_what_is_wrong() -> None:
+    assert addresses({}) == ["127.0.0.1:8000"]
+    for text, found in (
+        (" 0.0.0.0:8000\n", ["0.0.0.0:8000"]), ("[::]:8000, :8001", ["[::]:8000", ":8001"]),
+        ("unix:/run/web.sock", ["unix:/run/web.sock"]), ("fd://3", ["fd://3"]), ("ops-1.internal:80", ["ops-1.internal:80"]),
+    ):  # fmt: skip
+        assert addresses({"WEB_BIND": text}) == found
+    for text in (
+        "",
+        " ",
+        "8000",
+        "http://0.0.0.0:8000",
+        "0.0.0.0:http",
+        "0.0.0.0:65536",
+        "::1:8000",
+        "a b:80",
+        "'x:80'",
+    ):
+        with pytest.raises(
+            ValueError, match=r"\AWEB_BIND is .*; it must be host:port, such as 127.0.0.1:8000"
+        ):
+            addresses({"WEB_BIND": text})

@@ -1,6 +1,9 @@
 from django.db import migrations
 
 COLUMNS = "at, actor, actor_id, role, verb, target, target_id, changed"
+OF_ALERTS = (
+    "WHERE verb LIKE 'rule:%' OR verb LIKE 'webhook:%' OR verb LIKE 'delivery:%' OR verb LIKE 'alert:%'"
+)
 
 
 class Migration(migrations.Migration):
@@ -11,9 +14,11 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
             f"INSERT INTO accounts_change ({COLUMNS}) SELECT {COLUMNS} FROM alerts_change ORDER BY id",  # noqa: S608 - no text of anybody
-            f"INSERT INTO alerts_change ({COLUMNS}) SELECT {COLUMNS} FROM accounts_change"  # noqa: S608
-            " WHERE verb LIKE 'rule:%%' OR verb LIKE 'webhook:%%' OR verb LIKE 'delivery:%%' OR verb LIKE 'alert:%%'"
-            " ORDER BY id",
+            [
+                f"INSERT INTO alerts_change ({COLUMNS}) SELECT {COLUMNS} FROM accounts_change {OF_ALERTS} ORDER BY id",  # noqa: S608
+                # Or they would be there twice when this is applied again.
+                f"DELETE FROM accounts_change {OF_ALERTS}",  # noqa: S608
+            ],
         ),
         migrations.DeleteModel(name="Change"),
         migrations.CreateModel(
