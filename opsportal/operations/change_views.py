@@ -68,7 +68,7 @@ def filtered(actor: str, verb: str, target: str) -> QuerySet[Change]:
     """`actor`: an id, or who has that name now, or was recorded under it where nobody has. `target`: an id, or the
     start of a name."""
     found = Change.objects.all()
-    if not (actor + verb + target).isprintable():  # no name is so, and PostgreSQL refuses to look for a NUL
+    if "\x00" in actor + verb + target:  # which PostgreSQL refuses to look for
         return found.none()
     if actor:
         ids = [actor] if is_id(actor) else holders(actor)

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from allauth.core import context
@@ -391,6 +392,15 @@ def test_the_tab_shows_all_changes_and_filters_them(
     )
     with django_assert_max_num_queries(12):
         client.get(PAGE)
+
+
+@pytest.mark.parametrize("name", ["Pager\u00a0Duty", "on\u200bcall", "\u202eabc", " two  blanks "])
+def test_a_target_of_any_name_is_found_by_it(administrator: User, client_for: Any, name: str) -> None:
+    Change.objects.create(verb="webhook:make", actor="olga", target=name, target_id="webhook:1")
+    Change.objects.create(verb="webhook:make", actor="olga", target="on", target_id="webhook:2")
+    page = visit(client_for("administrator"), f"{PAGE}?{urlencode({'target': name})}")
+    assert [one.change.target for one in page.response.context["changes"]] == [name]
+    assert page.root.one("input", id="filter-target").attrs["value"] == name
 
 
 def test_what_the_filters_show_is_exported(administrator: User, viewer: User, client_for: Any) -> None:
