@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 
 from opsportal import patterns
-from opsportal.console.text import excerpt
+from opsportal.console.text import excerpt, visible
 from opsportal.dynamo.attributes import Typed, typed
 from opsportal.dynamo.dialects import MAX_EXTRAS, Extra
 from opsportal.dynamo.json_values import read_object, storable
@@ -236,7 +236,7 @@ class EditForm(ProfileForm):
         for name, field in FIELDS.items():
             self.fields[name].initial = profile.settled(profile.shown(raw, field), field)
             if note := profile.note(raw, field):
-                self.fields[name].help_text = f"{HELP.get(name, '')} {note}".strip()
+                self.fields[name].help_text = f"{HELP.get(name, '')} {visible(note)}".strip()
 
     def clean_drawn(self) -> dict[str, str]:
         try:

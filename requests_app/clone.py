@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
@@ -107,6 +107,7 @@ def original(found: IntelligenceRequest, dialect: Dialect = DOCUMENTED) -> Origi
 
 _CONFIG = frozenset(Config.model_fields) - {"more"}
 # A text that one line of a form holds as it is.
+_BREAK = re.compile(r"[\r\n]")
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]{1,1000}")
 
 
@@ -138,9 +139,21 @@ def _row(within: str, name: str, value: Typed) -> ExtraRow:
 
 def _read(path: str, value: Typed | None, left_out: LeftOut) -> str:
     text = read_text(value)
-    if value is not None and isinstance(text, Malformed):
+    if value is not None and not _fits(path, text):
         left_out.append((path, value))
+        return ""
     return str(text or "")
+
+
+def _breaks(values: Iterable[Typed]) -> bool:
+    return any(_BREAK.search(value["S"]) for value in values)
+
+
+def _fits(path: str, text: str | Malformed | None) -> bool:
+    """Whether the form's field can hold it: one of one line loses line breaks without a word."""
+    if isinstance(text, Malformed):
+        return False
+    return not text or path == "config.custom_params" or not _BREAK.search(text)
 
 
 def _keywords(value: Typed | None, left_out: LeftOut) -> list[str]:
@@ -150,11 +163,11 @@ def _keywords(value: Typed | None, left_out: LeftOut) -> list[str]:
         return []
     found = []
     for at, member in enumerate(members or ()):
-        text = read_text(member)
-        if isinstance(text, str):
+        text, path = read_text(member), f"config.keywords[{at}]"
+        if isinstance(text, str) and _fits(path, text):
             found.append(text)
         else:
-            left_out.append((f"config.keywords[{at}]", member))
+            left_out.append((path, member))
     return found
 
 
@@ -169,7 +182,7 @@ def _sources(value: Typed | None, left_out: LeftOut) -> list[Source]:
 def _source(value: Typed) -> Source:
     parts = read_map(value)
     found = SourceShape.found_in(parts) if isinstance(parts, dict) else SourceShape(())
-    if not isinstance(parts, dict) or not found.fields:
+    if not isinstance(parts, dict) or not found.fields or _breaks(parts[name] for name, _ in found.fields):
         return Source(name=raw_text(value)[:60], own=own_whole(value))
     texts: dict[str, str] = {}
     fields = []

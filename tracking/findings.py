@@ -15,7 +15,7 @@ from opsportal.console.findings import (
     out_of_order,
     spoken_minutes,
 )
-from opsportal.console.numbers import plain
+from opsportal.console.numbers import grouped, plain
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
 from opsportal.dynamo.attributes import Malformed
@@ -149,12 +149,12 @@ def _totals(workflow: Workflow) -> list[Finding]:
     found = []
     recorded = workflow.totals.total
     if workflow.step_tokens and (recorded or Decimal(0)) != workflow.step_tokens:
-        has = f"{recorded:,}" if isinstance(recorded, Decimal) else "none"
+        has = grouped(recorded) if isinstance(recorded, Decimal) else "none"
         found.append(
             Finding(
                 "token_total",
                 UNKNOWN,
-                f"The steps used {workflow.step_tokens:,} tokens, but the recorded total is {has}.",
+                f"The steps used {grouped(workflow.step_tokens)} tokens, but the recorded total is {has}.",
             )
         )
     total = workflow.total_duration

@@ -11,6 +11,7 @@ from opsportal.alerts.rules import Rule
 from opsportal.alerts.watches import Measure, Watch
 from opsportal.alerts.webhooks import Webhook
 from opsportal.console.drawn_forms import DrawnForm
+from opsportal.console.numbers import setting
 from opsportal.outbound import Refused
 
 MAX_MINUTES = 30 * 1440
@@ -109,16 +110,16 @@ class RuleForm(DrawnForm):
 
 def _number(measure: Measure, *, whole: bool) -> forms.Field:
     default = measure.default()
-    hint = f"{measure.hint} Empty: {default:g}.".strip()
+    hint = f"{measure.hint} Empty: {setting(default)}.".strip()
     kind = forms.IntegerField if whole else forms.FloatField
     least, most = (int(measure.least), int(measure.most)) if whole else (measure.least, measure.most)
     return kind(
         label=measure.label,
         required=False,
         validators=[MinValueValidator(least), MaxValueValidator(most)],
-        widget=forms.NumberInput(attrs={**_NUMBER, "min": f"{least:g}" if not whole else least,
+        widget=forms.NumberInput(attrs={**_NUMBER, "min": setting(least),
                                         "max": most, "step": "any" if not whole else 1,
-                                        "placeholder": f"{default:g}"}),
+                                        "placeholder": setting(default)}),
         help_text=hint,
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ from opsportal.alerts import watches
 from opsportal.alerts.leases import Leased
 from opsportal.alerts.watches import Question, Watch
 from opsportal.alerts.webhooks import Webhook
+from opsportal.console.numbers import setting
+from opsportal.console.text import exact
 
 PENDING, FIRING, RESOLVED = "pending", "firing", "resolved"
 OPEN = (PENDING, FIRING)
@@ -123,7 +125,7 @@ class Rule(Leased):
             return []
         asked = self.question(timezone.now())
         shown = [
-            (measure.label, f"{number:g}")
+            (measure.label, setting(number))
             for measure, number in (
                 (found.threshold, asked.threshold),
                 (found.minimum, asked.minimum),
@@ -131,7 +133,7 @@ class Rule(Leased):
             )
             if measure
         ]
-        return [*shown, *((found.filters[name], text) for name, text in asked.filters.items())]
+        return [*shown, *((found.filters[name], exact(text)) for name, text in asked.filters.items())]
 
 
 class FiringQuerySet(models.QuerySet["Firing"]):

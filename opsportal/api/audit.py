@@ -92,14 +92,14 @@ class AuditQuery(RangedQuery):
 @requires("operations.view_audit")
 def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
     query.only_known_in(request)
-    span, found = query.time_range(), actors.find(query.actor)
+    span, found = query.time_range().span, actors.find(query.actor)
     wanted = feeds.FeedFilter(
         actor=found.sought,
         action=query.action,
         target=query.target,
         logical=query.kind,
-        start=span.start,
-        end=span.end,
+        start=span.since,
+        end=span.until,
     )
     page = feeds.page(wanted, purpose=query.purpose("audit"), cursor=query.cursor)
     if page.items:  # else they would name accounts and tokens that the trail does not

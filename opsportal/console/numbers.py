@@ -27,8 +27,17 @@ def as_number(value: Any) -> Decimal | None:
 def plain(value: Decimal) -> str:
     """A decimal without exponent and trailing zeros; one that is too large to write out keeps it."""
     if not value.is_finite() or abs(value.adjusted()) > 30:
-        return str(value)
-    text = f"{value:f}"
+        digits, exponent, power = str(value).partition("E")
+        return f"{_short(digits)}{exponent}{power}" if exponent else digits
+    return _short(f"{value:f}")
+
+
+def setting(value: float) -> str:
+    """A number that a person set, as it was set: `2592000`, `0.25`."""
+    return plain(Decimal(str(value)))
+
+
+def _short(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from opsportal.console import clock
 from opsportal.console.text import excerpt
 from opsportal.dynamo.spans import Span
+from opsportal.dynamo.time_text import parse_time
 
 LENGTHS: dict[str, tuple[str, timedelta | None]] = {
     "1h": ("Last hour", timedelta(hours=1)),
@@ -87,7 +88,7 @@ def _bound(name: str, text: str, zone: ZoneInfo) -> Bound:
     if not text.strip():
         return Bound()
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = _moment(text.strip())
         if moment.tzinfo:
             return Bound(moment.astimezone(UTC))
         at, oddity = from_wall_clock(moment, zone, last=name == "to")
@@ -102,6 +103,20 @@ def _bound(name: str, text: str, zone: ZoneInfo) -> Bound:
         )
     said = f"{name}={excerpt(text, 40)} names no time zone and is read in yours, {zone.key}: {clock.utc_text(at)}."
     return Bound(at, tuple(filter(None, (said, oddity))))
+
+
+# The end of a time that names its zone. One without is for the reader's zone, and not for `parse_time`, which takes UTC.
+_NAMES_ZONE = re.compile(r"(?:[Zz]|[+-]\d\d:?\d\d| (?:UTC?|GMT|[ECMP][SD]T))\Z")
+
+
+def _moment(text: str) -> datetime:
+    """ISO 8601; with a zone also in any form in which an item may hold it, from which people copy it. ValueError."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        if _NAMES_ZONE.search(text):
+            return parse_time(text)
+        raise
 
 
 def from_wall_clock(wall: datetime, zone: ZoneInfo, *, last: bool) -> tuple[datetime, str]:

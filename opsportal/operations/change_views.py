@@ -4,11 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from opsportal.accounts.actors import holders, is_id
@@ -19,7 +21,8 @@ from opsportal.console.clock import iso
 from opsportal.console.listing import Empty, Listing
 from opsportal.console.rows import page
 from opsportal.console.streams import streamed
-from opsportal.operations.csv_cells import neutral
+from opsportal.dynamo.pages import Page
+from opsportal.operations.csv_cells import excel_mark, neutral
 
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target"}
 FORMATS = {"jsonl": "JSON lines", "csv": "CSV"}
@@ -38,12 +41,14 @@ def tabs(request: HttpRequest, current: str) -> list[tuple[str, str, bool, str]]
 def changes(request: HttpRequest) -> HttpResponseBase:
     """Every change, newest first; `format` exports what the filters show."""
     listing = Listing(request, "changes", FILTERS, default_range="all")
-    span = listing.time_range
+    if url := listing.picked_url:
+        return redirect(url)
+    span = listing.time_range.span
     found = filtered(listing["actor"], listing["action"], listing["target"])
-    if span.start:
-        found = found.filter(at__gte=span.start)
-    if span.end:
-        found = found.filter(at__lte=span.end)
+    if span.since:
+        found = found.filter(at__gte=span.since)
+    if span.until:
+        found = found.filter(at__lte=span.until)
     if request.GET.get("format") in FORMATS:
         return _export(request, found, request.GET["format"])
     shown, pager = page(request, found, "at")
@@ -58,7 +63,11 @@ def changes(request: HttpRequest) -> HttpResponseBase:
             for label, value, url in listing.chips
         ],
         "menu_filters": (*FILTERS, "format"),
-        "downloads": [(label, listing.url(format=name)) for name, label in FORMATS.items()],
+        "downloads": [
+            *((label, listing.url(format=name)) for name, label in FORMATS.items()),
+            ("CSV for Excel", listing.url(format="csv", bom="1")),
+        ],
+        "notes": listing.time_range.notices,
         "empty": None if shown else _empty(listing),
     }
     return render(request, "operations/changes.html", context)
@@ -68,7 +77,7 @@ def filtered(actor: str, verb: str, target: str) -> QuerySet[Change]:
     """`actor`: an id, or who has that name now, or was recorded under it where nobody has. `target`: an id, or the
     start of a name."""
     found = Change.objects.all()
-    if not (actor + verb + target).isprintable():  # no name is so, and PostgreSQL refuses to look for a NUL
+    if "\x00" in actor + verb + target:  # which PostgreSQL refuses to look for
         return found.none()
     if actor:
         ids = [actor] if is_id(actor) else holders(actor)
@@ -81,18 +90,14 @@ def filtered(actor: str, verb: str, target: str) -> QuerySet[Change]:
     return found
 
 
-def _empty(listing: Listing) -> Empty:
-    if listing.filtered or listing.time_range.key != "all":
-        return Empty(
-            "no_match",
-            "No entries match",
-            "Nothing matches all filters. A target is found by its id, such as user:7, or by the start of its name.",
-            link_url=listing.request.path,
-            link_text="Clear the filters",
-        )
-    return Empty(
-        "nothing_yet", "No entries yet", "Changes of accounts, roles, tokens, shared views and alerts."
-    )
+def _empty(listing: Listing) -> Empty | None:
+    what = "Changes of accounts, roles, tokens, shared views and alerts."
+    empty = listing.empty(Page([]), "entries", what)
+    if empty and listing.filtered and not listing.time_range.crossed:
+        how = "A target is found by its id, such as user:7, or by the start of its name."
+        return replace(empty, sentence=f"{empty.sentence} {how}")
+    # Nothing that a demo loads.
+    return replace(empty, command="") if empty else None
 
 
 def row(change: Change) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def row(change: Change) -> dict[str, Any]:
 
 def _export(request: HttpRequest, found: QuerySet[Change], kind: str) -> HttpResponseBase:
     lines = (_jsonl if kind == "jsonl" else _csv)(found.iterator(chunk_size=500))
-    response = streamed(request, lines, TYPES[kind])
+    response = streamed(request, chain(excel_mark(request, kind), lines), TYPES[kind])
     if response.streaming:
         response["Content-Disposition"] = f'attachment; filename="changes.{kind}"'
     return response
@@ -132,7 +137,10 @@ def _csv(found: Iterable[Change]) -> Iterator[str]:
     yield _line(columns)
     for change in found:
         yield _line(
-            [json.dumps(value) if isinstance(value, list) else value for value in row(change).values()]
+            [
+                json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+                for value in row(change).values()
+            ]
         )
 
 

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from django.http import HttpRequest
+
 from opsportal.console.invisible import without_invisible
 
 
@@ -11,3 +13,8 @@ def neutral(value: object) -> object:
     # Those of East Asian keyboards count too, and what stands before them unseen does not help.
     first = unicodedata.normalize("NFKC", without_invisible(text).strip()[:1]).replace("\u2212", "-")
     return f"'{text}" if first in tuple("=+-@") or text[:1] in ("\t", "\r", "\n") else text
+
+
+def excel_mark(request: HttpRequest, kind: str) -> tuple[str, ...]:
+    """What a CSV begins with for Excel, which knows a file as UTF-8 by this mark and by no header."""
+    return ("\ufeff",) if kind == "csv" and request.GET.get("bom") == "1" else ()

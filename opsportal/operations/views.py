@@ -26,7 +26,7 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, entries, feeds, resource_types, undo
 from opsportal.operations.change_views import tabs
-from opsportal.operations.csv_cells import neutral
+from opsportal.operations.csv_cells import excel_mark, neutral
 from opsportal.operations.entries import Entry
 from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Conflict
@@ -87,14 +87,14 @@ def _empty(listing: Listing, page: Page) -> Empty | None:
 
 
 def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
-    span = listing.time_range
+    span = listing.time_range.span
     return feeds.FeedFilter(
         actor=actor,
         action=listing["action"],
         target=listing["target"],
         logical=listing["kind"],
-        start=span.start,
-        end=span.end,
+        start=span.since,
+        end=span.until,
         routine=False,
     )
 
@@ -118,9 +118,7 @@ def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBa
             page = feeds.page(wanted, purpose="export", cursor=page.cursor)
 
     summaries = (entries.from_item(raw) for page in pages() for raw in page.items)
-    # By this mark, and by no header, Excel knows a file as UTF-8.
-    mark = ("\ufeff",) if kind == "csv" and request.GET.get("bom") == "1" else ()
-    response = streamed(request, chain(mark, lines(kind, summaries)), TYPES[kind])
+    response = streamed(request, chain(excel_mark(request, kind), lines(kind, summaries)), TYPES[kind])
     if not response.streaming:
         return response
     response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'

@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from opsportal.aws import ServiceTrouble, asking, is_emulated, service
+from opsportal.console.numbers import setting
 from opsportal.dynamo.aws_names import arn
 from opsportal.dynamo.deployed import UNKNOWN_HERE
 from opsportal.tables import ages
@@ -240,7 +241,7 @@ def _text(value: Any) -> str:
             return ", ".join(map(str, value)) or "none"
         case None:
             return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return setting(value) if isinstance(value, float) else str(value)
 
 
 # --- Doing it ------------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from allauth.core import context
@@ -21,6 +22,7 @@ from opsportal.accounts.models import ApiToken, Change, SavedView
 from opsportal.accounts.roles import create_user, set_role
 from opsportal.accounts.scopes import all_scopes
 from opsportal.console.clock import iso
+from opsportal.console.text import exact
 from tests.accounts.test_admin import USERS, fields
 from tests.accounts.test_login import code_of
 from tests.conftest import PASSWORD
@@ -393,6 +395,52 @@ def test_the_tab_shows_all_changes_and_filters_them(
     )
     with django_assert_max_num_queries(12):
         client.get(PAGE)
+
+
+def test_ranges_of_the_tab_are_as_those_of_other_lists(
+    administrator: User, client_for: Any, settings: Any
+) -> None:
+    client = client_for("administrator")
+    client.post("/accounts/preferences/", {"time_zone": "Asia/Kathmandu"})
+    Change.objects.all().delete()
+    at = datetime(2026, 11, 20, 10, 0, 0, 250_000, UTC)
+    Change.objects.create(
+        verb="rule:make", actor="olga", target="é", target_id="rule:1", changed={"name": ["", "é"]}
+    )
+    Change.objects.update(at=at)
+    picked = {"pick_from": "2026-11-20T15:45", "pick_to": "2026-11-20T15:45", "pick_zone": "Asia/Kathmandu"}
+    address = client.get(PAGE, picked)["Location"]
+    assert address == f"{PAGE}?from=2026-11-20T10%3A00%3A00Z&to=2026-11-20T10%3A00%3A00Z"
+    # The whole of its last second, as the times on the page have no fractions.
+    assert "rule:1" in visit(client, address).words
+    said = visit(client, f"{PAGE}?to=2026-11-20T15:44:59").words
+    assert "names no time zone and is read in yours, Asia/Kathmandu: 2026-11-20T09:59:59Z." in said
+    assert "No entries match" in said
+    assert "can't be read as a time" in visit(client, f"{PAGE}?from=soon").words
+    crossed = visit(client, f"{PAGE}?from=2026-11-21T00:00Z&to=2026-11-20T00:00Z")
+    assert "The time range ends before it begins" in crossed.words
+    assert "rule:1" in visit(client, crossed.empty.one("a").attrs["href"]).words
+    excel = b"".join(client.get(f"{address}&format=csv&bom=1")).decode()
+    assert excel.startswith("\ufeffat,action")
+    assert '""after"": ""é""' in excel
+
+
+@pytest.mark.parametrize("name", ["Pager\u00a0Duty", "on\u200bcall", "\u202eabc", " two  blanks "])
+def test_a_target_of_any_name_is_found_by_it(administrator: User, client_for: Any, name: str) -> None:
+    Change.objects.create(
+        verb="webhook:edit",
+        actor="olga",
+        target=name,
+        target_id="webhook:1",
+        changed={"name": ["b  c ", "b c"]},
+    )
+    Change.objects.create(verb="webhook:make", actor="olga", target="on", target_id="webhook:2")
+    page = visit(client_for("administrator"), f"{PAGE}?{urlencode({'target': name})}")
+    assert [one.change.target for one in page.response.context["changes"]] == [name]
+    assert page.root.one("input", id="filter-target").attrs["value"] == name
+    row = page.root.one("tr", id=f"change-{Change.objects.get(target_id='webhook:1').pk}")
+    assert "name: b \u27e6U+0020\u27e7c\u27e6U+0020\u27e7 → b c" in row.words
+    assert exact(name) in row.words
 
 
 def test_what_the_filters_show_is_exported(administrator: User, viewer: User, client_for: Any) -> None:

@@ -20,6 +20,7 @@ from opsportal.alerts.models import Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import deliver_due
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver, Says
+from tests.pages import visit
 
 ClientFor = Callable[[str], Client]
 
@@ -188,6 +189,21 @@ def test_a_rule_is_made_from_what_can_be_watched(client_for: ClientFor, webhook:
     html = page(client, rule.get_absolute_url())
     assert "12.5" in html
     assert "p1" in html
+
+
+def test_a_rule_shows_each_number_and_filter_as_it_was_set(
+    rule_of: Callable[..., Rule], client_for: ClientFor, settings: Any
+) -> None:
+    settings.AGENT_OFFLINE_SECONDS = 1_234_567
+    client = client_for("administrator")
+    for threshold, shown in ((2_591_999.25, "2591999.25"), (1_000_000, "1000000"), (None, "1234567")):
+        rule = rule_of("agent.stale", threshold=threshold, filters={"capability": "two  blanks\u2800"})
+        seen = visit(client, rule.get_absolute_url())
+        assert seen.fact("Seconds without a heartbeat") == shown
+        assert seen.fact("Capability") == "two \u27e6U+0020\u27e7blanks\u27e6U+2800\u27e7"
+    form = visit(client, "/alerts/rules/new/?watch=agent.stale")
+    assert form.root.one("input", name="threshold").attrs["placeholder"] == "1234567"
+    assert "Empty: 1234567." in form.words
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,12 @@
 """A filter finds exactly what it was made from, also after a form; what is pasted into a search box is forgiven."""
 
+import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings
 
 from opsportal.console import pasted
 from opsportal.console.text import exact
@@ -95,3 +98,16 @@ def test_no_other_text_is_taken_for_an_address(client_for: Any, tables: Any) -> 
     for typed, found in (("`case 1`", "/workflows/~60case~201~60/"), ("\u200bcase 1 ", "/workflows/case~201/"),
                          ("see http://x.example/workflows/a~2Fb~20c/?tab=raw", "/workflows/a~2Fb~20c/")):  # fmt: skip
         assert client.get("/workflows/", {"q": typed}).headers["Location"] == found
+
+
+KEY = re.compile(
+    r"\{\{ ((?:[\w.]*\.)?(?:id|key|target|subject)|what)(?:\|default:\"[^\"]*\")?\|(?:excerpt|shown|first_line)"
+)
+# The console's own.
+OWN_IDS = {"entry.actor.id"}
+
+
+def test_no_template_shows_keys_so_that_two_look_alike() -> None:
+    """`ident` gives a sign to space at an end, to doubled space and to line breaks."""
+    templates = Path(settings.BASE_DIR, "templates").rglob("*.html")
+    assert {key for path in templates for key in KEY.findall(path.read_text())} <= OWN_IDS

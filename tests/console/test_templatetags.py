@@ -164,7 +164,9 @@ def test_a_malformed_value_says_why_and_not_by_colour_alone() -> None:
     ("value", "expected"),
     [
         (14169, "14,169"), (Decimal("1234.50"), "1,234.5"), (Decimal("-0.5"), "-0.5"), (-1234, "-1,234"),
-        (0, "0"), (Decimal("1E+40"), "1E+40"), (None, "—"), ("text", "text"),
+        (0, "0"), (Decimal("1E+40"), "1E+40"), (Decimal("2.000E+125"), "2E+125"),
+        (Decimal("1.5E+4"), "15,000"), (Decimal("-1.20E-100"), "-1.2E-100"),
+        (Decimal("1" + "0" * 37), f"10{',000' * 12}"), (None, "—"), ("text", "text"),
     ],
 )  # fmt: skip
 def test_thousands(value: Any, expected: str) -> None:

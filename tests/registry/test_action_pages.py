@@ -275,9 +275,10 @@ def test_whatever_an_item_holds_its_form_opens_and_comes_back_unchanged(
 
 
 def test_edit_of_a_value_that_is_no_text_says_what_it_replaces(table: Any, operator: Client) -> None:
-    dumps.put(table, KEY, agent(name={"M": {"first": {"S": "x"}}}))
+    dumps.put(table, KEY, agent(name={"M": {"first": {"S": "x\u200b\u202e"}}}))
     page = operator.get(url("edit")).content.decode()
     assert "not as documented; what you write here replaces it." in page
+    assert "x\u27e6U+200B\u27e7\u27e6U+202E\u27e7" in page
     data = {**Fields(page).values, "name": "Plain"}
     assert operator.post(url("edit"), data).status_code == 302
     assert (dumps.item(table, KEY) or {})["name"] == {"S": "Plain"}

@@ -23,7 +23,7 @@ from opsportal.operations.tags import Action
 from requests_app import queries
 from requests_app.submission import new_action_id
 from tests import dumps
-from tests.factories import Typed, log, naive, put, raw, request
+from tests.factories import Typed, log, naive, put, raw, request, typed
 from tests.operations.places import get
 from tests.pages import Page, visit
 from tests.requests_app.submitting import errors, filled, form, request_id_of, send
@@ -615,6 +615,28 @@ def test_what_can_not_be_copied_is_shown(client: Client, requests: Any) -> None:
     first, second = item["config"]["M"]["sources"]["L"]
     assert first["M"]["depth"] == {"N": "3"}
     assert second == {"S": "text"}
+
+
+def test_what_a_field_of_one_line_would_change_is_not_copied_into_it(client: Client, requests: Any) -> None:
+    source = {"name": "two\nlines", "url": "https://fda.gov", "type": "x"}
+    config = {"keywords": ["two\nlines", "a", "b\r"], "sources": [source], "custom_params": '{\n"a": 1}'}
+    put(requests, request("lines", user_id="operator", project_id="p\n1", config=config))
+    page = visit(client, like("lines"))
+    gone = [(path, value) for path, value, new in differences(page) if new == "not copied"]
+    assert gone == [
+        ("project_id", '{"S": "p\\n1"}'),
+        ("config.keywords[0]", '{"S": "two\\nlines"}'),
+        ("config.keywords[2]", '{"S": "b\\r"}'),
+    ]
+    assert filled(page)["keyword"] == ["a"]
+    made = request_id_of(
+        Page(
+            client.post(NEW, {**filled(page), "project_id": "p", "custom_params": "{}", "do": "submit"}), NEW
+        )
+    )
+    item = get(requests, made)
+    assert item is not None
+    assert item["config"]["M"]["sources"] == {"L": [typed(source)]}
 
 
 def test_the_type_of_the_original_may_be_asked_for_again(

@@ -313,3 +313,13 @@ def test_removals_keep_to_the_size_of_a_call(monkeypatch: pytest.MonkeyPatch, en
     planned = alarms.RegionPlan("us-east-1", changes)
     assert len(list(alarms.carry_out(planned))) == 150
     assert [len(batch) for batch in deleted] == [100, 50]
+
+
+def test_a_plan_says_each_number_as_it_is() -> None:
+    assert [alarms._text(value) for value in (1_234_567.0, 0.25, 1.0, 3, None)] == [
+        "1234567",
+        "0.25",
+        "1",
+        "3",
+        "none",
+    ]

@@ -1,6 +1,7 @@
 """The exported Terraform, read by a parser of its language and compared with what the console itself creates."""
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -31,7 +32,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(one) for one in value]
     if isinstance(value, str) and value.startswith('"'):
-        value = value.replace(r"\U000e0001", "\U000e0001")  # the one that JSON would write in two halves
+        # Beyond the first plane JSON writes two halves. An escaped backslash begins nothing.
+        value = re.sub(r"(\\\\)|\\U([0-9a-f]{8})", lambda found: found[1] or chr(int(found[2], 16)), value)
         return json.loads(value).replace("$${", "${").replace("%%{", "%{")
     return value
 

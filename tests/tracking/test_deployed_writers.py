@@ -109,6 +109,12 @@ def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any
     missing = shown(workflow(totalTokenUsage=MISSING, totalDuration="long"))
     assert missing.findings["token_total"].endswith("total is none.")
     assert missing.findings["duration_total"].endswith("total is none.")
+    huge = {"duration": Typed(N="1E+125"), "tokenUsage": {"totalTokens": Typed(N="1E+125")}}
+    large = shown(
+        workflow(pdfAdapter=step(**huge), tradeExtraction=step(**huge), totalDuration=Typed(N="1E+124"))
+    )
+    assert large.findings["duration_total"].startswith("The steps took 2E+125 s, but")
+    assert large.findings["token_total"].startswith("The steps used 2E+125 tokens, but")
     agreeing = shown(workflow())
     assert agreeing.findings == {}
     # Where no step recorded any, the recorded total is what there is.
