@@ -17,6 +17,7 @@ from opsportal.alerts.evaluation import end_all
 from opsportal.alerts.rules import OPEN, Firing, Rule
 from opsportal.alerts.watches import Watch
 from opsportal.alerts.webhooks import Webhook
+from opsportal.console.clock import iso
 
 # What of a rule decides which past it looks at: a change of it starts afresh.
 DECIDING = ("threshold", "minimum", "window_minutes", "filters")
@@ -186,8 +187,10 @@ def snooze(firing: Firing, hours: int, by: User, now: datetime) -> bool:
     until = now + timedelta(hours=hours) if hours else None
     with transaction.atomic():
         mine = Firing.objects.filter(pk=firing.pk, state__in=OPEN)
+        before = mine.select_for_update().values_list("snoozed_until", flat=True).first()
         name, whose = (by.get_username(), user_id(by)) if hours else ("", "")
         done = bool(mine.update(snoozed_until=until, snoozed_by=name, snoozed_by_id=whose))
         if done:
-            record(by, "alert:snooze", firing, {"hours": [None, hours]})
+            pair = [iso(moment) if moment else None for moment in (before, until)]
+            record(by, "alert:snooze", firing, {"snoozed_until": pair})
     return done

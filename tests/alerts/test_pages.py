@@ -18,6 +18,7 @@ from opsportal.alerts import edits, payloads
 from opsportal.alerts.evaluation import evaluate_next
 from opsportal.alerts.models import Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import deliver_due
+from opsportal.console.clock import iso
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver, Says
 from tests.pages import visit
@@ -138,8 +139,11 @@ def test_a_snooze_can_be_ended_and_nonsense_is_none(firing: Firing, client_for: 
     assert not Firing.objects.get().snoozed_until
     client.post(url, {"length": "7d"})
     assert Firing.objects.get().is_snoozed
+    until = iso(Firing.objects.get().snoozed_until)
     client.post(url, {"length": ""})
     assert not Firing.objects.get().is_snoozed
+    entries = Change.objects.filter(verb="alert:snooze").order_by("pk").values_list("changed", flat=True)
+    assert list(entries) == [{"snoozed_until": [None, until]}, {"snoozed_until": [until, None]}]
 
 
 MANAGED = [

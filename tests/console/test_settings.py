@@ -293,9 +293,9 @@ def test_consoles_on_one_host_share_no_cookie_and_processes_of_one_console_all(
         cookies(DATABASE_URL=db.format("db:6432")),
         cookies(COOKIE_PREFIX="ops-eu"),
     ]
-    assert {len(names) for names in consoles} == {3}
-    assert len(set().union(*consoles)) == 3 * len(consoles)
-    assert consoles[-1] == {"ops-eu_session", "ops-eu_csrf", "ops-eu_messages"}
+    assert {len(names) for names in consoles} == {4}
+    assert len(set().union(*consoles)) == 4 * len(consoles)
+    assert consoles[-1] == {f"ops-eu_{name}" for name in ("session", "csrf", "messages", "device")}
     # Neither a new password of the database nor a new key signs anybody out.
     assert consoles[4] == cookies(DATABASE_URL="postgres://o:new@db/ops", SECRET_KEY=KEY, DATA_DIR="/data")
 
