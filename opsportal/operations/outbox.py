@@ -154,14 +154,17 @@ def send_soon(message: Message, table: Binding) -> None:
 
 
 def deliver(message: Message, table: Binding, now: datetime | None = None) -> bool:
-    """Claim, carry out and delete one message; False when another has claimed it. Raises what its handler
-    raises, once it is put off, or given up."""
+    """Claim, carry out and delete one message; False when another has claimed it. Raises what its handler or its
+    deletion raises, once it is put off, or given up."""
     now = now or datetime.now(UTC)
     lease = _lease(message, table).claim(CLAIM, now.timestamp())
     if lease is None:
         return False
+    jobs = lease.table
     try:
         handler_of(message.kind)(message, table)
+        with translated(jobs):
+            clients.client(*jobs.location, background=True).delete_item(TableName=jobs.name, Key=message.key)
     except Exception as error:
         figures.MESSAGES.labels(message.kind, "failed").inc()
         try:
@@ -170,9 +173,6 @@ def deliver(message: Message, table: Binding, now: datetime | None = None) -> bo
             # Its claim ends by itself.
             logger.warning("message %s of action %s could not be put off", message.kind, message.action_id)
         raise
-    jobs = lease.table
-    with translated(jobs):
-        clients.client(*jobs.location, background=True).delete_item(TableName=jobs.name, Key=message.key)
     figures.MESSAGES.labels(message.kind, "delivered").inc()
     return True
 
@@ -192,7 +192,13 @@ def _put_off(lease: Lease, message: Message, error: Exception, now: datetime) ->
         "ExpressionAttributeNames": {"#tries": TRIES},
         "ExpressionAttributeValues": {":tries": number(lease.number)},
     }  # fmt: skip
-    commit(jobs, [{"Delete": held}, {"Put": {"TableName": jobs.name, "Item": given_up}}], background=True)
+    try:
+        commit(jobs, [{"Delete": held}, {"Put": {"TableName": jobs.name, "Item": given_up}}], background=True)
+    except DynamoError:
+        lease.renew(
+            MAX_PAUSE, {"why": why}, now=now.timestamp()
+        )  # late, as people see, and tried no more often
+        raise
     figures.MESSAGES.labels(message.kind, "given_up").inc()
     logger.error(
         "message %s of action %s is given up after %d tries: %s",

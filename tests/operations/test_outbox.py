@@ -30,6 +30,7 @@ from opsportal.operations.tasks import Task, Worker
 from tests.false_answers import FALSE
 from tests.operations import places
 from tests.operations.proxy import Proxy, instead
+from tests.trouble import denied, trouble
 
 
 @pytest.fixture
@@ -131,6 +132,31 @@ def test_what_fails_is_put_off_ever_longer_and_blocks_nothing(
             "The queue is away.", "away", "This version of the console knows no message of the kind of another version.",
         }  # fmt: skip
         assert backlog(table).given_up == len(found) == 3
+
+
+def test_what_can_not_be_deleted_is_sent_again_ever_less_often(
+    tables: dict[str, Any], handled: list[Message]
+) -> None:
+    table, start = tables["requests"], datetime.now(UTC)
+    message = put(table, start)
+    jobs = jobs_table_for(table)
+    refused = denied("DeleteItem", "arn:aws:dynamodb:us-east-1:111122223333:table/jobs")
+    with trouble(jobs, refused, "DeleteItem", "TransactWriteItems"):
+        for seconds in (1, 5, PAUSE + 2, 2 * PAUSE, 3 * PAUSE + 4):
+            with time_machine.travel(start + timedelta(seconds=seconds), tick=False):
+                assert deliver_due(table) == 0
+        assert handled == [message] * 3
+        (item,) = places.outbox(table)
+        assert "DeleteItem" in item["why"]["S"]
+        last = {name: value for name, value in item.items() if name != "claimed_until"}
+        places.put(jobs, {**last, "tries": {"N": str(MAX_TRIES)}})
+        with time_machine.travel(start + timedelta(days=1), tick=False):
+            assert deliver_due(table) == 0
+            (item,) = places.outbox(table)
+            assert int(item["claimed_until"]["N"]) == int((start + timedelta(days=1)).timestamp()) + 3600
+    with time_machine.travel(start + timedelta(days=2), tick=False):
+        assert deliver_due(table) == 1
+    assert places.outbox(table) == []
 
 
 def test_a_thousand_that_fail_do_not_keep_the_next_waiting(
