@@ -143,6 +143,12 @@ def test_a_list_is_narrowed_shared_and_walked_back_through(
     page.get_by_role("button", name="Show this time").click()
     page.wait_for_url(re.compile(r"[?&]from=[^&]+Z&to=[^&]+Z"))
     shows(lambda at: at % 3 == 0 and at % 2 == 1 and 10 <= at < 30)
+    # Both bounds of the chip can be read whole.
+    chip = page.locator(".filter-chip", has_text="Time").locator(".chip-value")
+    expect(chip).to_contain_text(re.compile(r"from .* to \d{4}-\d\d-\d\d \d\d:\d\d .*UTC"))
+    assert chip.evaluate(
+        "node => node.getClientRects().length && node.scrollWidth <= node.parentElement.clientWidth"
+    )
 
     # Whoever gets the address sees the same, and so does whoever reloads.
     other = browser.new_context()
