@@ -146,9 +146,7 @@ def test_a_list_is_narrowed_shared_and_walked_back_through(
     # Both bounds of the chip can be read whole.
     chip = page.locator(".filter-chip", has_text="Time").locator(".chip-value")
     expect(chip).to_contain_text(re.compile(r"from .* to \d{4}-\d\d-\d\d \d\d:\d\d .*UTC"))
-    assert chip.evaluate(
-        "node => node.getClientRects().length && node.scrollWidth <= node.parentElement.clientWidth"
-    )
+    assert chip.evaluate("node => node.clientWidth > 0 && node.scrollWidth <= node.clientWidth")
 
     # Whoever gets the address sees the same, and so does whoever reloads.
     other = browser.new_context()
