@@ -167,7 +167,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 STALE = Refusal(
     "Nothing was done. The form's security token is missing, or older than the last time that somebody signed in or out "
     "in this browser.",
-    "Send it again from here. Where there is no button for it, open the form's page anew.",
+    "Send it again from here. Where there is no button for it, open the form's page again.",
     title="The form was not accepted",
     kind="stale",
 )

@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,9 +17,13 @@ SHOWN = 50
 Row = TypeVar("Row", bound=models.Model)
 
 
-def page(request: HttpRequest, rows: "models.QuerySet[Row]", stamp: str) -> tuple[list[Row], dict[str, str]]:
+def page(
+    request: HttpRequest, rows: "models.QuerySet[Row]", stamp: str, query: Mapping[str, str] | None = None
+) -> tuple[list[Row], dict[str, str]]:
     """A page of rows, newest first by `stamp` and key, and what partials/pager.html needs. The position is that of
-    the last row shown, so that new rows shift nothing; nonsense in its place is the first page."""
+    the last row shown, so that new rows shift nothing; nonsense in its place is the first page. `query`: what the
+    addresses of other pages carry; without it, what this one's does."""
+    query = request.GET.dict() if query is None else query
     ordered = rows.order_by(f"-{stamp}", "-pk")
     if position := _position(request.GET.get("cursor", ""), rows.model):
         at, key = position
@@ -29,8 +35,8 @@ def page(request: HttpRequest, rows: "models.QuerySet[Row]", stamp: str) -> tupl
         last = f"{getattr(shown[-1], stamp).isoformat()}|{shown[-1].pk}"
         cursor = base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
     return shown, {
-        "next_url": _url(request, cursor) if cursor else "",
-        "first_url": _url(request, "") if request.GET.get("cursor") else "",
+        "next_url": _url(request, query, cursor) if cursor else "",
+        "first_url": _url(request, query, "") if request.GET.get("cursor") else "",
     }
 
 
@@ -44,9 +50,6 @@ def _position(cursor: str, model: type[models.Model]) -> tuple[datetime, Any] | 
         return None
 
 
-def _url(request: HttpRequest, cursor: str) -> str:
-    query = request.GET.copy()
-    query.pop("cursor", None)
-    if cursor:
-        query["cursor"] = cursor
-    return f"{request.path}?{query.urlencode()}" if query else request.path
+def _url(request: HttpRequest, query: Mapping[str, str], cursor: str) -> str:
+    given = {name: value for name, value in {**query, "cursor": cursor}.items() if value}
+    return f"{request.path}?{urlencode(given)}" if given else request.path

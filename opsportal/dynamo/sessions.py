@@ -36,7 +36,7 @@ CREDENTIALS = {
     "IncompleteSignature": "The request was not signed as AWS expects.",
 }
 MFA = (
-    "The profile (mfa_serial) wants a code of MFA, and nobody is there to type it. Use a role or a profile without one, or the keys of a session "
+    "The profile (mfa_serial) wants a code of MFA, which the console can't type. Use a role or a profile without one, or the keys of a session "
     "that was begun with the code (aws sts assume-role)."
 )
 

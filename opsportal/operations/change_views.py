@@ -51,7 +51,7 @@ def changes(request: HttpRequest) -> HttpResponseBase:
         found = found.filter(at__lte=span.until)
     if request.GET.get("format") in FORMATS:
         return _export(request, found, request.GET["format"])
-    shown, pager = page(request, found, "at")
+    shown, pager = page(request, found, "at", listing.parameters)
     context: dict[str, Any] = {
         "tabs": tabs(request, "operations:changes"),
         "listing": listing,

@@ -423,6 +423,11 @@ def test_ranges_of_the_tab_are_as_those_of_other_lists(
     excel = b"".join(client.get(f"{address}&format=csv&bom=1")).decode()
     assert excel.startswith("\ufeffat,action")
     assert '""after"": ""é""' in excel
+    # The following page's address has the bound in UTC, as the first one's may not.
+    Change.objects.bulk_create(Change(verb="rule:edit", actor="olga", target="r", at=at) for _ in range(50))
+    following = visit(client, f"{PAGE}?from=2026-11-20T10:00").next_url
+    assert "from=2026-11-20T04%3A15%3A00Z" in following
+    assert len(visit(client, following).response.context["changes"]) == 1
 
 
 @pytest.mark.parametrize("name", ["Pager\u00a0Duty", "on\u200bcall", "\u202eabc", " two  blanks "])

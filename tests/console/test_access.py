@@ -346,7 +346,7 @@ def test_a_form_without_its_token_is_told_how_to_go_on(client_for: Any, viewer: 
     client.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
     response = client.post("/accounts/preferences/", {"theme": "dark"})
     assert response.status_code == 403
-    assert "open the form&#x27;s page anew" in response.content.decode()
+    assert "open the form&#x27;s page again" in response.content.decode()
 
 
 # --- Local paths --------------------------------------------------------------------------------------
