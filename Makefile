@@ -1,6 +1,6 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long test-arbiter bench lint format lock screenshots venv-demo venv-dev
+.PHONY: help run test test-long test-arbiter bench bench-quick lint format lock screenshots venv-demo venv-dev
 
 # The system's Python that .venv is made with; any of 3.11 or later.
 PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -39,16 +39,18 @@ endif
 # One after the other: they look at what time and load do.
 test-long: venv-dev ## The long forms: kills, soaks, wide matrices (ARGS="-k name" for some)
 	@$(PY) -m opsportal.dynamo.embedded .data
-	@$(PY) -m pytest --engine dynoxide -m long $(ARGS)
+	@$(PY) -m pytest -m "long or hypothesis and not moto" --hypothesis-profile long $(ARGS)
 
 test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
 	@$(PY) scripts/arbiter.py
 	@$(PY) -m pytest --numprocesses 2 --engine arbiter -m "not browser" -k "arbiter" $(ARGS)
 
 # Beside a floor in the same run, since milliseconds are of one machine.
-bench: venv-dev ## How long discovery takes with 1,000 agents, against seed 004's 50 ms (ARGS="--agents 5000")
-	@$(PY) -m opsportal.dynamo.embedded .data
-	@$(PY) benchmarks/discovery.py $(ARGS)
+bench: venv-dev ## The console against its floor, in ten minutes (ARGS="--product DIR" for another checkout's)
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-quick: venv-dev ## The same on small tables, in a minute or two
+	@$(PY) -m benchmarks --quick $(ARGS)
 
 lint: venv-dev ## Style, types, import rules, templates
 	@$(PY) -m ruff check .

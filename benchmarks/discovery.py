@@ -1,4 +1,4 @@
-"""`make bench`: how long the console takes to discover agents, beside the least that a request can take.
+"""How long the console takes to discover agents, beside the least that a request can take.
 
     python benchmarks/discovery.py            1,000 agents, 300 requests of each kind
     python benchmarks/discovery.py --agents 50 --requests 10
@@ -8,7 +8,7 @@ a token, and as the floor an operation that is let in and finds nothing. Between
 compared; milliseconds are of this machine. It stops by itself after `LIMIT_SECONDS` at the latest.
 
 Seed 004 of docs/data.md asks for less than 50 ms. Ends with 1 where discovery takes longer at the median, but for the last row: that is
-for a process that nobody has asked for a minute, or that missed over a hundred changes, and mostly the engine's.
+for a process that was not asked for a minute, or that missed over a hundred changes, and mostly the engine's.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
@@ -122,7 +123,10 @@ def main() -> int:
     signal.alarm(LIMIT_SECONDS)
     setup_test_environment()
     # The cache that is shared is in the database, as in production, and counts each request.
-    shared = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "opsportal_cache"}
+    shared: dict[str, Any] = {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "opsportal_cache",
+    }
     settings.CACHES["default"] = shared
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)

@@ -1,4 +1,4 @@
-"""`make bench` says whether seed 004's (docs/data.md) figure is met, and ends by itself."""
+"""benchmarks/discovery.py says whether seed 004's (docs/data.md) figure is met, and ends by itself."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.discovery import report
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 FLOOR = ("floor", 2.0, 100)
 LAST = ("one that reads the registry whole", 400.0, 10)
 
