@@ -10,7 +10,7 @@ import json
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar, overload
 
 from pynamodb.attributes import Attribute
 
@@ -95,10 +95,9 @@ def is_absent(value: Typed | None) -> bool:
 
 def read_text(value: Typed | None) -> str | Malformed | None:
     """Text; a number or a boolean is taken as its text, since nothing is lost by it."""
-    if is_absent(value):
+    if not value or "NULL" in value:  # as in `read_time`
         return None
-    assert value is not None
-    tag, content = _parts(value)
+    tag, content = next(iter(value.items()))
     if tag == "S" or tag == "N":
         return str(content)
     if tag == "BOOL":
@@ -108,32 +107,34 @@ def read_text(value: Typed | None) -> str | Malformed | None:
 
 def read_number(value: Typed | None) -> Decimal | Malformed | None:
     """A finite decimal in DynamoDB's range, from a number or from text that spells one."""
-    if is_absent(value):
+    if not value or "NULL" in value:  # as in `read_time`
         return None
-    assert value is not None
-    tag, content = _parts(value)
+    tag, content = next(iter(value.items()))
     if tag not in ("N", "S"):
         return _wrong(value, "a number")
     try:
         number = Decimal(str(content).strip())
     except InvalidOperation:
         return Malformed(value, "expected a number, found other text")
-    if not number.is_finite():
-        return Malformed(value, "expected a finite number")
-    return number if in_range(number) else Malformed(value, "expected a number that DynamoDB could hold")
+    if in_range(number):
+        return number
+    finite = number.is_finite()
+    return Malformed(value, f"expected a {'number that DynamoDB could hold' if finite else 'finite number'}")
+
+
+_EPOCH_TEXT = re.compile(r"\s*\d{9,}(\.\d+)?\s*")
 
 
 def read_time(value: Typed | None) -> datetime | Malformed | None:
     """An aware UTC datetime from ISO or RFC 2822 text, or from the seconds since 1970, or thousandths, millionths or
     billionths of them (number or digits)."""
-    if is_absent(value):
+    if not value or "NULL" in value:  # is_absent, without the call: of an item most values are times
         return None
-    assert value is not None
-    tag, content = _parts(value)
+    tag, content = next(iter(value.items()))
     if tag not in ("S", "N"):
         return _wrong(value, "a time")
     try:
-        if tag == "S" and not re.fullmatch(r"\s*\d{9,}(\.\d+)?\s*", content):
+        if tag == "S" and (content[4:5] == "-" or not _EPOCH_TEXT.fullmatch(content)):
             return parse_time(content)
         number = Decimal(str(content).strip())
         _, factor = epoch_unit(number)
@@ -239,6 +240,20 @@ class TolerantAttribute(Attribute[T]):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(null=not kwargs.get("hash_key"), **kwargs)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: Any) -> Self: ...
+
+    @overload
+    def __get__(self, instance: Any, owner: Any) -> T: ...
+
+    def __get__(self, instance: Any, owner: Any) -> Self | T:
+        """As PynamoDB's, which finds the name each time: four times as long, and a list reads 1,700 of them."""
+        return self if instance is None else instance.attribute_values.get(self._name)
 
     def get_value(self, value: Typed) -> Typed:
         return value

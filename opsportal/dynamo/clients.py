@@ -1,6 +1,6 @@
-"""Shared DynamoDB clients: one per region, endpoint and patience, each with a bounded time budget.
+"""Shared DynamoDB clients: one per region, endpoint, patience and trust, each with a bounded time budget.
 
-A client costs about 50 ms to make and is safe to share between threads. Pages use an impatient one
+A client costs about 10 ms to make and is safe to share between threads. Pages use an impatient one
 (two attempts, 1.5 s for an answer, and the deadline of `spending.request_budget`), since a person
 waits; workers and commands one that waits longer. `deadlines` makes of the times that they are over the whole.
 """
@@ -16,21 +16,26 @@ from opsportal.dynamo import answers, calls, deadlines, sessions, spending, unan
 from opsportal.dynamo.answers import REPORTS_CAPACITY
 from opsportal.dynamo.exceptions import DeadlineExceeded, unusable
 from opsportal.dynamo.parsing import ParserFactory
+from opsportal.dynamo.serializing import PlainSerializer
 
 _clients: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()
 
 
-def client(region: str, endpoint: str = "", *, background: bool = False) -> Any:
-    """The shared boto3-compatible DynamoDB client for that place.
+def client(region: str, endpoint: str = "", *, background: bool = False, trusted: bool = False) -> Any:
+    """The shared boto3-compatible DynamoDB client for that place. `trusted`: botocore does not look through what it is
+    given, which takes it as long as all else of a large transaction; for what the console has built itself, as all
+    of `opsportal.dynamo.reads`.
 
     Credentials and profile come from the usual AWS chain. Raises `DynamoError` when none can be made. The
     errors of its calls are botocore's: wrap them in `errors.translated`.
     """
+    validation = not trusted or settings.DYNAMO_VALIDATES_ALL
     key = (
         region,
         endpoint,
         background,
+        validation,
         settings.DYNAMO_CONNECT_TIMEOUT,
         read_timeout(),
         settings.DYNAMO_MAX_ATTEMPTS,
@@ -38,7 +43,7 @@ def client(region: str, endpoint: str = "", *, background: bool = False) -> Any:
     with _lock:
         if key not in _clients:
             try:
-                _clients[key] = _make(region, endpoint, background=background)
+                _clients[key] = _make(region, endpoint, background=background, validation=validation)
             except BotoCoreError as error:
                 raise unusable(error) from error
         return _clients[key]
@@ -56,6 +61,8 @@ def make(service: str, region: str, config: Config, endpoint: str = "") -> Any:
     deadlines.install()
     session = sessions.Session()
     session.register_component("response_parser_factory", ParserFactory())
+    # botocore would put the same text together twice for each call: a tenth of a GetItem's CPU.
+    config = config.merge(Config(user_agent=f"{session.user_agent()} opsportal"))
     # For the clients too by which the session gets credentials (STS, SSO).
     session.set_default_client_config(config)
     made = session.create_client(service, region_name=region, endpoint_url=endpoint or None)
@@ -67,15 +74,17 @@ def make(service: str, region: str, config: Config, endpoint: str = "") -> Any:
     return made
 
 
-def _make(region: str, endpoint: str, *, background: bool) -> Any:
+def _make(region: str, endpoint: str, *, background: bool, validation: bool) -> Any:
     config = Config(
+        parameter_validation=validation,
         connect_timeout=5 if background else settings.DYNAMO_CONNECT_TIMEOUT,
         read_timeout=20 if background else read_timeout(),
         retries={"mode": "standard", "total_max_attempts": 8 if background else settings.DYNAMO_MAX_ATTEMPTS},
         max_pool_connections=settings.DYNAMO_MAX_POOL_CONNECTIONS,
-        user_agent_extra="opsportal",
     )
     made = make("dynamodb", region, config, endpoint)
+    if not validation:
+        made._serializer = PlainSerializer()
     events = made.meta.events
     events.register("provide-client-params.dynamodb", _ask)
     events.register("before-send.dynamodb", _keep_the_deadline)
@@ -97,7 +106,7 @@ def _ask(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) 
 def _keep_the_deadline(request: Any, **_: Any) -> None:
     """Refuse an attempt that could not be answered in time. Called for retries too."""
     if account := spending.current():
-        account.attempts += 1
+        account.attempt()
         if account.seconds_left < read_timeout():
             raise DeadlineExceeded(account.seconds, account.calls)
 

@@ -96,9 +96,29 @@ class BoundedTLS(_Whole, ssl.SSLSocket):
 
 
 class _Connecting:
-    """A connection over such a socket. The lookup of a name has no timeout of its own, so a thread does it."""
+    """A connection over such a socket. The lookup of a name has no timeout of its own, so a thread does it.
+
+    Head and body of a request are sent at once. urllib3 sends the one after the other: two calls of the system, two
+    segments, and a peer that wakes twice.
+    """
 
     timeout: float | None
+    _held: list[bytes] | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._held = []
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]
+            held, self._held = self._held, None
+            self.send(b"".join(held))
+        finally:
+            self._held = None
+
+    def send(self, data: Any) -> None:
+        if self._held is not None and isinstance(data, bytes):
+            self._held.append(data)
+        else:
+            super().send(data)  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
         account = spending.current()

@@ -8,11 +8,12 @@ from typing import Any
 from django.core.cache import caches
 
 from opsportal.dynamo import clients
-from opsportal.dynamo.exceptions import translating
+from opsportal.dynamo.exceptions import AccessDenied, translating
 from opsportal.dynamo.tables import Binding
 
-# Seconds. Indexes and keys change with a deployment, not with traffic.
-DESCRIPTION_LIFE = 60
+# Seconds. Indexes and keys change with a deployment, not with traffic. Where it is not allowed to describe a table, which
+# some deployments don't grant, each partition of a figure would ask again: DescribeTable is limited per account.
+DESCRIPTION_LIFE, DENIED_LIFE = 60, 5
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ def _cache_key(binding: Binding) -> str:
     return f"description:{binding.fingerprint}"
 
 
+def _denied_key(binding: Binding) -> str:
+    return f"description-denied:{binding.fingerprint}"
+
+
 def describe(binding: Binding, *, fresh: bool = False, background: bool = False) -> Description:
     """The table as deployed. Raises `DynamoError` (TableMissing, AccessDenied, ...).
 
@@ -139,9 +144,16 @@ def describe(binding: Binding, *, fresh: bool = False, background: bool = False)
     """
     if not fresh and (found := known(binding)):
         return found
-    with translating(binding):
-        client = clients.client(*binding.location, background=background)
-        table = client.describe_table(TableName=binding.name)["Table"]
+    denied: AccessDenied | None = None if fresh else caches["process"].get(_denied_key(binding))
+    if denied:
+        raise denied
+    try:
+        with translating(binding):
+            client = clients.client(*binding.location, background=background)
+            table = client.describe_table(TableName=binding.name)["Table"]
+    except AccessDenied as problem:
+        caches["process"].set(_denied_key(binding), problem, DENIED_LIFE)
+        raise
     description = description_of(table, binding.region)
     caches["process"].set(_cache_key(binding), description, DESCRIPTION_LIFE)
     return description

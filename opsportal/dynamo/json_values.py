@@ -105,6 +105,17 @@ def storable(value: Any, *, levels: int = MAX_LEVELS) -> Any:
         raise Unreadable(f"It is nested in more than {levels} levels.") from error
 
 
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def as_decimal(text: str) -> Decimal | None:
+    """The number that a text is as DynamoDB takes it; None for other text, though Python reads 1_0 and other digits."""
+    try:
+        return Decimal(text) if _NUMBER.fullmatch(text) else None
+    except InvalidOperation:  # an exponent of many digits
+        return None
+
+
 def check_text(text: str) -> str:
     """The same text. Raises Unreadable where UTF-8 can't encode it."""
     if _HALF_OF_A_PAIR.search(text):

@@ -4,19 +4,20 @@ With an index: its items, merged with the others from the minute's sample. Witho
 the whole table, else a bounded Scan in no order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import itemgetter
+from typing import Any, TypeVar
 
 from opsportal.dynamo import cursors, samples
 from opsportal.dynamo.attributes import read_text, read_time
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.expressions import Filter, matches
+from opsportal.dynamo.expressions import Clause, Filter, matches
 from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.merge import Merge
-from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw, scan_page
-from opsportal.dynamo.reads import items_of
+from opsportal.dynamo.pages import PAGE_SIZE, Keep, Page, Raw, scan_page
+from opsportal.dynamo.reads import items_of, read_all
 from opsportal.dynamo.samples import Sample
 from opsportal.dynamo.sampling import Row, Sampled, as_row
 from opsportal.dynamo.spans import Span
@@ -26,6 +27,18 @@ Wanted = Callable[[str], bool]
 
 def any_status(status: str) -> bool:
     return True
+
+
+# Where a walk goes on: JSON data, with the key as the wire has it.
+Position = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Walked:
+    """Some items of a walk, and where it goes on after them; None at its end."""
+
+    items: list[Raw]
+    position: Position | None
 
 
 # After every stamp.
@@ -47,8 +60,8 @@ class Known:
 @dataclass(frozen=True)
 class List:
     """What is listed. `found`: the index for it, see `lookup`; `partitions`: its hash keys. `status`: whether an
-    item of that status (as it is written, "" for none) is wanted; `filters`: all else that no index serves; `served`:
-    what its key serves, of the items that it does not hold."""
+    item of that status (as it is written, "" for none) is wanted; `filters`: all else that no index serves; `keep`: what
+    no expression can hold; `served`: what its key serves, of the items that it does not hold."""
 
     spec: Sampled
     found: Found
@@ -59,6 +72,7 @@ class List:
     projection: Sequence[str] = ()
     limit: int = PAGE_SIZE
     served: Filter = ()
+    keep: Keep | None = None
 
     def page(self, *, purpose: str, cursor: str = "", anchor: str = "", fresh: bool = True) -> Page:
         """One page. `fresh`: for people, who act on what they see, rows of the sample are read again. Raises
@@ -113,7 +127,68 @@ class List:
             if (row.undated or self.span.contains(row.at))
             and self.status(str(read_text(row.item.get(self.spec.status)) or ""))
             and matches(row.item, (*self.filters, *self.served))
+            and self._kept(row.item)
         ]
+
+    def _kept(self, item: Raw) -> bool:
+        return self.keep is None or self.keep(item)
+
+    def walk(self, after: Position | None = None) -> Iterator[Walked]:
+        """Every item of the list once, in as many reads as that takes: partition by partition, newest first within one,
+        and then what is in no index; without an index, by Scans of the whole table. Items have their key, status and
+        times. An item that moves meanwhile may come twice. `after`: the position of the last ones that were taken.
+
+        Raises `DynamoError`.
+        """
+        if self.span.empty:
+            return
+        sample = samples.for_table(self.spec)
+        names = (*self.spec.table.key_attributes, self.spec.status, self.spec.created, self.spec.touched)
+        projection = tuple(dict.fromkeys(names))
+        if self.keep:  # of the attributes that a list has; without a projection it is whole items
+            projection = tuple(dict.fromkeys((*self.projection, *names))) if self.projection else ()
+        if self.found.index is None:
+            yield from self._walk_table(after, projection)
+            return
+        index, span = self.found.index, self.span.wider if sample.mixed else self.span
+        partitions = sorted(set(self.partitions))
+        begun, start = (after["partition"], after["key"]) if after else ("", None)
+        for partition in partitions:
+            if partition < begun or (after and partition == begun and start is None):
+                continue
+            pages = read_all(
+                self.spec.table, index.name,
+                key=(Clause(index.hash_key, "=", (partition,)), *span.clauses(index.range_key)),
+                filters=self.filters,
+                projection=(*projection, index.hash_key, index.range_key) if projection else (),
+                start=start if partition == begun else None, background=True, ScanIndexForward=False,
+            )  # fmt: skip
+            for answer in pages:
+                items = [
+                    item
+                    for item in answer["Items"]
+                    if self.span.holds(item[index.range_key]) and self._kept(item)
+                ]
+                yield Walked(items, {"partition": partition, "key": answer.get("LastEvaluatedKey")})
+        yield Walked([row.item for row in self.rows(sample)], None)
+
+    def _walk_table(self, after: Position | None, projection: Sequence[str]) -> Iterator[Walked]:
+        for answer in read_all(
+            self.spec.table,
+            filters=(*self.filters, *self.spec.within(self.span)),
+            projection=projection,
+            start=after["key"] if after else None,
+            background=True,
+        ):
+            items = [
+                item
+                for item in answer["Items"]
+                if self.status(str(read_text(item.get(self.spec.status)) or ""))
+                and self.spec.holds(item, self.span)
+                and self._kept(item)
+            ]
+            key = answer.get("LastEvaluatedKey")
+            yield Walked(items, {"partition": "", "key": key} if key else None)
 
     def _merged(
         self,
@@ -134,6 +209,7 @@ class List:
             chosen if index else (),
             span=self.span,
             filters=self.filters,
+            keep=self.keep,
             projection=self.projection,
             limit=self.limit,
             outside=[(row.stamp, row.item) for row in rows],
@@ -167,7 +243,9 @@ class List:
         found = {table.key_in(item): as_row(self.spec, item) for item in items}
         now = [found.get(key) if (key := table.key_in(item)) in sampled else item for item in page.items]
         page.items = [
-            item for item in now if item and self.status(str(read_text(item.get(self.spec.status)) or ""))
+            item
+            for item in now
+            if item and self.status(str(read_text(item.get(self.spec.status)) or "")) and self._kept(item)
         ]
 
     def _scanned(self, sample: Sample, *, purpose: str, cursor: str) -> Page:
@@ -176,7 +254,7 @@ class List:
 
         def keep(item: Raw) -> bool:
             status = str(read_text(item.get(self.spec.status)) or "")
-            return self.status(status) and self.spec.holds(item, self.span)
+            return self.status(status) and self.spec.holds(item, self.span) and self._kept(item)
 
         page = scan_page(
             self.spec.table,
@@ -184,7 +262,7 @@ class List:
             cursor=cursor,
             limit=self.limit,
             filters=(*self.filters, *self.spec.within(self.span)),
-            keep=None if self.status is any_status and self.span == Span() else keep,
+            keep=None if self.status is any_status and self.span == Span() and self.keep is None else keep,
             projection=self.projection,
         )
         page.items.sort(key=lambda item: self.spec.moment(item) or _NEVER, reverse=True)
@@ -215,6 +293,16 @@ def newest_first(items: Sequence[Raw], time_of: Callable[[Raw], datetime | None]
 
 FROM_SAMPLE = "The list is made of the minute's sample, which holds the whole table."
 SCANNED = "So a part of it is scanned, in no order: newest first holds within a page only."
+
+
+Tested = TypeVar("Tested")
+
+
+def every(tests: Sequence[Callable[[Tested], bool]]) -> Callable[[Tested], bool] | None:
+    """Whether a status or an item passes all of these; None where there is none, so that a list is no search."""
+    if len(tests) < 2:
+        return tests[0] if tests else None
+    return lambda one: all(test(one) for test in tests)
 
 
 def of_status(names: Sequence[str]) -> Wanted:

@@ -4,7 +4,7 @@
 own order; `opsportal.dynamo.merge` reads partitions side by side, newest first.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,8 +22,32 @@ Keep = Callable[[Raw], bool]
 PAGE_SIZE = 50
 # Calls of a page with a filter that no index serves; after them the page says how far it searched.
 SEARCH_CALLS = 5
+# Read units after which such a page makes no further call.
+SEARCH_UNITS = 100.0
 # Items that one call of a filtered read evaluates, or 1 MB of them if that is less.
 EVALUATED_PER_CALL = 500
+
+
+class SearchBudget:
+    """The read units that a search may still cost on one page. It learns from each answer what an item costs."""
+
+    def __init__(self) -> None:
+        self.left, self.spent, self.evaluated = SEARCH_UNITS, 0.0, 0
+
+    @property
+    def each(self) -> float:
+        """Read units of an item: until one was read, those of one of 8 KB."""
+        return self.spent / self.evaluated if self.spent and self.evaluated else 1.0
+
+    def room(self, most: int, *, calls: int = 1) -> int:
+        """Items that each of the next `calls` may evaluate, at most so many; 0 when the page has cost enough."""
+        return max(0, min(most, -(-int(self.left / self.each) // calls)))
+
+    def spend(self, answer: Mapping[str, Any]) -> None:
+        units = float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0))
+        self.left -= units
+        if scanned := int(answer.get("ScannedCount", 0)):
+            self.spent, self.evaluated = self.spent + units, self.evaluated + scanned
 
 
 @dataclass(frozen=True)
@@ -74,11 +98,14 @@ def scan_page(
     """
     start = cursors.load(cursor, purpose=purpose).get("key") if cursor else None
     items: list[Raw] = []
-    searching = bool(filters or keep)
+    searching, budget = bool(filters or keep), SearchBudget()
     key = table.start_names()
     for _ in range(SEARCH_CALLS):
-        most = EVALUATED_PER_CALL if searching else limit - len(items)
+        most = budget.room(EVALUATED_PER_CALL) if searching else limit - len(items)
+        if not most:
+            break
         answer = read(table, filters=filters, projection=_with(key, projection), start=start, Limit=most)
+        budget.spend(answer)
         start = answer.get("LastEvaluatedKey")
         items += [item for item in answer["Items"] if keep is None or keep(item)]
         if len(items) > limit or (len(items) == limit and start):
@@ -126,8 +153,10 @@ def sequence_page(
     filters: Filter = (),
     keep: Keep | None = None,
     projection: Sequence[str] = (),
+    searching: bool = False,
 ) -> Page:
-    """Up to `limit` items of one part after the other, each in the index's own order.
+    """Up to `limit` items of one part after the other, each in the index's own order. `searching`: `keep` leaves out
+    most of them.
 
     The cursor is DynamoDB's own within a part. Raises `DynamoError`.
     """
@@ -140,9 +169,12 @@ def sequence_page(
     number = labels.index(position["part"]) if position else 0
     start = position.get("key")
     items: list[Raw] = []
-    calls = 0
+    calls, budget = 0, SearchBudget()
     key = table.start_names(index)
     while number < len(parts) and len(items) < limit and calls < len(parts) + SEARCH_CALLS:
+        most = budget.room(EVALUATED_PER_CALL) if filters or searching else limit - len(items)
+        if not most:
+            break
         answer = read(
             table,
             index.name,
@@ -150,9 +182,10 @@ def sequence_page(
             filters=filters,
             projection=_with(key, projection),
             start=start,
-            Limit=EVALUATED_PER_CALL if filters else limit - len(items),
+            Limit=most,
         )
         calls += 1
+        budget.spend(answer)
         start = answer.get("LastEvaluatedKey")
         items += [item for item in answer["Items"] if keep is None or keep(item)]
         if len(items) > limit:

@@ -1,24 +1,21 @@
-"""The partitions of an index, and the newest items of one with their number, without reading the table."""
+"""The partitions of an index, and the number and times of the newest items of one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-
-from django.core.cache import caches
+from typing import Any
 
 from opsportal.dynamo.attributes import Typed, read_text, read_time
-from opsportal.dynamo.errors import AccessDenied, Throttled
-from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.errors import AccessDenied, DynamoError, Throttled
 from opsportal.dynamo.keys import LAST
 from opsportal.dynamo.reads import read
+from opsportal.dynamo.shared import forget, shared
 from opsportal.dynamo.spans import Span
 from opsportal.dynamo.tables import Binding, Index
 
-# Seconds that the partitions are cached: a new status shows within a minute.
-SEEN_LIFE = 60
-# The same after a throttled search.
-FAILED_LIFE = 10
+# Seconds that the partitions are cached, for the whole deployment: a new status shows within a minute.
+SEEN_FRESH = 60
 # One call each. An attribute with more distinct values is no status.
 MAX_PARTITIONS = 30
 COUNT_CAP = 500
@@ -65,35 +62,36 @@ class Seen:
 
 
 def _seen(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
-    cache, key = caches["process"], f"seen:{table.fingerprint}:{index.name}:{len(prefix)}"
-    known: Seen | None = cache.get(key)
-    if known is None:
-        life = SEEN_LIFE
-        try:
-            known = _skip_scan(table, index, prefix)
-        except (AccessDenied, Throttled) as problem:
-            known = Seen((), complete=False, reason=f"Others can't be found: {problem.sentence}")
-            life = SEEN_LIFE if isinstance(problem, AccessDenied) else FAILED_LIFE
-        cache.set(key, known, life)
-    return known
+    name = f"seen:{table.fingerprint}:{index.name}:{len(prefix)}"
+    try:
+        found = shared(name, lambda _: _skip_scan(table, index, prefix), fresh=SEEN_FRESH)
+    except (AccessDenied, Throttled) as problem:
+        return Seen((), complete=False, reason=f"Others can't be found: {problem.sentence}")
+    except DynamoError:
+        forget(name)  # who tries again asks again
+        raise
+    if found.failed:
+        reason = f"Others can't be found: {found.failed.sentence}"
+        return Seen(found.value[0], complete=False, reason=reason)
+    return Seen(*found.value)
 
 
-def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> Seen:
-    """One Scan of one item per distinct `prefix`: each starts past the end of the one before."""
+def _skip_scan(table: Binding, index: Index, prefix: tuple[str, ...]) -> tuple[Any, ...]:
+    """One Scan of one item per distinct `prefix`: each starts past the end of the one before. What a `Seen` is made of."""
     types = table.key_attributes
     found: list[tuple[str, ...]] = []
     start: dict[str, Typed] | None = None
     while True:
         answer = read(table, index.name, projection=prefix, start=start, Limit=1)
         if not answer["Items"]:
-            return Seen(tuple(found))
+            return (tuple(found),)
         item = answer["Items"][0]
         values = tuple(str(read_text(item[name])) for name in prefix)
         if values in found:
-            return Seen(tuple(found), complete=False, reason="The index could not be walked through.")
+            return tuple(found), False, "The index could not be walked through."
         if len(found) == MAX_PARTITIONS:
             reason = f"There are more than {MAX_PARTITIONS} different values."
-            return Seen(tuple(found), complete=False, reason=reason)
+            return tuple(found), False, reason
         found.append(values)
         start = {name: LAST[types.get(name, "S")] for name in table.start_names(index)}
         start.update({name: item[name] for name in prefix})
@@ -108,18 +106,6 @@ class Count:
 
     def __str__(self) -> str:
         return f"{self.number}+" if self.more else str(self.number)
-
-
-@dataclass(frozen=True)
-class Newest:
-    """The newest items of a partition, at most `COUNT_CAP`, the newest first. `more`: there are older ones."""
-
-    rows: tuple[dict[str, Typed], ...] = ()
-    more: bool = False
-
-    @property
-    def count(self) -> Count:
-        return Count(len(self.rows), self.more)
 
 
 @dataclass(frozen=True)
@@ -147,32 +133,30 @@ class Recent:
         )
 
 
-def newest(table: Binding, index: str, key: Iterable[Clause], attributes: Iterable[str]) -> Newest:
-    """These attributes of the items that match the key condition, in one call. It costs as much as a COUNT, which is
-    billed for what it reads as well."""
-    answer = read(table, index, key=key, projection=attributes, ScanIndexForward=False, Limit=COUNT_CAP)
-    return Newest(tuple(answer["Items"]), more="LastEvaluatedKey" in answer)
+# The text of an item's creation, the time that it says (None: it can't be read), and the seconds that it took.
+Dated = tuple[str, datetime | None, Decimal | None]
 
 
 def recent_of(
-    newest: Newest,
+    rows: Sequence[Dated],
     *,
-    created: str,
-    lasted: Callable[[dict[str, Typed]], Decimal | None],
+    more: bool,
     span: Span = ALL_TIME,
     lateness: timedelta = ON_TIME,
+    known: str = "",
 ) -> Recent:
-    """The newest items of a status that are in the span, with their times. `created`: the sort key of the index;
-    `lasted`: the seconds that an item took, or None; `lateness`: how much later than its text a time may be."""
-    rows = [row for row in newest.rows if span.holds(row.get(created))]
-    times = [(at, row) for row in rows if isinstance(at := read_time(row.get(created)), datetime)]
-    moments, undated = tuple((at, lasted(row)) for at, row in times), len(rows) - len(times)
-    # All that is newer than the oldest time among them was read.
-    since = times[-1][0] if times else None
-    more = newest.more
-    if more and lateness:
-        # To the minute, as if it were UTC: what is before that text may be later by so much.
-        oldest = read_time({"S": newest.rows[-1][created]["S"][:16]})
-        since = oldest + lateness if isinstance(oldest, datetime) else None
-        more = since is None or span.since is None or since > span.since
-    return Recent(moments, undated, more, since if more else None)
+    """The newest items of a status, the newest first, that are in the span. `more`: there are older ones; `lateness`:
+    how much later than its text a time may be; `known`: the text down to which none is missing, "" for the last one's."""
+    found = [(at, took) for text, at, took in rows if span.holds_at(text, at)]
+    moments = tuple((at, took) for at, took in found if at)
+    edge = None
+    if more and rows:
+        # All that is newer than this was read.
+        if lateness:
+            # To the minute, as if it were UTC: what is before that text may be later by so much.
+            oldest = read_time({"S": (known or rows[-1][0])[:16]})
+            edge = oldest + lateness if isinstance(oldest, datetime) else None
+        else:
+            edge = next((at for text, at, _ in reversed(rows) if at and text >= known), None)
+        more = edge is None or span.since is None or edge > span.since
+    return Recent(moments, len(found) - len(moments), more, edge if more else None)

@@ -1,17 +1,15 @@
 """The minute's sample of a table as pages use it: the items in no index, the share of the table that it has read, and
 the forms in which times are written. `opsportal.dynamo.sampling` takes it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.expressions import Clause
-from opsportal.dynamo.lookup import Found
 from opsportal.dynamo.pages import Sampling
-from opsportal.dynamo.partitions import COUNT_CAP, Recent, newest, recent_of
+from opsportal.dynamo.partitions import COUNT_CAP, Recent
 from opsportal.dynamo.sampling import (
     FRESH_SECONDS,
     Kept,
@@ -24,9 +22,8 @@ from opsportal.dynamo.sampling import (
     unpacked,
 )
 from opsportal.dynamo.shared import shared
-from opsportal.dynamo.spans import Span
 from opsportal.dynamo.tables import Index
-from opsportal.dynamo.timestamp_form import UNORDERED, is_mixed, lateness, off_by
+from opsportal.dynamo.timestamp_form import UNORDERED, is_mixed, off_by
 
 
 @dataclass(frozen=True)
@@ -203,42 +200,8 @@ def for_table(spec: Sampled) -> Sample:
     return Sample(spec, known[1], known[2], found.value, found.at, found.calls, found.units, found.failed)
 
 
-def said(spec: Sampled, found: Found) -> tuple[Sampling, list[str]]:
-    """The table's sample and what figures that are made with it must say."""
-    sample = for_table(spec)
-    return sample.sampling(found.index), [*([found.why] if found.why else []), *sample.notes(found.index)]
-
-
-def recent(
-    spec: Sampled, found: Found, statuses: Sequence[str], since: datetime, attributes: Iterable[str]
-) -> list[tuple[str, Recent]]:
-    """What was created since then, by status: the newest by the index, and what is outside it. Raises `DynamoError`.
-
-    `attributes`: of an item, what `created` and `lasted` read.
-    """
-    sample, index = for_table(spec), found.index
-    if index is None:
-        if sample.failed and not sample.at:
-            raise sample.failed
-        by_status = sample.recent(since)
-        nothing = Recent(more=not (sample.kept and sample.kept.last))
-    else:
-        by_status, nothing = _outside(sample, index, since), Recent()
-    span = Span.between(since)
-    read_span, late = (span.wider, lateness(sample.forms)) if sample.mixed else (span, timedelta(0))
-    names = [*statuses, *(status for status in by_status if status not in statuses)]
-    counted = []
-    for status in names:
-        one = by_status.get(status, nothing)
-        if index and status in statuses:
-            key = (Clause(index.hash_key, "=", (status,)), *read_span.clauses(index.range_key))
-            read = newest(spec.table, index.name, key, attributes)
-            one += recent_of(read, created=index.range_key, lasted=spec.lasted, span=span, lateness=late)
-        counted.append((status, one))
-    return counted
-
-
-def _outside(sample: Sample, index: Index, since: datetime) -> dict[str, Recent]:
+def outside(sample: Sample, index: Index, since: datetime) -> dict[str, Recent]:
+    """By status: what was created since then of the items that the index can't hold."""
     found: dict[str, Recent] = {}
     for row in sample.outside(index):
         status = str(read_text(row.item.get(sample.spec.status)) or "")

@@ -9,19 +9,25 @@ import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial, wraps
+from contextlib import suppress
+from functools import cache, partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
 from botocore import credentials
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, RefreshWithMFAUnsupportedError
+from botocore.loaders import create_loader
 
 from opsportal.dynamo import spending, unanswered
 
 # Seconds that a tool may take; a page waits no longer than it has.
 TOOL_SECONDS = 30.0
 
+# By the names of their endpoints: those that the console calls, and by which botocore gets credentials. Of another one
+# botocore takes the address that services have by default.
+CALLED = ("dynamodb", "sqs", "sts", "monitoring", "kms", "portal.sso", "oidc")
 
 # What AWS answers to credentials that it does not take.
 CREDENTIALS = {
@@ -82,6 +88,7 @@ class Session(botocore.session.Session):
     def create_client(self, *args: Any, **kwargs: Any) -> Any:
         """Raises BotoCoreError and nothing else for what is configured."""
         try:
+            self.register_component("data_loader", _descriptions(self.get_config_variable("data_path")))
             made = super().create_client(*args, **kwargs)
         except BotoCoreError:
             raise
@@ -94,6 +101,29 @@ class Session(botocore.session.Session):
             raise UnusableConfiguration(f"{type(error).__name__}: {error}") from error
         _check(made.meta.endpoint_url)
         return made
+
+
+@cache
+def _descriptions(data_path: str | None) -> Any:
+    """botocore's descriptions of the services, which it would read from disk for each session: 40 ms, and 10 MB that
+    each client keeps. Seven of them are the endpoints of all services, of which the console calls a few."""
+    loader = create_loader(data_path)
+    for partition in loader.load_data("endpoints")["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in CALLED if name in services}
+    return loader
+
+
+def load_data() -> None:
+    """Read them before the first client is made: by one that has nobody's credentials and calls nobody."""
+    with suppress(BotoCoreError):  # of the configuration: the pages say it
+        Session().create_client(
+            "dynamodb",
+            region_name="us-east-1",
+            aws_access_key_id="none",
+            aws_secret_access_key="none",  # noqa: S106
+            config=Config(defaults_mode="legacy"),  # type: ignore[arg-type]  # by name; "auto" would ask
+        )
 
 
 def _check(url: str) -> None:

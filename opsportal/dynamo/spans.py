@@ -30,6 +30,10 @@ class Span:
     def up_to(self, end: str) -> "Span":
         return replace(self, end=min(self.end, end) if self.end else end)
 
+    def before(self, moment: datetime) -> "Span":
+        """What of it is not after that instant."""
+        return Span.between(self.since, min(self.until, moment) if self.until else moment)
+
     @property
     def wider(self) -> "Span":
         """The texts that any zone, and any form of ISO 8601, may give to an instant of the span."""
@@ -62,9 +66,12 @@ class Span:
         if self.since is None and self.until is None:
             return True
         at = read_time(value)
-        if isinstance(at, datetime):
+        return self.holds_at(str((value or {}).get("S", "")), at if isinstance(at, datetime) else None)
+
+    def holds_at(self, text: str, at: datetime | None) -> bool:
+        """The same of a time that was read already; None: its text says none."""
+        if at is not None:
             return self.contains(at)
-        text = str((value or {}).get("S", ""))
         return (self.since is None or text >= second_of(self.since)) and (
             self.until is None or text <= f"{second_of(self.until)}~"
         )

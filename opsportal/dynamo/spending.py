@@ -4,6 +4,7 @@
 it. Threads that work for a request must run in a copy of its context.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +27,20 @@ class Spending:
     write_units: Decimal = Decimal(0)
     operations: list[str] = field(default_factory=list)
     request_ids: list[str] = field(default_factory=list)
+    # A page's calls come from several threads.
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    def attempt(self) -> None:
+        """Count one attempt of a call."""
+        with self._lock:
+            self.attempts += 1
 
     def book(self, operation: str, parsed: dict[str, Any]) -> None:
         """Add one answered call. `parsed` is botocore's parsed response."""
+        with self._lock:
+            self._book(operation, parsed)
+
+    def _book(self, operation: str, parsed: dict[str, Any]) -> None:
         self.calls += 1
         self.operations.append(operation)
         if request_id := parsed.get("ResponseMetadata", {}).get("RequestId"):

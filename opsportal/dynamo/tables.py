@@ -190,16 +190,63 @@ class Binding:
         return request
 
 
+class _Deployed:
+    """The bindings of one value of settings.DYNAMO_TABLES, made on first use. A list of 50 asks for one 260 times, and
+    reading settings and environment each time was 2 % of its CPU."""
+
+    def __init__(self, configured: Mapping[str, Mapping[str, str]]) -> None:
+        self.configured = configured
+        self.made: dict[str, Binding] = {}
+
+    def binding(self, logical: str) -> Binding:
+        if (found := self.made.get(logical)) is None:
+            config = self.configured[logical]
+            found = self.made[logical] = bind(import_string(config["spec"]), config)
+        return found
+
+    @functools.cached_property
+    def all(self) -> tuple[Binding, ...]:
+        return tuple(self.binding(logical) for logical in self.configured)
+
+    @functools.cached_property
+    def logical_names(self) -> dict[str, str]:
+        return {table.name: table.logical for table in reversed(self.all)}
+
+
+_deployed = _Deployed({})
+
+
+def _current() -> _Deployed:
+    global _deployed
+    current = _deployed
+    if current.configured is not settings.DYNAMO_TABLES:
+        current = _deployed = _Deployed(settings.DYNAMO_TABLES)
+    return current
+
+
+def forget() -> None:
+    """Bind again. For whoever has changed the environment, or settings.DYNAMO_TABLES in its place."""
+    global _deployed
+    _deployed = _Deployed({})
+
+
 def binding(logical: str) -> Binding:
     """The table of that logical name as the settings place it; KeyError when there is none."""
-    config = settings.DYNAMO_TABLES[logical]
-    return _bound(config["spec"], tuple(config.items()), _region_variables())
+    return _current().binding(logical)
 
 
-@functools.lru_cache(maxsize=256)
-def _bound(spec: str, config: tuple[tuple[str, str], ...], region_variables: tuple[str, ...]) -> Binding:
-    """Asked for with every item read, so kept per settings and environment."""
-    return bind(import_string(spec), dict(config))
+def bindings() -> list[Binding]:
+    """Every table, in the order of the settings."""
+    return list(_current().all)
+
+
+def logical_name(name: str) -> str:
+    """What the settings call the table of that name in DynamoDB; the internal tables go by theirs, without the prefix.
+    Which deployment it is, a scrape knows."""
+    if found := _current().logical_names.get(name):
+        return found
+    own = name.removeprefix(settings.OWN_TABLE_PREFIX)
+    return own if own != name else "other"
 
 
 def bind(spec: TableSpec, config: Mapping[str, str]) -> Binding:
@@ -246,23 +293,13 @@ def name_setting(table: Binding, name: str) -> str:
     return own
 
 
-def bindings() -> list[Binding]:
-    """Every table, in the order of the settings."""
-    return [binding(logical) for logical in settings.DYNAMO_TABLES]
-
-
 def aws_region() -> str:
     """The region of the AWS chain, or "". botocore alone ignores AWS_REGION, which other SDKs honour."""
-    region, default_region, *_ = _region_variables()
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     try:
-        return region or default_region or botocore.session.Session().get_config_variable("region") or ""
+        return region or botocore.session.Session().get_config_variable("region") or ""
     except ProfileNotFound:
         return ""  # the first call says so, in a sentence
-
-
-def _region_variables() -> tuple[str, ...]:
-    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_CONFIG_FILE")
-    return tuple(os.environ.get(name, "") for name in names)
 
 
 def is_loopback(endpoint: str) -> bool:

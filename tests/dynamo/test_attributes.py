@@ -32,6 +32,7 @@ from opsportal.dynamo.models import DynamoModel
 from registry.models import Agent
 from requests_app.models import IntelligenceRequest, ProcessingLog
 from tests.dynamo.typed import EVERY_TYPE, values
+from tests.shapes import examples
 from tracking.models import Workflow
 
 MODELS: list[type[DynamoModel]] = [Workflow, IntelligenceRequest, ProcessingLog, Agent]
@@ -133,6 +134,14 @@ def test_what_is_no_stamp_keeps_its_raw_form_and_says_what_was_expected(value: d
     assert isinstance(found, Malformed)
     assert found.raw == raw_text(value)
     assert "a time" in found.reason
+
+
+@given(st.from_regex(r"[0-3]\d{3}-[01]\d-[0-3]\dT[0-2]\d:[0-6]\d:[0-6]\d(\.\d{3}|\.\d{6})?Z", fullmatch=True))
+def test_the_usual_form_is_read_as_any_other(text: str) -> None:
+    """It has a short way of its own, which a blank keeps it from."""
+    usual, other = read_time({"S": text}), read_time({"S": f" {text}"})
+    assert usual == other or (isinstance(usual, Malformed) and isinstance(other, Malformed))
+    assert not isinstance(usual, datetime) or usual.tzinfo is UTC
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "tomorrow", ""])
@@ -294,7 +303,7 @@ ALLOWED: dict[Any, tuple[type, ...]] = {
 }
 
 
-@hypothesis_settings(max_examples=120, deadline=None)
+@hypothesis_settings(max_examples=examples(40), deadline=None)
 @given(value=st.none() | st.just({}) | values)
 def test_no_value_makes_a_read_raise(value: dict[str, Any] | None) -> None:
     for read, types in ALLOWED.items():
@@ -311,7 +320,7 @@ def test_no_value_makes_a_read_raise(value: dict[str, Any] | None) -> None:
         assert isinstance(pretty({"x": value}), str)
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=examples(20), deadline=None)
 @given(data=st.data())
 def test_no_item_makes_a_model_raise(data: st.DataObject) -> None:
     for model in MODELS:

@@ -350,7 +350,7 @@ def test_botocore_and_urllib3_connect_by_these_classes(serve: Serve) -> None:
         pool = session._manager.connection_from_url(url)
         connection = pool.pool.get_nowait()
         assert isinstance(connection.sock, deadlines._Whole)
-        # Set anew for the next request, and for its answer.
+        # Set again for the next request, and for its answer.
         limits = []
         settimeout = type(connection.sock).settimeout
         connection.sock.settimeout = lambda value: limits.append(value) or settimeout(connection.sock, value)

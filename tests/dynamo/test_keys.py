@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from opsportal.dynamo import cursors
 from opsportal.dynamo.keys import MAX_HASH_BYTES, MAX_SORT_BYTES, Key, NotAKey
+from tests.shapes import examples
 
 TYPES = {
     "S": {"id": "S"},
@@ -44,7 +45,7 @@ def items(kind: str) -> st.SearchStrategy[dict[str, dict[str, Any]]]:
 
 
 @every_kind
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(40))
 @given(data=st.data())
 def test_a_key_comes_back_from_its_text_its_wire_form_and_a_cursor(kind: str, data: st.DataObject) -> None:
     types = TYPES[kind]

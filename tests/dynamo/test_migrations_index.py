@@ -59,6 +59,7 @@ ACCEPTED = [
 ]
 
 
+@pytest.mark.no_moto
 def test_items_that_the_index_would_reject_are_named_and_nothing_is_done(workflows: Binding) -> None:
     put_raw(workflows, *REJECTED, *ACCEPTED)
     (planned,) = plan(**ONLY_INDEX).planned

@@ -70,28 +70,27 @@ def run(answer: str = "", **options: Any) -> tuple[list[str], list[str]]:
 def test_make_run_migrates_unasked_and_once_where_regions_are_one(
     place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for step in ("migrate_accounts", "collect_static", "make_demo_users"):
+    for step in ("migrate_accounts", "collect_static", "make_demo_users", "wait_for_engine"):
         monkeypatch.setattr(prepare, step, lambda *arguments: None)
     monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
     monkeypatch.setenv("DEMO", "0")
-    assert prepare.main() == 0
+    assert prepare.prepare() == ""
     said = capsys.readouterr().out.splitlines()
     done = [line.partition(", ")[0].partition(": ")[2] for line in said if ": migration_" in line]
     assert done == [*NAMES, *OWN]
     assert said[-1] == "7 table migrations applied."
-    assert prepare.main() == 0
+    assert prepare.prepare() == ""
     assert capsys.readouterr().out == ""
 
 
 def test_make_run_says_why_its_tables_could_not_be_made(
-    fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for step in ("migrate_accounts", "collect_static"):
+    for step in ("migrate_accounts", "collect_static", "wait_for_engine"):
         monkeypatch.setattr(prepare, step, lambda *arguments: None)
     monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
     fake.says(Answer("<html>", 200))
-    assert prepare.main() == 1
-    assert capsys.readouterr().out.startswith("The tables could not be created: ")
+    assert prepare.prepare().startswith("The tables could not be created: ")
 
 
 # --- Names and order -----------------------------------------------------------------------------------
@@ -175,6 +174,7 @@ def test_target_app_and_table_narrow_the_plan(place: dict[str, Binding]) -> None
             run(**options)
 
 
+@pytest.mark.no_moto
 def test_a_target_is_the_last_that_is_applied(place: dict[str, Binding]) -> None:
     assert migrate(silently, target=NAMES[2]) == 3
     assert exists(place["agents"])
@@ -537,6 +537,7 @@ def test_a_migration_keeps_off_while_a_rollback_is_under_way(place: dict[str, Bi
     assert migrate(silently, app="registry") == 1
 
 
+@pytest.mark.no_moto
 def test_two_runs_of_everything_in_turn_are_one(place: dict[str, Binding], engine: Engine) -> None:
     migrate(silently)
     all_as_declared(place, engine.kind)

@@ -89,7 +89,7 @@ def _go(process: "subprocess.Popen[str]") -> None:
     ("operation", "number", "begun"),
     [
         # The writes to the ledger are begun, applied, begun, applied.
-        pytest.param("UpdateItem", 3, False, id="between two migrations"),
+        pytest.param("UpdateItem", 3, False, id="between two migrations", marks=pytest.mark.long),
         pytest.param("UpdateTimeToLive", 2, True, id="inside of one"),
     ],
 )

@@ -122,6 +122,7 @@ def test_a_target_takes_the_later_migrations_of_its_table_and_no_other(place: di
     assert all(exists(place[name]) for name in ("requests", "request_logs", "agents"))
 
 
+@pytest.mark.no_moto
 def test_a_target_that_is_not_of_the_app_or_table_that_is_named_too_is_refused(
     place: dict[str, Binding],
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_target_that_is_not_of_the_app_or_table_that_is_named_too_is_refused(
     assert not exists(place["requests"])
 
 
+@pytest.mark.no_moto
 def test_what_will_be_lost_is_named_first(place: dict[str, Binding], engine: Engine) -> None:
     migrate(silently, tables=("requests",), app="requests_app")
     table = place["requests"]
@@ -219,6 +221,7 @@ def test_a_backup_is_offered_first(place: dict[str, Binding], engine: Engine) ->
     assert not exists(place["agents"])
 
 
+@pytest.mark.no_moto
 def test_a_wanted_backup_that_cannot_be_made_keeps_the_table(
     place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def test_every_table_of_the_settings_has_a_model() -> None:
     assert {model.logical for model in DynamoModel._models} == set(DYNAMO_TABLES)
 
 
+@pytest.mark.no_moto
 @every_table
 def test_an_item_is_read_exactly_as_it_was_put(tables: dict[str, Binding], logical: str) -> None:
     model, table = MODELS[logical], tables[logical]

@@ -66,6 +66,7 @@ def test_a_scanned_page_without_filters_reads_no_more_than_it_shows(
     assert arguments["Limit"] == 50
 
 
+@pytest.mark.no_moto
 @pytest.mark.parametrize("limit", [1, 4, 100])
 def test_a_filtered_scan_shows_every_match_once(
     table: Binding, monkeypatch: pytest.MonkeyPatch, limit: int

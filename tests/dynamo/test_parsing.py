@@ -18,6 +18,7 @@ from opsportal.dynamo.parsing import ParserFactory
 from opsportal.dynamo.tables import Binding
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.dynamo.typed import EVERY_TYPE, values
+from tests.shapes import examples
 
 _session = botocore.session.Session()
 MODEL = _session.get_service_model("dynamodb")
@@ -119,7 +120,7 @@ def test_errors_are_the_same(operation: str, status: int, body: Any) -> None:
         assert reason["Item"] == EVERY_TYPE
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=examples(40), deadline=None)
 @given(item=st.dictionaries(st.text(min_size=1, max_size=4), values, max_size=4), ascii_only=st.booleans())
 def test_any_item_is_the_same(item: dict[str, Any], ascii_only: bool) -> None:
     text = json.dumps(

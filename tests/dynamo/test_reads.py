@@ -54,7 +54,7 @@ def test_what_may_be_patient_is_not_so_within_a_request(
 ) -> None:
     client, asked = clients.client, []
 
-    def recorded(*place: str, background: bool) -> Any:
+    def recorded(*place: str, background: bool, **_: Any) -> Any:
         asked.append(background)
         return client(*place, background=background)
 

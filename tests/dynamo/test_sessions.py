@@ -8,6 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from django.core.management import call_command
 from django.test import Client
@@ -245,3 +246,46 @@ def test_an_endpoint_of_the_environment_is_named_where_it_is_no_url(
     found = failure(replace(requests_table, endpoint=""))
     assert isinstance(found, Unreachable)
     assert found.sentence == f"The endpoint {url} is not a URL."
+
+
+def test_sessions_share_what_botocore_knows_and_reading_it_asks_nobody(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configure(f"[profile console]\ncredential_process = touch {tmp_path / 'asked'}\n")
+    threads = threading.active_count()
+    sessions.load_data()
+    assert not (tmp_path / "asked").exists()
+    assert threading.active_count() == threads
+    one, other = loader(), loader()
+    assert one is other
+    assert one.load_service_model("dynamodb", "service-2") is other.load_service_model(
+        "dynamodb", "service-2"
+    )
+    # A setting of where else to look holds.
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert str(tmp_path) in loader().search_paths
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    sessions.load_data()
+
+
+def test_the_endpoints_that_are_kept_are_those_of_all_that_is_called() -> None:
+    own, theirs = sessions.Session(), botocore.session.Session()
+    for region in ("eu-central-1", "cn-north-1", "us-gov-west-1"):
+        for service in ("dynamodb", "sqs", "sts", "cloudwatch", "kms", "sso", "sso-oidc"):
+            mine, botocores = (
+                session.create_client(
+                    service, region_name=region, aws_access_key_id="a", aws_secret_access_key="b"
+                ).meta
+                for session in (own, theirs)
+            )
+            assert mine.endpoint_url == botocores.endpoint_url
+            assert mine.service_model.endpoint_prefix in sessions.CALLED
+    for partition in loader().load_data("endpoints")["partitions"]:
+        assert set(partition["services"]) <= set(sessions.CALLED)  # 7 MB, of each process
+
+
+def loader() -> Any:
+    """Of a session of its own."""
+    session = sessions.Session()
+    session.create_client("dynamodb", region_name="x", aws_access_key_id="a", aws_secret_access_key="b")
+    return session.get_component("data_loader")

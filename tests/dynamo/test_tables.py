@@ -30,7 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def placed() -> dict[str, Binding]:
-    """The tables as the settings, read anew, place them."""
+    """The tables as the settings, read again, place them."""
     configs: dict[str, Any] = runpy.run_path(str(SETTINGS))["DYNAMO_TABLES"]
     return {logical: bind(SPECS[logical], config) for logical, config in configs.items()}
 
