@@ -48,7 +48,6 @@ def _make(name: str, region: str) -> Any:
         connect_timeout=1,
         read_timeout=3,
         retries={"mode": "standard", "total_max_attempts": 2},
-        user_agent_extra="opsportal",
     )
     return clients.make(name, region, config)
 
@@ -75,12 +74,13 @@ def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
 class ServiceTrouble(Exception):
     """A service beside DynamoDB gave no answer, and why, in a sentence.
 
-    `denied`: IAM refused; `statement` is then the policy statement that allows it ("" where none would).
+    `denied`: IAM refused; `statement` is then the policy statement that allows it ("" where none would). `code`: the
+    service's own for the error, "" where it did not answer with one.
     """
 
-    def __init__(self, why: str, *, denied: bool = False, statement: str = "") -> None:
+    def __init__(self, why: str, *, denied: bool = False, statement: str = "", code: str = "") -> None:
         super().__init__(why)
-        self.why, self.denied, self.statement = why, denied, statement
+        self.why, self.denied, self.statement, self.code = why, denied, statement, code
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def asking(action: str, region: str, resource: str = "*") -> Iterator[None]:
                 statement="" if explicit else json.dumps(statement, indent=2),
             ) from error
         said = CREDENTIALS.get(code) or f"{action} in {region}: {code}: {message}".rstrip(": ")
-        raise ServiceTrouble(said) from error
+        raise ServiceTrouble(said, code=code) from error
     except NotItsAnswer as error:
         raise ServiceTrouble(UNKNOWN_HERE) from error
     except UnusableError as error:

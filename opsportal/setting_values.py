@@ -110,10 +110,28 @@ class Environment(environ.Env):  # type: ignore[misc]
         return value
 
     def folder(self, name: str, default: Path) -> Path:
-        path = Path(self.matched(name, str(default), r"(?s:.+)", "the path of a folder")).resolve()
-        if path.exists() and not path.is_dir():
+        text: str = self.matched(name, str(default), r"(?s:.+)", "the path of a folder")
+        try:
+            path = Path(text).resolve()
+            is_other = path.exists() and not path.is_dir()
+        except (OSError, RuntimeError) as error:  # too long, no right on the way, links in a circle
+            raise _no_path(name, error) from error
+        if is_other:
             raise ImproperlyConfigured(f"{name} is {str(path)!r}, which is not a folder.")
         return path
+
+    def file(self, name: str, default: str) -> str:
+        """The path of a file, or "-"."""
+        text: str = self.matched(
+            name, default, r"(?s:.*[^/])", "the path of a file, or - for standard output"
+        )
+        try:
+            is_folder = Path(text).is_dir()
+        except OSError as error:
+            raise _no_path(name, error) from error
+        if is_folder:
+            raise ImproperlyConfigured(f"{name} is {text!r}, a folder; it must be the path of a file, or -.")
+        return text
 
     def region(self, name: str) -> str:
         return self.matched(name, "", REGION, "the name of a region, such as us-east-1, or empty")
@@ -171,6 +189,11 @@ class Environment(environ.Env):  # type: ignore[misc]
         unknown = [name for name in self.ENVIRON if name not in self.names and not name.startswith("AWS_")]
         near = {name: difflib.get_close_matches(name, self.names, 1, _ALIKE) for name in sorted(unknown)}
         return {name: found[0] for name, found in near.items() if found}
+
+
+def _no_path(name: str, error: Exception) -> ImproperlyConfigured:
+    why = getattr(error, "strerror", None) or str(error)
+    return ImproperlyConfigured(f"{name} is no path that can be used: {why}.")
 
 
 def is_url(text: str) -> bool:

@@ -69,12 +69,16 @@ INSTALLED_APPS = [
     "opsportal.console",
     "opsportal.telemetry",
     # In the order of the navigation.
+    "opsportal.failures",
     "tracking",
     "requests_app",
     "registry",
     "opsportal.alerts",
+    "opsportal.jobs",
+    "opsportal.exports",
     "opsportal.operations",
     "opsportal.tables",
+    "opsportal.search",
     "opsportal.accounts",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -103,17 +107,19 @@ MIDDLEWARE = [
     "opsportal.console.middleware.ContentSecurityPolicyMiddleware",
     # A list of 50 rows is 140 KB of much alike HTML, and a poll may fetch it every 2 s: 10 KB on the wire.
     # Django adds random bytes to each answer, so that its length tells nothing of a secret in it.
-    "django.middleware.gzip.GZipMiddleware",
+    "opsportal.console.middleware.GZipMiddleware",
     "opsportal.api.middleware.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "opsportal.console.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "opsportal.accounts.middleware.AuthenticationMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "opsportal.api.middleware.PagesOnlyMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "opsportal.api.middleware.EndOfPagesOnlyMiddleware",
     "opsportal.console.middleware.StaffRequiredMiddleware",
     # Inside of what puts headers on every answer, and before anything that reads a form or a query.
     "opsportal.console.utf8.Utf8Middleware",
@@ -139,6 +145,7 @@ TEMPLATES = [
             "builtins": [
                 "django.templatetags.static",
                 "opsportal.console.templatetags.console",
+                "opsportal.console.templatetags.charts",
                 "opsportal.console.templatetags.lists",
                 "template_partials.templatetags.partials",
             ],
@@ -205,18 +212,21 @@ CACHES = {
 DYNAMO_ENDPOINT_URL = env.url("AWS_ENDPOINT_URL_DYNAMODB", env.url("AWS_ENDPOINT_URL"))
 
 
+# DynamoDB's rule.
+TABLE_NAME, A_TABLES_NAME = r"[A-Za-z0-9_.-]{3,255}", "a table's name: 3 to 255 of a-z, A-Z, 0-9, _, - and ."
+
+
 def _table(logical: str, spec: str, *, name: str, region: str, key: str, ttl: str) -> dict[str, str]:
     """One table's settings: ``DYNAMODB_<LOGICAL>_TABLE``, ``_REGION``, ``_ENDPOINT_URL``, ``_KEY``,
     ``_TTL_ATTRIBUTE``. An empty region is resolved by the AWS chain, then by ``default_region``."""
     prefix = f"DYNAMODB_{logical.upper()}"
-    # DynamoDB's rule.
     a_name = (
-        "a table's name: 3 to 255 of a-z, A-Z, 0-9, _, - and . (no ARN: the region is "
-        f"{prefix}_REGION, and a table of another account is reached by a role of that account)"
+        f"{A_TABLES_NAME} (no ARN: the region is {prefix}_REGION, and a table of another account is reached by a role of "
+        "that account)"
     )
     return {
         "spec": spec,
-        "name": env.matched(f"{prefix}_TABLE", name, r"[A-Za-z0-9_.-]{3,255}", a_name),
+        "name": env.matched(f"{prefix}_TABLE", name, TABLE_NAME, a_name),
         "region": env.region(f"{prefix}_REGION"),
         "default_region": region,
         "endpoint": env.url(f"{prefix}_ENDPOINT_URL", DYNAMO_ENDPOINT_URL),
@@ -240,7 +250,7 @@ _request_tables = REQUEST_TABLE_NAMES[REQUEST_TABLES_SPELLING]
 
 # fmt: off
 DYNAMO_TABLES: dict[str, dict[str, str]] = {
-    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.str("DYNAMODB_PROCESSING_STATUS_TABLE", default="trade-matching-system-processing-status"), region="us-east-1", key="sessionId", ttl="expiresAt"),
+    "workflows": _table("workflows", "tracking.tables.WORKFLOWS", name=env.matched("DYNAMODB_PROCESSING_STATUS_TABLE", "trade-matching-system-processing-status", TABLE_NAME, A_TABLES_NAME), region="us-east-1", key="sessionId", ttl="expiresAt"),
     "requests": _table("requests", "requests_app.tables.REQUESTS", name=_request_tables["requests"], region="us-east-1", key="request_id", ttl="ttl"),
     "request_logs": _table("request_logs", "requests_app.tables.REQUEST_LOGS", name=_request_tables["request_logs"], region="us-east-1", key="log_id", ttl="ttl"),
     "agents": _table("agents", "registry.tables.AGENTS", name="AgentRegistry", region="eu-north-1", key="agentId", ttl=""),
@@ -257,6 +267,8 @@ DYNAMO_MAX_ATTEMPTS = env.number("DYNAMO_MAX_ATTEMPTS", 2, 1, 10)
 DYNAMO_REQUEST_DEADLINE = env.number("DYNAMO_REQUEST_DEADLINE", 5.0, 0.1, 60.0)
 # At least gunicorn's threads, or requests wait for a connection.
 DYNAMO_MAX_POOL_CONNECTIONS = env.number("DYNAMO_MAX_POOL_CONNECTIONS", 32, 1, 1_000)
+# Whether botocore looks through every call before it sends it, also those that jobs have built: the tests do.
+DYNAMO_VALIDATES_ALL = False
 
 # Downloads that a process sends at once: each holds one of gunicorn's threads for as long as its reader takes.
 STREAMS_AT_ONCE = env.number("STREAMS_AT_ONCE", 2, 1, 100)
@@ -328,6 +340,23 @@ AUDIT_IMAGE_DAYS = env.number("AUDIT_IMAGE_DAYS", 30, 1, 36_500)
 # Minutes after a purge until the logs of the request are deleted too.
 UNDO_LOGS_MINUTES = env.number("UNDO_LOGS_MINUTES", 10, 0, 525_600)
 
+# --- Jobs --------------------------------------------------------------------------------------------
+
+# Hours before its failure that an item may have been created for it to be counted (docs/worker.md); 0: none is.
+FAILURES_WINDOW_HOURS = env.number("FAILURES_WINDOW_HOURS", 72, 0, 720)
+# One action on many items. Items of one job at most, and open jobs of one region.
+JOBS_MAX_ITEMS = env.number("JOBS_MAX_ITEMS", 100_000, 1, 1_000_000)
+JOBS_MAX_OPEN = env.number("JOBS_MAX_OPEN", 5, 1, 1_000)
+# Seconds that a preview can be started, that a worker has a chunk before another may take it over, and that a retried
+# item may wait for a worker, and has to run, until its outcome counts.
+JOBS_READY_SECONDS = env.number("JOBS_READY_SECONDS", 3_600, 1, 604_800)
+JOBS_LEASE_SECONDS = env.number("JOBS_LEASE_SECONDS", 30, 1, 3_600)
+JOBS_OBSERVE_SECONDS = env.number("JOBS_OBSERVE_SECONDS", 300, 1, 86_400)
+# A purge of more items than this needs a second person to start it; 0: never.
+JOBS_SECOND_PERSON = env.number("JOBS_SECOND_PERSON", 0, 0, 1_000_000)
+# "off": nobody can change anything, jobs wait, and every page says so.
+ACTIONS_OFF = env.choice("ACTIONS", "on", ("on", "off")) == "off"
+
 # --- Alerts ------------------------------------------------------------------------------------------
 
 # Where people reach the console, such as https://ops.example.com: what the links of alerts begin with.
@@ -355,6 +384,8 @@ API_MAX_BODY = env.number("API_MAX_BODY", 262_144, 1_024, 104_857_600)
 # Bytes of the largest body that is read of anybody; the server refuses a larger one by its length (2.5 MB is
 # Django's own limit for a form).
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, API_MAX_BODY)
+# A list sends up to 1,000 ticked rows, and some fields more.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_100
 # Origins of the web pages that may call the API with a token; none: no page of another origin may.
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"/api/|/workflow/(?s:.+)/status\Z"
@@ -485,6 +516,7 @@ MESSAGES_COOKIE_NAME = f"{COOKIE_PREFIX}_messages"
 # Of a browser that has signed in (opsportal.accounts.sign_in).
 DEVICE_COOKIE_NAME = f"{COOKIE_PREFIX}_device"
 MESSAGE_STORAGE = "opsportal.console.messages.Storage"
+SESSION_ENGINE = "opsportal.accounts.sessions"
 SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 60 * 60 * 12, 60, 31_536_000)
 
 # --- Static files, language, time --------------------------------------------------------------------
@@ -492,10 +524,17 @@ SESSION_COOKIE_AGE = env.number("SESSION_COOKIE_AGE", 60 * 60 * 12, 60, 31_536_0
 STATIC_URL = "static/"
 STATIC_ROOT = env.folder("STATIC_ROOT", DATA_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "opsportal.console.bundles.BundleFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# No page asks for the others, and to compress them takes seconds.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 USE_TZ = True
@@ -506,7 +545,7 @@ TIME_ZONE = "UTC"
 LOG_FORMAT = env.choice("LOG_FORMAT", format_of({"OPSPORTAL_ENV": OPSPORTAL_ENV}), FORMATTERS)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 # A path, to which every process appends; "-" is standard output.
-ACCESS_LOG = env.matched("ACCESS_LOG", "-", r"(?s:.*[^/])", "the path of a file, or - for standard output")
+ACCESS_LOG = env.file("ACCESS_LOG", "-")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -584,10 +623,6 @@ def _refuse_unusable() -> None:
         # Not the value: it may hold a password, and everyone who gets an alert would.
         raise ImproperlyConfigured(
             "BASE_URL has a user, a query or a fragment: write scheme and host alone, such as https://ops.example.com."
-        )
-    if Path(ACCESS_LOG).is_dir():
-        raise ImproperlyConfigured(
-            f"ACCESS_LOG is {ACCESS_LOG!r}, a folder; it must be the path of a file, or -."
         )
     networks = [("METRICS_ALLOW", text, True) for text in METRICS_ALLOW]
     networks += [

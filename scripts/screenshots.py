@@ -28,6 +28,8 @@ THEMES = ("light", "dark")
 # Name and path. "{id}" is the first item that the list at the path before it shows.
 PAGES: list[tuple[str, str]] = [
     ("overview", "/"),
+    ("failures", "/failures/"),
+    ("failures-case", "/failures/{id}/"),
     ("workflows", "/workflows/"),
     ("workflows-failed", "/workflows/?status=failed"),
     ("workflows-item", "/workflows/{id}/"),
@@ -42,6 +44,7 @@ PAGES: list[tuple[str, str]] = [
     ("agents-step", "/agents/trade_extraction_agent_01/"),
     ("agents-fleet", "/agents/fleet/"),
     ("workflows-step", "/workflows/steps/pdfAdapter/"),
+    ("search", "/search/?q=trade"),
     ("alerts", "/alerts/"),
     ("alerts-rules", "/alerts/rules/"),
     ("alerts-rule-new", "/alerts/rules/new/?watch=workflow.failed"),

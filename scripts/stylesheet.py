@@ -1,41 +1,22 @@
-"""Cut a minified stylesheet down to the families of classes that the console may use.
+"""Cut a minified stylesheet down to what the console uses of it.
 
-A rule goes when every one of its selectors names a dropped family; whatever is not known to be
-superfluous stays, so a template may use a class of the framework without a look at this file.
+A rule stays when one of its selectors names no class but those of KEPT; a property of its own (`--name`) and a
+keyframe when something asks for it. A twelfth of the framework's bytes are left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-# First words of class names. Some are dropped for being unused, some (status, timeline, steps, chart,
-# empty, page) because the console gives these words a look of its own in static/console/console.css.
-DROPPED = tuple(
+# The framework's classes that templates name. To use another, add it here and run scripts/vendor.py: a test finds
+# classes without a rule.
+KEPT = frozenset(
     """
-    accordion avatar avatars bg-gradient bg-pattern breadcrumb btn-action btn-animate btn-check btn-close
-    btn-floating btn-ghost btn-link btn-loading btn-toolbar calendar card-active card-avatar card-cover
-    card-gradient card-img card-inactive card-link card-logo card-rotate card-sponsor card-stacked card-stamp
-    card-status card-tabs carousel chart chip chips countdown cursor datagrid dimmer divide dropdown dropend
-    dropstart dropup dropzone empty figure flatpickr focus-ring form-colorinput form-fieldset form-floating
-    form-imagecheck form-range form-selectgroup form-switch fslightbox hide hr-text icon-link icon-link-hover
-    img jsvectormap jvm legend lightbox link-offset link-opacity link-underline list-group list-timeline
-    litepicker loader markdown mention modal nav nav-item nav-link nav-pills nav-tabs navbar nouislider
-    offcanvas otp page page-item page-link pagination payment placeholder plyr popover progress progress-bar
-    progress-stacked progressbg prose ratio ribbon selected settings shape signal signature sortable sparkline
-    spinner star stars status steps step strength switch table-sort tab-content tag tags text-bg theme
-    timeline toast toolbar tooltip tom tracking typed vc wizard
+    alert alert-danger badge btn btn-danger btn-icon btn-primary btn-sm card card-body d-block d-flex d-inline-block
+    footer form-check form-check-input form-check-label form-control form-control-sm form-hint form-label form-select
+    form-select-sm gap-2 icon invalid-feedback mb-3 table table-responsive visually-hidden w-auto
     """.split()  # noqa: SIM905 (one word a line would fill a screen)
-)
-# Named colours and brands (`bg-azure-lt`, `btn-github`): here, colour says state, by `tone-*`.
-COLOURS = re.compile(
-    r"-(?:blue|azure|indigo|purple|pink|red|orange|yellow|lime|green|teal|cyan|gray|muted|light|dark|info|black"
-    r"|x|facebook|twitter|linkedin|google|youtube|vimeo|dribbble|github|instagram|pinterest|vk|rss|flickr"
-    r"|bitbucket|tabler|tumblr)(?:-(?:\\d+|lt|fg|gradient))*(?:$|-)"
-)
-# The console has one break, at 768 px (its own rules) and 992 px (a grid of panels).
-DROPPED_WIDTHS = re.compile(
-    r"(?:min-width:(?:576|1200|1400)px|max-width:(?:575|1199|1399)\.98px|min-width:2000)"
 )
 SYSTEM_DARK = "@media (prefers-color-scheme:dark){%s}"
 
@@ -67,25 +48,28 @@ def _string_end(css: str, position: int) -> int:
     return position
 
 
-def subset(css: str) -> str:
-    """The stylesheet without the dropped families, and with its dark theme also under `system`.
+def subset(css: str, also: str = "", kept: Collection[str] = KEPT) -> str:
+    """The stylesheet without what is not used, and with its dark theme also under `system`.
 
     The framework turns dark by `data-bs-theme=dark` alone. Each such rule is repeated for
-    `data-bs-theme=system` where the reader's system is dark, so that no script has to choose.
+    `data-bs-theme=system` where the reader's system is dark, so that no script has to choose. `also`: the text of the
+    stylesheets that use its properties.
     """
     css = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", css)  # collectstatic fails on a missing map
-    return "".join(kept for rule in rules(css) for kept in _kept(rule))
+    css = "".join(one for rule in rules(css) for one in _kept(rule, kept))
+    # A property may be asked for by one that nobody asks for.
+    while (fewer := _without_unused(css, also)) != css:
+        css = fewer
+    return css
 
 
-def _kept(rule: str) -> Iterator[str]:
+def _kept(rule: str, classes: Collection[str]) -> Iterator[str]:
     head, brace, body = rule.partition("{")
     if not brace:
         yield rule
         return
     if head.startswith(("@media", "@supports")):
-        if DROPPED_WIDTHS.search(head):
-            return
-        inner = "".join(kept for nested in rules(body[:-1]) for kept in _kept(nested))
+        inner = "".join(kept for nested in rules(body[:-1]) for kept in _kept(nested, classes))
         if inner:
             yield f"{head}{{{inner}}}"
         return
@@ -95,7 +79,7 @@ def _kept(rule: str) -> Iterator[str]:
     # Comments (the licence) stay in front of the first rule's selector.
     comment = re.match(r"(/\*.*?\*/\s*)*", head, re.DOTALL)
     assert comment
-    selectors = [s for s in _selectors(head[comment.end() :]) if not _dropped(s)]
+    selectors = [s for s in _selectors(head[comment.end() :]) if not _dropped(s, classes)]
     if not selectors:
         return
     yield f"{comment.group()}{','.join(selectors)}{{{body}"
@@ -113,15 +97,53 @@ def _selectors(head: str) -> list[str]:
     return re.findall(r"(?:[^,(\[]|\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\]]*\])+", head)
 
 
-def _dropped(selector: str) -> bool:
-    # Other spellings of the theme attribute, and themes nested in themes, are not the console's.
-    if "[data-theme=" in selector or ".theme-" in selector or "body[data-bs-theme" in selector:
-        return True
-    if re.search(r"\[data-(?:vc|tblr|bs-sidebar|bs-theme-(?!dark))", selector):
+def _dropped(selector: str, classes: Collection[str]) -> bool:
+    # Other spellings of the theme attribute, themes nested in themes, and writing from right to left are not the
+    # console's.
+    if re.search(
+        r"\[(?:data-(?:theme|vc|tblr|bs-(?!theme=(?:dark|light)))|dir=)|body\[data-bs-theme", selector
+    ):
         return True
     # Negated classes say nothing about what an element is.
     positive = re.sub(r":not\([^()]*(?:\([^()]*\)[^()]*)*\)", "", selector)
-    for name in re.findall(r"\.(-?[a-zA-Z_][\w-]*)", positive):
-        if COLOURS.search(name) or any(name == word or name.startswith(f"{word}-") for word in DROPPED):
-            return True
-    return False
+    return any(name not in classes for name in re.findall(r"\.(-?[a-zA-Z_](?:[\w-]|\\.)*)", positive))
+
+
+def _without_unused(css: str, also: str) -> str:
+    used = set(re.findall(r"var\((--[\w-]+)", css + also))
+    moves = " ".join(re.findall(r"animation(?:-name)?:([^;}]*)", css + also))
+    return "".join(_used(rule, used, moves) for rule in rules(css))
+
+
+def _used(rule: str, used: set[str], moves: str) -> str:
+    """The rule without properties of its own that nobody asks for; "" where nothing is left."""
+    head, brace, body = rule.partition("{")
+    if not brace:
+        return rule
+    if name := re.search(r"@keyframes ([\w-]+)", head):
+        return rule if re.search(rf"(?<![\w-]){name[1]}(?![\w-])", moves) else ""
+    if name := re.search(r"@property (--[\w-]+)", head):
+        return rule if name[1] in used else ""
+    if head.startswith("@") and "{" in body:
+        inner = "".join(_used(nested, used, moves) for nested in rules(body[:-1]))
+        return f"{head}{{{inner}}}" if inner else ""
+    kept = [
+        one
+        for one in _declarations(body[:-1])
+        if not (one.startswith("--") and one.partition(":")[0] not in used)
+    ]
+    # Comments (the licence) are part of the first rule's head.
+    return f"{head}{{{';'.join(kept)}}}" if kept else "".join(re.findall(r"/\*.*?\*/\s*", head, re.DOTALL))
+
+
+def _declarations(body: str) -> list[str]:
+    """Split at semicolons outside strings and parentheses."""
+    parts = re.findall(r"\"[^\"]*\"|'[^']*'|[^\"']", body, re.DOTALL)
+    found, depth = [""], 0
+    for part in parts:
+        depth += (part == "(") - (part == ")")
+        if part == ";" and not depth:
+            found.append("")
+        else:
+            found[-1] += part
+    return [one for one in found if one]

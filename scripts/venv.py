@@ -2,7 +2,7 @@
 
 Standard library only, since it runs before anything is installed. ``dev`` includes ``demo``. The stamp
 in .venv names the locks that it was made from and is written last: without it, .venv is half-made
-(a download that was interrupted, say) and is made anew.
+(a download that was interrupted, say) and is made again.
 """
 
 import fcntl

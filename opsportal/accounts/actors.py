@@ -44,6 +44,16 @@ def names_now(ids: Iterable[str]) -> dict[str, str]:
     return names
 
 
+def person_of(actor_id: str) -> str:
+    """The id of the person who acts: of a token its owner's. "" where no person does: a service, a program, or a token that
+    is gone."""
+    kind, _, key = actor_id.partition(":") if _ID.fullmatch(actor_id) else ("", "", "")
+    if kind != "token":
+        return actor_id if kind else ""
+    token = ApiToken.objects.filter(pk=key).select_related("owner").first()
+    return user_id(token.owner) if token and token.owner else ""
+
+
 def since(actor_id: str, name: str, now: Mapping[str, str]) -> str:
     """What became of who is recorded as `name`: "now otto", "owner now otto" of a token, "account deleted",
     "recorded by name only", "unknown id", or "". `now`: see `names_now`."""

@@ -9,10 +9,13 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from opsportal.accounts import recording
+        from opsportal.accounts import cache_version, recording
         from opsportal.accounts.roles import sync_after_migrate
         from opsportal.accounts.sequences import lead_past
 
         recording.connect()
         post_migrate.connect(sync_after_migrate, dispatch_uid="opsportal.accounts.roles")
+        post_migrate.connect(
+            cache_version.install_after_migrate, sender=self, dispatch_uid="opsportal.accounts.cache_version"
+        )
         post_migrate.connect(lead_past, sender=self, dispatch_uid="opsportal.accounts.sequences")

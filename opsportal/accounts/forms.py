@@ -1,6 +1,6 @@
 """Forms of preferences, one's password, saved views and API tokens."""
 
-from datetime import datetime
+from copy import copy
 from typing import Any
 
 from allauth.account.forms import ChangePasswordForm
@@ -62,16 +62,9 @@ class PasswordForm(ChangePasswordForm):  # type: ignore[misc]
         return found
 
 
-def _moment(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
-
-
 class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A name for a page's filters. Saving under a name that one has already replaces that view."""
+    """A name for a page's filters. Where there is a view of that name, one's own or one that another person shares, it
+    `asks` first; so it does again where that view changed since."""
 
     class Meta:
         model = SavedView
@@ -79,19 +72,33 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, data: Any, *, owner: User) -> None:
         page, name = data.get("page", ""), data.get("name", "").strip()
-        found = SavedView.objects.filter(owner_id=owner.pk, page=page, name=name).first()
+        # Which PostgreSQL refuses to look for, and the fields refuse too.
+        odd = "\x00" in page + name
+        alike = SavedView.objects.select_for_update(of=("self",)).filter(page=page, name=name)
+        seen = [] if odd else list(alike.visible_to(owner.pk))
+        found = min(seen, key=lambda view: (view.owner_id != owner.pk, view.pk), default=None)
+        self.before = copy(found)
         super().__init__(data, instance=found or SavedView(owner_id=owner.pk))
         self.owner = owner
 
+    @property
+    def drawn(self) -> str:
+        """Names the view that would be replaced as it is now; "" where there is none."""
+        return f"{self.before.pk} {self.before.updated_at.isoformat()}" if self.before else ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the person has not said yet that they replace that view, as it is now."""
+        return self.data.get("replace", "") != self.drawn if self.before else False
+
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        drawn = _moment(self.data.get("version", ""))
-        if self.instance.pk and drawn and self.instance.updated_at > drawn:
-            self.add_error(
-                None,
-                f"You saved a view of the name “{self.instance.name}” in another tab after you opened this page. To "
-                "replace it, open the list again and save it there.",
-            )
+        if self.before is None or self.before.owner_id == self.owner.pk:
+            return data
+        # It stays that person's, and shared.
+        data["shared"] = True
+        if not self.owner.has_perm("accounts.change_savedview"):
+            self.add_error("name", f"{self.before.owner} shares a view of this name. Choose another name.")
         return data
 
     def clean_query(self) -> str:

@@ -12,6 +12,7 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Q
 
+from opsportal.accounts.identity import Identity
 from opsportal.accounts.one_entry import one_entry
 from opsportal.descriptors import descriptors
 
@@ -49,6 +50,11 @@ def role_of(user: User | AnonymousUser) -> str:
         return ""
     if user.is_superuser:
         return "superuser"
+    identity: Identity | None = getattr(user, "identity", None)
+    return identity.kept("role", lambda: _role(user)) if identity else _role(user)
+
+
+def _role(user: User) -> str:
     groups = set(user.groups.values_list("name", flat=True))
     return next((role for role in reversed(ROLES) if role in groups), "")
 

@@ -77,10 +77,10 @@ def give_back(limits: Sequence[Limit]) -> None:
 
 # `latest`: a window that ends later is of a clock that was set back since.
 _COUNT = """
-INSERT INTO accounts_attempts (key, count, until) VALUES (%(key)s, 1, %(until)s)
+INSERT INTO accounts_attempts (key, count, until) VALUES (%(key)s, %(more)s, %(until)s)
 ON CONFLICT (key) DO UPDATE SET
   count = CASE WHEN accounts_attempts.until > %(now)s AND accounts_attempts.until <= %(latest)s
-    THEN accounts_attempts.count + 1 ELSE 1 END,
+    THEN accounts_attempts.count + %(more)s ELSE %(more)s END,
   until = CASE WHEN accounts_attempts.until > %(now)s AND accounts_attempts.until <= %(latest)s
     THEN accounts_attempts.until ELSE excluded.until END
 """
@@ -90,23 +90,29 @@ def _take(limit: Limit, now: float) -> Exceeded | None:
     if limit.most <= 0:
         return None
     key = limit.digest
-    end = now + limit.seconds
-    latest = end + SKEW
+    latest = now + limit.seconds + SKEW
     full = Attempts.objects.filter(key=key, count__gte=limit.most, until__gt=now, until__lte=latest)
     if (until := full.values_list("until", flat=True).first()) is not None:  # what is refused writes nothing
-        return Exceeded(limit, _seconds(until - now))
+        return Exceeded(limit, whole_seconds(until - now))
+    total, until = count(limit, now, 1)
+    return Exceeded(limit, whole_seconds(until - now)) if total > limit.most else None
+
+
+def count(limit: Limit, now: float, more: int) -> tuple[int, float]:
+    """Count `more` attempts; all that the window has then, and when it ends."""
+    key, end = limit.digest, now + limit.seconds
     if caches["process"].add("attempts:forgotten", True, FORGET_EVERY):
         Attempts.objects.filter(until__lte=now).delete()
     with transaction.atomic():  # the row stays as it was written until it is read
         with connection.cursor() as cursor:
-            cursor.execute(_COUNT, {"key": key, "now": now, "until": end, "latest": latest})
+            cursor.execute(_COUNT, {"key": key, "now": now, "more": more, "until": end, "latest": end + SKEW})
         row = Attempts.objects.get(key=key)
         if row.count > limit.most:  # what is refused was no attempt
             Attempts.objects.filter(key=key).update(count=limit.most)
-    return Exceeded(limit, _seconds(row.until - now)) if row.count > limit.most else None
+    return row.count, row.until
 
 
-def _seconds(seconds: float) -> int:
+def whole_seconds(seconds: float) -> int:
     return max(1, math.ceil(seconds))
 
 

@@ -4,9 +4,11 @@ A token is found by the SHA-256 of its text, which holds 256 random bits: there 
 slow hash would make dearer.
 """
 
+import copy
 import hashlib
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +19,9 @@ from django.db import DatabaseError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from opsportal.accounts import cache_version
 from opsportal.accounts.changes import record
+from opsportal.accounts.identity import KEPT, Identity
 from opsportal.accounts.ids import token_id
 from opsportal.accounts.roles import OPERATOR, VIEWER, permissions_of, role_of
 from opsportal.accounts.scopes import all_scopes, allowed_by
@@ -43,9 +47,17 @@ class TokenQuerySet(models.QuerySet["ApiToken"]):
     def of_text(self, text: str) -> "ApiToken | None":
         """The token of that text, whatever its state."""
         digest = digest_of(text)
-        found = self.select_related("owner").filter(digest=digest).first()
-        # The index has compared a hash that its sender can't choose; this compares it in constant time.
-        return found if found and secrets.compare_digest(found.digest, digest) else None
+        version, _ = cache_version.read()
+        found: KeptToken | None = KEPT.get(f"token {digest}", version)
+        if found is None:
+            token = self.select_related("owner").filter(digest=digest).first()
+            # The index has compared a hash that its sender can't choose; this compares it in constant time.
+            if token is None or not secrets.compare_digest(token.digest, digest):
+                return None
+            found = KeptToken(token, Identity.to_keep(token.owner) if token.owner else None)
+            if version is not None:
+                KEPT.put(f"token {digest}", version, found)
+        return found.copy()
 
 
 class ApiToken(models.Model):
@@ -77,6 +89,8 @@ class ApiToken(models.Model):
     )
 
     objects = TokenQuerySet.as_manager()
+    # What it is a copy of, where the text was sent with a request.
+    _kept: "ApiToken | None" = None
 
     class Meta:
         ordering = ["-made_at", "-pk"]
@@ -135,6 +149,8 @@ class ApiToken(models.Model):
             late = ApiToken.objects.filter(pk=self.pk).filter(Q(last_used_at=None) | Q(last_used_at__lte=due))
             with suppress(DatabaseError):
                 late.update(last_used_at=now)
+                if self._kept:
+                    self._kept.last_used_at = now
 
     @property
     def described(self) -> dict[str, list[Any]]:
@@ -154,6 +170,21 @@ class ApiToken(models.Model):
         state = self.state
         if live.update(revoked_at=timezone.now(), revoked_by=by):
             record("token:revoke", self.actor_name, token_id(self), {"state": [state, "revoked"]})
+
+
+@dataclass(frozen=True)
+class KeptToken:
+    """A token with its owner, at one version of both."""
+
+    token: ApiToken
+    owner: Identity | None
+
+    def copy(self) -> ApiToken:
+        token = copy.copy(self.token)
+        token._kept = self.token
+        if self.owner:
+            token.owner = self.owner.user()
+        return token
 
 
 def make(

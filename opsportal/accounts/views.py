@@ -11,7 +11,7 @@ from allauth.mfa import app_settings
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render, resolve_url
@@ -26,6 +26,7 @@ from opsportal.accounts.models import Preferences, SavedView, preferences_of
 from opsportal.accounts.tokens import ApiToken
 from opsportal.console.access import Refusal, local_path, person, public, staff
 from opsportal.console.refusals import forbidden
+from opsportal.console.text import exact
 
 
 @public
@@ -60,16 +61,29 @@ def preferences(request: HttpRequest) -> HttpResponseBase:
 @staff
 @require_http_methods(["GET", "HEAD", "POST"])
 def saved_views(request: HttpRequest) -> HttpResponseBase:
-    """GET: one's own views and the shared ones. POST: save one, replacing one's own of the same name."""
+    """GET: one's own views and the shared ones. POST: save one. 409 and a question where it would replace one."""
     if request.method != "POST":
         return _saved_views_page(request)
+    try:
+        return _save_view(request)
+    except IntegrityError:  # made in another tab meanwhile: there is one to be asked about now
+        return _save_view(request)
+
+
+@transaction.atomic
+def _save_view(request: HttpRequest) -> HttpResponseBase:
     form = SavedViewForm(request.POST, owner=person(request))
     if not form.is_valid():
         return _saved_views_page(request, form, status=422)
-    replaced = form.instance.pk is not None
+    if form.asks:
+        return _saved_views_page(request, form, status=409)
     view = form.save()
-    messages.success(request, f"View “{view.name}” {'replaced' if replaced else 'saved'}.")
-    return redirect(local_path(request.POST.get("next"), resolve_url("accounts:views")))
+    messages.success(request, f"View “{exact(view.name)}” {'replaced' if form.before else 'saved'}.")
+    return redirect(_back(request))
+
+
+def _back(request: HttpRequest) -> str:
+    return local_path(request.POST.get("next"), resolve_url("accounts:views"))
 
 
 @staff
@@ -84,12 +98,13 @@ def delete_view(request: HttpRequest, pk: int) -> HttpResponseBase:
         return forbidden(
             request,
             Refusal(
-                f"The view “{view.name}” belongs to {view.owner}.", "They or an administrator can delete it."
+                f"The view “{exact(view.name)}” belongs to {view.owner}.",
+                "They or an administrator can delete it.",
             ),
         )
     view.delete()
-    messages.success(request, f"View “{view.name}” deleted.")
-    return redirect(local_path(request.POST.get("next"), resolve_url("accounts:views")))
+    messages.success(request, f"View “{exact(view.name)}” deleted.")
+    return redirect(_back(request))
 
 
 def _saved_views_page(
@@ -100,6 +115,7 @@ def _saved_views_page(
         "views": SavedView.objects.visible_to(user.pk),
         "may_delete_any": user.has_perm("accounts.delete_savedview"),
         "form": form,
+        "next": _back(request),
     }
     return render(request, "accounts/saved_views.html", context, status=status)
 

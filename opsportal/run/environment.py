@@ -8,6 +8,9 @@ from pathlib import Path
 from opsportal.run.options import Options, RefusalError
 from opsportal.run.queues import queue_urls
 
+# The demo's accounts, one of each role, with the password that this file of DATA_DIR holds.
+ROLES = {"viewer": "viewer", "operator": "operator", "admin": "administrator"}
+PASSWORD_FILE = "demo_password"  # noqa: S105 (a file's name)
 ABOUT_OUR_ENGINE = ("OPSPORTAL_DEMO_DATABASE", "OPSPORTAL_ENGINE_IS_VOLATILE")
 # An engine on loopback takes any credentials, and must not be sent real ones.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -27,6 +30,7 @@ def common(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
         "SECRET_KEY": secret,
         "DJANGO_SETTINGS_MODULE": "opsportal.settings",
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": environ.get("MALLOC_ARENA_MAX") or "2",  # as in opsportal.serve
         "ACCESS_LOG": str(options.data_dir / "logs" / "access.log"),
     }
 

@@ -1,24 +1,27 @@
-"""What `make run` does with Django before the console serves: ``python -m opsportal.run.prepare``.
+"""What `make run` does before the console serves, in the web server's first process (`opsportal.run.gunicorn_conf`).
 
 Migrates the relational database and collects static files; with the embedded engine also creates the
 tables, the demo users and, once per database, the demo data. Every step may be repeated, and a second
 run is quick. Read from the environment: DEMO, DEMO_PASSWORD, DATA_DIR, OPSPORTAL_DEMO_DATABASE.
 """
 
+import contextlib
+import functools
 import hashlib
 import os
 import secrets
+import signal
+import socket
 import sys
+import time
 from pathlib import Path
-
-import django
-from django.core.exceptions import ImproperlyConfigured
+from urllib.parse import urlsplit
 
 from opsportal.dynamo.errors import DynamoError
-from opsportal.run.environment import keep_secret, kept_secret
+from opsportal.run.environment import PASSWORD_FILE, ROLES, keep_secret, kept_secret
 
-ROLES = {"viewer": "viewer", "operator": "operator", "admin": "administrator"}
-PASSWORD_FILE = "demo_password"  # noqa: S105 (a file's name)
+# Seconds. Who started the engine says before that why it is not there.
+ENGINE_SECONDS = 60
 # Beside the engine's database, and gone with it; a volatile engine has no such file.
 LOADED_SUFFIX = ".demo-loaded"
 
@@ -31,8 +34,35 @@ def migrate_accounts() -> None:
     """Bring the relational database, and the cache table of the rate limits, up to date."""
     from django.core.management import call_command
 
-    call_command("migrate", interactive=False, verbosity=0)
+    if not is_migrated():
+        call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
+
+
+def is_migrated() -> bool:
+    """Whether `migrate` has nothing to do, by two queries: to plan nothing takes it a sixth of the second start."""
+    from django.apps import apps
+    from django.contrib.auth.models import Group
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    from opsportal.accounts.roles import permissions_of
+
+    files = {
+        (config.label, file.stem)
+        for config in apps.get_app_configs()
+        for file in Path(config.path, "migrations").glob("[!_~]*.py")
+    }
+    if not files <= MigrationRecorder(connection).applied_migrations().keys():
+        return False
+    # After it, the groups hold what the descriptors say.
+    held = Group.objects.filter(permissions__isnull=False).values_list(
+        "name", "permissions__content_type__app_label", "permissions__codename"
+    )
+    wanted = {
+        (role, *permission.split(".", 1)) for role in ROLES.values() for permission in permissions_of(role)
+    }
+    return wanted == {one for one in held if one[0] in ROLES.values()}
 
 
 def collect_static(data_dir: Path) -> bool:
@@ -90,33 +120,44 @@ def load_demo_once(database: str, *, hostile: bool) -> None:
         stamp.touch()
 
 
-def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsportal.settings")
+def wait_for_engine() -> None:
+    """It starts while Django is loaded."""
+    address = urlsplit(os.environ["AWS_ENDPOINT_URL_DYNAMODB"])
+    deadline = time.monotonic() + ENGINE_SECONDS
+    while time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=1),
+        ):
+            return
+        time.sleep(0.005)
+
+
+@functools.cache  # SIGHUP reads gunicorn's settings again
+def prepare() -> str:
+    """Why the console cannot be served, in a sentence; "" when all is done. Django is loaded."""
+    from django.conf import settings
+
+    # Until gunicorn listens, which has a handler of its own then, a signal ends it at once.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+    migrate_accounts()
+    collect_static(settings.DATA_DIR)
+    if "OPSPORTAL_DEMO_DATABASE" not in os.environ:
+        return ""
+    # The engine is ours, so its tables are too.
+    from opsportal.dynamo.plans import migrate
+
+    wait_for_engine()
+    said: list[str] = []
     try:
-        django.setup()
-        from django.conf import settings
-
-        migrate_accounts()
-        collect_static(settings.DATA_DIR)
-        if "OPSPORTAL_DEMO_DATABASE" in os.environ:  # the engine is ours, so its tables are too
-            from opsportal.dynamo.plans import migrate
-
-            said: list[str] = []
-            # The hostile demo data holds items that an index rejects, or that are in none, on purpose.
-            if migrate(said.append, accept_index_rejects=True, accept_unlisted=True):
-                say("\n".join(said))
-            make_demo_users(settings.DATA_DIR, os.environ.get("DEMO_PASSWORD", ""))
-            demo = os.environ.get("DEMO") or "1"
-            if demo != "0":
-                load_demo_once(os.environ["OPSPORTAL_DEMO_DATABASE"], hostile=demo == "hostile")
-    except ImproperlyConfigured as error:
-        say(f"The settings refuse to start: {error}")
-        return 1
+        # The hostile demo data holds items that an index rejects, or that are in none, on purpose.
+        if migrate(said.append, accept_index_rejects=True, accept_unlisted=True):
+            say("\n".join(said))
+        make_demo_users(settings.DATA_DIR, os.environ.get("DEMO_PASSWORD", ""))
+        demo = os.environ.get("DEMO") or "1"
+        if demo != "0":
+            load_demo_once(os.environ["OPSPORTAL_DEMO_DATABASE"], hostile=demo == "hostile")
     except DynamoError as error:
-        say(f"The tables could not be created: {error.sentence} {error.fix}".rstrip())
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return f"The tables could not be created: {error.sentence} {error.fix}".rstrip()
+    return ""

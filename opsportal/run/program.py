@@ -14,7 +14,6 @@ from opsportal.dynamo import embedded
 from opsportal.run import environment, queues
 from opsportal.run.claims import address_of, hold_port, only_run
 from opsportal.run.options import BASE_DIR, Options, RefusalError
-from opsportal.run.prepare import PASSWORD_FILE, ROLES
 from opsportal.server.environment import Numbers
 from opsportal.supervisor import (
     NotListeningError,
@@ -29,6 +28,8 @@ from opsportal.supervisor import (
 LOG_BYTES = 5_000_000
 START_SECONDS = 60
 DATABASE = "dynamodb.sqlite3"
+# The web server's exit status where it has said what is wrong.
+SAID = os.EX_CONFIG
 # With the hostile items go programs that overwrite what people did, and that write in their own way.
 HOSTILE_PROGRAMS = ("--overwrite-rate", "0.1", "--foreign-rate", "0.05")
 
@@ -55,18 +56,10 @@ def main() -> int:
 
 
 @dataclass(frozen=True)
-class Engine:
-    """Our own engine, running: which, where, and its file (None: in memory)."""
+class Part:
+    """A server of our own on loopback, being started."""
 
-    kind: str
-    endpoint: str
-    database: Path | None
-
-
-@dataclass(frozen=True)
-class Queues:
-    """Our own queues, being started: they take a second, which the preparation uses too."""
-
+    name: str
     process: subprocess.Popen[bytes]
     port: int
     log: Path
@@ -74,6 +67,23 @@ class Queues:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def wait(self) -> None:
+        """Until it answers on its port. Raises RefusalError with the end of its log."""
+        try:
+            wait_until_listening(self.process, self.port)
+        except NotListeningError as error:
+            raise RefusalError(
+                f"{self.name} did not start: {error}. The log, {self.log}:\n{last_lines(self.log)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Engine(Part):
+    """Our own engine: which, and its file (None: in memory)."""
+
+    kind: str
+    database: Path | None
 
 
 def start(options: Options, port: socket.socket) -> int:
@@ -85,17 +95,19 @@ def start(options: Options, port: socket.socket) -> int:
     supervisor = Supervisor(say)
     try:
         engine = running_queues = None
+        # They start at the same time: the web server waits for the engine by itself, once it has loaded Django.
         if options.engine != "aws":
             engine = start_engine(supervisor, options, binary, fresh_log(logs / "engine.log"))
             environ = environment.with_engine(environ, engine.endpoint, engine.database)
             running_queues = start_queues(supervisor, fresh_log(logs / "queues.log"))
             environ = environment.with_queues(environ, running_queues.endpoint)
-        python = sys.executable
-        if supervisor.complete("The preparation", [python, "-m", "opsportal.run.prepare"], env=environ):
-            return 1
+        web = start_web(supervisor, options, environ, port)
+        if engine:
+            engine.wait()
+        wait_for_web(supervisor, web, options.port)
         if running_queues:
-            wait_until_up(running_queues.process, running_queues.port, "The queues", running_queues.log)
-        start_web(supervisor, options, environ, port)
+            running_queues.wait()
+        python = sys.executable
         manage = [python, str(BASE_DIR / "manage.py")]
         log = fresh_log(logs / "worker.log")
         supervisor.start("The worker", [*manage, "worker"], grace=5, log=log, env=environ)
@@ -127,58 +139,63 @@ def find_engine(options: Options) -> Path | None:
 
 
 def start_engine(supervisor: Supervisor, options: Options, binary: Path | None, log: Path) -> Engine:
-    """Start the engine and wait until it answers. Raises RefusalError."""
+    """Raises RefusalError."""
     if options.engine_port:
         hold_port(options.engine_port, "ENGINE_PORT").close()
     port = options.engine_port or free_port()
     database = options.data_dir / DATABASE if binary else None
     command = embedded.start_command(binary, port, database) if binary else embedded.moto_command(port)
-    process = supervisor.start("The engine", command, log=log)
-    wait_until_up(process, port, "The engine", log)
-    return Engine("dynoxide" if binary else "moto", f"http://127.0.0.1:{port}", database)
+    name = "The engine"
+    process = supervisor.start(name, command, log=log)
+    return Engine(name, process, port, log, "dynoxide" if binary else "moto", database)
 
 
-def start_queues(supervisor: Supervisor, log: Path) -> Queues:
-    port = free_port()
-    return Queues(supervisor.start("The queues", queues.command(port), log=log), port, log)
+def start_queues(supervisor: Supervisor, log: Path) -> Part:
+    name, port = "The queues", free_port()
+    return Part(name, supervisor.start(name, queues.command(port), log=log), port, log)
 
 
-def wait_until_up(process: subprocess.Popen[bytes], port: int, name: str, log: Path) -> None:
-    """Return once a child answers on its port. Raises RefusalError with the end of its log."""
-    try:
-        wait_until_listening(process, port)
-    except NotListeningError as error:
-        raise RefusalError(f"{name} did not start: {error}. The log, {log}:\n{last_lines(log)}") from error
-
-
-def start_web(supervisor: Supervisor, options: Options, environ: dict[str, str], port: socket.socket) -> None:
-    """Start gunicorn and return once it has answered. Raises RefusalError."""
+def start_web(
+    supervisor: Supervisor, options: Options, environ: dict[str, str], port: socket.socket
+) -> subprocess.Popen[bytes]:
+    """Start gunicorn, which prepares what it serves. Raises RefusalError."""
     try:
         Numbers.read(environ)  # gunicorn itself would say it with a trace
     except ValueError as error:
         raise RefusalError(str(error)) from None
     if sys.platform != "linux":
         port.close()  # elsewhere gunicorn cannot share it
-    command = [sys.executable, "-m", "gunicorn", "--config", str(BASE_DIR / "opsportal" / "gunicorn_conf.py")]
-    command += ["--chdir", str(BASE_DIR), "--bind", f"127.0.0.1:{options.port}", "opsportal.wsgi"]
+    config = BASE_DIR / "opsportal" / "run" / "gunicorn_conf.py"
+    command = [sys.executable, "-m", "gunicorn", "--config", str(config), "--chdir", str(BASE_DIR)]
+    command += ["--bind", f"127.0.0.1:{options.port}", "opsportal.wsgi"]
     # Its errors belong on the console of whoever develops; the grace is above gunicorn's own.
-    process = supervisor.start("The web server", command, grace=15, env=environ)
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(options.port):
+    return supervisor.start("The web server", command, grace=15, env=environ)
+
+
+def wait_for_web(supervisor: Supervisor, process: subprocess.Popen[bytes], port: int) -> None:
+    """Until it has answered. What it prepares may take its time: it listens afterwards. Raises RefusalError."""
+    deadline = None
+    while not (answer := answers(port)):
         if process.poll() is not None:
+            if process.returncode == SAID:
+                raise SystemExit(1)
             raise RefusalError("The web server did not start; what it said is above.")
-        if time.monotonic() > deadline:
-            raise RefusalError(f"The web server did not answer within {START_SECONDS} s.")
-        supervisor.pause(0.05)
+        if answer is not None:
+            deadline = deadline or time.monotonic() + START_SECONDS
+            if time.monotonic() > deadline:
+                raise RefusalError(f"The web server did not answer within {START_SECONDS} s.")
+        supervisor.pause(0.02)
 
 
-def answers(port: int) -> bool:
-    """Whether the console answers at all. The port is ours alone, and with AWS its ALLOWED_HOSTS may well
-    refuse the name that is used here."""
+def answers(port: int) -> bool | None:
+    """Whether the console answers at all; None: nobody listens. The port is ours alone, and with AWS its ALLOWED_HOSTS
+    may well refuse the name that is used here."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status < 500
+    except ConnectionRefusedError:
+        return None
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -192,15 +209,15 @@ def fresh_log(log: Path) -> Path:
     return log
 
 
-def banner(options: Options, engine: Engine | None, running_queues: Queues | None) -> str:
+def banner(options: Options, engine: Engine | None, running_queues: Part | None) -> str:
     """The block that says where everything is."""
     rows = [("Console", address_of(options.port))]
     if engine and running_queues:
-        password = (options.data_dir / PASSWORD_FILE).read_text().strip()
+        password = (options.data_dir / environment.PASSWORD_FILE).read_text().strip()
         kept = f"data in {engine.database}" if engine.database else "in memory: data is lost when it stops"
         credentials = " ".join(f"{name}={value}" for name, value in environment.CREDENTIALS.items())
         rows += [
-            ("Users", f"{', '.join(ROLES)}; password {password}"),
+            ("Users", f"{', '.join(environment.ROLES)}; password {password}"),
             ("DynamoDB", f"{engine.endpoint} ({engine.kind}, {kept})"),
             (
                 "AWS CLI",

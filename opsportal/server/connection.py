@@ -12,6 +12,7 @@ import socket
 import sys
 import termios
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 from gunicorn.http.body import Body, ChunkedReader, EOFReader, LengthReader
@@ -29,6 +30,7 @@ LARGE = 16_384
 MAX_REST = 1_048_576
 PROBE = "/healthz"
 BYTES_PER_SECOND = 100_000
+LOG_SECONDS = 60.0
 END_OF_HEAD = b"\r\n\r\n"
 # gunicorn refuses it at once; it must not be waited on.
 BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
@@ -55,6 +57,30 @@ LONG_HEAD = Refusal(431, "Request Header Fields Too Large", f"A head may have {M
 BUSY = Refusal(
     503, "Service Unavailable", "The server is busy. Try again in a few seconds.", "Retry-After: 5\r\n"
 )
+
+
+class Refused:
+    """How many were refused, and of whom the last: a line of the log each minute, however many there are."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.last = ""
+        self.next_line = 0.0
+
+    def note(self, refusal: Refusal, client: Any, now: float) -> None:
+        if not self.counts:
+            self.next_line = max(self.next_line, now + 1)
+        self.counts[f"{refusal.status} {refusal.reason}"] += 1
+        self.last = client[0] if isinstance(client, tuple) else "a local peer"
+
+    def log(self, log: Any, now: float) -> None:
+        self.next_line = now + LOG_SECONDS
+        if self.counts:
+            counts = ", ".join(f"{count} x {reason}" for reason, count in sorted(self.counts.items()))
+            log.warning(
+                "Requests ended before a thread had them: %s. The last was from %s.", counts, self.last
+            )
+            self.counts.clear()
 
 
 class Socket(socket.socket):
@@ -111,7 +137,7 @@ class Socket(socket.socket):
         return self._ask_kernel(termios.TIOCOUTQ) if sys.platform == "linux" else 0
 
     def has_more(self) -> bool:
-        """Whether its peer has sent what nobody has read."""
+        """Whether its peer has sent what was not read."""
         return self._ask_kernel(termios.FIONREAD) > 0
 
     def _ask_kernel(self, question: int) -> int:

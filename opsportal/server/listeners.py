@@ -15,6 +15,10 @@ from typing import Any
 from gunicorn.sock import create_sockets
 from gunicorn.workers.gthread import ThreadWorker
 
+# How long a worker that was replaced goes on with what it has begun: only a download takes longer than a few seconds.
+# Where the server ends, the master's own `graceful_timeout` is shorter.
+REPLACED_SECONDS = 600
+
 
 def bind_each(cfg: Any, log: Any, count: int) -> list[list[Any]]:
     """`count` times the sockets of the configured addresses, side by side."""
@@ -108,4 +112,5 @@ class SlotWorker(ThreadWorker):  # type: ignore[misc]
                 self.accept(sock)
         for sock in (sock for slot in self.listeners.slots for sock in slot):
             sock.close()
+        self.cfg.set("graceful_timeout", REPLACED_SECONDS)
         super()._cap_keepalive(deadline)

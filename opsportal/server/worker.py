@@ -1,7 +1,8 @@
-"""gunicorn's threaded worker, with four differences.
+"""gunicorn's threaded worker, with five differences.
 
 - A thread gets a request once it is whole. Until then its bytes are held by the main loop, for a bounded time and in
   bounded memory, so that no number of slow senders holds a thread.
+- A list gets one only while others are left for what is none (`opsportal.server.gate`).
 - ``/healthz`` has a thread of its own, which answers whatever the others do.
 - A connection that ends is waited for by the main loop without standing still. gunicorn's own would wait up to two
   seconds for each.
@@ -15,14 +16,14 @@ import errno
 import selectors
 import socket
 import time
-from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER
 
-from opsportal.server.connection import BUSY, LARGE, TOO_SLOW, Connection, Refusal, Socket
+from opsportal.server.connection import BUSY, LARGE, TOO_SLOW, Connection, Refusal, Refused, Socket
+from opsportal.server.gate import Gate, turn
 from opsportal.server.listeners import SlotWorker
 
 READ = 16_384
@@ -34,7 +35,6 @@ MAX_REST_OF_ALL = 33_554_432
 LINGER_SECONDS = 2.0
 MAX_DRAINED = 4_194_304
 TICK = 0.2
-LOG_SECONDS = 60.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -56,18 +56,18 @@ class Worker(SlotWorker):
         self.ending: dict[Connection, int] = {}
         self.large: dict[Connection, None] = {}
         self.working: set[Connection] = set()
+        self.gate = Gate()
         # Half of the connections: the others may go on asking for the probe.
         self.max_working = max(1, self.worker_connections // 2)
-        self.refused: Counter[str] = Counter()
-        self.last_refused = ""
-        self.next_tick = self.next_line = 0.0
+        self.refused = Refused()
+        self.next_tick = 0.0
 
     def run(self) -> None:
         try:
             super().run()
         finally:
             self.probes.shutdown(wait=False)
-            self._log_refused()
+            self.refused.log(self.log, time.monotonic())
 
     # --- A request comes ------------------------------------------------------------------------
 
@@ -155,19 +155,27 @@ class Worker(SlotWorker):
     # --- A thread answers it ----------------------------------------------------------------------
 
     def _hand_over(self, conn: Connection) -> None:
-        """To a thread, unless as many wait for one as may."""
-        if conn.is_probe:
-            pool = self.probes
-        elif len(self.working) >= self.max_working:
+        """To a thread, when it is its turn, unless as many wait for one as may."""
+        is_probe = conn.is_probe
+        if not is_probe and len(self.working) >= self.max_working:
             self._refuse(conn, BUSY)
             return
-        else:
-            pool = self.tpool
-            self.working.add(conn)
         self.arriving.pop(conn, None)
         self._unpoll(conn)
-        future = pool.submit(self.handle, conn)
+        if is_probe:
+            self._submit(self.probes, conn)
+            return
+        self.working.add(conn)
+        if self.gate.enter(conn, time.monotonic()):
+            self._submit(self.tpool, conn, True if conn in self.gate.inside else None)
+
+    def _submit(self, pool: ThreadPoolExecutor, conn: Connection, has_turn: bool | None = None) -> None:
+        future = pool.submit(self._answer, conn, has_turn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def _answer(self, conn: Connection, has_turn: bool | None) -> Any:
+        turn.set(has_turn)
+        return self.handle(conn)
 
     def finish_request(self, conn: Connection, future: "Future[Any]") -> None:
         if not self.plain:
@@ -175,6 +183,8 @@ class Worker(SlotWorker):
             return
         self.working.discard(conn)
         self.large.pop(conn, None)
+        for following in self.gate.leave(conn):
+            self._submit(self.tpool, following, True)
         try:
             conn.kept = bool(future.result())
         except Exception:
@@ -226,11 +236,7 @@ class Worker(SlotWorker):
     # --- A connection ends --------------------------------------------------------------------------
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
-        now = time.monotonic()
-        if not self.refused:
-            self.next_line = max(self.next_line, now + 1)
-        self.refused[f"{refusal.status} {refusal.reason}"] += 1
-        self.last_refused = conn.client[0] if isinstance(conn.client, tuple) else "a local peer"
+        self.refused.note(refusal, conn.client, time.monotonic())
         with contextlib.suppress(OSError):
             conn.sock.send(refusal.answer())
         self._end(conn)
@@ -298,7 +304,7 @@ class Worker(SlotWorker):
     # --- Time passes ------------------------------------------------------------------------------
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        if self.arriving or self.reading or self.ending or self.refused:
+        if self.arriving or self.reading or self.ending or self.refused.counts or self.gate.waiting:
             timeout = min(timeout, TICK)
         super().wait_for_and_dispatch_events(timeout)
 
@@ -322,20 +328,10 @@ class Worker(SlotWorker):
                 self._close(conn)
         for conn in [conn for conn in self.ending if conn.deadline <= now]:
             self._close(conn)
-        if self.refused and now >= self.next_line:
-            self._log_refused()
-            self.next_line = now + LOG_SECONDS
-
-    def _log_refused(self) -> None:
-        """However many there were: one line, at most one a minute."""
-        if self.refused:
-            counts = ", ".join(f"{count} x {reason}" for reason, count in sorted(self.refused.items()))
-            self.log.warning(
-                "Requests ended before a thread had them: %s. The last was from %s.",
-                counts,
-                self.last_refused,
-            )
-            self.refused.clear()
+        for conn in self.gate.late(now):
+            self._submit(self.tpool, conn, False)
+        if self.refused.counts and now >= self.refused.next_line:
+            self.refused.log(self.log, now)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """gunicorn calls it when it begins to stop: who is in the middle of a request has as long as who may be

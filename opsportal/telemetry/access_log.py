@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -78,40 +79,50 @@ class AccessLogMiddleware:
         return response
 
 
+# `labels` checks names and takes a lock. Labels are bounded by the program.
+@cache
+def _of_requests(route: str, method: str, status: int) -> tuple[Callable[[], None], Callable[[float], None]]:
+    return (
+        figures.REQUESTS.labels(route, method, str(status)).inc,
+        figures.REQUEST_SECONDS.labels(route).observe,
+    )
+
+
 def _tell(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
-    route = route_of(request)
+    route, status = route_of(request), response.status_code
     method = request.method if request.method in METHODS else "other"
-    figures.REQUESTS.labels(route, method, str(response.status_code)).inc()
-    figures.REQUEST_SECONDS.labels(route).observe(seconds)
-    if request.path in PROBES and response.status_code < 400:
+    increment, observe = _of_requests(route, str(method), status)
+    increment()
+    observe(seconds)
+    if request.path in PROBES and status < 400:
+        return
+    if not logger.isEnabledFor(logging.INFO):
         return
     spending: Spending = getattr(request, "spending", None) or Spending()
     (user, actor_id), ms = who_asked(request), round(seconds * 1000)
-    logger.info(
-        "%s %s %d %d ms %s",
-        request.method,
-        request.path,
-        response.status_code,
-        ms,
-        user or "-",
-        extra={
-            # Its id; that of the request under way is another one, or none, once a download is sent.
-            "request": request,
-            "user": user,
-            "actor_id": actor_id,
-            "peer": address_of(request),
-            "method": request.method,
-            # Without the query, which may hold what somebody searched for, or a provider's code.
-            "path": request.path,
-            "route": route,
-            "status": response.status_code,
-            "ms": ms,
-            "bytes": None if response.streaming else len(response.content),  # type: ignore[attr-defined]
-            "calls": spending.calls,
-            "read_units": float(spending.read_units),
-            "write_units": float(spending.write_units),
-        },
+    # By hand: `logger.info` walks the stack for the line that called it, which no form of the log says.
+    line = logging.LogRecord(
+        logger.name, logging.INFO, __file__, 0, "%s %s %d %d ms %s",
+        (request.method, request.path, status, ms, user or "-"), None,
+    )  # fmt: skip
+    vars(line).update(
+        # Its id; that of the request under way is another one, or none, once a download is sent.
+        request=request,
+        user=user,
+        actor_id=actor_id,
+        peer=address_of(request),
+        method=request.method,
+        # Without the query, which may hold what somebody searched for, or a provider's code.
+        path=request.path,
+        route=route,
+        status=status,
+        ms=ms,
+        bytes=None if response.streaming else len(response.content),  # type: ignore[attr-defined]
+        calls=spending.calls,
+        read_units=float(spending.read_units),
+        write_units=float(spending.write_units),
     )
+    logger.handle(line)
 
 
 def route_of(request: HttpRequest) -> str:
@@ -124,8 +135,8 @@ def route_of(request: HttpRequest) -> str:
 def who_asked(request: HttpRequest) -> tuple[str, str]:
     """Name and id of who asked, where the view's guards have found out: an account's, or a token's."""
     caller = getattr(request, "auth", None)  # set by django-ninja to what the API's guard returned
-    if actor := getattr(caller, "actor", None):
-        return actor.name, actor.id
+    if found := getattr(caller, "name_and_id", None):
+        return found[0], found[1]
     # Not `request.user`, which would read the session for answers that need none.
     user = getattr(request, "_cached_user", None)
     return (user.get_username(), user_id(user)) if isinstance(user, User) else ("", "")

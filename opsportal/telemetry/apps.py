@@ -1,5 +1,6 @@
 from django.apps import AppConfig
-from django.conf import settings
+
+from opsportal.telemetry import crashes
 
 
 class TelemetryConfig(AppConfig):
@@ -9,7 +10,5 @@ class TelemetryConfig(AppConfig):
     verbose_name = "Telemetry"
 
     def ready(self) -> None:
-        if settings.SENTRY_DSN:
-            from opsportal.telemetry.crashes import start
-
-            start(settings.SENTRY_DSN, settings.OPSPORTAL_ENV)
+        if not crashes.after_fork:
+            crashes.start_here()

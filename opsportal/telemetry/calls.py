@@ -1,13 +1,15 @@
 """Calls to AWS as figures, and as lines of the log where they failed or were slow."""
 
 import logging
+from collections.abc import Callable
+from functools import cache
 
 from django.conf import settings
 
 from opsportal.dynamo import calls
 from opsportal.dynamo.calls import Call
 from opsportal.dynamo.errors import UNKNOWN_OPERATION
-from opsportal.dynamo.tables import bindings
+from opsportal.dynamo.tables import logical_name
 from opsportal.telemetry import figures
 
 logger = logging.getLogger(__name__)
@@ -24,14 +26,29 @@ def count(call: Call) -> None:
     if call.service != "dynamodb":
         return
     table = logical_name(call.tables[0]) if call.tables else ""
-    figures.CALLS.labels(table, call.operation, call.outcome).inc()
-    figures.CALL_SECONDS.labels(table, call.operation).observe(call.seconds)
+    increment, observe = _of_calls(table, call.operation, call.outcome)
+    increment()
+    observe(call.seconds)
     if call.attempts > 1:
         figures.RETRIES.labels(table, call.operation).inc(call.attempts - 1)
     if call.throttled:
         figures.THROTTLES.labels(table, call.operation).inc(call.throttled)
     for name, units in call.units.items():
-        figures.UNITS.labels(logical_name(name), call.operation, call.kind).inc(float(units))
+        _of_units(logical_name(name), call.operation, call.kind)(float(units))
+
+
+# `labels` checks names and takes a lock: kept, a call's figures cost a third. Labels are bounded by the program.
+@cache
+def _of_calls(table: str, operation: str, outcome: str) -> tuple[Callable[[], None], Callable[[float], None]]:
+    return (
+        figures.CALLS.labels(table, operation, outcome).inc,
+        figures.CALL_SECONDS.labels(table, operation).observe,
+    )
+
+
+@cache
+def _of_units(table: str, operation: str, kind: str) -> Callable[[float], None]:
+    return figures.UNITS.labels(table, operation, kind).inc
 
 
 def log(call: Call) -> None:
@@ -59,13 +76,3 @@ def log(call: Call) -> None:
             "aws_request_id": call.request_id,
         },
     )
-
-
-def logical_name(name: str) -> str:
-    """What the settings call the table of that name in DynamoDB; the console's own go by theirs, without the
-    prefix. Which deployment it is, the scrape knows."""
-    for table in bindings():
-        if table.name == name:
-            return table.logical
-    own = name.removeprefix(settings.OWN_TABLE_PREFIX)
-    return own if own != name else "other"

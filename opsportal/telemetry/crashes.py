@@ -8,6 +8,16 @@ from typing import Any
 from opsportal.telemetry.logs import masked
 
 NOT_SENT = "(not sent: it may hold text of an item)"
+# Whether this process only loads the application, and those forked of it serve: no thread outlives a fork.
+after_fork = False
+
+
+def start_here() -> None:
+    """In this process, if it is wanted."""
+    from django.conf import settings
+
+    if settings.SENTRY_DSN:
+        start(settings.SENTRY_DSN, settings.OPSPORTAL_ENV)
 
 
 def start(dsn: str, environment: str, **options: Any) -> None:

@@ -32,6 +32,15 @@ UNITS = Counter(
 
 ACTIONS = Counter("opsportal_actions", "Actions, by how they ended.", ("subject", "verb", "outcome"))
 
+JOBS = Counter("opsportal_jobs", "Jobs, by what happened to them.", ("subject", "verb", "event"))
+OPEN_JOBS = Gauge("opsportal_jobs_open", "Jobs that are not over.", ("region", "state"))
+JOB_ITEMS = Counter(
+    "opsportal_job_items", "Items of jobs, by what became of them.", ("subject", "verb", "outcome")
+)
+JOB_CONFLICTS = Counter(
+    "opsportal_job_conflicts", "Chunks that another worker had, and transactions that other writes hindered."
+)
+
 MESSAGES = Counter(
     "opsportal_outbox_messages", "Messages carried out, or tried in vain.", ("kind", "outcome")
 )
@@ -41,6 +50,10 @@ OLDEST = Gauge(
 )
 GIVEN_UP = Gauge(
     "opsportal_outbox_undeliverable", "Messages of the outbox that are not tried any more.", ("region",)
+)
+
+FAILURE_CASES = Gauge(
+    "opsportal_failure_cases", "Cases of failures that are open or acknowledged.", ("table",)
 )
 
 PASSES = Counter("opsportal_worker_passes", "Turns of the worker's tasks.", ("chore", "region", "outcome"))
@@ -54,4 +67,9 @@ REQUEST_SECONDS = Histogram(
     "Seconds until a request was answered; a download, until it was sent.",
     ("route",),
     buckets=_PAGE_BUCKETS,
+)
+SHED = Counter(
+    "opsportal_http_shed",
+    "Lists, panels and downloads refused, since as many were under way as may be.",
+    ("load",),
 )

@@ -1,6 +1,7 @@
 """Where gunicorn's workers keep their figures, so that whichever is asked reports those of all: a directory of mapped
 files. For gunicorn's master; knows nothing of Django."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -11,11 +12,12 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class SharedFiles:
-    """The directory of one web server. It must be set before a worker imports prometheus_client."""
+    """The directory of one web server. It must be set before anything imports prometheus_client."""
 
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
         self.environ = environ
         self.made: Path | None = None
+        self.prepared = False
 
     @property
     def wanted(self) -> bool:
@@ -23,7 +25,11 @@ class SharedFiles:
         return bool(self.environ.get("METRICS_TOKEN") or self.environ.get("METRICS_ALLOW"))
 
     def prepare(self) -> None:
-        """Make the directory, or empty the one that is named: an earlier server's figures are not ours."""
+        """Make the directory, or empty the one that is named: an earlier server's figures are not ours. Once: a reload
+        of the configuration leaves it as it is."""
+        if self.prepared:
+            return
+        self.prepared = True
         if not self.wanted:
             self.environ.pop(VARIABLE, None)
             return
@@ -34,6 +40,7 @@ class SharedFiles:
             return
         self.made = Path(tempfile.mkdtemp(prefix="opsportal-metrics-"))
         self.environ[VARIABLE] = str(self.made)
+        atexit.register(self.remove, os.getpid())
 
     def worker_ended(self, pid: int) -> None:
         """Its gauges go with it; what it counted stays, or the sums would drop."""
@@ -42,6 +49,11 @@ class SharedFiles:
 
             mark_process_dead(pid, self.environ[VARIABLE])  # type: ignore[no-untyped-call]
 
-    def remove(self) -> None:
-        if self.made:
+    def remove(self, owner: int) -> None:
+        """At the end of the process `owner`, not at that of its forks."""
+        if self.made and os.getpid() == owner:
             shutil.rmtree(self.made, ignore_errors=True)
+
+
+# Of this process, however often its configuration is read.
+of_this_server = SharedFiles()

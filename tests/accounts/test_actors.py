@@ -22,7 +22,7 @@ def token(owner: User | None, name: str = "ci") -> ApiToken:
     )[0]
 
 
-def begin_anew(table: str) -> None:
+def number_from_one(table: str) -> None:
     """As after a restore, or where Django has copied the table on SQLite: nothing is known of what was deleted."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -48,7 +48,7 @@ def test_migrate_leads_past_the_keys_of_a_database_that_was_lost(model: Any) -> 
     lost = owner if model is User else token(owner)
     highest = model.objects.aggregate(Max("pk"))["pk__max"]
     lost.delete()
-    begin_anew(model._meta.db_table)
+    number_from_one(model._meta.db_table)
     with time_machine.travel(EPOCH + timedelta(seconds=highest + 60)):
         call_command("migrate", verbosity=0)
     new = User.objects.create_user("anna", password=PASSWORD)

@@ -209,14 +209,20 @@ def test_shared_views_are_recorded_and_private_ones_are_not(
     form = {"page": "requests", "name": "mine", "query": "status=failed"}
     client.post("/accounts/views/", form)
     assert entries() == []
-    client.post("/accounts/views/", form | {"shared": "on"})
+
+    def replaced(**more: str) -> None:
+        view = SavedView.objects.get()
+        agreed = f"{view.pk} {view.updated_at.isoformat()}"
+        assert client.post("/accounts/views/", form | more | {"replace": agreed}).status_code == 302
+
+    replaced(shared="on")
     view = SavedView.objects.get()
     key, whole = (
         f"view:{view.pk}",
         {"name": "mine", "page": "requests", "query": "status=failed", "shared": True},
     )
     assert entries() == [("view:edit", key, {name: [None, value] for name, value in whole.items()})]
-    client.post("/accounts/views/", form | {"shared": "on", "query": "status=running"})
+    replaced(shared="on", query="status=running")
     assert entries() == [("view:edit", key, {"query": ["status=failed", "status=running"]})]
     client_for("administrator").post(f"/accounts/views/{view.pk}/delete/")
     ((verb, _, changed),) = entries()
@@ -361,11 +367,15 @@ def test_the_tab_shows_all_changes_and_filters_them(
     client = client_for("administrator")
     client.post(f"{USERS}{viewer.pk}/change/", fields(username="operator-tmp", role="operator"), headers={"X-Request-ID": "req-7"})  # fmt: skip
     page = visit(client, PAGE)
-    assert "username: viewer → operator-tmp" in page.words
-    assert "role: viewer → operator" in page.words
-    assert f"{user_id(viewer)} · from 127.0.0.1 · request req-7" in page.words
+    assert "Username: viewer → operator-tmp" in page.words
+    assert "Role: viewer → operator" in page.words
+    row = page.root.one("tr", id=f"change-{Change.objects.filter(verb='account:edit').earliest('pk').pk}")
+    when, _, actor, target, changes = row.all("td")
+    assert iso(Change.objects.filter(verb="account:edit").earliest("pk").at) in when.words
+    assert actor.words.endswith(f"{user_id(administrator)} · from 127.0.0.1 · request req-7")
+    assert target.words == f"operator-tmp {user_id(viewer)}"
+    assert "127.0.0.1" not in changes.words
     assert "Account edited" in page.words
-    assert f"{iso(Change.objects.latest('pk').at)} · {user_id(viewer)}" in page.words
     feed = client.get("/audit/").content.decode()
     assert f'href="{PAGE}"' in feed
     assert "Accounts and settings" in feed
@@ -430,6 +440,31 @@ def test_ranges_of_the_tab_are_as_those_of_other_lists(
     assert len(visit(client, following).response.context["changes"]) == 1
 
 
+def test_what_changed_is_said_in_labels_without_what_stayed_empty(
+    administrator: User, client_for: Any
+) -> None:
+    changed: dict[str, list[Any]] = {
+        "name": [None, "Failures"], "threshold": [None, None], "window_minutes": [None, 60], "minimum": [3, 0],
+        "filters": [{}, {"source_type": "bob "}], "webhooks": [[], []], "hold_minutes": [5, 5], "is_active": [None, True],
+        "shared": [True, None], "repeat_minutes": [30, None], "scopes": [["a"], ["a", "b"]],
+        "expires_at": [None, "2026-11-20T10:00:00Z"], "snoozed_until": ["2026-11-20T10:00:00Z", None], "strange_thing": ["", "x"],
+    }  # fmt: skip
+    Change.objects.create(verb="rule:edit", actor="olga", target="r", target_id="7", changed=changed)
+    Change.objects.create(verb="alert:snooze", actor="olga", target="r", target_id="8", changed={"snoozed_until": ["soon", "later"]})  # fmt: skip
+    client = client_for("administrator")
+    client.post("/accounts/preferences/", {"time_zone": "Asia/Kathmandu"})
+    for page in (visit(client, f"{PAGE}?target=7"), visit(client, "/alerts/changes/")):
+        said = page.root.all("td", class_="is-lines")[-1].words
+        # PostgreSQL keeps no order of an object's members.
+        assert sorted(said.split("; ")) == sorted([
+            "Name: Failures", "Within (minutes): 60", "Minimum: 3 → 0", "Filters: source type: bob⟦U+0020⟧", "Active: no → yes",
+            "Shared: yes → no", "Repeat every (minutes): 30 → none", "Scopes: a → a, b", "Expires: 2026-11-20 15:45:00 +0545",
+            "Snoozed until: 2026-11-20 15:45:00 +0545 → none", "Strange thing: x",
+        ])  # fmt: skip
+    # What is no time is shown as it was recorded.
+    assert "Snoozed until: soon → later" in visit(client, f"{PAGE}?target=8").words
+
+
 @pytest.mark.parametrize("name", ["Pager\u00a0Duty", "on\u200bcall", "\u202eabc", " two  blanks "])
 def test_a_target_of_any_name_is_found_by_it(administrator: User, client_for: Any, name: str) -> None:
     Change.objects.create(
@@ -444,7 +479,7 @@ def test_a_target_of_any_name_is_found_by_it(administrator: User, client_for: An
     assert [one.change.target for one in page.response.context["changes"]] == [name]
     assert page.root.one("input", id="filter-target").attrs["value"] == name
     row = page.root.one("tr", id=f"change-{Change.objects.get(target_id='webhook:1').pk}")
-    assert "name: b \u27e6U+0020\u27e7c\u27e6U+0020\u27e7 → b c" in row.words
+    assert "Name: b \u27e6U+0020\u27e7c\u27e6U+0020\u27e7 → b c" in row.words
     assert exact(name) in row.words
 
 

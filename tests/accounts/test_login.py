@@ -7,7 +7,9 @@ import pytest
 from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse, reverse_lazy
 
 from tests.conftest import PASSWORD
@@ -214,3 +216,17 @@ def test_single_sign_on_admits_staff_only(viewer: User, rf: Any) -> None:
     assert refused.value.response["Location"] == LOGIN
     assert not StaffSocialAccountAdapter().is_open_for_signup(request, None)
     assert not StaffAccountAdapter().is_open_for_signup(request)
+
+
+@pytest.mark.django_db
+def test_a_nul_in_a_cookie_or_an_address_is_looked_up_nowhere(client_for: Any) -> None:
+    """PostgreSQL refuses to look for one, which would be a failure of the console."""
+    escaped = f'{django_settings.SESSION_COOKIE_NAME}="\\000{"a" * 31}"'
+    with CaptureQueriesContext(connection) as asked:
+        answer = Client().get("/requests/", headers={"Cookie": escaped})
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "/accounts/login/")
+    assert not [query for query in asked.captured_queries if "django_session" in query["sql"]]
+    administrator = client_for("administrator")
+    for url in ("/admin/auth/user/?username=%00", "/admin/auth/user/?username=a&username=%00"):
+        assert administrator.get(url).status_code == 400
+    assert administrator.get("/admin/auth/user/?q=%00").status_code < 500

@@ -16,6 +16,7 @@ from opsportal.accounts.roles import (
     role_of,
     roles_with,
 )
+from tests.cases import each
 
 pytestmark = pytest.mark.django_db
 
@@ -34,9 +35,7 @@ def test_each_greater_role_may_do_all_that_the_lesser_may() -> None:
     assert permissions_of("viewer") <= permissions_of("operator") < permissions_of("administrator")
 
 
-@pytest.mark.parametrize(
-    "permission", [permission for granted in grants().values() for permission in granted]
-)
+@each("permission", [permission for granted in grants().values() for permission in granted])
 def test_every_granted_permission_exists(permission: str) -> None:
     label, _, codename = permission.partition(".")
     assert Permission.objects.filter(content_type__app_label=label, codename=codename).exists(), (

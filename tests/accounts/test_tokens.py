@@ -15,6 +15,7 @@ from opsportal.accounts import tokens
 from opsportal.accounts.roles import grants, permissions_of, set_role
 from opsportal.accounts.scopes import all_scopes, allowed_by, scope_with
 from opsportal.accounts.tokens import ApiToken
+from opsportal.urls import api
 
 URL = "/accounts/tokens/"
 
@@ -32,11 +33,16 @@ def test_a_scope_holds_permissions_that_roles_have() -> None:
     assert allowed_by(all_scopes()) <= known
 
 
-def test_no_scope_reaches_purges_accounts_or_images() -> None:
+def test_no_scope_reaches_accounts_or_images_and_purges_only_by_jobs() -> None:
     for permission in permissions_of("administrator") - allowed_by(all_scopes()):
         assert scope_with(permission) == ""
-    out_of_reach = ("purge", "image", "auth.", "mfa.", "accounts.", "edit_agents")
+    out_of_reach = ("image", "auth.", "mfa.", "accounts.", "edit_agents")
     assert not [one for one in allowed_by(all_scopes()) if any(word in one for word in out_of_reach)]
+    purging = {one.name for one in all_scopes().values() if any("purge" in name for name in one.permissions)}
+    assert purging == {"request:purge", "workflow:purge", "agent:purge"}
+    asked = {operation.auth_callbacks[0].access.permission for operation in api.operations()}  # type: ignore[attr-defined]
+    assert asked
+    assert not [permission for permission in asked if "purge" in permission]
 
 
 def test_a_scope_that_nobody_knows_allows_nothing(operator: Any) -> None:

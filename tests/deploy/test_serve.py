@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from opsportal import serve
 from opsportal.supervisor import free_port
@@ -29,11 +31,12 @@ def here() -> Iterator[Machine]:
 @pytest.fixture
 def dynamodb() -> Iterator[str]:
     """Empty tables that nobody may describe."""
-    denied = Answer({"__type": "x#AccessDeniedException", "message": "no"}, status=400)
+    answers = {
+        "DescribeTable": Answer({"__type": "x#AccessDeniedException", "message": "no"}, status=400),
+        "UpdateItem": Answer({"Attributes": {"fence": {"N": "1"}}}),  # of a lease
+    }
     with fake_dynamo() as fake:
-        fake.answer = lambda operation, _: (
-            denied if operation == "DescribeTable" else Answer({"Items": [], "Count": 0})
-        )
+        fake.answer = lambda operation, _: answers.get(operation, Answer({"Items": [], "Count": 0}))
         yield fake.endpoint
 
 
@@ -58,11 +61,13 @@ def test_an_ordinary_user_serves_from_a_read_only_tree(here: Machine, dynamodb: 
 
     status, page = ask(port, "/accounts/login/", **HTTPS)
     assert (status, "Sign in" in page) == (200, True)
-    (style,) = re.findall(r'href="(/static/console/console[^"]*\.css)"', page)
+    (style,) = re.findall(r'href="(/static/console/app[^"]*\.css)"', page)
     assert ask(port, style, **HTTPS)[0] == 200
     assert ask(port, "/accounts/login/", Host="ops.example.com")[0] == 301
     assert ask(port, "/readyz") == (200, '{"status": "ok"}')
     assert ask(port, "/metrics")[0] == 401
+
+    assert shared_by_forks(web.pid) == {"listeners": 2, "threads": 1, "others": []}
 
     # Whichever of the two workers is asked, it tells what both counted, and what a dead one had counted.
     for _ in range(10):
@@ -98,7 +103,10 @@ def test_an_ordinary_user_serves_from_a_read_only_tree(here: Machine, dynamodb: 
     assert denied["error"] == "AccessDeniedException"
     assert denied["aws_request_id"].startswith("REQUEST")
     assert denied["request_id"]
-    assert here.lines("worker", "err") == []
+    # The overview's figures, which the worker reads first of all; each table is asked once, not for each of its statuses.
+    noticed = [line["message"].partition(" failed")[0] for line in here.lines("worker", "err")]
+    assert set(noticed) <= {f"DescribeTable on {name}" for name in settings.DYNAMO_TABLES}
+    assert len(noticed) < 20
 
     # And with the packages of requirements/base.txt, which has no Sentry.
     (package,) = (here.home / "venv" / "lib").glob("python*/site-packages/sentry_sdk")
@@ -106,6 +114,17 @@ def test_an_ordinary_user_serves_from_a_read_only_tree(here: Machine, dynamodb: 
     done = here.run("check", SENTRY_DSN="https://key@sentry.example.com/1")
     assert done.returncode == 1
     assert done.stderr.startswith("SENTRY_DSN is set, and the package sentry-sdk is not installed: install")
+
+
+def shared_by_forks(master: int) -> dict[str, object]:
+    """What a worker would get of the web server's master besides its memory."""
+    process = Path(f"/proc/{master}")
+    opened = [os.readlink(file) for file in (process / "fd").iterdir()]
+    return {
+        "listeners": sum(name.startswith("socket:") for name in opened),
+        "threads": len([*(process / "task").iterdir()]),
+        "others": [name for name in opened if "sqlite" in name or name.endswith(".log")],
+    }
 
 
 def test_what_the_settings_refuse_is_one_sentence() -> None:

@@ -19,7 +19,7 @@ import boto3
 import pytest
 
 from opsportal.dynamo import embedded
-from opsportal.supervisor import free_port
+from opsportal.supervisor import free_port, signal_on_parent_death
 from tests.engines import BASE_DIR, ENGINE_HOME
 from tests.processes import all_end, command_of, descendants
 
@@ -43,6 +43,14 @@ def environment(data_dir: Path, *, measured: bool = False, **more: str) -> dict[
     return {**kept, **small, "DATA_DIR": str(data_dir), "PORT": str(free_port()), **more}
 
 
+def _before_exec() -> None:
+    # A shell starts what is in its background, such as these tests, deaf to Ctrl-C, and nohup what it starts to SIGHUP.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    # Tests that are killed leave no console behind, whose simulator would keep the machine busy.
+    signal_on_parent_death(signal.SIGTERM)
+
+
 class Run:
     """One run of the console. Its output goes to a file, so that no pipe can fill or be inherited."""
 
@@ -57,8 +65,7 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                # A shell starts what is in its background, such as these tests, deaf to Ctrl-C.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=_before_exec,
             )
 
     @property
@@ -192,7 +199,9 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> FirstStart:
             )
             try:
                 run.wait_until_ready()
-                assert run.get("/accounts/login/") == 200
+                with urllib.request.urlopen(f"{run.url}/accounts/login/", timeout=10) as answer:
+                    (style,) = re.findall(r'href="(/static/[^"]*\.css)"', answer.read().decode())
+                assert run.get(style) == 200, "served as it was collected, in the same start"
                 client = run.dynamodb()
                 assert client.scan(TableName="AgentRegistry", Select="COUNT")["Count"] > 3
                 client.close()

@@ -71,7 +71,7 @@ def test_a_table_with_an_endpoint_of_its_own_is_not_filled_with_demo_data() -> N
         environment.with_engine({"DYNAMODB_AGENTS_ENDPOINT_URL": "https://x"}, "http://127.0.0.1:1", None)
 
 
-def test_a_secret_that_was_half_written_is_made_anew(tmp_path: Path) -> None:
+def test_a_secret_that_was_half_written_is_made_again(tmp_path: Path) -> None:
     file = tmp_path / "secret_key"
     file.touch()
     assert kept_secret(file, lambda: "new") == "new"

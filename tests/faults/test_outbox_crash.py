@@ -66,7 +66,7 @@ call_command("worker", "--once", "--only", "outbox")
 """
 WORKER = """
 print("working", flush=True)
-call_command("worker")
+call_command("worker", only=["outbox"])
 """
 
 

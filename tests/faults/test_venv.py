@@ -36,6 +36,7 @@ def ensure(clone: Path, layer: str, **environ: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.long  # it installs the console's packages; the tests below make no environment in earnest
 def test_the_environment_is_made_once_per_lock_and_grows_with_the_layer(clone: Path) -> None:
     assert ensure(clone, "demo") == (0, "Making .venv ...\nInstalling requirements/demo.txt ...\n")
     assert ensure(clone, "demo") == (0, "")
@@ -60,14 +61,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return folders
 
 
-def test_a_lock_that_changed_makes_the_environment_anew(clone: Path, made: list[Path]) -> None:
+def test_a_lock_that_changed_makes_the_environment_again(clone: Path, made: list[Path]) -> None:
     assert venv.ensure(clone, "demo") == "made"
     (clone / "requirements" / "demo.txt").write_text("# demo, newer\n")
     assert venv.ensure(clone, "demo") == "made"
     assert len(made) == 2
 
 
-def test_an_environment_that_lost_its_python_is_made_anew(clone: Path, made: list[Path]) -> None:
+def test_an_environment_that_lost_its_python_is_made_again(clone: Path, made: list[Path]) -> None:
     assert venv.ensure(clone, "demo") == "made"
     assert venv.ensure(clone, "demo") == "kept"
     # As after an upgrade of the system.
@@ -76,7 +77,7 @@ def test_an_environment_that_lost_its_python_is_made_anew(clone: Path, made: lis
     assert len(made) == 2
 
 
-def test_an_environment_whose_making_was_interrupted_is_made_anew(clone: Path, made: list[Path]) -> None:
+def test_an_environment_whose_making_was_interrupted_is_made_again(clone: Path, made: list[Path]) -> None:
     venv.ensure(clone, "dev")
     (clone / ".venv" / "locks").unlink()  # written last
     (clone / ".venv" / "left-over").touch()

@@ -11,9 +11,14 @@ from urllib.parse import parse_qs
 
 STREAMS: list[object] = []
 
-# A worker starts for as long as this file is there.
-while Path(os.environ.get("BOOT_GATE", "/nonexistent")).exists():
-    time.sleep(0.02)
+
+def wait_for_gate() -> None:
+    """A worker starts for as long as this file is there."""
+    while Path(os.environ.get("BOOT_GATE", "/nonexistent")).exists():
+        time.sleep(0.02)
+
+
+os.register_at_fork(after_in_child=wait_for_gate)
 
 
 def stream() -> Iterator[bytes]:

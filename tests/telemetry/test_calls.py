@@ -11,7 +11,7 @@ from opsportal.dynamo import calls as dynamo_calls
 from opsportal.dynamo import clients, spending
 from opsportal.dynamo.calls import Call, tables_of
 from opsportal.dynamo.errors import DynamoError, OperationUnknown, translated
-from opsportal.dynamo.tables import Binding, binding
+from opsportal.dynamo.tables import Binding, binding, logical_name
 from opsportal.telemetry import calls
 from opsportal.telemetry.logs import JsonFormatter
 from tests.dynamo.fake_aws import Answer, FakeDynamo, fake_dynamo
@@ -207,6 +207,8 @@ def test_tables_are_found_in_every_form_of_parameters() -> None:
 
 def test_labels_are_logical_names(settings: Any) -> None:
     settings.OWN_TABLE_PREFIX = "prod-opsportal_"
-    assert calls.logical_name(binding("agents").name) == "agents"
-    assert calls.logical_name("prod-opsportal_jobs") == "jobs"
-    assert calls.logical_name("whatever") == "other"
+    assert logical_name(binding("agents").name) == "agents"
+    assert logical_name("prod-opsportal_jobs") == "jobs"
+    assert logical_name("whatever") == "other"
+    settings.DYNAMO_TABLES = {"agents": settings.DYNAMO_TABLES["agents"] | {"name": "whatever"}}
+    assert logical_name("whatever") == "agents"

@@ -2,11 +2,18 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from django.apps import apps
+from django.conf import settings
+
+from opsportal.telemetry import crashes
 from opsportal.telemetry.crashes import KEPT, NOT_SENT, scrubbed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +81,21 @@ def test_type_and_place_of_an_error_are_sent_and_no_text_of_items(tmp_path: Path
     messages = {event["logentry"]["message"] for event in events if "logentry" in event}
     assert {"the item %s can't be read", NOT_SENT} <= messages
     assert "ITEM-TEXT" not in text
+
+
+def test_where_processes_are_forked_each_begins_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender is a thread, which no fork has."""
+    begun: list[str] = []
+    monkeypatch.setattr(crashes, "start", lambda dsn, environment: begun.append(dsn))
+    monkeypatch.setattr(settings, "SENTRY_DSN", "https://key@sentry.invalid/1")
+    monkeypatch.setattr(crashes, "after_fork", False)
+    server = runpy.run_path(str(ROOT / "opsportal/gunicorn_conf.py"))
+    assert crashes.after_fork
+    apps.get_app_config("telemetry").ready()
+    assert begun == []
+    monkeypatch.setitem(server["post_fork"].__globals__, "signal_on_parent_death", lambda number: None)
+    server["post_fork"](SimpleNamespace(pid=os.getppid()), None)
+    assert begun == [settings.SENTRY_DSN]
 
 
 def test_an_event_keeps_only_what_somebody_looked_at() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from opsportal.accounts import tokens
 from opsportal.console import request_ids
+from opsportal.telemetry import logs
 from opsportal.telemetry.access_log import AccessLogMiddleware
 from opsportal.telemetry.logs import (
     CUT,
@@ -117,6 +118,13 @@ def test_what_looks_like_a_token_is_masked_wherever_it_stands(made_by: Any, text
 )
 def test_other_text_is_as_it_was(text: str) -> None:
     assert masked(f"a {text} b") == f"a {text} b"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(alphabet="opsp_~%2573 ax\n\x85é\ud83d", max_size=60))
+def test_what_is_not_searched_has_nothing_to_find(text: str) -> None:
+    assert masked(text) == logs._TOKEN.sub(MASKED, text)
+    assert logs.visible(text) == text.translate(logs._CONTROLS).encode(errors="replace").decode()
 
 
 def test_a_long_line_is_masked_in_a_moment() -> None:

@@ -146,7 +146,9 @@ def test_figures_of_all_workers_are_told_those_of_dead_ones_too(
 
     body, _ = exposition("")
     assert b'opsportal_actions_total{outcome="done",subject="request",verb="cancel"} 2.0' in body
-    files.prepare()  # the next start
+    files.prepare()  # a reload
+    assert b"opsportal_actions_total{" in exposition("")[0]
+    SharedFiles({"METRICS_TOKEN": TOKEN, VARIABLE: str(tmp_path)}).prepare()  # the next start
     assert b"opsportal_actions_total{" not in exposition("")[0]
 
 
@@ -160,7 +162,9 @@ def test_the_directory_is_made_only_where_somebody_may_ask_and_goes_with_the_ser
     made = Path(guarded[VARIABLE])
     assert made.is_dir()
     files.worker_ended(1)
-    files.remove()
+    files.remove(os.getpid() + 1)  # a worker's end
+    assert made.is_dir()
+    files.remove(os.getpid())
     assert not made.exists()
 
 
