@@ -1,7 +1,7 @@
 """How each action ended: a line of the log with the ids of its AWS requests, and a metric."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -78,3 +78,24 @@ def logged(intent: Intent) -> Iterator[Ending]:
             log("failed", "an error of the console, which follows")
             raise
         log("repeated" if ending.done and ending.done.repeated else "done", "", logging.INFO)
+
+
+def log_many(intents: Sequence[Intent]) -> None:
+    """One line for the items of one transaction of a job, which are of one action and table; each is counted."""
+    one, account = intents[0], spending.current()
+    action, by = one.action, one.actor
+    figures.ACTIONS.labels(action.subject, action.verb, "done").inc(len(intents))
+    extra = {
+        "action": action.value,
+        "job": one.job,
+        "targets": [f"{one.target.logical}/{one.target.id}" for one in intents],
+        "outcome": "done",
+        "user": by.name,
+        "actor_id": by.id,
+        "aws_request_ids": account.request_ids[-1:] if account else [],
+    }
+    logger.info(
+        "done %s on %d items of %s, from %r to %r, by %s (%s, job %s)",
+        action.value, len(intents), one.target.logical, one.target.id, intents[-1].target.id, by.name, by.id, one.job,
+        extra=extra,
+    )  # fmt: skip

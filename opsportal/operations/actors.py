@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from opsportal.accounts import actors
-from opsportal.operations.entries import Entry
+from opsportal.operations.entries import Actor, Entry
 from opsportal.operations.feeds import ANYONE, Sought
 
+# The console itself, where no person decides.
+WORKER_ACTOR = Actor("worker", "worker", actors.WORKER)
 # What the worker was called in entries from before there were ids.
 FORMER_WORKER = "retention"
 

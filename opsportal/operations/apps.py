@@ -7,6 +7,8 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         from opsportal.operations.outbox import DELIVERY
+        from opsportal.operations.panel_figures import FIGURES
         from opsportal.operations.tasks import register
 
         register(DELIVERY)
+        register(FIGURES)

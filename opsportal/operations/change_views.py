@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+from django.db import Error
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -18,23 +19,33 @@ from opsportal.accounts.change_rows import rows
 from opsportal.accounts.changes import VERBS, Change, phrase_of
 from opsportal.console.access import requires
 from opsportal.console.clock import iso
+from opsportal.console.database import cause_of
 from opsportal.console.listing import Empty, Listing
 from opsportal.console.rows import page
 from opsportal.console.streams import streamed
 from opsportal.dynamo.pages import Page
-from opsportal.operations.csv_cells import excel_mark, neutral
+from opsportal.operations.csv_cells import broken_off, excel_mark, neutral
 
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target"}
 FORMATS = {"jsonl": "JSON lines", "csv": "CSV"}
 TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
+# What each tab says, its address, and the permission that it asks for.
+TABS = (
+    ("Actions", "operations:feed", "operations.view_audit"),
+    ("Accounts and settings", "operations:changes", "accounts.view_changes"),
+    ("Undelivered messages", "operations:undelivered", "operations.view_audit"),
+)
+
+
 def tabs(request: HttpRequest, current: str) -> list[tuple[str, str, bool, str]]:
-    """For partials/tabs.html; none for who sees one alone."""
-    if not request.user.has_perm("accounts.view_changes"):
-        return []
-    names = (("Actions", "operations:feed"), ("Accounts and settings", "operations:changes"))
-    return [(label, reverse(name), name == current, "") for label, name in names]
+    """For partials/tabs.html: those that the reader may see."""
+    return [
+        (label, reverse(name), name == current, "")
+        for label, name, permission in TABS
+        if request.user.has_perm(permission)
+    ]
 
 
 @requires("accounts.view_changes")
@@ -74,7 +85,7 @@ def changes(request: HttpRequest) -> HttpResponseBase:
 
 
 def filtered(actor: str, verb: str, target: str) -> QuerySet[Change]:
-    """`actor`: an id, or who has that name now, or was recorded under it where nobody has. `target`: an id, or the
+    """`actor`: an id, or who has that name now, or was recorded under it where it is no name now. `target`: an id, or the
     start of a name."""
     found = Change.objects.all()
     if "\x00" in actor + verb + target:  # which PostgreSQL refuses to look for
@@ -120,11 +131,21 @@ def row(change: Change) -> dict[str, Any]:
 
 
 def _export(request: HttpRequest, found: QuerySet[Change], kind: str) -> HttpResponseBase:
-    lines = (_jsonl if kind == "jsonl" else _csv)(found.iterator(chunk_size=500))
-    response = streamed(request, chain(excel_mark(request, kind), lines), TYPES[kind])
+    shown = found.iterator(chunk_size=500)
+    response = streamed(request, chain(excel_mark(request, kind), lines(kind, shown)), TYPES[kind])
     if response.streaming:
         response["Content-Disposition"] = f'attachment; filename="changes.{kind}"'
     return response
+
+
+def lines(kind: str, found: Iterable[Change]) -> Iterator[str]:
+    """The export line by line. One that the database cuts short says so in its last line."""
+    try:
+        yield from (_jsonl if kind == "jsonl" else _csv)(found)
+    except Error as error:
+        if not (cause := cause_of(error)):
+            raise
+        yield broken_off(kind, cause.sentence)
 
 
 def _jsonl(found: Iterable[Change]) -> Iterator[str]:

@@ -67,12 +67,14 @@ class NoAnswer(Exception):
 THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
-def commit(table: Binding, operations: list[dict[str, Any]], *, background: bool = False) -> None:
-    """Do all of `operations` or none. Raises Hindered, ConditionFailed, TooLarge, Unanswered, or `DynamoError`,
+def commit(
+    table: Binding, operations: list[dict[str, Any]], *, background: bool = False, trusted: bool = False
+) -> None:
+    """Do all of `operations` or none; for `trusted` see `clients.client`. Raises Hindered, ConditionFailed, TooLarge, Unanswered, or `DynamoError`,
     which means that nothing was done."""
     try:
         with translated(table):
-            clients.client(*table.location, background=background).transact_write_items(
+            clients.client(*table.location, background=background, trusted=trusted).transact_write_items(
                 TransactItems=operations
             )
     except ClientError as error:

@@ -1,5 +1,8 @@
 """Cells of CSV, for spreadsheets."""
 
+import csv
+import io
+import json
 import unicodedata
 
 from django.http import HttpRequest
@@ -18,3 +21,13 @@ def neutral(value: object) -> object:
 def excel_mark(request: HttpRequest, kind: str) -> tuple[str, ...]:
     """What a CSV begins with for Excel, which knows a file as UTF-8 by this mark and by no header."""
     return ("\ufeff",) if kind == "csv" and request.GET.get("bom") == "1" else ()
+
+
+def broken_off(kind: str, why: str) -> str:
+    """The last line of an export that ends early, in its own format."""
+    sentence = f"This export is not complete: {why}"
+    if kind != "csv":
+        return json.dumps({"incomplete": sentence}) + "\n"
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([f"# {sentence}"])
+    return buffer.getvalue()

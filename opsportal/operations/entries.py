@@ -315,7 +315,15 @@ def image_item(action_id: str, packed: bytes) -> Raw:
 
 def read_image(action_id: str, table: Binding) -> bytes | None:
     """The packed before-image of an action, or None when it has expired. Raises `DynamoError`."""
-    item = _read(image_key(action_id), table)
+    return _unexpired(_read(image_key(action_id), table))
+
+
+def packed_image(raw: Raw | None) -> bytes | None:
+    """The same, of the image's item as it is stored."""
+    return _unexpired(AuditItem.from_raw_data(raw)) if raw else None
+
+
+def _unexpired(item: AuditItem | None) -> bytes | None:
     # TTL deletes within days; an expired image is gone all the same.
     if item is None or not isinstance(item.ttl, Decimal) or item.ttl < time.time():
         return None

@@ -1,6 +1,6 @@
 """Reading the audit trail: per target, per actor, and the feed over everything, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -155,7 +155,7 @@ def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAG
         since = merged[limit - 1]["at"]["S"] if len(merged) >= limit else ""
         merge = wanted.merge(audit_table_for(table), limit, position.get("at", ""), since)
         pages.append(merge.read(position))
-        merged = _together(pages)
+        merged = together(page.items for page in pages)
     # What lies below the point to which another place was searched may not be the next.
     floor = max((found.searched_to for found in pages if not found.complete), default="")
     shown = [raw for raw in merged if raw["at"]["S"] >= floor][:limit]
@@ -172,8 +172,8 @@ def page(wanted: FeedFilter, *, purpose: str, cursor: str = "", limit: int = PAG
     return result
 
 
-def _together(pages: Sequence[Page]) -> list[Raw]:
+def together(pages: Iterable[Iterable[Raw]]) -> list[Raw]:
     """By time and action_id, newest first. An emulator that knows no regions answers from each place with
     the same entries, which are one."""
-    found = {raw["action_id"]["S"]: raw for one in pages for raw in one.items}
+    found = {raw["action_id"]["S"]: raw for items in pages for raw in items}
     return sorted(found.values(), key=lambda raw: (raw["at"]["S"], raw["action_id"]["S"]), reverse=True)

@@ -8,9 +8,8 @@ from opsportal.operations.changes import Raw
 from opsportal.operations.entries import CONTROLS, MAX_REASON, is_action_id, new_action_id
 
 
-class ActionForm(forms.Form):
-    """`key`: what must be typed to confirm, "" when nothing must. `without_image` is asked for only where no
-    copy for an undo can be kept. `raw`: the item as read, for what a form shows of it; None where it is gone."""
+class WithReason(forms.Form):
+    """Why something is done; a base of other forms."""
 
     reason = forms.CharField(
         label="Reason",
@@ -19,6 +18,21 @@ class ActionForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
         help_text="Optional. Recorded in the audit trail.",
     )
+
+    def clean_reason(self) -> str:
+        # A browser may send a line break as two characters.
+        given: str = self.cleaned_data["reason"].replace("\r\n", "\n")
+        if CONTROLS.search(given):
+            raise forms.ValidationError(
+                "The reason has control characters, which are not visible. Type it again without them."
+            )
+        return given
+
+
+class ActionForm(WithReason):
+    """`key`: what must be typed to confirm, "" when nothing must. `without_image` is asked for only where no
+    copy for an undo can be kept. `raw`: the item as read, for what a form shows of it; None where it is gone."""
+
     action_id = forms.CharField(widget=forms.HiddenInput)
     confirm = forms.CharField(
         required=False,
@@ -59,15 +73,6 @@ class ActionForm(forms.Form):
         given: str = self.cleaned_data["action_id"]
         if not is_action_id(given):
             raise forms.ValidationError("Reload the page and do it again: the form has no valid action id.")
-        return given
-
-    def clean_reason(self) -> str:
-        # A browser may send a line break as two characters.
-        given: str = self.cleaned_data["reason"].replace("\r\n", "\n")
-        if CONTROLS.search(given):
-            raise forms.ValidationError(
-                "The reason has control characters, which are not visible. Type it again without them."
-            )
         return given
 
     def clean_confirm(self) -> str:

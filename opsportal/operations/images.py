@@ -20,7 +20,8 @@ class Unreadable(Exception):
 
 def pack(raw: Raw) -> bytes:
     """The item exactly as the wire has it, compressed. Raises ImageTooLarge."""
-    packed = zlib.compress(json.dumps(_encoded(raw), ensure_ascii=False).encode("utf-8", "surrogatepass"), 9)
+    written = json.dumps(raw, ensure_ascii=False, default=_encoded)
+    packed = zlib.compress(written.encode("utf-8", "surrogatepass"), 9)
     if len(packed) > MAX_BYTES:
         raise ImageTooLarge(f"{len(packed):,} bytes")
     return packed
@@ -50,11 +51,7 @@ def fits(raw: Raw) -> bool:
 def _encoded(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"\x00bytes": value.decode("latin-1")}
-    if isinstance(value, dict):
-        return {name: _encoded(member) for name, member in value.items()}
-    if isinstance(value, list | set | tuple):
-        return [_encoded(member) for member in value]
-    return value
+    return [*value]  # a set
 
 
 def _decoded(value: Any) -> Any:

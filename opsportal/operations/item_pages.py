@@ -1,8 +1,8 @@
 """The page of one item, as far as it is the same for every app: its tabs, what became of the newest change, its entries,
 and the page of an item that is gone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,11 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 
+from opsportal.accounts.ids import user_id
+from opsportal.console import polls
+from opsportal.console.access import lacking
 from opsportal.console.listing import Region, respond, seen_token
-from opsportal.dynamo.attributes import pretty, raw_text, read_time
+from opsportal.dynamo.attributes import pretty, read_time
 from opsportal.dynamo.errors import DynamoError
 from opsportal.operations import actors, feeds, undo
 from opsportal.operations.changes import Raw
@@ -23,15 +26,22 @@ from opsportal.operations.undelivered import Undelivered, of_entry
 
 
 def gone(request: HttpRequest, actions: ItemActions, key: str, template: str) -> HttpResponse:
-    """404, with who purged it and the undo while there is one."""
-    context = {"key": key, "deletion": deletion(actions.target(key), request.user)}
-    return respond(request, template, context, Region("live", seen="gone", finished=True), status=404)
+    """404, with who purged it and the undo while there is one; else with what was done to it last, if anything was."""
+    found = trail_of(actions.target(key))
+    trail = found or []
+    purge = deletion(trail, request.user)
+    last = purge.entry if purge else next(iter(actors.named(trail[:1])), None)
+    context = {"key": key, "deletion": purge, "last": last, "unread": found is None}
+    # The entry of a purge may not be in the index yet: then the page looks again.
+    region = Region("live", seen=seen_token(last.action_id if last else ""), finished=bool(purge))
+    return respond(request, template, context, region, status=404)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ItemPage:
     """The page of the item `raw`. `tabs`: (key, label) of its parts, the first of them shown by default; `stamp`: the
-    attribute that says when it was last written."""
+    attribute that says when it was last written; `others`: what else it shows that others may change, to be set before
+    the digest is asked for."""
 
     request: HttpRequest
     actions: ItemActions
@@ -39,6 +49,7 @@ class ItemPage:
     raw: Raw
     tabs: Sequence[tuple[str, str]]
     stamp: str
+    others: object = None
 
     @cached_property
     def tab(self) -> str:
@@ -50,23 +61,46 @@ class ItemPage:
     def watched(self) -> "Watched":
         return watch(self.actions.target(self.key), self.raw, self.stamp, self.actions.still_holds)
 
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """Those of the tab that lists them. Raises `DynamoError`."""
+        return feeds.of_target(self.actions.target(self.key)) if self.tab == "audit" else []
+
+    @cached_property
+    def digest(self) -> str:
+        entries = [entry.action_id for entry in self.entries]
+        return seen_token(self.raw, self.others, self.tab, self.watched.token, entries)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether this is a poll of who sees the item so already: nothing needs to be made of it."""
+        return polls.unchanged(self.request, self.digest)
+
     def respond(
-        self, template: str, context: dict[str, Any], *, seen: Sequence[object] = (), finished: bool = False
+        self,
+        template: str,
+        context: dict[str, Any],
+        *,
+        until: Iterable[object] = (),
+        finished: bool = False,
     ) -> HttpResponse:
-        """`seen`: what else the page shows that may change without a write; `finished`: no worker will write it again."""
-        token = seen_token(raw_text({"M": self.raw}), *seen, self.tab, self.watched.token)
+        """`until`: the times at which the page shows something else without a write; `finished`: no worker will write
+        it again."""
+        watched, entries = self.watched.named, actors.named(self.entries)
+        moments = [*until, *([datetime.now(UTC) + polls.MINUTE] if watched.observation or entries else [])]
         # A change that a worker may still overwrite is watched even on a finished item.
-        region = Region("live", seen=token, finished=finished and not self.watched.unsettled)
+        region = Region(
+            "live", seen=polls.lasting(self.digest, moments), finished=finished and not watched.unsettled
+        )
         shared: dict[str, Any] = {
             "key": self.key,
-            "watched": self.watched,
+            "watched": watched,
             "tab": self.tab,
             "tabs": self._links(),
+            "entries": entries,
         }
         if self.tab == "raw":
             shared["raw"] = pretty(self.raw)
-        elif self.tab == "audit":
-            shared["entries"] = actors.named(feeds.of_target(self.actions.target(self.key)))
         return respond(self.request, template, shared | context, region)
 
     def _links(self) -> list[tuple[str, str, bool, Any]]:
@@ -101,6 +135,14 @@ class Watched:
         return self.lately or bool(found and found.fate is Outcome.REQUESTED and found.entry.age < WATCH)
 
     @property
+    def named(self) -> "Watched":
+        """With what became of who did it."""
+        if self.observation is None:
+            return self
+        (entry,) = actors.named([self.observation.entry])
+        return replace(self, observation=replace(self.observation, entry=entry))
+
+    @property
     def token(self) -> str:
         found = self.observation
         # With what ends the watching, or the page would refresh itself for ever.
@@ -118,7 +160,6 @@ def watch(target: Target, raw: Raw, stamp: str, still_holds: StillHolds) -> Watc
     message = _undelivered(entry, raw) if entry else None
     if entry is None or entry.age > TELL:
         return Watched(lately=lately, undelivered=message)
-    (entry,) = actors.named([entry])
     if entry.action.verb == "purge":
         # Deleted, and there again without an undo: a worker has put back its memory.
         return Watched(Observation(Outcome.OVERWRITTEN, entry), lately=lately)
@@ -128,7 +169,7 @@ def watch(target: Target, raw: Raw, stamp: str, still_holds: StillHolds) -> Watc
 
 
 def _undelivered(entry: Entry, raw: Raw) -> Undelivered | None:
-    """The message of the newest change, while nobody has written since. One that waits for its next try or was not
+    """The message of the newest change, as long as no other was written. One that waits for its next try or was not
     tried yet says so only once it is late."""
     if not (entry.watch and as_written(entry, raw)):
         return None
@@ -146,23 +187,38 @@ def _lately(raw: Raw, stamp: str) -> bool:
 
 @dataclass(frozen=True)
 class Deletion:
-    """The entry of the purge that an item is missing for, and whether the person can undo it."""
+    """The entry of the purge that an item is missing for, whether it is the reader's own, and why they can't undo it."""
 
     entry: Entry
-    undoable: bool
+    own: bool
+    why_not: str
+
+    @property
+    def undoable(self) -> bool:
+        return not self.why_not
 
 
-def deletion(target: Target, user: User | AnonymousUser) -> Deletion | None:
-    """Who deleted an item that is not there; None when it was not deleted here. Never raises `DynamoError`."""
+def trail_of(target: Target) -> list[Entry] | None:
+    """The newest entries of an item that is not there; None where they can't be read: the page says that it is gone in
+    any case, only what was done to it is not known."""
     try:
-        trail = feeds.of_target(target)
-        purge = next((entry for entry in trail if entry.action.verb == "purge"), None)
-        if purge is None or undo.undone_by(purge, trail):
-            return None
-        (purge,) = actors.named([purge])
-        permission = undo.permission(purge)
-        may = bool(permission) and user.has_perm(permission)
-        return Deletion(purge, may and not undo.why_not(purge))
+        return feeds.of_target(target)
     except DynamoError:
-        # The page says that the item is gone in any case; only who deleted it is not known.
         return None
+
+
+def deletion(trail: list[Entry], user: User | AnonymousUser) -> Deletion | None:
+    """Who deleted an item that is not there, from its entries; None when it was not deleted here. Never raises
+    `DynamoError`."""
+    purge = next((entry for entry in trail if entry.action.verb == "purge"), None)
+    if purge is None or undo.undone_by(purge, trail):
+        return None
+    (purge,) = actors.named([purge])
+    permission = undo.permission(purge)
+    try:
+        why_not = undo.why_not(purge)
+    except DynamoError as problem:
+        why_not = f"Its copy could not be read. {problem.sentence}"
+    if not why_not and not user.has_perm(permission):
+        why_not = lacking(permission).sentence
+    return Deletion(purge, isinstance(user, User) and purge.actor.id == user_id(user), why_not)

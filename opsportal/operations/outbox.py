@@ -30,6 +30,7 @@ from opsportal.operations.commits import Cancelled, NoAnswer, commit
 from opsportal.operations.entries import Target, stamp
 from opsportal.operations.items import OutboxItem
 from opsportal.operations.outcomes import Conflict
+from opsportal.operations.switch import wait_for_actions
 from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tasks import Over, Task
 from opsportal.telemetry import figures
@@ -58,7 +59,8 @@ MAX_WHY = 500
 @dataclass(frozen=True)
 class Message:
     """Something to be carried out once, by the handler of its `kind`. `body` is JSON data, with Decimal for numbers;
-    `due`: not before; `target`: the item that it is about; `queue`: the URL of the queue that it goes to, if any."""
+    `due`: not before; `target`: the item that it is about; `queue`: the URL of the queue that it goes to, if any. `joins`:
+    those of many items of a job travel as one, whose body is ``{"each": [...]}``."""
 
     kind: str
     body: dict[str, Any]
@@ -67,6 +69,7 @@ class Message:
     part: str = ""
     target: Target | None = field(default=None, compare=False)
     queue: str = field(default="", compare=False)
+    joins: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> Raw:
@@ -240,7 +243,8 @@ def due(table: Binding, now: datetime | None = None) -> Iterator[Message]:
 
 def deliver_due(table: Binding, over: Over = lambda: False, *, now: datetime | None = None) -> int:
     """Carry out every message that is due, until it is `over`; returns how many. One that fails is put off, and
-    does not stop the others."""
+    does not stop the others. Raises NotNow while actions are off, since what is carried out changes items."""
+    wait_for_actions()
     count = 0
     for message in due(table, now):
         if over():

@@ -38,6 +38,10 @@ class Conflict(Refused):
     """The item's state forbids the action, or somebody else was quicker."""
 
 
+class ActionsOff(Refused):
+    """Nobody can change anything now (ACTIONS=off), whatever the item's state."""
+
+
 class NotFound(Refused):
     """There is no such item (any more)."""
 

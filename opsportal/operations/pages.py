@@ -15,14 +15,16 @@ from django.urls import URLPattern, path, reverse
 from opsportal.accounts.actors import user_id
 from opsportal.accounts.roles import role_of
 from opsportal.console.access import person, requires
+from opsportal.console.messages import DONE
 from opsportal.console.problems import wants_fragment
 from opsportal.dynamo.models import DynamoModel
 from opsportal.operations import images
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import Actor, Entry, Target
 from opsportal.operations.forms import ActionForm
-from opsportal.operations.item_actions import ItemAction
+from opsportal.operations.item_actions import ItemAction, Offer
 from opsportal.operations.observation import as_written, goes_on
+from opsportal.operations.switch import OFF
 from opsportal.operations.transactions import Done, OutcomeUnknown, Refused
 
 
@@ -36,13 +38,15 @@ def actor_of(request: HttpRequest) -> Actor:
 class Button:
     """An action as a page offers it. `why_not`: the reason when it can't be done, else ""."""
 
-    action: ItemAction
+    action: Offer
     url: str
     why_not: str = ""
 
 
-def button(request: HttpRequest, action: ItemAction, url: str, why_not: str = "") -> Button:
-    """The button, disabled where the person's role or the item's state does not allow it."""
+def button(request: HttpRequest, action: Offer, url: str, why_not: str = "") -> Button:
+    """The button, disabled where actions are off, or the person's role or the item's state does not allow it."""
+    if settings.ACTIONS_OFF:
+        why_not = OFF
     if not request.user.has_perm(action.permission):
         role = role_of(request.user) or "no role"
         why_not = f"Your role ({role}) may not do this."
@@ -146,12 +150,12 @@ def allowed(request: HttpRequest, action: ItemAction) -> dict[str, bool]:
     return {name: request.user.has_perm(permission) for name, permission in action.allowances.items()}
 
 
-Run = Callable[[Actor, ActionForm], Done]
+Run = Callable[[Actor, ActionForm], object]
 
 
 def action_page(
     request: HttpRequest,
-    action: ItemAction,
+    action: Offer,
     run: Run,
     *,
     what: str,
@@ -184,11 +188,12 @@ def action_page(
     return _answer_done(request, action, done_url or back_url)
 
 
-def _answer_done(request: HttpRequest, action: ItemAction, url: str) -> HttpResponse:
+def _answer_done(request: HttpRequest, action: Offer, url: str) -> HttpResponse:
     if wants_fragment(request):
-        events = {"console:close": "", "console:refresh": "", "console:done": {"action": action.tag.value}}
+        done = {"action": action.tag.value, "said": action.done}
+        events = {"console:close": "", "console:done": done, "console:refresh": ""}
         return HttpResponse(status=204, headers={"HX-Trigger": json.dumps(events)})
-    messages.info(request, action.done)
+    messages.info(request, action.done, extra_tags=DONE)
     return redirect(url)
 
 

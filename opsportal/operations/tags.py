@@ -43,6 +43,22 @@ class Action(enum.StrEnum):
     AGENT_HEARTBEAT = "agent:heartbeat", "Heartbeat sent"
     MESSAGE_RESEND = "message:resend", "Queued again", "send again"
     MESSAGE_DROP = "message:drop", "Dropped"
+    JOB_START = "job:start", "Started"
+    JOB_PAUSE = "job:pause", "Paused"
+    JOB_RESUME = "job:resume", "Resumed"
+    JOB_PACE = "job:pace", "Pace changed", "change the pace"
+    JOB_STOP = "job:stop", "Stopped"
+    JOB_HALT = "job:halt", "Halted"
+    JOB_FINISH = "job:finish", "Finished"
+    CASE_ACKNOWLEDGE = "case:acknowledge", "Acknowledged"
+    CASE_ASSIGN = "case:assign", "Assigned"
+    CASE_NOTE = "case:note", "Note added", "add a note"
+    CASE_MUTE = "case:mute", "Muted"
+    CASE_RESOLVE = "case:resolve", "Closed", "close"
+    CASE_REOPEN = "case:reopen", "Reopened"
+    EXPORT_START = "export:start", "Started"
+    EXPORT_FINISH = "export:finish", "Ended", "end"
+    EXPORT_DOWNLOAD = "export:download", "Downloaded"
 
     @property
     def subject(self) -> str:
@@ -61,6 +77,12 @@ class Action(enum.StrEnum):
 
 # The subject of what is done with a message of the outbox. The entry's target is the item that it is about.
 MESSAGE = "message"
+# The subject of what is done with a job as a whole. The entry's target is the job's id, in the table that it is over.
+JOB = "job"
+# The subject of what is done with a failure case. The entry's target is the case's id, in the table whose items failed.
+CASE = "case"
+# The subject of the export of a list. The entry's target is the export's id, in the table that the list is of.
+EXPORT = "export"
 # What programs do by the clock, and no person decides: lists leave it out until it is asked for.
 ROUTINE = Action.AGENT_HEARTBEAT
 

@@ -29,6 +29,7 @@ from opsportal.operations.outcomes import (
     OutcomeUnknown,
     Refused,
 )
+from opsportal.operations.switch import check_actions_are_on
 from opsportal.operations.tables import audit_table_for, jobs_table_for
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "after_commit",
     "dated",
     "operations_for",
+    "written",
 ]  # fmt: skip
 
 # Two transactions that touch one item cancel each other; the second try usually finds the way free.
@@ -82,6 +84,8 @@ class Plan:
 # Pure: it gets the item as read (None: absent), the time and the intent, and raises `Refused` where it can't be done.
 # It may be called more than once.
 Planner = Callable[[Raw | None, datetime, Intent], Plan]
+# What the planner gets: the item that is acted on, None where it is absent. Raises `DynamoError`.
+Reader = Callable[[Target, bool], Raw | None]
 
 
 # The time of an action that was made before: the demo's past is made of real actions.
@@ -98,22 +102,27 @@ def dated(moment: datetime) -> Iterator[None]:
         _dated.reset(token)
 
 
-def act(planner: Planner, intent: Intent, *, background: bool = False) -> Done:
-    """Carry out one action: the same for a page, the API, the worker and the command line.
+def _read(target: Target, background: bool) -> Raw | None:
+    return item_of(target.table, target.id, consistent=True, background=background)
 
-    Raises Conflict, Missing, OtherIntent (nothing was written), Unknown, or `DynamoError`.
+
+def act(planner: Planner, intent: Intent, *, background: bool = False, read: Reader = _read) -> Done:
+    """Carry out one action: the same for a page, the API, the worker and the command line. `read`: what the planner
+    decides by, where that is not the target's item.
+
+    Raises Conflict, Missing, OtherIntent, ActionsOff (nothing was written), Unknown, or `DynamoError`.
     """
     with logged(intent) as ending:
-        ending.done = done = _act(planner, intent, background)
+        ending.done = done = _act(planner, intent, background, read)
     return done
 
 
-def _act(planner: Planner, intent: Intent, background: bool) -> Done:
+def _act(planner: Planner, intent: Intent, background: bool, read: Reader) -> Done:
     target = intent.target
     for attempt in range(ATTEMPTS):
         # In this order: an item that shows the effect of this same action_id has its entry already.
         try:
-            item = _read(target, background)
+            item = read(target, background)
             done = _earlier(intent, background)
         except DynamoError as error:
             if attempt:  # it was sent before, and what was answered then was not the last word
@@ -121,6 +130,7 @@ def _act(planner: Planner, intent: Intent, background: bool) -> Done:
             raise
         if done:
             return done
+        check_actions_are_on()
         now = _dated.get() or datetime.now(UTC)
         try:
             plan = planner(item, now, intent)
@@ -141,11 +151,11 @@ def _act(planner: Planner, intent: Intent, background: bool) -> Done:
             # By the entry, when the same action_id was quicker; else by the item.
             if done := _sent(intent, background):
                 return done
-            _lost(planner, intent, failed.item(0) or _read(target, background))
+            _lost(planner, intent, failed.item(0) or read(target, background))
         except TooLarge:
             raise Conflict(TOO_LARGE, item) from None
         except NoAnswer as unanswered:
-            _written(target)  # it may have been done
+            written(target)  # it may have been done
             if done := _settled(intent):
                 return done
             raise OutcomeUnknown from unanswered
@@ -156,12 +166,12 @@ def _act(planner: Planner, intent: Intent, background: bool) -> Done:
 
 def after_commit(plan: Plan, intent: Intent) -> None:
     """What follows once an item's operations are committed: its app is notified, and the messages that are due are sent."""
-    _written(intent.target)
+    written(intent.target)
     for message in plan.messages:
         outbox.send_soon(message, intent.target.table)
 
 
-def _written(target: Target) -> None:
+def written(target: Target) -> None:
     """Notify its app that an item was written, for what it keeps of them."""
     if subject := resource_types.of_logical(target.logical):
         subject.written(target.id)
@@ -221,10 +231,6 @@ def _settled(intent: Intent) -> Done | None:
             return _earlier(intent)
     except DynamoError:
         return None
-
-
-def _read(target: Target, background: bool) -> Raw | None:
-    return item_of(target.table, target.id, consistent=True, background=background)
 
 
 def operations_for(

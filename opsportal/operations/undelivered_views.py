@@ -6,9 +6,13 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
+from opsportal.console import polls
 from opsportal.console.access import requires
-from opsportal.console.listing import Region, cut, respond, seen_token
+from opsportal.console.admission import Load, admitted
+from opsportal.console.listing import Region, respond, seen_token
+from opsportal.console.parameters import cut
 from opsportal.operations import resource_types, undelivered
+from opsportal.operations.change_views import tabs
 from opsportal.operations.entries import Actor, Target
 from opsportal.operations.forms import ActionForm
 from opsportal.operations.item_actions import ItemAction
@@ -42,10 +46,14 @@ DROP = ItemAction(
 
 
 @requires("operations.view_audit")
+@admitted(Load.LIST)
 def page(request: HttpRequest) -> HttpResponse:
     """Over all regions, what has been due for longest first."""
     after = cut(request.GET.get("after", ""), MAX_KEY)
     found = undelivered.listed(after=after)
+    digest = seen_token([one.seen for one in found.shown], bool(found.more))
+    if polls.unchanged(request, digest):
+        return polls.nothing_new()
     rows = [
         (
             one,
@@ -58,8 +66,9 @@ def page(request: HttpRequest) -> HttpResponse:
         for one in found.shown
     ]
     address = reverse("operations:undelivered")
-    region = Region("live", seen=seen_token([one.seen for one in found.shown]))
+    region = Region("live", seen=digest)
     context = {
+        "tabs": tabs(request, "operations:undelivered"),
         "rows": rows,
         "page": {
             "next_url": f"{address}?{urlencode({'after': found.more})}" if found.more else "",

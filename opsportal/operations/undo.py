@@ -43,7 +43,11 @@ def why_not(entry: Entry) -> str:
 
 def copy_of(entry: Entry) -> Raw:
     """The item as it was before. Raises Conflict when there is no copy, and `DynamoError`."""
-    packed = entries.read_image(entry.action_id, entry.target.table)
+    return image_of(entries.read_image(entry.action_id, entry.target.table))
+
+
+def image_of(packed: bytes | None) -> Raw:
+    """The copy that was packed. Raises Conflict where there is none (any more)."""
     if packed is None:
         raise Conflict("The copy has expired.")
     try:
@@ -52,14 +56,18 @@ def copy_of(entry: Entry) -> Raw:
         raise Conflict("The copy can't be read.") from None
 
 
+def tag_of(entry: Entry) -> Action:
+    """Of the undo of that entry."""
+    return Action(f"{entry.action.subject}:undo")
+
+
 def undo(entry: Entry, *, by: Actor, reason: str, action_id: str) -> Done:
     """Bring back what `entry` deleted, provided it is still absent, or what it changed, provided it is still
-    as written. Raises Conflict, Missing, OtherIntent, Unknown, `DynamoError`."""
+    as written. Raises Conflict, NotFound, IdempotencyMismatch, OutcomeUnknown, `DynamoError`."""
     if reason_not := _why_never(entry):
         raise Conflict(reason_not)
     data = {"entry": entry, "image": copy_of(entry), "note": note(entry)}
-    tag = Action(f"{entry.action.subject}:undo")
-    return act(plan, Intent(tag, entry.target, by, reason, action_id, data))
+    return act(plan, Intent(tag_of(entry), entry.target, by, reason, action_id, data))
 
 
 def note(entry: Entry) -> str:

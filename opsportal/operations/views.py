@@ -1,44 +1,47 @@
 """The audit trail: the overview's panel, the feed, one entry, its export as JSON lines and CSV, and the undo."""
 
-import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels, pasted
-from opsportal.console.access import lacking, requires
+from opsportal.console import pasted, polls
+from opsportal.console.access import Refusal, lacking, requires
+from opsportal.console.admission import Load, admitted
 from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.console.refusals import forbidden
 from opsportal.console.streams import streamed
-from opsportal.console.timerange import Window
-from opsportal.dynamo.attributes import pretty
+from opsportal.console.timerange import WINDOWS, Window
+from opsportal.dynamo.attributes import Raw, pretty
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Page
 from opsportal.operations import actors, entries, feeds, resource_types, undo
 from opsportal.operations.change_views import tabs
-from opsportal.operations.csv_cells import excel_mark, neutral
+from opsportal.operations.csv_cells import broken_off, excel_mark, neutral
 from opsportal.operations.entries import Entry
 from opsportal.operations.item_actions import ItemAction
 from opsportal.operations.outcomes import Conflict
 from opsportal.operations.pages import Button, action_page, button
 from opsportal.operations.tables import audit_table_for, locations
-from opsportal.operations.tags import ROUTINE, Action, read_action
+from opsportal.operations.tags import CASE, EXPORT, JOB, ROUTINE, Action, read_action
 
+VIEW_IMAGES = "operations.view_images"
 NOTHING_YET = "Actions of operators appear here, with who did them and what they changed."
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target", "kind": "Kind"}
 
 
 @requires("operations.view_audit")
+@admitted(Load.LIST)
 def feed(request: HttpRequest) -> HttpResponseBase:
     """Every effect, newest first; `format` exports what the filters show."""
     # Every day is four partitions in each place: a short default keeps the poll cheap.
@@ -54,15 +57,20 @@ def feed(request: HttpRequest) -> HttpResponseBase:
         if not (page.items or page.cursor or listing.cursor):
             wanted = replace(wanted, target=target)
             page = feeds.page(wanted, purpose=listing.purpose)
+    digest = polls.digest_of(page)
+    if polls.unchanged(request, digest):
+        return polls.nothing_new()
     shown = actors.named([entries.from_item(raw) for raw in page.items])
-    region = Region("live", seen=seen_token([(entry.action_id, entry.actor.since) for entry in shown]))
+    # Of the people only the names may be others by then.
+    moments = [datetime.now(UTC) + polls.MINUTE] if shown else []
+    region = Region("live", seen=polls.lasting(digest, moments))
     context = {
         **listing.context(page, region),
         "entries": [(entry, item_url(entry)) for entry in shown],
         # Beside entries only: who may read the trail may not see each account and token by its id.
         "who": found.notes if shown else (),
         "empty": _empty(listing, page),
-        "actions": list(Action),
+        "verbs": [(action.value, action.phrase) for action in Action],
         "chips": [
             (label, read_action(value).phrase if label == FILTERS["action"] else value, url)
             for label, value, url in listing.chips
@@ -100,8 +108,26 @@ def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
 
 
 def item_url(entry: Entry) -> str:
+    """Of what it was done to, "" where that has no page here."""
+    if entry.action.subject == JOB:
+        return job_url(entry.target.id)
+    if entry.action.subject == CASE:
+        return case_url(entry.target.id)
+    if entry.action.subject == EXPORT:
+        return ""  # its target is an export's id, which is no item's
     subject = resource_types.of_logical(entry.target.logical)
     return subject.item_url(entry.target.id) if subject and entry.is_ours and entry.target.id else ""
+
+
+def job_url(job_id: str) -> str:
+    return reverse("jobs:job", args=[job_id]) if entries.is_action_id(job_id) else ""
+
+
+_CASE_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def case_url(case_id: str) -> str:
+    return reverse("failures:case", args=[case_id]) if _CASE_ID.fullmatch(case_id) else ""
 
 
 def _export(request: HttpRequest, listing: Listing, kind: str) -> HttpResponseBase:
@@ -140,17 +166,23 @@ def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
     entry = find(action_id)
     entry, *related = actors.named([entry, *(feeds.of_target(entry.target) if entry.is_ours else [entry])])
     undone = undo.undone_by(entry, related)
-    image = ""
-    if entry.has_image and entry.is_ours and request.user.has_perm("operations.view_images"):
-        with contextlib.suppress(Conflict):
+    image = no_image = ""
+    if entry.has_image and not request.user.has_perm(VIEW_IMAGES):
+        no_image = f"But your role may not see it. {lacking(VIEW_IMAGES).sentence}"
+    elif entry.has_image and entry.is_ours:
+        try:
             image = pretty(undo.copy_of(entry))
+        except Conflict as conflict:
+            no_image = conflict.sentence
     region = Region("live", seen=seen_token(action_id, undone.action_id if undone else ""), finished=True)
     context: dict[str, Any] = {
         "entry": entry,
         "item_url": item_url(entry),
+        "job_url": job_url(entry.job),
         "undone": undone,
         "buttons": _buttons(request, entry, undone),
         "image": image,
+        "no_image": no_image,
         "related": related,
     }
     return respond(request, "operations/entry.html", context, region)
@@ -186,7 +218,7 @@ def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
     """Ask for, and carry out, an undo; the permission is that of what is undone."""
     entry = find(action_id)
     if not (permission := undo.permission(entry)):
-        raise PermissionDenied(undo.NEVER)
+        return forbidden(request, Refusal(undo.why_not(entry), title="This can't be undone"))
     if not request.user.has_perm(permission):
         return forbidden(request, lacking(permission))
     action = _undo(entry)
@@ -203,20 +235,53 @@ def undo_page(request: HttpRequest, action_id: str) -> HttpResponseBase:
 
 
 SHOWN = 8
+# The trail is written in the order of time, so the panel reads what is new alone: since its last reading, and a little
+# before it, since clocks differ and an index lags behind.
+OVERLAP = timedelta(minutes=2)
 
 
-@requires("operations.view_audit")
-def panel(request: HttpRequest) -> HttpResponse:
-    """The newest entries of the window, or what is wrong with the audit tables."""
-    location = ",".join(audit_table_for(table).fingerprint for table in locations())
-    return panels.panel(request, "panel-audit", "operations/panel.html", _figures, location=location)
+def panel_location() -> str:
+    return ",".join(audit_table_for(table).fingerprint for table in locations())
 
 
-def _figures(window: Window) -> dict[str, Any]:
-    # A window's start bounds how many days are looked through: an empty trail has no newest entry.
-    page = feeds.page(feeds.FeedFilter(start=window.since, routine=False), purpose="panel", limit=SHOWN)
-    shown = actors.named([entries.from_item(raw) for raw in page.items])
-    return {"entries": [(entry, item_url(entry)) for entry in shown], "more": bool(page.cursor)}
+def panel_fresh() -> float:
+    """Four partitions in each location are asked each time."""
+    return 10.0 * len(locations())
+
+
+def panel_figures(before: Any) -> dict[str, Any]:
+    """Of the overview: the newest entries. The first reading is of today and yesterday, and each one goes a day further
+    back, until there are enough or the longest window is read. A day is four partitions of the index."""
+    now = datetime.now(UTC)
+    oldest = now - max(Window(key, "").length for key in WINDOWS)
+    since = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    if before and before["until"] > oldest:
+        since = before["since"]
+        known = feeds.together([_panel_page(before["until"] - OVERLAP), before["entries"]])
+        if before["filling"] and len(known) <= SHOWN:
+            back = _panel_page(since - timedelta(days=1), since - timedelta(microseconds=1))
+            known, since = feeds.together([known, back]), since - timedelta(days=1)
+    else:
+        known = _panel_page(since)
+    newest = tuple(known[: SHOWN + 1])
+    filling = len(newest) <= SHOWN and since > oldest
+    return {"entries": newest, "since": since, "until": now, "filling": filling}
+
+
+def _panel_page(start: datetime, end: datetime | None = None) -> list[Raw]:
+    wanted = feeds.FeedFilter(start=start, end=end, routine=False)
+    return feeds.page(wanted, purpose="panel", limit=SHOWN + 1).items
+
+
+def shown_on_panel(figures: Any, window: str) -> dict[str, Any]:
+    since = entries.stamp(Window(window, "").since)
+    found = [raw for raw in figures["entries"] if raw["at"]["S"] >= since]
+    shown = actors.named([entries.from_item(raw) for raw in found[:SHOWN]])
+    return {
+        "entries": [(entry, item_url(entry)) for entry in shown],
+        "more": len(found) > SHOWN,
+        "filling": figures["filling"],
+    }
 
 
 FORMATS = {"jsonl": ("JSON lines", ".jsonl"), "csv": ("CSV", ".csv")}
@@ -247,10 +312,7 @@ def lines(kind: str, shown: Iterable[Entry]) -> Iterator[str]:
     try:
         yield from (_jsonl if kind == "jsonl" else _csv)(shown)
     except DynamoError as error:
-        sentence = f"This export is not complete: {error.sentence}"
-        buffer = io.StringIO()
-        csv.writer(buffer).writerow([f"# {sentence}"])
-        yield json.dumps({"incomplete": sentence}) + "\n" if kind == "jsonl" else buffer.getvalue()
+        yield broken_off(kind, error.sentence)
 
 
 def _jsonl(shown: Iterable[Entry]) -> Iterator[str]:

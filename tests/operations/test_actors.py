@@ -1,4 +1,4 @@
-"""Who acted, when names change hands: renamed, deleted and made anew, called like a program. Over HTTP."""
+"""Who acted, when names change hands: renamed, deleted and made again, called like a program. Over HTTP."""
 
 import csv
 import io
@@ -128,6 +128,7 @@ def feed(client: Client, query: str = "") -> Page:
 # --- A name that is borrowed, and given back -------------------------------------------------------------
 
 
+@pytest.mark.no_moto
 def test_who_borrows_a_name_is_not_taken_for_its_owner(
     table: Any, admin: Client, administrator: User, operator: User
 ) -> None:
@@ -160,6 +161,7 @@ def test_who_borrows_a_name_is_not_taken_for_its_owner(
     assert read["actor_id"] == user_id(administrator)
 
 
+@pytest.mark.no_moto
 def test_a_new_account_under_a_used_name_has_not_done_what_the_deleted_one_did(
     table: Any, admin: Client
 ) -> None:
@@ -182,6 +184,7 @@ def test_a_new_account_under_a_used_name_has_not_done_what_the_deleted_one_did(
     assert "(account deleted)" in cell(feed(admin), action_id)
 
 
+@pytest.mark.no_moto
 @pytest.mark.parametrize("name", ["worker", "command", "retention", "token:3", "user:1"])
 def test_an_account_named_like_a_program_or_an_id_is_not_taken_for_it(
     table: Any, admin: Client, name: str
@@ -242,7 +245,7 @@ def test_older_entries_are_found_by_the_name_of_now_and_marked(
     page = visit(admin, reverse("operations:entry", args=[older.action_id]))
     assert page.fact("Who") == f"operator {MARK}"
     assert "no id" in page.fact("Actor")
-    # Under a name that nobody has: both kinds, and not who has another.
+    # Under a name that no account has: both kinds, and not who has another.
     assert listed(admin, "operator-tmp") == [mine.action_id, other.action_id]
     assert listed(admin, "operator-tmp", target="req-1") == [mine.action_id, other.action_id]
     rename(admin, operator, "operator-tmp")
@@ -360,6 +363,7 @@ def test_a_list_by_a_name_does_not_go_on_with_who_took_the_name_meanwhile(
     assert [row.attrs["id"].removeprefix("row-") for row in rest.rows] == expected[50:]
 
 
+@pytest.mark.no_moto
 def test_the_names_of_a_page_cost_two_queries_however_many(
     tables: Any, admin: Client, operator: User
 ) -> None:

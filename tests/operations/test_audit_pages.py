@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sqlite3
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
+from opsportal.accounts.changes import Change
+from opsportal.console import database
 from opsportal.dynamo.errors import Throttled
-from opsportal.operations import entries, feeds, views
+from opsportal.operations import change_views, entries, feeds, views
 from opsportal.operations.changes import Changed, text
 from opsportal.operations.csv_cells import neutral
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
@@ -103,27 +107,65 @@ FILTERS: list[tuple[dict[str, str], Callable[[Entry], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "keeps"), FILTERS, ids=[",".join(given) for given, _ in FILTERS])
 @time_machine.travel(NOW)  # however long ago this module was loaded
-def test_a_filter_and_its_exports_show_the_same(
-    tables: dict[str, Any], viewer: Client, given: dict[str, str], keeps: Callable[[Entry], bool]
+def test_a_filter_and_its_exports_show_the_same(tables: dict[str, Any], viewer: Client) -> None:
+    written = many()
+    for given, keeps in FILTERS:
+        expected = [one for one in written if keeps(one)]
+        query = "&".join(f"{name}={value.replace(' ', '+')}" for name, value in given.items())
+        page = visit(viewer, f"{FEED}?{query}")
+        assert page.links == [url_of(one) for one in expected[:50]], query
+        links = [a.attrs["href"] for a in page.root.all("a", download=None)]
+        assert len(links) == 3, query
+        lines = viewer.get(next(link for link in links if "format=jsonl" in link))
+        assert lines.streaming
+        assert lines["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
+        rows = [json.loads(line) for line in lines.getvalue().decode().splitlines()]
+        assert [row["action_id"] for row in rows] == [one.action_id for one in expected], query
+        table = viewer.get(next(link for link in links if "format=csv" in link)).getvalue().decode()
+        assert [row["action_id"] for row in csv.DictReader(io.StringIO(table, newline=""))] == [
+            one.action_id for one in expected
+        ], query
+
+
+def test_a_range_holds_the_whole_of_its_last_second(tables: dict[str, Any], viewer: Client) -> None:
+    """The times on the page have no fractions, so neither has an address that was made of one."""
+    last = (NOW - timedelta(days=3)).replace(microsecond=0)
+    moments = [last + timedelta(microseconds=part) for part in (-1, 0, 1, 999_999, 1_000_000)]
+    written = [entry(at, target=Target("requests", "req-1")) for at in moments]
+    write(*written)
+    expected = [one.action_id for one in reversed(written[1:4])]
+    bound = last.strftime("%Y-%m-%dT%H:%M:%SZ")
+    for more in ({}, {"target": "req-1"}, {"actor": "user:1001"}, {"action": "request:cancel"}):
+        query = {"from": bound, "to": bound, **more}
+        seen = viewer.get(FEED, query)
+        assert [one.action_id for one, _ in seen.context["entries"]] == expected, more
+        exported = viewer.get(FEED, {**query, "format": "jsonl"}).getvalue().decode().splitlines()
+        assert [json.loads(line)["action_id"] for line in exported] == expected, more
+        answered = viewer.get("/api/audit", query).json()
+        assert [one["action_id"] for one in answered["items"]] == expected, more
+    # A bound with a fraction is that instant.
+    exact = last.strftime("%Y-%m-%dT%H:%M:%S.000001Z")
+    seen = viewer.get("/api/audit", {"from": bound, "to": exact}).json()["items"]
+    assert [one["action_id"] for one in seen] == expected[1:]
+
+
+def test_each_tab_leads_to_those_that_its_reader_may_see(
+    tables: dict[str, Any], client_for: Callable[[str], Client]
 ) -> None:
-    expected = [one for one in many() if keeps(one)]
-    page = visit(
-        viewer, FEED + "?" + "&".join(f"{name}={value.replace(' ', '+')}" for name, value in given.items())
-    )
-    assert page.links == [url_of(one) for one in expected[:50]]
-    links = [a.attrs["href"] for a in page.root.all("a", download=None)]
-    assert len(links) == 3
-    lines = viewer.get(next(link for link in links if "format=jsonl" in link))
-    assert lines.streaming
-    assert lines["Content-Disposition"] == 'attachment; filename="audit.jsonl"'
-    rows = [json.loads(line) for line in lines.getvalue().decode().splitlines()]
-    assert [row["action_id"] for row in rows] == [one.action_id for one in expected]
-    table = viewer.get(next(link for link in links if "format=csv" in link)).getvalue().decode()
-    assert [row["action_id"] for row in csv.DictReader(io.StringIO(table, newline=""))] == [
-        one.action_id for one in expected
-    ]
+    everybody = {"Actions": FEED, "Undelivered messages": "/audit/undelivered/"}
+    accounts = {"Accounts and settings": "/audit/accounts/"}
+    for role, expected in (
+        ("viewer", everybody),
+        ("operator", everybody),
+        ("administrator", everybody | accounts),
+    ):
+        for label, url in expected.items():
+            page = visit(client_for(role), url)
+            links = page.root.one("nav", class_="page-tabs").all("a")
+            assert {link.words: link.attrs["href"] for link in links} == expected, (role, url)
+            assert [link.words for link in links if "aria-current" in link.attrs] == [label]
+            assert page.root.one("h1").words == "Audit"
 
 
 def test_an_export_holds_what_an_entry_says(tables: dict[str, Any], viewer: Client) -> None:
@@ -177,6 +219,29 @@ def test_an_entry_has_its_exact_time_and_leads_to_what_else_its_actor_did(
     assert f"actor={'x' * 300}" not in visit(viewer, url_of(one)).html
 
 
+def test_a_target_leads_to_its_item_and_to_all_that_was_done_to_it(
+    tables: dict[str, Any], viewer: Client
+) -> None:
+    first, second = write(*(entry(NOW - timedelta(minutes=number)) for number in (0, 1)))
+    (other,) = write(entry(NOW - timedelta(minutes=2), target=Target("agents", "a & b/c")))
+    feed = visit(viewer, FEED)
+    by_target = [link.attrs["href"] for link in feed.root.all("a", title="Only this target")]
+    assert len(by_target) == 3
+    assert visit(viewer, by_target[0]).links == [url_of(first), url_of(second)]
+    only = visit(viewer, by_target[2])
+    assert only.links == [url_of(other)]
+    assert not only.root.all("a", title="Only this target")
+    hint = feed.root.one("input", id="filter-target").attrs["aria-describedby"]
+    assert "The whole id" in feed.root.one("p", id=hint).words
+    page = visit(viewer, url_of(other))
+    link = page.root.one("a", title="All actions on this target").attrs["href"]
+    assert visit(viewer, link).links == [url_of(other)]
+    # Each kind of action has words of its own.
+    phrases = [action.phrase for action in Action]
+    assert len({*phrases}) == len(phrases)
+    assert not [phrase for phrase in phrases if ":" in phrase or "_" in phrase]
+
+
 def test_a_target_that_finds_nothing_says_that_whole_ids_are_compared(
     tables: dict[str, Any], viewer: Client
 ) -> None:
@@ -184,7 +249,7 @@ def test_a_target_that_finds_nothing_says_that_whole_ids_are_compared(
     for url in ("?target=95bfa813", "?target=95bfa813&range=30d", "?target=7f&actor=olga"):
         assert "A target is found by its whole id only." in visit(viewer, FEED + url).words
     assert visit(viewer, f"{FEED}?target=95bfa813-7f").links == [url_of(one)]
-    assert "whole id" not in visit(viewer, f"{FEED}?actor=nobody").words
+    assert "by its whole id" not in visit(viewer, f"{FEED}?actor=nobody").words
 
 
 def test_no_cell_is_a_formula_and_no_text_is_markup(tables: dict[str, Any], client_for: Any) -> None:
@@ -307,9 +372,22 @@ def test_a_copy_is_no_entry_and_is_shown_to_whom_may(
     assert "The item before" in shown.words
     hidden = visit(viewer, url_of(action_id))
     assert "the secret of the item" not in hidden.html
-    assert "your role may not see it" in hidden.words
+    assert "your role may not see it. You need the permission operations.view_images, which" in hidden.words
+    assert "expired" not in hidden.words
     for person in (operator, viewer):
         assert person.get(url_of(f"{action_id}#image")).status_code == 404
+    # Who misses the item learns why there is no undo.
+    gone = reverse("requests:item", args=["req-1"])
+    assert visit(operator, gone, status=404).root.one("a", id="act-undo")
+    without = visit(viewer, gone, status=404)
+    assert "No undo: You need the permission requests_app.purge_requests" in without.words
+    audit = audit_table_for(tables["requests"])
+    client(audit).delete_item(TableName=audit.name, Key={"action_id": {"S": f"{action_id}#image"}})
+    assert "No undo: The copy has expired." in visit(operator, gone, status=404).words
+    assert (
+        "A copy of the item was kept for an undo. The copy has expired."
+        in visit(operator, url_of(action_id)).words
+    )
 
 
 def test_the_page_of_an_entry_shows_all_of_it(tables: dict[str, Any], viewer: Client) -> None:
@@ -358,7 +436,12 @@ def test_an_undo_from_the_entry(tables: dict[str, Any], client_for: Callable[[st
     undo_id = fields["action_id"]
     undone = visit(operator, url_of(undo_id))
     assert undone.root.one("a", href=url_of(action_id))
-    assert operator.get(reverse("operations:undo", args=[undo_id])).status_code == 403
+    never = visit(operator, reverse("operations:undo", args=[undo_id]), status=403)
+    assert (
+        "This can't be undone Only a purge, an edit, and a mark as failed or completed can be undone."
+        in never.words
+    )
+    assert "You may not do this You need the permission" in visit(viewer, url, status=403).words
 
 
 def test_an_edit_is_undone_by_whom_may_edit(
@@ -415,6 +498,26 @@ def test_an_export_that_breaks_off_says_so_in_its_own_format(kind: str) -> None:
         assert json.loads(lines.splitlines()[-1]) == {"incomplete": sentence}
     else:
         assert list(csv.reader(io.StringIO(lines, newline="")))[-1] == [f"# {sentence}"]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_an_export_of_accounts_that_breaks_off_says_so(kind: str) -> None:
+    def broken() -> Any:
+        yield Change(verb="rule:make", actor="olga", target="r", at=NOW)
+        raise OperationalError("database is locked") from sqlite3_error("SQLITE_BUSY")
+
+    *_, last = "".join(change_views.lines(kind, broken())).splitlines()
+    sentence = f"This export is not complete: {database.BUSY.sentence}"
+    if kind == "jsonl":
+        assert json.loads(last) == {"incomplete": sentence}
+    else:
+        assert next(csv.reader([last])) == [f"# {sentence}"]
+
+
+def sqlite3_error(name: str) -> Exception:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorname = name
+    return error
 
 
 def test_an_export_reads_on_past_the_first_page(tables: dict[str, Any], viewer: Client) -> None:

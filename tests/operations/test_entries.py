@@ -158,7 +158,7 @@ def test_only_a_uuid_is_an_action_id(text: str, valid: bool) -> None:
 
 def test_the_tags_keep_their_grammar() -> None:
     for action in Action:
-        assert re.fullmatch(r"(request|workflow|agent|message):[a-z_]+", action.value)
+        assert re.fullmatch(r"(request|workflow|agent|message|job|case|list|export):[a-z_]+", action.value)
         assert f"{action.subject}:{action.verb}" == action.value
 
 

@@ -172,6 +172,7 @@ def test_filters_show_what_they_name(tables: dict[str, Any]) -> None:
         assert account.calls <= 8 * len(locations())
 
 
+@pytest.mark.no_moto
 def test_the_trail_of_an_item_holds_its_own(tables: dict[str, Any]) -> None:
     long = Target("requests", "ü" * 1000 + "\n")
     expected = write(*(entry(NOW - timedelta(days=days), target=long) for days in range(3)))
@@ -184,6 +185,7 @@ def test_the_trail_of_an_item_holds_its_own(tables: dict[str, Any]) -> None:
     assert feeds.latest(Target("requests", "none")) is None
 
 
+@pytest.mark.no_moto
 def test_what_a_worker_did_after_it_is_not_the_newest_change(tables: dict[str, Any]) -> None:
     purge = entry(NOW - timedelta(minutes=12), action=Action.REQUEST_PURGE)
     write(purge, entry(NOW, action=Action.REQUEST_PURGE_LOGS))

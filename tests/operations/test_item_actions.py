@@ -280,6 +280,7 @@ def test_the_operations_of_many_items_are_committed_in_one_transaction(tables: d
         assert from_item(raw).job == "job-1"
 
 
+@pytest.mark.no_moto
 def test_the_entry_of_a_single_action_is_in_the_feed_of_its_day_and_of_its_actor(
     tables: dict[str, Any],
 ) -> None:
@@ -296,6 +297,7 @@ def test_the_entry_of_a_single_action_is_in_the_feed_of_its_day_and_of_its_actor
 WALK = re.compile(r"^\d\. `([\w/]+\.py)`", re.M)
 
 
+@pytest.mark.no_moto
 def test_a_cancel_comes_to_its_transaction_through_few_modules(
     tables: dict[str, Any], client_for: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def test_what_fails_is_put_off_ever_longer_and_blocks_nothing(
         assert backlog(table).given_up == len(found) == 3
 
 
+@pytest.mark.no_moto
 def test_what_can_not_be_deleted_is_sent_again_ever_less_often(
     tables: dict[str, Any], handled: list[Message]
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_thousand_that_fail_do_not_keep_the_next_waiting(
     assert handled == [first]
 
 
+@pytest.mark.no_moto
 def test_a_message_that_could_not_be_put_off_waits_for_the_end_of_its_claim(
     tables: dict[str, Any], handled: list[Message]
 ) -> None:
@@ -194,6 +196,7 @@ def test_a_message_that_could_not_be_put_off_waits_for_the_end_of_its_claim(
     assert not deliver(message, table)
 
 
+@pytest.mark.no_moto
 def test_junk_in_the_outbox_is_logged_and_passed_by(
     tables: dict[str, Any], handled: list[Message], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -230,6 +233,7 @@ def test_many_workers_at_once_send_each_message_once(tables: dict[str, Any], han
     assert sorted(message.action_id for message in handled) == sorted(one.action_id for one in messages)
 
 
+@pytest.mark.no_moto
 def test_the_claim_of_a_worker_that_died_ends(
     tables: dict[str, Any], handled: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +258,7 @@ def test_the_claim_of_a_worker_that_died_ends(
 # --- The worker ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_moto
 def test_it_works_in_every_place(tables: dict[str, Any], handled: list[Message]) -> None:
     messages = [put(tables["requests"]), put(tables["agents"])]
     assert tables["requests"].region != tables["agents"].region
@@ -268,11 +273,15 @@ def test_it_ends_when_it_is_stopped_even_amid_its_work(
     for _ in range(3):
         put(table)
     monkeypatch.setitem(outbox.handlers(), "test", lambda message, table: stop.set())
-    assert Worker([outbox.DELIVERY]).run(stop) == 1
+    worker = Worker([outbox.DELIVERY])
+    # The engine knows no regions: the other one's turn would take a message of the same table meanwhile.
+    worker.turns = [turns for turns in worker.turns if turns.table.region == table.region]
+    assert worker.run(stop) == 1
     assert len(places.outbox(table)) == 2
     assert Worker([outbox.DELIVERY]).run(stop) == 0
 
 
+@pytest.mark.no_moto
 def test_the_command_does_what_is_due_and_only_what_was_asked_for(
     tables: dict[str, Any], handled: list[Message], capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> None:
@@ -285,6 +294,7 @@ def test_the_command_does_what_is_due_and_only_what_was_asked_for(
         call_command("worker", "--only", "nothing")
 
 
+@pytest.mark.no_moto
 @pytest.mark.parametrize("kind", ["a page", "null", "403"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("operation", ["UpdateItem", "DeleteItem"])

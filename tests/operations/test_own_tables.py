@@ -36,6 +36,7 @@ def nowhere(engine, settings):
                 continue
 
 
+@pytest.mark.no_moto
 @pytest.mark.parametrize("env", ["local", "qa", "prod"])
 def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
     settings.OPSPORTAL_ENV = env
@@ -54,6 +55,7 @@ def test_own_tables_are_migrated_in_every_environment(nowhere, settings, env):
     assert migrate(lambda line: None) == 0
 
 
+@pytest.mark.no_moto
 def test_a_summary_is_projected_into_the_indexes_of_the_audit_table(nowhere, settings):
     settings.OPSPORTAL_ENV = "prod"
     migrate(lambda line: None)

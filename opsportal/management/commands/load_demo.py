@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from opsportal.demo import history
+from opsportal.demo import failures, history
 from opsportal.demo.load import load, moment_of
 from opsportal.demo.place import RefusedError, refuse_real_tables, refuse_strict_environment
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.tables import bindings
+from opsportal.operations.switch import OFF
 
 
 class Command(BaseCommand):
@@ -36,12 +38,15 @@ class Command(BaseCommand):
             refuse_real_tables(bindings(), "load_demo")
             if options["check"]:
                 return
+            if settings.ACTIONS_OFF:  # its past is made of actions
+                raise CommandError(OFF)
             now = moment_of(datetime.now(UTC))
             for loaded in load(now, with_hostile=options["hostile"]):
                 self.stdout.write(
                     f"{loaded.table.name}: {loaded.added} added, {loaded.present} already there"
                 )
             self.stdout.write(history.make(now))
+            self.stdout.write(failures.make(now))
         except RefusedError as refusal:
             raise CommandError(str(refusal)) from refusal
         except DynamoError as error:

@@ -8,8 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from opsportal.failures.gauge import OPEN_CASES
+from opsportal.jobs.gauge import OPEN_JOBS
 from opsportal.operations.outbox import BACKLOG
-from opsportal.operations.tasks import Worker, registered
+from opsportal.operations.tasks import Worker, leave_modules_to_themselves, registered
 from opsportal.telemetry import calls
 from opsportal.telemetry.worker_port import WorkerPort
 
@@ -31,11 +33,13 @@ class Command(BaseCommand):
             task for name, task in registered().items() if not options["only"] or name in options["only"]
         ]
         calls.watch()
+        if not options["once"]:
+            leave_modules_to_themselves()
         if options["once"]:
             done = Worker(tasks).once(stop)
         elif settings.METRICS_WORKER_PORT:
             # Whatever else it does, its figures say how much is left.
-            worker = Worker([*tasks, BACKLOG])
+            worker = Worker([*tasks, BACKLOG, OPEN_JOBS, OPEN_CASES])
             with closing(self._open_port(worker)):
                 done = worker.run(stop)
         else:

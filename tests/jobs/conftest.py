@@ -1,0 +1,5 @@
+"""Fixtures of these tests."""
+
+from tests.api.conftest import program
+
+__all__ = ["program"]
