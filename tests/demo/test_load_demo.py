@@ -21,6 +21,7 @@ from opsportal.demo.place import attribute_value, attribute_values, is_loopback
 from opsportal.demo.roster import Roster
 from opsportal.dynamo.clients import client
 from opsportal.dynamo.tables import internal_table
+from opsportal.failures import store
 from opsportal.operations import undo
 from opsportal.operations.entries import Actor, new_action_id, read_entry
 from opsportal.operations.tables import AUDIT
@@ -56,7 +57,9 @@ def test_a_second_load_changes_nothing_and_counts_what_is_there(
     entries, changes = trail(tables), Change.objects.count()
     said = capsys.readouterr().out
     assert ", 0 already there" in said
-    assert said.endswith("Audit trail: 11 actions of 3 people\n")
+    assert "Audit trail: 11 actions of 3 people\n" in said
+    cases = {case.id: case for case in store.active()}
+    assert said.endswith(f"Failures: {sum(case.count for case in cases.values())} counted in cases\n")
     requests_table = tables["requests"]
     lost = next(key for key, item in first["requests"].items() if item["status"]["S"] == "completed")
     client(requests_table.region, requests_table.endpoint).delete_item(
@@ -68,6 +71,17 @@ def test_a_second_load_changes_nothing_and_counts_what_is_there(
     assert f"{tables['workflows'].name}: 0 added" in said
     assert {name: items_of(table) for name, table in tables.items()} == first
     assert (trail(tables), Change.objects.count()) == (entries, changes)
+    # What failed has a trend from the first page on, and is counted once.
+    assert {case.id: case for case in store.active()} == cases
+    assert {case.logical for case in cases.values()} == {"workflows", "requests"}
+    assert len({hour // 24 for case in cases.values() for hour in case.hours}) >= 3
+    failed = {
+        name: [key for key, item in first[name].items() if {"S": "failed"} in item.values()]
+        for name in tables
+    }
+    for name in ("workflows", "requests"):
+        of_table = sum(case.count for case in cases.values() if case.logical == name)
+        assert len(failed[name]) - 3 <= of_table <= len(failed[name])
 
 
 @pytest.mark.no_moto  # that moto takes the same items is shown below
@@ -151,7 +165,7 @@ def test_without_accounts_the_items_are_loaded_and_the_rest_is_said(
 
     monkeypatch.setattr("opsportal.demo.history._person", missing)
     call_command("load_demo")
-    assert capsys.readouterr().out.endswith("Run manage.py migrate, then load_demo again.\n")
+    assert "Run manage.py migrate, then load_demo again.\n" in capsys.readouterr().out
     assert items_of(tables["workflows"])
     assert trail(tables) == []
 

@@ -258,7 +258,7 @@ def test_a_command_that_nobody_knows_is_told_and_taken_away(
 
 
 def test_a_retry_of_what_is_gone_or_finished_changes_nothing(failed: World, commands: Queue) -> None:
-    before = item_of(failed.workflows, "s")  # failed, and nobody has set it back
+    before = item_of(failed.workflows, "s")  # failed, and not set back
     for session in ("gone", "s"):
         send(commands, {"action": "retry", "sessionId": session, "fromStep": None, "action_id": session})
     assert carried_out(failed, commands) == 2

@@ -35,6 +35,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(load_demo, "load", lambda now, with_hostile: made.append("loaded") or [])
     monkeypatch.setattr(load_demo, "moment_of", lambda now: now)
     monkeypatch.setattr(load_demo.history, "make", lambda now: "Audit trail: none")
+    monkeypatch.setattr(load_demo.failures, "make", lambda now: "Failures: none")
     return made
 
 
@@ -65,7 +66,7 @@ def test_migrate_offers_sample_data_once_the_tables_are_made_and_empty(
 def test_a_yes_loads_the_set_of_load_demo_and_sample_data_asks_nothing(place: dict[str, Binding]) -> None:
     said, asked = run("yes", "yes")
     assert asked[-1] == seed.QUESTION
-    assert said[-1] == "Audit trail: 11 actions of 3 people"
+    assert said[-2] == "Audit trail: 11 actions of 3 people"
     loaded = {name: set(items_of(table)) for name, table in place.items()}
     assert all(loaded.values())
     said, asked = run(sample_data=True)
@@ -112,5 +113,5 @@ def test_seed_is_load_demo_in_development_only(loads: list[str], settings: Any) 
         name: table | {"endpoint": "http://127.0.0.1:9"} for name, table in settings.DYNAMO_TABLES.items()
     }
     call_command("dynamo", "seed", stdout=out)
-    assert out.getvalue() == "Audit trail: none\n"
+    assert out.getvalue() == "Audit trail: none\nFailures: none\n"
     assert loads == ["loaded"]

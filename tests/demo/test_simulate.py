@@ -34,6 +34,7 @@ from opsportal.operations.entries import Actor
 from opsportal.operations.observation import observe
 from opsportal.supervisor import free_port
 from requests_app import action_views
+from tests.cases import short
 from tests.demo.reading import item_of, items_of
 from tracking import action_views as workflow_views
 from tracking.writer import values
@@ -166,7 +167,7 @@ def test_a_signal_ends_a_run_at_once(tables: dict[str, Any], capsys: pytest.Capt
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("engine_is_there", [True, False])
+@pytest.mark.parametrize("engine_is_there", short([True, False], True))
 def test_the_program_ends_after_sigterm(
     tables: dict[str, Any], tmp_path: Path, engine_is_there: bool
 ) -> None:
@@ -508,26 +509,37 @@ def test_a_new_simulator_goes_on_with_what_is_fresh_and_ends_what_is_old(world: 
     assert list(kept.of("workflows")) == ["old", "fresh", "cancelled"]  # what is gone is forgotten
 
 
-def test_a_simulator_starts_without_a_scan_and_reads_no_more_for_a_full_table(
-    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_a_simulator_reads_no_more_of_tables_of_many_pages(
+    world: World, tables: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
-    table = tables["workflows"]
-    now = zulu(datetime.now(UTC))
-    items = [
-        {table.key: f"theirs-{number}", "overallStatus": "processing", "createdAt": now, "lastUpdated": now}
-        for number in range(150)
-    ]
-    sum(batches.put(table, items))
-    asked: list[str] = []
-    calls.watch(lambda call: asked.append(call.operation))
+    now = datetime.now(UTC)
+    big = {"filler": "x" * 380_000}  # three to a page of 1 MB
+    theirs = {"overallStatus": "processing", "createdAt": zulu(now), "lastUpdated": zulu(now), **big}
+    for number in range(7):
+        put(world.workflows, {world.workflows.key: f"theirs-{number}", **theirs})
+        item = requests.submitted(world.requests.key, f"theirs-{number}", now, world.rng, strategy="table")
+        put(world.requests, item | {"processing_metadata": {"test_run": True}, **big})
+    made: list[calls.Call] = []
+    calls.watch(made.append)
+    request.addfinalizer(lambda: calls.unwatch(made.append))
+    for table in (world.workflows, world.requests):
+        exhaust(population.recover(population.Population(world, table, 10), lambda task: task.close()))
+    assert made == []  # its roster is empty
+    for number in (1, 2):
+        looks = steps(workers.worker(world, number))
+        assert [next(looks) > 0 for _ in range(4)] == [True] * 4  # its start, and three looks
+    assert [call.operation for call in made] == ["Query"] * 6
+    assert all(sum(call.units.values()) <= 128 for call in made)  # one page each
+    made.clear()
     call_command("simulate", duration=0.5, rate=0)
-    assert "Scan" not in asked
-    assert asked.count("BatchGetItem") == 0  # its roster is empty
-    assert {item["overallStatus"]["S"] for item in items_of(table).values()} == {"processing"}
+    assert made
+    assert "Scan" not in {call.operation for call in made}
+    found = items_of(tables["workflows"]).values()
+    assert {item["overallStatus"]["S"] for item in found} == {"processing"}
 
 
 @pytest.mark.parametrize("text", ["", "no json", "[1]", '{"t": 5}', '{"t": [1, "a"]}'])
-def test_a_roster_that_cannot_be_read_is_begun_anew(settings: Any, text: str) -> None:
+def test_a_roster_that_cannot_be_read_is_replaced(settings: Any, text: str) -> None:
     (settings.DATA_DIR / "simulator.json").write_text(text)
     roster = Roster.read()
     assert roster.of("workflows") == {}
@@ -577,6 +589,21 @@ def test_a_workflow_that_is_retried_while_it_runs_has_one_orchestrator(world: Wo
     assert sum(first) <= 4
     exhaust(second)
     assert status_of(world.workflows, "sim-1", "overallStatus") == "completed"
+
+
+def test_steps_that_no_writer_can_name_do_not_end_the_simulator(world: World) -> None:
+    world.pace = Pace(speed=1, failure_rate=0)
+    table, at_work = world.workflows, {"status": "in-progress"}
+    odd = dict.fromkeys(("x" * 2_000, " ", "\u3000", "items", "a.b"), at_work)
+    for session in ("retried", "left"):
+        put(table, {table.key: session, "overallStatus": "initializing", "createdAt": "x", **odd})
+    exhaust(steps(orchestrators.again(world, "retried")))
+    exhaust(steps(orchestrators.interrupt(world, "left")))
+    for session, items, overall in (("retried", "success", "completed"), ("left", "error", "failed")):
+        item = item_of(table, session)
+        assert item["x" * 2_000] == item[" "] == {"M": {"status": {"S": "in-progress"}}}
+        ends = {item[key]["M"]["status"]["S"] for key in ("items", "a.b")}
+        assert (items in ends, item["overallStatus"]["S"]) == (True, overall)
 
 
 # --- Patience, and what ends a run ----------------------------------------------------------------------------

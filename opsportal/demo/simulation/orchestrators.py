@@ -11,6 +11,7 @@ from opsportal.demo.stamps import zulu
 from opsportal.demo.trades import Work
 from tracking.models import Workflow
 from tracking.writer import WriteResult
+from writers.arguments import step_name
 
 INTERRUPTED = "Interrupted: the orchestrator was restarted"
 
@@ -50,16 +51,26 @@ async def go_on(world: World, session: str) -> None:
 async def interrupt(world: World, session: str) -> None:
     """End one that was left long ago: the step that was at work has failed."""
     item = await world.read(world.workflows, session)
-    name = next((step.key for step in Workflow.from_item(item).steps if step.running), "")
-    if name:
+    running = [step.key for step in Workflow.from_item(item).steps if step.running]
+    if name := next((key for key in running if _can_be_recorded(world, key)), ""):
         await world.record(lambda: world.writer.fail_step(session, name, INTERRUPTED))
     await world.record(lambda: world.writer.finalize(session, "failed"))
 
 
 async def _steps(world: World, session: str) -> list[tuple[str, str]]:
-    """Attribute and tone of each step that the item has."""
+    """Attribute and tone of each step that the item has and that a StatusWriter can record."""
     item = await world.read(world.workflows, session)
-    return [(step.key, step.tone) for step in Workflow.from_item(item).steps if step.present]
+    present = [step for step in Workflow.from_item(item).steps if step.present]
+    return [(step.key, step.tone) for step in present if _can_be_recorded(world, step.key)]
+
+
+def _can_be_recorded(world: World, key: str) -> bool:
+    """Whether the attribute can name a step: another writer's may be blank, or longer than the StatusWriter takes."""
+    try:
+        step_name(key, world.workflows.key)
+    except ValueError:
+        return False
+    return True
 
 
 async def _recorded(world: World, session: str) -> str:
