@@ -54,6 +54,7 @@ ACTIVATE = ItemAction(
     icon="player-play",
     title="Activate the agent",
     effect=f"Sets its declared status to active. {OVERWRITTEN}",
+    bulk={},
 )
 DEACTIVATE = ItemAction(
     Action.AGENT_DEACTIVATE,
@@ -65,6 +66,7 @@ DEACTIVATE = ItemAction(
     effect=f"Sets its declared status to inactive; discovery no longer offers it. {OVERWRITTEN}",
     summary="Declare an agent inactive",
     scope="agents:act",
+    bulk={},
 )
 PURGE = ItemAction(
     Action.AGENT_PURGE,
@@ -77,6 +79,7 @@ PURGE = ItemAction(
     undone="brought back",
     typed=True,
     danger=True,
+    bulk={},
 )
 ACTIONS = ItemActions(
     namespace="registry",

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router, Schema
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,8 +20,8 @@ from opsportal.api.lists import FilterText, StrictQuery
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.json_values import as_json
-from opsportal.operations.outcomes import Conflict, NotFound, OutcomeUnknown
+from opsportal.dynamo.json_values import as_decimal, as_json
+from opsportal.operations.outcomes import ActionsOff, Conflict, NotFound, OutcomeUnknown
 from registry import actions, dialects, discovery, heartbeats, queries, registration
 from registry.action_views import ACTIONS
 from registry.models import DEFAULT_SCORE
@@ -42,20 +43,26 @@ AGENT: dict[str, Any] = {
 MAX_BOUND = 10**15
 
 
-def _empty_is_none(value: Any) -> Any:
-    return None if value == "" else value
+def _as_sent(value: Any) -> Any:
+    """Empty text is none, and what Python alone reads as a number, such as 1_0, is not one."""
+    if value == "":
+        return None
+    if isinstance(value, str) and as_decimal(value.strip()) is None:
+        raise ValueError("A number is needed.")
+    return value
 
 
 def _finite(value: Decimal | None) -> Decimal | None:
     # As JSON, in which it is answered, has no larger ones.
-    if value is not None and not (value.is_finite() and abs(value) <= MAX_BOUND):
+    # Compared, never calculated with: of 1E+999999999 the absolute value is an error of arithmetic.
+    if value is not None and not (value.is_finite() and -MAX_BOUND <= value <= MAX_BOUND):
         raise ValueError("A number of at most 1e15 is needed.")
     return value
 
 
 Bound = Annotated[
     Decimal | None,
-    BeforeValidator(_empty_is_none),
+    BeforeValidator(_as_sent),
     AfterValidator(_finite),
     # As agents send what they do not ask for: `minReputation=`.
     Field(
@@ -183,7 +190,7 @@ def register_agent(request: HttpRequest, body: Body[RegisterIn]) -> HttpResponse
             same=announced.is_of,
         )
     except ApiProblem as problem:
-        if problem.status == 409:  # no state forbids it
+        if problem.status == 409 and not settings.ACTIONS_OFF:  # no state forbids it
             raise _busy(problem.detail, problem.more) from None
         raise
     moment = done.entry.time
@@ -255,6 +262,8 @@ def send_heartbeat(request: HttpRequest, body: Body[HeartbeatIn]) -> HttpRespons
         agent = heartbeats.heartbeat(body.id, by=caller_of(request).actor)
     except NotFound as missing:
         raise ApiProblem(404, "There is no such item", missing.sentence) from None
+    except ActionsOff as off:
+        raise effects.actions_off(off) from None
     except Conflict as conflict:
         raise _busy(conflict.sentence, {}) from None
     except OutcomeUnknown as unknown:

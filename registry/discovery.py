@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 
+from opsportal.console.admission import Load, admission
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.json_values import as_json
@@ -166,7 +167,7 @@ def _current() -> Snapshot:
     location, now_version = Agent.binding().fingerprint, versions.current()
     found = _fresh(location, now_version)
     if found is None:
-        with _reading:
+        with admission(Load.LIST), _reading:
             # Asked for before reading, so that what is written meanwhile makes this reading old.
             now_version = versions.current()
             # Perhaps it was read by the thread that was before this one.

@@ -3,16 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
 
 from opsportal import patterns
-from opsportal.console.text import excerpt, visible
+from opsportal.console.text import exact, visible
 from opsportal.dynamo.attributes import Typed, typed
 from opsportal.dynamo.dialects import MAX_EXTRAS, Extra
-from opsportal.dynamo.json_values import read_object, storable
+from opsportal.dynamo.json_values import as_decimal, read_object, storable
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ActionForm
 from registry import profile
@@ -151,7 +150,7 @@ class RegisterForm(ProfileForm):
     def others(self) -> dict[str, Typed]:
         """The attributes that the documents do not name, as they were filled in."""
         given = {one: self.cleaned_data.get(name, "") for name, one in self.extras.items()}
-        return {one.name: _typed(one.kind, text) for one, text in given.items() if text}
+        return {one.name: _typed(one.kind, text) for one, text in given.items() if text.strip()}
 
     def clean_agent_id(self) -> str:
         given: str = self.cleaned_data["agent_id"]
@@ -172,7 +171,10 @@ class RegisterForm(ProfileForm):
         data["texts"] = texts
         for name, extra in self.extras.items():
             try:
-                _typed(extra.kind, data.get(name) or "0")
+                if (given := data.get(name, "")).strip():
+                    _typed(extra.kind, given)
+                elif given and extra.required:
+                    raise ValueError("This is needed: the setting AGENT_DIALECT requires it.")
             except ValueError as error:
                 self.add_error(name, str(error))
         data["others"] = {} if self.errors else self.others()
@@ -191,9 +193,9 @@ MAX_EXTRA = 4000
 def _extra_field(extra: Extra) -> forms.Field:
     hints = ["Required."] if extra.required else []
     if extra.example:
-        hints.append(f"For example {excerpt(extra.example, 80)}")
+        hints.append(f"For example {exact(extra.example, 80)}")
     options: dict[str, Any] = {
-        "label": excerpt(extra.name, 80),
+        "label": exact(extra.name, 80),
         "required": extra.required,
         "help_text": " ".join(hints),
         "error_messages": {"required": "This is needed: the setting AGENT_DIALECT requires it."},
@@ -202,7 +204,7 @@ def _extra_field(extra: Extra) -> forms.Field:
         choices = [(one, one) for one in ("", "true", "false")]
         select = forms.Select(attrs={"class": "form-select"})
         return forms.ChoiceField(choices=choices, widget=select, **options)
-    return forms.CharField(max_length=MAX_EXTRA, widget=forms.TextInput(attrs=MONO), **options)
+    return forms.CharField(max_length=MAX_EXTRA, strip=False, widget=forms.TextInput(attrs=MONO), **options)
 
 
 def _typed(kind: str, text: str) -> Typed:
@@ -210,11 +212,8 @@ def _typed(kind: str, text: str) -> Typed:
     if kind == "BOOL":
         return {"BOOL": text == "true"}
     if kind == "N":
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite():
+        number = as_decimal(text.strip())
+        if number is None:
             raise ValueError("A number is needed.")
         storable(number)
         return typed(number)

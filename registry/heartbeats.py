@@ -17,6 +17,7 @@ from opsportal.dynamo.errors import translated
 from opsportal.operations.changes import Change, Raw, text
 from opsportal.operations.entries import Actor, Intent, new_action_id
 from opsportal.operations.outcomes import Conflict, NotFound, existing
+from opsportal.operations.switch import check_actions_are_on
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import Plan, act
 from registry import actions, dialects
@@ -38,8 +39,9 @@ def heartbeat(agent_id: str, *, by: Actor) -> Agent:
     """Renew the heartbeat, and nothing else: an inactive agent stays so. Returns the agent as it was before.
 
     One conditional UpdateItem, or a transaction with an audit entry, as said above. Raises Missing, Conflict,
-    Unknown, `DynamoError`.
+    ActionsOff, Unknown, `DynamoError`.
     """
+    check_actions_are_on()
     now = datetime.now(UTC)
     entry = _entry_of_day(agent_id, by, now)
     known = caches["process"]

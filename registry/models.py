@@ -6,7 +6,7 @@ registries, whose names differ. A property takes the one that is there.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
@@ -32,6 +32,7 @@ from opsportal.dynamo.models import DynamoModel
 
 HEALTHY, DEGRADED, OFFLINE, UNKNOWN = "healthy", "degraded", "offline", "unknown"
 HEALTHS = (HEALTHY, DEGRADED, OFFLINE, UNKNOWN)
+URGENCY = (OFFLINE, DEGRADED, UNKNOWN, HEALTHY)
 TIERS = ("basic", "pro", "premium")
 # The reputation of an agent that has none yet, as discovery services write and read it.
 DEFAULT_SCORE = 50
@@ -142,9 +143,33 @@ class Agent(DynamoModel):
             return OFFLINE
         return DEGRADED if age > settings.AGENT_DEGRADED_SECONDS else HEALTHY
 
+    def health_changes_at(self, now: datetime) -> datetime | None:
+        """When the heartbeat's age alone changes its health; None where it does not."""
+        if not isinstance(self.heartbeat, datetime):
+            return None
+        limits = (
+            -settings.AGENT_DEGRADED_SECONDS,
+            settings.AGENT_DEGRADED_SECONDS,
+            settings.AGENT_OFFLINE_SECONDS,
+        )
+        age = (now - self.heartbeat).total_seconds()
+        limit = min((limit for limit in limits if limit >= age), default=None)
+        return None if limit is None else now + timedelta(seconds=limit - age, milliseconds=1)
+
     @property
     def is_active(self) -> bool:
         return str(self.declared_status or "").lower() == "active"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be given work: declared active, with a fresh heartbeat."""
+        return self.is_active and self.health == HEALTHY
+
+    @property
+    def urgency(self) -> tuple[int, bool]:
+        """The less, the sooner somebody should look at it: offline first, and of what is not healthy the declared active
+        first."""
+        return URGENCY.index(self.health), self.health != HEALTHY and not self.is_active
 
     @property
     def contradiction(self) -> str:

@@ -2,9 +2,11 @@
 registry keeps it in (docs/data.md#registry-items)."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+from opsportal.console.text import exact
 from opsportal.dynamo.attributes import (
     Malformed,
     Typed,
@@ -16,7 +18,7 @@ from opsportal.dynamo.attributes import (
     read_texts,
     typed,
 )
-from opsportal.dynamo.json_values import as_json, parse_foreign, read_object
+from opsportal.dynamo.json_values import as_json, doubled_names, parse_foreign, read_object
 from opsportal.operations.changes import NULL, Raw
 from registry.models import is_operational
 
@@ -25,13 +27,15 @@ Kind = Literal["text", "texts", "document"]
 
 @dataclass(frozen=True)
 class Field:
-    """`attributes`: the discovery service's first, then an operational registry's."""
+    """`attributes`: the discovery service's first, then an operational registry's. `exact`: its values are compared with
+    those of other agents."""
 
     name: str
     label: str
     attributes: tuple[str, ...]
     kind: Kind = "text"
     most: int = 200  # characters; of each line for texts
+    exact: bool = False
 
 
 FIELDS = {
@@ -41,10 +45,10 @@ FIELDS = {
         Field("endpoint", "Endpoint", ("endpoint",), most=2048),
         Field("capabilities", "Capabilities", ("capabilities", "tools"), "texts"),
         Field("tags", "Tags", ("tags",), "texts"),
-        Field("type", "Type", ("type", "agent_type"), most=60),
-        Field("protocol", "Protocol", ("protocol",)),
-        Field("role", "Role", ("role",)),
-        Field("location", "Location", ("location",)),
+        Field("type", "Type", ("type", "agent_type"), most=60, exact=True),
+        Field("protocol", "Protocol", ("protocol",), exact=True),
+        Field("role", "Role", ("role",), exact=True),
+        Field("location", "Location", ("location",), exact=True),
         Field("emoji", "Emoji", ("emoji",), most=16),
         Field("description", "Description", ("description",), most=4000),
         Field("pricing", "Pricing", ("pricing",), "document", most=10_000),
@@ -57,8 +61,9 @@ FIELDS = {
 STATUS = ("status", "deployment_status")
 HEARTBEAT = ("lastHeartbeat", "last_heartbeat")
 UPDATED = "updatedAt"
-# A list or set that a person types, line by line.
+# A list or set that a person types, line by line; and what no line can hold.
 MAX_LINES = 100
+_BROKEN = re.compile(r"[\r\n\0]")
 
 
 def attribute_of(raw: Raw, field: Field) -> str:
@@ -92,9 +97,7 @@ def shown(raw: Raw, field: Field) -> str:
     if field.kind == "text":
         return str(read_text(value) or "")
     if field.kind == "texts":
-        members = read_texts(value)
-        texts = members if isinstance(members, list) else []
-        return "\n".join(text for text in texts if isinstance(text, str))
+        return "\n".join(text for text in _members(value) if not _BROKEN.search(text))
     if "S" in value:
         try:
             return as_json(parse_foreign(value["S"]), indent="  ")
@@ -103,11 +106,28 @@ def shown(raw: Raw, field: Field) -> str:
     return as_json(plain(value), indent="  ") if "M" in value or "L" in value else ""
 
 
+def _members(value: Typed) -> list[str]:
+    members = read_texts(value)
+    return [text for text in members if isinstance(text, str)] if isinstance(members, list) else []
+
+
+def _doubled(text: str) -> list[str]:
+    try:
+        return doubled_names(parse_foreign(text))
+    except ValueError:
+        return []
+
+
 def note(raw: Raw, field: Field) -> str:
     """What a form must say where the text is not the whole of the value."""
     value = raw.get(attribute_of(raw, field))
     if value is None or is_absent(value):
         return ""
+    if field.kind == "texts" and any(map(_BROKEN.search, _members(value))):
+        return "Texts with line breaks or NUL can't be edited here, and stay."
+    if field.kind == "document" and "S" in value and (names := _doubled(value["S"])):
+        text = ", ".join(map(exact, names))
+        return f"In this JSON text a name occurs twice in one object: {text}. The last value is shown; if you change the text, the others go."
     if not shown(raw, field) and "S" not in value and value != {"L": []}:
         return f"It is now {raw_text(value)[:200]}, not as documented; what you write here replaces it."
     return ""
@@ -133,23 +153,30 @@ def _texts(wanted: list[str], old: Typed | None) -> Typed:
         members = read_list(old)
         assert isinstance(members, list)
         by_text = {str(text): member for member in members if isinstance(text := read_text(member), str)}
-        others = [member for member in members if isinstance(read_text(member), Malformed)]
+        others = [
+            member
+            for member in members
+            if isinstance(text := read_text(member), Malformed) or (text and _BROKEN.search(text))
+        ]
         return {"L": [*(by_text.get(line, {"S": line}) for line in wanted), *others]}
-    return {"SS": sorted(wanted)} if wanted else NULL
+    kept = [text for text in _members(old) if _BROKEN.search(text)] if old else []
+    return {"SS": sorted({*wanted, *kept})} if wanted or kept else NULL
 
 
 def lines(text: str) -> list[str]:
-    """One text a line, without blanks and repetitions."""
-    return list(dict.fromkeys(line.strip() for line in text.split("\n") if line.strip()))
+    """One text a line, exactly, without blank lines and repetitions."""
+    return list(dict.fromkeys(line for line in text.split("\n") if line.strip()))
 
 
 def settled(text: str, field: Field) -> str:
-    """Text without what a form can't carry: breaks in another spelling, NUL, space at the ends. Of what is
-    drawn and of what is sent, so that an untouched field is never taken for a changed one."""
+    """Text without what a form can't carry: breaks in another spelling, NUL. Of what is drawn and of what is sent,
+    so that an untouched field is never taken for a changed one. Space at the ends is part of what filters compare."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\ufffd", "")
+    if field.kind == "texts":
+        return "\n".join(line for line in text.split("\n") if line.strip())
     if field.kind == "text" and field.name != "description":
         text = text.replace("\n", "")
-    return text.strip()
+    return text if field.exact and text.strip() else text.strip()
 
 
 def digest(text: str, field: Field) -> str:

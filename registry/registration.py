@@ -232,8 +232,7 @@ def announced_by(profile: ProfileIn) -> Announcement:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, list):
-        # A line break in one would make two of it.
-        return "\n".join(" ".join(member.split()) for member in value)
+        return "\n".join(value)  # none holds a line break
     return as_json(value) if isinstance(value, dict) else str(value)
 
 

@@ -3,61 +3,90 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.cache import caches
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from opsportal.console import panels
+from opsportal.console import panels, polls
 from opsportal.console.access import requires
-from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.admission import Load, admitted
+from opsportal.console.columns import PageState, table
+from opsportal.console.listing import Listing, Region, respond
 from opsportal.console.other_attributes import Shown, other_attributes
 from opsportal.console.problems import wants_fragment
 from opsportal.console.text import spellings
-from opsportal.console.timerange import Window
-from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.partitions import Count
+from opsportal.exports import views as exports
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.pages import actor_of
+from opsportal.operations.selection import selection
 from opsportal.outbound import Refused
 from registry import probe, profile, queries
 from registry.action_views import ACTIONS, register_button
+from registry.columns import COLUMNS
 from registry.declared import declared_by, step_of
+from registry.exported import EXPORT
 from registry.fleet import MAX_ROWS, fleet
 from registry.models import HEALTHS, Agent
+from registry.substitutes import cover_of
 
 LONGEST_CHOICE, MAX_CHOICES = 100, 200
 NOTHING_YET = "Agents appear here as soon as one registers."
 FILTERS = {"capability": "Capability", "status": "Status", "health": "Health", "q": "Text"}
+LIST = {
+    "title": "Agents",
+    "tabs_label": "Health",
+    "placeholder": "Agent id, or text in id and name",
+    "order": "Offline first, then degraded, unknown, healthy; by name in each, those not declared active last.",
+}
+FLEET = "Capabilities, shared endpoints, stopped heartbeats"
 
 
 @requires("registry.view_agents")
-def list_(request: HttpRequest) -> HttpResponse:
-    """The registry, by name. A full agent id in the search box opens its item."""
-    listing = Listing(request, "agents", FILTERS, ranged=False)
+@admitted(Load.LIST)
+def list_(request: HttpRequest) -> HttpResponseBase:
+    """The registry, the unhealthy first. A full agent id in the search box opens its item."""
+    listing = Listing(request, "agents", FILTERS, ranged=False, columns=COLUMNS)
+    if answer := exports.answer(request, listing, EXPORT):
+        return answer
     for key in listing.keys_typed:
         if queries.agent(key):
             return redirect("registry:item", key)
-    wanted = queries.AgentFilter(listing["capability"], listing["status"], listing["health"], listing["q"])
+    wanted = queries.AgentFilter.of(listing.values)
     page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor)
-    agents = [Agent.from_item(raw) for raw in page.items]
-    region = Region("live", seen=seen_token([(raw_text({"M": one.raw}), one.health) for one in agents]))
+    digest = polls.digest_of(page)
+    if polls.unchanged(request, digest):
+        return polls.nothing_new()
+    agents, now = [Agent.from_item(raw) for raw in page.items], datetime.now(UTC)
+    agents.sort(key=lambda one: one.urgency)  # and by name, as they came
+    region = Region("live", seen=polls.lasting(digest, (one.health_changes_at(now) for one in agents)))
+    capabilities = _choices(capability for one in agents for capability in one.offers)
+    statuses = _choices(spellings(str(one.declared_status) for one in agents if one.declared_status))
+    select = selection(request, listing, ACTIONS.logical)
     context = {
+        **LIST,
         **listing.context(page, region),
-        "agents": agents,
+        **listing.filter_menu(
+            (("capability", "Capability", capabilities), ("status", "Declared status", statuses))
+        ),
+        "table": table(
+            COLUMNS, agents, PageState.of(listing, "registry:item"), select.noun if select else ""
+        ),
         "empty": listing.empty(page, "agents", NOTHING_YET),
         "tabs": [
             ("All", listing.url(health=None), not listing["health"], ""),
             *((health, listing.url(health=health), listing["health"] == health, "") for health in HEALTHS),
         ],
-        "register": register_button(request),
-        "capabilities": _choices(capability for one in agents for capability in one.offers),
-        "statuses": _choices(spellings(str(one.declared_status) for one in agents if one.declared_status)),
+        "links": [("Fleet", "users", reverse("registry:fleet"), FLEET)],
+        "page_button": register_button(request),
+        "select": select,
     }
-    return respond(request, "registry/list.html", context, region)
+    return respond(request, "console/list.html", context, region)
 
 
 def _choices(texts: Iterable[str]) -> list[str]:
@@ -76,7 +105,10 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
         return gone(request, ACTIONS, agent_id, "registry/item.html")
     # When a registry last wrote is what its heartbeat says.
     stamp = profile.heartbeat_name(agent.raw) or profile.UPDATED
-    page = ItemPage(request, ACTIONS, agent_id, agent.raw, TABS, stamp)
+    cover = None if agent.is_ready else cover_of(agent)
+    page = ItemPage(request, ACTIONS, agent_id, agent.raw, TABS, stamp, cover.seen if cover else None)
+    if page.unchanged:
+        return polls.nothing_new()
     context: dict[str, Any] = {
         "agent": agent,
         "buttons": ACTIONS.buttons(request, agent_id, agent.raw),
@@ -85,10 +117,11 @@ def item(request: HttpRequest, agent_id: str) -> HttpResponse:
         context |= {
             "declared": declared_by(agent),
             "step": step_of(agent),
+            "cover": cover,
             "others": other_attributes(agent.raw, shown_of(agent)),
             "probe": probe_button(request, agent),
         }
-    return page.respond("registry/item.html", context, seen=[agent.health])
+    return page.respond("registry/item.html", context, until=[agent.health_changes_at(datetime.now(UTC))])
 
 
 # Seconds between two probes of one agent, whoever asks.
@@ -100,6 +133,7 @@ class _Probe:
     """What its button shows. It writes nothing, so it is no `ItemAction`."""
 
     tag: str = "agent:probe"
+    id: str = "agent:probe"
     permission: str = "registry.probe_agents"
     label: str = "Probe"
     icon: str = "broadcast"
@@ -155,28 +189,28 @@ def _may_probe(agent: Agent) -> bool:
 
 
 @requires("registry.view_agents")
+@admitted(Load.LIST)
 def fleet_(request: HttpRequest) -> HttpResponse:
     """Who offers each capability, who shares an endpoint, and whose heartbeats stopped."""
     found = fleet()
-    region = Region("live", seen=seen_token(found.at.isoformat()))
+    region = Region("live", seen=found.seen)
     context = {"fleet": found, "most": MAX_ROWS}
     return respond(request, "registry/fleet.html", context, region)
 
 
-@requires("registry.view_agents")
-def panel(request: HttpRequest) -> HttpResponse:
-    """Agents on the overview: by derived health, and those whose state contradicts itself."""
-    location = Agent.binding().fingerprint
-    return panels.panel(request, "panel-agents", "registry/panel.html", _figures, location=location)
+def panel_location() -> str:
+    return Agent.binding().fingerprint
 
 
-def _figures(window: Window) -> dict[str, Any]:
-    tally = queries.tally()
-    counted = [(health, Count(number, tally.more)) for health, number in tally.by_health]
-    return {
-        "counts": panels.tiles(counted, lambda health: reverse("registry:list") + f"?health={health}"),
-        "tally": tally,
-    }
+def panel_figures(before: Any) -> dict[str, Any]:
+    """Of the overview: agents by derived health, and those whose state contradicts itself."""
+    return queries.tally()
+
+
+def shown_on_panel(figures: Any, window: str) -> dict[str, Any]:
+    counted = [(health, Count(number, figures["more"])) for health, number in figures["by_health"]]
+    counts = panels.tiles(counted, lambda health: reverse("registry:list") + f"?health={health}")
+    return {**figures, "counts": counts}
 
 
 # What the page shows of its item, in any of its tabs; its part "Other attributes" has all else.

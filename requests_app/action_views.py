@@ -19,7 +19,7 @@ from opsportal.operations.tags import Action
 from requests_app import actions
 from requests_app.findings import minutes_still
 from requests_app.models import IntelligenceRequest
-from requests_app.statuses import unknown_status
+from requests_app.statuses import VOCABULARY, unknown_status
 
 
 def _retried(raw: Raw | None) -> str:
@@ -63,6 +63,8 @@ RETRY = ItemAction(
     summary="Retry a request",
     scope="requests:write",
     still_holds=actions.holds_retry,
+    bulk={},
+    observed=VOCABULARY,
 )
 CANCEL = ItemAction(
     Action.REQUEST_CANCEL,
@@ -77,6 +79,7 @@ CANCEL = ItemAction(
     ),
     summary="Cancel a request",
     scope="requests:write",
+    bulk={},
 )
 FAIL = ItemAction(
     Action.REQUEST_FAIL,
@@ -93,6 +96,7 @@ FAIL = ItemAction(
     scope="request:fail",
     undone="undone",
     form_class=ReasonedForm,
+    bulk={},
 )
 COMPLETE = ItemAction(
     Action.REQUEST_COMPLETE,
@@ -108,6 +112,7 @@ COMPLETE = ItemAction(
     summary="Mark a request completed",
     scope="request:complete",
     undone="undone",
+    bulk={},
 )
 PURGE = ItemAction(
     Action.REQUEST_PURGE,
@@ -121,6 +126,7 @@ PURGE = ItemAction(
     typed=True,
     danger=True,
     allowances={"unfinished": "requests_app.purge_unfinished_requests"},
+    bulk={},
 )
 ACTIONS = ItemActions(
     namespace="requests",

@@ -144,7 +144,7 @@ def purge(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     raw = existing(raw, GONE)
     if status_of(raw) not in terminal_statuses() and not intent.data.get("unfinished"):
         raise Conflict(f"It is {said(raw)}; only an administrator can purge an unfinished request.")
-    message = purge_logs_message(intent.target.id, intent.action_id, intent.actor, now)
+    message = purge_logs_message(intent, now)
     return Plan(delete=True, image=True, first_guards=("status", "updated_at"), messages=(message,))
 
 
@@ -228,15 +228,24 @@ def queue_messages(raw: Raw, intent: Intent, now: datetime, retries: int) -> tup
     return (Message("requests.sqs", body, intent.action_id, now, queue=settings.REQUESTS_QUEUE_URL),)
 
 
-def purge_logs_message(request_id: str, action_id: str, by: Actor, now: datetime) -> Message:
+def purge_logs_message(intent: Intent, now: datetime) -> Message:
     """Due when the undo of the logs ends. The second pass follows the first, since the index lags."""
-    body = {"request_id": request_id, "by": by.name, "by_id": by.id, "role": by.role, "purge": action_id}
+    action_id, by = intent.action_id, intent.actor
+    body = {
+        "request_id": intent.target.id,
+        "by": by.name,
+        "by_id": by.id,
+        "role": by.role,
+        "purge": action_id,
+        **({"job": intent.job} if intent.job else {}),
+    }
     return Message(
         "requests.purge_logs",
         body,
         action_id,
         now + timedelta(minutes=settings.UNDO_LOGS_MINUTES),
         part="logs",
+        joins=True,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Body, Query, Router, Schema
 from pydantic import Field
 
@@ -10,22 +10,27 @@ from opsportal.api import effects
 from opsportal.api.answers import (
     FindingOut,
     PageOut,
+    WaitingOut,
     answer,
     attributes,
     findings_of,
     number,
     time_text,
+    waiting_of,
     words,
 )
 from opsportal.api.effects import EffectOut
-from opsportal.api.lists import GivenText, RangedQuery, page_document
+from opsportal.api.lists import GivenText, page_document
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
-from requests_app import actions, dialects, queries
+from opsportal.console.admission import Load, admitted
+from opsportal.exports.api import CONTENT, ExportedQuery, answer_file
+from opsportal.operations.item_pages import Watched, watch
+from requests_app import actions, dialects, queries, queue, waiting
 from requests_app.action_views import ACTIONS
-from requests_app.findings import findings
+from requests_app.exported import EXPORT
+from requests_app.findings import NONE_TAKEN, findings
 from requests_app.models import IntelligenceRequest
-from requests_app.overtaken import overtakers
 from requests_app.submitted import SubmissionIn, asked_by
 
 router = Router(tags=["Requests"])
@@ -65,6 +70,9 @@ class RequestOut(Schema):
 
 class RequestItemOut(RequestOut):
     findings: list[FindingOut]
+    waiting: WaitingOut | None = Field(
+        description="Why it waits, of one that is pending or stuck, where that is known."
+    )
     attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
 
 
@@ -72,14 +80,18 @@ class RequestPageOut(PageOut):
     items: list[RequestOut]
 
 
-class RequestQuery(RangedQuery):
+class RequestQuery(ExportedQuery):
     status: GivenText = Field("", description="Compared without case.")
     user: GivenText = ""
     project: GivenText = ""
     strategy: GivenText = ""
     priority: GivenText = ""
     type: GivenText = ""
+    stuck: bool = Field(False, description="Only what is stuck, of the open statuses.")
+    attention: bool = Field(False, description="Only what has an error or a finding.")
+    case: GivenText = Field("", description="The id of a failure case: only what failed so.")
     q: GivenText = Field("", description="Text in the id, the project, the user or the type.")
+    anycase: bool = Field(False, description="Ignore case when `q` is compared.")
     sort: Literal["", "newest", "priority"] = Field("", description="Empty: what the filters suggest.")
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
 
@@ -123,13 +135,21 @@ def submit_request(request: HttpRequest, body: Body[SubmissionIn]) -> HttpRespon
     "/requests",
     response=RequestPageOut,
     openapi_extra={
-        "responses": {200: {"links": effects.item_links(ACTIONS, "$response.body#/items/0/id", *READS)}}
+        "responses": {
+            200: {
+                "links": effects.item_links(ACTIONS, "$response.body#/items/0/id", *READS),
+                "content": CONTENT,
+            }
+        }
     },
     summary="Requests, by the index that serves the filters",
 )
 @requires("requests_app.view_requests")
-def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpResponse:
+@admitted(Load.LIST)
+def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpResponseBase:
     query.only_known_in(request)
+    if file := answer_file(request, query, EXPORT):
+        return file
     purpose = query.purpose("requests")
     if query.outside:
         page = queries.outside_index(purpose=purpose, cursor=query.cursor)
@@ -144,6 +164,10 @@ def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpRespo
             text=query.q,
             sort=query.sort,
             span=query.time_range().span,
+            stuck=query.stuck,
+            attention=query.attention,
+            case=query.case,
+            any_case=query.anycase,
         )
         page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
     return answer(page_document(page, [_row(IntelligenceRequest.from_item(raw)) for raw in page.items]))
@@ -155,14 +179,24 @@ def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
+    in_queue = queue.known() if queue.is_pending(found) else None
+    overtakers = in_queue.value.overtakers(found) if in_queue else NONE_TAKEN
     document = _row(found) | {
-        "findings": findings_of(findings(found, overtakers=overtakers(found))),
+        "findings": findings_of(findings(found, overtakers=overtakers)),
+        "waiting": waiting_of(waiting.reason(found, _watched(found), in_queue)),
         "attributes": attributes(found.raw),
     }
     return answer(document)
 
 
 effects.item_operations(router, ACTIONS, state=STATE)
+
+
+def _watched(found: IntelligenceRequest) -> Watched:
+    """Whether its message is on its way, of one that waits for one."""
+    if not (queue.is_pending(found) and actions.uses_queue(found.raw)):
+        return Watched()
+    return watch(ACTIONS.target(found.id), found.raw, "updated_at", ACTIONS.still_holds)
 
 
 def _row(found: IntelligenceRequest) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def _keywords(value: Typed | None, left_out: LeftOut) -> list[str]:
     found = []
     for at, member in enumerate(members or ()):
         text, path = read_text(member), f"config.keywords[{at}]"
-        if isinstance(text, str) and _fits(path, text):
+        if isinstance(text, str) and text.strip() and _fits(path, text):
             found.append(text)
         else:
             left_out.append((path, member))
@@ -242,7 +242,7 @@ def _changed(name: str, first: Draft, draft: Draft) -> Difference:
 
 def _same(name: str, first: Draft, draft: Draft) -> bool:
     """Whether two texts are one value: 0.70 is 0.7, and the layout of JSON is none of its contents."""
-    old, new = first.texts[name].strip(), draft.texts[name].strip()
+    old, new = first.texts[name], draft.texts[name]
     if old == new:
         return True
     try:
@@ -254,11 +254,11 @@ def _same(name: str, first: Draft, draft: Draft) -> bool:
 
 
 def _lines(sources: Sequence[Source]) -> list[str]:
-    return [" · ".join(part.strip() for part in source[:3] if part.strip()) for source in sources]
+    return [" · ".join(part for part in source[:3] if part.strip()) for source in sources]
 
 
 def _lists_changed(kind: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Difference]:
-    old, new = ([text.strip() for text in texts if text.strip()] for texts in (old, new))
+    old, new = ([text for text in texts if text.strip()] for texts in (old, new))
     gone, more = Counter(old) - Counter(new), Counter(new) - Counter(old)
     yield from (Difference(LABELS[kind], text, None) for text in gone.elements())
     yield from (Difference(LABELS[kind], None, text) for text in more.elements())

@@ -4,11 +4,14 @@ import re
 
 from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR, VIEWER
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
+from opsportal.operations.bulk import Bulk
 from opsportal.operations.resource_types import ResourceType
 from opsportal.tables.ages import Watched
 from opsportal.tables.retention.rules import Rule
-from requests_app import actions, api, dialects, log_api, outgoing, queries, views, watches
+from requests_app import actions, api, dialects, failures, log_api, outgoing, queries, search, views, watches
 from requests_app.action_views import ACTIONS
+from requests_app.drafts import LABELS
+from requests_app.exported import EXPORT
 from requests_app.statuses import STATUSES, terminal_statuses
 
 # The documented and the configured ends: whether another status is one is unknown (docs/data.md#what-deployed-writers-do). A
@@ -26,9 +29,20 @@ RULE = Rule(
 
 
 DESCRIPTOR = AppDescriptor(
+    shortcuts=(Page("New request", "plus", "requests:new", "requests_app.submit_requests"),),
+    search=(search.SEARCHED, search.LOGS_SEARCHED),
     page=Page("Requests", "inbox", "requests:list", "requests_app.view_requests", "/requests/"),
     urls="requests_app.urls",
-    panel=Panel("requests", "Requests", views.panel, "requests_app.view_requests", "requests:list"),
+    panel=Panel(
+        "requests",
+        "Requests",
+        "requests_app/panel.html",
+        views.panel_figures,
+        views.shown_on_panel,
+        views.panel_location,
+        "requests_app.view_requests",
+        "requests:list",
+    ),
     saved_views={"requests": "requests:list"},
     grants={
         VIEWER: ("requests_app.view_requests",),
@@ -41,13 +55,29 @@ DESCRIPTOR = AppDescriptor(
         ),
         ADMINISTRATOR: ("requests_app.complete_requests", "requests_app.purge_unfinished_requests"),
     },
+    labels={
+        **LABELS,
+        "source_name": "Name of the source",
+        "source_url": "Address of the source",
+        "source_type": "Type of the source",
+        "extra_name": "Other attribute",
+        "extra_value": "Value of the other attribute",
+        **dict.fromkeys(("do", "like", "dialect", "source_own", "extra_within", "extra_kind"), ""),
+    },
     scopes=(
         Scope("requests:read", "See requests and their logs", ("requests_app.view_requests",)),
         Scope("requests:write", "Submit, cancel and retry requests"),
         Scope("request:fail", "Mark requests failed"),
         Scope("request:complete", "Mark requests completed"),
+        Scope(
+            "request:purge",
+            "Purge requests, by jobs",
+            ("requests_app.purge_requests", "requests_app.purge_unfinished_requests"),
+        ),
     ),
     actions=ACTIONS,
+    bulk=Bulk(ACTIONS, views.FILTERS, queries.walk),
+    exports=(EXPORT,),
     routers=(api.router, log_api.router),
     resource_type=ResourceType(
         name="request",
@@ -64,11 +94,13 @@ DESCRIPTOR = AppDescriptor(
     ),
     messages={"requests.sqs": outgoing.send_to_queue, "requests.purge_logs": outgoing.purge_logs},
     watches=watches.WATCHES,
+    failures=failures.SOURCE,
     ages=Watched(queries.SAMPLED, queries.statuses, terminal_statuses),
     retention=RULE,
     checks=(dialects.check,),
     iam={
         "ReadOneItem": ("requests",),
+        "FindByIds": ("request_logs",),
         "ReadSampledTogether": ("requests",),
         "ListByIndex": (
             "requests/user-index",
@@ -85,7 +117,6 @@ DESCRIPTOR = AppDescriptor(
         "DeleteLogs": ("request_logs",),
         "OfferProjects": ("requests/project-index",),
         "StampLogs": ("request_logs",),
-        "ResumeRetention": ("jobs@requests,request_logs",),
         "ChangeIndexes": ("requests", "request_logs"),
         "WorkOnRequests": ("requests",),
         "FindRequests": ("requests/status-index",),

@@ -31,11 +31,12 @@ def priorities() -> tuple[str, ...]:
 
 
 def _one_line(value: str) -> str:
+    """As it is, space at its ends and all: it is compared with what other items hold."""
     if not value.strip():
         raise PydanticCustomError("missing", "This is needed.")
     if _CONTROLS.search(value):
         raise PydanticCustomError("controls", "It must not hold line breaks or control characters.")
-    return value.strip()
+    return value
 
 
 def _address(value: str) -> str:
@@ -81,6 +82,9 @@ def deliverable() -> tuple[str, ...]:
 def _no_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("number", "Enter a number.")
+    # Python reads 1_0 as ten, and the digits of every script.
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise PydanticCustomError("decimal_parsing", "Enter a number.")
     return value
 
 

@@ -9,17 +9,20 @@ from opsportal.console.findings import (
     CLOCK_SKEW,
     Finding,
     ahead,
+    ahead_until,
     malformed,
     marked,
     out_of_order,
     spoken_minutes,
+    spoken_until,
 )
 from opsportal.console.numbers import plain
 from opsportal.console.text import first_line
 from opsportal.console.tones import ATTENTION, FAILED
+from opsportal.dynamo.attributes import Raw
 from opsportal.dynamo.partitions import Count
 from requests_app.models import IntelligenceRequest
-from requests_app.statuses import lower
+from requests_app.statuses import VOCABULARY, lower
 
 
 def mark(status: str, name: str) -> str:
@@ -35,7 +38,7 @@ def minutes_still(request: IntelligenceRequest, now: datetime) -> int:
 
 def is_stuck(request: IntelligenceRequest, now: datetime) -> bool:
     """Whether it should move on and has not for longer than is normal."""
-    return request.is_open and minutes_still(request, now) >= settings.REQUEST_STUCK_MINUTES
+    return VOCABULARY.is_stuck(request.status, request.touched_at, now)
 
 
 def stuck(request: IntelligenceRequest, now: datetime) -> Finding | None:
@@ -44,6 +47,26 @@ def stuck(request: IntelligenceRequest, now: datetime) -> Finding | None:
         return None
     who = "No worker has taken it for" if lower(request.status) == "pending" else "No update for"
     return Finding("stuck", ATTENTION, f"{who} {spoken_minutes(minutes_still(request, now))}.")
+
+
+def stuck_at(request: IntelligenceRequest, now: datetime) -> datetime | None:
+    """When `stuck` says something else, though nobody wrote the item; None where it does not."""
+    if not (request.is_open and request.touched_at):
+        return None
+    limit = min(request.touched_at, now) + timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
+    return limit if limit > now else spoken_until(request.touched_at, now)
+
+
+def changes_at(request: IntelligenceRequest, now: datetime) -> list[datetime]:
+    """The times ahead at which its findings say something else, though nobody wrote it."""
+    still = stuck_at(request, now)
+    return [*ahead_until(_stamps(request).items(), now), *([still] if still else [])]
+
+
+def _stamps(request: IntelligenceRequest) -> dict[str, object]:
+    """The recorded times, by name."""
+    names = ("created_at", "updated_at", "started_at", "completed_at")
+    return {name: getattr(request, name) for name in names}
 
 
 def _marked(request: IntelligenceRequest) -> list[Finding]:
@@ -58,8 +81,7 @@ def _marked(request: IntelligenceRequest) -> list[Finding]:
 
 def _times(request: IntelligenceRequest, now: datetime) -> list[Finding]:
     """What is impossible about them. One that runs again may still have the end of its last run."""
-    names = ("created_at", "updated_at", "started_at", "completed_at")
-    times = {name: getattr(request, name) for name in names}
+    times = _stamps(request)
     orders = [("updated_at", "created_at", CLOCK_SKEW)]
     if not request.is_open:
         # Of one worker, so of one clock.
@@ -76,21 +98,51 @@ def findings(
 ) -> list[Finding]:
     """Every finding of a whole item. `overtakers`: the requests that were taken though they came after it."""
     now = now or datetime.now(UTC)
-    found = []
-    status = lower(request.status)
-    if still := stuck(request, now):
-        found.append(still)
-    found += _times(request, now)
+    found = [*_still(request, now), *_times(request, now)]
     if overtakers.number:
-        many = f"{'At least ' if overtakers.more else ''}{overtakers.number} newer"
-        these = "request was" if overtakers.number == 1 and not overtakers.more else "requests were"
-        sentence = f"No worker has taken it. {many} {these} taken since: a worker may not be able to read it."
-        found.append(Finding("overtaken", ATTENTION, sentence))
+        found.append(Finding("overtaken", ATTENTION, overtaken(overtakers)))
     found += _marked(request)
-    if status == "completed" and request.results is None:
+    if lower(request.status) == "completed" and request.results is None:
         found.append(Finding("no_results", ATTENTION, "Completed, but it has no results."))
-    if status == "failed" and not request.error_messages:
-        found.append(Finding("no_error", ATTENTION, "Failed, but no error was recorded."))
+    if not request.error_messages:
+        found += _no_error(request)
+    return [*found, *_oddities(request)]
+
+
+def overtaken(overtakers: Count) -> str:
+    """That so many newer ones were taken, in sentences."""
+    many = f"{'At least ' if overtakers.more else ''}{overtakers.number} newer"
+    these = "request was" if overtakers.number == 1 and not overtakers.more else "requests were"
+    return f"No worker has taken it. {many} {these} taken since: a worker may not be able to read it."
+
+
+def findings_of_row(request: IntelligenceRequest, now: datetime) -> list[Finding]:
+    """Those that show in what a list reads of a request: of its errors the first alone."""
+    found = [*_still(request, now), *_times(request, now)]
+    if not request.error_messages and not request.raw.get("errors", {}).get("L"):
+        found += _no_error(request)
+    return [*found, *_oddities(request)]
+
+
+def needs_attention(item: Raw, now: datetime) -> bool:
+    """Whether it has an error or a finding, so that the column of that name says something."""
+    request = IntelligenceRequest.from_item(item)
+    return request.first_error is not None or bool(findings_of_row(request, now))
+
+
+def _still(request: IntelligenceRequest, now: datetime) -> list[Finding]:
+    still = stuck(request, now)
+    return [still] if still else []
+
+
+def _no_error(request: IntelligenceRequest) -> list[Finding]:
+    if lower(request.status) != "failed":
+        return []
+    return [Finding("no_error", ATTENTION, "Failed, but no error was recorded.")]
+
+
+def _oddities(request: IntelligenceRequest) -> list[Finding]:
+    found = []
     percentage = request.progress.percentage
     if isinstance(percentage, Decimal) and not 0 <= percentage <= 100:
         found.append(

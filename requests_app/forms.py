@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsportal.console.text import excerpt
+from opsportal.console.text import exact
 from opsportal.dynamo.dialects import Extra
 from requests_app.dialects import DOCUMENTED, Dialect
 from requests_app.drafts import LABELS, Draft, ExtraRow, Source
@@ -71,8 +71,15 @@ class Field:
         return f"id_{self.name}"
 
     @property
+    def signed(self) -> str:
+        """The value with signs for what of it is not seen; "" where all of it is."""
+        signed = exact(self.value) if self.kind == "text" else self.value
+        return "" if signed == self.value else signed
+
+    @property
     def described_by(self) -> str:
         parts = [f"{self.id}_hint"] if self.hint else []
+        parts += [f"{self.id}_signed"] if self.signed else []
         return " ".join([*parts, *([f"{self.id}_error"] if self.errors else [])])
 
 
@@ -175,14 +182,14 @@ class SubmissionForm:
     def _extra(self, at: int, row: ExtraRow, learned: Extra | None) -> "ExtraField":
         hints = ["Required."] if learned and learned.required else []
         if learned and learned.example:
-            hints.append(f"For example {excerpt(learned.example, 80)}")
+            hints.append(f"For example {exact(learned.example, 80)}")
         if row.kind == "json":
             hints.append("In DynamoDB's JSON.")
         kind = {"N": "decimal", "json": "area", "BOOL": "select"}.get(row.kind, "text")
         choices = tuple(dict.fromkeys([row.value, "", "true", "false"])) if kind == "select" else ()
         name = f"extra-{at}"
         shown = Field(
-            name, excerpt(row.path, 80), row.value, self.errors.get(name, ()), kind, " ".join(hints), choices,
+            name, exact(row.path, 80), row.value, self.errors.get(name, ()), kind, " ".join(hints), choices,
             sent_as="extra_value",
         )  # fmt: skip
         return ExtraField(row, shown)

@@ -11,6 +11,7 @@ from opsportal.api.answers import PageOut, answer, attributes, words
 from opsportal.api.lists import GivenText, ListQuery, page_document
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import requires
+from opsportal.console.admission import Load, admitted
 from opsportal.console.streams import streamed
 from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.errors import DynamoError
@@ -55,6 +56,7 @@ class LogQuery(ListQuery):
     summary="The logs of a request",
 )
 @requires("requests_app.view_requests")
+@admitted(Load.LIST)
 def list_request_logs(request: HttpRequest, request_id: str, query: Query[LogQuery]) -> HttpResponseBase:
     query.only_known_in(request)
     wanted = logs.LogFilter.asked_for(request_id, query.level, query.until, query.outside)

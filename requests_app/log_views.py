@@ -1,32 +1,36 @@
 """The logs of one request: a page that tails while it runs, and a download of what the filter shows."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
+from opsportal.console import polls
 from opsportal.console.access import requires
+from opsportal.console.admission import Load, admitted
 from opsportal.console.converters import quote_key
-from opsportal.console.listing import Listing, Region, respond, seen_token
+from opsportal.console.listing import Listing, Region, respond
 from opsportal.console.problems import wants_fragment
 from opsportal.console.streams import streamed
 from opsportal.console.text import readable, visible
-from opsportal.dynamo.attributes import plain, raw_text
+from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
-from requests_app import action_views, log_order, logs, queries
+from requests_app import log_order, logs, queries
+from requests_app.findings import changes_at, findings
 from requests_app.models import LEVELS, IntelligenceRequest, ProcessingLog
 from requests_app.parts import StatusChange
 from requests_app.statuses import is_terminal, lower
-from requests_app.views import tabs_of
+from requests_app.views import head, tabs_of
 
 FILTERS = {"level": "Level", "until": "Until", "outside": "", "line": ""}
 
 
 @requires("requests_app.view_requests")
+@admitted(Load.LIST)
 def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     """The newest lines, oldest at the top, or the ones before a cursor; `format` downloads all of them."""
     listing = Listing(request, "logs", FILTERS, ranged=False)
@@ -36,45 +40,41 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     if request.GET.get("format") in DOWNLOADS and not wanted.outside:
         return _download(request, request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
-    begun_again = retries(found)
     page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
+    digest = polls.digest_of(page, found and found.raw)
+    if polls.unchanged(request, digest):
+        return polls.nothing_new()
+    begun_again, now = retries(found), datetime.now(UTC)
     lines = [ProcessingLog.from_item(raw) for raw in reversed(page.items)]
     # A page of older lines does not change; nor do the logs of a request that is over or gone.
     still = still_at(listing) or found is None
     region = Region(
         "live",
-        seen=seen_token(
-            raw_text({"M": found.raw}) if found else "",
-            [raw_text({"M": line.raw}) for line in lines],
-            len(begun_again),
-        ),
+        seen=polls.lasting(digest, changes_at(found, now) if found else []),
         finished=still or bool(found and found.is_terminal),
     )
     context = {
         **listing.context(page, region),
         "key": request_id,
         "item": found,
-        "buttons": action_views.buttons(request, found) if found else [],
+        **(head(request, found, findings(found)) if found else {}),
         "fragment": wants_fragment(request),
         "lines": _with_retries(request_id, lines, begun_again, ends=not still_at(listing)),
         "of_one_time": log_order.of_one_time(page.items),
         "levels": [
-            ("All", listing.url(level=None, line=None), "", not level),
+            ("All", "", listing.url(level=None, line=None), not level),
             *(
-                (
-                    one.title(),
-                    listing.url(level=one, line=None),
-                    f"{one.title()} and above" if one != LEVELS[-1] else "",
-                    one == level,
-                )
+                (*_in_words(one), listing.url(level=one, line=None), logs.levels_of(one) == wanted.levels)
                 for one in LEVELS
             ),
         ],
+        "chips": [
+            (label, "".join(_in_words(level)) if label == "Level" else value, url)
+            for label, value, url in listing.chips
+        ],
         "tabs": tabs_of(request_id, found, "logs") if found else [],
         "downloads": [
-            (label, listing.url(format=name))
-            for name, (label, _, _) in DOWNLOADS.items()
-            if not wanted.outside
+            (label, listing.url(format=name)) for name, (label, *_) in DOWNLOADS.items() if not wanted.outside
         ],
         "outside_url": ""
         if wanted.outside or not logs.has_index()
@@ -83,6 +83,13 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     }
     missing = found is None and not lines
     return respond(request, "requests_app/logs.html", context, region, status=404 if missing else 200)
+
+
+def _in_words(level: str) -> tuple[str, str]:
+    """A level, and what says that those above it are shown too."""
+    if level not in logs.RANKED:
+        return level, ""
+    return level.title(), "" if level in logs.LEVEL_NAMES[-1] else " and above"
 
 
 def still_at(listing: Listing) -> bool:
@@ -145,15 +152,25 @@ def _as_json(line: ProcessingLog) -> str:
     return as_json({name: plain(value) for name, value in sorted(line.raw.items())}) + "\n"
 
 
+def _text_end(why: str) -> str:
+    return f"\n# This file is not complete: {why}\n"
+
+
+def _json_end(why: str) -> str:
+    """As the API's stream ends."""
+    return as_json({"incomplete": why}) + "\n"
+
+
+# Kind: the link's words, the content type, a line, and the last line of a file that breaks off.
 DOWNLOADS = {
-    "txt": ("Text", "text/plain; charset=utf-8", _as_text),
-    "ndjson": ("JSON lines", "application/x-ndjson", _as_json),
+    "txt": ("Text", "text/plain; charset=utf-8", _as_text, _text_end),
+    "ndjson": ("JSON lines", "application/x-ndjson", _as_json, _json_end),
 }
 
 
 def _download(request: HttpRequest, request_id: str, wanted: logs.LogFilter, kind: str) -> HttpResponseBase:
     """Exactly what the filter shows, streamed: the first page is read now, so that an error is a page."""
-    _, content_type, render_line = DOWNLOADS[kind]
+    _, content_type, render_line, broken_off = DOWNLOADS[kind]
     first, lines = logs.begun(wanted)
 
     def body() -> Iterator[str]:
@@ -164,7 +181,7 @@ def _download(request: HttpRequest, request_id: str, wanted: logs.LogFilter, kin
                 yield render_line(line)
         except DynamoError as error:
             # The status is sent; a file that ends early must say so itself.
-            yield f"\n# This file is not complete: {error.sentence}\n"
+            yield broken_off(error.sentence)
 
     response = streamed(request, body(), content_type)
     if not response.streaming:

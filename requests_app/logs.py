@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.core.cache import caches
 
-from opsportal.console.listing import cut
+from opsportal.console.parameters import cut
 from opsportal.dynamo import cursors
 from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.errors import DynamoError
@@ -78,6 +78,7 @@ LEVEL_NAMES = (
     ("ERROR", "ERR", "SEVERE"),
     ("CRITICAL", "CRIT", "FATAL", "ALERT", "EMERGENCY", "PANIC"),
 )
+RANKED = frozenset(name for names in LEVEL_NAMES for name in names)
 
 
 def levels_of(level: str) -> tuple[str, ...]:

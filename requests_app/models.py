@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
+from opsportal.console.text import exact
 from opsportal.console.tones import FAILED, RUNNING, WAITING, tone_of
 from opsportal.dynamo.attributes import (
     DocumentAttribute,
@@ -136,7 +137,7 @@ class IntelligenceRequest(DynamoModel):
     def error_messages(self) -> list[Any]:
         """The recorded errors; of a failed request without any what its status says, since some writers set that
         alone."""
-        recorded = [message for message in self.messages["errors"] if _says(message)]
+        recorded = [message for message in messages_of(self.raw.get("errors")) if _says(message)]
         failed = tone_of(str(self.status or "")) == FAILED
         return recorded or ([self.status_message] if failed and _says(self.status_message) else [])
 
@@ -180,6 +181,18 @@ class IntelligenceRequest(DynamoModel):
             for name, value in sorted(self._config.items())
             if name not in ("keywords", "sources")
         }
+
+    @property
+    def worker(self) -> Any:
+        """Who took it last, where its worker says so."""
+        return self.metadata.get("worker_id")
+
+    @property
+    def correlation_id(self) -> Any:
+        """As its submitter gave it along, under either name."""
+        given = plain(self._config.get("custom_params", {"NULL": True}))
+        named = given if isinstance(given, dict) else {}
+        return named.get("correlation_id") or named.get("correlationId")
 
     @property
     def result_parts(self) -> list[tuple[str, Any]]:
@@ -229,13 +242,20 @@ class ProcessingLog(DynamoModel):
     def extras(self) -> str:
         """What else the line holds, `name=value` each: its metadata, and undocumented attributes."""
         fields = {name: plain(value) for name, value in self.raw.items() if name not in _LINE}
-        metadata = self.log_metadata
-        if isinstance(metadata, dict):
-            fields |= metadata
-        elif metadata is not None:
+        if self.metadata_members:
+            # Neither hides the other of that name.
+            fields |= {
+                f"metadata.{name}" if name in fields else name: value
+                for name, value in self.metadata_members.items()
+            }
+        elif self.log_metadata is not None:
             fields["metadata"] = plain(self.raw["metadata"])
         texts = {name: value if isinstance(value, str) else as_json(value) for name, value in fields.items()}
-        return " ".join(f"{name}={text}" for name, text in sorted(texts.items()))
+        return " ".join(f"{exact(name)}={text}" for name, text in sorted(texts.items()))
+
+    @property
+    def metadata_members(self) -> dict[str, Any] | None:
+        return self.log_metadata if isinstance(self.log_metadata, dict) else None
 
     @property
     def level(self) -> str:

@@ -17,7 +17,7 @@ from opsportal.dynamo.attributes import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, see `tracking.steps.Step`
 class Progress:
     """`progress` as recorded. `percentage` may be missing, text or above 100 (docs/data.md#what-deployed-writers-do)."""
 

@@ -1,29 +1,31 @@
 """Reads of the requests table: lists over whichever index serves the filters, items, counts."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import ClassVar
 
 from django.conf import settings
-from django.core.cache import caches
 
 from opsportal.console.tones import FAILED, tone_of
 from opsportal.console.trends import between
-from opsportal.dynamo import cursors, samples
-from opsportal.dynamo.attributes import read_text, read_time
+from opsportal.dynamo import cursors
+from opsportal.dynamo.attributes import read_time
 from opsportal.dynamo.expressions import AnyOf, Clause, Filter
-from opsportal.dynamo.lists import List, Wanted, any_status, of_status
+from opsportal.dynamo.lists import List, Position, Walked, Wanted, any_status, every
 from opsportal.dynamo.lookup import Found, find
-from opsportal.dynamo.pages import Page, Part, Raw, sequence_page
-from opsportal.dynamo.partitions import Partitions, pairs, partitions
+from opsportal.dynamo.pages import PAGE_SIZE, Page, Part, Raw, sequence_page
+from opsportal.dynamo.partitions import Partitions, pairs
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.searching import Step, step
 from opsportal.dynamo.spans import Span
 from opsportal.dynamo.statuses import StatusReads, spelled
 from opsportal.dynamo.tables import Binding, Index
+from opsportal.failures.filters import ItemFilter, Rules
+from requests_app.findings import needs_attention
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
-from requests_app.statuses import is_open, listed_statuses
+from requests_app.statuses import VOCABULARY, is_open, listed_statuses
 from requests_app.tables import REQUESTS
 
 # What a row shows. Of the errors only the first: a request may hold thousands.
@@ -74,31 +76,50 @@ SAMPLED = Sampled(
 )
 
 
-# What the overview reads of each: enough to say when it began and how long it took.
-READS = StatusReads(SAMPLED, listed_statuses, ("created_at", "started_at", "completed_at"))
+def is_failure(status: str) -> bool:
+    return tone_of(status) == FAILED
+
+
+def is_stuck(item: Raw, now: datetime) -> bool:
+    """Whether it should have moved on: a worker took it and left, or none took it."""
+    request = IntelligenceRequest.from_item(item)
+    return VOCABULARY.is_stuck(request.status, request.touched_at, now)
+
+
+READS = StatusReads(SAMPLED, listed_statuses, is_failure, is_stuck, VOCABULARY.stuck_before, ROW)
 statuses, all_statuses, outside_index = READS.statuses, READS.all_statuses, READS.outside_index
+stuck, newest_failures = READS.stuck, READS.newest_failures
+
+
+def searched() -> tuple[str, ...]:
+    """The attributes in which a text is searched for."""
+    return (table().key, *SEARCHED)
 
 
 @dataclass(frozen=True)
-class RequestFilter:
+class RequestFilter(ItemFilter):
     """`sort`: "newest", "priority" (high, medium, low), or "" for what the filters suggest."""
 
-    status: str = ""
+    rules = Rules("requests", is_open, is_failure, is_stuck, needs_attention, searched)
+    parameters: ClassVar[Mapping[str, str]] = {
+        **{name: name for name in ("user", "project", "strategy", "priority", "sort")},
+        "type": "request_type",
+    }
     user: str = ""
     project: str = ""
     strategy: str = ""
     priority: str = ""
     request_type: str = ""
-    text: str = ""
     sort: str = ""
-    span: Span = field(default_factory=Span)
 
     @property
     def by_priority(self) -> bool:
         if self.user or self.project:
             return False
         return self.sort == "priority" or (
-            self.sort != "newest" and not self.status and bool(self.strategy or self.priority)
+            self.sort != "newest"
+            and not (self.status or self.stuck or self.attention or self.case)
+            and bool(self.strategy or self.priority)
         )
 
     def clauses(self, *served: str) -> Filter:
@@ -116,14 +137,12 @@ class RequestFilter:
         if self.status and "status" not in served:
             spellings = (self.status, *spelled(self.status, statuses().values))
             clauses.append(Clause("status", "in", tuple(dict.fromkeys(spellings))))
-        if self.text:
-            names = [table().key, *SEARCHED]
-            searched = [name for name in names if name not in served]
-            clauses.append(AnyOf(tuple(Clause(name, "contains", (self.text,)) for name in searched)))
-        return tuple(clauses)
+        return (*clauses, *self.text_clauses(*served))
 
 
-def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
+def page(
+    wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str = "", limit: int = PAGE_SIZE
+) -> Page:
     """One page of requests by the index that serves the filter best. Raises `DynamoError`.
 
     By user or project: that index, newest first. By priority, or by strategy alone: `strategy-index`, one
@@ -134,18 +153,27 @@ def page(wanted: RequestFilter, *, purpose: str, cursor: str = "", anchor: str =
     if wanted.by_priority:
         at = found("strategy-index")
         if at.index:
-            return _by_priority(wanted, at.index, purpose=purpose, cursor=cursor)
+            return _by_priority(wanted, at.index, purpose=purpose, cursor=cursor, limit=limit)
         notes.append(f"{at.why} So these are newest first, not highest priority first.")
     listed, seen = listing(wanted)
     if why := served_by(wanted).why:
         notes.append(f"{why} So they are searched for among all requests.")
-    page = listed.page(purpose=purpose, cursor=cursor, anchor=anchor)
+    page = replace(listed, limit=limit).page(purpose=purpose, cursor=cursor, anchor=anchor)
     if seen.reason and listed.found.index:
         page.notes.append(seen.reason)
     if wanted.sort == "priority" and not wanted.by_priority:
         notes.append("Of one user or project, requests are listed newest first: no index orders them.")
     page.notes = [*notes, *page.notes]
     return page
+
+
+def search(values: Mapping[str, str], span: Span, *, purpose: str, cursor: str = "") -> Step:
+    """One step of the search for what the list's parameters choose. Raises `DynamoError`."""
+    wanted = RequestFilter.of(values, span)
+    return step(
+        lambda: page(wanted, purpose=purpose, cursor=cursor),
+        lambda: SAMPLED.created if found().index and not wanted.by_priority else "",
+    )
 
 
 def served_by(wanted: RequestFilter) -> Found:
@@ -156,31 +184,42 @@ def served_by(wanted: RequestFilter) -> Found:
 
 
 def listing(wanted: RequestFilter, status: Wanted | None = None) -> tuple[List, Partitions]:
-    """What serves the filter, newest first, and the partitions that it reads. `status`: which statuses, in place of
-    the filter's own."""
-    chosen: tuple[str, ...]
-    at, seen = found(), Partitions(())
+    """What serves the filter, newest first, and the partitions that it reads. `status`: which statuses, of those that
+    the filter wants."""
+    at, seen, now, span = found(), Partitions(()), datetime.now(UTC), wanted.span
+    own = every([*wanted.statuses, *([status] if status else [])]) or any_status
     by = served_by(wanted)
+    chosen: tuple[str, ...]
     if by.index:
         at, chosen = by, (wanted.user or wanted.project,)
     else:
         seen = statuses()
-        chosen = tuple(one for one in seen.values if status(one)) if status else seen.values
-        if wanted.status:
-            chosen = tuple(spelled(wanted.status, seen.values))
+        named = spelled(wanted.status, seen.values) if wanted.status else seen.values
+        chosen = tuple(one for one in named if own(one))
+    if wanted.stuck:
+        span = span.before(VOCABULARY.stuck_before(now))
     filters = wanted.clauses(at.index.hash_key) if at.index else wanted.clauses("status")
-    own = of_status([wanted.status]) if wanted.status else None
     served = () if by.index is None else (Clause(by.index.hash_key, "=", chosen),)
-    listed = List(SAMPLED, at, chosen, status or own or any_status, filters, wanted.span, ROW, served=served)
+    listed = List(SAMPLED, at, chosen, own, filters, span, ROW, served=served, keep=wanted.keep(now))
     return listed, seen
 
 
-def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: str) -> Page:
+def walk(values: Mapping[str, str], span: Span, after: Position | None = None) -> Iterator[Walked]:
+    """Every request that the list's parameters choose, see `List.walk`; "outside": those in no index, at any time."""
+    if not values.get("outside"):
+        return listing(RequestFilter.of(values, span))[0].walk(after)
+    return replace(listing(RequestFilter())[0], partitions=()).walk(after)
+
+
+def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: str, limit: int) -> Page:
     if wanted.span.empty:
         return Page([], how=f"Query {index.name}")
     filters = wanted.clauses("processing_strategy", "priority")
+    own, keep = every(wanted.statuses) or any_status, wanted.keep(datetime.now(UTC))
+    if (wanted.stuck or wanted.case) and (chosen := tuple(one for one in statuses().values if own(one))):
+        filters = (*filters, Clause("status", "in", chosen))
     # What has no priority comes last; which of the two the filters ask for, no index has served there.
-    rest = List(SAMPLED, Found(index), (), any_status, wanted.clauses(), wanted.span, ROW)
+    rest = List(SAMPLED, Found(index), (), own, wanted.clauses(), wanted.span, ROW, limit, keep=keep)
     if cursor and "at" in cursors.load(cursor, purpose=purpose):
         return rest.outside(purpose=purpose, cursor=cursor)
     seen = pairs(table(), index)
@@ -190,9 +229,11 @@ def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: s
         priority_parts(seen.values, strategy=wanted.strategy, priority=wanted.priority),
         purpose=purpose,
         cursor=cursor,
+        limit=limit,
         filters=(*filters, *SAMPLED.within(wanted.span)),
-        keep=lambda item: SAMPLED.holds(item, wanted.span),
+        keep=lambda item: SAMPLED.holds(item, wanted.span) and (keep is None or keep(item)),
         projection=(*ROW, table().key),
+        searching=bool(keep),
     )
     page.notes.append(
         "Ordered by priority (high, medium, low, others), then by strategy; within these in no time order. "
@@ -235,55 +276,3 @@ def priority_parts(seen: Sequence[tuple[str, ...]], *, strategy: str = "", prior
 def request(request_id: str) -> IntelligenceRequest | None:
     """The item as it is now (consistent read), or None. Raises `DynamoError`."""
     return IntelligenceRequest.read(request_id, consistent=True)
-
-
-MAX_STUCK = 20
-
-
-def stuck(now: datetime | None = None) -> list[IntelligenceRequest]:
-    """The newest of those that a worker took and left, or that no worker took, at most `MAX_STUCK`."""
-    now = now or datetime.now(UTC)
-    limit = now - timedelta(minutes=settings.REQUEST_STUCK_MINUTES)
-    span = Span.between(now - timedelta(days=30), limit)
-    listed, _ = listing(RequestFilter(span=span), is_open)
-    requests = [IntelligenceRequest.from_item(raw) for raw in listed.known(purpose="stuck").items]
-    return [one for one in requests if one.touched_at and one.touched_at < limit][:MAX_STUCK]
-
-
-def projects() -> Partitions:
-    """The projects that have requests: those found by skip-scan, and those of the requests that are in no index or,
-    without one, of the newest requests. Raises `DynamoError`."""
-    at = found("project-index")
-    rows = [row.item for row in samples.for_table(SAMPLED).rows]
-    if at.index is None:
-        rows += page(RequestFilter(), purpose="projects").items
-    texts = (read_text(raw.get("project_id")) for raw in rows)
-    seen = tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and text))
-    if at.index is None:
-        return Partitions(tuple(sorted(seen)), complete=False, reason=at.why)
-    return partitions(table(), at.index, seen)
-
-
-# Seconds that the types of the newest requests are known, and that one seen stays known; and how many.
-TYPES_FRESH, TYPES_LIFE, MAX_TYPES = 60, 3_600, 100
-
-
-def request_types() -> tuple[str, ...]:
-    """The types of the settings, then those of the newest requests (no index has them). One that was seen
-    stays known for an hour, so that a form that offered it is not refused. Raises `DynamoError`."""
-    # Of all processes: the one that takes the form is seldom the one that offered it.
-    cache, key = caches["default"], f"types:{table().fingerprint}"
-    read_at, seen = cache.get(key, (0.0, ()))
-    if time.time() - read_at > TYPES_FRESH or not seen:
-        newest = page(RequestFilter(), purpose="types").items
-        texts = (read_text(raw.get("request_type")) for raw in newest)
-        seen = tuple(dict.fromkeys([*(text for text in texts if isinstance(text, str)), *seen]))[:MAX_TYPES]
-        cache.set(key, (time.time(), seen), TYPES_LIFE)
-    return tuple(dict.fromkeys([*settings.REQUEST_TYPES, *seen]))
-
-
-def newest_failures() -> list[IntelligenceRequest]:
-    """The newest requests whose status says failed, whatever its spelling."""
-    listed, _ = listing(RequestFilter(), lambda status: tone_of(status) == FAILED)
-    items = replace(listed, limit=5).known(purpose="failures").items
-    return [IntelligenceRequest.from_item(raw) for raw in items]

@@ -13,6 +13,7 @@ from django.urls import reverse
 from pydantic import ValidationError
 
 from opsportal.console.access import requires
+from opsportal.console.messages import DONE
 from opsportal.dynamo.attributes import pretty
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
@@ -21,7 +22,7 @@ from opsportal.operations.entries import MAX_REASON, Actor
 from opsportal.operations.pages import actor_of
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import IdempotencyMismatch, OutcomeUnknown, Refused
-from requests_app import actions, clone, dialects, drafts, queries, submission
+from requests_app import actions, choices, clone, dialects, drafts, queries, submission
 from requests_app.clone import Original
 from requests_app.dialects import DOCUMENTED, Dialect
 from requests_app.drafts import Draft
@@ -82,7 +83,7 @@ def new(request: HttpRequest) -> HttpResponse:
             page.status = 409
             page.refusal = "The format of this table's requests has changed since the preview. Check the preview again, then submit."
         elif request_id := _submitted(page, asked, by):
-            messages.info(request, "Submitted.")
+            messages.info(request, "Submitted.", extra_tags=DONE)
             return redirect("requests:item", request_id)
     return _answer(request, page)
 
@@ -145,7 +146,7 @@ def _read_dialect(page: Page) -> None:
 def _types() -> Sequence[str] | None:
     """The known types of requests; None where they can't be read, and any is allowed."""
     try:
-        return queries.request_types()
+        return choices.request_types()
     except DynamoError:
         return None
 
@@ -255,7 +256,7 @@ def _answer(request: HttpRequest, page: Page) -> HttpResponse:
 def _projects() -> tuple[Sequence[str], dict[str, str]]:
     """The projects to offer, and the hint that says what of them is missing."""
     try:
-        found = queries.projects()
+        found = choices.projects()
     except DynamoError as error:
         return (), {"project_id": f"The projects in use can't be read: {error.sentence}"}
     return found.values, {} if found.complete else {

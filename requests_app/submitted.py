@@ -14,7 +14,7 @@ from opsportal.api.problems import Invalid, Wrong
 from opsportal.dynamo.attributes import typed
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import MAX_LEVELS
-from requests_app import queries, submission
+from requests_app import choices, submission
 from requests_app.dialects import Dialect
 from requests_app.fields import (
     MAX_CHARACTERS,
@@ -142,7 +142,7 @@ def asked_by(body: SubmissionIn, dialect: Dialect) -> Submission:
     """Validated again with the types of request that are known, which django-ninja can't pass on, and with what the
     table's dialect requires."""
     try:
-        types = queries.request_types()
+        types = choices.request_types()
     except DynamoError:
         types = None
     sent = body.model_dump(exclude={"reason": True, "config": {"sources"}, "extra": True})

@@ -3,11 +3,10 @@
 import base64
 import binascii
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from opsportal.dynamo.attributes import Typed
-from opsportal.dynamo.json_values import check_text, in_range, parse
+from opsportal.dynamo.json_values import as_decimal, check_text, in_range, parse
 
 # Bytes of one value; and levels, of which DynamoDB has 32 in all.
 MAX_BYTES, MAX_LEVELS = 300_000, 30
@@ -52,10 +51,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> str:
-    try:
-        number = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        number = None
+    number = as_decimal(value) if isinstance(value, str) else None
     if number is None or not in_range(number):
         raise ValueError("A number is needed in N, written as text and within DynamoDB's range.")
     return str(value)

@@ -1,28 +1,41 @@
 """Pages of requests: the list, one item with its parts, and the panel on the overview."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels
+from opsportal.console import panels, polls, searching
 from opsportal.console.access import requires
-from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
+from opsportal.console.admission import Load, admitted
+from opsportal.console.attention import toggles
+from opsportal.console.columns import PageState, table
+from opsportal.console.findings import Finding
+from opsportal.console.listing import Empty, Listing, Region, respond
 from opsportal.console.other_attributes import Part, Shown, other_attributes
-from opsportal.console.timerange import Window
-from opsportal.console.tones import ATTENTION, FAILED, ICONS
-from opsportal.dynamo.attributes import Typed, is_absent, raw_text
-from opsportal.dynamo.pages import Page
+from opsportal.console.tones import ATTENTION, FAILED, ICONS, tone_of
+from opsportal.console.waiting import shown
+from opsportal.dynamo.attributes import Typed, is_absent
+from opsportal.dynamo.pages import Page, Raw
+from opsportal.dynamo.statuses import MAX_STUCK
+from opsportal.exports import views as exports
+from opsportal.failures.matching import fingerprint_of
+from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
-from requests_app import action_views, queries
+from opsportal.operations.selection import selection
+from requests_app import action_views, queries, queue, waiting
 from requests_app.action_views import ACTIONS
-from requests_app.findings import findings, stuck
+from requests_app.columns import COLUMNS, RequestRow
+from requests_app.exported import EXPORT
+from requests_app.findings import NONE_TAKEN, changes_at, findings, findings_of_row, is_stuck
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
-from requests_app.overtaken import overtakers
+from requests_app.stages import stages
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -32,60 +45,75 @@ FILTERS = {
     "strategy": "Strategy",
     "priority": "Priority",
     "type": "Type",
+    "stuck": "Stuck",
+    "attention": "Needs attention",
+    "case": "Case",
     "q": "Text",
+    "anycase": "",
     "sort": "",
     "outside": "",
+}
+MENU = (
+    ("user", "User", ()),
+    ("project", "Project", ()),
+    ("type", "Type", ()),
+    ("strategy", "Strategy", STRATEGIES),
+    ("priority", "Priority", PRIORITIES),
+)
+LIST = {
+    "title": "Requests",
+    "placeholder": "Request id, or text in id, project, user, type",
+    "indexed": "status or created_at",
 }
 
 
 @requires("requests_app.view_requests")
-def list_(request: HttpRequest) -> HttpResponse:
+@admitted(Load.LIST)
+def list_(request: HttpRequest) -> HttpResponseBase:
     """Requests, newest or highest priority first. A full request id in the search box opens its item."""
-    listing = Listing(request, "requests", FILTERS)
+    listing = Listing(request, "requests", FILTERS, columns=COLUMNS)
+    if answer := exports.answer(request, listing, EXPORT):
+        return answer
+    if request.method == "POST":
+        return searching.answer(request, listing, queries.search, partial(_table, request, listing))
     if url := listing.picked_url:
         return redirect(url)
     for key in listing.keys_typed:
         if queries.request(key):
             return redirect("requests:item", key)
-    wanted = queries.RequestFilter(
-        status=listing["status"],
-        user=listing["user"],
-        project=listing["project"],
-        strategy=listing["strategy"],
-        priority=listing["priority"],
-        request_type=listing["type"],
-        text=listing["q"],
-        sort=listing["sort"],
-        span=listing.time_range.span,
-    )
+    wanted = queries.RequestFilter.of(listing.values, listing.time_range.span)
     if listing["outside"]:
         page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
     else:
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    digest = polls.digest_of(page)
+    if polls.unchanged(request, digest):
+        return polls.nothing_new()
     requests = [IntelligenceRequest.from_item(raw) for raw in page.items]
     now = datetime.now(UTC)
-    rows = [(one, stuck(one, now)) for one in requests]
+    rows = [RequestRow(one, findings_of_row(one, now)) for one in requests]
     # Of the index's order: what is outside the index stands at another time.
     stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
     newest = max(stamps, default="")
     region = Region(
         id="live",
-        seen=seen_token(
-            [(raw_text({"M": one.raw}), bool(still)) for one, still in rows], page.newer, page.notes
-        ),
+        seen=polls.lasting(digest, (at for one in requests for at in changes_at(one, now))),
         anchor="" if wanted.by_priority else listing.anchor or newest,
         finished=bool(requests) and all(one.is_terminal for one in requests),
     )
+    select = selection(request, listing, ACTIONS.logical)
     by = "priority" if wanted.by_priority else "newest"
     context = {
+        **LIST,
         **listing.context(page, region),
-        "rows": rows,
+        "searches": True,
+        **listing.filter_menu(MENU),
+        "table": table(COLUMNS, rows, PageState.of(listing, "requests:item"), select.noun if select else ""),
         "tabs": listing.status_tabs(queries.all_statuses()),
+        "toggles": toggles(listing),
         "empty": _empty(request, listing, page),
-        "new_request": action_views.new_button(request),
-        "priorities": PRIORITIES,
-        "strategies": STRATEGIES,
-        "menu_filters": ("user", "project", "type", "strategy", "priority", "outside"),
+        "page_button": action_views.new_button(request),
+        "select": select,
         "sorts": [
             ("Newest first", listing.url(sort="newest", outside=None), by == "newest"),
             ("Highest priority first", listing.url(sort="priority", outside=None), by == "priority"),
@@ -93,7 +121,15 @@ def list_(request: HttpRequest) -> HttpResponse:
         "outside": listing["outside"],
         "has_index": queries.found().index is not None,
     }
-    return respond(request, "requests_app/list.html", context, region)
+    return respond(request, "console/list.html", context, region)
+
+
+def _table(request: HttpRequest, listing: Listing, items: Sequence[Raw]) -> str:
+    """The rows that the search in the background found."""
+    now = datetime.now(UTC)
+    rows = [RequestRow(one, findings_of_row(one, now)) for one in map(IntelligenceRequest.from_item, items)]
+    select = selection(request, listing, ACTIONS.logical)
+    return table(COLUMNS, rows, PageState.of(listing, "requests:item"), select.noun if select else "")
 
 
 def _empty(request: HttpRequest, listing: Listing, page: Page) -> Empty | None:
@@ -119,31 +155,62 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         return gone(request, ACTIONS, request_id, "requests_app/item.html")
+    now, in_queue = datetime.now(UTC), queue.known() if queue.is_pending(found) else None
+    overtakers = in_queue.value.overtakers(found) if in_queue else NONE_TAKEN
     page = ItemPage(request, ACTIONS, request_id, found.raw, TABS, "updated_at")
-    noticed = findings(found, datetime.now(UTC), overtakers(found))
+    reason = waiting.reason(found, page.watched, in_queue, now)
+    page.others = (str(overtakers), reason)
+    if page.unchanged:
+        return polls.nothing_new()
+    elsewhere = ("overtaken", "undelivered" if page.watched.undelivered else "")
+    noticed = [*shown(reason, *elsewhere), *findings(found, now, overtakers)]
     context: dict[str, Any] = {
-        "buttons": action_views.buttons(request, found),
-        "item": found,
-        "findings": noticed,
-        "message_groups": [group for group in _message_groups(found) if group[3]],
+        **head(request, found, noticed),
         "tabs": tabs_of(request_id, found, page.tab),
     }
     if page.tab == "overview":
-        context["others"] = other_attributes(found.raw, shown_of(found))
+        context |= {
+            "message_groups": _message_groups(found),
+            "stages": stages(found, is_stuck=is_stuck(found, now)),
+            "others": other_attributes(found.raw, shown_of(found)),
+        }
     return page.respond(
         "requests_app/item.html",
         context,
-        seen=[[finding.kind for finding in noticed]],
+        until=changes_at(found, now),
         finished=found.is_terminal,
     )
 
 
+def head(request: HttpRequest, found: IntelligenceRequest, noticed: Sequence[Finding]) -> dict[str, Any]:
+    """What the top of its page and of its logs show: the error of a failed one, the summary, what is noticed and what can be done."""
+    buttons = action_views.buttons(request, found)
+    error = _first_error(found)
+    return {
+        "item": found,
+        "error": error,
+        "findings": noticed,
+        "buttons": buttons,
+        **fixes(error, buttons),
+    }
+
+
+def _first_error(found: IntelligenceRequest) -> FirstError | None:
+    errors = found.error_messages
+    if not errors or tone_of(found.status) != FAILED:
+        return None
+    case = fingerprint_of("requests", found.raw)
+    return FirstError("The request", errors[0], others=errors[1:], case=case.id if case else "")
+
+
 def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
-    """(label, tone, icon, texts), errors first."""
-    return [
-        ("Errors", FAILED, ICONS[FAILED], found.error_messages),
+    """(label, tone, icon, texts), errors first, as far as they are not at the top of the page."""
+    errors = [] if _first_error(found) else found.error_messages
+    groups = [
+        ("Errors", FAILED, ICONS[FAILED], errors),
         ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),
     ]
+    return [group for group in groups if group[3]]
 
 
 def tabs_of(request_id: str, found: IntelligenceRequest, current: str) -> list[tuple[str, str, bool, Any]]:
@@ -158,18 +225,19 @@ def tabs_of(request_id: str, found: IntelligenceRequest, current: str) -> list[t
     return tabs
 
 
-@requires("requests_app.view_requests")
-def panel(request: HttpRequest) -> HttpResponse:
-    """Requests on the overview: counts per status, the newest failures, what is stuck."""
-    location = IntelligenceRequest.binding().fingerprint
-    return panels.panel(request, "panel-requests", "requests_app/panel.html", _figures, location=location)
+def panel_location() -> str:
+    return IntelligenceRequest.binding().fingerprint
 
 
-def _figures(window: Window) -> dict[str, Any]:
-    return panels.figures_of_statuses(window, queries.READS, reverse("requests:list")) | {
-        "failures": queries.newest_failures(),
-        "stuck": (stuck := queries.stuck()),
-        "stuck_more": len(stuck) >= queries.MAX_STUCK,
+def panel_figures(before: Any) -> dict[str, Any]:
+    found = queries.READS.figures()
+    return panels.figures_of_statuses(found, queries.newest_failures(found), queries.stuck(found))
+
+
+def shown_on_panel(figures: Any, window: str) -> dict[str, Any]:
+    shown = panels.shown_of_statuses(figures, window, reverse("requests:list"), IntelligenceRequest.from_item)
+    return shown | {
+        "stuck_more": len(shown["stuck"]) >= MAX_STUCK,
         "stuck_minutes": settings.REQUEST_STUCK_MINUTES,
     }
 

@@ -37,8 +37,9 @@ def _item(request: IntelligenceRequest) -> Item:
 
 def _listing(filters: Mapping[str, str], wanted: Wanted, span: Span) -> List:
     """By the index of the user or of the project where the rule names one."""
-    asked = {name: filters.get(name, "") for name in FILTERS}
-    return queries.listing(RequestFilter(**asked, span=span), wanted)[0]
+    user, project, strategy, request_type = (filters.get(name, "") for name in FILTERS)
+    asked = RequestFilter(user=user, project=project, strategy=strategy, request_type=request_type, span=span)
+    return queries.listing(asked, wanted)[0]
 
 
 ITEMS = Items(

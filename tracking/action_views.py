@@ -15,7 +15,7 @@ from opsportal.operations.pages import ItemActions
 from opsportal.operations.tags import Action
 from tracking import actions
 from tracking.models import Workflow
-from tracking.statuses import unknown_status
+from tracking.statuses import VOCABULARY, unknown_status
 from tracking.steps import Step
 
 WHOLE = "whole"
@@ -91,6 +91,8 @@ RETRY = ItemAction(
     scope="workflows:act",
     form_class=RetryForm,
     still_holds=actions.holds_retry,
+    bulk={"from_failed_or_start": True},
+    observed=VOCABULARY,
 )
 CANCEL = ItemAction(
     Action.WORKFLOW_CANCEL,
@@ -106,6 +108,7 @@ CANCEL = ItemAction(
     ),
     summary="Cancel a workflow",
     scope="workflows:act",
+    bulk={},
 )
 FAIL = ItemAction(
     Action.WORKFLOW_FAIL,
@@ -123,6 +126,7 @@ FAIL = ItemAction(
     scope="workflow:fail",
     undone="undone",
     form_class=ReasonedForm,
+    bulk={},
 )
 COMPLETE = ItemAction(
     Action.WORKFLOW_COMPLETE,
@@ -139,6 +143,7 @@ COMPLETE = ItemAction(
     summary="Mark a workflow completed",
     scope="workflow:complete",
     undone="undone",
+    bulk={},
 )
 PURGE = ItemAction(
     Action.WORKFLOW_PURGE,
@@ -151,6 +156,7 @@ PURGE = ItemAction(
     undone="brought back",
     typed=True,
     danger=True,
+    bulk={},
 )
 ACTIONS = ItemActions(
     namespace="tracking",

@@ -75,8 +75,8 @@ def retry(raw: Raw | None, now: datetime, intent: Intent) -> Plan:
     """Set `initializing` with fresh steps, and send the command to the orchestrators. Totals become those of the steps
     that stay, and it gets a new life of `LIFE`, so that it does not expire while it runs.
 
-    `intent.data`: `from_step` (an attribute: from that step on) or `from_failed` (from the first failed one on); the
-    whole without either. Raises NoSuchStep too.
+    `intent.data`: `from_step` (an attribute: from that step on) or `from_failed` (from the first failed one on), or
+    `from_failed_or_start` (the whole where none has failed); the whole without any. Raises NoSuchStep too.
     """
     raw = existing(raw, GONE)
     workflow = Workflow.from_item(raw)
@@ -131,6 +131,8 @@ def _start_of(workflow: Workflow, intent: Intent) -> Step | None:
         if step := next((one for one in workflow.steps if one.present and one.key == key), None):
             return step
         raise NoSuchStep(key, workflow)
+    if intent.data.get("from_failed_or_start"):
+        return first_failed(workflow)
     if intent.data.get("from_failed"):
         if step := first_failed(workflow):
             return step

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field, StrictBool, model_validator
 
@@ -11,21 +11,27 @@ from opsportal.api import effects
 from opsportal.api.answers import (
     FindingOut,
     PageOut,
+    WaitingOut,
     answer,
     attributes,
     findings_of,
     number,
     time_text,
+    waiting_of,
     words,
 )
 from opsportal.api.effects import ReasonIn
-from opsportal.api.lists import GivenText, RangedQuery, page_document
+from opsportal.api.lists import GivenText, page_document
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
+from opsportal.console.admission import Load, admitted
+from opsportal.exports.api import CONTENT, ExportedQuery, answer_file
 from opsportal.operations.entries import Entry
+from opsportal.operations.item_pages import Watched, watch
 from opsportal.operations.tags import Action
-from tracking import actions, queries
+from tracking import actions, queries, waiting
 from tracking.action_views import ACTIONS
+from tracking.exported import EXPORT
 from tracking.findings import findings
 from tracking.models import Workflow
 from tracking.steps import Step
@@ -66,6 +72,9 @@ class WorkflowOut(Schema):
 
 
 class WorkflowItemOut(WorkflowOut):
+    waiting: WaitingOut | None = Field(
+        description="Why it waits, of one that has not begun, waits between two steps or is stuck, where that is known."
+    )
     attributes: dict[str, Any] = Field(description="The whole item as it is in the table.")
     action_notes: dict[str, str] = Field(
         description="By action (`cancel`, `fail`, `retry`): how many of its steps one change holds, where that is not all."
@@ -76,10 +85,14 @@ class WorkflowPageOut(PageOut):
     items: list[WorkflowOut]
 
 
-class WorkflowQuery(RangedQuery):
+class WorkflowQuery(ExportedQuery):
     status: GivenText = Field("", description="Compared without case.")
     source: GivenText = Field("", description="Source type.")
+    stuck: bool = Field(False, description="Only what is stuck, of the open statuses.")
+    attention: bool = Field(False, description="Only what has an error or a finding.")
+    case: GivenText = Field("", description="The id of a failure case: only what failed so.")
     q: GivenText = Field("", description="Text in the session, correlation or document id.")
+    anycase: bool = Field(False, description="Ignore case when `q` is compared.")
     outside: bool = Field(False, description="In place of all else: items that the index can't hold.")
 
 
@@ -121,17 +134,29 @@ STATE = effects.current_of("overallStatus", "lastUpdated", "retryCount", "cancel
 @router.get(
     "/workflows",
     response=WorkflowPageOut,
-    openapi_extra={"responses": {200: {"links": LINKS}}},
+    openapi_extra={"responses": {200: {"links": LINKS, "content": CONTENT}}},
     summary="Workflows, newest first",
 )
 @requires("tracking.view_workflows")
-def list_workflows(request: HttpRequest, query: Query[WorkflowQuery]) -> HttpResponse:
+@admitted(Load.LIST)
+def list_workflows(request: HttpRequest, query: Query[WorkflowQuery]) -> HttpResponseBase:
     query.only_known_in(request)
+    if file := answer_file(request, query, EXPORT):
+        return file
     purpose = query.purpose("workflows")
     if query.outside:
         page = queries.outside_index(purpose=purpose, cursor=query.cursor)
     else:
-        wanted = queries.WorkflowFilter(query.status, query.source, query.q, query.time_range().span)
+        wanted = queries.WorkflowFilter(
+            status=query.status,
+            source_type=query.source,
+            text=query.q,
+            span=query.time_range().span,
+            stuck=query.stuck,
+            attention=query.attention,
+            case=query.case,
+            any_case=query.anycase,
+        )
         page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
     return answer(page_document(page, [_row(Workflow.from_item(raw)) for raw in page.items]))
 
@@ -143,10 +168,20 @@ def get_workflow(request: HttpRequest, session_id: str) -> HttpResponse:
     if workflow is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
     notes = actions.notes_before(workflow.raw, datetime.now(UTC))
-    return answer({**_row(workflow), "attributes": attributes(workflow.raw), "action_notes": notes})
+    more = {"attributes": attributes(workflow.raw), "action_notes": notes}
+    return answer(
+        {**_row(workflow), "waiting": waiting_of(waiting.reason(workflow, _watched(workflow))), **more}
+    )
 
 
 effects.item_operations(router, ACTIONS, state=STATE, bodies={Action.WORKFLOW_RETRY: RetryIn})
+
+
+def _watched(workflow: Workflow) -> Watched:
+    """Whether its command is on its way, of one that was retried."""
+    if not (workflow.is_open and workflow.retry_count):
+        return Watched()
+    return watch(ACTIONS.target(workflow.id), workflow.raw, "lastUpdated", ACTIONS.still_holds)
 
 
 def _row(workflow: Workflow) -> dict[str, Any]:

@@ -2,16 +2,28 @@
 
 from opsportal.accounts.roles import ADMINISTRATOR, OPERATOR, VIEWER
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope
+from opsportal.operations.bulk import Bulk
 from opsportal.operations.resource_types import ResourceType
 from opsportal.tables.ages import Watched
-from tracking import actions, api, queries, status_api, views, watches
+from tracking import actions, api, failures, queries, search, status_api, views, watches
 from tracking.action_views import ACTIONS
+from tracking.exported import EXPORT
 from tracking.statuses import terminal_statuses
 
 DESCRIPTOR = AppDescriptor(
+    search=(search.SEARCHED,),
     page=Page("Workflows", "git-branch", "tracking:list", "tracking.view_workflows", "/workflows/"),
     urls="tracking.urls",
-    panel=Panel("workflows", "Workflows", views.panel, "tracking.view_workflows", "tracking:list"),
+    panel=Panel(
+        "workflows",
+        "Workflows",
+        "tracking/panel.html",
+        views.panel_figures,
+        views.shown_on_panel,
+        views.panel_location,
+        "tracking.view_workflows",
+        "tracking:list",
+    ),
     saved_views={"workflows": "tracking:list"},
     grants={
         VIEWER: ("tracking.view_workflows",),
@@ -28,8 +40,11 @@ DESCRIPTOR = AppDescriptor(
         Scope("workflows:act", "Cancel and retry workflows"),
         Scope("workflow:fail", "Mark workflows failed"),
         Scope("workflow:complete", "Mark workflows completed"),
+        Scope("workflow:purge", "Purge workflows, by jobs", ("tracking.purge_workflows",)),
     ),
     actions=ACTIONS,
+    bulk=Bulk(ACTIONS, views.FILTERS, queries.walk),
+    exports=(EXPORT,),
     routers=(status_api.router, api.router),
     resource_type=ResourceType(
         name="workflow",
@@ -44,6 +59,7 @@ DESCRIPTOR = AppDescriptor(
     ),
     messages={"workflows.command": actions.send_command},
     watches=watches.WATCHES,
+    failures=failures.SOURCE,
     ages=Watched(queries.SAMPLED, queries.statuses, terminal_statuses),
     iam={
         "ReadOneItem": ("workflows",),

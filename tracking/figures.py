@@ -1,30 +1,29 @@
 """What the newest workflows show of each agent step: how often it failed, how long it took, when it last worked.
 
-One bounded reading serves every step for a minute: the newest `SAMPLE` workflows by the index, or as many as
-a Scan gives first where there is none.
+One bounded reading serves every step and the whole deployment for a minute: the newest `SAMPLE` workflows by the index,
+or as many as a Scan gives first where there is none.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any
 
 from django.conf import settings
-from django.core.cache import caches
 
 from opsportal.console.numbers import MIN_VALUES, nearest_rank
 from opsportal.console.tones import FAILED, SUCCESS, WAITING
-from opsportal.dynamo import spending
 from opsportal.dynamo.lists import List
 from opsportal.dynamo.pages import Page
+from opsportal.dynamo.shared import shared
 from tracking import queries
 from tracking.models import Workflow
 from tracking.steps import Step
 
 SAMPLE = 200
-# Seconds that a reading is kept: it costs as much as four pages of a list.
-SAMPLE_LIFE = 60
+# Seconds that a reading is fresh: it costs as much as four pages of a list. Steps of one that are kept.
+SAMPLE_FRESH, MAX_STEPS = 60, 500
 
 
 @dataclass(frozen=True)
@@ -104,35 +103,48 @@ class Sample:
         return self.steps.get(key) or StepFigures(key, label_of(key))
 
 
+ENDS = ("newest", "last_success", "last_failure")
+
+
 def label_of(key: str) -> str:
     """What the catalogue calls the step, else its attribute."""
     return next((str(step["label"]) for step in settings.WORKFLOW_STEPS if step["key"] == key), key)
 
 
 def sample() -> Sample:
-    """At most `SAMPLE_LIFE` seconds old. Raises `DynamoError`."""
-    key = f"step-figures:{Workflow.binding().fingerprint}"
-    return cast("Sample", caches["process"].get_or_set(key, _read, SAMPLE_LIFE))
+    """At most `SAMPLE_FRESH` seconds old where it can be read. Raises `DynamoError`."""
+    found = shared(
+        f"step-figures:{Workflow.binding().fingerprint}", _read, fresh=SAMPLE_FRESH, remember=False
+    )
+    steps = {key: _from_plain(one) for key, one in found.value["steps"].items()}
+    made = Sample(**{**found.value, "steps": steps}, calls=found.calls, units=found.units, at=found.at)
+    if found.failed:
+        made = replace(
+            made, notes=[f"These figures could not be renewed: {found.failed.sentence}", *made.notes]
+        )
+    return made
 
 
-def _read() -> Sample:
-    account = spending.current() or spending.Spending()
-    calls, units = account.calls, account.read_units
+def _read(before: Any) -> dict[str, Any]:
+    """What a `Sample` is made of, plain."""
     page, newest_first = _newest()
     workflows = [Workflow.from_item(raw) for raw in page.items]
     created = [one.created_at for one in workflows if isinstance(one.created_at, datetime)]
-    return Sample(
-        figures_of(workflows),
-        len(workflows),
-        min(created, default=None),
-        newest_first,
-        not page.cursor,
-        page.how,
-        account.calls - calls,
-        account.read_units - units,
-        datetime.now(UTC),
-        page.notes,
-    )
+    steps = sorted(figures_of(workflows).items(), key=lambda pair: -pair[1].seen)
+    return {
+        "steps": {key: asdict(one) for key, one in steps[:MAX_STEPS]},
+        "workflows": len(workflows),
+        "since": min(created, default=None),
+        "newest_first": newest_first,
+        "everything": not page.cursor,
+        "how": page.how,
+        "notes": page.notes,
+    }
+
+
+def _from_plain(values: dict[str, Any]) -> StepFigures:
+    ends = {name: End(**values[name]) for name in ENDS if values[name]}
+    return StepFigures(**{**values, **ends})
 
 
 def _newest() -> tuple[Page, bool]:

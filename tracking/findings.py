@@ -10,19 +10,21 @@ from opsportal.console.findings import (
     CLOCK_SKEW,
     Finding,
     ahead,
+    ahead_until,
     malformed,
     marked,
     out_of_order,
     spoken_minutes,
+    spoken_until,
 )
 from opsportal.console.numbers import grouped, plain
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION, FAILED, UNKNOWN
-from opsportal.dynamo.attributes import Malformed
+from opsportal.dynamo.attributes import Malformed, Raw
 from tracking.models import Workflow
-from tracking.statuses import lower
+from tracking.statuses import VOCABULARY, lower
 from tracking.step_changes import is_open
-from tracking.steps import LONG_BEFORE, Step
+from tracking.steps import LONG_BEFORE, Step, Tokens
 
 
 def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
@@ -37,6 +39,12 @@ def findings(workflow: Workflow, now: datetime | None = None) -> list[Finding]:
         *_oddities(workflow),
     ]
     return sorted(found, key=lambda finding: (FAILED, ATTENTION, UNKNOWN).index(finding.tone))
+
+
+def needs_attention(item: Raw, now: datetime) -> bool:
+    """Whether it has an error or a finding, so that the column of that name says something."""
+    workflow = Workflow.from_item(item)
+    return workflow.first_error is not None or bool(findings(workflow, now))
 
 
 def _short(value: object) -> str:
@@ -93,15 +101,46 @@ def _times(workflow: Workflow, now: datetime) -> list[Finding]:
     orders: list[tuple[str, object, str, object, timedelta]] = [
         ("lastUpdated", updated, "createdAt", created, CLOCK_SKEW)
     ]
-    times: list[tuple[str, object]] = [("createdAt", created), ("lastUpdated", updated)]
     for step in workflow.steps:
-        started, completed, of = step.started_at, step.completed_at, f"of {_short(step.label)}"
-        if not step.running:
-            orders.append((f"completedAt {of}", completed, "its startedAt", started, timedelta(0)))
+        started, completed = step.started_at, step.completed_at
+        if _precedes(completed, started) and not step.running:
+            orders.append((_of("completedAt", step), completed, "its startedAt", started, timedelta(0)))
         # A writer may make the item some time after its first step began.
-        orders.append((f"startedAt {of}", started, "createdAt", created, LONG_BEFORE))
-        times += [(f"startedAt {of}", started), (f"completedAt {of}", completed)]
-    return [*out_of_order(orders), *ahead(times, now)]
+        if _precedes(started, created):
+            orders.append((_of("startedAt", step), started, "createdAt", created, LONG_BEFORE))
+    return [*out_of_order(orders), *ahead(_stamps_after(workflow, now), now)]
+
+
+def _precedes(one: object, other: object) -> bool:
+    return isinstance(one, datetime) and isinstance(other, datetime) and one < other
+
+
+# Only of what is wrong: the names of all times were a seventh of the findings of a list.
+def _of(name: str, step: Step) -> str:
+    return f"{name} of {_short(step.label)}"
+
+
+def changes_at(workflow: Workflow, now: datetime) -> list[datetime]:
+    """The times ahead at which its findings say something else, though nobody wrote it."""
+    moments = [*ahead_until(_stamps_after(workflow, now), now)]
+    if workflow.is_open and (updated := workflow.updated_at):
+        limit = min(updated, now) + timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
+        moments.append(limit if limit > now else spoken_until(updated, now))
+    if isinstance(workflow.expires_at, datetime) and not workflow.is_expired:
+        moments.append(workflow.expires_at)
+    return moments
+
+
+def _stamps_after(workflow: Workflow, now: datetime) -> list[tuple[str, object]]:
+    """The recorded times that lie ahead, by name."""
+    own = (("createdAt", workflow.created_at), ("lastUpdated", workflow.last_updated))
+    times: list[tuple[str, object]] = [(name, at) for name, at in own if _precedes(now, at)]
+    for step in workflow.steps:
+        if _precedes(now, step.started_at):
+            times.append((_of("startedAt", step), step.started_at))
+        if _precedes(now, step.completed_at):
+            times.append((_of("completedAt", step), step.completed_at))
+    return times
 
 
 def _unfinished(workflow: Workflow) -> list[Step]:
@@ -118,11 +157,12 @@ def _unfinished(workflow: Workflow) -> list[Step]:
 def _marked(workflow: Workflow) -> list[Finding]:
     """By whom and when its status was set by hand (`actions`)."""
     status = _status(workflow)
-    marks = {
-        "failed": (workflow.failed_by, workflow.failed_at),
-        "completed": (workflow.completed_by, workflow.completed_at),
-    }
-    by, at = marks.get(status, (None, None))
+    if status == "failed":
+        by, at = workflow.failed_by, workflow.failed_at
+    elif status == "completed":
+        by, at = workflow.completed_by, workflow.completed_at
+    else:
+        return []
     if not isinstance(by, str):
         return []
     error = workflow.own_error if status == "failed" else None
@@ -132,16 +172,14 @@ def _marked(workflow: Workflow) -> list[Finding]:
 
 def is_stuck(workflow: Workflow, now: datetime) -> bool:
     """Whether it should move on and has not for longer than is normal."""
-    return bool(_stuck(workflow, now))
+    return VOCABULARY.is_stuck(workflow.overall_status, workflow.updated_at, now)
 
 
 def _stuck(workflow: Workflow, now: datetime) -> list[Finding]:
     updated = workflow.updated_at
-    if not workflow.is_open or updated is None:
+    if updated is None or not is_stuck(workflow, now):
         return []
     minutes = int((now - updated).total_seconds() // 60)
-    if minutes < settings.WORKFLOW_STUCK_MINUTES:
-        return []
     return [Finding("stuck", ATTENTION, f"No update for {spoken_minutes(minutes)}.")]
 
 
@@ -179,11 +217,12 @@ def _oddities(workflow: Workflow) -> list[Finding]:
         )
     if workflow.overall_status is None:
         found.append(Finding("no_status", ATTENTION, "The item has no overallStatus."))
-    names = [*workflow.problems, *(step.label for step in workflow.steps if step.problems)]
-    if "totalTokenUsage" not in workflow.problems:
+    problems = workflow.problems
+    names = [*problems, *(step.label for step in workflow.steps if step.malformed_parts)]
+    if "totalTokenUsage" not in problems:
         names += [
             f"totalTokenUsage.{name}Tokens"
-            for name, value in vars(workflow.totals).items()
+            for name, value in zip(Tokens._fields, workflow.totals, strict=True)
             if isinstance(value, Malformed)
         ]
     if names:

@@ -73,7 +73,7 @@ class Workflow(DynamoModel):
         odd = {path: status for path, status in statuses.items() if status.lower() not in STEP_STATUSES}
         return super().undocumented | odd
 
-    @property
+    @cached_property
     def totals(self) -> Tokens:
         """`totalTokenUsage` as recorded."""
         return read_tokens(self.raw.get("totalTokenUsage"))
@@ -99,10 +99,12 @@ class Workflow(DynamoModel):
         """Whether it stands cancelled by the console's own action."""
         return lower(self.overall_status) == "cancelled" and self.cancelled_at is not None
 
-    @property
+    @cached_property
     def updated_at(self) -> datetime | None:
         """The newest stamp that says the workflow moved: its own, a step's, or its creation."""
-        stamps = [self.last_updated, self.created_at, *(step.touched_at for step in self.steps)]
+        stamps = [self.last_updated, self.created_at]
+        for step in self.steps:
+            stamps += (step.started_at, step.completed_at, step.last_updated)
         return max((stamp for stamp in stamps if isinstance(stamp, datetime)), default=None)
 
     @property
@@ -122,12 +124,12 @@ class Workflow(DynamoModel):
             ends.append(self.ended_by_hand_at)
         return max(ends, default=None) or self.updated_at
 
-    @property
+    @cached_property
     def step_tokens(self) -> Decimal:
         """The sum of the steps' recorded total tokens (docs/data.md, point 3)."""
         return total(s.tokens.total for s in self.steps if isinstance(s.tokens.total, Decimal))
 
-    @property
+    @cached_property
     def step_seconds(self) -> Decimal:
         """The sum of the steps' durations, in seconds."""
         return total(step.seconds for step in self.steps if step.seconds is not None)

@@ -1,24 +1,28 @@
 """Reads of the workflow table: lists, single items and counts."""
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
-
-from django.conf import settings
+from typing import ClassVar
 
 from opsportal.console.tones import FAILED, tone_of
 from opsportal.console.trends import between
 from opsportal.dynamo.attributes import read_time
-from opsportal.dynamo.expressions import AnyOf, Clause, Filter
-from opsportal.dynamo.lists import List, Wanted, any_status, of_status
+from opsportal.dynamo.expressions import Clause, Filter
+from opsportal.dynamo.lists import List, Position, Walked, Wanted, any_status, every
 from opsportal.dynamo.lookup import Found, find
-from opsportal.dynamo.pages import Page, Raw
+from opsportal.dynamo.pages import PAGE_SIZE, Page, Raw
 from opsportal.dynamo.partitions import Partitions
+from opsportal.dynamo.reads import item_of
 from opsportal.dynamo.sampling import Sampled
+from opsportal.dynamo.searching import Step, step
 from opsportal.dynamo.spans import Span
 from opsportal.dynamo.statuses import StatusReads, spelled
+from opsportal.failures.filters import ItemFilter, Rules
+from tracking.findings import needs_attention
 from tracking.models import Workflow
-from tracking.statuses import is_open, listed_statuses
+from tracking.statuses import VOCABULARY, is_open, listed_statuses
 from tracking.steps import summary
 from tracking.tables import WORKFLOWS
 
@@ -58,49 +62,77 @@ def lasted(item: Raw) -> Decimal | None:
 SAMPLED = Sampled("workflows", INDEX, found, _kept, _updated, lasted, is_open, "lastUpdated")
 
 
-# What the overview reads of each: enough to say when it began and how long it took.
-READS = StatusReads(SAMPLED, listed_statuses, ("createdAt", "lastUpdated", "retryCount"))
+def is_failure(status: str) -> bool:
+    return tone_of(status) == FAILED
+
+
+def is_stuck(item: Raw, now: datetime) -> bool:
+    """Whether it should have moved on."""
+    workflow = Workflow.from_item(item)
+    return VOCABULARY.is_stuck(workflow.overall_status, workflow.updated_at, now)
+
+
+READS = StatusReads(SAMPLED, listed_statuses, is_failure, is_stuck, VOCABULARY.stuck_before)
 statuses, all_statuses, outside_index = READS.statuses, READS.all_statuses, READS.outside_index
+stuck, newest_failures = READS.stuck, READS.newest_failures
+
+
+def searched() -> tuple[str, ...]:
+    """The attributes in which a text is searched for."""
+    return (Workflow.binding().key, *SEARCHED)
 
 
 @dataclass(frozen=True)
-class WorkflowFilter:
-    status: str = ""
+class WorkflowFilter(ItemFilter):
+    rules = Rules("workflows", is_open, is_failure, is_stuck, needs_attention, searched)
+    parameters: ClassVar[Mapping[str, str]] = {"source": "source_type"}
     source_type: str = ""
-    text: str = ""
-    span: Span = field(default_factory=Span)
 
     def clauses(self) -> Filter:
         """What the status index does not serve."""
-        clauses: list[Clause | AnyOf] = []
-        if self.source_type:
-            clauses.append(Clause("sourceType", "=", (self.source_type,)))
-        if self.text:
-            attributes = (Workflow.binding().key, *SEARCHED)
-            clauses.append(AnyOf(tuple(Clause(name, "contains", (self.text,)) for name in attributes)))
-        return tuple(clauses)
+        own = [Clause("sourceType", "=", (self.source_type,))] if self.source_type else []
+        return (*own, *self.text_clauses())
 
 
 def listing(wanted: WorkflowFilter, status: Wanted | None = None) -> tuple[List, Partitions]:
-    """What serves the filter, newest first, and the partitions that it reads. `status`: which statuses, in place of
-    the filter's own."""
-    seen = statuses()
-    chosen = [one for one in seen.values if status is None or status(one)]
-    if wanted.status:
-        chosen, status = spelled(wanted.status, seen.values), of_status([wanted.status])
-    return List(SAMPLED, found(), chosen, status or any_status, wanted.clauses(), wanted.span), seen
+    """What serves the filter, newest first, and the partitions that it reads. `status`: which statuses, of those that
+    the filter wants."""
+    seen, now, span = statuses(), datetime.now(UTC), wanted.span
+    own = every([*wanted.statuses, *([status] if status else [])]) or any_status
+    chosen = spelled(wanted.status, seen.values) if wanted.status else seen.values
+    if wanted.stuck:
+        span = span.before(VOCABULARY.stuck_before(now))
+    partitions = [one for one in chosen if own(one)]
+    return List(SAMPLED, found(), partitions, own, wanted.clauses(), span, keep=wanted.keep(now)), seen
 
 
-def page(wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str = "") -> Page:
+def walk(values: Mapping[str, str], span: Span, after: Position | None = None) -> Iterator[Walked]:
+    """Every workflow that the list's parameters choose, see `List.walk`; "outside": those in no index, at any time."""
+    if not values.get("outside"):
+        return listing(WorkflowFilter.of(values, span))[0].walk(after)
+    return replace(listing(WorkflowFilter())[0], partitions=()).walk(after)
+
+
+def page(
+    wanted: WorkflowFilter, *, purpose: str, cursor: str = "", anchor: str = "", limit: int = PAGE_SIZE
+) -> Page:
     """Newest first, see `opsportal.dynamo.lists`. Raises `DynamoError`.
 
     Whole items: a step can be any attribute, so none can be left out.
     """
     listed, seen = listing(wanted)
-    page = listed.page(purpose=purpose, cursor=cursor, anchor=anchor)
+    page = replace(listed, limit=limit).page(purpose=purpose, cursor=cursor, anchor=anchor)
     if seen.reason and listed.found.index:
         page.notes.append(seen.reason)
     return page
+
+
+def search(values: Mapping[str, str], span: Span, *, purpose: str, cursor: str = "") -> Step:
+    """One step of the search for what the list's parameters choose. Raises `DynamoError`."""
+    wanted = WorkflowFilter.of(values, span)
+    return step(
+        lambda: page(wanted, purpose=purpose, cursor=cursor), lambda: INDEX.range_key if found().index else ""
+    )
 
 
 def workflow(session_id: str) -> Workflow | None:
@@ -108,25 +140,6 @@ def workflow(session_id: str) -> Workflow | None:
     return Workflow.read(session_id, consistent=True)
 
 
-MAX_STUCK = 20
-
-
-def stuck(now: datetime | None = None) -> list[Workflow]:
-    """The newest of those that should move and have not, at most `MAX_STUCK`.
-
-    Only what was created longer ago than the limit can be stuck, and what is older than 30 days is past
-    an operator's care.
-    """
-    now = now or datetime.now(UTC)
-    limit = now - timedelta(minutes=settings.WORKFLOW_STUCK_MINUTES)
-    span = Span.between(now - timedelta(days=30), limit)
-    listed, _ = listing(WorkflowFilter(span=span), is_open)
-    workflows = [Workflow.from_item(raw) for raw in listed.known(purpose="stuck").items]
-    return [one for one in workflows if one.updated_at and one.updated_at < limit][:MAX_STUCK]
-
-
-def newest_failures() -> list[Workflow]:
-    """The newest workflows whose status says failed."""
-    listed, _ = listing(WorkflowFilter(), lambda status: tone_of(status) == FAILED)
-    items = replace(listed, limit=5).known(purpose="failures").items
-    return [Workflow.from_item(raw) for raw in items]
+def item(session_id: str) -> Raw | None:
+    """As `workflow`, for who needs no model of it."""
+    return item_of(Workflow.binding(), session_id, consistent=True)

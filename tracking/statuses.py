@@ -3,19 +3,23 @@
 from opsportal.console.statuses import Vocabulary, lower
 
 __all__ = [
-    "STATUSES", "ended_badly", "is_known", "is_open", "is_terminal", "listed_statuses", "lower", "said", "status_of",
-    "terminal_statuses", "unknown_status",
+    "STATUSES", "VOCABULARY", "ended_badly", "is_known", "is_open", "is_terminal", "listed_statuses", "lower", "said",
+    "status_of", "terminal_statuses", "unknown_status",
 ]  # fmt: skip
 
 # Seeds 000 and 003; `cancelled` is what the console's own cancel writes.
 STATUSES = ("initializing", "pending", "processing", "completed", "failed", "cancelled")
 
-_known = Vocabulary(
-    "overallStatus", STATUSES, extra="WORKFLOW_EXTRA_STATUSES", terminal="WORKFLOW_TERMINAL_STATUSES"
+VOCABULARY = Vocabulary(
+    "overallStatus",
+    STATUSES,
+    extra="WORKFLOW_EXTRA_STATUSES",
+    terminal="WORKFLOW_TERMINAL_STATUSES",
+    stuck_minutes="WORKFLOW_STUCK_MINUTES",
 )
-listed_statuses, terminal_statuses = _known.listed, _known.terminal_ones
+listed_statuses, terminal_statuses = VOCABULARY.listed, VOCABULARY.terminal_ones
 ended_badly, is_known, is_open, is_terminal = (
-    _known.ended_badly, _known.is_known, _known.is_open, _known.is_terminal,
+    VOCABULARY.ended_badly, VOCABULARY.is_known, VOCABULARY.is_open, VOCABULARY.is_terminal,
 )  # fmt: skip
 # Of an item as read.
-status_of, said, unknown_status = _known.of, _known.said, _known.unknown
+status_of, said, unknown_status = VOCABULARY.of, VOCABULARY.said, VOCABULARY.unknown

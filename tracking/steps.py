@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.utils.functional import cached_property
 
 from opsportal.console.tones import FAILED, RUNNING, WAITING, tone_of
 from opsportal.dynamo.attributes import (
@@ -30,9 +31,11 @@ STEP_STATUSES = ("pending", "in-progress", "success", "error")
 # Attributes of the item that are not steps, though nothing keeps a writer from making one a map with a `status`.
 NOT_STEPS = RESERVED
 
+# What writers call the agent of a step, and how many of the setting a page names.
+AGENT_NAMES, MAX_AGENTS = ("agentId", "agent_id", "agent"), 5
 
-@dataclass(frozen=True)
-class Tokens:
+
+class Tokens(NamedTuple):
     """`tokenUsage` as the writer recorded it. `total` is the recorded one, never a sum by guess."""
 
     input: Decimal | Malformed | None = None
@@ -40,7 +43,10 @@ class Tokens:
     total: Decimal | Malformed | None = None
 
 
-@dataclass(frozen=True)
+NO_TOKENS = Tokens()
+
+
+@dataclass  # a frozen one takes three times as long to make, and a list makes 200
 class Step:
     """One agent step as recorded. `started_at` may be missing: see `began_at`.
 
@@ -57,13 +63,13 @@ class Step:
     completed_at: datetime | Malformed | None = None
     last_updated: datetime | Malformed | None = None
     duration: Decimal | Malformed | None = None
-    tokens: Tokens = Tokens()
+    tokens: Tokens = NO_TOKENS
     error: str | Malformed | None = None
     retries: int = 0
     others: Mapping[str, Any] | None = None
     malformed: Malformed | None = None
 
-    @property
+    @cached_property
     def tone(self) -> str:
         return WAITING if self.status is None and self.malformed is None else tone_of(self.status)
 
@@ -84,16 +90,12 @@ class Step:
     @property
     def derived_start(self) -> datetime | None:
         """`completedAt - duration`, for writers that replace the map and lose `startedAt` (point 2)."""
-        if isinstance(self.started_at, datetime) or not isinstance(self.completed_at, datetime):
-            return None
-        if not isinstance(self.duration, Decimal) or self.duration < 0:
-            return None
-        return shifted(self.completed_at, -self.duration)
+        return None if isinstance(self.started_at, datetime) else self.began_at
 
     @property
     def began_at(self) -> datetime | None:
         """Recorded start, else the derived one."""
-        return self.started_at if isinstance(self.started_at, datetime) else self.derived_start
+        return began_at(self.started_at, self.completed_at, self.duration)
 
     @property
     def touched_at(self) -> datetime | None:
@@ -104,28 +106,28 @@ class Step:
     @property
     def seconds(self) -> Decimal | None:
         """Recorded duration, else the one between the two stamps where these are in order."""
-        if isinstance(self.duration, Decimal) and self.duration >= 0:
-            return self.duration
-        if not (isinstance(self.started_at, datetime) and isinstance(self.completed_at, datetime)):
-            return None
-        between = Decimal(str((self.completed_at - self.started_at).total_seconds()))
-        return between if between >= 0 else None
+        return lasted(self.started_at, self.completed_at, self.duration)
+
+    @property
+    def agents(self) -> list[str]:
+        """Ids of the agents that work it: the one that the item names, else those of the setting AGENT_STEPS."""
+        for name in AGENT_NAMES:
+            if isinstance(agent := (self.others or {}).get(name), str) and agent:
+                return [agent]
+        return [agent for agent, key in settings.AGENT_STEPS.items() if key == self.key][:MAX_AGENTS]
 
     @property
     def malformed_parts(self) -> list[tuple[str, Malformed]]:
         """What of this step could not be read, by the attribute's name; "" is the whole step."""
-        names = ("status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "error")
         values = (
-            self.status, self.activity, self.started_at, self.completed_at, self.last_updated,
-            self.duration, self.error,
+            self.malformed, self.status, self.activity, self.started_at, self.completed_at, self.last_updated,
+            self.duration, self.error, *self.tokens,
         )  # fmt: skip
-        tokens = (self.tokens.input, self.tokens.output, self.tokens.total)
-        parts: list[tuple[str, Any]] = [
-            ("", self.malformed),
-            *zip(names, values, strict=True),
-            *zip(("inputTokens", "outputTokens", "totalTokens"), tokens, strict=True),
+        if Malformed not in map(type, values):  # as of nearly all; the loop below takes three times as long
+            return []
+        return [
+            (name, value) for name, value in zip(_PARTS, values, strict=True) if isinstance(value, Malformed)
         ]
-        return [(name, value) for name, value in parts if isinstance(value, Malformed)]
 
     @property
     def problems(self) -> list[str]:
@@ -133,6 +135,33 @@ class Step:
         return [
             f"{name or 'the step'}: {value.reason}: {value.raw[:200]}" for name, value in self.malformed_parts
         ]
+
+
+_PARTS = (
+    "", "status", "activity", "startedAt", "completedAt", "lastUpdated", "duration", "error",
+    "inputTokens", "outputTokens", "totalTokens",
+)  # fmt: skip
+When = datetime | Malformed | None
+Amount = Decimal | Malformed | None
+
+
+def began_at(started: When, completed: When, duration: Amount) -> datetime | None:
+    """Recorded start, else the end less the duration."""
+    if isinstance(started, datetime):
+        return started
+    if not isinstance(completed, datetime) or not isinstance(duration, Decimal) or duration < 0:
+        return None
+    return shifted(completed, -duration)
+
+
+def lasted(started: When, completed: When, duration: Amount) -> Decimal | None:
+    """Recorded duration in seconds, else the one between the two stamps where these are in order."""
+    if isinstance(duration, Decimal) and duration >= 0:
+        return duration
+    if not (isinstance(started, datetime) and isinstance(completed, datetime)):
+        return None
+    between = Decimal(str((completed - started).total_seconds()))
+    return between if between >= 0 else None
 
 
 # A step that began so long before its workflow was created has a wrong time.
@@ -151,20 +180,20 @@ def steps_of(raw: Mapping[str, Typed]) -> list[Step]:
     """The catalogue's steps in their order, then the unlisted ones of the item by their start; those that have not
     started are last, by name."""
     steps = []
-    listed = set()
     for entry in settings.WORKFLOW_STEPS:
         key = entry["key"]
-        listed.add(key)
         if raw.get(key) is None or "NULL" in raw[key]:
             steps.append(Step(key, entry["label"], present=False, activity=entry.get("waiting") or None))
         else:
             steps.append(_step(key, entry["label"], raw[key], listed=True))
-    unlisted = [
-        _step(key, key, raw[key], listed=False)
-        for key in sorted(raw.keys() - listed - NOT_STEPS)
-        if "status" in raw[key].get("M", {})
-    ]
-    return steps + sorted(unlisted, key=_start)
+    others = [_step(key, key, raw[key], listed=False) for key in unlisted(raw)]
+    return steps + sorted(others, key=_start)
+
+
+def unlisted(raw: Mapping[str, Typed]) -> list[str]:
+    """The item's steps that the catalogue does not have, by name."""
+    listed = {entry["key"] for entry in settings.WORKFLOW_STEPS}
+    return sorted(name for name in raw.keys() - listed - NOT_STEPS if "status" in raw[name].get("M", {}))
 
 
 def _start(step: Step) -> tuple[bool, float]:
@@ -180,12 +209,7 @@ MAX_STEPS, MAX_TEXT = 60, 300
 def summary(raw: Mapping[str, Typed]) -> dict[str, Typed]:
     """The steps of an item as a list shows them: without what only the item's own page has."""
     listed = [entry["key"] for entry in settings.WORKFLOW_STEPS if entry["key"] in raw]
-    unlisted = [
-        name
-        for name in sorted(raw)
-        if name not in listed and name not in NOT_STEPS and "status" in raw[name].get("M", {})
-    ]
-    return {name: _summarised(raw[name]) for name in [*listed, *unlisted][:MAX_STEPS]}
+    return {name: _summarised(raw[name]) for name in [*listed, *unlisted(raw)][:MAX_STEPS]}
 
 
 def _summarised(value: Typed) -> Typed:
@@ -211,6 +235,7 @@ def _step(key: str, label: str, value: Typed, *, listed: bool) -> Step:
         malformed = Malformed(value, "expected a map") if members is None else members
         return Step(key, label, listed=listed, malformed=malformed)
     retries = read_number(members.get("retryCount"))
+    others = sorted(members.keys() - READ)
     return Step(
         key,
         label,
@@ -224,7 +249,7 @@ def _step(key: str, label: str, value: Typed, *, listed: bool) -> Step:
         tokens=read_tokens(members.get("tokenUsage")),
         error=read_error(members.get("error")),
         retries=int(retries) if isinstance(retries, Decimal) and 0 < retries < 10_000 else 0,
-        others={name: plain(member) for name, member in sorted(members.items()) if name not in READ} or None,
+        others={name: plain(members[name]) for name in others} or None,
     )
 
 
@@ -240,7 +265,7 @@ def read_tokens(value: Typed | None) -> Tokens:
     """A `tokenUsage` map; anything else is a malformed total."""
     members = read_map(value)
     if members is None:
-        return Tokens()
+        return NO_TOKENS
     if isinstance(members, Malformed):
         return Tokens(total=members)
     return Tokens(
@@ -248,3 +273,9 @@ def read_tokens(value: Typed | None) -> Tokens:
         output=read_number(members.get("outputTokens")),
         total=read_number(members.get("totalTokens")),
     )
+
+
+def read_total(value: Typed | None) -> Decimal | Malformed | None:
+    """`read_tokens(value).total`, for who needs nothing else."""
+    members = read_map(value)
+    return read_number(members.get("totalTokens")) if isinstance(members, dict) else members

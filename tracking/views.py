@@ -1,40 +1,72 @@
 """Pages of workflows: the list, one item, the figures of one step, and the panel on the overview."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from opsportal.console import panels
+from opsportal.console import panels, polls, searching
 from opsportal.console.access import requires
+from opsportal.console.admission import Load, admission, admitted, is_better_kept, queued
+from opsportal.console.attention import toggles
+from opsportal.console.columns import PageState, table
+from opsportal.console.context import Shell
 from opsportal.console.listing import Listing, Region, respond, seen_token
 from opsportal.console.numbers import MIN_VALUES
 from opsportal.console.other_attributes import Part, Shown, other_attributes
 from opsportal.console.problems import wants_fragment
-from opsportal.console.timerange import Window
-from opsportal.dynamo.attributes import raw_text
+from opsportal.console.waiting import shown
 from opsportal.dynamo.errors import DynamoError
+from opsportal.dynamo.pages import Raw
+from opsportal.dynamo.statuses import MAX_STUCK
+from opsportal.exports import views as exports
+from opsportal.failures.matching import fingerprint_of
+from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
-from tracking import figures, queries
+from opsportal.operations.selection import selection
+from tracking import figures, queries, waiting
 from tracking.action_views import ACTIONS
+from tracking.columns import COLUMNS, WorkflowRow
 from tracking.declared import Declared, rows
-from tracking.findings import findings
+from tracking.exported import EXPORT
+from tracking.findings import changes_at, findings
 from tracking.models import Workflow
 from tracking.statuses import lower
 from tracking.steps import READ, Step
 from tracking.timeline import timeline
 
 NOTHING_YET = "Workflows appear here as soon as an orchestrator writes its first status."
-FILTERS = {"status": "Status", "source": "Source type", "q": "Text", "outside": ""}
+FILTERS = {
+    "status": "Status",
+    "source": "Source type",
+    "stuck": "Stuck",
+    "attention": "Needs attention",
+    "case": "Case",
+    "q": "Text",
+    "anycase": "",
+    "outside": "",
+}
+LIST = {
+    "title": "Workflows",
+    "placeholder": "Session id, or text in session, correlation, document id",
+    "indexed": "overallStatus or createdAt",
+}
 
 
 @requires("tracking.view_workflows")
-def list_(request: HttpRequest) -> HttpResponse:
+@admitted(Load.LIST)
+def list_(request: HttpRequest) -> HttpResponseBase:
     """Workflows, newest first. A full session id in the search box opens its item."""
-    listing = Listing(request, "workflows", FILTERS)
+    listing = Listing(request, "workflows", FILTERS, columns=COLUMNS)
+    if answer := exports.answer(request, listing, EXPORT):
+        return answer
+    if request.method == "POST":
+        return searching.answer(request, listing, queries.search, partial(_table, request, listing))
     if url := listing.picked_url:
         return redirect(url)
     for key in listing.keys_typed:
@@ -43,33 +75,41 @@ def list_(request: HttpRequest) -> HttpResponse:
     if listing["outside"]:
         page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
     else:
-        wanted = queries.WorkflowFilter(
-            status=listing["status"],
-            source_type=listing["source"],
-            text=listing["q"],
-            span=listing.time_range.span,
-        )
+        wanted = queries.WorkflowFilter.of(listing.values, listing.time_range.span)
         page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    digest = polls.digest_of(page)
+    if polls.unchanged(request, digest):
+        return polls.nothing_new()
+    now = datetime.now(UTC)
     workflows = [Workflow.from_item(raw) for raw in page.items]
-    found = [(workflow, findings(workflow)) for workflow in workflows]
+    found = [WorkflowRow(workflow, findings(workflow, now)) for workflow in workflows]
     region = Region(
         id="live",
-        seen=seen_token(
-            [(raw_text({"M": workflow.raw}), [one.kind for one in noticed]) for workflow, noticed in found],
-            page.newer,
-            page.notes,
-        ),
+        seen=polls.lasting(digest, (at for workflow in workflows for at in changes_at(workflow, now))),
         anchor=listing.anchor or _newest(workflows),
         finished=bool(found) and all(workflow.is_terminal for workflow in workflows),
     )
+    select = selection(request, listing, ACTIONS.logical)
     context = {
+        **LIST,
         **listing.context(page, region),
-        "rows": found,
+        "searches": True,
+        "table": table(COLUMNS, found, PageState.of(listing, "tracking:item"), select.noun if select else ""),
         "tabs": listing.status_tabs(queries.all_statuses()),
+        "toggles": toggles(listing),
         "empty": listing.empty(page, "workflows", NOTHING_YET),
+        "select": select,
+        "outside": listing["outside"],
         "has_index": queries.found().index is not None,
     }
-    return respond(request, "tracking/list.html", context, region)
+    return respond(request, "console/list.html", context, region)
+
+
+def _table(request: HttpRequest, listing: Listing, items: Sequence[Raw]) -> str:
+    """The rows that the search in the background found."""
+    rows = [WorkflowRow(workflow, findings(workflow)) for workflow in map(Workflow.from_item, items)]
+    select = selection(request, listing, ACTIONS.logical)
+    return table(COLUMNS, rows, PageState.of(listing, "tracking:item"), select.noun if select else "")
 
 
 def _newest(workflows: list[Workflow]) -> str:
@@ -88,32 +128,49 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
         return gone(request, ACTIONS, session_id, "tracking/item.html")
     page = ItemPage(request, ACTIONS, session_id, workflow.raw, TABS, "lastUpdated")
     now = datetime.now(UTC)
-    found = findings(workflow, now)
+    page.others = reason = waiting.reason(workflow, page.watched, now)
+    if page.unchanged:
+        return polls.nothing_new()
+    said = shown(reason, "undelivered" if page.watched.undelivered else "")
+    found, until = [*said, *findings(workflow, now)], changes_at(workflow, now)
+    buttons, error = ACTIONS.buttons(request, session_id, workflow.raw), _first_error(workflow)
     context: dict[str, Any] = {
         "workflow": workflow,
         "findings": found,
-        "buttons": ACTIONS.buttons(request, session_id, workflow.raw),
+        "error": error,
+        "buttons": buttons,
+        **fixes(error, buttons),
     }
     if page.tab == "steps":
         context |= {
             "others": other_attributes(workflow.raw, shown_of(workflow)),
-            "timeline": timeline(workflow, now),
+            "timeline": timeline(workflow, now, Shell(request).zone),
             "malformed": workflow.problems,
         }
-    seen = [[finding.kind for finding in found]]
-    return page.respond("tracking/item.html", context, seen=seen, finished=workflow.is_terminal)
+        if not workflow.is_terminal and any(step.running for step in workflow.steps):
+            until.append(now + polls.MINUTE)  # its bar ends now
+    return page.respond("tracking/item.html", context, until=until, finished=workflow.is_terminal)
+
+
+def _first_error(workflow: Workflow) -> FirstError | None:
+    if not (first := workflow.first_error):
+        return None
+    case = fingerprint_of("workflows", workflow.raw)
+    return FirstError(first.label, first.error, first.failed, case=case.id if case else "")
 
 
 @requires("tracking.view_workflows")
+@queued(Load.PANEL)
 def step(request: HttpRequest, key: str) -> HttpResponse:
     """Figures of a step beside those that the address says are declared (`tracking.declared`).
 
     To htmx a table in trouble is a state of the panel, since it swaps no error."""
     context: dict[str, Any] = {"key": key, "label": figures.label_of(key), "least": MIN_VALUES}
     try:
-        sample = figures.sample()
+        with admission(Load.PANEL):
+            sample = figures.sample()
     except DynamoError as problem:
-        if not wants_fragment(request):
+        if not wants_fragment(request) or is_better_kept(request, problem):
             raise
         return respond(
             request,
@@ -131,18 +188,19 @@ def step(request: HttpRequest, key: str) -> HttpResponse:
     return respond(request, "tracking/step.html", context, region)
 
 
-@requires("tracking.view_workflows")
-def panel(request: HttpRequest) -> HttpResponse:
-    """Workflows on the overview: counts per status, the newest failures, what is stuck."""
-    location = Workflow.binding().fingerprint
-    return panels.panel(request, "panel-workflows", "tracking/panel.html", _figures, location=location)
+def panel_location() -> str:
+    return Workflow.binding().fingerprint
 
 
-def _figures(window: Window) -> dict[str, Any]:
-    return panels.figures_of_statuses(window, queries.READS, reverse("tracking:list")) | {
-        "failures": queries.newest_failures(),
-        "stuck": (stuck := queries.stuck()),
-        "stuck_more": len(stuck) >= queries.MAX_STUCK,
+def panel_figures(before: Any) -> dict[str, Any]:
+    found = queries.READS.figures()
+    return panels.figures_of_statuses(found, queries.newest_failures(found), queries.stuck(found))
+
+
+def shown_on_panel(figures: Any, window: str) -> dict[str, Any]:
+    shown = panels.shown_of_statuses(figures, window, reverse("tracking:list"), Workflow.from_item)
+    return shown | {
+        "stuck_more": len(shown["stuck"]) >= MAX_STUCK,
         "stuck_minutes": settings.WORKFLOW_STUCK_MINUTES,
     }
 

@@ -62,8 +62,11 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
     )
     client = client_for("viewer")
     everyone = visit(client, "/agents/")
-    # By name, whatever its case and its attribute.
-    assert everyone.ids == ["list", "set", "text", "none", "odd", "ops"]
+    # The unhealthy first, then by name, whatever its case and its attribute.
+    assert everyone.ids == ["odd", "list", "none", "set", "text", "ops"]
+    assert "Offline first, then degraded, unknown, healthy; by name in each" in everyone.words
+    row = everyone.rows[0]
+    assert [link.words for link in row.all("a", href="/agents/odd/")] == ["e odd", "odd"]
     assert "f ops" in everyone.words
     assert visit(client, "/agents/?q=f+op").ids == ["ops"]
     for query, expected in (
@@ -71,7 +74,7 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
         ("capability=fitness_analysis", ["list", "set"]),
         ("capability=fit", []),
         ("capability=5", ["list"]),
-        ("status=active", ["list", "set", "none", "odd"]),
+        ("status=active", ["odd", "list", "none", "set"]),
         ("status=stopped", ["ops"]),
         ("health=healthy", ["set", "text", "ops"]),
         ("health=degraded", ["list"]),
@@ -87,11 +90,12 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
         assert bool(page.root.all("section", data_empty="no_match")) == (not expected)
     assert list(everyone.tabs) == ["All", "healthy", "degraded", "offline", "unknown"]
     offered = [
-        option.attrs["value"] for option in everyone.root.one("datalist", id="capabilities").all("option")
+        option.attrs["value"]
+        for option in everyone.root.one("datalist", id="capability-choices").all("option")
     ]
     assert offered == ["5", "fitness", "fitness_analysis"]
     statuses = [
-        option.attrs["value"] for option in everyone.root.one("datalist", id="statuses").all("option")
+        option.attrs["value"] for option in everyone.root.one("datalist", id="status-choices").all("option")
     ]
     assert statuses == ["active", "inactive", "stopped"]
     assert client.get("/agents/?q=set").url == "/agents/set/"

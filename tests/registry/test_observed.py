@@ -85,7 +85,7 @@ def test_the_page_holds_the_panel_of_its_step_and_passes_what_it_declares(
     put(tables["workflows"], *(workflow(pdfAdapter=step(duration=Typed(N="2"))) for _ in range(6)))
     client = client_for("viewer")
     page = visit(client, "/agents/pdf-adapter/")
-    assert "Step PDF adapter, whichever agent ran it" in observed(page).words
+    assert "Step PDF adapter (by whichever agent)" in observed(page).words
     assert "Matched by its id." in observed(page).words
     assert guest(page) == {
         "success": ["0.98"], "errors": ["0.02"], "average_ms": ["1240"], "fastest_ms": ["300"], "slowest_ms": ["2000"],

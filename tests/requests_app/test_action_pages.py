@@ -13,12 +13,16 @@ from django.test import Client
 from django.urls import reverse
 
 from opsportal.operations import transactions
+from opsportal.operations.tables import audit_table_for
+from opsportal.operations.tags import Action
 from tests.dynamo.fake_aws import error
 from tests.engines import Engine
+from tests.factories import delete
 from tests.operations.places import FOREIGN, actor, dump, get, images, outbox, put, request_item, trail
 from tests.operations.proxy import LOST, Proxy
 from tests.pages import Page, poll, visit
 from tests.requests_app.test_actions import LONG_AGO
+from tests.trouble import denied, trouble
 
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
 
@@ -94,9 +98,10 @@ def test_done_without_a_script_leads_back_with_a_message(
     item(tables, verb)
     page = send(client, verb, data(verb))
     assert (page.status, page.response["Location"]) == (302, reverse("requests:item", args=["req-1"]))
-    (message,) = [str(one) for one in get_messages(page.response.wsgi_request)]
+    (message,) = get_messages(page.response.wsgi_request)
+    assert "done" in message.tags, "the next page polls soon"
     assert (
-        message
+        str(message)
         == {
             "cancel": "Cancelled.",
             "retry": "Retried.",
@@ -119,8 +124,10 @@ def test_done_in_a_dialog_closes_it_and_refreshes_the_page(
     page = send(client, verb, data(verb), htmx=True)
     assert page.status == 204
     events = json.loads(page.response["HX-Trigger"])
-    assert set(events) == {"console:close", "console:refresh", "console:done"}
-    assert events["console:done"] == {"action": f"request:{verb}"}
+    # The page may be refreshed only once it knows that something was done.
+    assert list(events) == ["console:close", "console:done", "console:refresh"]
+    said = Action(f"request:{verb}").past
+    assert events["console:done"] == {"action": f"request:{verb}", "said": f"{said}."}
 
 
 @pytest.mark.parametrize("htmx", [True, False], ids=["htmx", "plain"])
@@ -348,7 +355,7 @@ def test_a_purged_request_shows_who_did_it_and_can_be_restored_with_the_permissi
     send(client, "purge", data("purge", reason="<b>old</b>"))
     url = reverse("requests:item", args=["req-1"])
     gone = visit(client, url, status=404)
-    assert "Purged by operator" in gone.words
+    assert gone.root.one("section", data_empty="purged").one("h2").words == "Purged by you now"
     assert "<b>old</b>" not in gone.html
     (entry,) = trail(tables["requests"])
     undo = reverse("operations:undo", args=[entry["action_id"]["S"]])
@@ -356,12 +363,26 @@ def test_a_purged_request_shows_who_did_it_and_can_be_restored_with_the_permissi
     viewer = visit(client_for("viewer"), url, status=404)
     assert "Purged by operator" in viewer.words
     assert not viewer.root.all("a", href=undo)
+    assert "No undo: You need the permission requests_app.purge_requests" in viewer.words
+    assert [one.words for one in gone.root.all("a", class_="btn-primary")] == ["Undo the purge"]
     assert client_for("viewer").post(undo, data("undo")).status_code == 403
     assert get(tables["requests"], "req-1") is None
     response = client.post(undo, data("undo"))
     assert (response.status_code, response["Location"]) == (302, url)
     assert get(tables["requests"], "req-1") == before
     assert "Purged by" not in visit(client, url).words
+    # What another program deleted after that is gone, but not purged; and what never was there is neither.
+    delete(tables["requests"], "req-1")
+    gone = visit(client, url, status=404)
+    assert "This request is not there any more" in gone.words
+    assert "The last action on it here: undone by operator now." in gone.words
+    assert gone.polls, "a purge may be in the index a moment later"
+    never = visit(client, reverse("requests:item", args=["never"]), status=404)
+    assert "There is no request with this id" in never.words
+    assert "No action on such an id is recorded here." in never.words
+    with trouble(audit_table_for(tables["requests"]), denied("Query", "audit")):
+        unread = visit(client, url, status=404)
+    assert "The audit trail can't be read. It was deleted, has expired, or never existed." in unread.words
 
 
 # --- The item's page ------------------------------------------------------------------------------------
@@ -490,9 +511,16 @@ def test_disabled_buttons_say_why(
     def buttons(role: str, **more: Any) -> dict[str, tuple[bool, str]]:
         put(tables["requests"], request_item(**more))
         page = visit(client_for(role), reverse("requests:item", args=["req-1"]))
-        bar = page.root.one("div", class_="action-bar")
-        found = [*bar.all("a", data_action=None), *bar.all("button", data_action=None)]
-        return {one.attrs["data-action"].partition(":")[2]: (one.tag == "a", one.words) for one in found}
+        found = [*page.root.all("a", data_action=None), *page.root.all("button", data_action=None)]
+        assert len({one.attrs["data-action"] for one in found}) == len(found)
+        reasons = {one.attrs["id"]: one.words for one in page.root.all("span", class_="why-not")}
+        return {
+            one.attrs["data-action"].partition(":")[2]: (
+                one.tag == "a",
+                reasons.get(one.attrs.get("aria-describedby", ""), one.words),
+            )
+            for one in found
+        }
 
     viewer = buttons("viewer")
     assert {verb: viewer[verb][0] for verb in VERBS} == dict.fromkeys(VERBS, False)

@@ -77,20 +77,25 @@ def test_the_newest_lines_are_shown_and_older_ones_to_the_first(tables: Any, cli
 
 
 @each(
-    ("level", "spellings"),
+    ("level", "spellings", "said", "chosen"),
     [
-        ("INFO", {"INFO", "info", "WARN", "Warning", "ERROR", "fatal"}), ("error", {"ERROR", "fatal"}),
-        ("WARNING", {"WARN", "Warning", "ERROR", "fatal"}), ("warn", {"WARN", "Warning", "ERROR", "fatal"}),
-        ("debug", {*SPELLINGS} - {"odd"}), ("odd", {"odd"}), ("CRITICAL", {"fatal"}), ("other", set()),
+        ("INFO", {"INFO", "info", "WARN", "Warning", "ERROR", "fatal"}, "Info and above", ["Info and above"]),
+        ("error", {"ERROR", "fatal"}, "Error and above", ["Error and above"]),
+        ("WARNING", {"WARN", "Warning", "ERROR", "fatal"}, "Warning and above", ["Warning and above"]),
+        ("warn", {"WARN", "Warning", "ERROR", "fatal"}, "Warn and above", ["Warning and above"]),
+        ("debug", {*SPELLINGS} - {"odd"}, "Debug and above", ["Debug and above"]),
+        ("odd", {"odd"}, "ODD", []), ("CRITICAL", {"fatal"}, "Critical", ["Critical"]), ("other", set(), "OTHER", []),
     ],
 )  # fmt: skip
 def test_a_level_shows_itself_and_what_is_above_in_all_spellings_and_downloads_just_these(
-    tables: Any, client_for: Any, level: str, spellings: set[str]
+    tables: Any, client_for: Any, level: str, spellings: set[str], said: str, chosen: list[str]
 ) -> None:
     put(tables["requests"], request("r"))
     put(tables["request_logs"], *lines(40))
     client = client_for("viewer")
     page = visit(client, f"/requests/r/logs/?level={level}")
+    assert [chip.removeprefix("Level ").removesuffix(" Remove") for chip in page.chips] == [said]
+    assert [a.words for a in page.root.one("nav", aria_label="Level").all("a", aria_current="true")] == chosen
     expected = [number for number in range(40) if SPELLINGS[number % 8] in spellings]
     assert sorted(numbers(page)) == expected
     assert {
@@ -134,9 +139,14 @@ def test_a_download_that_breaks_off_says_so_and_an_error_before_it_is_a_page(
     with trouble(table, fault):
         got = response.getvalue().decode().splitlines()
     assert 0 < len(got) < 120
-    assert got[-1].startswith(
-        "# This file is not complete: The console's role may not perform dynamodb:Query"
-    )
+    documents = [json.loads(line) for line in got]
+    assert [*documents[-1]] == ["incomplete"]
+    assert documents[-1]["incomplete"].startswith("The console's role may not perform dynamodb:Query")
+    assert all("incomplete" not in document for document in documents[:-1])
+    response = client.get("/requests/r/logs/?format=txt")
+    with trouble(table, fault):
+        *_, last = response.getvalue().decode().splitlines()
+    assert last.startswith("# This file is not complete: The console's role may not perform dynamodb:Query")
     with trouble(table, fault):
         page = visit(client, "/requests/r/logs/?format=ndjson", status=503)
     assert page.problem.attrs["data-problem"] == "access_denied"

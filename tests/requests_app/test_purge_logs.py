@@ -1,21 +1,27 @@
 """The logs of a purged request: kept while they may come back, then deleted in two passes, and counted once."""
 
 import contextlib
+import itertools
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import time_machine
 
+from opsportal.dynamo import spending
 from opsportal.dynamo.errors import Unreachable
 from opsportal.dynamo.tables import binding
-from opsportal.operations import entries, outbox, undo
+from opsportal.jobs import running
+from opsportal.jobs.work import action_id_of
+from opsportal.operations import outbox, undo
 from opsportal.operations.entries import Actor, new_action_id, read_entry
-from opsportal.operations.tags import Action
 from requests_app import action_views, outgoing
-from requests_app.tables import REQUEST_LOGS
+from tests import factories
 from tests.false_answers import FALSE
+from tests.jobs.exact import failed, settled, started
 from tests.operations.places import FOREIGN, actor, client, get, put, request_item, scan, trail
 from tests.operations.places import outbox as messages
 from tests.operations.proxy import Proxy, instead
@@ -127,8 +133,10 @@ def test_many_logs_are_deleted_over_many_pages(
 
     monkeypatch.setattr(client(table), "batch_write_item", stingy)
     monkeypatch.setattr(outgoing, "UNPROCESSED_PAUSE", 0)
-    assert outgoing.delete_logs("req-1", REQUEST_LOGS.index("request-logs-index")) == 60
+    assert work(tables, DUE) == 1
     assert left(tables) == 0
+    work(tables, AFTER)
+    assert counts(tables) == [60]
 
 
 @pytest.mark.no_moto
@@ -209,33 +217,8 @@ def test_an_undo_between_the_passes_says_so_too_and_what_went_is_counted(
     assert counts(tables) == [30]
 
 
-def test_an_effect_of_a_worker_is_recorded_once(
-    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cause = new_action_id()
-
-    def record(count: int) -> Any:
-        return outgoing.record_purge_of_logs("req-1", OLGA, cause, count)
-
-    first = record(7)
-    assert (first.count, first.action, first.note) == (
-        7,
-        Action.REQUEST_PURGE_LOGS,
-        f"In the course of {cause}.",
-    )
-    assert record(9).count == 7
-    # Two workers that both found nothing: the second is refused by the condition.
-    read = entries.read_entry
-    answers = [None]
-    monkeypatch.setattr(
-        entries, "read_entry", lambda *args, **more: answers.pop() if answers else read(*args, **more)
-    )
-    assert record(9).count == 7
-    assert len(trail(tables["requests"])) == 1
-
-
 @pytest.mark.no_moto
-@pytest.mark.parametrize("operation", ["GetItem", "Query", "BatchWriteItem", "TransactWriteItems"])
+@pytest.mark.parametrize("operation", ["BatchGetItem", "Query", "BatchWriteItem", "TransactWriteItems"])
 def test_what_is_not_dynamodbs_answer_deletes_no_logs_of_a_request_that_is_back(
     tables: dict[str, Any], purged: Callable[..., str], proxied: Proxy, operation: str
 ) -> None:
@@ -266,3 +249,90 @@ def test_logs_count_as_deleted_when_dynamodb_says_so(
     with time_machine.travel(datetime.now(UTC) + 3 * AFTER):
         outbox.deliver_due(binding("requests"))
     assert left(tables) == 0
+
+
+def waiting(table: Any) -> list[dict[str, Any]]:
+    """The messages about logs that wait for their turn: a job has others too."""
+    return [
+        one
+        for one in messages(table)
+        if one["pk"]["S"].startswith("outbox#") and one["message_kind"]["S"] == "requests.purge_logs"
+    ]
+
+
+# --- Of a job ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.no_moto
+@pytest.mark.django_db
+def test_the_logs_of_a_job_go_by_transaction_each_still_checked_for_an_undo(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tables["requests"]
+    names = [f"req-{at:05}" for at in range(40)]
+    for name in names:
+        put_logs(tables, range(3), name)
+    put_logs(tables, range(3), "another")
+    factories.put(table, *failed(40))
+    job = started("requests.purge", filter={"status": "failed"})
+    running.run(job)
+    settled(job, done=40)
+    assert len(waiting(table)) == 2  # one of each transaction
+    # One comes back by an undo, one by its worker; one is undone and purged again.
+    for name in ("req-00003", "req-00005"):
+        entry = read_entry(action_id_of(job.id, "requests", name), table)
+        assert entry
+        undo.undo(entry, by=OLGA, reason="", action_id=new_action_id())
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5)):
+        action_views.PURGE.act("req-00005", by=OLGA, reason="", action_id=new_action_id())
+    put(table, factories.request("req-00004", status="pending"))
+    kept = {"req-00003", "req-00004", "req-00005"}
+    with time_machine.travel(datetime.now(UTC) + DUE), spending.request_budget(None) as spent:
+        assert outbox.deliver_due(table) == 4  # and that the job began and is finished
+    assert spent.calls < 40 * 3  # of which two for each request: its logs, and its trail
+    assert {name: left(tables, name) for name in [*names, "another"] if left(tables, name)} == dict.fromkeys(
+        [*kept, "another"], 3
+    )
+    # What the index did not show at the first pass; and a worker that repeats the second one.
+    put_logs(tables, range(100, 102), "req-00007")
+    second = [outbox.from_item(one) for one in messages(table) if one.get("part") == {"S": "logs2"}]
+    assert len(second) == 2
+    for _ in range(2):
+        for message in second:
+            outgoing.purge_logs(message, table)
+    recorded = [entry for entry in trail(table) if entry["action"]["S"] == "request:purge_logs"]
+    assert {entry["target"]["S"]: int(entry["count"]["N"]) for entry in recorded} == {
+        **dict.fromkeys(set(names) - kept, 3), "req-00007": 5,
+    }  # fmt: skip
+    assert len(recorded) == 37
+    # In the feed of the job: not each in that of all.
+    assert {entry["job"]["S"] for entry in recorded} == {job.id}
+
+
+@pytest.mark.no_moto
+def test_a_message_of_a_job_that_takes_too_long_goes_on_in_the_next(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tables["requests"]
+    for at in range(6):
+        put_logs(tables, range(30), f"req-{at:05}")
+    factories.put(table, *failed(6))
+    running.run(started("requests.purge", filter={"status": "failed"}))
+    query = client(tables["request_logs"]).query
+    monkeypatch.setattr(client(tables["request_logs"]), "query", lambda **asked: query(**asked, Limit=20))
+    clock = itertools.count(step=30)  # whatever is done takes longer than a message has
+    monkeypatch.setattr(outgoing, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=time.sleep))
+    made: list[int] = []
+    put_again = outgoing._put_again
+    monkeypatch.setattr(
+        outgoing,
+        "_put_again",
+        lambda message, left, *rest: made.append(len(left)) or put_again(message, left, *rest),
+    )
+    with time_machine.travel(datetime.now(UTC) + AFTER * 2):
+        while sent := waiting(table):
+            for one in sent:
+                outbox.deliver(outbox.from_item(one), table)
+    assert not any(left(tables, f"req-{at:05}") for at in range(6))
+    assert len(made) > 6
+    assert sorted(counts(tables)) == [30] * 6

@@ -34,7 +34,7 @@ def test_an_unknown_status_is_neither_an_end_nor_stuck(
 
     def stuck() -> set[str]:
         """By the query, by the findings of each item, and as the overview shows them: always the same."""
-        found = {one.id for one in queries.stuck()}
+        found = {IntelligenceRequest.from_item(raw).id for raw in queries.stuck(queries.READS.figures())}
         items = [one for status in statuses if (one := queries.request(status.lower()))]
         assert found == {one.id for one in items if "stuck" in [finding.kind for finding in findings(one)]}
         assert found == {one.id for one in items if actions.has_stopped(one.raw)}

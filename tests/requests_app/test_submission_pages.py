@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 from opsportal.dynamo.attributes import pretty
 from opsportal.operations.tags import Action
-from requests_app import queries
+from requests_app import choices
 from requests_app.submission import new_action_id
 from tests import dumps
 from tests.factories import Typed, log, naive, put, raw, request, typed
 from tests.operations.places import get
 from tests.pages import Page, visit
 from tests.requests_app.submitting import errors, filled, form, request_id_of, send
-from tests.shapes import ATTACKS, ODD_TEXTS, values
+from tests.shapes import ATTACKS, ODD_TEXTS, examples, values
 from tests.trouble import denied, refused, trouble
 
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
@@ -105,7 +105,7 @@ def test_a_type_once_offered_is_still_taken_when_newer_requests_have_others(
     put(requests, request("x", request_type="rare_one"))
     visit(client, NEW)
     put(requests, request("x", request_type="newer"))
-    monkeypatch.setattr(queries, "TYPES_FRESH", -1)
+    monkeypatch.setattr(choices, "TYPES_FRESH", -1)
     assert send(client, do="preview", request_type="newer").status == 200
     assert send(client, do="preview", request_type="rare_one").status == 200
     caches["process"].clear()  # the form may reach another process than the one that offered it
@@ -639,11 +639,68 @@ def test_what_a_field_of_one_line_would_change_is_not_copied_into_it(client: Cli
     assert item["config"]["M"]["sources"] == {"L": [typed(source)]}
 
 
+def test_space_is_part_of_what_is_asked_for(client: Client, requests: Any) -> None:
+    source = {"name": " FDA", "base_url": "https://fda.gov", "source_type": "new  type"}
+    old = request("blanks", user_id="operator", project_id="p1 ", request_type=" deep  dive", config={"keywords": ["a ", " a"], "sources": [source]})  # fmt: skip
+    put(requests, old)
+    first = visit(client, like("blanks"))
+    types = first.root.one("select", id="id_request_type")
+    assert types.one("option", selected=None).words == "⟦U+0020⟧deep ⟦U+0020⟧dive"
+    # The page that is shown says what can't be seen of each value.
+    page = send(
+        client, "preview", **{**filled(first), "project_id": "p1", "keyword": ["a", " a"], "like": "blanks"}
+    )
+    changed = {label: (before, now) for label, before, now in differences(page)}
+    assert changed["Project"] == ("p1⟦U+0020⟧", "p1")
+    assert ("Keyword", "a⟦U+0020⟧", "—") in differences(page)
+    assert page.root.one("div", id="id_keyword-1_signed").words == "Exactly ⟦U+0020⟧a"
+    assert not page.root.all("div", id="id_project_id_signed")
+    item = get(requests, request_id_of(send(client, **filled(first)))) or {}
+    for name in ("project_id", "request_type"):
+        assert item[name] == old[name], name
+    config = item["config"]["M"]
+    assert config["keywords"] == typed(["a ", " a"])
+    assert config["sources"] == typed([source])
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "sentence"),
+    [
+        ("batch_size", "1_0", "Enter a number."), ("max_retries", "\u0663", "Enter a number."), ("quality_threshold", "0_1", "Enter a number."),
+        ("quality_threshold", "\u0660.\u0665", "Enter a number."), ("quality_threshold", "NaN", "Enter a number."),
+        ("batch_size", "5.5", "Enter a whole number."), ("extra-0", "1_0", "A number is needed in N, written as text and within DynamoDB's range."),
+        ("extra-0", "NaN", "A number is needed in N, written as text and within DynamoDB's range."),
+    ],
+)  # fmt: skip
+def test_a_number_is_what_is_typed_and_not_what_python_makes_of_it(
+    client: Client, field: str, given: str, sentence: str
+) -> None:
+    extra = {"extra_name": ["n"], "extra_within": [""], "extra_kind": ["N"], "extra_value": [given]}
+    page = send(client, "preview", **(extra if field == "extra-0" else {field: given}))
+    assert (page.status, errors(page)) == (422, {field: sentence})
+    # Every digit of one that is typed stands in the preview, space around it does not.
+    digits = "12345678901234567890123456789012345678"
+    page = send(
+        client, "preview", **{**extra, "extra_value": [f" {digits} "], "quality_threshold": f" 0.{digits} "}
+    )
+    item = json.loads(raw_of(page)[0])
+    assert item["n"] == {"N": digits}
+    assert item["config"]["M"]["quality_threshold"] == {"N": f"0.{digits}"}
+
+
+def test_a_keyword_that_says_nothing_is_said_not_to_be_copied(client: Client, requests: Any) -> None:
+    put(requests, request("blank", user_id="operator", config={"keywords": ["", " ", "a"]}))
+    page = visit(client, like("blank"))
+    gone = [(path, value) for path, value, new in differences(page) if new == "not copied"]
+    assert gone == [("config.keywords[0]", '{"S": ""}'), ("config.keywords[1]", '{"S": " "}')]
+    assert filled(page)["keyword"] == ["a"]
+
+
 def test_the_type_of_the_original_may_be_asked_for_again(
     client: Client, requests: Any, monkeypatch: Any
 ) -> None:
     put(requests, request("old", request_type="forgotten"))
-    monkeypatch.setattr(queries, "request_types", lambda: ("semaglutide_intelligence",))
+    monkeypatch.setattr(choices, "request_types", lambda: ("semaglutide_intelligence",))
     page = visit(client, like("old"))
     assert filled(page)["request_type"] == "forgotten"
     sent = {**filled(page), "extraction_mode": "full", "do": "submit"}
@@ -677,18 +734,16 @@ def test_buttons_lead_to_the_form(client: Client, client_for: Any, requests: Any
     assert not visit(client_for("viewer"), reverse("requests:list") + "?range=all").root.all("a", href=NEW)
     put(requests, request("a&b=c/é"))
     assert visit(client, reverse("requests:list")).root.one("a", href=NEW)
-    closed = visit(client_for("viewer"), reverse("requests:list")).root.one(
-        "button", data_action="request:submit"
-    )
+    closed = visit(client_for("viewer"), reverse("requests:list")).root.one("span", class_="not-now")
+    assert closed.one("button", data_action="request:submit")
     assert "Your role (viewer) may not do this." in closed.words
     item = visit(client, reverse("requests:item", args=["a&b=c/é"]))
     button = item.root.one("a", data_action="request:submit")
     assert "hx-get" not in button.attrs
     assert filled(visit(client, button.attrs["href"]))["like"] == "a&b=c/é"
     item = visit(client_for("viewer"), reverse("requests:item", args=["a&b=c/é"]))
-    assert (
-        "Your role (viewer) may not do this." in item.root.one("button", data_action="request:submit").words
-    )
+    closed = next(one for one in item.root.all("span", class_="not-now") if "Copy" in one.words)
+    assert "Your role (viewer) may not do this." in closed.words
 
 
 # --- Who may, and what others wrote ---------------------------------------------------------------------------
@@ -802,7 +857,7 @@ wishes = st.one_of(
 
 @pytest.mark.no_moto  # about the page: each example costs many reads
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     changes=st.dictionaries(
@@ -824,7 +879,7 @@ def test_nothing_that_is_sent_breaks_the_page(
 
 @pytest.mark.no_moto
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_any_request_can_be_started_like(client: Client, requests: Any, data: st.DataObject) -> None:

@@ -32,6 +32,7 @@ from requests_app.writer import (
     RequestWriter,
     TakenAway,
 )
+from tests.shapes import examples
 from tests.writing import START, Clock, Heard, Line, looped, refusal
 
 WHO = Actor("olga", "operator", "user:1001")
@@ -619,7 +620,7 @@ events = st.sampled_from(["executing", "progress", "note", "log", "cut", "mend",
 
 @pytest.mark.no_moto
 @settings(
-    max_examples=25,
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

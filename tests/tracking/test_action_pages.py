@@ -131,9 +131,8 @@ def test_what_the_state_forbids_has_no_form_and_is_refused(
     assert sentence in page
     assert 'type="submit"' not in page.split("action-form", 1)[1].split("</form>")[0]
     button = operator.get(url()).content.decode()
-    assert re.search(
-        rf'(?s)aria-disabled="true"[^>]*workflow:{verb}"((?!</button>).)*{re.escape(sentence)}', button
-    )
+    assert re.search(rf'aria-disabled="true"[^>]*workflow:{verb}"', button)
+    assert re.search(rf'id="why-not-workflow:{verb}" popover>[^<]*{re.escape(sentence)}', button)
     with dumps.nothing_written(table):
         for headers in ({}, HTMX):
             response = operator.post(url(verb), data_for(verb), headers=headers)
@@ -290,7 +289,7 @@ def test_what_is_too_large_for_a_copy_is_purged_only_when_confirmed_again(
     assert dumps.item(table, KEY) is None
     page = operator.get(url())
     assert page.status_code == 404
-    assert "Purged by" in page.content.decode()
+    assert "<h2>Purged by you " in page.content.decode()
     assert "/undo/" not in page.content.decode()
 
 
@@ -299,7 +298,7 @@ def test_a_purged_workflow_says_by_whom_and_comes_back_by_undo(table: Any, opera
     operator.post(url("purge"), sent(confirm=KEY))
     page = operator.get(url())
     assert page.status_code == 404
-    assert "Purged by" in page.content.decode()
+    assert "<h2>Purged by you " in page.content.decode()
     (entry,) = dumps.audit(table)
     undo = reverse("operations:undo", args=[entry.action_id])
     assert undo in page.content.decode()

@@ -116,7 +116,7 @@ def test_totals_that_stay_at_zero_are_summed_from_the_steps_and_named(shown: Any
     assert large.findings["duration_total"].startswith("The steps took 2E+125 s, but")
     assert large.findings["token_total"].startswith("The steps used 2E+125 tokens, but")
     agreeing = shown(workflow())
-    assert agreeing.findings == {}
+    assert {*agreeing.findings} <= {"waiting"}
     # Where no step recorded any, the recorded total is what there is.
     recorded = shown(workflow(pdfAdapter=step(tokenUsage=MISSING, duration=MISSING, startedAt=MISSING)))
     assert (recorded.fact("Tokens"), recorded.fact("Work time")) == ("14,169", "17.1 s")

@@ -31,16 +31,27 @@ ITEMS = {
     "days": {"overallStatus": "failed", "createdAt": zulu(ago(days=3)), "documentId": "needle.pdf"},
     "weeks": {"overallStatus": "FAILED", "createdAt": zulu(ago(days=20)), "correlationId": "corr-needle"},
     "months": {"overallStatus": "odd one", "createdAt": zulu(ago(days=200))},
-}
+    "still": {"createdAt": zulu(ago(days=2)), "lastUpdated": zulu(ago(days=1)), "pdfAdapter": MISSING},
+    "left": {"overallStatus": "PENDING", "createdAt": zulu(ago(days=15)), "lastUpdated": MISSING, "pdfAdapter": MISSING},
+    "lost": {"overallStatus": "completed", "createdAt": zulu(ago(hours=6)), "pdfAdapter": step("error", error="Boom")},
+}  # fmt: skip
+DAYS = ["new", "hours", "lost", "still", "days"]
 QUERIES = [
-    ("", ["new", "hours", "days"]),
+    ("", DAYS),
     ("?range=1h", ["new"]),
-    ("?range=24h", ["new", "hours"]),
-    ("?range=30d", ["new", "hours", "days", "weeks"]),
-    ("?range=all", ["new", "hours", "days", "weeks", "months"]),
-    ("?range=nonsense", ["new", "hours", "days"]),
+    ("?range=24h", ["new", "hours", "lost"]),
+    ("?range=30d", [*DAYS, "left", "weeks"]),
+    ("?range=all", [*DAYS, "left", "weeks", "months"]),
+    ("?range=nonsense", DAYS),
+    ("?stuck=1", ["still"]),
+    ("?stuck=1&range=30d", ["still", "left"]),
+    ("?stuck=1&range=30d&status=pending", ["left"]),
+    ("?stuck=1&range=24h", []),
+    ("?stuck=1&q=stil", ["still"]),
+    ("?attention=1&status=completed", ["lost"]),
+    ("?attention=1&stuck=1&range=30d", ["still", "left"]),
     ("?range=all&status=failed", ["days", "weeks"]),
-    ("?range=all&status=completed", ["hours"]),
+    ("?range=all&status=completed", ["hours", "lost"]),
     ("?range=all&status=odd+one", ["months"]),
     ("?range=all&status=nobody", []),
     ("?range=all&source=COUNTERPARTY", ["hours"]),
@@ -49,8 +60,8 @@ QUERIES = [
     ("?range=all&q=needle&status=failed&source=BANK", ["days", "weeks"]),
     ("?from=2999-01-01T00:00", []),
     ("?from=2999-01-01T00:00&to=2000-01-01T00:00", []),
-    (f"?from={ago(days=4):%Y-%m-%dT%H:%M}&to={ago(days=2):%Y-%m-%dT%H:%M}", ["days"]),
-    (f"?to={ago(days=2):%Y-%m-%dT%H:%M}", ["days", "weeks", "months"]),
+    (f"?from={ago(days=4):%Y-%m-%dT%H:%M}&to={ago(days=2, hours=1):%Y-%m-%dT%H:%M}", ["days"]),
+    (f"?to={ago(days=2, hours=1):%Y-%m-%dT%H:%M}", ["days", "left", "weeks", "months"]),
 ]
 
 
@@ -76,7 +87,8 @@ def assert_filters_find(tables: Any, client: Any, *, index: bool) -> None:
             assert "in no index" not in page.words
             assert "Query overallStatus-createdAt-index" in reading
             # Nobody chose a status: all partitions are read, the undocumented one too.
-            assert ("odd one" in page.partitions) == ("status=" not in query or "odd" in query)
+            every = "status=" not in query and "stuck=" not in query
+            assert ("odd one" in page.partitions) == (every or "odd" in query)
         elif "2999" not in query or "2000" not in query:
             assert "The minute's sample" in reading
             assert "no index on overallStatus and createdAt" in page.words

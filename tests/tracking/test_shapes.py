@@ -1,6 +1,6 @@
 """Whatever a workflow item holds: its list, its pages and its API answer show it, and never fail."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsportal.console.templatetags.lists import ident_text
-from tests.factories import MISSING, delete, put, step, workflow, zulu
+from tests.factories import MISSING, delete, put, step, workflow
 from tests.pages import Node, Page, visit
 from tests.samples import next_minute
 from tests.shapes import derived, few, items, members
@@ -74,32 +74,6 @@ def test_without_an_index_even_its_key_attributes_may_be_anything(
             for item in drawn:
                 assert_pages_show(client, rows, item["sessionId"]["S"])
     delete(table, *(item["sessionId"]["S"] for item in drawn))
-
-
-def test_the_axis_of_a_retried_workflow_begins_with_its_newest_retry() -> None:
-    begin = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-    def worked(minutes: float, seconds: float) -> Any:
-        at = begin + timedelta(minutes=minutes)
-        return step(startedAt=zulu(at), completedAt=zulu(at + timedelta(seconds=seconds)), duration=seconds)
-
-    steps = {
-        "pdfAdapter": worked(0, 20), "tradeExtraction": worked(1, 30), "tradeMatching": worked(40, 30),
-        "exceptionManagement": worked(90, 10), "otherStep": worked(90.25, 5),
-    }  # fmt: skip
-    drawn = timeline(Workflow.from_item(workflow("w", **steps, retryCount=2)))
-    assert [row.key for row in drawn.rows if row.earlier] == [*steps][:3]
-    assert [row.bar is None for row in drawn.rows] == [True] * 3 + [False] * 2
-    assert [row.bar.x for row in drawn.rows[3:]] == [0, 75]  # of 20 s
-    assert [label for _, label in drawn.ticks] == ["0", "5 s", "10 s", "15 s", "20 s"]
-    # A wait that is short, or shorter than the work before it, is part of a run; so is any where none was retried.
-    steps |= {"tradeMatching": worked(2.4, 3000), "exceptionManagement": worked(60, 10)}
-    del steps["otherStep"]
-    assert not any(
-        row.earlier for row in timeline(Workflow.from_item(workflow("w", **steps, retryCount=1))).rows
-    )
-    steps["exceptionManagement"] = worked(600, 10)
-    assert not any(row.earlier for row in timeline(Workflow.from_item(workflow("w", **steps))).rows)
 
 
 @pytest.mark.parametrize(

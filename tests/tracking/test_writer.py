@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from opsportal.dynamo.clients import client
 from opsportal.supervisor import free_port
+from tests.shapes import examples
 from tests.writing import START, Clock
 from tracking.writer import STEPS, StatusWriteError, StatusWriter, values
 
@@ -434,7 +435,7 @@ calls = st.tuples(
 
 @pytest.mark.no_moto
 @settings(
-    max_examples=40,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
