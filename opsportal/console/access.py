@@ -139,9 +139,11 @@ def lacking(permission: str) -> Refusal:
     held = f", which the role {roles} has" if roles else ""
     names = administrators()
     who = f"An administrator ({', '.join(names)})" if names else "An administrator"
+    sees = permission.partition(".")[2].startswith("view_")
     return Refusal(
         f"You need the permission {permission}{held}.",
         f"{who} can give you that role." if roles else f"{who} can say who may do this.",
+        title="You may not see this" if sees else "You may not do this",
         permission=permission,
     )
 

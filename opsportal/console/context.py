@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -11,14 +13,23 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 
+from opsportal.accounts.identity import Identity, identity_of
 from opsportal.accounts.roles import role_of
+from opsportal.console.frame import nav_links
 from opsportal.descriptors import Page, descriptors
 from opsportal.environments import colour_of
 
+if TYPE_CHECKING:
+    from opsportal.accounts.models import ViewLink
+
+Made = TypeVar("Made")
 REFRESH_CHOICES = ((0, "Off"), (2, "2 s"), (5, "5 s"), (30, "30 s"))
 THEMES = (("system", "System", "device-desktop"), ("light", "Light", "sun"), ("dark", "Dark", "moon"))
 DEFAULT_REFRESH_SECONDS = 30
+# Of a session: the jobs whose end its person waits for (`opsportal.jobs.following`).
+FOLLOWED_JOBS = "jobs"
 OVERVIEW = Page("Overview", "layout-dashboard", "overview")
 
 
@@ -28,6 +39,7 @@ class Link:
     icon: str
     url: str
     current: bool
+    count: int = 0
 
 
 def pages() -> list[Page]:
@@ -64,6 +76,16 @@ class Shell:
         return bool(settings.ENGINE_IS_VOLATILE)
 
     @property
+    def actions_off(self) -> bool:
+        return bool(settings.ACTIONS_OFF)
+
+    @property
+    def follows_jobs(self) -> bool:
+        """Whether a notice says how far some jobs are; no query, since the session is loaded with the user."""
+        session = getattr(self._request, "session", {})
+        return self.user is not None and bool(session.get(FOLLOWED_JOBS))
+
+    @property
     def version(self) -> str:
         return version()
 
@@ -80,7 +102,22 @@ class Shell:
             return None
         from opsportal.accounts.models import preferences_of
 
-        return preferences_of(self.user)
+        return self.kept("preferences", lambda: preferences_of(self.user))
+
+    def kept(self, name: str, make: Callable[[], Made]) -> Made:
+        """What `make` gives, for as long as nothing changes of who is signed in; see `Identity.kept`. Nobody's is made
+        each time."""
+        return make() if self.user is None else self._identity.kept(name, make)
+
+    @cached_property
+    def _identity(self) -> Identity:
+        return identity_of(self.user)
+
+    def saved_views(self, page: str) -> list[ViewLink]:
+        """Of that page, the user's own and the shared ones."""
+        from opsportal.accounts.models import view_links
+
+        return self.kept("views", lambda: view_links(self.user.pk)).get(page, []) if self.user else []
 
     @property
     def theme(self) -> str:
@@ -105,17 +142,41 @@ class Shell:
     def nav(self) -> list[Link]:
         """The pages that exist and that the user may open."""
         path = self._request.path
-        links = []
+        return [
+            Link(
+                page.label,
+                page.icon,
+                url,
+                path.startswith(page.prefix) if page.prefix else path == url,
+                page.count() if page.count else 0,
+            )
+            for page, url in self.kept("pages", self._pages)
+        ]
+
+    def _pages(self) -> list[tuple[Page, str]]:
+        found = []
         for page in pages():
             if page.permission and not (self.user and self.user.has_perm(page.permission)):
                 continue
-            try:
-                url = reverse(page.url_name)
-            except NoReverseMatch:
-                continue
-            current = path.startswith(page.prefix) if page.prefix else path == url
-            links.append(Link(page.label, page.icon, url, current))
-        return links
+            with suppress(NoReverseMatch):
+                found.append((page, reverse(page.url_name)))
+        return found
+
+    @property
+    def shortcuts(self) -> list[Link]:
+        """The forms of any page that the user may open."""
+        every = (page for descriptor in descriptors() for page in descriptor.shortcuts)
+        allowed = [page for page in every if self.user and self.user.has_perm(page.permission)]
+        found = []
+        for page in allowed:
+            with suppress(NoReverseMatch):
+                found.append(Link(page.label, page.icon, reverse(page.url_name), False))
+        return found
+
+    @cached_property
+    def nav_links(self) -> SafeString:
+        """The navigation, which a page has twice: next to it, and in a menu of narrow screens."""
+        return nav_links(self.nav)
 
 
 def shell(request: HttpRequest) -> dict[str, Shell]:

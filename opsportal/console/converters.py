@@ -12,7 +12,7 @@ from django.urls.converters import StringConverter
 # meaning in a path segment, and `~` (the escape) is one that URLs never percent-encode.
 _ESCAPED = re.compile(r"[^A-Za-z0-9_.:@=+,-]")
 # Addresses next to those of the items: an item of that id has an escape in its own.
-RESERVED = frozenset({"new", "register", "heartbeat", "fleet", "steps"})
+RESERVED = frozenset({"new", "register", "heartbeat", "fleet", "stages", "steps"})
 _ESCAPES = re.compile(rb"~([0-9A-F]{2})")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.db.models import Model
 
-from opsportal.console.text import excerpt
+from opsportal.console.text import exact
 
 # Characters of a value in the sentence.
 MAX_SHOWN = 80
@@ -77,7 +77,7 @@ def _text(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f"“{excerpt(text, MAX_SHOWN)}”" if text else "empty"
+    return f"“{exact(text, MAX_SHOWN)}”" if text else "empty"
 
 
 def _read(version: Any) -> dict[str, str] | None:

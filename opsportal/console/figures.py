@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
+from html import escape
 from typing import Any, Protocol
 
 from django.utils.html import format_html, format_html_join
@@ -25,35 +27,43 @@ DOT, GAP = 10, 4
 
 
 class Step(Protocol):
-    label: str
-    tone: str
-    status_text: str
+    @property
+    def label(self) -> str: ...
+    @property
+    def tone(self) -> str: ...
+    @property
+    def status_text(self) -> str: ...
+
+
+def _known(tone: str) -> str:
+    return tone if tone in SHAPES else tones.UNKNOWN
 
 
 def dots(steps: Sequence[Step]) -> SafeString:
     """A strip with one dot per step, each with its own title, and one accessible text for all."""
     if not steps:
         return mark_safe('<span class="none" title="no step recorded">—</span>')
-    texts = [f"{excerpt(str(step.label), 60)}: {excerpt(str(step.status_text), 60)}" for step in steps]
-    marks = format_html_join(
-        "",
-        '<g class="tone-{}" transform="translate({} 1)"><title>{}</title>'
-        '<rect class="hit" width="10" height="10"/>{}</g>',
-        (
-            (
-                step.tone if step.tone in SHAPES else tones.UNKNOWN,
-                1 + number * (DOT + GAP),
-                texts[number],
-                mark_safe(SHAPES.get(step.tone, SHAPES[tones.UNKNOWN])),  # noqa: S308 (own constants)
-            )
-            for number, step in enumerate(steps)
-        ),
+    return _dots(
+        tuple(
+            (excerpt(str(step.label), 60), excerpt(str(step.status_text), 60), _known(step.tone))
+            for step in steps
+        )
     )
-    return format_html(
-        '<svg class="dots" role="img" aria-label="{}" width="{}" height="12">{}</svg>',
-        ", ".join(texts),
-        len(steps) * (DOT + GAP) - GAP + 2,
-        marks,
+
+
+# Most rows of a list have the same few, which takes two thirds of their time; not many, as others write the texts.
+@lru_cache(maxsize=128)
+def _dots(steps: tuple[tuple[str, str, str], ...]) -> SafeString:
+    """Of (label, status, tone)."""
+    texts = [escape(f"{label}: {status}") for label, status, _ in steps]
+    marks = "".join(
+        f'<g class="tone-{tone}" transform="translate({1 + number * (DOT + GAP)} 1)"><title>{texts[number]}</title>'
+        f'<rect class="hit" width="10" height="10"/>{SHAPES[tone]}</g>'
+        for number, (_, _, tone) in enumerate(steps)
+    )
+    return SafeString(
+        f'<svg class="dots" role="img" aria-label="{", ".join(texts)}" '
+        f'width="{len(steps) * (DOT + GAP) - GAP + 2}" height="12">{marks}</svg>'
     )
 
 
@@ -99,38 +109,49 @@ def stacked(bars: Sequence[tuple[str, Sequence[tuple[str, float]]]], *, label: s
     top = max((sum(value for _, value in parts) for _, parts in bars), default=0) or 1
     width = 100 / (len(bars) or 1)
 
-    def rectangles(
-        location: int, parts: Sequence[tuple[str, float]]
-    ) -> Iterator[tuple[str, str, str, str, str]]:
-        base = float(height)
-        x, across = f"{location * width + width * 0.1:.3f}", f"{width * 0.8:.3f}"
+    # No `format_html` here, as in `dots`: with it, charts were a third of an overview whose figures are new.
+    drawn = []
+    for location, (title, parts) in enumerate(bars):
+        base, rectangles = float(height), []
+        left, across = f"{location * width + width * 0.1:.3f}", f"{width * 0.8:.3f}"
         for tone, value in parts:
             if value > 0:
                 # What is there is seen, however little of the whole it is.
                 tall = max(value / top * (height - 2 * len(parts)), 1.5)
                 base -= tall
-                yield tone, x, f"{base:.2f}", across, f"{tall:.2f}"
-        if base == height:
-            yield tones.WAITING, x, f"{height - 1:.2f}", across, "1"
-
-    drawn = format_html_join(
-        "",
-        '<g><title>{}</title><rect class="hit" x="{}%" y="0" width="{}%" height="100%"/>{}</g>',
-        (
-            (
-                visible(title),
-                f"{location * width:.3f}",
-                f"{width:.3f}",
-                format_html_join(
-                    "",
-                    '<rect class="tone-{}" x="{}%" y="{}" width="{}%" height="{}"/>',
-                    rectangles(location, parts),
-                ),
+                rectangles.append((_known(tone), f"{base:.2f}", f"{tall:.2f}"))
+        drawn.append(
+            f"<g><title>{escape(visible(title))}</title>"
+            f'<rect class="hit" x="{location * width:.3f}%" y="0" width="{width:.3f}%" height="100%"/>'
+            + "".join(
+                f'<rect class="tone-{tone}" x="{left}%" y="{y}" width="{across}%" height="{tall}"/>'
+                for tone, y, tall in rectangles or [(tones.WAITING, f"{height - 1:.2f}", "1")]
             )
-            for location, (title, parts) in enumerate(bars)
-        ),
+            + "</g>"
+        )
+    return _chart(visible(label), height, SafeString("".join(drawn)))
+
+
+def share_bar(parts: Sequence[tuple[str, str, int]], *, label: str, height: int = 14) -> SafeString:
+    """One bar of parts side by side, each (label, tone, value), and one text for all. What is there is seen, however
+    little of the whole it is."""
+    total = sum(value for _, _, value in parts)
+    there = [part for part in parts if part[2] > 0]
+    wide = [max(value / total * 100, 0.5) for _, _, value in there]
+    scale, x, drawn = 100 / (sum(wide) or 1), 0.0, []
+    for (name, tone, value), width in zip(there, wide, strict=True):
+        drawn.append((tone, name, f"{value:,}", f"{x:.2f}", f"{width * scale:.2f}", height))
+        x += width * scale
+    rects = format_html_join(
+        "", '<g class="tone-{}"><title>{}: {}</title><rect x="{}%" width="{}%" height="{}"/></g>', drawn
     )
-    return _chart(visible(label), height, drawn)
+    text = f"{label}: {', '.join(f'{value:,} {name}' for name, _, value in there) or 'nothing'}"
+    return format_html(
+        '<svg class="share-bar" role="img" aria-label="{}" width="100%" height="{}">{}</svg>',
+        visible(text),
+        height,
+        rects,
+    )
 
 
 def _chart(text: str, height: int, drawn: SafeString) -> SafeString:
@@ -146,13 +167,11 @@ def meter(value: Decimal | float, top: Decimal | float, *, label: str, tone: str
     """A progress bar with its figure. The bar stops at its end; the figure is what was written."""
     share = float(value) / float(top) * 100 if top else 0.0
     over = share < 0 or share > 100
-    return format_html(
-        '<span class="meter{}"><progress class="tone-{}" max="100" value="{}" aria-label="{}"></progress>'
-        '<span class="num"{}>{} %</span></span>',
-        " is-over" if over else "",
-        tone if tone in SHAPES else (tones.SUCCESS if share == 100 else tones.RUNNING),
-        f"{min(max(share, 0), 100):.1f}",
-        label,
-        mark_safe(' title="outside 0 to 100, as written"') if over else "",
-        f"{share:.1f}".removesuffix(".0"),
+    known = tone if tone in SHAPES else (tones.SUCCESS if share == 100 else tones.RUNNING)
+    title = ' title="outside 0 to 100, as written"' if over else ""
+    figure = f"{share:.1f}".removesuffix(".0")
+    return SafeString(
+        f'<span class="meter{" is-over" if over else ""}"><progress class="tone-{known}" max="100" '
+        f'value="{min(max(share, 0), 100):.1f}" aria-label="{escape(label)}"></progress>'
+        f'<span class="num"{title}>{figure} %</span></span>'
     )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from opsportal.console.clock import absolute, duration
+from opsportal.console.polls import MINUTE
 from opsportal.console.text import excerpt
 from opsportal.console.tones import ATTENTION
 
@@ -63,8 +64,21 @@ def ahead(times: Iterable[tuple[str, object]], now: datetime) -> list[Finding]:
     ]
 
 
+def ahead_until(times: Iterable[tuple[str, object]], now: datetime) -> list[datetime]:
+    """When `ahead` says something else of these, which it does as long as one lies in the future."""
+    found = [at for _, at in times if isinstance(at, datetime) and at - now > CLOCK_SKEW]
+    return [min(at - CLOCK_SKEW, now + MINUTE) for at in found]
+
+
 def _length(length: timedelta) -> str:
     return duration(Decimal(str(length.total_seconds())))
+
+
+def spoken_until(since: datetime, now: datetime) -> datetime:
+    """When the minutes since then are to be said again: all that a page says within the same minute, so that a list of
+    many does not change with each of them."""
+    hours = int((now - since).total_seconds() // 3600)
+    return now + MINUTE if hours < 48 else since + timedelta(hours=hours + 1)
 
 
 def spoken_minutes(minutes: int) -> str:

@@ -2,102 +2,56 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote_plus, unquote, urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from opsportal.accounts.models import SavedView
 from opsportal.console import pasted
+from opsportal.console.column_choice import Choosable, ColumnChoice
 from opsportal.console.context import Shell
-from opsportal.console.converters import quote_key, unquote_key
+from opsportal.console.converters import unquote_key
+from opsportal.console.list_states import Empty as Empty
+from opsportal.console.list_states import Reading as Reading
+from opsportal.console.list_states import Region as Region
+from opsportal.console.parameters import FLAGS, MAX_BYTES, OFF, QUOTED, cut, stamp_shown
 from opsportal.console.problems import wants_fragment
+from opsportal.console.text import exact
 from opsportal.console.timerange import LENGTHS, TimeRange, picked, picker_value, time_range
-from opsportal.dynamo.attributes import parse_time
-from opsportal.dynamo.pages import Page, Sampling
+from opsportal.dynamo.pages import Page
 from opsportal.dynamo.partitions import Partitions
 from opsportal.environments import is_strict
 
-# Longer values of a filter are cut: no key or status is longer (an AWS limit), and a longer one in a key
-# condition would be refused.
-MAX_BYTES = 2048
-
-
-def cut(text: str, most: int) -> str:
-    """`text` in at most so many bytes."""
-    return text.encode(errors="replace")[:most].decode(errors="ignore")
-
-
-# A form changes what it sends of a value with line breaks or controls: such a value is quoted, as in an item's address,
-# and its name ends with this.
-QUOTED = "~"
-_CHANGED_BY_FORMS = re.compile(r"[\x00-\x08\x0a-\x1f]")
-
-
-def form_field(name: str, value: str) -> tuple[str, str]:
-    """Name and value of a form's field that `Listing.given` reads as the value exactly."""
-    return (f"{name}{QUOTED}", quote_key(value)) if _CHANGED_BY_FORMS.search(value) else (name, value)
-
-
-@dataclass(frozen=True)
-class Region:
-    """A part of a page that refreshes itself; see the template tag `live`."""
-
-    id: str
-    seen: str
-    anchor: str = ""
-    finished: bool = False
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a list was read, for its footer."""
-
-    shown: int
-    how: str
-    partitions: Iterable[str] = ()
-    searched_to: Any = None
-    complete: bool = True
-    sample: Sampling | None = None
-
-
-@dataclass(frozen=True)
-class Empty:
-    """Why a list is empty and what to do about it; see partials/empty.html."""
-
-    kind: str
-    title: str
-    sentence: str = ""
-    command: str = ""
-    link_url: str = ""
-    link_text: str = ""
+# Characters of one value where a filter is put into words.
+WORDS = 40
 
 
 @dataclass
 class Listing:
     """The state of one list, from its URL. `name` is its key for saved views; `filters` the parameters
-    it filters by, with their labels."""
+    it filters by, with their labels; `columns` those that can be chosen."""
 
     request: HttpRequest
     name: str
     filters: Mapping[str, str]
     default_range: str = "7d"
     ranged: bool = True
+    columns: Sequence[Choosable] = ()
     values: dict[str, str] = field(init=False)
+    _addresses: dict[str, tuple[str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         # Exactly as the value that it was made from, space at its ends and all; but a search is typed.
         given = {name: cut(self.given(name), MAX_BYTES) for name in self.filters}
         given |= {"q": given["q"].strip()} if "q" in given else {}
-        self.values = {name: value for name, value in given.items() if value}
+        off = {name for name in FLAGS & given.keys() if given[name].lower() in OFF}
+        self.values = {name: value for name, value in given.items() if value and name not in off}
 
     def given(self, name: str) -> str:
         """A parameter as it was sent, "" where it was not; see `form_field`."""
@@ -137,10 +91,19 @@ class Listing:
     def time_range(self) -> TimeRange:
         return time_range(self.request.GET, Shell(self.request).zone, default=self.default_range)
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, str]:
         """The state without the cursor, as query parameters. Bounds are in UTC, so that they are the same for whoever
         gets the address, and without those that can't be read."""
+        return {**self.choosing, **self.choice.parameters}
+
+    @cached_property
+    def choice(self) -> ColumnChoice:
+        return ColumnChoice.given(self.columns, self.request.GET)
+
+    @cached_property
+    def choosing(self) -> dict[str, str]:
+        """Of the parameters those that say which items."""
         names = [*self.filters, "range"] if self.ranged else list(self.filters)
         given = {name: value for name in names if (value := self.given(name))}
         return given | self.time_range.query if self.ranged else given
@@ -149,8 +112,7 @@ class Listing:
     def picked_url(self) -> str:
         """Where the form for a range of one's own leads; "" where the address is not that form's. What must be said of
         the bounds becomes a message."""
-        found = picked(self.request.GET) if self.ranged else None
-        if found is None:
+        if not self.ranged or (found := picked(self.request.GET)) is None:
             return ""
         query, said = found
         for sentence in said:
@@ -166,9 +128,36 @@ class Listing:
         return values | {f"was_{name}": at for name, at in self.time_range.query.items()}
 
     @property
+    def whole_query(self) -> str:
+        """What the list shows over all its pages, as a query string. It says the range too, so that it means the same
+        where another range is the default, or none."""
+        parameters = dict(self.values)
+        if self.ranged:
+            custom = self.time_range.key == "custom"
+            parameters |= self.time_range.query if custom else {"range": self.time_range.key}
+        return urlencode(parameters)
+
+    @property
+    def in_words(self) -> list[str]:
+        """The same for people, in parts such as "status failed" and "last 7 days"; none where it is everything."""
+        if self.values.get("outside"):
+            return ["not in the index", "all time"]
+        said = [
+            label.lower()
+            if name in FLAGS
+            else f"{label.lower()} {exact(self[name][:WORDS])}{'…' if len(self[name]) > WORDS else ''}"
+            for name, label in self.filters.items()
+            if self[name] and label
+        ]
+        if not self.ranged or (self.time_range.key == "all" and not said):
+            return said
+        label = self.time_range.label
+        return [*said, label[0].lower() + label[1:]]
+
+    @property
     def purpose(self) -> str:
         """Binds cursors to this list and its filters. The range's length is part of it, not its instant."""
-        digest = hashlib.sha256(json.dumps(self.parameters, sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(self.choosing, sort_keys=True).encode()).hexdigest()
         return f"{self.name}:{digest[:16]}"
 
     def url(self, **changes: str | None) -> str:
@@ -178,15 +167,47 @@ class Listing:
         return f"{self.request.path}?{query}" if query else self.request.path
 
     @property
+    def unfiltered_url(self) -> str:
+        """All of it, in the columns that were chosen."""
+        return self.url(**dict.fromkeys((*self.filters, "range", "from", "to")))
+
+    def filter_url(self, name: str, value: Any) -> str:
+        """This list with one filter set, as a cell links to it. No address holds a text of 300 KB."""
+        before, after = self._around(name)
+        return f"{before}{quote_plus(cut(str(value), MAX_BYTES))}{after}"
+
+    def _around(self, name: str) -> tuple[str, str]:
+        """What comes before and after a filter's value in the list's address. A list has 250 such links; each address
+        was encoded whole, which was a tenth of the page."""
+        if name not in self._addresses:
+            pairs = list({**self.parameters, name: "", "outside": ""}.items())
+            at = [one for one, _ in pairs].index(name)
+            before, after = (urlencode([one for one in part if one[1]]) for part in (pairs[:at], pairs[at:]))
+            self._addresses[name] = (
+                f"{self.request.path}?{before}{'&' if before else ''}{quote_plus(name)}=",
+                f"&{after}" if after else "",
+            )
+        return self._addresses[name]
+
+    @property
     def chips(self) -> list[tuple[str, str, str]]:
         chips = [
             (label, self[name], self.url(**{name: None}))
             for name, label in self.filters.items()
-            if self[name] and label
+            if self[name] and label and name not in FLAGS
         ]
         if self.ranged and self.time_range.key == "custom":
             chips.append(("Time", self.time_range.label, self.url(**{"from": None, "to": None})))
         return chips
+
+    def filter_menu(self, fields: Sequence[tuple[str, str, Iterable[str]]]) -> dict[str, Any]:
+        """What partials/filter-menu.html shows of (parameter, label, suggestions)."""
+        own = {"outside", *(name for name, *_ in fields)}
+        shown = [(name, label, self[name], choices) for name, label, choices in fields]
+        return {
+            "filter_fields": shown,
+            "filters_kept": [p for p in self.parameters.items() if p[0] not in own],
+        }
 
     @property
     def ranges(self) -> list[tuple[str, str, bool]]:
@@ -218,10 +239,14 @@ class Listing:
                 page.complete,
                 page.sample,
             ),
-            "notes": [*(self.time_range.notices if self.ranged else ()), *page.notes],
+            "notes": [
+                *self.choice.notes,
+                *(self.time_range.notices if self.ranged else ()),
+                *page.notes,
+            ],
             "new_rows": f"{page.newer}+" if page.newer_more else page.newer,
             "first_url": self.url(),
-            "saved_views": SavedView.objects.visible_to(self.request.user.pk).filter(page=self.name),
+            "saved_views": Shell(self.request).saved_views(self.name),
             "saved_views_page": self.name,
             "saved_views_query": urlencode(self.parameters),
         }
@@ -274,7 +299,7 @@ class Listing:
                 "no_match",
                 f"No {nouns} match",
                 f"Nothing{within} matches all filters.",
-                link_url=self.request.path,
+                link_url=self.unfiltered_url,
                 link_text="Clear the filters",
             )
         if self.ranged and self.time_range.key != "all":
@@ -288,17 +313,13 @@ class Listing:
         return Empty("nothing_yet", f"No {nouns} yet", nothing_yet, command=command)
 
 
-def stamp_shown(text: str) -> datetime | str | None:
-    """How far a search got (a sort key's text), as a time where it is one."""
-    try:
-        return parse_time(text) if text else None
-    except ValueError:
-        return text
-
-
 def seen_token(*parts: Any) -> str:
     """A digest of what a region shows (keys, states, findings), to see whether a poll changes it."""
-    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:20]
+    return hashlib.sha256(_ORDERED.encode(parts).encode()).hexdigest()[:20]
+
+
+# Without the search for a circle, which what was read can't have: a quarter of the time of a list's token.
+_ORDERED = json.JSONEncoder(default=str, sort_keys=True, check_circular=False)
 
 
 def respond(

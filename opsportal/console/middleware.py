@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.contrib.sessions import middleware as sessions
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware import gzip
 from django.utils.cache import patch_vary_headers
 
 from opsportal.console import context
@@ -28,6 +30,10 @@ PERMISSIONS_POLICY = ", ".join(
 )  # fmt: skip
 
 
+MIN_ZIPPED = 2_048  # bytes
+VARY = ("HX-Request", "Cookie")
+
+
 class ContentSecurityPolicyMiddleware:
     """Sends `settings.SECURE_CSP` and its companions (the setting is Django 6's, whose own middleware
     replaces this one then)."""
@@ -49,6 +55,24 @@ def build_policy(directives: Mapping[str, Iterable[str]]) -> str:
     return "; ".join(f"{name} {' '.join(values)}".strip() for name, values in directives.items())
 
 
+class GZipMiddleware(gzip.GZipMiddleware):
+    """Django's, for what is longer than a packet or two: a status document is none the sooner there for it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if isinstance(response, HttpResponse) and len(response.content) < MIN_ZIPPED:
+            return response
+        return super().process_response(request, response)
+
+
+class SessionMiddleware(sessions.SessionMiddleware):
+    """Django's, which takes a cookie with a NUL (an escape in it) for none: PostgreSQL refuses to look for one."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if "\x00" in request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""):
+            del request.COOKIES[settings.SESSION_COOKIE_NAME]
+        super().process_request(request)
+
+
 class StaffRequiredMiddleware:
     """Refuses what a view's mark does not allow, and every view without a mark; leads to the one address of an item."""
 
@@ -59,7 +83,10 @@ class StaffRequiredMiddleware:
         response = self.get_response(request)
         # Answers hold data, or say who is signed in: no cache keeps them, and page and fragment differ.
         response.headers.setdefault("Cache-Control", "no-store")
-        patch_vary_headers(response, ("HX-Request", "Cookie"))
+        if "Vary" in response.headers:
+            patch_vary_headers(response, VARY)
+        else:  # as almost always, without looking through what there is
+            response.headers["Vary"] = ", ".join(VARY)
         # A page that was left open over an upgrade learns of it by its refreshes.
         if getattr(request, "htmx", None):
             response.headers["X-Console-Version"] = context.version()

@@ -1,28 +1,47 @@
-"""Panels of the overview: each its own poll, with its own state when its table has a problem."""
+"""Panels of the overview: each its own poll, with its own state when its table has a problem.
+
+Their figures are read once for the whole deployment (`opsportal.dynamo.shared`): by the worker while somebody looks, and
+by a page only where there are none or no worker runs. So many browsers, processes and hosts cost what one costs.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template import Context
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
-from opsportal.console import trends
+from opsportal.console import access, trends
+from opsportal.console.admission import Busy, Load, admission, is_better_kept
+from opsportal.console.context import Shell
 from opsportal.console.listing import Region, seen_token
-from opsportal.console.timerange import Window, window_of
+from opsportal.console.templatetags.console import live
+from opsportal.console.timerange import WINDOWS, Window, window_of
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.descriptors import Panel, descriptors
+from opsportal.dynamo.attributes import Raw
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Sampling
 from opsportal.dynamo.partitions import Count
 from opsportal.dynamo.sampling import FRESH_SECONDS
-from opsportal.dynamo.statuses import StatusReads
+from opsportal.dynamo.shared import Shared, kept, shared
+from opsportal.dynamo.statuses import Figures
 
-# Seconds. A count reads and bills what it counts, so not every poll of everybody repeats it.
-FIGURES_LIFE = 10
+# Seconds that figures are kept when nobody looks: in the morning those of the evening are there at once, with their age.
+LIFE_SECONDS = 86_400
+# Seconds after which a panel asks again soon, and how soon: somebody has just begun to look.
+STALE_SECONDS, SOON_SECONDS = 30, 2
+# Seconds that a look counts: longer than the slowest poll. And that the worker's last round does.
+VIEWED_SECONDS, WORKER_SECONDS = 90, 30
+VIEWED, WORKER = "panels:viewed", "panels:worker"
 
 
 def panels() -> list[Panel]:
@@ -30,48 +49,206 @@ def panels() -> list[Panel]:
     return [descriptor.panel for descriptor in descriptors() if descriptor.panel]
 
 
-def panel(
-    request: HttpRequest,
-    name: str,
-    template: str,
-    figures_of: Callable[[Window], Mapping[str, Any]],
-    *,
-    location: str,
-) -> HttpResponse:
-    """Render `template` with the figures, at most 10 s old, or with the problem that kept them away.
+def name_of(panel: Panel) -> str:
+    """Of its figures."""
+    return f"{panel.name}:{panel.location()}"
 
-    Always 200 (or 204 when the browser shows them already): htmx swaps no error, and a panel that can't be
-    read must say so. `location`: fingerprint of the table, part of the cache's key.
-    """
-    window = window_of(request)
-    cache, key = caches["process"], f"panel:{name}:{location}:{window.key}"
-    figures = cache.get(key)
-    context: dict[str, Any] = {"window": window, "panel": name}
-    if figures is None:
+
+# --- Who looks, and who reads ---------------------------------------------------------------------------------
+
+
+def note_viewer(key: str = "") -> None:
+    """Have the worker read for a while, all panels or that one; written every ten seconds and process."""
+    name = _viewed(key)
+    if caches["process"].add(name, True, VIEWED_SECONDS / 9):
+        caches["default"].set(name, True, VIEWED_SECONDS)
+
+
+def is_viewed(key: str = "") -> bool:
+    return bool(caches["default"].get(_viewed(key)))
+
+
+def _viewed(key: str) -> str:
+    return f"{VIEWED}:{key}" if key else VIEWED
+
+
+def note_worker() -> None:
+    """A worker is there to read: no page has to."""
+    caches["default"].set(WORKER, True, WORKER_SECONDS)
+
+
+def _worker_reads() -> bool:
+    return bool(caches["process"].get_or_set(WORKER, lambda: bool(caches["default"].get(WORKER)), 5))
+
+
+def figures(key: str, window: str) -> tuple[Shared[Any], dict[str, Any]]:
+    """Of the panel of that key, and what the overview shows of them. Raises `DynamoError`."""
+    note_viewer()
+    panel = next(one for one in panels() if one.key == key)
+    found = figures_of(panel)
+    return found, panel.shown(found.value, window)
+
+
+def figures_of(panel: Panel) -> Shared[Any]:
+    """Its figures: those that a worker has read, else read now. Raises `DynamoError`."""
+    name = name_of(panel)
+
+    def at_hand() -> Shared[Any] | None:
+        return kept([name], fresh=panel.fresh()).get(name)
+
+    if _worker_reads() and (found := at_hand()):
+        return found
+    try:
+        with admission(Load.PANEL):
+            return shared(name, panel.figures, fresh=fresh_of(panel), life=LIFE_SECONDS)
+    except Busy:
+        if found := at_hand():
+            return found
+        raise
+
+
+def fresh_of(panel: Panel) -> Callable[[Shared[Any]], float]:
+    """Seconds: not past the minute's sample that figures are made with, so that what is in no index is on an open
+    overview as soon as in a list."""
+
+    def fresh(found: Shared[Any]) -> float:
+        at, _, used, _ = found.value.get("sample", NO_SAMPLE) if isinstance(found.value, dict) else NO_SAMPLE
+        left = FRESH_SECONDS - (found.at - at).total_seconds() if at and used else 0
+        return min(panel.fresh(), left) if left > 0 else panel.fresh()
+
+    return fresh
+
+
+NO_SAMPLE = (None, "0", False, "")
+
+
+# --- As HTML ---------------------------------------------------------------------------------------------------
+
+
+def view_of(panel: Panel) -> Callable[..., HttpResponse]:
+    """The panel's view: always 200 (or 204 when the browser shows it already): htmx swaps no error, and a panel that
+    can't be read must say so. 503 where the console is busy and the browser shows older figures."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        window = window_of(request)
+        note_viewer()
         try:
-            figures = {**figures_of(window), "as_of": datetime.now(UTC)}
-            cache.set(key, figures, _life(figures.get("sample")))
+            found = figures_of(panel)
         except DynamoError as problem:
-            # To try again is to load the overview: by itself a panel is no page.
-            again_url = f"{reverse('overview')}{window.query}"
-            (title,) = (one.title for one in panels() if one.name == name)
-            context |= {"problem": problem, "title": title, "again_url": again_url}
-    context.update(figures or {})
-    seen = seen_token({name: repr(value) for name, value in context.items() if name not in ("window",)})
-    context["region"] = Region(name, seen=seen)
+            if is_better_kept(request, problem):
+                raise
+            return _problem(request, panel, window, problem)
+        region = _region(panel, window, found, reserved="reserved" in request.GET)
+        if request.headers.get("X-Seen") == region.seen:
+            return HttpResponse(status=204)
+        return HttpResponse(_section(request, panel, window, found, region))
+
+    view.__name__ = view.__qualname__ = f"panel_{panel.key}"
+    mark = access.requires(panel.permission) if panel.permission else access.staff
+    return mark(view)
+
+
+def on_page(request: HttpRequest, window: Window) -> list[dict[str, Any]]:
+    """The panels that the person may see: as HTML those whose figures are kept, by one read of the shared cache; of the
+    others what loads them. With `read` in the address, as of a browser without scripts, these are read now."""
+    note_viewer()
+    seen = [one for one in panels() if not one.permission or request.user.has_perm(one.permission)]
+    names = {one.key: name_of(one) for one in seen}
+    found = kept(names.values(), fresh=min((one.fresh() for one in seen), default=0))
+    shown = []
+    for panel in seen:
+        one: dict[str, Any] = {
+            "panel": panel,
+            "url": _url(panel, window, reserved=True),
+            "list_url": _list_url(request, panel),
+            "title_query": _title_query(panel, window),
+        }
+        if figures := found.get(names[panel.key]):
+            one["html"] = _section(request, panel, window, figures, _region(panel, window, figures))
+        elif "read" in request.GET:
+            one["html"] = SafeString(view_of(panel)(request).content.decode())
+        shown.append(one)
+    return shown
+
+
+def _url(panel: Panel, window: Window, *, reserved: bool = False) -> str:
+    """`reserved`: of a panel that the page has loaded, which keeps the height that was reserved for it: nothing moves."""
+    return f"{reverse(panel.name)}?window={window.key}{'&reserved=1' if reserved else ''}"
+
+
+def _list_url(request: HttpRequest, panel: Panel) -> str:
+    allowed = not panel.list_permission or request.user.has_perm(panel.list_permission)
+    return reverse(panel.list_url_name) if panel.list_url_name and allowed else ""
+
+
+def _title_query(panel: Panel, window: Window) -> str:
+    """What is counted in the window leads to the list of that window."""
+    return "" if panel.about else f"?range={window.key}"
+
+
+def _region(panel: Panel, window: Window, found: Shared[Any], *, reserved: bool = False) -> Region:
+    # When they were read says all: nobody compares figures for that.
+    seen = seen_token(found.at, window.key, str(found.failed or ""))
+    soon = SOON_SECONDS if found.age > max(STALE_SECONDS, 2 * panel.fresh()) else 0
+    return Region(panel.name, seen=seen, url=_url(panel, window, reserved=reserved), at_least_every=soon)
+
+
+def _section(
+    request: HttpRequest, panel: Panel, window: Window, found: Shared[Any], region: Region
+) -> SafeString:
+    """The figures are turned into HTML once for each process, time zone and window, and not for each reader."""
+    shell, list_url = Shell(request), _list_url(request, panel)
+    # Under one name, whatever the figures: a cache of this process forgets only what is asked for again.
+    key = f"html:{name_of(panel)}:{window.key}:{shell.zone.key}:{bool(list_url)}"
+    seen, inside = caches["process"].get(key) or ("", "")
+    if seen != region.seen:
+        context = _context(panel, window, found) | {"list_url": list_url}
+        inside = render_to_string("console/panel.html", context, request)
+        caches["process"].set(key, (region.seen, str(inside)), panel.fresh())
+    attributes = live(Context({"request": request, "shell": shell}), region)
+    css = "panel is-reserved" if "reserved" in request.GET else "panel"
+    return format_html('<section class="{}" {}>{}</section>', css, attributes, mark_safe(inside))  # noqa: S308 (a template's)
+
+
+def _context(panel: Panel, window: Window, found: Shared[Any]) -> dict[str, Any]:
+    shown = panel.shown(found.value, window.key)
+    # Of a large table some rows were read before: the footer says when.
+    lags = (found.at - shown.get("oldest", found.at)).total_seconds() > STALE_SECONDS
+    return {
+        "window": window,
+        "title_query": _title_query(panel, window),
+        "panel": panel.name,
+        "title": panel.title,
+        "about": panel.about or window.label,
+        "body": panel.template,
+        "figures": found,
+        "lags": lags,
+        "problem": found.failed,
+        "again_url": f"{reverse('overview')}{window.query}",
+        **shown,
+    }
+
+
+def _problem(request: HttpRequest, panel: Panel, window: Window, problem: DynamoError) -> HttpResponse:
+    seen = seen_token(problem.kind, problem.sentence, window.key)
     if request.headers.get("X-Seen") == seen:
         return HttpResponse(status=204)
-    return render(request, template if figures else "console/panel-problem.html", context)
+    soon, reserved = SOON_SECONDS if isinstance(problem, Busy) else 0, "reserved" in request.GET
+    # To try again is to load the overview: by itself a panel is no page.
+    context = {
+        "problem": problem,
+        "panel": panel.name,
+        "title": panel.title,
+        "again_url": f"{reverse('overview')}{window.query}",
+        "region": Region(
+            panel.name, seen=seen, url=_url(panel, window, reserved=reserved), at_least_every=soon
+        ),
+        "reserved": reserved,
+    }
+    return render(request, "console/panel-problem.html", context)
 
 
-def _life(sample: Sampling | None) -> float:
-    """Seconds that figures are kept: not past the sample that they are made with, so that what is in no index is on
-    an open overview as soon as in a list."""
-    if sample is None or not sample.used or sample.at is None:
-        return FIGURES_LIFE
-    left = FRESH_SECONDS - (datetime.now(UTC) - sample.at).total_seconds()
-    return min(FIGURES_LIFE, left) if left > 0 else FIGURES_LIFE
-
+# --- Figures of items that come to an end ---------------------------------------------------------------------
 
 # Failures first: the overview answers "is anything wrong?".
 TONE_ORDER = (FAILED, ATTENTION, UNKNOWN, RUNNING, WAITING, SUCCESS)
@@ -91,21 +268,46 @@ def tiles(counted: Iterable[tuple[str, Count]], url_of: Callable[[str], str]) ->
     return sorted(summed, key=lambda tile: TONE_ORDER.index(tone_of(tile[0])))
 
 
-def figures_of_statuses(window: Window, reads: StatusReads, list_url: str) -> dict[str, Any]:
-    """Of items that come to an end: counts by status, trends, and what must be said of them."""
-    now = datetime.now(UTC)
-    since = now - window.length
-    found = reads.recent(since)
-    sample, notes = reads.sampled()
+def figures_of_statuses(found: Figures, failures: Iterable[Raw], stuck: Iterable[Raw]) -> dict[str, Any]:
+    """Plain, for every window: counts by status, trends, the newest failures, what is stuck, and what must be said of
+    them."""
+    now, windows = datetime.now(UTC), {}
+    for key in WINDOWS:
+        since = now - Window(key, "").length
+        recent = found.recent(since)
+        made = trends.of(recent, since, now)
+        counts = tuple((status, one.count.number, one.count.more) for status, one in recent)
+        windows[key] = {"counts": counts, "trends": made.plain if made else None}
+    sample = found.sampling
+    return {
+        "windows": windows,
+        "sample": (sample.at, str(sample.units), sample.used, sample.statement),
+        "notes": tuple(found.notes),
+        "filling": not found.whole,
+        "oldest": found.oldest,
+        "failures": tuple(failures),
+        "stuck": tuple(stuck),
+    }
+
+
+def shown_of_statuses(
+    figures: Mapping[str, Any], window: str, list_url: str, model_of: Callable[[Raw], Any]
+) -> dict[str, Any]:
+    """What `figures_of_statuses` made, for a template."""
+    at, units, used, statement = figures["sample"]
+    chosen = figures["windows"][window]
 
     def url_of(status: str) -> str:
         # An item without a status is in no index, and its list is of those.
-        return list_url + (f"?status={quote(status)}&range={window.key}" if status else "?outside=1")
+        return list_url + (f"?status={quote(status)}&range={window}" if status else "?outside=1")
 
     return {
-        "counts": tiles(((status, recent.count) for status, recent in found), url_of),
-        "trends": trends.of(found, since, now),
-        "list_url": list_url,
-        "sample": sample,
-        "notes": notes,
+        "counts": tiles(((status, Count(*count)) for status, *count in chosen["counts"]), url_of),
+        "trends": trends.Trends.from_plain(*chosen["trends"]) if chosen["trends"] else None,
+        "sample": Sampling(at, Decimal(units), used, statement),
+        "notes": figures["notes"],
+        "filling": figures["filling"],
+        "oldest": figures["oldest"],
+        "failures": [model_of(raw) for raw in figures["failures"]],
+        "stuck": [model_of(raw) for raw in figures["stuck"]],
     }

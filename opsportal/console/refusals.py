@@ -151,7 +151,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
         return forbidden(request, CROSS_SITE)
     match = request.resolver_match
     name = match.view_name if match else ""
-    found = _other_origin(request, reason)
+    found = other_origin(request, reason)
     if found is None and not request.user.is_authenticated:
         if name == "account_logout":
             return redirect(settings.LOGOUT_REDIRECT_URL)
@@ -173,15 +173,23 @@ STALE = Refusal(
 )
 
 
-def _other_origin(request: HttpRequest, reason: str) -> Refusal | None:
-    """Where the address that the browser names is not the one that the console takes for its own."""
+def other_origin(request: HttpRequest, reason: str) -> Refusal | None:
+    """Where the address that the browser names is not the one that the console takes for its own. `reason`: Django's."""
     sent, own = request.headers.get("Origin", ""), f"{request.scheme}://{request.get_host()}"
+    what = "request" if is_api(request) else "form"
+    title = f"The {what}'s origin is not trusted"
+    if reason.startswith("Referer checking failed"):
+        return Refusal(
+            f"Nothing was done. Neither the header Origin nor Referer says that the {what} comes from {own}, which is "
+            "asked for over HTTPS.",
+            f"Send the header Origin: {own}. A browser does so by itself, but for an extension or a proxy that removes it.",
+            title=title,
+        )
     if reason != REASON_BAD_ORIGIN % sent:
         return None
-    title = "The form's origin is not trusted"
     if sent == "null":
         return Refusal(
-            f"Nothing was done. The browser does not say which page sent the form (Origin: null); the console is {own}.",
+            f"Nothing was done. The browser does not say which page sent the {what} (Origin: null); the console is {own}.",
             "Open the console in a window of its own, without an extension or a proxy that removes the origin.",
             title=title,
         )
@@ -192,8 +200,8 @@ def _other_origin(request: HttpRequest, reason: str) -> Refusal | None:
         else f"If {sent} is this console's address, let the proxy in front pass the header Host on."
     )
     return Refusal(
-        f"Nothing was done. The form comes from {sent}, and the console takes its own address for {own}.",
-        f"{cause} Or add {sent} to CSRF_TRUSTED_ORIGINS. If you do not know that address, another site sent this form: "
+        f"Nothing was done. The {what} comes from {sent}, and the console takes its own address for {own}.",
+        f"{cause} Or add {sent} to CSRF_TRUSTED_ORIGINS. If you do not know that address, another site sent this {what}: "
         "close this page.",
         title=title,
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.http import HttpRequest
 
+from opsportal.console.labels import label_of
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # Typed again rather than written into a page. `usable_password` is a choice of Django's admin.
 _SECRET = re.compile(r"(?<!usable_)passw|secret|^code$", re.IGNORECASE)
@@ -18,6 +20,11 @@ class Field:
     name: str
     value: str
     secret: bool = False
+
+    @property
+    def label(self) -> str:
+        """As its form has it; "" of one that nobody typed."""
+        return label_of(self.name)
 
 
 def sent_fields(request: HttpRequest) -> list[Field]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.conf import settings
 
 from opsportal.console.text import excerpt
-from opsportal.console.tones import ATTENTION, FAILED, tone_of
+from opsportal.console.tones import ATTENTION, FAILED, SUCCESS, tone_of
 from opsportal.dynamo.attributes import Typed, read_text
 
 _ENDS = frozenset({"completed", "failed", "cancelled"})
@@ -17,15 +19,27 @@ def lower(status: object) -> str:
     return status.strip().lower() if isinstance(status, str) else ""
 
 
+# A list of fifty asks for these 250 times, always for the same: a twentieth of its models and findings.
+@lru_cache(maxsize=32)
+def _ends(terminal: tuple[str, ...]) -> frozenset[str]:
+    return _ENDS | set(map(lower, terminal))
+
+
+@lru_cache(maxsize=32)
+def _opens(listed: tuple[str, ...], terminal: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(lower, listed)) - terminal
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """`attribute`: that of an item's status; `documented`: as the documents write them; `extra` and `terminal` name
-    the settings that add to them."""
+    the settings that add to them, `stuck_minutes` that of the minutes after which an open item is stuck."""
 
     attribute: str
     documented: tuple[str, ...]
     extra: str
     terminal: str
+    stuck_minutes: str
 
     def listed(self) -> tuple[str, ...]:
         """The documented and the configured ones, as they are written."""
@@ -33,13 +47,11 @@ class Vocabulary:
 
     def terminal_ones(self) -> frozenset[str]:
         """The statuses that nothing follows, in lower case."""
-        return _ENDS | set(map(lower, getattr(settings, self.terminal)))
+        return _ends(tuple(getattr(settings, self.terminal)))
 
     def open_ones(self) -> frozenset[str]:
         """The statuses that should move on, in lower case. An unknown one may be an end, and is none of them."""
-        return (
-            frozenset(map(lower, (*self.documented, *getattr(settings, self.extra)))) - self.terminal_ones()
-        )
+        return _opens((*self.documented, *getattr(settings, self.extra)), self.terminal_ones())
 
     def of(self, raw: Mapping[str, Typed]) -> str:
         """The status of an item, in lower case."""
@@ -67,10 +79,22 @@ class Vocabulary:
         """Whether it should move on."""
         return lower(status) in self.open_ones()
 
+    def stuck_before(self, now: datetime) -> datetime:
+        """What moved later, or was created later, is not stuck."""
+        return now - timedelta(minutes=getattr(settings, self.stuck_minutes))
+
+    def is_stuck(self, status: object, moved: datetime | None, now: datetime) -> bool:
+        """Whether an item of that status, which moved last at that time, should have moved on since."""
+        return moved is not None and moved <= self.stuck_before(now) and self.is_open(status)
+
     def ended_badly(self, status: str) -> bool:
         """Failed in any word (`error`), cancelled, or what settings name as an end and is no success."""
         tone = tone_of(status)
         return tone == FAILED or (tone == ATTENTION and lower(status) in self.terminal_ones())
+
+    def succeeded(self, status: str) -> bool:
+        """Ended well, in any word."""
+        return tone_of(status) == SUCCESS or (self.is_terminal(status) and not self.ended_badly(status))
 
     def is_known(self, status: str) -> bool:
         """Whether a document or a setting names it."""

@@ -25,9 +25,19 @@ def visible(text: str) -> str:
     return signed(text)
 
 
-def exact(text: str) -> str:
-    """`visible`, in which no two values look alike: space at an end, doubled space, breaks and tabs have signs too."""
-    return signed(_UNSEEN_SPACE.sub(lambda found: "".join(map(sign, found[0])), text))
+def _is_bare(text: str) -> bool:
+    """Whether `text` has nothing to be shown otherwise, as nearly all have."""
+    return text.isascii() and text.isprintable() and "  " not in text and text.strip(" ") == text
+
+
+def exact(text: str, most: int = 0) -> str:
+    """`visible`, in which no two values look alike: space at an end, doubled space, breaks and tabs have signs too. Of
+    at most so many characters, where that is given."""
+    cut = text[: most - 1] if 0 < most < len(text) else text
+    if cut is text and _is_bare(text):
+        return text
+    shown = signed(_UNSEEN_SPACE.sub(lambda found: "".join(map(sign, found[0])), cut))
+    return shown if cut is text else shown + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def terminal(text: str) -> str:
@@ -73,6 +83,8 @@ def first_line(text: str, length: int = EXCERPT_LENGTH) -> str:
 
 def excerpt(text: str, length: int = EXCERPT_LENGTH) -> str:
     """The first line that is not blank, at most `length` characters, ending in … when cut."""
+    if len(text) <= length and _is_bare(text):
+        return text
     # Only the head is looked at: error texts of 300 KB occur.
     head = text[: length * 8].lstrip()
     line = head.split("\n", 1)[0].rstrip()

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.utils.safestring import SafeString
 
-from opsportal.console import clock, figures
+from opsportal.console import cells, clock, figures
 from opsportal.console.numbers import MIN_VALUES, nearest_rank
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.dynamo import partitions
@@ -43,7 +45,7 @@ class Bar:
     tones: dict[str, int]
     seconds: tuple[Decimal, ...] = ()
 
-    @property
+    @cached_property
     def created(self) -> int:
         return sum(self.tones.values())
 
@@ -52,7 +54,7 @@ class Bar:
         """Well or badly."""
         return self.tones[SUCCESS] + self.tones[FAILED]
 
-    @property
+    @cached_property
     def failure_rate(self) -> Decimal | None:
         """Percent of what ended well or badly; None where nothing did."""
         return Decimal(self.tones[FAILED]) * 100 / self.ended if self.ended else None
@@ -66,12 +68,12 @@ class Bar:
     def open(self) -> int:
         return self.tones[RUNNING] + self.tones[WAITING]
 
-    @property
+    @cached_property
     def p50(self) -> Decimal | None:
         """None of fewer than `MIN_VALUES`."""
         return nearest_rank(self.seconds, 50) if len(self.seconds) >= MIN_VALUES else None
 
-    @property
+    @cached_property
     def p95(self) -> Decimal | None:
         return nearest_rank(self.seconds, 95) if len(self.seconds) >= MIN_VALUES else None
 
@@ -108,6 +110,22 @@ class Trends:
         return partitions.COUNT_CAP
 
     @property
+    def plain(self) -> tuple[Any, ...]:
+        """For a cache: what `from_plain` takes."""
+        bars = tuple(
+            (bar.start, tuple(bar.tones.values()), tuple(map(float, bar.seconds))) for bar in self.bars
+        )
+        return self.length.total_seconds(), self.now, self.whole, bars
+
+    @classmethod
+    def from_plain(cls, length: float, now: datetime, whole: bool, bars: Iterable[Any]) -> "Trends":
+        made = (
+            Bar(start, dict(zip(WORDS, tones, strict=True)), tuple(Decimal(str(one)) for one in seconds))
+            for start, tones, seconds in bars
+        )
+        return cls(tuple(made), timedelta(seconds=length), now, whole)
+
+    @cached_property
     def total(self) -> Bar:
         """All bars as one."""
         tones = {tone: sum(bar.tones[tone] for bar in self.bars) for tone in WORDS}
@@ -133,25 +151,31 @@ class Trends:
             if bar.created
         ]
 
+    def rows(self, zone: ZoneInfo, list_url: str) -> SafeString:
+        """The charts as the rows of a table, each led by a link to its items. As the columns of lists in Python: by a
+        template they were half of an overview whose figures are new."""
+        return SafeString("".join(_row(bar, f"{list_url}?{query}", zone) for bar, query in self.newest_first))
+
     def charts(self, zone: ZoneInfo) -> list[Chart]:
         """Throughput, failure rate, duration, with times in that zone. None where nothing was created."""
         if not self.total.created:
             return []
-        return [self._throughput(zone), self._failures(zone), self._durations(zone)]
+        starts = [self._start(bar, zone) for bar in self.bars]
+        return [self._throughput(starts), self._failures(starts), self._durations(starts)]
 
-    def _throughput(self, zone: ZoneInfo) -> Chart:
+    def _throughput(self, starts: Sequence[str]) -> Chart:
         figure, unit = _rate(self.total.created, self.now - self.since)
         note = f"peak {max(bar.created for bar in self.bars)} in {self.length_text}"
         bars = [
             (
-                f"{self._start(bar, zone)}: {bar.created} created" + _listed(bar.tones),
+                f"{start}: {bar.created} created" + _listed(bar.tones),
                 [(tone, bar.tones[tone]) for tone in WORDS],
             )
-            for bar in self.bars
+            for bar, start in zip(self.bars, starts, strict=True)
         ]
         return Chart("Throughput", figure, unit, note, RUNNING, self._drawn("Throughput", note, bars))
 
-    def _failures(self, zone: ZoneInfo) -> Chart:
+    def _failures(self, starts: Sequence[str]) -> Chart:
         total, rates = self.total, [bar.failure_rate for bar in self.bars]
         highest = max((rate for rate in rates if rate is not None), default=Decimal(0))
         figure = "—" if total.failure_rate is None else f"{total.failure_rate:.1f} %"
@@ -159,15 +183,15 @@ class Trends:
         note = f"peak {highest:.0f} % in {self.length_text}" if total.ended else "nothing ended"
         bars = [
             (
-                f"{self._start(bar, zone)}: {bar.tones[FAILED]} of {bar.ended} that ended failed",
+                f"{start}: {bar.tones[FAILED]} of {bar.ended} that ended failed",
                 [(FAILED, float(rate or 0))],
             )
-            for bar, rate in zip(self.bars, rates, strict=True)
+            for bar, start, rate in zip(self.bars, starts, rates, strict=True)
         ]
         tone = FAILED if total.tones[FAILED] else SUCCESS
         return Chart("Failure rate", figure, unit, note, tone, self._drawn("Failure rate", note, bars))
 
-    def _durations(self, zone: ZoneInfo) -> Chart:
+    def _durations(self, starts: Sequence[str]) -> Chart:
         """The median below, and on it what p95 has more. Of few, what the slowest took, in another tone."""
         total = self.total
         if total.p50 is None or total.p95 is None:
@@ -177,8 +201,8 @@ class Trends:
         slowest = max((bar.seconds[-1] for bar in self.bars if bar.seconds), default=None)
         note = "" if slowest is None else f"slowest {clock.duration(slowest)}, of {len(total.seconds)}"
         bars = []
-        for bar in self.bars:
-            start, measured = self._start(bar, zone), len(bar.seconds)
+        for bar, start in zip(self.bars, starts, strict=True):
+            measured = len(bar.seconds)
             if bar.p50 is not None and bar.p95 is not None:
                 said = f"median {clock.duration(bar.p50)}, p95 {clock.duration(bar.p95)} of {measured}"
                 parts = [(RUNNING, float(bar.p50)), (WAITING, float(bar.p95 - bar.p50))]
@@ -204,6 +228,19 @@ class Trends:
             f": {note}" if note else ""
         )
         return figures.stacked(bars, label=label)
+
+
+def _row(bar: Bar, url: str, zone: ZoneInfo) -> str:
+    rate = cells.NOTHING if bar.failure_rate is None else f"{bar.failure_rate:.1f} %"
+    numbers = (
+        bar.created, bar.tones[SUCCESS], bar.tones[FAILED], bar.open, bar.others,
+        rate, cells.duration(bar.p50), cells.duration(bar.p95),
+    )  # fmt: skip
+    return (
+        f'<tr><th scope="row"><a href="{escape(url)}">{cells.clock(bar.start, zone)}</a></th>'
+        + "".join(f'<td class="is-num">{number}</td>' for number in numbers)
+        + "</tr>"
+    )
 
 
 def _listed(tones: dict[str, int]) -> str:

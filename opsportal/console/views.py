@@ -1,9 +1,11 @@
 """The overview, and what load balancers and browsers ask unasked.
 
-Each app's own panel is loaded side by side, so that a problem with one table stays in it.
+Each app's own panel has its own figures, so that a problem with one table stays in it.
 """
 
 import hashlib
+import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +15,6 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from opsportal.console import panels, tones
@@ -27,31 +28,28 @@ from opsportal.dynamo.tables import Binding, bindings, name_setting, other_spell
 
 @staff
 def overview(request: HttpRequest) -> HttpResponse:
-    """Is anything wrong? Reads nothing itself."""
+    """Is anything wrong? Reads no table itself: figures that are kept are part of the page, and others it loads."""
     window = window_of(request)
-    shown = []
-    for panel in panels.panels():
-        if panel.permission and not request.user.has_perm(panel.permission):
-            continue
-        url = f"{reverse(panel.name)}?window={window.key}"
-        list_url = reverse(panel.list_url_name) if panel.list_url_name else ""
-        shown.append({"id": panel.name, "url": url, "title": panel.title, "list_url": list_url})
+    shown = panels.on_page(request, window)
     sees_data = any(one["list_url"] for one in shown)
     return render(
         request, "console/overview.html", {"window": window, "panels": shown, "sees_data": sees_data}
     )
 
 
-@staff
-def tables_panel(request: HttpRequest) -> HttpResponse:
+def table_figures(before: Any) -> tuple[tuple[str, str, str, str, str], ...]:
     """The tables of the settings as they are deployed: reachable, ACTIVE, with the key that is configured."""
-    return panels.panel(
-        request,
-        "panel-tables",
-        "console/panel-tables.html",
-        lambda window: {"tables": [condition(table) for table in bindings()]},
-        location=",".join(table.fingerprint for table in bindings()),
-    )
+    found = (condition(table) for table in bindings())
+    return tuple((one.table.logical, one.state, one.tone, one.sentence, one.fix) for one in found)
+
+
+def shown_tables(figures: Any, window: str) -> dict[str, Any]:
+    tables = {table.logical: table for table in bindings()}
+    return {"tables": [Condition(tables[logical], *rest) for logical, *rest in figures if logical in tables]}
+
+
+def tables_location() -> str:
+    return ",".join(table.fingerprint for table in bindings())
 
 
 @public
@@ -127,12 +125,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 while the database and every table can be reached, else 503; ``degraded`` where a table is not as the console
     needs it, which a console elsewhere would not change. Staff see which fails, and why."""
-    tables = bindings()
-    cache, key = caches["process"], _cache_key(tables)
-    parts: dict[str, dict[str, Any]] | None = cache.get(key)
-    if parts is None:
-        parts = {"database": _database()} | {table.logical: _table(table) for table in tables}
-        cache.set(key, parts, CACHE_SECONDS)
+    parts = _parts()
     ready = all(part["ok"] for part in parts.values())
     said = "degraded" if any(part.get("degraded") for part in parts.values()) else "ok"
     answer: dict[str, Any] = {"status": said if ready else "unavailable"}
@@ -140,6 +133,28 @@ def readyz(request: HttpRequest) -> HttpResponse:
     if parts["database"]["ok"] and request.user.is_authenticated and request.user.is_staff:
         answer["parts"] = parts
     return JsonResponse(answer, status=200 if ready else 503)
+
+
+def _parts() -> dict[str, dict[str, Any]]:
+    """By name, at most 10 s old. One thread looks at a time, and whoever comes meanwhile gets what was found before:
+    anybody may ask, and must not hold more threads."""
+    tables = bindings()
+    cache, key = caches["process"], _cache_key(tables)
+    known: tuple[float, dict[str, dict[str, Any]]] = cache.get(key, (0.0, NOT_YET))
+    found_at, parts = known
+    if (parts is NOT_YET or time.monotonic() - found_at > CACHE_SECONDS) and _looking.acquire(blocking=False):
+        try:
+            parts = {"database": _database()} | {table.logical: _table(table) for table in tables}
+            cache.set(key, (time.monotonic(), parts), None)
+        finally:
+            _looking.release()
+    return parts
+
+
+NOT_YET: dict[str, dict[str, Any]] = {
+    "database": {"ok": False, "problem": "It is being looked at for the first time."}
+}
+_looking = threading.Lock()
 
 
 def _database() -> dict[str, Any]:

@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from opsportal.accounts.admin import site
 from opsportal.console.access import staff
+from opsportal.console.listing import Region
 from opsportal.dynamo.attributes import Malformed
+from tracking.timeline import Tick
 
 NASTY = '<script>alert(1)</script>\u202etxt.exe\u202c \x00\x1b[31m "quoted" & more'
 state: dict[str, Any] = {"version": 1, "finished": False, "status": 200, "rows": 6, "title": "first"}
@@ -23,7 +25,7 @@ LIST = """{% extends "base.html" %}
 {% block actions %}{% include "partials/saved_views.html" with saved_views=views saved_views_page="workflows" %}<a class="btn btn-primary" href="#">{% icon "plus" %}New</a>{% endblock %}
 {% block content %}
 {% include "partials/tabs.html" %}
-<div class="toolbar"><form role="search" class="search">{% icon "search" %}<label class="visually-hidden" for="q">Search</label><input class="form-control" id="q" name="q" data-search placeholder="Id, or text to search"></form>
+<div class="toolbar"><form role="search" aria-label="This list" class="search">{% icon "search" %}<label class="visually-hidden" for="q">Search</label><input class="form-control" id="q" name="q" data-search placeholder="Id, or text to search"></form>
 <label>Status <select class="form-select form-select-sm d-inline-block w-auto"><option>any</option></select></label>
 <div class="segmented" role="group" aria-label="Time"><a href="#" aria-current="true">24 h</a><a href="#">7 d</a></div></div>
 {% include "partials/chips.html" %}
@@ -104,7 +106,7 @@ def _timeline() -> SimpleNamespace:
         return SimpleNamespace(label=label, status=status, tone=tone, bar=bar_, **(base | more))
 
     return SimpleNamespace(
-        ticks=[(0.0, "0 s"), (25.0, "15 s"), (50.0, "30 s"), (75.0, "45 s"), (100.0, "1 m 0 s")],
+        ticks=[Tick(0, "0", "is-first"), Tick(25, "15 s"), Tick(50, "30 s"), Tick(75, "45 s"), Tick(100, "1 m", "is-last")],
         rows=[
             row("PDF adapter", "success", "success", bar(0.0, 22.5, "recorded"), activity="Extracted 12 pages", tokens=Decimal(14169)),
             row("Trade extraction", "success", "success", bar(22.5, 30.0, "derived"), derived=True, retries=2),
@@ -128,7 +130,7 @@ def list_page(request: HttpRequest) -> HttpResponse:
     return _render(
         request,
         REGION if fragment else LIST,
-        region=SimpleNamespace(id="rows", seen=str(state["version"]), anchor="a", finished=state["finished"]),
+        region=Region(id="rows", seen=str(state["version"]), anchor="a", finished=state["finished"]),
         rows=_rows(),
         version=state["version"],
         tabs=[("All", "?", True, None), ("Failed", "?s=f", False, "12"), ("Processing", "?s=p", False, "500+"), ("Completed", "?s=c", False, "500+")],
@@ -181,6 +183,7 @@ urlpatterns = [
     path("", list_page, name="overview"),
     path("item/<str:key>/", item_page),
     path("states/", states_page),
+    path("search/", include("opsportal.search.urls")),
     path("accounts/", include("opsportal.accounts.urls")),
     path("admin/", site.urls),
 ]

@@ -13,6 +13,7 @@ from opsportal.alerts.models import Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import deliver_due
 from tests.alerts.receivers import Receiver, Says, receiver_server
 from tests.browser.conftest import SHELL
+from tests.cases import short
 from tests.factories import ago, put, step, workflow, zulu
 
 
@@ -74,7 +75,7 @@ def stock(live: str, tables: dict[str, Any], receiver: Receiver, administrator: 
 
 
 def paths(firing: Firing) -> list[str]:
-    things = [firing, *Rule.objects.all(), *Webhook.objects.all(), *Delivery.objects.all()[:2]]
+    things = [firing, *Rule.objects.all()[:2], *Webhook.objects.all()[:1], *Delivery.objects.all()[:1]]
     rule = firing.rule.get_absolute_url()
     return [
         *(f"/alerts/{path}" for path in ("", "rules/", "webhooks/", "deliveries/", "changes/", "rules/new/")),
@@ -84,14 +85,20 @@ def paths(firing: Firing) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("in_turn", short([True, False], True))
 def test_the_pages_are_clean(
-    live: str, stock: Firing, page: Page, sign_in: Callable[[str], None], faults: Callable[..., list[str]]
+    live: str,
+    stock: Firing,
+    page: Page,
+    sign_in: Callable[[str], None],
+    faults: Callable[..., list[str]],
+    in_turn: bool,
 ) -> None:
     sign_in("administrator")
     found = []
     for at, path in enumerate(paths(stock)):
         page.goto(live + path)
-        found += faults(path, without=SHELL if at else ())
+        found += faults(path, without=SHELL if at else (), in_turn=in_turn and at > 0)
     assert found == []
 
 

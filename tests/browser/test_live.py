@@ -1,5 +1,6 @@
 """Pages that stay open while the tables move: what is written appears, and nothing of the reader's is lost."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,8 @@ from django.core.cache import caches
 from playwright.sync_api import BrowserContext, Page, expect
 
 from opsportal.accounts.models import Preferences
+from opsportal.console.admission import Load, admission, limit
+from opsportal.console.panels import panels
 from opsportal.dynamo import clients
 from opsportal.dynamo.tables import Binding
 from opsportal.operations import item_pages
@@ -18,6 +21,7 @@ from tests import factories
 from tests.browser import stock
 from tests.browser.refreshing import answered, is_poll, poll_often, polls_of, refresh, wait_for_three_polls
 from tests.conftest import PASSWORD
+from tests.samples import forget, later
 from tests.trouble import refused, trouble
 from tracking.writer import StatusWriter
 
@@ -208,6 +212,56 @@ def test_no_row_moves_while_the_pointer_or_the_focus_is_on_the_list(
     shows_rows(page, before[2:-1])
 
 
+# Ten times as fast as the clock on the wall, by which the page's own timers go.
+HASTE = """(() => {
+    const began = Date.now(), Real = Date, timer = window.setInterval;
+    window.shift = 0;
+    window.Date = class extends Real {
+      constructor(...given) { super(...(given.length ? given : [Date.now()])); }
+      static now() { return began + (Real.now() - began) * 10 + window.shift; }
+    };
+    window.setInterval = (run, ms) => timer(run, ms / 10);
+})()"""
+
+
+def test_after_an_action_the_page_polls_soon_for_a_minute_also_where_refreshing_is_off(
+    live: str, tables: dict[str, Any], viewing: Any, prefer: Any, context: BrowserContext
+) -> None:
+    prefer("viewer", refresh_seconds=0)
+    factories.put(
+        tables["requests"], factories.request("req_1"), factories.request("req_2", status="completed")
+    )
+    viewing("/requests/req_1/")
+    page = context.new_page()
+    page.add_init_script(HASTE)
+    page.goto(f"{live}/requests/req_1/")
+    polls = polls_of(page)
+    wait_for_three_polls(page)
+    assert polls == []
+    page.evaluate("htmx.trigger(document.body, 'console:done', {action: 'request:retry'})")
+    expect(page.locator("#live-state")).to_contain_text("as of")
+    with page.expect_request(is_poll):
+        pass
+    with page.expect_request(is_poll):
+        pass
+    # The page that one goes on to expects the answer too.
+    page.goto(f"{live}/requests/?status=processing")
+    with page.expect_request(is_poll):
+        pass
+    page.evaluate("document.dispatchEvent(new CustomEvent('console:done')); window.shift = 60_001")
+    page.evaluate("fetch('/healthz')")  # what was asked for before this is over
+    polls.clear()
+    wait_for_three_polls(page)
+    assert polls == [], "the minute is over"
+    # Nothing more is expected of what is finished.
+    page.goto(f"{live}/requests/req_2/")
+    page.evaluate("htmx.trigger(document.body, 'console:done', {action: 'request:cancel'})")
+    polls.clear()
+    wait_for_three_polls(page)
+    assert polls == []
+    page.close()
+
+
 def _stamp(tables: dict[str, Any]) -> str:
     """When req_002 was created: it stays where it is in the list."""
     table = tables["requests"]
@@ -264,6 +318,12 @@ def test_a_failing_refresh_keeps_the_page_says_since_when_and_recovers(
         expect(state).to_have_text(re.compile(r"^stale since \d\d:\d\d:\d\d$"), timeout=15_000)
         shows_rows(page, ["req_000", "req_001", "req_002"])
     factories.put(tables["requests"], factories.request("req_001", status="executing"))
+    with contextlib.ExitStack() as others:
+        for _ in range(limit(Load.LIST)):
+            others.enter_context(admission(Load.LIST))
+        page.keyboard.press("r")
+        expect(state).to_have_text(re.compile(r"^busy · as of \d\d:\d\d:\d\d$"))
+        shows_rows(page, ["req_000", "req_001", "req_002"])
     page.keyboard.press("r")
     expect(page.locator("#live-state")).to_contain_text("live · ")
     expect(page.locator("tbody")).to_contain_text("executing")
@@ -347,7 +407,8 @@ def test_a_page_left_open_over_an_upgrade_says_so(
     with answered(page):
         refresh(page)
     expect(notice).to_contain_text("There is a new version of the console.")
-    notice.get_by_role("link", name="Reload").click()
+    with page.expect_navigation(wait_until="load"):
+        notice.get_by_role("link", name="Reload").click()
     expect(notice).to_have_count(0)
     assert not page.evaluate("window.sameDocument")
     with answered(page):
@@ -362,6 +423,15 @@ def test_an_item_that_is_deleted_while_one_looks_says_so(tables: dict[str, Any],
     refresh(page)
     expect(page.get_by_role("heading", name="There is no workflow with this id")).to_be_visible()
     assert page.evaluate("window.sameDocument")
+
+
+# The sum of the page's layout shifts so far, but for those that follow an input.
+LAYOUT_SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  const add = (entry) => { if (!entry.hadRecentInput) sum += entry.value; };
+  new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(sum), 50)));
+})"""
 
 
 def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any], viewing: Any) -> None:
@@ -387,10 +457,21 @@ def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any]
     expect(failed.locator(".figure")).to_have_text("2")
     expect(page.locator("#panel-requests")).to_contain_text("66.7 % 2 of 3 ended")
     factories.put(tables["requests"], factories.request("req_new", status="failed", errors=["It broke"]))
-    caches["process"].clear()  # figures may be ten seconds old
+    later()  # figures may be ten seconds old
     refresh(page)
     expect(failed.locator(".figure")).to_have_text("3")
     expect(page.locator("#panel-requests .digest").last).to_contain_text("It broke")
+    shifts = []
+    for width, height in ((1440, 900), (380, 800)):
+        for kept in (False, True):
+            if not kept:
+                forget()
+                caches["process"].clear()
+            page.set_viewport_size({"width": width, "height": height})
+            page.goto(page.url)
+            expect(page.locator(".panel[data-live]")).to_have_count(len(panels()))
+            shifts.append((width, kept, round(page.evaluate(LAYOUT_SHIFT), 4)))
+    assert [shift for *_, shift in shifts] == [0] * 4, shifts
     failed.click()
     page.wait_for_url("**/requests/?status=failed&range=24h")
     shows_rows(page, ["req_001", "req_003", "req_new"])

@@ -11,10 +11,15 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from opsportal.accounts.models import Preferences, SavedView
 from opsportal.console.converters import quote_key
+from opsportal.console.panels import panels
 from opsportal.demo.hostile.malformed import HARD_KEYS
+from opsportal.jobs import control, running, states, store
+from opsportal.operations.changes import number, text
 from tests import factories
 from tests.browser import stock
 from tests.browser.conftest import NARROW, SHELL, WIDE, too_wide
+from tests.cases import short
+from tests.jobs.test_jobs import OLGA, frozen
 from tests.trouble import denied, refused, trouble
 
 # A first visit may transfer so much, compressed, with everything that its page asks for.
@@ -65,8 +70,8 @@ def visit(page: Page, live: str, noise: list[str]) -> Callable[[str], list[str]]
 def look(
     page: Page, visit: Callable[[str], list[str]], faults: Callable[..., list[str]]
 ) -> Callable[..., list[str]]:
-    """``look(path)``: visit it and return what is wrong, on both screens. ``prepare(page)`` is done to it
-    before that; of what is opened, ``opening`` is how to, and only that is looked at.
+    """``look(path)``: visit it and return what is wrong, on both screens, see ``in_turn`` of `faults`. ``prepare(page)``
+    is done to it before that; of what is opened, ``opening`` is how to, and only that is looked at.
 
     The shell is the same on all pages of an app, and looked at on the first one.
     """
@@ -77,12 +82,15 @@ def look(
         *,
         prepare: Callable[[Page], None] | None = None,
         opening: Mapping[str, Callable[[Page], None]] | None = None,
+        in_turn: bool = False,
     ) -> list[str]:
         found = visit(path)
         if prepare:
             prepare(page)
         app = path.split("/")[1]
-        found += faults(path, grave=True, without=SHELL if app in seen else ())
+        found += faults(
+            path, grave=True, without=SHELL if app in seen else (), in_turn=in_turn and app in seen
+        )
         seen.add(app)
         for what, open_it in (opening or {}).items():
             page.set_viewport_size(WIDE)
@@ -98,8 +106,21 @@ def press(selector: str) -> Callable[[Page], None]:
     return lambda page: page.locator(selector).first.click()
 
 
+def _pages_of_jobs() -> list[str]:
+    """One whose preview is ready, one that is halted with outcomes, the items of that, and the list."""
+    halted = frozen("requests.retry", filter={"status": "failed"}, at_once=True)
+    running.run(control.start(halted, OLGA), most=1)
+    found = store.find(halted.id)
+    assert found
+    outcomes = {"M": {"failed_again": number(1)}}
+    ready = frozen("requests.purge", filter={})
+    states.change(found, {"state": text("halted"), "why": text("1 of 1 failed again."), "outcomes": outcomes})
+    return [f"/jobs/{ready.id}/", f"/jobs/{halted.id}/", f"/jobs/{halted.id}/items/", "/jobs/?state=open"]
+
+
+@pytest.mark.parametrize("in_turn", short([True, False], True))
 def test_every_page_of_every_kind_of_item_is_clean(
-    tables: dict[str, Any], sign_in: Any, administrator: Any, look: Callable[..., list[str]]
+    tables: dict[str, Any], sign_in: Any, administrator: Any, look: Callable[..., list[str]], in_turn: bool
 ) -> None:
     stock.every_kind(tables)
     for shared in (True, False):
@@ -112,17 +133,20 @@ def test_every_page_of_every_kind_of_item_is_clean(
         )
     sign_in("administrator")
     running = f"/requests/{stock.RUNNING}/"
-    found = look("/", prepare=lambda page: expect(page.locator(".panels [data-live]")).to_have_count(5))
+    found = look(
+        "/", prepare=lambda page: expect(page.locator(".panels [data-live]")).to_have_count(len(panels()))
+    )
     for path in (
         "/workflows/", "/workflows/?outside=1", "/workflows/?q=nothing-has-this", "/workflows/demo-unlisted-steps/",
         "/workflows/bad-types/", "/workflows/bad-text/?tab=raw", "/workflows/never-was/",
-        "/requests/?sort=priority", running, f"{running}logs/", f"{running}logs/?level=CRITICAL", "/requests/bad-types/",
+        "/requests/?attention=1&sort=priority", running, f"{running}logs/", f"{running}logs/?level=CRITICAL", "/requests/bad-types/",
         "/requests/bad-text/?tab=results", "/requests/bad-config/?tab=config", "/requests/bad-history/?tab=history",
         "/requests/never-was/logs/", "/requests/?cursor=broken",
         "/agents/", "/agents/trade-matching-agent/", "/agents/bad-types/", "/agents/fleet/",
         "/workflows/steps/pdfAdapter/?success=0.98&fastest_ms=300&slowest_ms=2000", "/accounts/views/",
+        *_pages_of_jobs(),
     ):  # fmt: skip
-        found += look(path)
+        found += look(path, in_turn=in_turn)
     # What opens, over lists without rows.
     opening = {
         "details.saved-views": press("details.saved-views summary"),
@@ -238,7 +262,10 @@ def test_a_narrow_list_shows_every_value_of_a_row(
         assert box["x"] + box["width"] <= 380, words
 
 
-def test_a_list_is_printed_whole_and_light(
+GIVE_WAY = {"Progress", "Type", "Project", "User", "Strategy"}
+
+
+def test_a_list_is_printed_whole_and_light_and_its_least_important_columns_give_way_on_screens(
     live: str, tables: dict[str, Any], sign_in: Any, page: Page, administrator: Any
 ) -> None:
     values = {
@@ -251,6 +278,22 @@ def test_a_list_is_printed_whole_and_light(
     sign_in("administrator")
     page.goto(f"{live}/requests/?status=processing")
     expect(page.locator("html")).to_have_css("color-scheme", "dark")
+    head = page.locator("#rows th:not(.is-check)")
+    for width, hidden in (
+        (1440, set()),
+        (1300, {"Type", "Strategy"}),
+        (1200, GIVE_WAY),
+        (1024, GIVE_WAY),
+        (380, {"Duration"}),
+    ):  # a phone leaves out what is absent
+        page.set_viewport_size({"width": width, "height": 900})
+        cells = page.locator("tr[data-row]").first.locator("td:not(.is-check)")
+        shown = [
+            name for number, name in enumerate(head.all_text_contents()) if cells.nth(number).is_visible()
+        ]
+        assert set(head.all_text_contents()) - set(shown) == hidden, width
+        if width == 1024:  # what needs attention is seen without scrolling
+            assert page.locator("#rows").evaluate("one => one.scrollWidth <= one.clientWidth")
     page.emulate_media(media="print", color_scheme="dark")
     for width in (794, 1123):  # A4, upright and across
         page.set_viewport_size({"width": width, "height": 1100})

@@ -95,6 +95,22 @@ def test_pasted_lines_become_rows(form: Page) -> None:
     assert keywords(form) == ["one", "four", "five", "two", "three"]
 
 
+def test_what_is_said_of_a_value_goes_with_it(form: Page) -> None:
+    fill(form)
+    form.get_by_label("Keyword 1", exact=True).fill("two  blanks ")
+    press_preview(form)
+    hint = form.get_by_text("Exactly two ⟦U+0020⟧blanks⟦U+0020⟧")
+    expect(hint).to_be_visible()
+    expect(form.get_by_label("Keyword 1", exact=True)).to_have_attribute(
+        "aria-describedby", "id_keyword-0_signed"
+    )
+    button(form, "Add a keyword").click()
+    expect(hint).to_have_count(1)
+    form.get_by_label("Keyword 1", exact=True).fill("two blanks")
+    expect(hint).to_have_count(0)
+    assert form.get_by_label("Keyword 1", exact=True).get_attribute("aria-describedby") is None
+
+
 def test_a_row_added_below_a_wrong_one_is_not_wrong(form: Page) -> None:
     fill(form)
     form.get_by_label("Address of source 1", exact=True).fill("ftp://fda.gov")

@@ -23,6 +23,7 @@ from opsportal.console.access import (
     requires,
 )
 from opsportal.console.views import Condition
+from tests.cases import each
 from tests.console.routes import Route, routes
 
 ALL_ROUTES = list(routes())
@@ -42,22 +43,18 @@ PUBLIC_ROUTES = {
 }
 
 
-def named(route: Route) -> str:
-    return route.name
-
-
 def test_the_walk_sees_the_whole_console() -> None:
     names = {route.name for route in ALL_ROUTES}
     assert {"overview", "tracking:list", "requests:list", "registry:list", "admin:index"} <= names
     assert {"accounts:preferences", "account_login", "readyz", "admin:auth_user_password_change"} <= names
 
 
-@pytest.mark.parametrize("route", ALL_ROUTES, ids=named)
+@each("route", ALL_ROUTES)
 def test_every_route_has_an_access_mark(route: Route) -> None:
     assert route.access is not None, f"{route.path} answers nobody: mark its view (opsportal.console.access)"
 
 
-@pytest.mark.parametrize("route", ALL_ROUTES, ids=named)
+@each("route", ALL_ROUTES)
 def test_a_permission_that_a_route_asks_for_is_in_a_role(route: Route) -> None:
     permission = route.access.permission if route.access else ""
     assert not permission or permission in permissions_of("administrator")
@@ -67,16 +64,18 @@ def test_a_permission_that_a_route_asks_for_is_in_a_role(route: Route) -> None:
 # scopes. A new route needs a decision here.
 LEAST = {
     "": """overview panel-tables accounts:preferences accounts:views accounts:save_view accounts:delete_view
-        accounts:tokens accounts:revoke_token""",
+        accounts:tokens accounts:revoke_token search:page""",
     # The undo of an entry asks for the permission of what it undoes.
-    "viewer": """tracking:list tracking:step tracking:item requests:list requests:item requests:logs registry:list
+    "viewer": """tracking:list tracking:step tracking:at_step tracking:item requests:list requests:at_stage requests:item requests:logs registry:list
         registry:fleet registry:item operations:feed operations:entry operations:undo operations:undelivered panel-workflows panel-requests
-        panel-agents panel-audit""",
-    "operator": """operations:resend tracking:cancel tracking:retry tracking:fail tracking:purge requests:new requests:cancel
+        panel-agents panel-audit panel-failures failures:list failures:case jobs:list jobs:job jobs:items jobs:notice""",
+    "operator": """exports:list exports:export exports:file exports:stop operations:resend tracking:cancel tracking:retry tracking:fail tracking:purge requests:new requests:cancel
         requests:retry requests:fail requests:purge registry:register registry:edit registry:activate registry:deactivate registry:purge
         registry:probe alerts:list alerts:rules alerts:rule alerts:webhooks alerts:webhook alerts:deliveries
         alerts:delivery alerts:changes alerts:firing alerts:acknowledge alerts:snooze tables:list tables:item tables:row
-        tables:deployed tables:glance tables:load tables:permissions tables:probe tables:migrations""",
+        tables:deployed tables:glance tables:load tables:permissions tables:probe tables:migrations jobs:new jobs:start
+        jobs:pause jobs:resume jobs:pace jobs:stop jobs:retry-failed jobs:undo failures:acknowledge failures:assign failures:note
+        failures:mute failures:resolve failures:reopen""",
     "administrator": """operations:drop tracking:complete requests:complete alerts:new_rule alerts:edit_rule alerts:try_rule alerts:switch_rule alerts:delete_rule
         alerts:new_webhook alerts:edit_webhook alerts:new_secret alerts:test_webhook alerts:switch_webhook
         alerts:delete_webhook alerts:redeliver operations:changes""",
@@ -104,7 +103,7 @@ def test_only_the_api_authenticates_by_itself() -> None:
 
 
 def test_every_api_operation_asks_for_a_permission_that_a_scope_has() -> None:
-    of_any_staff = {"openapi", "reference", "start"}
+    of_any_staff = {"openapi", "reference", "start", "search"}
     for operation in api.operations():
         guards = operation.auth_callbacks
         assert [type(guard) for guard in guards] == [ApiGuard], operation.path
@@ -117,8 +116,8 @@ def test_every_api_operation_asks_for_a_permission_that_a_scope_has() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("route", [route for route in ALL_ROUTES if route.access != PUBLIC], ids=named)
 @pytest.mark.parametrize("method", ["get", "post"])
+@each("route", [route for route in ALL_ROUTES if route.access != PUBLIC])
 def test_anonymous_people_get_no_further_than_the_login(client: Client, route: Route, method: str) -> None:
     response = getattr(client, method)(route.path)
     if route.access == OWN:
@@ -207,8 +206,8 @@ MATRIX = [
 ]
 
 
-@pytest.mark.parametrize(("url", "allowed"), MATRIX)
 @pytest.mark.parametrize("persona", [*ROLES, "nobody", "outsider"])
+@each(("url", "allowed"), MATRIX)
 def test_each_role_opens_what_it_may_and_nothing_else(
     client: Client, user_of: Any, persona: str, url: str, allowed: set[str]
 ) -> None:
@@ -216,7 +215,7 @@ def test_each_role_opens_what_it_may_and_nothing_else(
     if persona in ROLES:
         user = user_of(persona)
     else:
-        user = User.objects.create_user(persona, is_staff=persona == "nobody")
+        user, _ = User.objects.get_or_create(username=persona, is_staff=persona == "nobody")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     response = client.get(url)
     # Without tables the data pages answer with their problem state: opened, all the same.

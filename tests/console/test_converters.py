@@ -17,6 +17,7 @@ from opsportal.console.converters import RESERVED, quote_key, unquote_key
 from registry import urls as registry_urls
 from requests_app import urls as requests_urls
 from tests.operations.places import get, put, request_item
+from tests.shapes import examples
 from tracking import urls as tracking_urls
 
 
@@ -52,7 +53,9 @@ def test_an_awkward_key_opens_its_page(client: Client, key: str) -> None:
 
 
 @pytest.mark.urls(__name__)
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text(min_size=1))
 @example("~00")
 def test_every_key_opens_its_page(client: Client, key: str) -> None:

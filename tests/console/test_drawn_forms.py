@@ -3,14 +3,13 @@
 import html
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from opsportal.accounts.models import Preferences, SavedView
+from opsportal.accounts.models import Preferences
 from opsportal.alerts.models import Rule, Webhook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.no_moto]
@@ -35,10 +34,10 @@ def drawn(client: Client, url: str) -> dict[str, str]:
 
 
 def refused(client: Client, url: str, data: dict[str, str]) -> str:
-    before = [str(list(kind.objects.values())) for kind in (Rule, Webhook, Preferences, SavedView)]
+    before = [str(list(kind.objects.values())) for kind in (Rule, Webhook, Preferences)]
     answer = client.post(url, data)
     assert answer.status_code in (200, 409, 422)
-    assert [str(list(kind.objects.values())) for kind in (Rule, Webhook, Preferences, SavedView)] == before
+    assert [str(list(kind.objects.values())) for kind in (Rule, Webhook, Preferences)] == before
     return html.unescape(answer.text)
 
 
@@ -81,7 +80,7 @@ def test_a_webhook_that_another_changed_is_not_overwritten(
     assert "is now “https://other.example.com/”" in refused(client, url, {**second, "name": "bell"})
 
 
-def test_preferences_and_saved_views_of_another_tab_are_not_overwritten(client_for: ClientFor) -> None:
+def test_preferences_of_another_tab_are_not_overwritten(client_for: ClientFor) -> None:
     client, url = client_for("viewer"), reverse("accounts:preferences")
     first, second = drawn(client, url), drawn(client, url)
     assert client.post(url, {**first, "time_zone": "Europe/Zurich"}).status_code == 302
@@ -91,17 +90,6 @@ def test_preferences_and_saved_views_of_another_tab_are_not_overwritten(client_f
     # One value alone, as the quick controls send it, touches no other.
     assert client.post(url, {"theme": "dark"}).status_code == 302
     assert Preferences.objects.get().time_zone == "Europe/Zurich"
-    view: dict[str, Any] = {"page": "requests", "name": "mine", "query": "status=failed"}
-    assert client.post(reverse("accounts:save_view"), view).status_code == 302
-    stale = {**view, "query": "status=pending", "version": "2020-01-01T00:00:00+00:00"}
-    assert "in another tab" in refused(client, reverse("accounts:save_view"), stale)
-    assert (
-        client.post(
-            reverse("accounts:save_view"), {**stale, "version": "2999-01-01T00:00:00+00:00"}
-        ).status_code
-        == 302
-    )
-    assert SavedView.objects.get().query == "status=pending"
 
 
 def test_an_account_that_another_changed_is_not_overwritten(client_for: ClientFor) -> None:

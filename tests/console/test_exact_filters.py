@@ -23,17 +23,25 @@ VALUES = (
 
 def sent(form: Node, **typed: str) -> str:
     """What a browser sends of a form: a line box has no line breaks, and all others are CRLF."""
-    fields = {}
+    fields = []
     for node in form.all("input"):
+        if node.attrs.get("type") == "checkbox" and "checked" not in node.attrs:
+            continue
         value = typed.get(node.attrs.get("id", ""), node.attrs.get("value", ""))
         if node.attrs.get("type", "text") in ("text", "search"):
             value = value.replace("\r", "").replace("\n", "")
-        fields[node.attrs["name"]] = "\r\n".join(value.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+        lines = value.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        fields.append((node.attrs["name"], "\r\n".join(lines)))
     return urlencode(fields)
 
 
 def forms(page: Page) -> list[Node]:
-    return [form for form in page.root.all("form", method="get") if form.all("input")]
+    """Of the list itself, not of the search over all tables."""
+    return [
+        form
+        for form in page.root.all("form", method="get")
+        if form.all("input") and "action" not in form.attrs
+    ]
 
 
 def opened(client: Any, url: str) -> Page:
@@ -55,15 +63,16 @@ def test_a_cell_lists_the_items_of_its_value_and_no_others(tables: Any, client_f
         for place, value in enumerate(VALUES):
             cells = rows[f"{prefix}{place}"].all("a", class_="tagged" if prefix == "a" else "cell-filter")
             assert len(cells) == columns
-            for cell in cells if place < 4 else cells[-2:]:
+            for cell in cells if place < 4 else cells[-1:]:
                 assert exact(value)[:20] in cell.text
                 listed = visit(client, cell.attrs["href"])
                 assert listed.ids == [f"{prefix}{place}"], (path, value, cell.attrs["href"])
                 assert any(
                     exact(value)[:20] in chip.text for chip in listed.root.all("a", class_="filter-chip")
                 )
-            # The last column's filter, through each form of its page.
-            for form in forms(listed):
+            # The last column's filter, through each form of its page; of the other lists for some values, since their
+            # forms are made as those are.
+            for form in forms(listed) if place % (2 if prefix == "r" else 4) == 0 else []:
                 again = opened(client, f"{path}?{sent(form)}")
                 assert again.ids == [f"{prefix}{place}"], (path, value, sent(form))
                 assert again.chips == listed.chips

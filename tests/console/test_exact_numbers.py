@@ -145,6 +145,7 @@ def test_the_api_answers_each_digit_as_a_number_or_as_text(tables: Any, client_f
     for url in ("/api/workflows", "/api/requests", "/api/audit", "/workflow/one/status"):
         assert not numbers_in(client.get(f"{url}?{NAME}=text").json()), url
         assert numbers_in(client.get(f"{url}?{NAME}=json").json()) or url == "/api/audit"
+    assert not numbers_in(client.get(f"/api/workflows/one?{NAME}=te%78t").json()), "escaped in the address"
     for given in ("double", "", f"text&{NAME}=text"):
         assert client.get(f"/api/workflows/one?{NAME}={given}").status_code == 422
     parameters = client.get("/api/openapi.json").json()["paths"]["/api/workflows/{session_id}"]["get"][

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 from opsportal.console.listing import Listing
+from opsportal.console.text import exact
 from opsportal.dynamo.attributes import Malformed
 from tests.factories import Typed, agent, log, put, request, step, workflow
 from tests.pages import visit
@@ -20,6 +21,15 @@ OURS = {
     "answer.reason",
     "deletion.entry.reason",
     "entry.reason",
+    "job.reason",
+    "one.job.reason",
+    "row.member.reason",
+    "chosen.keys",
+    "one.keys",
+    "job.keys",
+    "listing.choice.keys",
+    "case.reason",
+    "part.form.reason",
 }
 EXPRESSION = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
 TAKEN = {*dir(dict), *dir(list), *dir(str), "reason", "raw"}
@@ -104,3 +114,72 @@ def test_a_member_of_any_name_is_shown_as_itself(tables: Any, client_for: Any) -
 
 def _but(inner: Typed, *names: str) -> dict[str, Any]:
     return {name: value for name, value in inner["M"].items() if name not in names}
+
+
+ALIKE = {
+    "host": "1",
+    "host ": "2",
+    "host\u200b": "3",
+    "host\u00a0": "4",
+    "ho  st": "5",
+    "ho st": "6",
+    "Host": "7",
+}
+
+
+def test_no_two_names_look_alike(tables: Any, client_for: Any) -> None:
+    texts: Any = Typed(M={name: {"S": value} for name, value in ALIKE.items()})
+    steps: Any = step("success", **ALIKE)
+    put(
+        tables["workflows"],
+        workflow("w", pdfAdapter=steps, **{f"step {name}": step(**ALIKE) for name in ALIKE}),
+    )
+    put(tables["requests"], request("r", config=texts, results=texts, processing_metadata=texts, **ALIKE))
+    put(tables["request_logs"], log("r", metadata=texts, host="top"))
+    put(
+        tables["agents"],
+        agent("a", serviceAvailability=Typed(M=dict.fromkeys(ALIKE, texts)), tags=[*ALIKE], **ALIKE),
+    )
+    client = client_for("viewer")
+    for url, between in {
+        "/workflows/w/": ": ", "/requests/r/": " ", "/requests/r/?tab=config": " ", "/requests/r/?tab=results": " ",
+        "/requests/r/?tab=history": " ", "/requests/r/logs/": "=", "/agents/a/": " ",
+    }.items():  # fmt: skip
+        words = visit(client, url).words
+        for name in ALIKE:
+            if url == "/requests/r/logs/" and name == "host":
+                # A line's own attribute and a member of its metadata hide neither the other.
+                assert "host=top" in words
+                name = "metadata.host"
+            shown = exact(name)
+            assert f" {shown}{between}" in f" {words}", (url, name)
+    tags = visit(client, "/agents/a/").fact("Tags")
+    assert sorted(tags.split(", ")) == sorted(map(exact, ALIKE))
+
+
+def test_a_name_that_occurs_twice_is_said_wherever_one_value_of_it_is_shown(
+    tables: Any, client_for: Any
+) -> None:
+    text, fine, listed = (
+        '{"n": 1, "m": {"a ": 1, "a ": 2}, "n": 2}',
+        '{"n": 1, "m": {"n": 2}}',
+        '[{"n": 1, "n": 2}]',
+    )
+    put(tables["requests"], request("r", results=text), request("fine", results=fine), request("listed"))
+    put(
+        tables["request_logs"],
+        log("r", metadata=text),
+        log("fine", metadata=fine),
+        log("listed", metadata=listed),
+    )
+    put(tables["agents"], agent("r", pricing=text), agent("fine", pricing=fine))
+    client, operator = client_for("viewer"), client_for("operator")
+    said = "a name occurs twice in one object: n, a⟦U+0020⟧."
+    for url in ("/requests/{}/?tab=results", "/requests/{}/logs/", "/agents/{}/", "/agents/{}/edit/"):
+        by = operator if url.endswith("edit/") else client
+        assert said in visit(by, url.format("r")).words, url
+        assert "occurs twice" not in visit(by, url.format("fine")).words, url
+    # It is shown as it is stored, with both.
+    lines = visit(client, "/requests/listed/logs/").words
+    assert f"metadata={listed}" in lines
+    assert "occurs twice" not in lines

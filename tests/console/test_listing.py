@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import pytest
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from opsportal.accounts.models import Preferences, SavedView
-from opsportal.console.listing import Listing, stamp_shown
+from opsportal.console.listing import Listing, seen_token
+from opsportal.console.parameters import stamp_shown
 from tests.cases import each
 from tests.factories import MISSING, Raw, agent, ago, delete, log, naive, put, request, workflow, zulu
 from tests.pages import poll, visit
@@ -70,7 +71,8 @@ def test_a_poll_gets_nothing_or_the_changed_fragment(
     assert (gone.status, gone.is_fragment) == (200, True)
     assert gone.empty.attrs["data-empty"] in ("gone", "nothing_yet", "no_match")
     if gone.empty.attrs["data-empty"] == "gone":
-        assert not gone.polls
+        # The entry of a purge may be in the index a moment later.
+        assert gone.polls
         assert poll(client, gone).status == 204
         assert visit(client, url, status=404).empty.attrs["data-empty"] == "gone"
 
@@ -178,10 +180,12 @@ def test_every_key_is_listed_so_that_it_can_be_seen_and_opens_by_its_link(
     tables: Any, client_for: Any
 ) -> None:
     client = client_for("viewer")
-    for logical, url, made in (
-        ("workflows", "/workflows/?range=all", workflow),
-        ("requests", "/requests/?range=all", request),
-        ("agents", "/agents/", lambda key: agent(key, name=MISSING)),
+    for turn, (logical, url, made) in enumerate(
+        (
+            ("workflows", "/workflows/?range=all", workflow),
+            ("requests", "/requests/?range=all", request),
+            ("agents", "/agents/", lambda key: agent(key, name=MISSING)),
+        )
     ):
         put(tables[logical], *(made(key) for key in HARD_KEYS))
         page = visit(client, url)
@@ -190,6 +194,8 @@ def test_every_key_is_listed_so_that_it_can_be_seen_and_opens_by_its_link(
             # A segment of plain characters, that no browser or proxy resolves or decodes.
             assert re.fullmatch(r"/[a-z]+/[A-Za-z0-9_:@=+,~-][A-Za-z0-9_.:@=+,~-]*/", link)
             assert row.one("a", data_row_link=None).words
+            if HARD_KEYS.index(key) % 3 != turn:  # each opens in one of the lists, whose links are made alike
+                continue
             item = visit(client, link)
             assert item.root.one("h1").words
             assert key in [button.attrs["data-copy"] for button in item.root.all("button", data_copy=None)]
@@ -255,7 +261,7 @@ def test_a_view_is_saved_with_its_filters_and_listed(
     SavedView.objects.create(owner=operator, page="agents", name="Agents", query="", shared=True)
     menu = visit(client, "/requests/").root.one("details", class_="saved-views")
     names = [link.words for link in menu.one("ul").all("a")]
-    assert names == ["Oursshared"] or names == ["Ours shared"]
+    assert names == ["Ours shared by operator"]
 
 
 def listing(query: str, **headers: str) -> Listing:
@@ -289,3 +295,56 @@ def test_how_far_a_search_got_is_a_time_or_the_text_that_it_is() -> None:
     assert str(stamp_shown("2024-01-09T15:43:09.250000")) == "2024-01-09 15:43:09.250000+00:00"
     assert stamp_shown("not a time") == "not a time"
     assert stamp_shown("0001-01-01T00:00:00+14:00") == "0001-01-01T00:00:00+14:00"
+
+
+def test_what_is_kept_of_the_frame_has_each_pages_token_and_address_and_follows_preferences(
+    tables: Any, client_for: Any, viewer: Any
+) -> None:
+    client = client_for("viewer")
+    first, second = visit(client, "/agents/?q=%22%3Cb"), visit(client, "/requests/?range=all")
+    for page, address in ((first, "/agents/?q=%22%3Cb"), (second, "/requests/?range=all")):
+        menus = [page.root.one("form", class_="live-control")]
+        menus += [page.root.one("details", class_=name) for name in ("user-menu", "saved-views")]
+        for menu in menus:
+            assert {field.attrs["value"] for field in menu.all("input", name="next")} == {address}
+            assert (
+                menu.one("input", name="csrfmiddlewaretoken").attrs["value"]
+                in page.html.split("X-CSRFToken")[1]
+            )
+        assert "\0" not in page.html
+    saved = {}
+    for address in ("/agents/?q=%22%3Cb", "/agents/?status=active", "/requests/?user=%22%3Cb&range=all"):
+        menu = visit(client, address).root.one("details", class_="saved-views")
+        saved[address] = (
+            menu.one("input", name="page").attrs["value"],
+            parse_qs(menu.one("input", name="query").attrs["value"]),
+        )
+    assert saved == {
+        "/agents/?q=%22%3Cb": ("agents", {"q": ['"<b']}),
+        "/agents/?status=active": ("agents", {"status": ["active"]}),
+        "/requests/?user=%22%3Cb&range=all": ("requests", {"user": ['"<b'], "range": ["all"]}),
+    }
+    checked = Client(enforce_csrf_checks=True)
+    checked.force_login(viewer, backend="django.contrib.auth.backends.ModelBackend")
+    token = (
+        visit(checked, "/agents/")
+        .root.one("form", class_="live-control")
+        .one("input", name="csrfmiddlewaretoken")
+    )
+    data = {
+        "refresh_seconds": "2",
+        "theme": "dark",
+        "csrfmiddlewaretoken": token.attrs["value"],
+        "next": "/agents/",
+    }
+    assert checked.post("/accounts/preferences/", data).status_code == 302
+    page = visit(client, "/agents/")
+    assert page.root.one("select", name="refresh_seconds").one("option", selected=None).attrs["value"] == "2"
+    assert page.root.one("button", aria_pressed="true").attrs["value"] == "dark"
+
+
+def test_a_token_is_of_what_is_shown_and_not_of_the_order_of_attributes() -> None:
+    one = {"status": {"S": "a"}, "step": {"M": {"status": {"S": "b"}, "activity": {"N": "1"}}}}
+    other = {"step": {"M": {"activity": {"N": "1"}, "status": {"S": "b"}}}, "status": {"S": "a"}}
+    assert seen_token([one]) == seen_token([other])
+    assert seen_token([one]) != seen_token([one | {"status": {"S": "b"}}])

@@ -130,6 +130,34 @@ def test_the_dialog_keeps_its_form_and_gets_what_to_do(viewer: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_what_was_typed_is_said_in_the_labels_of_its_form() -> None:
+    def typed(path: str, **fields: Any) -> list[tuple[str, str]]:
+        root, _ = kept(strict().post(path, fields, headers=OWN))
+        facts = root.one("form", class_="send-again").one("dl")
+        return [
+            (name.words, value.words) for name, value in zip(facts.all("dt"), facts.all("dd"), strict=True)
+        ]
+
+    new = {"project_id": "p1", "keyword": ["a", "b"], "source_url": "https://x.example", "source_own": "{}", "action_id": "1",
+           "max_retries": "2", "extra_name": "team", "extra_kind": "S", "extra_value": "core", "do": "submit", "like": "", "reason": ""}  # fmt: skip
+    assert typed("/requests/new/", **new) == [
+        ("Project", "p1"), ("Keyword", "a"), ("Keyword", "b"), ("Address of the source", "https://x.example"), ("Max. retries", "2"),
+        ("Other attribute", "team"), ("Value of the other attribute", "core"),
+    ]  # fmt: skip
+    registered = {"agent_id": "a", "tiered_pricing": "{}", "extra-S-cost_centre": "7", "dialect": "x"}
+    assert typed("/agents/register/", **registered) == [
+        ("Id", "a"), ("Tiered pricing", "{}"), ("cost_centre", "7"),
+    ]  # fmt: skip
+    rule = {"name": "r", "hold_minutes": "1", "filter_source_type": "bob", "version": "{}", "<b>\u200b": "x"}
+    assert typed("/alerts/rules/new/?watch=workflow.failed", **rule) == [
+        ("Name", "r"), ("Pending for (minutes)", "1"), ("Only this source type", "bob"), ("<b>⟦U+200B⟧", "x"),
+    ]  # fmt: skip
+    root, fields = kept(strict().post("/accounts/password/change/", {"oldpassword": "secret"}, headers=OWN))
+    assert "Current password (not kept)" in root.words
+    assert fields == {"csrfmiddlewaretoken": fields["csrfmiddlewaretoken"], "oldpassword": ""}
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("origin", "says", "never"),
     [
@@ -151,6 +179,13 @@ def test_an_origin_that_is_not_trusted_is_named_with_the_setting(
         assert never not in words
         assert "Reload" not in words
         assert kept(response)[1]["name"] == TYPED["name"]
+
+
+def test_a_form_over_https_without_origin_and_referer_says_so(viewer: Any) -> None:
+    response = strict(viewer).post(VIEWS, TYPED, headers=OWN, secure=True)
+    assert (response.status_code, kept(response)[1]["name"]) == (403, TYPED["name"])
+    words = Page(response, "").root.words
+    assert "Neither the header Origin nor Referer says that the form comes from https://testserver" in words
 
 
 @pytest.mark.django_db

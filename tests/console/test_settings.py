@@ -205,6 +205,10 @@ def test_every_number_has_a_range_that_its_default_is_in() -> None:
         {"BASE_URL": "https://ops.example.com\nX: y"}, {"BASE_URL": "https://ops example.com"},
         {"BASE_URL": "https://o:secret@ops.example.com"}, {"BASE_URL": "https://ops.example.com?x=1"},
         {"AWS_ENDPOINT_URL": "http://localhost:0"}, {"DATABASE_URL": "mysql://o:secret@db/ops"},
+        # Longer than a name in a folder may be.
+        {"DATA_DIR": "x" * 300}, {"STATIC_ROOT": "x" * 300}, {"ACCESS_LOG": "/tmp/" + "x" * 300},
+        # The name that was set, not the one that it stands for.
+        {"DYNAMODB_PROCESSING_STATUS_TABLE": "my table"},
         {"DATABASE_URL": "sqlite://"}, {"DATABASE_URL": "'postgres://o:secret@db/ops'"},
     ],
 )  # fmt: skip

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from opsportal.console import streams
+from opsportal.console.admission import Slot
+from opsportal.server.gate import Gate
 from tests.factories import log, put, request
 from tests.pages import visit
 
@@ -21,16 +23,20 @@ ROOT = Path(__file__).resolve().parents[2]
 URLS = ("/requests/r/logs/?format=txt", "/api/requests/r/logs?format=ndjson", "/audit/?format=jsonl")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _answers_that_other_tests_did_not_read() -> None:
+    gc.collect()
+
+
 @pytest.fixture
 def client(tables: Any, client_for: Any, settings: Any) -> Iterator[Any]:
-    gc.collect()  # answers that other tests did not read
-    assert streams._Place.taken == 0
+    assert Slot.held.total() == 0
     settings.STREAMS_AT_ONCE = 1
     put(tables["requests"], request("r"))
     put(tables["request_logs"], *(log("r", log_id=f"log_{number}") for number in range(3)))
     yield client_for("viewer")
-    gc.collect()
-    assert streams._Place.taken == 0
+    gc.collect(1)  # the youngest: a full collection takes 0.1 s
+    assert Slot.held.total() == 0
 
 
 @pytest.mark.no_moto
@@ -73,7 +79,7 @@ def test_a_download_whose_source_or_reader_fails_makes_room(client: Any, url: st
     made = streams.streamed(answer.wsgi_request, broken(), "text/plain")
     with pytest.raises(RuntimeError):
         list(made.streaming_content)  # type: ignore[attr-defined]
-    assert streams._Place.taken == 0
+    assert Slot.held.total() == 0
     # What the server does where the reader stalls or has gone: it stops in the middle, and closes.
     began = client.get(url)
     next(iter(began.streaming_content), None)
@@ -118,7 +124,9 @@ def test_the_first_page_of_a_download_is_read_within_the_requests_time(
 def test_a_connection_that_stalls_lets_its_thread_go() -> None:
     settings = runpy.run_path(str(ROOT / "opsportal/gunicorn_conf.py"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        settings["post_worker_init"](SimpleNamespace(sockets=[SimpleNamespace(sock=listener)]))
+        cfg = SimpleNamespace(threads=Slot.threads)
+        worker = SimpleNamespace(sockets=[SimpleNamespace(sock=listener)], cfg=cfg, gate=Gate())
+        settings["post_worker_init"](worker)
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             accepted.setblocking(True)  # as gunicorn's threads do, which leaves these as they are
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):

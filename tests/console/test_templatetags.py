@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsportal.console import clock, figures, text, tones
+from opsportal.console.listing import Region
+from opsportal.console.templatetags import charts, lists
 from opsportal.console.templatetags import console as tags
-from opsportal.console.templatetags import lists
 from opsportal.dynamo.attributes import Malformed
 
 NOON = datetime(2026, 11, 20, 14, 2, 11, 250_000, tzinfo=UTC)
@@ -141,7 +142,7 @@ def test_any_value_is_shown(value: Any, expected: str) -> None:
 
 
 def test_a_cell_filters_its_list_by_its_value() -> None:
-    listing = SimpleNamespace(url=lambda **given: f"?user={given['user']}")
+    listing = SimpleNamespace(filter_url=lambda name, value: f"?{name}={value}")
     cell = lists.filter_cell(listing, "user", "<b>", 2)
     assert cell == '<a class="cell-filter" href="?user=&lt;b&gt;" title="Only this user"><bdi>&lt;…</bdi></a>'
     assert 'title="Only this person"' in lists.filter_cell(listing, "user", "olga", what="person")
@@ -251,31 +252,31 @@ def test_no_status_and_a_malformed_one_say_so() -> None:
 
 def test_dots_have_a_shape_and_a_name_each() -> None:
     steps = [SimpleNamespace(label=f"Step <{tone}>", tone=tone, status_text=tone) for tone in figures.SHAPES]
-    html = tags.dots(steps)
+    html = charts.dots(steps)
     assert html.count("<title>") == len(figures.SHAPES)
     assert len(set(figures.SHAPES.values())) == len(figures.SHAPES)
     assert 'aria-label="Step &lt;success&gt;: success, ' in html
-    assert "—" in tags.dots([])
+    assert "—" in charts.dots([])
 
 
 def test_an_unheard_of_tone_draws_the_unknown_shape() -> None:
-    assert "tone-unknown" in tags.dots([SimpleNamespace(label="a", tone="x'y", status_text="b")])
+    assert "tone-unknown" in charts.dots([SimpleNamespace(label="a", tone="x'y", status_text="b")])
 
 
 def test_a_meter_stops_at_its_end_and_tells_the_figure() -> None:
-    html = tags.meter(Decimal(140))
+    html = charts.meter(Decimal(140))
     assert 'value="100.0"' in html
     assert "140 %" in html
     assert "is-over" in html
-    assert "—" in tags.meter(None)
-    assert "malformed" in tags.meter(BAD)
-    assert "tone-success" in tags.meter(5, 5)
+    assert "—" in charts.meter(None)
+    assert "malformed" in charts.meter(BAD)
+    assert "tone-success" in charts.meter(5, 5)
 
 
 def test_a_histogram_names_every_bar_and_survives_nothing() -> None:
-    html = tags.histogram([("10:00", 4, tones.SUCCESS), ("11:00", None, "odd")], "Per hour")
+    html = charts.histogram([("10:00", 4, tones.SUCCESS), ("11:00", None, "odd")], "Per hour")
     assert "Per hour: 10:00 4, 11:00 0" in html
-    assert "—" in tags.histogram([])
+    assert "—" in charts.histogram([])
     assert "tone-unknown" in html
 
 
@@ -287,14 +288,17 @@ def test_icons_are_decoration_unless_named() -> None:
 def test_there_is_nothing_to_copy_of_nothing() -> None:
     assert tags.copy(None) == ""
     assert 'data-copy="a&quot;b"' in tags.copy('a"b')
+    assert 'data-copy-json="&quot;a\\u0000&quot;"' in tags.copy("a\x00")
+    assert 'data-copy-json="&quot;\\ud800&quot;"' in tags.copy("\ud800")
+    assert "data-copy-json" not in tags.copy("a\r\u200b")
 
 
 def test_nothing_that_is_drawn_needs_inline_style_or_script() -> None:
     steps = [SimpleNamespace(label="a", tone="success", status_text="b")]
     for html in (
-        tags.dots(steps),
-        tags.meter(5),
-        tags.histogram([("a", 1, "failed")]),
+        charts.dots(steps),
+        charts.meter(5),
+        charts.histogram([("a", 1, "failed")]),
         tags.status("x"),
         tags.copy("x"),
     ):
@@ -305,8 +309,8 @@ def test_nothing_that_is_drawn_needs_inline_style_or_script() -> None:
 # --- Live regions ----------------------------------------------------------------------------------
 
 
-def live(finished: bool, seconds: int) -> str:
-    region = SimpleNamespace(id="rows", seen="tok'en\"", anchor="", finished=finished)
+def live(finished: bool, seconds: int, at_least: int = 0) -> str:
+    region = Region(id="rows", seen="tok'en\"", anchor="", finished=finished, at_least_every=at_least)
     shell = SimpleNamespace(refresh_seconds=seconds)
     request = RequestFactory().get("/workflows/?q=a&status=b")
     return rendered("<div {% live region %}></div>", region=region, shell=shell, request=request)
@@ -319,6 +323,12 @@ def test_a_live_region_polls_its_own_page_with_what_it_has_seen() -> None:
     assert 'hx-swap="morph:outerHTML"' in html
     assert "&quot;X-Seen&quot;: &quot;tok&#x27;en\\&quot;&quot;" in html
     assert 'data-live="on"' in html
+
+
+def test_what_somebody_waits_for_is_polled_more_often_than_they_chose_and_off_stays_off() -> None:
+    for chosen, polled in ((30, "every 2s"), (1, "every 1s"), (0, "")):
+        assert live(finished=False, seconds=chosen, at_least=2).count("every") == bool(polled)
+        assert polled in live(finished=False, seconds=chosen, at_least=2)
 
 
 @pytest.mark.parametrize(("finished", "seconds", "word"), [(True, 5, "finished"), (False, 0, "off")])

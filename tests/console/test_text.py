@@ -140,7 +140,7 @@ EXACT = {
     "hx-headers",
     "hx-post",
     "action",
-    "data-fate-of",
+    "data-outcome",
     "content",
     "src",
 }

@@ -115,7 +115,7 @@ def test_the_form_for_bounds_asks_for_instants_whatever_the_readers_zone() -> No
         {"from": "2026-10-25T04:00:00Z", "to": "2026-10-25T07:30:00Z"},
         [],
     )
-    # A bound that was not touched stays as it was, in the hour that is shown twice too; another is read anew.
+    # A bound that was not touched stays as it was, in the hour that is shown twice too; another is read again.
     before = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     assert picker_value(before, BERLIN) == "2026-10-25T02:30"
     kept = {**sent, "pick_from": "2026-10-25T02:30", "was_from": "2026-10-25T01:30:00Z"}

@@ -1,5 +1,6 @@
 """The overview's charts: round bars, whatever the stamps, and nothing said of what is not known."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,30 +10,35 @@ import pytest
 
 from opsportal.console import figures, trends
 from opsportal.console.trends import Trends, between
-from opsportal.dynamo.attributes import Malformed
-from opsportal.dynamo.partitions import Newest, recent_of
+from opsportal.dynamo.attributes import Malformed, read_time
+from opsportal.dynamo.partitions import Dated, recent_of
 from opsportal.dynamo.spans import Span
 
 NOW = datetime(2026, 11, 20, 14, 2, 11, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
 
 
-def rows(*minutes: float, more: bool = False, took: int = 10) -> Newest:
-    """The newest first, as an index gives them."""
+Rows = tuple[list[Dated], bool]
+
+
+def dated(*stamps: str, took: int = 10) -> list[Dated]:
+    times = [(stamp, read_time({"S": stamp})) for stamp in stamps]
+    return [(stamp, at if isinstance(at, datetime) else None, Decimal(took)) for stamp, at in times]
+
+
+def rows(*minutes: float, more: bool = False, took: int = 10) -> Rows:
+    """The newest first, as an index gives them, and whether there are others."""
     stamps = [NOW - timedelta(minutes=one) for one in minutes]
-    made = tuple({"at": {"S": f"{at:%Y-%m-%dT%H:%M:%S}Z"}, "took": {"N": str(took)}} for at in stamps)
-    return Newest(made, more)
+    return dated(*(f"{at:%Y-%m-%dT%H:%M:%S}Z" for at in stamps), took=took), more
 
 
-def trends_of(window: timedelta, **found: Newest) -> Trends | None:
-    recent = [
-        (status, recent_of(newest, created="at", lasted=lambda row: Decimal(row["took"]["N"])))
-        for status, newest in found.items()
-    ]
+def trends_of(window: timedelta, **found: Rows) -> Trends | None:
+    span = Span.between(NOW - window)
+    recent = [(status, recent_of(read, more=more, span=span)) for status, (read, more) in found.items()]
     return trends.of(recent, NOW - window, NOW)
 
 
-def drawn(window: timedelta = timedelta(hours=1), **found: Newest) -> Trends:
+def drawn(window: timedelta = timedelta(hours=1), **found: Rows) -> Trends:
     made = trends_of(window, **found)
     assert made is not None
     return made
@@ -87,19 +93,23 @@ def test_bars_of_several_hours_say_their_day_and_all_are_in_the_readers_zone(zon
 
 
 def test_a_bar_links_to_a_list_of_just_what_it_counts() -> None:
-    ((bar, query),) = drawn(timedelta(days=7), failed=rows(60)).newest_first
+    made = drawn(timedelta(days=7), failed=rows(60))
+    ((bar, query),) = made.newest_first
     assert bar.created == 1
     assert query == "from=2026-11-20T12%3A00%3A00Z&to=2026-11-20T17%3A59%3A59Z"
+    row = made.rows(UTC_ZONE, "/requests/")
+    assert f'<a href="/requests/?{query.replace("&", "&amp;")}"><time datetime="2026-11-20T12:00:00' in row
+    said = [re.sub("<[^>]+>", "", f"<td{cell}") for cell in row.split("<td")[1:]]
+    assert said == ["1", "0", "1", "0", "0", "100.0 %", "—", "—"]
 
 
 def test_of_times_in_several_zones_a_chart_begins_where_all_are_known() -> None:
     """The newest by their text: of those not read one may be as late as its zone is behind UTC."""
     stamps = ("2026-11-20T18:00:00+09:00", "2026-11-20T13:30:00Z", "2026-11-20T05:00:00-05:00")
-    newest = Newest(tuple({"at": {"S": stamp}, "took": {"N": "1"}} for stamp in stamps), more=True)
+    newest = dated(*stamps)
     found = recent_of(
         newest,
-        created="at",
-        lasted=lambda row: None,
+        more=True,
         span=Span.between(NOW - timedelta(hours=5)),
         lateness=timedelta(hours=5),
     )
@@ -107,8 +117,7 @@ def test_of_times_in_several_zones_a_chart_begins_where_all_are_known() -> None:
     assert (found.more, found.since) == (True, datetime(2026, 11, 20, 10, tzinfo=UTC))
     early = recent_of(
         newest,
-        created="at",
-        lasted=lambda row: None,
+        more=True,
         span=Span.between(datetime(2026, 11, 20, 10, tzinfo=UTC)),
         lateness=timedelta(hours=5),
     )
@@ -122,19 +131,12 @@ def test_before_the_oldest_that_was_read_of_a_status_nothing_is_said() -> None:
     assert made.total.tones["failed"] == 1
     # More than can be read of one moment, and more of which no time can be read.
     assert trends_of(timedelta(hours=1), completed=rows(0, 0, 0, more=True)) is None
-    assert trends_of(timedelta(hours=1), odd=Newest(({"at": {"S": "not a time"}},), True)) is None
+    assert trends_of(timedelta(hours=1), odd=(dated("not a time"), True)) is None
 
 
 def test_a_stamp_that_is_none_is_in_no_bar_and_one_from_the_future_in_the_last() -> None:
-    odd = Newest(
-        (
-            {"at": {"S": "not a time"}, "took": {"N": "1"}},
-            *rows(-600).rows,
-            *rows(61).rows,
-            {"took": {"N": "1"}},
-        )
-    )
-    made = drawn(completed=odd)
+    odd = [*dated("not a time"), *rows(-600)[0], *rows(61)[0], *dated("")]
+    made = drawn(completed=(odd, False))
     assert made.total.created == 1
     assert made.bars[-1].created == 1
 

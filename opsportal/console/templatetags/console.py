@@ -1,91 +1,51 @@
-"""The tags and filters of every page; built in, so no template loads them.
-
-Whatever comes from an item goes through `shown`, `excerpt`, `status`, `when` or `clock`: they show
-what is missing as —, what can't be read with its raw form, and make invisible characters visible.
-"""
+"""The tags and filters of every page; built in, so no template loads them. Those that show a value are `console.cells`."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
+from html import escape
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.template import Context
-from django.templatetags.static import static
+from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from opsportal.console import cells, numbers, text
 from opsportal.console import clock as clocks
-from opsportal.console import figures, numbers, text, tones
-from opsportal.console.invisible import has_invisible
+from opsportal.console.cells import copy, duration, excerpt, filesize, first_line, shown, status, thousands
+from opsportal.console.frame import choice_links, tab_links
+from opsportal.console.icons import icon
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
-from opsportal.dynamo.json_values import as_json
 
-__all__ = ["register", "tone_of"]
+__all__ = [
+    "copy", "duration", "excerpt", "filesize", "first_line", "icon", "register", "shown", "status", "thousands", "tone_of",
+]  # fmt: skip
 
 register = template.Library()
 
-NOTHING = mark_safe('<span class="none">—</span>')
-YES, NO = mark_safe("yes"), mark_safe("no")
-UTC_ZONE = ZoneInfo("UTC")
-STATUS_LENGTH = 20
-RAW_LENGTH = 80
+for _filter in (duration, shown, excerpt, first_line, thousands, filesize):
+    register.filter(_filter)
+for _tag in (status, copy):
+    register.simple_tag(_tag)
+register.simple_tag(icon, name="icon")
+register.filter("tone", tone_of)
 
 
-def _malformed(value: Malformed) -> SafeString:
-    return format_html(
-        '<span class="malformed" title="Can\'t be read: {}">{}<span class="visually-hidden">malformed: </span>'
-        "<bdi>{}</bdi></span>",
-        value.reason,
-        icon("alert-triangle"),
-        text.excerpt(value.raw, RAW_LENGTH),
-    )
+register.simple_tag(tab_links)
+register.simple_tag(choice_links)
 
 
 def _zone(context: Context) -> ZoneInfo:
     shell = context.get("shell")
-    return shell.zone if shell else UTC_ZONE
-
-
-def _time(at: datetime, label: str, title: str, *, ticks: bool) -> SafeString:
-    return format_html(
-        '<time datetime="{}"{} title="{}">{}</time>',
-        clocks.iso(at),
-        mark_safe(" data-when") if ticks else "",
-        title,
-        label,
-    )
-
-
-def _text(value: Any) -> SafeString:
-    """Any value that is not a datetime, for people."""
-    if isinstance(value, Malformed):
-        return _malformed(value)
-    if value is None or value == "":
-        return NOTHING
-    if isinstance(value, bool):
-        return YES if value else NO
-    if isinstance(value, Decimal):
-        return format_html('<span class="num">{}</span>', numbers.plain(value))
-    if isinstance(value, dict | list | tuple):
-        value = as_json(value)
-    return format_html("<bdi>{}</bdi>", text.visible(_shortened(str(value))))
-
-
-# Characters of one value on a page. Texts of 300 KB occur; the raw item holds all of it.
-MAX_TEXT = 4000
-
-
-def _shortened(value: str, most: int = MAX_TEXT) -> str:
-    rest = len(value) - most
-    return f"{value[:most]}… ({rest:,} more characters)" if rest > 0 else value
+    return shell.zone if shell else cells.UTC_ZONE
 
 
 # --- Times ---------------------------------------------------------------------------------------
@@ -94,23 +54,13 @@ def _shortened(value: str, most: int = MAX_TEXT) -> str:
 @register.simple_tag(takes_context=True)
 def when(context: Context, value: datetime | Malformed | None) -> SafeString:
     """How long ago, with UTC and the reader's own time on hover. The scripts keep it ticking."""
-    if not isinstance(value, datetime):
-        return _text(value)
-    return _time(
-        value,
-        clocks.relative(value, timezone.now()),
-        clocks.both(value, _zone(context)),
-        ticks=True,
-    )
+    return cells.when(value, timezone.now(), _zone(context))
 
 
 @register.simple_tag(takes_context=True)
 def clock(context: Context, value: datetime | Malformed | None) -> SafeString:
     """Date and time in the reader's zone, with both zones on hover."""
-    if not isinstance(value, datetime):
-        return _text(value)
-    zone = _zone(context)
-    return _time(value, clocks.absolute(value, zone), clocks.both(value, zone), ticks=False)
+    return cells.clock(value, _zone(context))
 
 
 @register.simple_tag(takes_context=True)
@@ -119,7 +69,7 @@ def asof(context: Context, value: datetime | None = None) -> SafeString:
     at = value or timezone.now()
     zone = _zone(context)
     local = clocks.in_zone(at, zone)
-    return _time(at, f"{local:%H:%M:%S} {clocks.zone_name(local)}", clocks.both(at, zone), ticks=False)
+    return cells.time_element(at, f"{local:%H:%M:%S} {clocks.zone_name(local)}", clocks.both(at, zone))
 
 
 @register.simple_tag
@@ -134,49 +84,13 @@ def charts(context: Context, trends: Any) -> Any:
     return trends.charts(_zone(context)) if trends else []
 
 
-@register.filter
-def duration(value: Any) -> SafeString:
-    """Seconds (int, float, Decimal) or a timedelta as `4 m 12 s`."""
-    seconds = numbers.as_number(value.total_seconds() if isinstance(value, timedelta) else value)
-    return (
-        _text(value)
-        if seconds is None
-        else format_html('<span class="num">{}</span>', clocks.duration(seconds))
-    )
+@register.simple_tag(takes_context=True)
+def trend_rows(context: Context, trends: Any, list_url: str) -> SafeString:
+    """The same as rows of a table."""
+    return SafeString(trends.rows(_zone(context), list_url))
 
 
 # --- Texts and numbers -----------------------------------------------------------------------------
-
-
-@register.filter
-def shown(value: Any) -> SafeString:
-    """Any value for people. A time is given in UTC: `when` and `clock` know the reader's zone."""
-    if isinstance(value, datetime):
-        at = value.astimezone(UTC)
-        return _time(at, clocks.absolute(at, UTC_ZONE), clocks.both(at, UTC_ZONE), ticks=False)
-    if isinstance(value, list | tuple | set | frozenset):
-        if not value:
-            return NOTHING
-        return format_html_join(", ", "{}", ((_text(item),) for item in value))
-    return _text(value)
-
-
-@register.filter
-def excerpt(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
-    """The first line of a text, shortened; of a map or a list the beginning of its JSON."""
-    if isinstance(value, dict | list | tuple):
-        value = as_json(value)
-    if not isinstance(value, str) or not value:
-        return _text(value)
-    return format_html("<bdi>{}</bdi>", text.excerpt(value, int(length)))
-
-
-@register.filter
-def first_line(value: Any, length: int = text.EXCERPT_LENGTH) -> SafeString:
-    """`excerpt` of a message that a program wrote: without the colours and line ends of a terminal."""
-    if not isinstance(value, str) or not value:
-        return excerpt(value, length)
-    return format_html("<bdi>{}</bdi>", text.first_line(value, int(length)))
 
 
 @register.filter
@@ -189,17 +103,6 @@ def malformed(value: Any) -> bool:
 def pairs(value: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
     """Names and values of a map. In a template `map.items` would be the map's member "items", where it has one."""
     return list(value.items()) if value else []
-
-
-@register.filter
-def thousands(value: Any) -> SafeString:
-    """`14,169`: a number with separators, in tabular figures."""
-    number = numbers.as_number(value)
-    return (
-        _text(value)
-        if number is None
-        else format_html('<span class="num">{}</span>', numbers.grouped(number))
-    )
 
 
 @register.filter
@@ -223,98 +126,43 @@ def visible(value: Any) -> str:
 
 
 @register.filter
-def filesize(value: Any) -> SafeString:
-    """Bytes as `312 KB`."""
-    number = numbers.as_number(value)
-    return (
-        _text(value) if number is None else format_html('<span class="num">{}</span>', numbers.size(number))
-    )
+def exact(value: Any) -> str:
+    """A value where no element can stand, as in a title or an option: no two look alike."""
+    return text.exact(str(value))
 
 
-# --- Status ------------------------------------------------------------------------------------------
+# --- The frame -----------------------------------------------------------------------------------------
+
+# In what is kept of a page these stand for what differs; no text of a person's has this character.
+TOKEN, ADDRESS, QUERY = "\0token\0", "\0address\0", "\0query\0"
 
 
-@register.simple_tag
-def status(value: Any) -> SafeString:
-    """Icon, the word as stored, and the tone's colour."""
-    if isinstance(value, Malformed):
-        return _malformed(value)
-    if value is None or value == "":
-        return mark_safe(
-            '<span class="status tone-unknown is-none" title="no status was written">no status</span>'
-        )
-    word = text.visible(_shortened(str(value), 400))
-    tone = tone_of(value)
-    cut = len(word) > STATUS_LENGTH
-    name = "ban" if word.lower() in ("cancelled", "canceled") else tones.ICONS[tone]
-    return format_html(
-        '<span class="status tone-{}"{}>{}<bdi>{}</bdi></span>',
-        tone,
-        format_html(' title="{}"', word) if cut else "",
-        icon(name),
-        word[: STATUS_LENGTH - 1] + "…" if cut else word,
-    )
+@register.simple_tag(takes_context=True)
+def personal(context: Context, name: str) -> SafeString:
+    """A partial that is the same on all pages of a person but for the CSRF token and the `address` that its forms lead
+    back to. Rendered once for as long as nothing changes of who is signed in: three of them were a quarter of the
+    frame."""
+    return _personal(context, name, name, {})
 
 
-@register.filter(name="tone")
-def tone(value: Any) -> str:
-    """The tone of a status, for a class name: `tone-{{ status|tone }}`."""
-    return tone_of(value)
+@register.simple_tag(takes_context=True)
+def saved_views_menu(context: Context) -> SafeString:
+    """The menu of a list's saved views, as `personal`."""
+    page = context["saved_views_page"]
+    fixed = {"saved_views": context["saved_views"], "saved_views_page": page}
+    made = _personal(context, f"views of {page}", "partials/saved_views.html", fixed)
+    query = escape(context["saved_views_query"] or context["request"].GET.urlencode())
+    return SafeString(made.replace(QUERY, query))
 
 
-# --- Icons, copying, pictures ------------------------------------------------------------------------
-
-
-@register.simple_tag
-def icon(name: str, label: str = "") -> SafeString:
-    """An icon of the sprite (scripts/vendor.py lists them). Without a label it is decoration."""
-    described = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
-    return format_html(
-        '<svg class="icon icon-{}" width="16" height="16" {}><use href="{}#{}"/></svg>',
-        name,
-        described,
-        static("console/icons.svg"),
-        name,
-    )
-
-
-@register.simple_tag
-def copy(value: Any, label: str = "Copy") -> SafeString:
-    """A button that copies a text; without scripts it is not shown."""
-    if not value:
-        return mark_safe("")
-    hidden = has_invisible(str(value))
-    label = f"{label} (it holds invisible characters)" if hidden else label
-    return format_html(
-        '<button type="button" class="copy js-only" data-copy="{}"{} title="{}" aria-label="{}">{}</button>',
-        # A browser reads a carriage return in a page as a line feed.
-        format_html_join(mark_safe("&#13;"), "{}", ((part,) for part in str(value).split("\r"))),
-        mark_safe(' data-invisible="true"') if hidden else "",
-        label,
-        label,
-        icon("copy"),
-    )
-
-
-@register.simple_tag
-def dots(steps: Any) -> SafeString:
-    """A strip of step dots; each step has `.label`, `.tone` and `.status_text`."""
-    return figures.dots(list(steps or []))
-
-
-@register.simple_tag
-def histogram(bars: Any, label: str = "Chart", height: int = 40) -> SafeString:
-    """Bars of (label, value, tone)."""
-    return figures.histogram(bars or [], label=label, height=height)
-
-
-@register.simple_tag
-def meter(value: Any, top: Any = 100, label: str = "Progress", tone: str = "") -> SafeString:
-    """A bar for `value` of `top`; what is missing or malformed is shown as such."""
-    number, limit = numbers.as_number(value), numbers.as_number(top)
-    if number is None or not limit:
-        return _text(value)
-    return figures.meter(number, limit, label=label, tone=tone)
+def _personal(context: Context, key: str, name: str, fixed: Mapping[str, Any]) -> SafeString:
+    shell = context["shell"]
+    if shell.user is None:
+        return SafeString("")
+    differing = {"csrf_token": TOKEN, "address": ADDRESS, "query": QUERY}
+    made = shell.kept(key, lambda: render_to_string(name, {"shell": shell, **differing, **fixed}))
+    address = escape(context["request"].get_full_path())
+    return SafeString(made.replace(TOKEN, str(context["csrf_token"])).replace(ADDRESS, address))
 
 
 # --- Live regions --------------------------------------------------------------------------------------
@@ -322,19 +170,21 @@ def meter(value: Any, top: Any = 100, label: str = "Progress", tone: str = "") -
 
 @register.simple_tag(takes_context=True)
 def live(context: Context, region: Any) -> SafeString:
-    """The attributes of a region that polls the page's own URL.
+    """The attributes of a region that polls the page's own URL, or the region's.
 
     `region` is a `listing.Region`. A header holds no other characters than Latin-1, so its anchor is quoted.
     Finished and switched-off regions keep no timer: they still refetch when an action fires `console:refresh`.
     """
     seconds = context["shell"].refresh_seconds
+    if region.at_least_every:
+        seconds = min(seconds, region.at_least_every)
     state = "finished" if region.finished else "on" if seconds else "off"
     trigger = f"every {seconds}s, " if state == "on" else ""
     return format_html(
         'id="{}" hx-get="{}" hx-trigger="{}console:refresh from:body" hx-swap="morph:outerHTML" '
         'hx-headers="{}" data-live="{}" data-checked-at="{}"',
         region.id,
-        context["request"].get_full_path(),
+        region.url or context["request"].get_full_path(),
         trigger,
         json.dumps({"X-Seen": region.seen or "", "X-Anchor": quote(region.anchor or "", safe=":+")}),
         state,

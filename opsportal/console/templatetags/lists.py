@@ -1,42 +1,35 @@
 """Template filters of list and item pages."""
 
-import hashlib
+from collections.abc import Iterable
+from html import escape
+from itertools import starmap
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from opsportal.console import listing as listing_module
+from opsportal.console import parameters
+from opsportal.console.cells import MAX_TEXT, exactly, filter_link, ident, search_link, shown
+from opsportal.console.columns import row_id
 from opsportal.console.converters import quote_key
-from opsportal.console.listing import MAX_BYTES, cut
-from opsportal.console.templatetags.console import excerpt, shown
 from opsportal.console.text import exact, readable, visible
 from opsportal.dynamo.attributes import raw_text
 from opsportal.dynamo.json_values import as_json, doubled_names
 
 register = template.Library()
 
-# Characters of one text on a page. Errors of 300 KB occur; the raw item holds all of it.
-MAX_TEXT = 4000
+for _filter in (ident, exactly):
+    register.filter(_filter)
+register.filter("rowid", row_id)
 
 
 @register.filter
-def rowid(key: str) -> str:
-    """An HTML id for a row: keys may hold anything, and a refresh finds its row again by it."""
-    return hashlib.sha256(str(key).encode(errors="surrogatepass")).hexdigest()[:16]
-
-
 def ident_text(key: str, length: int = 0) -> str:
     """A key so that nothing of it is invisible, cut to `length` characters where that is given."""
-    cut = key[: length - 1] if length and len(key) > length else key
-    return exact(cut) + ("…" if cut != key else "")
-
-
-@register.filter
-def ident(key: Any, length: int = 0) -> SafeString:
-    """A key for people: one of white space alone must still be a link that can be seen."""
-    return format_html("<bdi>{}</bdi>", ident_text(str(key), int(length)))
+    return exact(key, length)
 
 
 @register.filter
@@ -57,30 +50,83 @@ def _json(text: str) -> str:
 @register.simple_tag
 def form_field(name: str, value: Any) -> SafeString:
     """Name and value of a field that carries a filter: what a form would change goes quoted."""
-    pair = listing_module.form_field(name, str(value or ""))
-    return format_html('name="{}" value="{}"', *pair)
+    name, text = parameters.form_field(name, str(value or ""))
+    return SafeString(f'name="{escape(name)}" value="{escape(text)}"')
+
+
+@register.simple_tag
+def hidden_fields(listing: Any, *without: str) -> SafeString:
+    """The parameters of a list that a form does not set itself."""
+    return hidden(one for one in listing.parameters.items() if one[0] not in without)
+
+
+@register.simple_tag
+def hidden(fields: Iterable[tuple[str, Any]]) -> SafeString:
+    """Fields of a form that carry (filter, value)."""
+    return SafeString("".join(f'<input type="hidden" {form_field(name, value)}>' for name, value in fields))
+
+
+@register.simple_tag
+def fields_of_filters(fields: Iterable[tuple[str, str, str, Iterable[str]]]) -> SafeString:
+    """Labelled fields of (filter, label, value, suggestions). As a loop of tags a tenth of the frame."""
+    return SafeString("\n".join(starmap(_field_of_filter, fields)))
+
+
+def _field_of_filter(name: str, label: str, value: str, choices: Iterable[str]) -> str:
+    options = "".join(
+        f'<option value="{escape(choice)}">{escape(exact(choice))}</option>' for choice in choices
+    )
+    listed, suggestions = "", ""
+    if options:
+        listed, suggestions = f' list="{name}-choices"', f'<datalist id="{name}-choices">{options}</datalist>'
+    return (
+        f'<label class="form-label" for="filter-{name}">{escape(label)}</label><input '
+        f'class="form-control form-control-sm" id="filter-{name}" {form_field(name, value)}{listed} '
+        f'autocomplete="off">{suggestions}'
+    )
 
 
 @register.simple_tag
 def filter_url(listing: Any, name: str, value: Any) -> str:
-    """The list with one filter set, as a cell links to it. No address holds a text of 300 KB."""
-    return str(listing.url(**{name: cut(str(value), MAX_BYTES), "outside": None}))
+    """The list with one filter set."""
+    return str(listing.filter_url(name, value))
+
+
+@register.simple_tag
+def all_time_url(listing: Any) -> str:
+    """The list without bounds of time."""
+    return str(listing.url(range="all", **{"from": None, "to": None}))
+
+
+@register.simple_tag
+def list_url(listing: Any, **changes: str | None) -> str:
+    """The list with changed parameters, None removes one."""
+    return str(listing.url(**changes))
 
 
 @register.simple_tag
 def filter_cell(
     listing: Any, name: str, value: Any, length: int = 30, what: str = "", text: str = ""
 ) -> SafeString:
-    """A value that filters the list by itself. `what`: the filter's words, where its name is not them. `text`: the
-    value's words; the title then has the value."""
-    if not value:
+    """A value that filters the list by itself; see `cells.filter_link`. `what`: the filter's words, where its name is
+    not them."""
+    url = listing.filter_url(name, value) if value else ""
+    return filter_link(url, value, what or name, length, text)
+
+
+@register.simple_tag
+def searched(value: Any, length: int = 80) -> SafeString:
+    """An id that leads to the search for it; see `cells.search_link`."""
+    return search_link(value, length)
+
+
+@register.simple_tag
+def filtered(view: str, name: str, value: Any) -> SafeString:
+    """A value that leads to the list at `view` with that filter."""
+    if not isinstance(value, str) or not value:
         return shown(value)
-    return format_html(
-        '<a class="cell-filter" href="{}" title="Only {}">{}</a>',
-        filter_url(listing, name, value),
-        visible(str(value)[:length]) if text else f"this {what or name}",
-        excerpt(text, length) if text else ident(value, length),
-    )  # fmt: skip
+    query = urlencode({name: parameters.cut(value, parameters.MAX_BYTES)}, errors="replace")
+    return SafeString(f'<a href="{reverse(view)}?{escape(query)}">{exactly(value, 200)}</a>')
 
 
 @register.filter
@@ -106,15 +152,18 @@ MAX_NAMES = 10
 
 
 @register.simple_tag
-def doubled(value: Any) -> SafeString:
-    """A hint where a JSON text has a name twice in one object: the value is not all of it."""
+def doubled(value: Any, whole: str = "Raw", element: str = "p") -> SafeString:
+    """A hint where a JSON text has a name twice in one object: the value is not all of it, `whole` is."""
     names = doubled_names(value)
     if not names:
         return mark_safe("")
     return format_html(
-        '<p class="form-hint" data-doubled>In this JSON text a name occurs twice in one object: {}. '
-        "The last value is shown; Raw has all.</p>",
+        '<{} class="form-hint" data-doubled>In this JSON text a name occurs twice in one object: {}. '
+        "The last value is shown; {} has all.</{}>",
+        element,
         format_html_join(", ", "{}", ((ident(name, 60),) for name in names[:MAX_NAMES])),
+        whole,
+        element,
     )
 
 

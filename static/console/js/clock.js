@@ -46,12 +46,24 @@
     const read = now();
     for (const time of document.querySelectorAll("time[data-when]")) {
       const at = Date.parse(time.dateTime);
-      if (Number.isNaN(at)) continue;
+      if (Number.isNaN(at) || time.dataset.said) continue;
       const text = relative(at, read);
       // Writing the same text again would drop a selection that spans it.
       if (time.textContent !== text) time.textContent = text;
     }
   }
+
+  // A finger has no hover: a tap on a time shows it exactly, and another one as it was.
+  const hovers = matchMedia("(hover: hover)");
+  document.addEventListener("click", ({ target }) => {
+    const time = target.closest?.("time[title]");
+    if (!time || hovers.matches || time.closest("a, button, summary, label")) return;
+    const { said } = time.dataset;
+    if (said) delete time.dataset.said;
+    else time.dataset.said = time.textContent;
+    time.textContent = said || time.title;
+    tick();
+  });
 
   window.serverClock = { now };
   look();

@@ -14,7 +14,6 @@
 
   let opener = null; // what opened the dialog: { element, action, href }
   let held = null; // what had the focus before a refresh
-  let done = false; // an action was done, and its page is not refreshed yet
 
   const describe = (element) =>
     element && { element, action: element.dataset.action, href: element.getAttribute("href") };
@@ -35,11 +34,8 @@
   });
 
   document.addEventListener("htmx:afterSettle", () => {
-    // What came of the action, not the button that it has just disabled: the button's reason reads like a refusal.
-    if (done) document.querySelector("[data-fate], [data-empty=purged]")?.focus({ preventScroll: true });
-    else if (held && nothingFocused()) wayBack(held).focus({ preventScroll: true });
+    if (held && nothingFocused()) wayBack(held).focus({ preventScroll: true });
     held = null;
-    done = false;
   });
 
   // --- Opening and closing ------------------------------------------------------------------------
@@ -71,7 +67,6 @@
   });
 
   document.body.addEventListener("console:close", () => {
-    done = dialog.open;
     if (dialog.open) dialog.close();
   });
 
@@ -79,8 +74,7 @@
     body.replaceChildren();
     // What the dialog held back, or what refused the action, is shown now.
     htmx.trigger(document.body, "console:refresh");
-    if (done) document.getElementById("main")?.focus({ preventScroll: true });
-    else if (opener) wayBack(opener).focus();
+    if (opener && !done) wayBack(opener).focus();
     opener = null;
   });
 
@@ -107,6 +101,7 @@
     const named = answer?.responseText?.trimStart().startsWith("<section") && answer.responseText.includes("data-problem=");
     if (!link && !body.contains(from)) {
       // A form of the page itself: nothing else would say that it was refused.
+      if (answer?.status === 503 && from.matches("[data-search]")) return; // it asks again
       if (!named || !from.matches("form[hx-post]") || dialog.open) return;
       show("Not done");
     }
@@ -126,13 +121,49 @@
 
   // --- What came of it ----------------------------------------------------------------------------
 
-  const fate = () => document.querySelector("[data-fate]")?.textContent.replace(/\s+/g, " ").trim() || "";
-  const kind = () => document.querySelector("[data-fate]")?.dataset.fateOf || "";
-  let told = kind();
+  // The focus goes to the sentence that says it, not to the button that the action has just disabled: its reason would
+  // read like a refusal. What has the focus is read out, so it is not announced too.
+  const outcome = () => document.querySelector("[data-outcome]");
+  const keyOf = (element) => element?.dataset.outcome || "";
+  let known = keyOf(outcome());
+  let done = null; // of an action that was done: what is said of it, and the refreshes that were asked for since
 
-  document.addEventListener("htmx:afterSettle", () => {
-    if (kind() === told) return;
-    told = kind();
-    if (announce && told) announce.textContent = fate();
+  document.body.addEventListener("console:done", ({ detail }) => {
+    document.getElementById("said")?.remove();
+    done = { said: detail.said, asked: new Set() };
+    document.getElementById("main").focus({ preventScroll: true });
+  });
+
+  document.addEventListener("htmx:beforeSend", ({ detail }) => {
+    if (detail.elt.matches("[data-live]")) done?.asked.add(detail.xhr);
+  });
+
+  // A trail that lags behind says it with a later refresh; until then the answer to the form does.
+  function say(text) {
+    const said = document.createElement("p");
+    said.id = "said";
+    said.className = "message tone-running";
+    said.textContent = text;
+    said.tabIndex = -1;
+    document.getElementById("messages").after(said);
+    said.focus({ preventScroll: true });
+  }
+
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (!done?.asked.has(detail.xhr)) return;
+    const { said } = done;
+    done = null;
+    if (document.activeElement !== document.getElementById("main") && !nothingFocused()) return; // one went on
+    if (keyOf(outcome()) !== known) outcome()?.focus({ preventScroll: true });
+    else if (said) say(said);
+    known = keyOf(outcome());
+  });
+
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    if (detail.requestConfig?.verb === "post") detail.target.querySelector?.("[data-outcome]")?.focus({ preventScroll: true });
+    else if (!done && keyOf(outcome()) !== known) {
+      known = keyOf(outcome());
+      if (announce && known) announce.textContent = outcome().textContent.replace(/\s+/g, " ").trim();
+    }
   });
 })();

@@ -1,68 +1,9 @@
-// Keys, the row one is at, and the way from an item to its neighbours in the list one came from.
+// Keys, and the row one is at. neighbours.js has the way from an item to the next.
 (() => {
   "use strict";
   const rows = () => [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent !== null);
   const linkOf = (row) => row.querySelector("a[data-row-link]") || row.querySelector("a[href]");
   const currentRow = () => document.querySelector("[data-row].is-current");
-
-  // Lists and their items share the first part of their addresses: /workflows/, /workflows/<id>/.
-  const place = (name) => `list:${name || location.pathname.split("/")[1]}`;
-
-  // --- The list, remembered for its items ---------------------------------------------------------
-
-  function remember() {
-    for (const list of document.querySelectorAll("[data-list]")) {
-      const hrefs = [...list.querySelectorAll("[data-row]")].map(linkOf).filter(Boolean).map((a) => a.pathname);
-      const entry = { url: location.pathname + location.search, hrefs };
-      try {
-        sessionStorage.setItem(place(list.dataset.list), JSON.stringify(entry));
-      } catch {
-        // Storage is full or forbidden: items have no neighbours then.
-      }
-    }
-  }
-
-  function recalled(name) {
-    try {
-      return JSON.parse(sessionStorage.getItem(place(name)));
-    } catch {
-      return null;
-    }
-  }
-
-  function anchor(href, text, label, rel) {
-    const link = document.createElement("a");
-    link.className = "btn btn-sm";
-    link.textContent = text;
-    if (href) link.href = href;
-    else link.setAttribute("aria-disabled", "true");
-    if (label) {
-      link.setAttribute("aria-label", label);
-      link.title = label;
-    }
-    if (rel) link.rel = rel;
-    return link;
-  }
-
-  function neighbours() {
-    for (const nav of document.querySelectorAll("[data-item-nav]")) {
-      const list = recalled(nav.dataset.itemNav);
-      const at = list ? list.hrefs.indexOf(nav.dataset.itemPath || location.pathname) : -1;
-      if (at < 0) continue;
-      const position = document.createElement("span");
-      position.className = "item-position";
-      position.textContent = `${at + 1} of ${list.hrefs.length}`;
-      nav.replaceChildren(
-        anchor(list.hrefs[at - 1], "↑", "Previous in the list (k)", "prev"),
-        position,
-        anchor(list.hrefs[at + 1], "↓", "Next in the list (j)", "next"),
-      );
-      // The page of an item that is gone has a way back of its own: it leads to the same list, filters and all.
-      const back = document.querySelector("[data-back]");
-      if (back) back.href = list.url;
-      else nav.append(anchor(list.url, "Back to the list", "", "up"));
-    }
-  }
 
   // --- The row one is at ------------------------------------------------------------------------------
 
@@ -88,15 +29,22 @@
     return Boolean(link);
   }
 
-  function select() {
+  function select({ shiftKey }) {
     const box = currentRow()?.querySelector("input[type=checkbox]");
-    box?.click();
+    box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey }));
     return Boolean(box);
+  }
+
+  function act() {
+    const button = document.querySelector(".select-bar.is-open button");
+    button?.focus();
+    return Boolean(button);
   }
 
   function open() {
     const row = currentRow();
-    if (!row || document.activeElement !== document.body) return false; // a focused link opens by itself
+    const at = document.activeElement; // a focused link opens by itself
+    if (!row || (at !== document.body && !at.matches("[data-row] input[type=checkbox]"))) return false;
     linkOf(row)?.click();
     return true;
   }
@@ -117,9 +65,9 @@
 
   let before = null; // what had the focus when the search box took it
 
-  function search() {
-    const box = document.querySelector("[data-search]");
+  function search(box) {
     if (!box) return false;
+    if (!box.offsetParent) return (location.assign(box.form.action), true); // a narrow screen has it on its own page
     before = document.activeElement;
     box.focus();
     box.select();
@@ -127,17 +75,19 @@
   }
 
   function leaveSearch(event) {
-    if (!event.target.matches("[data-search]")) return;
+    if (!event.target.matches("input[data-search], #search-all")) return;
     event.target.blur();
     if (before?.isConnected) before.focus();
     before = null;
   }
 
   const keys = {
-    "/": search,
+    "/": () => search(document.getElementById("search-all")),
+    f: () => search(document.querySelector("input[data-search]")),
     j: () => move(1),
     k: () => move(-1),
     x: select,
+    a: act,
     Enter: open,
     r: () => document.dispatchEvent(new CustomEvent("console:refresh-now")),
     "?": () => (document.getElementById("keys").showModal(), true),
@@ -158,7 +108,7 @@
     if (document.querySelector("dialog[open]")) return;
     // Typing "/" in the browser's quick find, or Enter on a button, is not for us.
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
-    if (keys[nameOf(event)]?.()) event.preventDefault();
+    if (keys[nameOf(event)]?.(event)) event.preventDefault();
   });
 
   // A refresh may replace the row: the mark goes to the row of the same id, or of the same link.
@@ -168,11 +118,5 @@
   });
   document.addEventListener("htmx:afterSettle", () => {
     if (kept && !currentRow()) mark(document.getElementById(kept));
-    remember();
-    neighbours();
   });
-  window.addEventListener("popstate", () => requestAnimationFrame(remember));
-
-  remember();
-  neighbours();
 })();

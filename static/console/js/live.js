@@ -5,14 +5,14 @@
   const LONGEST_PAUSE = 60_000; // ms between attempts while refreshing fails
   const say = document.getElementById("live-state");
   const announce = document.getElementById("live-announce");
-  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again, byHand, held }
+  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again, byHand, held, shed }
 
   const regions = () => [...document.querySelectorAll("[data-live]")];
 
   function stateOf(region) {
     if (!states.has(region.id)) {
       const checkedAt = new Date(region.dataset.checkedAt || serverClock.now());
-      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false, byHand: false, held: false });
+      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false, byHand: false, held: false, shed: false });
     }
     return states.get(region.id);
   }
@@ -40,15 +40,12 @@
   function reasonToWait(region) {
     if (document.hidden) return "hidden";
     if (document.querySelector("dialog[open]")) return "dialog open";
-    if (region.querySelector("tbody input[type=checkbox]:checked, [data-row] input[type=checkbox]:checked")) {
-      return "rows selected";
-    }
     if (selectedText(region)) return "text selected";
     if (typing(region)) return "typing";
     return "";
   }
 
-  // --- Rows stay where they are while somebody is about to press one ------------------------------
+  // --- Rows stay where they are while somebody is about to press one, or has chosen some ----------
 
   let touching = false;
   document.addEventListener("touchstart", (event) => { touching = Boolean(event.target.closest?.("[data-row]")); }, { passive: true });
@@ -58,6 +55,7 @@
   const hovers = matchMedia("(hover: hover)");
   const atRows = (region) => Boolean(touching || (hovers.matches && region.querySelector("[data-row]:hover"))
     || (region.contains(document.activeElement) && document.activeElement.closest("[data-row]")));
+  const holdsStill = (region) => atRows(region) || Boolean(region.querySelector("[data-row] input[type=checkbox]:checked"));
 
   const rowsOf = (root) => [...root.querySelectorAll("[data-row] a[data-row-link]")].map((link) => link.getAttribute("href"));
 
@@ -67,12 +65,12 @@
   }
 
   function release() {
-    const held = regions().filter((region) => stateOf(region).held && !atRows(region));
+    const held = regions().filter((region) => stateOf(region).held && !holdsStill(region));
     for (const region of held) stateOf(region).held = false;
     if (held.length) refreshNow();
   }
 
-  for (const name of ["pointerout", "focusout", "touchend", "touchcancel"]) {
+  for (const name of ["pointerout", "focusout", "touchend", "touchcancel", "change", "console:chosen"]) {
     document.addEventListener(name, () => requestAnimationFrame(release));
   }
 
@@ -104,15 +102,21 @@
       event.detail.shouldSwap = true;
       event.detail.isError = false;
     }
-    // Asked for before the dialog opened: the page stays as it was when one began to decide.
-    if (document.querySelector("dialog[open]")) event.detail.shouldSwap = false;
     const { elt: region, xhr } = event.detail;
     const state = stateOf(region);
-    state.held = event.detail.shouldSwap && !state.byHand && atRows(region) && wouldMove(region, xhr.responseText);
+    // Asked for before the dialog opened, a text was selected or somebody began to type: the page stays as it was then.
+    if (document.querySelector("dialog[open]") || (!state.byHand && reasonToWait(region))) event.detail.shouldSwap = false;
+    state.held = event.detail.shouldSwap && !state.byHand && holdsStill(region) && wouldMove(region, xhr.responseText);
     if (state.held) event.detail.shouldSwap = false;
   });
 
   // --- What came of it ----------------------------------------------------------------------------
+
+  // ms until what failed so many times in a row is asked for again.
+  function pauseAfter(xhr, failures) {
+    const asked = 1000 * (Number(xhr.getResponseHeader?.("Retry-After")) || 0);
+    return Math.min(LONGEST_PAUSE, Math.max(1000 * 2 ** failures, asked));
+  }
 
   document.addEventListener("htmx:afterRequest", (event) => {
     const region = event.detail.elt;
@@ -128,9 +132,8 @@
       if (recovered) announce.textContent = "Live again.";
     } else {
       state.failures += 1;
-      const wait = Math.min(LONGEST_PAUSE, 1000 * 2 ** state.failures);
-      const asked = 1000 * (Number(xhr.getResponseHeader?.("Retry-After")) || 0);
-      state.notBefore = Date.now() + Math.max(wait, Math.min(asked, LONGEST_PAUSE));
+      state.shed = xhr.status === 503 && xhr.responseText.includes('data-problem="busy"');
+      state.notBefore = Date.now() + pauseAfter(xhr, state.failures);
       if (state.failures === 1) announce.textContent = `Refreshing fails. Stale since ${timeOfDay(state.checkedAt)}.`;
     }
     if (state.again) {
@@ -138,6 +141,16 @@
       setTimeout(refreshNow);
     }
     render();
+  });
+
+  // A part that comes after its page (hx-trigger="load") is asked for once: nothing else would ask again.
+  const missed = new WeakMap(); // part -> failures in a row
+  document.addEventListener("htmx:afterRequest", ({ detail: { elt: part, successful, xhr } }) => {
+    if (successful || part.getAttribute?.("hx-trigger") !== "load") return;
+    missed.set(part, (missed.get(part) || 0) + 1);
+    setTimeout(() => {
+      if (part.isConnected) htmx.ajax("GET", part.getAttribute("hx-get"), { source: part, target: part, swap: part.getAttribute("hx-swap") });
+    }, pauseAfter(xhr, missed.get(part)));
   });
 
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
@@ -165,9 +178,10 @@
     if (!all.length) return show("", "");
     const oldest = all.map(stateOf).reduce((a, b) => (a.checkedAt < b.checkedAt ? a : b));
     const at = timeOfDay(oldest.checkedAt);
-    const stale = all.some((region) => stateOf(region).failures > 0) || !navigator.onLine;
+    const failing = all.filter((region) => stateOf(region).failures > 0);
+    const stale = failing.length > 0 || !navigator.onLine;
     document.body.toggleAttribute("data-stale", stale);
-    if (stale) return show("stale", `stale since ${at}`);
+    if (stale) return show("stale", failing.some((region) => stateOf(region).shed) ? `busy · as of ${at}` : `stale since ${at}`);
     const on = all.filter((region) => region.dataset.live === "on");
     if (on.length) {
       const reason = on.map((region) => reasonToWait(region) || (stateOf(region).held ? "rows would move" : "")).find(Boolean);
@@ -180,15 +194,50 @@
 
   // --- Refreshing now ---------------------------------------------------------------------------------
 
+  const refresh = (region) =>
+    htmx.ajax("GET", region.getAttribute("hx-get"), { source: region, target: region, swap: "morph:outerHTML" });
+
   function refreshNow({ forced = false } = {}) {
     for (const region of regions()) {
       const state = stateOf(region);
       state.forced = forced;
       state.notBefore = 0;
-      htmx.ajax("GET", region.getAttribute("hx-get"), { source: region, target: region, swap: "morph:outerHTML" });
+      refresh(region);
     }
   }
 
+  // --- After an action: soon, for a minute, also where refreshing is off, since it is the answer to what one did -----
+
+  const SOON = 2000, SOON_FOR = 60_000; // ms
+  let soonUntil = 0;
+
+  function expectAnswer() {
+    soonUntil = Date.now() + SOON_FOR;
+    // On the next page too: the item's list, or the item of a form that was a page.
+    try {
+      sessionStorage.setItem("soon-until", soonUntil);
+    } catch {
+      // Storage is full or forbidden: it holds for this page.
+    }
+  }
+
+  try {
+    soonUntil = Number(sessionStorage.getItem("soon-until"));
+  } catch {
+    // Forbidden: nothing is expected then.
+  }
+  if (document.querySelector("#messages [data-done]")) expectAnswer();
+  document.addEventListener("console:done", expectAnswer);
+
+  setInterval(() => {
+    if (Date.now() > soonUntil) return;
+    for (const region of regions()) {
+      const fresh = serverClock.now() - stateOf(region).checkedAt < SOON / 2;
+      if (region.dataset.live !== "finished" && !fresh) refresh(region);
+    }
+  }, SOON);
+
+  document.addEventListener("console:announce", (event) => { if (announce) announce.textContent = event.detail.text; });
   document.addEventListener("console:refresh-now", () => refreshNow({ forced: true }));
   window.addEventListener("online", () => refreshNow());
   window.addEventListener("offline", render);

@@ -12,13 +12,13 @@
       input.value = "";
       for (const name of ["aria-invalid", "aria-describedby", "autofocus", "readonly"]) input.removeAttribute(name);
     }
-    for (const notes of row.querySelectorAll(".invalid-feedback, .row-note")) notes.remove();
+    for (const notes of row.querySelectorAll(".invalid-feedback, .form-hint")) notes.remove();
   }
 
   // Ids, labels and values hold the row's number, from 0 in names and from 1 for people.
   function renumber(list) {
     rowsOf(list).forEach((row, at) => {
-      for (const element of row.querySelectorAll("input, label, button, .invalid-feedback")) {
+      for (const element of row.querySelectorAll("input, label, button, .invalid-feedback, .form-hint")) {
         for (const name of ["id", "for", "value", "aria-describedby"]) {
           const ours = name !== "value" || element.tagName === "BUTTON";
           const value = ours && element.getAttribute(name);
@@ -56,6 +56,16 @@
     else clear(row);
     renumber(list);
     firstField(next || row).focus();
+  });
+
+  // What a hint says of a value is true until the value changes.
+  form.addEventListener("input", (event) => {
+    const hint = document.getElementById(`${event.target.id}_signed`);
+    if (!hint) return;
+    hint.remove();
+    const left = event.target.getAttribute("aria-describedby").split(" ").filter((id) => id !== hint.id);
+    if (left.length) event.target.setAttribute("aria-describedby", left.join(" "));
+    else event.target.removeAttribute("aria-describedby");
   });
 
   // Enter in a keyword goes on to the next row; several lines pasted are several keywords.

@@ -29,8 +29,11 @@
     }
   }
 
+  // HTML holds neither NUL nor half of a character, so these come as JSON.
+  const textOf = (button) => button.dataset.copyJson ? JSON.parse(button.dataset.copyJson) : button.dataset.copy;
+
   async function copy(button) {
-    const text = button.dataset.copy;
+    const text = textOf(button);
     try {
       await navigator.clipboard.writeText(text);
       return true;
@@ -46,7 +49,7 @@
   function offer(button) {
     button.parentElement.querySelector(".copy-by-hand")?.remove();
     const area = document.createElement("textarea");
-    area.value = button.dataset.copy;
+    area.value = textOf(button);
     area.readOnly = true;
     area.rows = 1;
     area.className = "form-control copy-by-hand";
