@@ -19,10 +19,10 @@ TONES = {PENDING: "waiting", SENT: "success", FAILED: "failed", CANCELLED: "atte
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, now: datetime) -> "DeliveryQuerySet":
-        """Those to be tried, of webhooks that are enabled. What comes before for the same firing and webhook goes
+        """Those to be tried, of webhooks that are enabled. What comes before for the same firing, or job, and webhook goes
         first, so that no receiver gets the end before the beginning."""
         earlier = Delivery.objects.filter(
-            firing=OuterRef("firing"),
+            Q(firing=OuterRef("firing")) | Q(job=OuterRef("job")) & ~Q(job=""),
             webhook=OuterRef("webhook"),
             state=PENDING,
             number__lt=OuterRef("number"),
@@ -35,11 +35,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 class Delivery(Leased):
     """One event for one webhook. `event_id` is the event's, the same for all its webhooks and when it is sent
-    again; `number` its place among the events of its firing. `body` is sent as it is."""
+    again; `number` its place among the events of its firing, or of its `job`. `body` is sent as it is."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
     firing = models.ForeignKey(Firing, on_delete=models.SET_NULL, null=True, related_name="deliveries")
+    job = models.CharField(max_length=40, blank=True, default="", db_default="")
     event = models.CharField(max_length=20)
     event_id = models.CharField(max_length=80)
     number = models.PositiveIntegerField(default=0)

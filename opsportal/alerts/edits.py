@@ -96,17 +96,22 @@ def delete_rule(rule: Rule, by: User) -> None:
 # --- Webhooks --------------------------------------------------------------------------------------------
 
 
-def make_webhook(name: str, url: str, by: User) -> tuple[Webhook, str]:
+def make_webhook(name: str, url: str, by: User, *, jobs: bool = False) -> tuple[Webhook, str]:
     """The webhook and its secret, which is not shown again."""
-    webhook = Webhook(name=name, url=url)
+    webhook = Webhook(name=name, url=url, jobs=jobs)
     secret = webhook.new_secret()
     with transaction.atomic():
         webhook.save()
-        record(by, "webhook:make", webhook, {"url": [None, webhook.origin]})
+        record(
+            by,
+            "webhook:make",
+            webhook,
+            {"url": [None, webhook.origin], **({"jobs": [None, True]} if jobs else {})},
+        )
     return webhook, secret
 
 
-def edit_webhook(webhook: Webhook, name: str, url: str, by: User) -> bool:
+def edit_webhook(webhook: Webhook, name: str, url: str, by: User, *, jobs: bool = False) -> bool:
     with transaction.atomic():
         webhook = Webhook.objects.select_for_update().get(pk=webhook.pk)
         changed: dict[str, list[Any]] = {}
@@ -116,10 +121,12 @@ def edit_webhook(webhook: Webhook, name: str, url: str, by: User) -> bool:
             # The path may be a secret itself.
             before, webhook.url = webhook.origin, url
             changed["url"] = [before, webhook.origin]
+        if webhook.jobs != jobs:
+            changed["jobs"] = [webhook.jobs, jobs]
         if not changed:
             return False
-        webhook.name = name
-        webhook.save(update_fields=["name", "url"])
+        webhook.name, webhook.jobs = name, jobs
+        webhook.save(update_fields=["name", "url", "jobs"])
         record(by, "webhook:edit", webhook, changed)
     return True
 

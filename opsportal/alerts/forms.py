@@ -10,8 +10,11 @@ from opsportal.alerts.changes import Change
 from opsportal.alerts.rules import Rule
 from opsportal.alerts.watches import Measure, Watch
 from opsportal.alerts.webhooks import Webhook
+from opsportal.console.converters import unquote_key
 from opsportal.console.drawn_forms import DrawnForm
 from opsportal.console.numbers import setting
+from opsportal.console.parameters import QUOTED, form_field
+from opsportal.console.text import exact
 from opsportal.outbound import Refused
 
 MAX_MINUTES = 30 * 1440
@@ -39,6 +42,21 @@ def _name(kind: Any, instance: Any, text: str) -> str:
     return text
 
 
+class _ValueInput(forms.TextInput):
+    """A value of an item, which a line box would change where it has line breaks: see `form_field`."""
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        name, value = form_field(name, str(value or ""))
+        return super().get_context(name, value, attrs)
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        text, quoted = str(data.get(name, "")), str(data.get(f"{name}{QUOTED}", ""))
+        try:
+            return text or unquote_key(quoted)
+        except ValueError:
+            return quoted
+
+
 class RuleForm(DrawnForm):
     """What `watch` lets a rule set; what is left empty is as the watch, or the setting behind it, has it."""
 
@@ -51,11 +69,17 @@ class RuleForm(DrawnForm):
         for name, measure in self.measures.items():
             self.fields[name] = _number(measure, whole=name != "threshold")
         for name, label in watch.filters.items():
-            self.fields[f"filter_{name}"] = forms.CharField(
+            widget = _ValueInput(attrs={**_TEXT, "spellcheck": "false", "placeholder": "any"})
+            field = f"filter_{name}"
+            value = widget.value_from_datadict(self.data, {}, field) or self.initial.get(field, "")
+            self.fields[field] = forms.CharField(
                 label=f"Only this {label[0].lower()}{label[1:]}",
                 required=False,
                 max_length=200,
-                widget=forms.TextInput(attrs={**_TEXT, "spellcheck": "false", "placeholder": "any"}),
+                # Compared with what items hold, space at its ends and all.
+                strip=False,
+                widget=widget,
+                help_text="" if exact(value) == value else f"Exactly {exact(value)}",
             )
         self.fields["hold_minutes"] = _minutes("Pending for (minutes)", "0: fires at once.", 0)
         self.fields["calm_minutes"] = _minutes(
@@ -145,6 +169,12 @@ class WebhookForm(DrawnForm):
         widget=forms.TextInput(attrs={**_TEXT, "class": "form-control mono", "spellcheck": "false"}),
         help_text="An https URL with a public address, or one that ALERT_WEBHOOK_ALLOW lists.",
     )
+    jobs = forms.BooleanField(
+        label="Jobs",
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "form-check-input"}),
+        help_text="Notify it when a job begins, halts, is stopped or is finished, besides the alerts of its rules.",
+    )
 
     def __init__(self, *args: Any, webhook: Webhook | None = None, **kwargs: Any) -> None:
         self.webhook = webhook
@@ -155,7 +185,7 @@ class WebhookForm(DrawnForm):
             self.draw(webhook)
 
     def values_of(self, instance: Webhook) -> dict[str, Any]:
-        return {"name": instance.name, "url": instance.url}
+        return {"name": instance.name, "url": instance.url, "jobs": instance.jobs}
 
     def who_changed(self, instance: Webhook) -> str:
         return _who("webhook", instance.pk)

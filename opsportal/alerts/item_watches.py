@@ -14,9 +14,11 @@ from django.urls import reverse
 
 from opsportal.alerts.watches import MAX_FACTS, Fact, Figures, Measure, Question, Reading, Watch
 from opsportal.console.tones import FAILED, SUCCESS, tone_of
+from opsportal.dynamo.attributes import Raw
 from opsportal.dynamo.lists import Known, List, Wanted
 from opsportal.dynamo.sampling import Sampled
 from opsportal.dynamo.spans import Span
+from opsportal.failures import silence
 
 # Days: what is older is past an operator's care, and is not looked for.
 MAX_DAYS = 30
@@ -85,11 +87,17 @@ class Items:
 
     # --- Reads. All raise `DynamoError`. ------------------------------------------------------------------
 
-    def _known(self, question: Question, wanted: Wanted, span: Span) -> tuple[list[Item], Known]:
+    def _known(
+        self,
+        question: Question,
+        wanted: Wanted,
+        span: Span,
+        left_out: Callable[[Raw], bool] = lambda raw: False,
+    ) -> tuple[list[Item], Known]:
         """At most `MAX_FACTS`, the newest first."""
         listed = replace(self.listing(question.filters, wanted, span), limit=MAX_FACTS)
         known = listed.known(purpose="alerts")
-        items = [self.item(self.model.from_item(raw)) for raw in known.items]
+        items = [self.item(self.model.from_item(raw)) for raw in known.items if not left_out(raw)]
         # The index of a user, say, has the items of every status.
         return [one for one in items if wanted(one.status)], known
 
@@ -99,21 +107,24 @@ class Items:
         return Reading(facts, known.certain and not known.more, note=note)
 
     def failed(self, question: Question) -> Reading:
-        """The items that failed, of those created in the window."""
-        items, known = self._known(question, _is_failed, Span.between(question.since))
+        """The items that failed, of those created in the window; without those whose failure case is muted."""
+        is_muted = silence.muted(self.sampled.logical, question.now)
+        items, known = self._known(question, _is_failed, Span.between(question.since), is_muted)
         return self._reading(items, known, partial(self._failure, question))
 
     def still_failed(self, question: Question, key: str) -> Fact | None:
         found = self.read(key)
-        if found is None:
+        if found is None or silence.muted(self.sampled.logical, question.now)(found.raw):
             return None
         created = self.sampled.moment(found.raw)
         return None if created and created < question.since else self._failure(question, self.item(found))
 
     def failure_rate(self, question: Question) -> Reading:
-        """Of the items created in the window (the newest of them, where they are many), how many failed."""
+        """Of the items created in the window (the newest of them, where they are many), how many failed; without those
+        whose failure case is muted."""
         span = Span.between(max(question.since, question.baseline))
-        items, known = self._known(question, _has_ended, span)
+        is_muted = silence.muted(self.sampled.logical, question.now)
+        items, known = self._known(question, _has_ended, span, is_muted)
         if known.part:
             return Reading(unknown=True, note=self.no_index)
         ended = [(_is_failed(one.status), one.created_at) for one in items]
@@ -156,11 +167,11 @@ class Items:
             Watch(
                 name=f"{noun}.failed",
                 label=f"A {noun} failed",
-                explained=f"Each {noun} whose status says failed, once. Resolved when it is retried, purged or too old.",
+                explained=f"Each {noun} whose status says failed, once. Resolved when it is retried, purged or too old. Those of a muted case are left out.",
                 kind=noun,
                 read=self.failed,
                 still=self.still_failed,
-                over="It is no longer failed, or it is older than the rule's window.",
+                over="It is no longer failed, its failure case is muted, or it is older than the rule's window.",
                 window=Measure("Created within (minutes)", lambda: 1440, 5, minutes),
                 filters={**self.filters, **self.failure_filters},
                 calm_minutes=1,
@@ -168,7 +179,7 @@ class Items:
             Watch(
                 name=f"{noun}.failure_rate",
                 label=f"Too many {noun}s fail",
-                explained=f"Failed {noun}s as a percentage of those that ended in the window.",
+                explained=f"Failed {noun}s as a percentage of those that ended in the window, without those of a muted case.",
                 kind=noun,
                 read=self.failure_rate,
                 over="The failure rate is below the threshold.",

@@ -13,7 +13,7 @@ TRIES = 5
 
 
 class Leased(models.Model):
-    """`leased_until` is the end of the lease, None when nobody has one."""
+    """`leased_until` is the end of the lease, None when there is none."""
 
     fence = models.PositiveBigIntegerField(default=0)
     leased_until = models.DateTimeField(null=True, blank=True)

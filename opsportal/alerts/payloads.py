@@ -2,11 +2,14 @@
 `outgoing` sends. A body is small, versioned, and holds of the data nothing but ids and the first line of an error."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from opsportal.accounts.actors import user_id
 from opsportal.alerts.deliveries import Delivery
@@ -115,6 +118,55 @@ def notify(firing: Firing, event: str, now: datetime) -> bool:
     return bool(made)
 
 
+@dataclass(frozen=True)
+class JobEvent:
+    """What happened to a job. `number`: its place among the events of the job; `counts`: of its items, when it was
+    notified."""
+
+    event: str
+    at: datetime
+    number: int
+    job: str
+    action: str
+    state: str
+    why: str
+    reason: str
+    by: str
+    actor_id: str
+    counts: Mapping[str, int]
+
+
+def job_body(found: JobEvent, event_id: str) -> str:
+    """The body about a job."""
+    return _json(
+        {
+            **_head(found.event, event_id, found.at),
+            "job": {"id": found.job, "action": found.action, "reason": plain_line(found.reason)},
+            "by": plain_line(found.by),
+            "actor_id": found.actor_id,
+            "state": found.state,
+            "why": plain_line(found.why) or None,
+            "counts": dict(found.counts),
+            "url": page_url(f"/jobs/{found.job}/"),
+        }
+    )
+
+
+def notify_of_job(found: JobEvent) -> None:
+    """Record a delivery to every webhook that takes the events of jobs. What is recorded already is not recorded twice."""
+    now = timezone.now()
+    event_id = f"{found.job}.{found.event.rpartition('.')[2]}.{found.number}"
+    body = job_body(found, event_id)
+    made = [
+        Delivery(
+            webhook=webhook, event=found.event, event_id=event_id, job=found.job, number=found.number, body=body,
+            made_at=now, next_at=now,
+        )
+        for webhook in Webhook.objects.filter(enabled=True, deleted_at=None, jobs=True)
+    ]  # fmt: skip
+    Delivery.objects.bulk_create(made, ignore_conflicts=True)
+
+
 def test_delivery(webhook: Webhook, now: datetime, by: User) -> Delivery:
     """A test for one webhook, sent like all others, and tried once only."""
     delivery = Delivery(webhook=webhook, event=TEST, made_at=now, next_at=now)
@@ -129,6 +181,7 @@ def redelivery(delivery: Delivery, now: datetime) -> Delivery:
     return Delivery.objects.create(
         webhook=delivery.webhook,
         firing=delivery.firing,
+        job=delivery.job,
         event=delivery.event,
         event_id=delivery.event_id,
         number=delivery.number,

@@ -8,7 +8,7 @@ only its own, since it began, and another worker's are that one's.
 import threading
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from opsportal.tables import metrics
 MAX_SIGHTINGS = 10_000
 _sightings: "deque[tuple[datetime, str, int]]" = deque(maxlen=MAX_SIGHTINGS)
 _lock = threading.Lock()
+LATELY = timedelta(minutes=1)
 
 
 def saw(call: Call) -> None:
@@ -37,9 +38,14 @@ def sightings(name: str, since: datetime) -> list[tuple[datetime, int]]:
         return [(at, number) for at, table, number in _sightings if table == name and at >= since]
 
 
+def lately(table: Binding) -> str:
+    """The table's name where this process met throttling of it within the last minute, else ""."""
+    return table.name if sightings(table.name, timezone.now() - LATELY) else ""
+
+
 def throttled(question: Question) -> Reading:
     """Tables with at least so many throttled requests in the window."""
-    wanted = question.filters.get("table", "")
+    wanted = question.filters.get("table", "").strip()
     tables = [table for table in bindings() if not wanted or wanted in (table.logical, table.name)]
     asked = _metrics(tables, question)
     facts, notes = [], []

@@ -72,7 +72,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
     form = WebhookForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         data = form.cleaned_data
-        made, secret = edits.make_webhook(data["name"], data["url"], person(request))
+        made, secret = edits.make_webhook(data["name"], data["url"], person(request), jobs=data["jobs"])
         return _page(request, made, secret=secret)
     return render(request, "alerts/webhook_form.html", {"form": form}, status=422 if form.is_bound else 200)
 
@@ -88,7 +88,9 @@ def edit(request: HttpRequest, pk: str) -> HttpResponseBase:
         with transaction.atomic():
             found = get_object_or_404(Webhook.objects.kept().select_for_update(), pk=pk)
             if form.is_current(found):
-                edited = edits.edit_webhook(found, data["name"], data["url"], person(request))
+                edited = edits.edit_webhook(
+                    found, data["name"], data["url"], person(request), jobs=data["jobs"]
+                )
                 said = "Webhook saved." if edited else "No change: it already has these values."
                 messages.success(request, said)
                 return redirect(found)

@@ -22,11 +22,12 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 
 
 class Webhook(models.Model):
-    """`why_disabled` says why it is not notified any more; see `signing` for what is kept of its secret."""
+    """`jobs`: whether it is notified of jobs, besides the alerts of its rules; `why_disabled` says why it is not notified any more; see `signing` for what is kept of its secret."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=80)
     url = models.CharField(max_length=500)
+    jobs = models.BooleanField(default=False, db_default=False)
     enabled = models.BooleanField(default=True)
     why_disabled = models.TextField(blank=True)
     nonce = models.CharField(max_length=32, default=signing.new_nonce)

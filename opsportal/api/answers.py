@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpResponse
 from ninja import Schema
 from pydantic import Field
 
 from opsportal.console.clock import iso
+from opsportal.console.waiting import Reason
 from opsportal.dynamo.attributes import Malformed, Typed, plain
 from opsportal.dynamo.json_values import as_json
 
@@ -61,6 +62,17 @@ class FindingOut(Schema):
 
 def findings_of(found: Any) -> list[dict[str, str]]:
     return [{"kind": finding.kind, "sentence": finding.sentence} for finding in found]
+
+
+class WaitingOut(Schema):
+    """Why an item waits, as far as the console knows."""
+
+    reason: Literal["undelivered", "throttled", "no_ready_agent", "idle", "overtaken", "ahead"]
+    sentence: str
+
+
+def waiting_of(reason: Reason | None) -> dict[str, str] | None:
+    return None if reason is None else {"reason": reason.kind, "sentence": reason.sentence}
 
 
 class PageOut(Schema):

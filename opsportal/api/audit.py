@@ -9,6 +9,7 @@ from pydantic import Field
 from opsportal.api.answers import PageOut, answer
 from opsportal.api.lists import GivenText, Length, RangedQuery, page_document
 from opsportal.console.access import requires
+from opsportal.console.admission import Load, admitted
 from opsportal.dynamo.attributes import Typed, plain
 from opsportal.operations import actors, entries, feeds
 from opsportal.operations.entries import Entry
@@ -90,6 +91,7 @@ class AuditQuery(RangedQuery):
     summary="List audit entries, newest first",
 )
 @requires("operations.view_audit")
+@admitted(Load.LIST)
 def list_audit(request: HttpRequest, query: Query[AuditQuery]) -> HttpResponse:
     query.only_known_in(request)
     span, found = query.time_range().span, actors.find(query.actor)

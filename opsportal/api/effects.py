@@ -23,7 +23,7 @@ from opsportal.operations.changes import Raw
 from opsportal.operations.entries import CONTROLS, MAX_REASON, Actor, Entry, is_action_id, new_action_id
 from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction
-from opsportal.operations.outcomes import Done, IdempotencyMismatch, OutcomeUnknown, Refused
+from opsportal.operations.outcomes import ActionsOff, Done, IdempotencyMismatch, OutcomeUnknown, Refused
 from opsportal.operations.pages import ItemActions
 from opsportal.operations.tags import Action
 
@@ -44,7 +44,7 @@ PARAMETER: dict[str, Any] = {
 EXTRA: dict[str, Any] = {"parameters": [PARAMETER]}
 
 
-def _without_controls(value: str) -> str:
+def without_controls(value: str) -> str:
     if CONTROLS.search(value):
         raise ValueError("It must not hold control characters.")
     return value
@@ -57,7 +57,7 @@ Reason = Annotated[
         description="Why. Recorded in the audit trail.",
         json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*$"},
     ),
-    AfterValidator(_without_controls),
+    AfterValidator(without_controls),
 ]
 
 
@@ -76,7 +76,12 @@ class ReasonIn(BaseModel):
         return True
 
 
-def _says_something(value: str) -> str:
+SAYS_SOMETHING = (
+    r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u0008\u000b-\u001f\u007f]*$"
+)
+
+
+def says_something(value: str) -> str:
     if not value.strip():
         raise ValueError("It must say why.")
     return value.strip()
@@ -91,12 +96,10 @@ class FailIn(ReasonIn):
             min_length=1,
             max_length=MAX_REASON,
             description="Why. Becomes the item's error, and is recorded in the audit trail.",
-            json_schema_extra={
-                "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u0008\u000b-\u001f\u007f]*$"
-            },
+            json_schema_extra={"pattern": SAYS_SOMETHING},
         ),
-        AfterValidator(_without_controls),
-        AfterValidator(_says_something),
+        AfterValidator(without_controls),
+        AfterValidator(says_something),
     ]
 
 
@@ -165,6 +168,8 @@ def carry_out(
         done = run(actor, action_id)
     except IdempotencyMismatch:
         raise reused() from None
+    except ActionsOff as off:
+        raise actions_off(off) from None
     except Refused as refused:
         if refused.field:
             raise Invalid([Wrong("body", (refused.field,), refused.sentence)], more=refused.more) from None
@@ -182,6 +187,10 @@ def carry_out(
     if done.repeated and given and not (done.entry.reason == reason.strip() and same(done.entry)):
         raise reused()
     return done
+
+
+def actions_off(off: ActionsOff) -> ApiProblem:
+    return ApiProblem(off.status, "Actions are off", off.sentence)
 
 
 def reused() -> ApiProblem:

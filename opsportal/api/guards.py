@@ -1,8 +1,8 @@
 """Who calls the API: a token in the Authorization header, or the console's own session, and what they may.
 
 In this order: who it is (401), how often (429), what they may (403), and what they sent (411, 413,
-415). How often is counted in the database, so that it holds over all processes, in windows of a minute: at the edge
-of two, twice the rate can pass. It keeps a runaway program from the tables; it is no meter.
+415). How often is counted in windows of a minute, over all processes (`opsportal.api.rate`): at the edge of two, twice
+the rate can pass. It keeps a runaway program from the tables; it is no meter.
 """
 
 import json
@@ -14,10 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import DatabaseError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from ninja.security.base import AuthBase
-from ninja.utils import check_csrf
 
 from opsportal.accounts.actors import token_id, user_id
 from opsportal.accounts.roles import role_of
@@ -26,8 +26,10 @@ from opsportal.accounts.throttle import Limit, network, take
 from opsportal.accounts.tokens import MARK, ApiToken
 from opsportal.api import numbers
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
+from opsportal.api.rate import WINDOW, seconds_to_wait
 from opsportal.console.access import Access, refusal
-from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN
+from opsportal.console.failures import SAFE
+from opsportal.console.refusals import CHALLENGE, NOT_SIGNED_IN, other_origin
 from opsportal.operations.entries import Actor
 from opsportal.telemetry.access_log import address_of
 
@@ -46,10 +48,25 @@ class Caller:
     @cached_property
     def actor(self) -> Actor:
         """As the audit trail names them."""
+        name, actor_id = self.name_and_id
         if self.token:
-            return Actor(self.token.actor_name, self.token.acting_role, token_id(self.token))
+            return Actor(name, self.token.acting_role, actor_id)
         assert self.user
-        return Actor(self.user.get_username(), role_of(self.user), user_id(self.user))
+        return Actor(name, role_of(self.user), actor_id)
+
+    @property
+    def name_and_id(self) -> tuple[str, str]:
+        """Those of the actor, for whoever needs no role."""
+        if self.token:
+            return self.token.actor_name, token_id(self.token)
+        assert self.user
+        return self.user.get_username(), user_id(self.user)
+
+    def may(self, permission: str) -> bool:
+        """Whether the person has it now; of a token, its scopes too."""
+        if self.token:
+            return self.token.may(permission)
+        return self.user is not None and self.user.has_perm(permission)
 
     @property
     def limit_key(self) -> str:
@@ -88,7 +105,7 @@ class ApiGuard(AuthBase):
             raise
         if wait := seconds_to_wait(caller.limit_key):
             raise _too_many(f"At most {settings.API_RATE_LIMIT} requests a minute.", wait)
-        _allow(caller, self.access)
+        allow(caller, self.access)
         _check_numbers(request)
         _check_body(request)
         return caller
@@ -114,7 +131,10 @@ def _session(request: HttpRequest) -> Caller:
     if not isinstance(user, User) or not user.is_active:
         raise unauthenticated(NOT_SIGNED_IN)
     # A cookie carries no intent.
-    if check_csrf(request):
+    if request.method not in SAFE and (reason := _csrf_problem(request)):
+        if found := other_origin(request, reason):
+            otherwise = "With a token (Authorization: Bearer) and no cookie, no origin is asked for."
+            raise ApiProblem(403, found.title, f"{found.sentence} {found.fix} {otherwise}")
         raise ApiProblem(
             403,
             "The CSRF token is missing or wrong",
@@ -122,6 +142,22 @@ def _session(request: HttpRequest) -> Caller:
             f"{settings.CSRF_COOKIE_NAME}; with a token it does not.",
         )
     return Caller(user=user)
+
+
+class _Csrf(CsrfViewMiddleware):
+    """Django's check, which answers with its reason instead of a page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> Any:
+        return reason
+
+
+def _csrf_problem(request: HttpRequest) -> str:
+    """Django's reason, "" where there is none."""
+    check = _Csrf(lambda _: HttpResponse())
+    request.csrf_processing_done = False  # type: ignore[attr-defined]
+    check.process_request(request)
+    # It asks of the view only whether it is exempt, as this is not.
+    return str(check.process_view(request, lambda _: HttpResponse(), (), {}) or "")
 
 
 def _bearer(request: HttpRequest, given: str) -> Caller:
@@ -150,7 +186,8 @@ def unauthenticated(detail: str, error: str = "") -> ApiProblem:
     return ApiProblem(401, "Not signed in", detail, headers={"WWW-Authenticate": challenge})
 
 
-def _allow(caller: Caller, access: Access | None) -> None:
+def allow(caller: Caller, access: Access | None) -> None:
+    """Raises ApiProblem (403) where it is not allowed."""
     token = caller.token
     account = caller.user or (token.owner if token else None)
     if account and (found := refusal(account, access)):
@@ -207,23 +244,11 @@ def _check_body(request: HttpRequest) -> None:
         )
 
 
-WINDOW = 60
-
-
-def seconds_to_wait(key: str) -> int:
-    """Counts one request of `key`; 0 when it may pass, else whole seconds until the next may."""
-    return _counted("API requests", settings.API_RATE_LIMIT, key)
-
-
 def seconds_after_failure(address: str) -> int:
     """Counts one request of that address that was not let in; 0 while that may be told, else whole seconds that
-    it has to wait. Who is let in is not counted: others may share the address."""
-    return _counted("API failures", settings.API_FAILED_LIMIT, network(address))
-
-
-def _counted(name: str, most: int, key: str) -> int:
+    it has to wait. Who is let in is not counted: others may share the address. Each counts in the database."""
     try:
-        exceeded = take([Limit(name, most, WINDOW, key)])
+        exceeded = take([Limit("API failures", settings.API_FAILED_LIMIT, WINDOW, network(address))])
     except DatabaseError:  # nothing can be written, and who is known reads on
         return 0
     return exceeded.wait if exceeded else 0

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from opsportal.api import numbers
 from opsportal.api.problems import Invalid, Wrong
-from opsportal.console.listing import MAX_BYTES, cut
+from opsportal.console.parameters import MAX_BYTES, cut
 from opsportal.console.timerange import LENGTHS, TimeRange, time_range
 from opsportal.dynamo.cursors import MAX_CURSOR
 from opsportal.dynamo.pages import Page

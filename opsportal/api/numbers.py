@@ -22,8 +22,8 @@ _JSON = ("application/json", "application/x-ndjson")
 
 def in_text(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """The answer, with its numbers as text where the query says so."""
-    wanted = f"{NAME}=text" in request.META.get("QUERY_STRING", "").split("&")
-    if not wanted or not response.get("Content-Type", "").startswith(_JSON):
+    # However it is escaped in the address: the guard has read it the same way.
+    if request.GET.get(NAME) != "text" or not response.get("Content-Type", "").startswith(_JSON):
         return response
     if isinstance(response, HttpResponse):
         response.content = numbers_as_text(response.content.decode()).encode()

@@ -28,7 +28,7 @@ from opsportal.dynamo.json_values import Unreadable, parse
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = """\
-Workflows, requests, agents and the audit trail of this console, for programs.
+Workflows, requests, agents, jobs and the audit trail of this console, for programs.
 
 Send a token as `Authorization: Bearer opsp_...`; people make theirs under Accounts, API tokens. Everything done
 with it is recorded in the audit trail under its name, and it may never do more than its person may at that time.

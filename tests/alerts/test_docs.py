@@ -48,7 +48,7 @@ def test_the_example_of_a_receiver_accepts_what_is_sent_and_nothing_else(
     late = {**headers, "webhook-timestamp": str(at), "webhook-signature": signed}
     assert not is_genuine(late, got.body, secret)
     # The body has the documented members, in their order.
-    (said,) = blocks(TEXT, "json")
+    said, _ = blocks(TEXT, "json")
     assert list(got.json) == list(json.loads(said))
     for part in ("rule", "subject"):
         assert list(got.json[part]) == list(json.loads(said)[part])
@@ -56,7 +56,9 @@ def test_the_example_of_a_receiver_accepts_what_is_sent_and_nothing_else(
 
 
 def test_every_condition_has_its_row() -> None:
-    named = set(re.findall(r"`((?:workflow|request|agent|table|message)\.\w+)`", text_of("docs/alerts.md")))
+    named = set(
+        re.findall(r"`((?:workflow|request|agent|table|message|case)\.\w+)`", text_of("docs/alerts.md"))
+    )
     assert named == {watch.name for watch in watches.watches()}
 
 

@@ -15,12 +15,15 @@ from django.utils import timezone
 
 from opsportal.accounts.actors import user_id
 from opsportal.alerts import edits, payloads
-from opsportal.alerts.evaluation import evaluate_next
+from opsportal.alerts.evaluation import evaluate, evaluate_next
 from opsportal.alerts.models import Change, Delivery, Firing, Rule, Webhook
 from opsportal.alerts.outgoing import deliver_due
 from opsportal.console.clock import iso
+from opsportal.console.text import exact
 from tests.alerts.conftest import Weather
 from tests.alerts.receivers import Receiver, Says
+from tests.alerts.test_watches import failed_workflow
+from tests.factories import put
 from tests.pages import visit
 
 ClientFor = Callable[[str], Client]
@@ -55,6 +58,7 @@ def test_the_lists_of_rules_and_webhooks_ask_the_database_as_often_for_many_as_f
 ) -> None:  # fmt: skip
     client = client_for("operator")
     rules, webhooks = "/alerts/rules/", "/alerts/webhooks/"
+    page(client, rules)  # who asks is read once
     counts = {}
     for url in (rules, webhooks):
         with CaptureQueriesContext(connection) as asked:
@@ -78,6 +82,22 @@ def test_the_lists_of_rules_and_webhooks_ask_the_database_as_often_for_many_as_f
     }  # fmt: skip
     shown = {one.name: last and last.event for one, last in answer.context["webhooks"]}
     assert shown == {"pager": "alert.firing", "other 0": "first", "other 1": "last", "other 2": "last"}
+
+
+def test_who_may_not_change_alerts_reads_who_may(
+    firing: Firing, webhook: Webhook, client_for: ClientFor, receiver: Receiver
+) -> None:
+    deliver_due()
+    said = {
+        "/alerts/rules/": "Administrators add and change rules.",
+        "/alerts/webhooks/": "Administrators add and change webhooks.",
+        firing.rule.get_absolute_url(): "Administrators change, try and delete rules.",
+        webhook.get_absolute_url(): "Administrators see the whole URL, and test, change and delete webhooks.",
+        Delivery.objects.get().get_absolute_url(): "Administrators send deliveries again.",
+    }
+    for url, sentence in said.items():
+        assert sentence in visit(client_for("operator"), url).words
+        assert "Administrators" not in visit(client_for("administrator"), url).words
 
 
 def test_every_page_opens_with_hostile_text_in_it(
@@ -184,7 +204,7 @@ def test_a_rule_is_made_from_what_can_be_watched(client_for: ClientFor, webhook:
     assert (rule.condition, rule.threshold, rule.minimum, rule.window_minutes) == (
         "request.failure_rate", 12.5, None, 30,
     )  # fmt: skip
-    assert rule.filters == {"project": "p1"}
+    assert rule.filters == {"project": " p1 "}
     assert list(rule.webhooks.all()) == [webhook]
     assert abs(rule.baseline_at - timezone.now()) < timedelta(seconds=10)
     change = Change.objects.get()
@@ -192,7 +212,39 @@ def test_a_rule_is_made_from_what_can_be_watched(client_for: ClientFor, webhook:
     assert change.changed["webhooks"] == [[], ["pager"]]
     html = page(client, rule.get_absolute_url())
     assert "12.5" in html
-    assert "p1" in html
+    assert "\u27e6U+0020\u27e7p1\u27e6U+0020\u27e7" in html
+
+
+def test_a_filter_of_a_rule_is_compared_exactly(tables: Any, client_for: ClientFor) -> None:
+    client = client_for("administrator")
+    values = ("bob", "bob ", " bob", "deep  dive", "deep dive", "bob\u200b", "two\nlines", " ")
+    put(tables["workflows"], *(failed_workflow(f"w{at}", sourceType=value)
+                               for at, value in enumerate(values)))  # fmt: skip
+    for at, value in enumerate(values):
+        wanted = rule_form(name=f"rule {at}", filter_source_type=value)
+        rule_url = client.post("/alerts/rules/new/?watch=workflow.failed", wanted)["Location"]
+        rule = Rule.objects.get(name=f"rule {at}")
+        Rule.objects.filter(pk=rule.pk).update(baseline_at=timezone.now() - timedelta(hours=1))
+        rule.refresh_from_db()
+        look = evaluate(rule, timezone.now(), 30)
+        assert [fact.subject for fact in look.reading.facts] == [f"w{at}"], value
+        assert visit(client, rule_url).fact("Source type") == exact(value)
+        # The form, sent back as a browser does, changes nothing, and says what can't be seen of the value.
+        form = visit(client, f"{rule_url}edit/")
+        field = form.root.one("input", id="id_filter_source_type")
+        assert "\n" not in field.attrs["value"]
+        assert (f"Exactly {exact(value)}" in form.words) == (exact(value) != value)
+        data = {**wanted, "version": form.root.one("input", name="version").attrs["value"]}
+        del data["filter_source_type"]
+        answer = client.post(
+            f"{rule_url}edit/", {**data, field.attrs["name"]: field.attrs["value"]}, follow=True
+        )
+        assert "No change" in answer.content.decode()
+    # A form that is drawn before a change of space alone says what the change was.
+    stale = visit(client, f"{rule_url}edit/").root.one("input", name="version").attrs["value"]
+    Rule.objects.filter(pk=rule.pk).update(filters={"source_type": "bob "})
+    answer = client.post(f"{rule_url}edit/", {**wanted, "version": stale})
+    assert "“bob⟦U+0020⟧”, was “⟦U+0020⟧”" in answer.content.decode()
 
 
 def test_a_rule_shows_each_number_and_filter_as_it_was_set(

@@ -74,7 +74,7 @@ def test_what_began_before_the_rule_does_not_fire(clock: Clock, weather: Weather
     assert Firing.objects.get().subject == "oslo"
 
 
-def test_enabling_again_and_changing_the_threshold_begin_anew(
+def test_enabling_again_and_changing_the_threshold_begin_again(
     clock: Clock, weather: Weather, administrator: Any
 ) -> None:
     edits.switch_rule(clock.rule, False, administrator)

@@ -118,6 +118,19 @@ def test_documents_are_kept_as_json_text_and_further_members_as_attributes(
     assert one["tags"] == ["a", "b"]
 
 
+def test_a_capability_is_discovered_by_exactly_its_text(caller: Program, table: Any) -> None:
+    sent = ["deep  dive", " a ", "tab\there"]
+    assert caller.post(REGISTER, {"profile": {**PROFILE, "capabilities": sent}}).status_code == 201
+    assert (get(table, "persist-test-001") or {})["capabilities"] == {"SS": sorted(sent)}
+    for query, ids in (
+        ("deep++dive", ["persist-test-001"]),
+        ("deep+dive", []),
+        ("+a+", ["persist-test-001"]),
+        ("a", []),
+    ):
+        assert found(caller, f"capability={query}") == ids, query
+
+
 def test_an_agent_without_capabilities_is_stored_too(caller: Program, table: Any) -> None:
     for capabilities in ([], ["", "  "]):
         assert (
@@ -303,7 +316,15 @@ def test_the_answer_has_its_filters_its_time_and_its_age(caller: Program, table:
 
 @pytest.mark.parametrize(
     "query",
-    ["minReputation=high", "maxResponseTime=NaN", "minReputation=Infinity", "maxResponseTime=1e999999"],
+    [
+        "minReputation=high",
+        "maxResponseTime=NaN",
+        "minReputation=Infinity",
+        "maxResponseTime=1e999999",
+        "minReputation=1_0",
+        "maxResponseTime=\u0661\u0660",  # digits of another script
+        "minReputation=-1E%2B999999999",  # whose absolute value is an error of arithmetic
+    ],
 )
 def test_a_bound_that_is_no_number_is_refused(caller: Program, query: str) -> None:
     answer = caller.get(f"/api/agents?{query}")
@@ -495,7 +516,7 @@ def test_what_was_written_is_read_alone_and_takes_its_place(
         assert found(caller) == ["a0", "a2", "new"]
 
     assert scans(table, change) == 0
-    # Read whole again, offers are made anew of what has changed only.
+    # Read whole again, only the offers that changed are made again.
     settings.AGENTS_CACHE_SECONDS = 0
     found(caller)
     now = {one.id: one for held in discovery._held.values() for one in held.agents}

@@ -201,7 +201,25 @@ def test_a_page_acts_with_its_token_and_never_with_a_session(
     old.cookies = session.cookies
     for headers in ({"Origin": PAGE}, {"Origin": PAGE, "X-CSRFToken": csrf}):
         answer = old.post(path, headers=headers)
-        assert (answer.status_code, answer.json()["title"]) == (403, "The CSRF token is missing or wrong")
+        assert (answer.status_code, answer.json()["title"]) == (403, "The request's origin is not trusted")
+        for said in (
+            f"comes from {PAGE}",
+            "http://testserver",
+            "CSRF_TRUSTED_ORIGINS",
+            "Authorization: Bearer",
+        ):
+            assert said in answer.json()["detail"]
+    answer = old.post(path, headers={"Origin": "null", "X-CSRFToken": csrf})
+    assert "(Origin: null)" in answer.json()["detail"]
+    # Over HTTPS one of both is asked for.
+    answer = old.post(path, headers={"X-CSRFToken": csrf}, secure=True)
+    assert "Send the header Origin: https://testserver." in answer.json()["detail"]
+    answer = old.post(
+        path, headers={"Referer": "https://elsewhere.example/x", "X-CSRFToken": csrf}, secure=True
+    )
+    assert answer.json()["title"] == "The request's origin is not trusted"
+    answer = old.post(path, headers={"Origin": "https://testserver", "X-CSRFToken": csrf}, secure=True)
+    assert answer.status_code == 415
     assert old.post(path, headers={"X-CSRFToken": csrf}).status_code == 415  # let in, and then read
     # Beside an Authorization that is no token, the cookie counts for nothing.
     for text in ("", "Bearer", "Bearer nothing", "Basic b2xnYTpvcHNw"):

@@ -21,9 +21,10 @@ from tests.api.conftest import Program
 from tests.factories import put, workflow
 from tests.operations.places import request_item
 from tests.registry.test_actions import agent
+from tests.shapes import examples
 
 # Calls of each operation, and of each kind; `API_EXAMPLES=200` for a long look.
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "0")) or examples(1)
 
 
 def budget(examples: int, **more: Any) -> Any:

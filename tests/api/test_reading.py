@@ -8,7 +8,7 @@ from hypothesis import given
 
 from opsportal.console.converters import quote_key
 from tests.api.conftest import Program
-from tests.factories import ago, raw, workflow, zulu
+from tests.factories import MISSING, ago, naive, raw, workflow, zulu
 from tests.operations.places import put, request_item
 from tests.registry.test_actions import agent, operational
 from tests.shapes import HARD_KEYS, few, items
@@ -79,6 +79,20 @@ def test_a_list_has_the_pages_filters(tables: Any, program: Any) -> None:
     assert ids("/api/requests?user=user-2") == ["req-2"]
     assert ids("/api/requests?sort=priority") == ["req-1", "req-2"]
     assert ids("/api/requests?project=none") == []
+    # What needs somebody, as the pages' filters of that name.
+    still = {"updated_at": {"S": naive(ago(hours=1))}, "created_at": {"S": naive(ago(hours=2))}}
+    still |= {"started_at": {"NULL": True}, "progress": {"NULL": True}}
+    put(tables["requests"], request_item("req-3", status="pending", **still))
+    put(
+        tables["workflows"],
+        workflow("s-4", createdAt=zulu(ago(days=2)), lastUpdated=zulu(ago(days=1)), pdfAdapter=MISSING),
+    )
+    assert ids("/api/requests?stuck=true") == ["req-3"]
+    assert ids("/api/requests?attention=true&user=user-2") == ["req-2"]  # its error
+    assert "req-3" in ids("/api/requests?attention=true")
+    assert ids("/api/workflows?stuck=1") == ["s-4"]
+    assert ids("/api/workflows?attention=1&status=failed") == ["s-1"]
+    assert "req-2" in ids("/api/requests?stuck=false")
 
 
 def test_a_cursor_is_of_one_list_and_its_filters(tables: Any, program: Any) -> None:
