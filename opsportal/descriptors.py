@@ -8,44 +8,63 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.http import HttpResponseBase
 from django.utils.module_loading import module_has_submodule
 
 if TYPE_CHECKING:
     from ninja import Router
 
     from opsportal.alerts.watches import Watch
+    from opsportal.exports.exportable import Exportable
+    from opsportal.failures.failure import Source
+    from opsportal.operations.bulk import Bulk
     from opsportal.operations.outbox import Handler
     from opsportal.operations.pages import ItemActions
     from opsportal.operations.resource_types import ResourceType
+    from opsportal.search.sources import Searched
     from opsportal.tables.ages import Watched
     from opsportal.tables.retention.rules import Rule
 
 
 @dataclass(frozen=True)
 class Page:
-    """An entry of the navigation. `prefix`: of the paths at which it is the current one, "" for its own alone."""
+    """An entry of the navigation. `prefix`: of the paths at which it is the current one, "" for its own alone. `count`: how
+    much needs attention, shown with it; each page asks, so it reads no table."""
 
     label: str
     icon: str
     url_name: str
     permission: str = ""
     prefix: str = ""
+    count: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the overview, at ``/panels/<key>/``. `permission`: "" for any staff, as the view's mark says.
-    `list_url_name`: the list that it leads to, if any."""
+    """A part of the overview, at ``/panels/<key>/``. Its figures are the same for all who may see it, and for every
+    window; see `opsportal.console.panels`.
+
+    `figures`: the next ones, made of those before (None for the first), plain and picklable; it may raise `DynamoError`.
+    `shown`: what the template shows of them in a window (``1h``, ``24h``, ``7d``). `location`: what they depend on, part of
+    their name. `fresh`: seconds until they are read again. `permission`: "" for any staff. `list_url_name`: the list that
+    it leads to, if any, for those who have `list_permission`. `about`: in place of the window. `elsewhere`:
+    other pages show its figures too, and note their readers (`panels.note_viewer`).
+    """
 
     key: str
     title: str
-    view: Callable[..., HttpResponseBase]
+    template: str
+    figures: Callable[[Any], Any]
+    shown: Callable[[Any, str], dict[str, Any]]
+    location: Callable[[], str]
     permission: str = ""
     list_url_name: str = ""
+    list_permission: str = ""
+    about: str = ""
+    fresh: Callable[[], float] = lambda: 10.0
+    elsewhere: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +74,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a token may be allowed. `label` says what it allows; `permissions`: beside those of the app's actions that
+    """What a token may be allowed. `label` says what it allows; `permissions`: besides those of the app's actions that
     declare this scope (see `accounts.scopes.all_scopes`)."""
 
     name: str
@@ -78,19 +97,34 @@ class AppDescriptor:
     scopes: tuple[Scope, ...] = ()
     # The actions on its items; what they ask for is part of their scopes.
     actions: "ItemActions | None" = None
+    # How many of its items are chosen at once, for a job.
+    bulk: "Bulk | None" = None
+    # Its lists that can be exported.
+    exports: "tuple[Exportable[Any], ...]" = ()
     routers: "tuple[Router, ...]" = ()
     resource_type: "ResourceType | None" = None
     # By the kind of a message of the outbox, what carries it out.
     messages: "Mapping[str, Handler]" = field(default_factory=dict)
+    # What the search finds.
+    search: "tuple[Searched, ...]" = ()
+    # Forms that are opened from any page: their label, icon, address and permission.
+    shortcuts: tuple[Page, ...] = ()
     # What alert rules can watch.
     watches: "tuple[Watch, ...]" = ()
     # The table whose oldest unfinished item has an age.
     ages: "Watched | None" = None
     retention: "Rule | None" = None
+    # The table whose failed items become cases.
+    failures: "Source | None" = None
     # Called when the console starts; they raise what is wrong with the settings.
     checks: tuple[Callable[[], None], ...] = ()
     # By the `sid` of a feature of `opsportal.tables.permissions`, what the app's pages and actions ask IAM for.
     iam: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # Which agents work the step, or offer the capability, of a name, in words, where none of them is ready; else "".
+    not_ready: Callable[[str], str] | None = None
+    # By the name of a form's field, its label, "" for a hidden one. ``extra-*``: of all names that begin so, with ``{}``
+    # for the rest, or ``{words}`` for its words. A name that is not there is its own label.
+    labels: Mapping[str, str] = field(default_factory=dict)
     # The setting that holds the URL of the queue that its messages go to.
     queue: str = ""
 

@@ -5,9 +5,11 @@ WEB_STALL_SECONDS (opsportal.server.environment), LOG_FORMAT. ``--bind`` and eve
 command line. The access log is written by the console itself, which knows who asked and what it cost
 (opsportal.telemetry.access_log).
 
-SIGHUP reads this file again: what outlives it is kept by the server.
+The master loads the application and its workers are forked from it, so that they share its memory. SIGHUP reads this
+file again: what outlives it is kept by the server, or by a module. It does not load the application again.
 """
 
+import gc
 import logging
 import os
 import resource
@@ -23,14 +25,19 @@ from gunicorn.glogging import Logger
 from opsportal.server.connection import Socket
 from opsportal.server.environment import Numbers, addresses
 from opsportal.server.listeners import Listeners, bind_each
+from opsportal.server.warming import warm
 from opsportal.supervisor import signal_on_parent_death
+from opsportal.telemetry import crashes
 from opsportal.telemetry.logs import FORMATTERS, format_of
-from opsportal.telemetry.shared_files import SharedFiles
+from opsportal.telemetry.shared_files import of_this_server as shared_files
 
 try:
     numbers, bind = Numbers.read(os.environ), addresses(os.environ)
 except ValueError as error:
     sys.exit(str(error))
+# Both before the application is loaded, which is right after this file.
+shared_files.prepare()
+crashes.after_fork = True
 OPEN_FILES = 4096
 
 
@@ -61,12 +68,15 @@ def on_starting(server: Any) -> None:
     if sys.platform == "linux" and all(isinstance(address, tuple) for address in server.cfg.address):
         server.slots = bind_each(server.cfg, server.log, server.cfg.workers)
         server.LISTENERS = [sock for slot in server.slots for sock in slot]
-    server.shared_files = SharedFiles()
-    server.shared_files.prepare()
 
 
 def when_ready(server: Any) -> None:
+    """What is loaded now, the workers share; frozen, since a collection would write into each object. Of 118 MB that a
+    worker had to itself under load, 78 are left (PSS)."""
     server.listeners = Listeners(server.slots or [server.LISTENERS])
+    warm()
+    gc.collect()
+    gc.freeze()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -78,13 +88,21 @@ def post_fork(server: Any, worker: Any) -> None:
     signal_on_parent_death(signal.SIGKILL)
     if os.getppid() != server.pid:
         os._exit(126)
+    crashes.start_here()
 
 
 def post_worker_init(worker: Any) -> None:
     """How long a worker waits for slow peers. The limits of the listener count where gunicorn itself ends TLS; Linux
     gives them to what it accepts."""
+    from django.apps import apps
     from django.conf import settings
 
+    if apps.ready:  # else another application is served
+        from opsportal.console import admission
+        from opsportal.server.paths import loads
+
+        admission.Slot.threads = worker.cfg.threads
+        worker.gate.load_of, worker.gate.limit = loads(), admission.limit
     worker.request_seconds = numbers.request_seconds
     worker.max_body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     Socket.stall_seconds = numbers.stall_seconds
@@ -98,16 +116,14 @@ def post_worker_init(worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     server.listeners.ended(worker)
-    server.shared_files.worker_ended(worker.pid)
+    shared_files.worker_ended(worker.pid)
 
 
-def on_exit(server: Any) -> None:
-    server.shared_files.remove()
-
-
+preload_app = True
 worker_class = "opsportal.server.worker.Worker"
 workers = numbers.concurrency
-threads = numbers.threads
+# One that waits leaves one for what is not waited for (opsportal.console.admission).
+threads = max(2, numbers.threads)
 # Longer than a load balancer keeps an idle connection (60 s by default), or it sends a request into one that is
 # being closed, and answers 502. An idle connection holds no thread.
 keepalive = numbers.keepalive

@@ -1,11 +1,27 @@
-"""Cases of one test that share its fixtures: tables and a signed-in client cost more than most visits."""
+"""Cases of a test: those that share its fixtures, since these cost more than most visits, and those of `make test`."""
 
 import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from django.core.cache import caches
+
+
+def short(cases: Iterable[Any], *chosen: Any) -> list[Any]:
+    """For ``pytest.mark.parametrize``: all of the cases, of which `make test` runs those chosen, and `make test-long`
+    the others."""
+    listed = list(cases)
+    missing = [case for case in chosen if case not in listed]
+    assert not missing, missing
+    return [
+        case if case in chosen else pytest.param(*_values(case), marks=pytest.mark.long) for case in listed
+    ]
+
+
+def _values(case: Any) -> tuple[Any, ...]:
+    return case if isinstance(case, tuple) else (case,)
 
 
 def each(names: tuple[str, ...] | str, cases: Iterable[Any]) -> Callable[[Any], Any]:

@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
+import hypothesis
 import pytest
+from botocore.hooks import EventAliaser
 from django.core.cache import caches
 from django.test import Client
 
 from opsportal.supervisor import signal_on_parent_death
 from tests.engines import KINDS, Engine, fresh_tables, running
 from tests.loopback import refuse_other_machines
+
+# `make test-long` has it: more of the same cases.
+hypothesis.settings.register_profile("long", max_examples=500)
 
 PASSWORD = "correct horse battery staple"
 ROLES = ("viewer", "operator", "administrator")
@@ -30,15 +35,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         # A killed controller would leave its workers, and they their engines.
         signal_on_parent_death(signal.SIGKILL)
+        # What is collected stays: a sixth of the time that it takes went into looking for garbage among it.
+        gc.disable()
     refuse_other_machines()
     # Every session reads the descriptions of the services from disk again: 80 of the 100 ms of a client.
     botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    # And names its two hundred events again, by a table that never changes: half of what is left of a session.
+    alias = EventAliaser(None)._alias_event_name
+    EventAliaser._alias_event_name = lambda self, name: alias(name)
 
 
 def pytest_collection_finish() -> None:
     """Walk no more through what stays: modules and thousands of tests, at each full collection of garbage."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 20)
 
 
@@ -47,11 +58,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     kinds = KINDS[metafunc.config.getoption("engine")]
     test = metafunc.definition
-    if test.get_closest_marker("no_moto"):
+    if any(test.get_closest_marker(mark) for mark in ("no_moto", "long")):
         kinds = [kind for kind in kinds if kind != "moto"]
     if "browser" in test.path.parts:
         kinds = kinds[:1]  # these are about the page; the same reads run on both engines elsewhere
     metafunc.parametrize("engine", kinds, indirect=True, scope="session")
+
+
+# Folders whose tests run on moto too in `make test`; what the others ask of it is left to `make test-long`.
+SECOND_OPINION = {"dynamo", "operations", "tables", "writers"}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,6 +74,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if getattr(item, "callspec", None) and item.callspec.params.get("engine") == "moto":
             item.add_marker("moto")
+            if config.getoption("engine") == "both" and not SECOND_OPINION & set(item.path.parts):
+                item.add_marker("long")
     yield  # the marks choose
     items[:] = spread(items, getattr(config, "workerinput", {}).get("workercount", 1))
 
@@ -72,8 +89,10 @@ def spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
     wait for. xdist gives each process an equal number of tests that follow one another."""
     shares: list[list[pytest.Item]] = [[] for _ in range(processes)]
     slow = [item for item in items if SLOW & set(item.path.parts)]
-    for number, (_, module) in enumerate(itertools.groupby(slow, lambda item: item.path)):
-        shares[number % processes] += module
+    for number, (path, module) in enumerate(itertools.groupby(slow, lambda item: item.path)):
+        # Half of the processes start a browser and a server for it, the others the rest.
+        half = shares[: (processes + 1) // 2] if "browser" in path.parts else shares[processes // 2 :]
+        half[number % len(half)] += module
     quick = iter([item for item in items if not SLOW & set(item.path.parts)])
     left = len(items)
     for number, share in enumerate(shares):
@@ -122,6 +141,12 @@ def _fresh_caches() -> Iterator[None]:
     yield
     for cache in caches.all():  # those, too, that only another thread has used
         cache.clear()
+    if tables := sys.modules.get("opsportal.dynamo.tables"):
+        tables.forget()  # bound by the environment of this test
+    if rate := sys.modules.get("opsportal.api.rate"):
+        rate.forget()  # the next test's callers may have the same ids
+    if throttling := sys.modules.get("opsportal.alerts.throttling"):
+        throttling._sightings.clear()  # tables have the same names in the next test
     if discovery := sys.modules.get("registry.discovery"):
         discovery._held.clear()  # the agents of tables that the next test may get
 

@@ -7,7 +7,8 @@ moto          a second opinion. Its transactions are not atomic under threads an
               API (the modules ``test_*_pages`` of the apps and the console, most of ``tests/api``, and
               whatever is in a browser), and tests that send nothing but what others send: it is a second
               opinion on DynamoDB, and each shape of call (operation, table, index, expressions, options,
-              and how it ends) that the console sends is asked of it by some test of what is beneath.
+              and how it ends) that the console sends is asked of it by some test of what is beneath: in
+              `make test` where SECOND_OPINION of tests/conftest.py names its folder, else in `make test-long`.
               It takes several times as long as dynoxide for each call, and its own server three times as
               long again: tests/moto_server.py is a quicker one.
 arbiter       Amazon's DynamoDB Local, for those who accept its licence: `make test-arbiter`. It listens

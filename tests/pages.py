@@ -96,6 +96,14 @@ class _Parser(HTMLParser):
         return j
 
 
+def parsed(html: str) -> Node:
+    """What a browser makes of it, near enough."""
+    parser = _Parser()
+    parser.feed(html)
+    parser.close()
+    return parser.root
+
+
 @dataclass
 class Page:
     """An answer. Its properties are what tests ask for."""
@@ -111,10 +119,7 @@ class Page:
     @functools.cached_property
     def root(self) -> Node:
         """Parsed when it is asked for: that takes as long as to make a small page."""
-        parser = _Parser()
-        parser.feed(self.html)
-        parser.close()
-        return parser.root
+        return parsed(self.html)
 
     @property
     def status(self) -> int:

@@ -48,6 +48,7 @@ CACHES = {
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a login in 1 ms, not 200
 ACCOUNT_RATE_LIMITS = False
+DYNAMO_VALIDATES_ALL = True
 API_FAILED_LIMIT = 0  # tests share an address and a cache
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
 STORAGES = STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}

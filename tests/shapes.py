@@ -8,16 +8,22 @@ from hypothesis import strategies as st
 
 from tests.factories import MISSING, Raw, Typed, raw
 
+
+def examples(number: int) -> int:
+    """That many, and five times as many in `make test-long`, which has a profile of its own (tests/conftest.py)."""
+    return number * hypothesis_settings.default.max_examples // 100
+
+
 # Pages of a real engine are visited for each example, so there are few of several items; what is derived
 # from an item without them takes many.
 # A failing example is shown as it was drawn: to shrink one takes minutes.
 few = hypothesis_settings(
-    max_examples=6,
+    max_examples=examples(4),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.target),
 )
-derived = hypothesis_settings(max_examples=80, deadline=None)
+derived = hypothesis_settings(max_examples=examples(40), deadline=None)
 
 SCRIPT = "<script>alert(1)</script>"
 ATTACKS = (

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from opsportal.accounts import models, roles, scopes
 from opsportal.alerts import watches
-from opsportal.console import context, panels
+from opsportal.console import context, labels, panels
 from opsportal.descriptors import AppDescriptor, Page, Panel, Scope, descriptors
 from opsportal.operations import outbox, resource_types
 from opsportal.tables import ages, permissions
@@ -24,9 +24,10 @@ OF_AN_APP = re.compile(r"(tracking|requests_app|registry|requests)[.:]\w+")
 
 def test_the_apps_come_in_the_order_of_the_navigation() -> None:
     assert [page.label for page in context.pages()] == [
-        "Overview", "Workflows", "Requests", "Agents", "Alerts", "Audit", "Tables", "Accounts",
+        "Overview", "Failures", "Workflows", "Requests", "Agents", "Alerts", "Jobs", "Audit", "Tables", "Accounts",
     ]  # fmt: skip
     assert [panel.title for panel in panels.panels()] == [
+        "Open cases",
         "Workflows",
         "Requests",
         "Agents",
@@ -42,19 +43,19 @@ def test_a_descriptor_is_a_value() -> None:
 
 
 CACHED = (
-    roles.grants, scopes.all_scopes, outbox.handlers, watches.by_name, resource_types._subjects,
+    roles.grants, scopes.all_scopes, outbox.handlers, watches.by_name, resource_types._subjects, labels._labels,
 )  # fmt: skip
 
 
 @pytest.fixture
 def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppDescriptor]:
     """One more app, as its descriptor alone."""
-    (workflows, *_) = descriptors()
+    workflows = next(one for one in descriptors() if one.resource_type)
     assert workflows.resource_type
     (watch, *_) = workflows.watches
     made = AppDescriptor(
         page=Page("Reports", "inbox", "tracking:list", "reports.view_reports", "/reports/"),
-        panel=Panel("reports", "Reports", lambda request: None),  # type: ignore[arg-type, return-value]
+        panel=Panel("reports", "Reports", "reports/panel.html", lambda before: {}, lambda *_: {}, str),
         saved_views={"reports": "reports:list"},
         grants={roles.OPERATOR: ("reports.cancel_reports",)},
         scopes=(Scope("reports:read", "See reports", ("reports.view_reports",)),),
@@ -64,6 +65,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppDescriptor]:
         ages=workflows.ages,
         iam={"ReadOneItem": ("reports",), "CarryOutMessages": ("jobs@reports",)},
         queue="REPORTS_QUEUE_URL",
+        labels={"report_id": "Number of the report", "hidden": "", "more-*": "More: {}, {words}"},
     )
     every = (*descriptors(), made)
     for module in (
@@ -78,6 +80,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppDescriptor]:
         ages,
         permissions,
         rules,
+        labels,
     ):
         monkeypatch.setattr(module, "descriptors", lambda: every)
     for one in CACHED:
@@ -98,6 +101,14 @@ def test_one_value_brings_an_app_everywhere(reports: AppDescriptor) -> None:
     assert watches.watch("report.failed") in watches.watches()
     assert ages.watched_tables()[-1] is reports.ages
     assert "REPORTS_QUEUE_URL" in permissions.queue_settings()
+    names = ("report_id", "hidden", "more-of_it", "not_known", "")
+    assert [*map(labels.label_of, names)] == [
+        "Number of the report",
+        "",
+        "More: of_it, of it",
+        "Not known",
+        "",
+    ]
     asked = {one.sid: one.targets() for one in permissions.features("operator") if one.sid in reports.iam}
     assert "reports" in [target.table for target in asked["ReadOneItem"]]
     (jobs,) = asked["CarryOutMessages"]

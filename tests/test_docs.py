@@ -23,6 +23,7 @@ from opsportal.operations.tags import Action, read_action
 from opsportal.operations.transactions import Conflict
 from opsportal.settings import env
 from requests_app import action_views, actions
+from tests.cases import each
 from tests.operations.places import get, put, request_item, trail
 from tracking import actions as workflow_actions
 
@@ -145,7 +146,8 @@ def test_every_variable_of_make_run_and_the_web_server_is_documented() -> None:
 def test_every_documented_variable_is_read() -> None:
     locations = [*(ROOT / "opsportal/run").glob("*.py"), ROOT / "opsportal/gunicorn_conf.py"]
     locations += [ROOT / "opsportal/server/environment.py"]
-    locations += [ROOT / "opsportal/dynamo/tables.py", ROOT / "opsportal/telemetry/shared_files.py"]
+    locations += [ROOT / "opsportal/aws.py", ROOT / "opsportal/telemetry/shared_files.py"]
+    locations += [ROOT / "opsportal/dynamo/tables.py"]
     quoted = set(re.findall(r'"([A-Z][A-Z_]+)"', "".join(place.read_text() for place in locations)))
     assert set(documented()) - set(settings_read()) - quoted == set()
 
@@ -169,7 +171,7 @@ NO_SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each("document", DOCUMENTS)
 def test_every_variable_that_a_page_names_exists(document: Path) -> None:
     code = re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", document.read_text(), re.DOTALL)
     text = "\n".join(block or span for block, span in code)
@@ -210,7 +212,7 @@ def test_documented_tables_match_the_settings(settings: Any) -> None:
 # --- Commands and links ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each("document", DOCUMENTS)
 def test_every_command_named_exists(document: Path) -> None:
     code = re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", document.read_text(), re.DOTALL)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -265,7 +267,7 @@ def resolves(target: str, document: Path) -> bool:
     return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@each("document", DOCUMENTS)
 def test_every_relative_link_resolves(document: Path) -> None:
     assert [target for target in links(document) if not resolves(target, document)] == []
 
@@ -291,10 +293,10 @@ def test_the_index_leads_to_every_page() -> None:
     assert set(links(index)) >= {page.name for page in PAGES} - {index.name}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@each("page", PAGES)
 def test_pages_are_short(page: Path) -> None:
     text = page.read_text()
-    if page.name in ("configuration.md", "iam.md"):  # tables to look something up in
+    if page.name in ("configuration.md", "iam.md", "reliability.md"):  # tables to look something up in
         text = re.sub(r"^\|.*$", "", text, flags=re.MULTILINE)
     assert len(text.split()) <= MAX_WORDS
     paragraphs = re.split(r"\n\s*\n|\n(?=[ ]*(?:[-*|#>]|\d+\.) )", outside_blocks(text))
@@ -452,8 +454,19 @@ def test_every_action_has_its_row() -> None:
     for on, verbs in rows[1:]:
         subject = on.lower() or subject
         said |= {f"{subject}:{verb}" for verb in verbs.split(", ")}
-    # The worker's own, that of `manage.py dynamo retention --keep`, and what only agents do.
-    not_on_pages = {"request:purge_logs", "request:expire", "request:keep", "agent:heartbeat"}
+    # The worker's own (halted and finished jobs among it), that of `manage.py dynamo retention --keep`, and what only agents do.
+    not_on_pages = {
+        "request:purge_logs",
+        "request:expire",
+        "request:keep",
+        "agent:heartbeat",
+        "job:halt",
+        "job:finish",
+        # Of lists, not of items: docs/export.md.
+        "export:start",
+        "export:end",
+        "export:download",
+    }
     tags = {f"{action.subject}:{action.spoken}" for action in Action if action.verb != "undo"}
     assert said - {"request:start like this one"} == tags - not_on_pages
 

@@ -1,5 +1,6 @@
 """What is declared for operators is the least that actions and the worker need, and a denial writes nothing."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,10 +9,21 @@ import pytest
 from django.test import Client
 
 from opsportal.dynamo.tables import Binding
+from opsportal.exports import files, making, record
+from opsportal.exports.asked import Asked
+from opsportal.exports.exportable import all_exportable
+from opsportal.failures import actions as case_actions
+from opsportal.failures import store as cases
+from opsportal.failures.walking import Walker, followed
+from opsportal.jobs import control, freezing, gauge, pacing, running
+from opsportal.jobs import store as jobs
+from opsportal.jobs.job import Job
+from opsportal.jobs.members import members
 from opsportal.operations import entries, outbox
 from opsportal.operations.entries import Actor, new_action_id
 from opsportal.operations.outcomes import NotFound
 from opsportal.operations.tables import locations
+from opsportal.operations.tags import Action
 from opsportal.operations.undo import undo
 from registry import action_views as agents
 from registry import discovery, heartbeats, registration
@@ -21,6 +33,8 @@ from registry.registration import Announcement
 from requests_app import action_views as requests
 from requests_app import submission
 from requests_app.actions import submit
+from tests.failures.cases import case_of
+from tests.failures.cases import put as put_case
 from tests.iam import Iam, Permission, declared, judged
 from tests.operations.places import dump, put, request_item
 from tests.operations.places import outbox as outbox_of
@@ -73,6 +87,10 @@ def stock(tables: dict[str, Binding]) -> None:
     log = {"log_id": {"S": "l-1"}, "request_id": {"S": "req-2"}, "timestamp": {"S": "2026-01-01"}}
     put(tables["request_logs"], log)
     put(tables["requests"], request_item("req-3"))
+    for key in ("job-1", "job-2", "job-3"):
+        put(tables["requests"], request_item(key, status="failed"))
+        put(tables["workflows"], {"sessionId": {"S": key}, "overallStatus": {"S": "processing"}})
+        put(tables["agents"], {"agentId": {"S": key}, "status": {"S": "active"}})
     for key in ("s-1", "s-2"):
         put(tables["workflows"], {"sessionId": {"S": key}, "overallStatus": {"S": "processing"}})
 
@@ -118,6 +136,15 @@ def everything_that_operators_do() -> None:
     undone(done.entry.target, done.entry.action_id)
 
     what_agents_do()
+    what_is_done_with_a_case()
+
+
+def what_is_done_with_a_case() -> None:
+    case = cases.active()[0]
+    case_actions.acknowledge(case, **told())
+    case_actions.note(case, "looked at", by=OLGA)
+    case_actions.resolve(case, "fixed", by=OLGA)
+    case_actions.reopen(case, by=OLGA)
 
 
 def what_agents_do() -> None:
@@ -137,11 +164,79 @@ def what_agents_do() -> None:
 
 
 def everything_that_a_worker_does() -> None:
-    """Both passes over the logs of a purged request, and a look into every outbox."""
+    """Both passes over the logs of a purged request, a look into every outbox, and the cases of what failed."""
+    at = time.time()
+    walker, late = Walker(lambda: at), {"S": datetime.fromtimestamp(at + 30, UTC).isoformat()}
+    failed = {"status": {"S": "failed"}, "created_at": late, "completed_at": late}
+    for table, item in zip(
+        followed(), ({"overallStatus": failed["status"], "createdAt": late}, failed), strict=True
+    ):
+        put(table, {table.key: {"S": "f-1"}, **item})
+    for _ in range(3):  # it begins, opens and counts
+        for table in followed():
+            walker.turn(table, lambda: False)
+        at += 25
+    assert {case.count for case in cases.active()} == {1}
     requests.PURGE.act("req-2", **told())
     for table in locations():  # an engine that knows no regions shows the same outbox in each
         for _ in range(2):
             outbox.deliver_due(table, now=datetime.now(UTC) + timedelta(hours=1))
+
+
+def everything_that_jobs_do() -> None:
+    """On each table: by keys and by a filter, done, undone and stopped; and what pages and the worker look at."""
+    for name, filter in (
+        ("requests.purge", {"status": "failed"}),
+        ("workflows.cancel", {"q": "s-9"}),
+        ("agents.deactivate", {"q": "a-9"}),
+        ("agents.purge", {"q": "a-9"}),
+    ):
+        for asked in ({"keys": ["job-1", "job-2"]}, {"filter": filter}):
+            made = control.make(name, by=OLGA, **asked)
+            carry_out(made)
+            ready = jobs.find(made.id)
+            if ready and ready.eligible:
+                control.resume(control.pause(control.start(ready, OLGA), OLGA), OLGA)
+                carry_out(made)
+                done = jobs.find(made.id)
+                assert done
+                assert jobs.progress_of(done).done
+                if not control.why_no_undo(done):
+                    control.undo(done, OLGA)
+                    carry_out(made)
+                assert list(members(done))
+    jobs.listed()
+    control.stop_all(OLGA)
+
+
+def everything_that_exports_do() -> None:
+    """Of the list of each table: a file, made, downloaded and stopped."""
+    for name in ("workflows", "requests", "agents"):
+        exportable = all_exportable()[name]
+        columns = [column.key for column in exportable.columns]
+        asked = Asked(exportable, {}, None, None, columns, "csv")
+        made = files.create(asked, new_action_id(), OLGA)
+        assert list(files.live(made.table))
+        assert making.make(made)
+        done = files.find(made.id)
+        assert done
+        assert b"".join(files.content(done))
+        record.write(asked, made.id, Action.EXPORT_DOWNLOAD, OLGA, "")
+        files.end(files.create(asked, new_action_id(), OLGA), files.State.STOPPED, "")
+    assert files.listed()
+
+
+def carry_out(job: Job) -> None:
+    """An engine that knows no regions shows the jobs and messages of each in all, so the job's own region comes first."""
+    for location in sorted(locations(), key=lambda one: one.location != job.table.location):
+        for run in (
+            freezing.freeze_due,
+            running.run_due,
+            pacing.Pacer().turn,
+            gauge.measure,
+            outbox.deliver_due,
+        ):
+            run(location, lambda: False)
 
 
 @pytest.mark.no_moto  # what is asked for does not depend on who answers
@@ -156,8 +251,11 @@ def test_the_policy_holds_just_what_actions_and_the_worker_call(
     operator = client_for("operator")
     assert iam.read(operator, "/requests/new/")[0] == 200
     stock(tables)
+    put_case(case_of(runs={0: 1}))
     iam.awake = True
     everything_that_operators_do()
+    everything_that_jobs_do()
+    everything_that_exports_do()
     everything_that_a_worker_does()
     iam.awake = False
     assert [len(queue.messages()) for queue in queues] == [2, 1]

@@ -42,8 +42,10 @@ READS = (
     "/api/requests/here", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
     "/api/requests/here/logs?outside=true", "/api/agents", "/api/agents?capability=x", "/api/agents/here",
     "/api/audit", "/api/audit?actor=worker", "/api/audit?target=x", f"/api/audit/{uuid.UUID(int=4)}", "/api/docs",
+    "/api/jobs", "/api/jobs/x", "/search/?q=x", f"/search/?q={uuid.UUID(int=4)}", f"/api/search?q={uuid.UUID(int=4)}",
     "/api/openapi.json", "/accounts/tokens/", "/requests/here/logs/?outside=1", "/audit/?format=jsonl", "/audit/undelivered/",
 )  # fmt: skip
+SEARCHES = {address for address in READS if "/search" in address}
 # What only the pages of the tables need, which operators see.
 OF_TABLES = ("FindOwnTables", "InspectTables", "ReadMigrations", "ListBackups", "ReadMetrics")
 
@@ -143,6 +145,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
             "/api/workflows?outside=true", "/api/requests?outside=true",
         },
     ),
+    "FindByIds": (set(), set()),  # each table is asked by itself
     "ListByIndex": (
         {
             "/panels/workflows/", "/panels/requests/", "/workflows/", "/workflows/?q=x", "/workflows/steps/x/",
@@ -151,7 +154,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
             "/api/workflows", "/api/workflows?q=x", "/api/requests", "/api/requests?user=x",
             "/api/requests?sort=priority", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
         },
-        set(),
+        SEARCHES,
     ),
     "FindUndocumentedStatuses": (
         set(),
@@ -173,7 +176,9 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
             "/requests/", "/requests/?q=x", "/requests/?user=x", "/requests/?project=x",
             "/requests/?sort=priority", "/api/workflows", "/api/workflows?q=x", "/api/requests",
             "/api/requests?user=x", "/api/requests?sort=priority",
-        },
+        }
+        | SEARCHES
+        | {"/agents/here/"},  # who else offers what it does
     ),
     # Only one of the items was acted on.
     "ReadAuditEntry": (
@@ -187,6 +192,8 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         {"/workflows/here/", "/requests/here/", "/agents/here/"},
     ),
     "FindMessages": ({"/audit/undelivered/"}, set()),
+    "ReadJobs": ({"/api/jobs/x"}, set()),
+    "ListJobs": ({"/api/jobs"}, set()),
 } | {sid: (set(), set()) for sid in OF_TABLES}  # fmt: skip
 
 

@@ -42,3 +42,14 @@ def test_makemigrations_works_before_anything_ran(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "No changes detected\n", "")
+
+
+def test_what_the_terminal_cant_encode_stops_no_command(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", "print('caf\\u00e9 \\U0001f680')"],
+        cwd=BASE_DIR,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"caf\xe9 \\U0001f680\n"), ended.stderr

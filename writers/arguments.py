@@ -38,7 +38,7 @@ class Arguments:
         try:
             return make(*given)
         except Exception as error:
-            said = str(error) if type(error) is ValueError else trees.text_of(error)
+            said = trees.text_of(error).removeprefix("ValueError: ")
             self.left_out.append(f"{name} is left out: {sizes.cut(said, 300)}")
             return None
 
@@ -151,7 +151,7 @@ def seconds(given: Any) -> Item:
     if isinstance(given, timedelta):
         given = given.total_seconds()
     found = number(given)
-    if abs(found) > _MOST_SECONDS:
+    if not -_MOST_SECONDS <= found <= _MOST_SECONDS:  # of 1E+999999999, `abs` is an error of arithmetic
         raise ValueError(f"{trees.shown(given)} are too many seconds")
     return values.seconds(found)
 

@@ -1,4 +1,4 @@
-"""What a forked process starts anew: locks that a thread of the parent held, the parent's connections, and what is
+"""What a forked process replaces: locks that a thread of the parent held, the parent's connections, and what is
 the parent's to write."""
 
 import logging
@@ -44,7 +44,7 @@ def _renew(client: Any) -> None:
         for manager in (session._manager, *session._proxy_managers.values()):
             pools = manager.pools
             connected = list(pools._container.values())
-            _anew(pools, pools._maxsize, pools.dispose_func)
+            _emptied(pools, pools._maxsize, pools.dispose_func)
             for pool in connected:
                 if pool.pool is not None:
                     _let_go(pool.pool)
@@ -62,14 +62,14 @@ def _renew(client: Any) -> None:
 def _let_go(connections: Any) -> None:
     """Close this process's side of connections that wait in a queue; the parent's side stays open."""
     waiting = list(connections.queue)
-    _anew(connections, connections.maxsize)
+    _emptied(connections, connections.maxsize)
     for connection in waiting:
         if connection is not None:
             connection.close()
 
 
-def _anew(container: Any, *arguments: Any) -> None:
-    """Empty it, and make its locks anew."""
+def _emptied(container: Any, *arguments: Any) -> None:
+    """Empty it, and replace its locks."""
     container.__init__(*arguments)
 
 

@@ -169,6 +169,6 @@ class LogWriter(TableWriter):
 def _level(given: Any) -> str:
     """A level's name; INFO for none. Numbers are those of `logging`."""
     found = trees.number_of(given)
-    numbered = found is not None and found.is_finite() and abs(found) < 1_000
+    numbered = found is not None and found.is_finite() and -1_000 < found < 1_000
     name = logging.getLevelName(int(found)) if found is not None and numbered else given
     return sizes.cut("" if name is None else trees.text_of(name), LEVEL_BYTES).upper().strip() or "INFO"

@@ -68,7 +68,13 @@ def shown(value: Any) -> str:
 
 def number_of(value: Any) -> Decimal | None:
     """The number that a value is, None where it is none, or fails. A text is none."""
-    value = _bare(value)
+    try:
+        return _number_of(_bare(value))
+    except Exception:
+        return None
+
+
+def _number_of(value: Any) -> Decimal | None:
     if isinstance(value, float):
         return Decimal(float.__repr__(value))  # of a subclass too
     if isinstance(value, int | Decimal):

@@ -60,7 +60,7 @@ class Update:
             self.set({"L": [value]}, *path)
 
     def require_as_read(self, *path: str) -> None:
-        """Write only if nobody has changed that in between."""
+        """Write only if that was not changed in between."""
         recorded, name = values.at(self.item, *path), self._path(*path)
         if recorded is None:
             self._conditions[name] = f"attribute_not_exists({name})"
@@ -78,7 +78,7 @@ class Update:
         return values.stamp(moment)
 
     def request(self, table_name: str, key: str, value: str) -> dict[str, Any]:
-        """The arguments of UpdateItem. An item that is gone is not made anew."""
+        """The arguments of UpdateItem. An item that is gone is not made again."""
         self._sets.append(f"{self._path(self.stamp_name)} = {self._value({'S': self.stamp()})}")
         conditions = [f"attribute_exists({self._path(key)})", *self._conditions.values()]
         expression = "SET " + ", ".join(self._sets)

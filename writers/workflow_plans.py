@@ -120,7 +120,7 @@ def start_step(update: WorkflowUpdate, args: Arguments) -> str:
 
 
 def progress(update: WorkflowUpdate, args: Arguments) -> str:
-    """Of a step that runs; one that nobody has started is."""
+    """Of a step that runs; one that was not started is."""
     status, was = values.overall(update.item), values.step_of(update.item, args["step"])
     if status in TERMINAL:
         return f"the workflow is {status}"

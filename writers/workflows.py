@@ -113,7 +113,7 @@ class StatusWriter(TableWriter):
 
     def start_step(self, session_id: str, step: str, activity: str, *, reopen: bool = False) -> WriteResult:
         """Mark a step in progress, and the workflow processing.
-        A step in progress keeps its ``startedAt``. One that has ended is retried: it starts anew and gives
+        A step in progress keeps its ``startedAt``. One that has ended is retried: it starts again and gives
         back its share of the totals. Refused when the workflow is finished, unless ``reopen``.
         """
 

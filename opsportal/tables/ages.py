@@ -109,7 +109,7 @@ def publish(table: Binding, _: Over) -> int:
     try:
         with asking(action, table.region):
             if is_emulated(table):
-                raise NotNow("unknown here: there is no CloudWatch beside an emulator")
+                raise NotNow("unknown here: an emulator has no CloudWatch")
         seconds = oldest(next(one for one in watched_tables() if one.table == table), now)
         with asking(action, table.region):
             service("cloudwatch", table.region).put_metric_data(

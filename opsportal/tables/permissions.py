@@ -95,7 +95,8 @@ def _retains() -> bool:
 
 def _jobs_at_work() -> tuple[Target, ...]:
     """Those with messages and, where retention is on, with its leases: alongside each table that it stamps."""
-    return _targets(_asked("CarryOutMessages", *(["ResumeRetention"] if _retains() else [])))
+    stamped = _asked("StampLogs") if _retains() else []
+    return _targets((*_asked("CarryOutMessages"), *(f"jobs@{table}" for table in stamped)))
 
 
 def _dynamodb(*operations: str) -> tuple[str, ...]:
@@ -120,6 +121,10 @@ READS = (
         _dynamodb("BatchGetItem"), _of_apps("ReadSampledTogether"), optional=True,
     ),
     Feature(
+        "FindByIds", "the search, by an id in all tables at once; jobs: what an undo brings back, and what became of items", PAGES,
+        _dynamodb("BatchGetItem"), _of_apps("FindByIds", "audit", "jobs"),
+    ),
+    Feature(
         "ListByIndex", "lists", PAGES, _dynamodb("Query"),
         _of_apps("ListByIndex"),
     ),
@@ -138,9 +143,11 @@ READS = (
         _dynamodb("Query"), _on("audit/feed-index", "audit/actor-index", "audit/target-index"),
     ),
     Feature(
-        "FindMessages", "messages that are due or were not delivered", PAGES,
+        "FindMessages", "messages that are due or were not delivered, and what jobs consist of", PAGES,
         _dynamodb("Query"), _on("jobs"),
     ),
+    Feature("ReadJobs", "jobs", PAGES, _dynamodb("GetItem"), _on("jobs")),
+    Feature("ListJobs", "the list of jobs", PAGES, _dynamodb("Query"), _on("jobs/kind-index")),
     Feature(
         "FindOwnTables", "the page Tables: the console's own", PAGES | MIGRATOR,
         _dynamodb("DescribeTable"), _own_tables, optional=True,
@@ -169,11 +176,11 @@ WRITES = (
         _dynamodb("PutItem", "UpdateItem", "DeleteItem"), _of_apps("ChangeItems"),
     ),
     Feature(
-        "RecordActions", "the audit trail and messages of actions", OPERATOR,
+        "RecordActions", "the audit trail, messages of actions, and jobs", OPERATOR,
         _dynamodb("PutItem"), _of_apps("RecordActions", "audit"),
     ),
     Feature(
-        "CarryOutMessages", "messages that are carried out once", OPERATOR,
+        "CarryOutMessages", "messages and parts of jobs that are carried out once", OPERATOR,
         _dynamodb("UpdateItem", "DeleteItem"), _jobs_at_work,
     ),
     Feature(
@@ -187,10 +194,6 @@ WRITES = (
     Feature(
         "StampLogs", "retention of logs", OPERATOR,
         _dynamodb("UpdateItem"), _of_apps("StampLogs"), wanted=_retains,
-    ),
-    Feature(
-        "ResumeRetention", "how far the retention has come", OPERATOR,
-        _dynamodb("GetItem"), _of_apps("ResumeRetention"), wanted=_retains,
     ),
     # PutMetricData knows no resource; the namespace is what keeps it to the console's own.
     Feature(

@@ -48,7 +48,7 @@ def _look(key: str, table: Binding, breaker: CircuitBreaker, offline: bool) -> E
     except TableMissing:
         return Exported(key, table)
     except (DynamoError, ServiceTrouble) as problem:
-        return Exported(key, table, note=f"If it exists, import it. It could not be looked for: {problem}")
+        return Exported(key, table, unread=str(problem))
     replicas = {one.region: _replica(replace(table, region=one.region), breaker) for one in found.replicas}
     return Exported(key, table, found, replicas=replicas, manager=manager_of(table, found.kms_key))
 

@@ -25,7 +25,8 @@ WARM = Units(12_000, 4_000)
 
 @dataclass(frozen=True)
 class Exported:
-    """A table to be exported. `found`: as deployed at AWS; `note`: why that is not known, or "".
+    """A table to be exported. `found`: as deployed at AWS; `note`: a comment where nobody looked; `unread`: why looking
+    failed, or "".
 
     `replicas`: region -> the replica as deployed there, or why that is not known. `manager` of its KMS key: CUSTOMER;
     AWS for DynamoDB's default key, which Terraform must not be given; or why that is not known.
@@ -35,6 +36,7 @@ class Exported:
     table: Binding
     found: Deployed | None = None
     note: str = ""
+    unread: str = ""
     replicas: Mapping[str, Deployed | str] = field(default_factory=dict)
     manager: str = ""
 
@@ -50,7 +52,9 @@ class Exported:
 
     @property
     def refused(self) -> list[str]:
-        """What of it Terraform can't hold; [] where it is written."""
+        """What of it Terraform can't hold, or nobody knows; [] where it is written."""
+        if self.unread:  # it may exist, with more than is declared
+            return [f"what is deployed can't be read: {self.unread}"]
         return list(refusals(self.found, self.replicas)) if self.found else []
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from opsportal.console import tones
 from opsportal.console.access import requires
+from opsportal.console.admission import Load, admission, is_better_kept, queued
 from opsportal.console.listing import Region, respond, seen_token
 from opsportal.console.problems import wants_fragment
 from opsportal.dynamo.deployed import Unknown
@@ -51,6 +52,7 @@ def item(request: HttpRequest, key: str) -> HttpResponse:
 
 
 @requires(VIEW)
+@queued(Load.PANEL)
 def part(request: HttpRequest, key: str, name: str) -> HttpResponse:
     """A part of a table's page, or of its row in the list: a key of `READS`."""
     return _part(request, key, name, READS[name])
@@ -78,12 +80,15 @@ def _part(
     request: HttpRequest, key: str, name: str, read: Callable[[Shown], Mapping[str, Any]]
 ) -> HttpResponse:
     """One part of a page, or what is wrong with it. Always 200 (204 where the browser shows just that), as
-    htmx swaps no error."""
+    htmx swaps no error; 503 where the console is busy, and an older one is shown."""
     shown = _shown(key)
     context: dict[str, Any] = {"shown": shown, "part": name, "problem": None, "settled": True}
     try:
-        context.update(read(shown))
+        with admission(Load.PANEL):
+            context.update(read(shown))
     except DynamoError as problem:
+        if is_better_kept(request, problem):
+            raise
         missing = isinstance(problem, TableMissing)
         # What is missing may be created any moment; other trouble shows at the next look, too.
         context.update(problem=problem, missing=missing, settled=False)

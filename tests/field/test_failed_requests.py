@@ -14,9 +14,8 @@ def test_the_status_message_of_a_failed_request_is_its_error(writer_b: Any, clie
     writer_b.fail(writer_b.take(), "Rate limit of the source exceeded")
     page = visit(client, f"/requests/{request_id}/")
     assert page.fact("Status") == "FAILED"
-    assert (
-        page.root.one("section", aria_label="Errors").one("pre").text == "Rate limit of the source exceeded"
-    )
+    error = page.root.one("section", aria_label="First error").one("pre")
+    assert error.text == "Rate limit of the source exceeded"
     assert "no_error" not in page.findings
     document = client.get(f"/api/requests/{request_id}").json()
     assert document["error"] == "Rate limit of the source exceeded"

@@ -1,5 +1,6 @@
 """No item is lost for want of an index: lists, counts, failures, stuck items and rules, over HTTP on a real engine."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import time_machine
 from django.core.cache import caches
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from opsportal.alerts.watches import Question
@@ -24,7 +26,7 @@ from tests.field.writer_b import WriterB, writer_b
 from tests.operations.places import scan, trail
 from tests.pages import Page, poll, visit
 from tests.samples import next_minute
-from tests.shapes import few
+from tests.shapes import examples, few
 from tests.trouble import denied, refused, trouble
 from tracking import queries, watches
 
@@ -98,9 +100,8 @@ def test_workflows_without_createdat_are_everywhere(tables: Any, client_for: Any
 
     settings.WORKFLOW_STUCK_MINUTES = 0
     caches["process"].clear()
-    assert {one.id for one in queries.stuck(datetime.now(UTC) + timedelta(minutes=1))} == {
-        f"running-{n}" for n in range(3)
-    }
+    stuck = queries.stuck(queries.READS.figures(), datetime.now(UTC) + timedelta(minutes=1))
+    assert {raw["sessionId"]["S"] for raw in stuck} == {f"running-{n}" for n in range(3)}
     later = Question(datetime.now(UTC) + timedelta(minutes=9), datetime.now(UTC), threshold=5)
     assert {fact.subject for fact in watches.ITEMS.stuck(later).facts} == {f"running-{n}" for n in range(3)}
     step = visit(client, "/workflows/steps/pdfAdapter/")
@@ -230,8 +231,13 @@ def test_a_download_of_logs_without_an_index_says_where_it_ended(
     client = client_for("viewer")
     for form in ("txt", "ndjson"):
         text = b"".join(client.get(f"/requests/{request_id}/logs/?format={form}").streaming_content).decode()
-        assert "not complete" in text
-        assert "Only the first 1 MB" in text
+        last = text.splitlines()[-1]
+        why = (
+            json.loads(last)["incomplete"]
+            if form == "ndjson"
+            else last.removeprefix("# This file is not complete: ")
+        )
+        assert "Only the first 1 MB" in why
     nothing = b"".join(client.get(f"/requests/{writer_b.submit()}/logs/?format=txt").streaming_content)
     assert b"not complete" in nothing
 
@@ -414,7 +420,7 @@ def test_what_is_kept_is_bounded_and_nothing_is_lost_for_it(
         assert figures(visit(client, "/panels/workflows/"))["processing"] == "70"
 
 
-def test_a_hundred_viewers_cost_one_scan_a_minute(tables: Any, client_for: Any) -> None:
+def test_however_many_viewers_cost_one_scan_a_minute(tables: Any, client_for: Any) -> None:
     client = client_for("viewer")
     put(tables["workflows"], workflow("out", createdAt=MISSING))
     put(tables["requests"], request("out", created_at=MISSING))
@@ -439,7 +445,7 @@ def test_a_hundred_viewers_cost_one_scan_a_minute(tables: Any, client_for: Any) 
     for events in registries:
         events.register("before-call.dynamodb.Scan", note)
     try:
-        for number in range(100):
+        for number in range(36):
             if number % 10 == 0:
                 caches["process"].clear()  # another process
             assert client.get(urls[number % len(urls)]).status_code == 200
@@ -514,7 +520,7 @@ UPDATED = (MISSING, Typed(S="2026-11-20T10:00:00.000Z"), Typed(S="2026-11-22T11:
 PRIORITY = (MISSING, Typed(S="high"), Typed(S="low"), Typed(N="1"))
 
 
-@few
+@hypothesis_settings(few, max_examples=examples(2))
 @given(
     drawn=st.lists(
         st.tuples(*(st.sampled_from(values) for values in (CREATED, STATUS, UPDATED, PRIORITY))),

@@ -39,6 +39,7 @@ def dynamo(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.no_moto
 def test_names_and_texts_of_others_do_nothing_to_a_terminal(engine: Any, settings: Any) -> None:
     with deployments(engine, settings) as at:
         requests, agents = at.configure("requests", ttl_attribute=""), binding("agents")

@@ -422,6 +422,7 @@ def test_a_region_without_prices_leaves_the_other_tables_priced(
     assert "requests on demand declared workload" in said
 
 
+@pytest.mark.no_moto
 def test_the_command_counts_what_it_is_told_to(tables: dict[str, Binding]) -> None:
     found = json.loads(told("--json", "--workflows-per-day", "10", "--requests-per-day", "0"))
     assert found["seed_000"][0]["lines"][0]["quantity"] == 8 * 10 * 30

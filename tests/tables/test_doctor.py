@@ -27,6 +27,7 @@ from opsportal.tables.doctor.findings import AREAS, lines, summary
 from opsportal.tables.doctor.surroundings import database
 from opsportal.tables.permissions import features
 from requests_app.tables import REQUEST_LOGS, REQUESTS
+from tests.cases import short
 from tests.dynamo.fake_aws import Answer, FakeDynamo, error
 from tests.operations.places import dump, put, request_item
 from tests.queues import Queue
@@ -170,7 +171,7 @@ def test_what_missing_tables_keep_it_from_is_said_once(dynamo: FakeDynamo) -> No
     (allowed,) = (finding for finding in of("permissions", findings) if finding.state == OK)
     assert allowed.what.startswith("ListBackups")  # which needs no table that is there
     (unasked,) = (finding for finding in of("permissions", findings) if finding.why.startswith("The tables"))
-    assert "ReadOneItem, ReadAgentsTogether, ReadSampledTogether, ListByIndex" in unasked.what
+    assert "ReadOneItem, ReadAgentsTogether, ReadSampledTogether, FindByIds, ListByIndex" in unasked.what
     assert not any("ReadMetrics" in finding.what for finding in [unasked])
     own = [finding for finding in of("tables", findings) if "audit: " in finding.what]
     assert ["jobs: " in finding.what for finding in own] == [True]
@@ -602,19 +603,22 @@ def denying(*operations: str, explicit: bool = False) -> Callable[[str, dict[str
     return answer
 
 
+DENIALS: list[tuple[str, set[str], set[str]]] = [
+    ("GetItem", {"ReadOneItem", "ReadAuditEntry", "ReadJobs"}, set()),
+    ("Query", {"ListByIndex", "ListAuditEntries", "FindMessages", "ListJobs"}, set()),
+    ("Scan", {"ListWithoutIndex"}, {"FindUndocumentedStatuses", "OfferProjects", "ReadMigrations"}),
+    ("PutItem", {"ChangeItems", "RecordActions"}, set()),
+    ("UpdateItem", {"ChangeItems", "CarryOutMessages"}, set()),
+    ("DeleteItem", {"ChangeItems", "CarryOutMessages"}, set()),
+    ("BatchWriteItem", {"DeleteLogs"}, set()),
+    ("DescribeTable", set(), {"FindIndexes", "FindOwnTables"}),
+    ("DescribeTimeToLive", set(), {"InspectTables"}),
+]
+
+
 @pytest.mark.parametrize(
     ("operation", "fail", "note"),
-    [
-        ("GetItem", {"ReadOneItem", "ReadAuditEntry"}, set()),
-        ("Query", {"ListByIndex", "ListAuditEntries", "FindMessages"}, set()),
-        ("Scan", {"ListWithoutIndex"}, {"FindUndocumentedStatuses", "OfferProjects", "ReadMigrations"}),
-        ("PutItem", {"ChangeItems", "RecordActions"}, set()),
-        ("UpdateItem", {"ChangeItems", "CarryOutMessages"}, set()),
-        ("DeleteItem", {"ChangeItems", "CarryOutMessages"}, set()),
-        ("BatchWriteItem", {"DeleteLogs"}, set()),
-        ("DescribeTable", set(), {"FindIndexes", "FindOwnTables"}),
-        ("DescribeTimeToLive", set(), {"InspectTables"}),
-    ],
+    short(DENIALS, *DENIALS[2::3]),
 )
 def test_each_denial_is_a_finding_of_each_feature_that_needs_it(
     dynamo: FakeDynamo, operation: str, fail: set[str], note: set[str]
@@ -694,6 +698,40 @@ def test_a_queue_that_does_not_exist_fails(queue: Queue, settings: Any) -> None:
     missing = one("queues", examine(), FAIL)
     assert "NonExistentQueue" in missing.why or "does not exist" in missing.why
     assert "REQUESTS_QUEUE_URL" in missing.fix
+
+
+@pytest.mark.no_moto
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ExpiredToken", "The session token has expired."),
+        ("ThrottlingException", "ThrottlingException"),
+        ("", "127.0.0.1:9"),  # where nobody listens
+    ],
+)
+def test_what_no_queue_is_to_blame_for_is_not_looked_for_there(
+    dynamo: FakeDynamo, settings: Any, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
+    settings.REQUESTS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/requests"
+    with Stubber(aws.service("sqs", "us-east-1")) as stub:
+        stub.add_client_error("get_queue_attributes", code, "no")
+        if not code:
+            stub.deactivate()
+        finding = one("queues", examine(), FAIL)
+    assert said in finding.why
+    assert "the queue exists" not in finding.fix
+
+
+@pytest.mark.no_moto
+def test_without_credentials_no_queue_is_asked(
+    dynamo: FakeDynamo, no_credentials: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")
+    settings.REQUESTS_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/111122223333/requests"
+    findings = examine()
+    assert failed(findings) == {"credentials"}
+    assert "Not asked" in one("queues", findings, UNKNOWN).why
 
 
 def test_who_may_only_send_needs_no_more(

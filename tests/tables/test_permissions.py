@@ -72,9 +72,10 @@ def test_the_consoles_own_tables_are_in_each_place_that_needs_them() -> None:
         f"arn:aws:dynamodb:{region}:{PLACEHOLDER}:table/dev-opsportal_audit"
         for region in ("us-east-1", "eu-north-1")
     ]
-    # Agents get no messages.
-    assert resources("CarryOutMessages") == [
-        f"arn:aws:dynamodb:us-east-1:{PLACEHOLDER}:table/dev-opsportal_jobs"
+    # Agents get no messages, and have jobs.
+    assert sorted(resources("CarryOutMessages")) == [
+        f"arn:aws:dynamodb:{region}:{PLACEHOLDER}:table/dev-opsportal_jobs"
+        for region in ("eu-north-1", "us-east-1")
     ]
 
 
@@ -82,9 +83,10 @@ def test_leases_of_the_retention_lie_beside_each_table_that_it_stamps(settings: 
     logs = {**settings.DYNAMO_TABLES["request_logs"], "region": "eu-west-1"}
     settings.DYNAMO_TABLES = {**settings.DYNAMO_TABLES, "request_logs": logs}
     settings.RETENTION_LOG_DAYS = 0
-    assert len(resources("CarryOutMessages")) == 1
+    assert len(resources("CarryOutMessages")) == 2
     settings.RETENTION_LOG_DAYS = 30
-    assert [name.split(":")[3] for name in resources("CarryOutMessages")] == ["us-east-1", "eu-west-1"]
+    regions = sorted(name.split(":")[3] for name in resources("CarryOutMessages"))
+    assert regions == ["eu-north-1", "eu-west-1", "us-east-1"]
 
 
 def test_queues_that_are_not_set_are_not_asked_for(settings: Any) -> None:

@@ -318,6 +318,7 @@ def test_tables_at_an_emulator_are_exported_to_be_made_at_aws(tables: dict[str, 
     assert "import" not in parsed(text)
 
 
+@pytest.mark.no_moto
 def test_the_command_looks_at_what_is_deployed(
     tables: dict[str, Binding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,19 +331,37 @@ def test_the_command_looks_at_what_is_deployed(
     assert client.describe_table(TableName=resource["name"])["Table"]["TableStatus"] == "ACTIVE"
 
 
-def test_a_table_that_may_not_be_described_is_exported_with_the_reason(
-    fake: FakeDynamo, settings: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error("AccessDeniedException", "is not authorized to perform: dynamodb:DescribeTable"),
+        error("UnrecognizedClientException", "The security token is invalid"),
+        Answer({}),  # of something that is not DynamoDB
+    ],
+)
+def test_a_table_whose_description_cant_be_read_is_not_written_as_if_it_were_new(
+    fake: FakeDynamo,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: Answer,
 ) -> None:
+    """It may exist, and be in Terraform's state: a file of what is declared would switch its stream off."""
     monkeypatch.setattr(exporting, "is_emulated", lambda table, service: False)
     settings.DYNAMO_TABLES = settings.DYNAMO_TABLES | {
         "agents": settings.DYNAMO_TABLES["agents"] | {"endpoint": fake.endpoint}
     }
-    fake.says(error("AccessDeniedException", "is not authorized to perform: dynamodb:DescribeTable"))
-    text = told("--table", "agents")
-    assert "# If it exists, import it. It could not be looked for: The console's role may not" in text
-    assert "import" not in parsed(text)
+    fake.says(answer)
+    with pytest.raises(SystemExit) as ended:
+        told("--table", "agents")
+    assert ended.value.code == 1
+    assert "is not written, since" in (said := capsys.readouterr().err)
+    assert "what is deployed can't be read: " in said
+    text = terraform(look([one for one in shown_tables() if one.key == "agents"]))
+    assert text.startswith("# agents (AgentRegistry) is not written")
+    assert "resource" not in parsed(text)
     fake.says(error("ResourceNotFoundException", "not found"))
-    assert "could not be looked for" not in told("--table", "agents")
+    assert list(resources(told("--table", "agents"))) == ["agents"]
 
 
 def test_a_table_that_terraform_cant_hold_is_refused_and_the_others_are_printed(

@@ -65,6 +65,51 @@ class NoZone(dt.tzinfo):
         raise RuntimeError("no offset")
 
 
+def _fails(*_: object, **__: object) -> Any:
+    raise ValueError(Mute())  # whose text fails too
+
+
+class Disguised:
+    """What it is can't be asked."""
+
+    __class__ = property(_fails)  # type: ignore[assignment]
+
+
+class SpoiltText(str):
+    """A text of a program's own, most of whose methods fail."""
+
+    encode = strip = lower = __str__ = __repr__ = __len__ = __iter__ = __contains__ = _fails
+    __format__ = __getitem__ = __eq__ = __bool__ = _fails  # type: ignore[assignment]
+    __hash__ = str.__hash__
+
+
+class SpoiltNumber(int):
+    __str__ = __repr__ = __eq__ = __lt__ = __le__ = __bool__ = __int__ = __index__ = _fails
+    __hash__ = int.__hash__
+
+
+class SpoiltFloat(float):
+    __str__ = __repr__ = __eq__ = __lt__ = __le__ = __bool__ = __float__ = _fails
+    __hash__ = float.__hash__
+
+
+class SpoiltList(list[Any]):
+    __iter__ = __len__ = __str__ = __repr__ = __eq__ = __getitem__ = _fails  # type: ignore[assignment]
+
+
+class SpoiltMoment(dt.datetime):
+    isoformat = astimezone = utcoffset = __str__ = timestamp = _fails  # type: ignore[assignment]
+
+
+class Growing(dict[str, Any]):
+    """Another thread adds to it meanwhile."""
+
+    def items(self) -> Any:
+        for number in range(3):
+            self[f"more {number}"] = number
+            yield from dict.items(self)
+
+
 class Endless(dict[str, Any]):
     """Each of its members is one more like it."""
 
@@ -88,6 +133,9 @@ def circular() -> Any:
     value["self"] = [value, value]
     return value
 
+
+RELEASED = memoryview(b"gone")
+RELEASED.release()
 
 ODD: dict[str, Any] = {
     "None": None,
@@ -118,6 +166,17 @@ ODD: dict[str, Any] = {
     "mute exception": MuteError(),
     "mute": Mute(),
     "mute map": MuteMap(a=1),
+    "disguised": Disguised(),
+    "error of a mute": ValueError(Mute()),
+    "spoilt text": SpoiltText("spoilt"),
+    "spoilt number": SpoiltNumber(7),
+    "spoilt float": SpoiltFloat(0.5),
+    "spoilt list": SpoiltList([1]),
+    "spoilt moment": SpoiltMoment(2025, 12, 24, 10, tzinfo=dt.UTC),
+    "growing": Growing(a=1),
+    "beyond arithmetic": Decimal("1E+999999999"),
+    "beyond arithmetic as text": "1E+999999999",
+    "released": RELEASED,
     "endless": Endless(),
     "object": object(),
     "class": Mute,

@@ -1,5 +1,6 @@
 """Limits count the bytes that DynamoDB counts, and what a cut says is true."""
 
+import itertools
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import short
 from tests.writers.test_arguments import FACTS, Bench, bench
 from writers import sizes
 
@@ -109,8 +111,11 @@ def test_an_item_with_room_takes_results_and_whole_errors_of_any_script(bench: B
     assert [line["S"][28:] for line in bench.item("requests", "other")["errors"]["L"]] == [error] * 2
 
 
-@pytest.mark.parametrize("free", [100_000, 5_000, 1_500, 900])
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    ("script", "free"),
+    short(itertools.product(SCRIPTS, (100_000, 5_000, 1_500, 900)), ("ascii", 5_000), ("Cyrillic", 1_500),
+          ("emoji", 100_000), ("é of two", 900)),
+)  # fmt: skip
 def test_a_nearly_full_item_takes_the_end_and_as_much_of_the_texts_as_fits(
     bench: Bench, script: str, free: int
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from opsportal.accounts.actors import COMMAND
@@ -12,6 +13,7 @@ from opsportal.console.templatetags.lists import ident_text
 from opsportal.dynamo.ledger import who
 from opsportal.operations.entries import Actor
 from opsportal.operations.outcomes import OutcomeUnknown, Refused
+from opsportal.operations.switch import OFF
 from opsportal.tables.commands import Console
 from opsportal.tables.retention.chore import obstacle, work
 from opsportal.tables.retention.rules import MAX_DAYS, RetentionPolicy, Rule, rules
@@ -58,6 +60,8 @@ def run(console: Console, options: dict[str, Any]) -> int:
         return status
     if not ready:
         raise CommandError("No item needs an expiry. See above.")
+    if settings.ACTIONS_OFF:
+        raise CommandError(OFF)
     if not options["yes"] and console.ask("Stamp them? Type yes: ").strip() != "yes":
         raise CommandError("No expiry was set. Type yes, or use --yes to skip the confirmation.")
     for sweep in ready:

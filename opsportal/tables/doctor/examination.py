@@ -63,10 +63,10 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
         for look in looks
         if _is_missing(look)
     }
+    signs = all(finding.state != FAIL for finding in signer)
     if role == "operator":
-        second |= {
-            ("queue", name): partial(surroundings.queue, name, url) for name, url in surroundings.queues()
-        }
+        look_at = surroundings.queue if signs else surroundings.unasked_queue
+        second |= {("queue", name): partial(look_at, name, url) for name, url in surroundings.queues()}
         second |= {
             ("worker", table.location): partial(surroundings.worker, table)
             for table in locations()
@@ -74,7 +74,6 @@ def examine(role: str = "operator", *, seconds: float = SECONDS) -> list[Finding
         }
     said = together(second, seconds)
     sightings = _of("missing", said)
-    signs = all(finding.state != FAIL for finding in signer)
     findings = [*signer, *(caller if signs else [])]
     findings += identity.regions()
     findings += reach.endpoints(looks)

@@ -69,6 +69,15 @@ def queues() -> list[tuple[str, str]]:
     return [(name, url) for name in queue_settings() if (url := getattr(settings, name))]
 
 
+# SQS's codes for a URL that names none of its queues; some versions of the protocol write them after a dot.
+ABSENT = frozenset({"NonExistentQueue", "QueueDoesNotExist", "InvalidAddress"})
+
+
+def unasked_queue(name: str, url: str) -> Finding:
+    """For want of credentials, which is a finding of its own."""
+    return Finding("queues", UNKNOWN, f"{name}: {url}", "Not asked: there are no usable credentials.")
+
+
 def queue(name: str, url: str) -> Finding:
     """Ask a queue for its attributes. Nothing is sent."""
     region = queue_region(url)
@@ -84,9 +93,10 @@ def queue(name: str, url: str) -> Finding:
             return Finding(
                 "queues", NOTE, f"{name}: {url}", f"It answers, but {problem.why}", "", problem.statement
             )
-        return Finding(
-            "queues", FAIL, f"{name}: {url}", problem.why, f"Check {name}, and that the queue exists."
-        )
+        # Of what is in the way of every call (credentials, the network), the reason has the fix where there is one.
+        absent = problem.code.rpartition(".")[2] in ABSENT
+        fix = f"Check {name}, and that the queue exists." if absent else ""
+        return Finding("queues", FAIL, f"{name}: {url}", problem.why, fix)
     waiting = said.get("Attributes", {}).get("ApproximateNumberOfMessages", "?")
     return Finding("queues", OK, f"{name}: {url}, about {waiting} messages waiting")
 

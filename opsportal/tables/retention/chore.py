@@ -24,6 +24,7 @@ from opsportal.dynamo.tables import Binding
 from opsportal.operations import entries
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import Actor, Entry, Target, new_action_id
+from opsportal.operations.switch import wait_for_actions
 from opsportal.operations.tables import audit_table_for, jobs_table_for
 from opsportal.operations.tags import Action
 from opsportal.operations.tasks import NotNow, Over, Task
@@ -49,6 +50,7 @@ def _sweeps() -> list[Sweep]:
 
 def sweep_table(table: Binding, over: Over) -> int:
     """One turn; how many stamps were set or taken. Raises `NotNow`, `DynamoError`."""
+    wait_for_actions()
     lives = RetentionPolicy.configured()
     sweep = next(one for one in _sweeps() if one.table == table)
     why = caches["process"].get_or_set(
