@@ -143,10 +143,9 @@ def recent_of(
     more: bool,
     span: Span = ALL_TIME,
     lateness: timedelta = ON_TIME,
-    known: str = "",
 ) -> Recent:
     """The newest items of a status, the newest first, that are in the span. `more`: there are older ones; `lateness`:
-    how much later than its text a time may be; `known`: the text down to which none is missing, "" for the last one's."""
+    how much later than its text a time may be."""
     found = [(at, took) for text, at, took in rows if span.holds_at(text, at)]
     moments = tuple((at, took) for at, took in found if at)
     edge = None
@@ -154,9 +153,9 @@ def recent_of(
         # All that is newer than this was read.
         if lateness:
             # To the minute, as if it were UTC: what is before that text may be later by so much.
-            oldest = read_time({"S": (known or rows[-1][0])[:16]})
+            oldest = read_time({"S": rows[-1][0][:16]})
             edge = oldest + lateness if isinstance(oldest, datetime) else None
         else:
-            edge = next((at for text, at, _ in reversed(rows) if at and text >= known), None)
+            edge = next((at for _, at, _ in reversed(rows) if at), None)
         more = edge is None or span.since is None or edge > span.since
     return Recent(moments, len(found) - len(moments), more, edge if more else None)

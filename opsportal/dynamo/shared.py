@@ -36,7 +36,7 @@ COPY_PART, FAILED_SECONDS = 0.1, 10
 # Seconds that a caller waits for another's first value, where it has no deadline of its own.
 MAX_WAIT_SECONDS = 5
 # Part of the key: two versions of the console that share a database must not read one another's values.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

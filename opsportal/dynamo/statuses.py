@@ -32,7 +32,7 @@ class Figures:
     """What one turn knows: by status, what was created of late; and the items of the index that the overview lists.
 
     `oldest`: when the row was read that was read longest ago; `whole`: whether each status was read once, to its end or
-    to as many as are counted."""
+    to as many as are counted; `behind`: whether there was more that is new than a turn reads."""
 
     spec: Sampled
     listed: Sequence[str]
@@ -43,6 +43,10 @@ class Figures:
     @property
     def whole(self) -> bool:
         return all(part.ended for part in self.parts.values())
+
+    @property
+    def behind(self) -> bool:
+        return any(part.gap for part in self.parts.values())
 
     @property
     def oldest(self) -> datetime:
@@ -69,8 +73,9 @@ class Figures:
             one = others.get(status, missing)
             if part := self.parts.get(status):
                 rows = [_dated(row.stamp, *row.fact) for row in part.rows.values()]
-                known = part.known if part.torn else ""
-                one += recent_of(rows, more=part.partial, span=span, lateness=late, known=known)
+                one += recent_of(rows, more=not part.ended or part.more, span=span, lateness=late)
+                # The charts stay as they are while what is missing in between is read.
+                one = replace(one, more=True, since=one.since or since) if part.gap else one
             found.append((status, one))
         return found
 

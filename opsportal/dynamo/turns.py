@@ -32,7 +32,7 @@ FIRST = 2.5
 MAX_ITEMS = 25
 # Seconds that rows are kept without a turn. The format is part of the key: two versions of the console that share a
 # database must not read one another's rows.
-KEPT_SECONDS, FORMAT = 86_400, 3
+KEPT_SECONDS, FORMAT = 86_400, 4
 
 
 class Row(NamedTuple):
@@ -49,7 +49,9 @@ class Row(NamedTuple):
 class Part:
     """Rows by a digest of their key, the newest first. `number`: of the pass under way, which goes on after `start`,
     None at the head. `began`, `ended`: when this pass began, and the last whole one (epoch seconds, 0 for none); `more`:
-    that one found more rows than are kept. `torn`: rows may be missing between those of this pass and the older ones. `read_at`: when its head was read last."""
+    that one found more rows than are kept. `gap`: stamps, an upper and a lower one, between which rows may be missing,
+    since there was more that is new than the head's reading held; it is read next, and the pass goes on at `resume`.
+    `read_at`: when its head was read last."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     number: int = 1
@@ -57,23 +59,22 @@ class Part:
     began: float = 0.0
     ended: float = 0.0
     more: bool = False
-    torn: bool = False
+    gap: tuple[str, str] | None = None
+    resume: Raw | None = None
     read_at: float = 0.0
 
     @property
     def partial(self) -> bool:
         """Whether there are rows that are not here."""
-        return not self.ended or self.more or self.torn
-
-    @property
-    def known(self) -> str:
-        """The stamp down to which no row is missing."""
-        stamps = (row.stamp for row in self.rows.values() if not self.torn or row.number == self.number)
-        return min(stamps, default="")
+        return not self.ended or self.more or self.gap is not None
 
     def ends_after(self, stamp: str) -> bool:
         """Whether there may be rows before that stamp that are not here."""
-        return self.partial and self.known > stamp
+        if self.gap and self.gap[1] < stamp:
+            return True
+        return (not self.ended or self.more) and min(
+            (row.stamp for row in self.rows.values()), default=""
+        ) > stamp
 
     @property
     def items(self) -> list[Raw]:
@@ -91,7 +92,9 @@ class Part:
     @property
     def plain(self) -> tuple[Any, ...]:
         rows = {digest: tuple(row) for digest, row in self.rows.items()}
-        return rows, self.number, self.start, self.began, self.ended, self.more, self.torn, self.read_at
+        return (
+            rows, self.number, self.start, self.began, self.ended, self.more, self.gap, self.resume, self.read_at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,15 +117,15 @@ class Source:
         by two callers at once, see `shared`. Raises `DynamoError`."""
         key = f"turns:{FORMAT}:{self.table.fingerprint}:{self.index.name if self.index else ''}{self.kind}"
         packed = caches["default"].get(key)
-        kept = pickle.loads(zlib.decompress(packed)) if packed else ((FIRST * units, 0.0, 0.0), {})  # noqa: S301 (our own)
-        (left, *size), plain = kept
+        kept = pickle.loads(zlib.decompress(packed)) if packed else ((FIRST * units, 0.0, 0.0, False), {})  # noqa: S301 (our own)
+        (left, *of_late), plain = kept
         parts = {name: Part.from_plain(*plain[name]) if name in plain else Part() for name in names}
-        turn = _Turn(self, parts, left, *size)
+        turn = _Turn(self, parts, left, *of_late)
         try:
             turn.take()
         finally:  # also what was read before a call failed: at a slow engine the next turn goes on from there
             # What a turn spent too much, since nobody knows what an item costs before it is read, the next one spends less.
-            state = (units + min(turn.units, 0), turn.bytes, turn.items)
+            state = (units + min(turn.units, 0), turn.bytes, turn.items, turn.heads_only)
             made = (state, {name: part.plain for name, part in parts.items()})
             caches["default"].set(key, zlib.compress(pickle.dumps(made), 1), KEPT_SECONDS)
         return parts
@@ -130,57 +133,86 @@ class Source:
 
 @dataclass
 class _Turn:
-    """`bytes` and `items`: what was read of late, by which the size of the next rows is guessed."""
+    """`bytes` and `items`: what was read of late, by which the size of the next rows is guessed. `heads_only`: whether the
+    last turn spent all on heads, as of large items: then this one goes on first, or no pass would ever end."""
 
     source: Source
     parts: dict[str, Part]
     units: float
     bytes: float
     items: float
+    heads_only: bool
 
     def take(self) -> None:
+        if self.units <= 0:  # the last ones spent these
+            return
         self.bytes, self.items, now = self.bytes / 2, self.items / 2, time.time()
-        # First the heads, that which was read longest ago first, and of those under way for no more than half of it;
-        # then on, by turns.
+        # The heads, that which was read longest ago first, and of those under way for no more than half of it; then on.
         heads = sorted(self.parts, key=lambda name: self.parts[name].read_at)
+        if self.heads_only:
+            self._go_on(heads)
         rest = self.units / 2 if any(part.start for part in self.parts.values()) else 0.0
         for number, name in enumerate(heads):
             if self.units <= rest:
                 break
             part, share = self.parts[name], (self.units - rest) / (len(heads) - number)
-            if part.start is not None and self.source.index:
-                self._read_head(name, part, share, now)
+            if part.start is not None and self.source.index and part.rows:
+                self._read_head(name, part, share)
             elif part.start is None:
                 part.number, part.began = part.number + 1, now
                 self._read_below(name, part, share)
             part.read_at = now
-        under_way = [name for name in heads if self.parts[name].start is not None]
-        while under_way and self.units > 0:
-            for number, name in enumerate(list(under_way)):
-                if self.units > 0:
-                    self._read_below(name, self.parts[name], self.units / (len(under_way) - number))
-            under_way = [name for name in under_way if self.parts[name].start is not None]
+        self.heads_only = (
+            not self.heads_only and self.units <= 0 and any(part.start for part in self.parts.values())
+        )
+        self._go_on(heads)
         for part in self.parts.values():
             _trim(part)
 
-    def _read_head(self, name: str, part: Part, share: float, now: float) -> None:
+    def _go_on(self, names: Sequence[str]) -> None:
+        """Gaps first; then below where the last turn stopped, by turns."""
+        while self.units > 0 and (
+            under_way := [name for name in names if self.parts[name].start is not None]
+        ):
+            under_way = [name for name in under_way if self.parts[name].gap] or under_way
+            for number, name in enumerate(under_way):
+                if self.units > 0:
+                    self._read_below(name, self.parts[name], self.units / (len(under_way) - number))
+
+    def _read_head(self, name: str, part: Part, share: float) -> None:
         """What is newer than the newest row, and those that are read again."""
         again = self.source.again(name)
         stamps = sorted((row.stamp for row in part.rows.values()), reverse=True)[:again]
         answer = self._read(name, share, since=stamps[-1], least=again + 1)
-        if start := answer.get("LastEvaluatedKey"):
-            # There is more that is new: the pass begins again, below these, so that what is missing is read first.
-            part.number, part.start, part.began, part.torn = part.number + 1, start, now, True
-        self._put(name, part, answer["Items"])
+        last = self._put(name, part, answer["Items"])
+        if (start := answer.get("LastEvaluatedKey")) and last > stamps[0]:
+            # There is more that is new. A gap that is still open begins higher up; what is below it stays as it is.
+            lower, resume = (part.gap[1], part.resume) if part.gap else (stamps[0], part.start)
+            part.gap, part.start, part.resume = (last, lower), start, resume
 
     def _read_below(self, name: str, part: Part, share: float) -> None:
-        room = partitions.COUNT_CAP - sum(row.number == part.number for row in part.rows.values())
-        answer = self._read(name, share, start=part.start, most=max(room, 1))
+        upper, lower = part.gap or ("", "")
+        # Of a gap those count that are above it: below it there may be rows of this pass as well.
+        counted = sum(
+            row.stamp >= upper if part.gap else row.number == part.number for row in part.rows.values()
+        )
+        room = partitions.COUNT_CAP - counted
+        answer = self._read(name, share, start=part.start, since=lower, most=max(room, 1))
         part.start = answer.get("LastEvaluatedKey")
-        self._put(name, part, answer["Items"])
-        if part.start is None or len(answer["Items"]) >= room:
-            part.ended, part.more, part.torn, part.start = part.began, part.start is not None, False, None
-            part.rows = {digest: row for digest, row in part.rows.items() if row.number == part.number}
+        last = self._put(name, part, answer["Items"])
+        if part.gap and part.start is None:
+            part.gap, part.start, part.resume = None, part.resume, None
+        elif part.start is None or len(answer["Items"]) >= room:
+            kept = part.rows.items()
+            part.rows = {
+                digest: row
+                for digest, row in kept
+                if (row.stamp >= last if part.gap else row.number == part.number)
+            }
+            part.ended, part.more = part.began, part.start is not None
+            part.gap = part.start = part.resume = None
+        elif part.gap:
+            part.gap = (last or upper, lower)
 
     def _read(
         self,
@@ -219,8 +251,9 @@ class _Turn:
             self.items += len(answer["Items"])
         return answer
 
-    def _put(self, name: str, part: Part, items: Sequence[Raw]) -> None:
-        index = self.source.index
+    def _put(self, name: str, part: Part, items: Sequence[Raw]) -> str:
+        """Keep them; the stamp of the last one, "" of none."""
+        index, stamp = self.source.index, ""
         for item in items:
             if self.source.table.key not in item:
                 raise key_mismatch(self.source.table)
@@ -230,6 +263,7 @@ class _Turn:
             fact, listed = self.source.judge(item)
             stamp = str(item[index.range_key]["S"]) if index else ""
             part.rows[digest] = Row(part.number, stamp, fact, self.source.keep(item) if listed else None)
+        return stamp
 
 
 def _trim(part: Part) -> None:

@@ -165,6 +165,67 @@ def test_an_item_that_moves_is_counted_where_it_is_and_a_new_one_at_once(
     assert tiles(page)["completed"].endswith("+")
 
 
+def test_a_flood_of_new_items_leaves_the_charts_and_what_was_known(
+    busy: None, tables: Any, client_for: Callable[[str], Client]
+) -> None:
+    """More that is new than a turn reads, turn after turn: the charts began anew at the newest of it."""
+    client = client_for("viewer")
+    until(client, lambda page: "still being read" not in page.words)
+
+    def flood(number: int) -> None:
+        put(tables["workflows"], *(workflow(f"f-{number}-{n}", overallStatus="failed", note="x" * 9_000, createdAt=zulu(ago(seconds=1 - n / 10))) for n in range(9)))  # fmt: skip
+
+    def bars(page: Page) -> dict[str, str]:
+        """By their start, the oldest first."""
+        rows = [row.words.split(" UTC ") for row in page.root.one("table").all("tr")[1:]]
+        return dict(reversed(rows))
+
+    before = list(bars(visit(client, "/panels/workflows/?window=1h")).items())
+    for number in range(2):
+        later()
+        flood(number)
+        page = visit(client, "/panels/workflows/?window=1h")
+        # All but the newest ones as they were; the oldest may have left the hour.
+        now = bars(page)
+        assert [now.get(start) for start, _ in before[2:-2]] == [numbers for _, numbers in before[2:-2]], (
+            number
+        )
+        assert int(tiles(page)["failed"].removesuffix("+")) >= 40
+        assert tiles(page)["failed"].endswith("+")
+        assert "the rest is still being read" in page.words
+    page = until(client, lambda page: "still being read" not in page.words)
+    assert tiles(page)["failed"] == "58"
+
+
+def test_a_few_new_items_are_no_gap(
+    busy: None, tables: Any, client_for: Callable[[str], Client], asked: Asked
+) -> None:
+    """Those that a head's reading reaches the known ones of, though there is more below."""
+    client = client_for("viewer")
+    until(client, lambda page: "still being read" not in page.words)
+    for number in range(8):
+        put(tables["workflows"], *(workflow(f"f-{number}-{n}", overallStatus="failed", createdAt=zulu(ago(seconds=1))) for n in range(2)))  # fmt: skip
+        page = visit(client, "/panels/workflows/?window=7d")
+        later()
+        assert tiles(page)["failed"] == str(42 + 2 * number)
+
+
+def test_what_was_read_of_a_status_may_have_moved_on_whole(
+    tables: Any, client_for: Callable[[str], Client]
+) -> None:
+    """Before the pass over it came to its end: there is no newest row to read from."""
+
+    def put_all(status: str) -> None:
+        put(tables["workflows"], *(workflow(f"w-{n}", overallStatus=status, note="x" * 60_000, createdAt=zulu(ago(minutes=n + 1))) for n in range(8)))  # fmt: skip
+
+    client = client_for("viewer")
+    put_all("pending")
+    until(client, lambda page: tiles(page).get("pending", "") not in ("", "0"))
+    put_all("processing")
+    page = until(client, lambda page: tiles(page).get("processing") == "8")
+    assert tiles(page)["pending"] == "0"
+
+
 def test_one_that_is_stuck_behind_more_new_ones_than_are_read_is_found(
     busy: None, tables: Any, client_for: Callable[[str], Client]
 ) -> None:
