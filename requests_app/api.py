@@ -150,26 +150,8 @@ def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpRespo
     query.only_known_in(request)
     if file := answer_file(request, query, EXPORT):
         return file
-    purpose = query.purpose("requests")
-    if query.outside:
-        page = queries.outside_index(purpose=purpose, cursor=query.cursor)
-    else:
-        wanted = queries.RequestFilter(
-            status=query.status,
-            user=query.user,
-            project=query.project,
-            strategy=query.strategy,
-            priority=query.priority,
-            request_type=query.type,
-            text=query.q,
-            sort=query.sort,
-            span=query.time_range().span,
-            stuck=query.stuck,
-            attention=query.attention,
-            case=query.case,
-            any_case=query.anycase,
-        )
-        page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
+    span, purpose = query.time_range().span, query.purpose("requests")
+    page = queries.chosen(query.values(), span, purpose=purpose, cursor=query.cursor)
     return answer(page_document(page, [_row(IntelligenceRequest.from_item(raw)) for raw in page.items]))
 
 

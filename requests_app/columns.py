@@ -1,12 +1,16 @@
 """The columns of the list of requests."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from opsportal.console import addresses, attention, cells
 from opsportal.console.columns import Column, PageState, key_cell
 from opsportal.console.findings import Finding
 from opsportal.console.tones import FAILED, tone_of
+from opsportal.dynamo.pages import Raw
 from opsportal.failures.matching import fingerprint_of
+from requests_app.findings import findings_of_row
 from requests_app.models import IntelligenceRequest
 
 
@@ -19,6 +23,12 @@ class RequestRow(NamedTuple):
     @property
     def id(self) -> str:
         return self.item.id
+
+
+def rows_of(items: Sequence[Raw]) -> list[RequestRow]:
+    """As of now."""
+    now = datetime.now(UTC)
+    return [RequestRow(one, findings_of_row(one, now)) for one in map(IntelligenceRequest.from_item, items)]
 
 
 def _progress(row: RequestRow, page: PageState) -> str:

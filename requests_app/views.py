@@ -31,7 +31,7 @@ from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.selection import selection
 from requests_app import action_views, queries, queue, waiting
 from requests_app.action_views import ACTIONS
-from requests_app.columns import COLUMNS, RequestRow
+from requests_app.columns import COLUMNS, RequestRow, rows_of
 from requests_app.exported import EXPORT
 from requests_app.findings import NONE_TAKEN, changes_at, findings, findings_of_row, is_stuck
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
@@ -81,11 +81,10 @@ def list_(request: HttpRequest) -> HttpResponseBase:
     for key in listing.keys_typed:
         if queries.request(key):
             return redirect("requests:item", key)
-    wanted = queries.RequestFilter.of(listing.values, listing.time_range.span)
-    if listing["outside"]:
-        page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
-    else:
-        page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    span = listing.time_range.span
+    page = queries.chosen(
+        listing.values, span, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor
+    )
     digest = polls.digest_of(page)
     if polls.unchanged(request, digest):
         return polls.nothing_new()
@@ -95,14 +94,15 @@ def list_(request: HttpRequest) -> HttpResponseBase:
     # Of the index's order: what is outside the index stands at another time.
     stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
     newest = max(stamps, default="")
+    by_priority = queries.RequestFilter.of(listing.values, span).by_priority
     region = Region(
         id="live",
         seen=polls.lasting(digest, (at for one in requests for at in changes_at(one, now))),
-        anchor="" if wanted.by_priority else listing.anchor or newest,
+        anchor="" if by_priority else listing.anchor or newest,
         finished=bool(requests) and all(one.is_terminal for one in requests),
     )
     select = selection(request, listing, ACTIONS.logical)
-    by = "priority" if wanted.by_priority else "newest"
+    by = "priority" if by_priority else "newest"
     context = {
         **LIST,
         **listing.context(page, region),
@@ -126,10 +126,10 @@ def list_(request: HttpRequest) -> HttpResponseBase:
 
 def _table(request: HttpRequest, listing: Listing, items: Sequence[Raw]) -> str:
     """The rows that the search in the background found."""
-    now = datetime.now(UTC)
-    rows = [RequestRow(one, findings_of_row(one, now)) for one in map(IntelligenceRequest.from_item, items)]
     select = selection(request, listing, ACTIONS.logical)
-    return table(COLUMNS, rows, PageState.of(listing, "requests:item"), select.noun if select else "")
+    return table(
+        COLUMNS, rows_of(items), PageState.of(listing, "requests:item"), select.noun if select else ""
+    )
 
 
 def _empty(request: HttpRequest, listing: Listing, page: Page) -> Empty | None:
