@@ -20,7 +20,6 @@ from opsportal.console.findings import Finding
 from opsportal.console.listing import Empty, Listing, Region, respond
 from opsportal.console.other_attributes import Part, Shown, other_attributes
 from opsportal.console.tones import ATTENTION, FAILED, ICONS, tone_of
-from opsportal.console.waiting import shown
 from opsportal.dynamo.attributes import Typed, is_absent
 from opsportal.dynamo.pages import Page, Raw
 from opsportal.dynamo.statuses import MAX_STUCK
@@ -29,13 +28,14 @@ from opsportal.failures.matching import fingerprint_of
 from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.selection import selection
-from requests_app import action_views, queries, queue, waiting
+from requests_app import action_views, queries
 from requests_app.action_views import ACTIONS
 from requests_app.columns import COLUMNS, RequestRow, rows_of
 from requests_app.exported import EXPORT
-from requests_app.findings import NONE_TAKEN, changes_at, findings, findings_of_row, is_stuck
+from requests_app.findings import changes_at, findings_of_row, is_stuck
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.stages import stages
+from requests_app.waiting import wait_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -155,15 +155,13 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         return gone(request, ACTIONS, request_id, "requests_app/item.html")
-    now, in_queue = datetime.now(UTC), queue.known() if queue.is_pending(found) else None
-    overtakers = in_queue.value.overtakers(found) if in_queue else NONE_TAKEN
+    now = datetime.now(UTC)
     page = ItemPage(request, ACTIONS, request_id, found.raw, TABS, "updated_at")
-    reason = waiting.reason(found, page.watched, in_queue, now)
-    page.others = (str(overtakers), reason)
+    wait = wait_of(found, page.watched, now)
+    page.others = wait
     if page.unchanged:
         return polls.nothing_new()
-    elsewhere = ("overtaken", "undelivered" if page.watched.undelivered else "")
-    noticed = [*shown(reason, *elsewhere), *findings(found, now, overtakers)]
+    noticed = wait.findings(found, now, "undelivered" if page.watched.undelivered else "")
     context: dict[str, Any] = {
         **head(request, found, noticed),
         "tabs": tabs_of(request_id, found, page.tab),
