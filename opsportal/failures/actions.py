@@ -20,6 +20,7 @@ from opsportal.operations.outcomes import (
     Done,
     IdempotencyMismatch,
     Refused,
+    Unreadable,
     existing,
 )
 from opsportal.operations.tags import Action
@@ -169,7 +170,7 @@ def _act(
     if done.repeated and (done.entry.reason, done.entry.note) != (intent.reason, given.get("note", "")):
         raise IdempotencyMismatch(REUSED)
     if not done.repeated:
-        with suppress(DynamoError, store.Unreadable):  # it is done all the same
+        with suppress(DynamoError, Unreadable):  # it is done all the same
             figures.renew(store.find(case.id))
     return done
 

@@ -27,6 +27,7 @@ from opsportal.failures.words import ACKNOWLEDGED, MUTED, OPEN, REOPENED, RESOLV
 from opsportal.operations.entries import Actor
 from opsportal.operations.forms import ActionForm
 from opsportal.operations.item_actions import Offer
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.pages import action_page
 
 WORKER = "python manage.py worker"
@@ -155,7 +156,7 @@ def found_case(case_id: str) -> Case:
     """Http404 where there is none. Raises `DynamoError`."""
     try:
         found = store.find(case_id)
-    except store.Unreadable as unreadable:
+    except Unreadable as unreadable:
         raise Http404(unreadable.sentence) from unreadable
     if found is None:
         raise Http404(NOT_YET)

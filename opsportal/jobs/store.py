@@ -24,7 +24,7 @@ from opsportal.jobs.updates import sure
 from opsportal.operations import entries
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.commits import ConditionFailed
-from opsportal.operations.outcomes import Conflict, IdempotencyMismatch
+from opsportal.operations.outcomes import Conflict, IdempotencyMismatch, Unreadable
 from opsportal.operations.tables import jobs_table_for, locations
 
 logger = logging.getLogger(__name__)
@@ -96,10 +96,6 @@ def _same(earlier: Job, job: Job) -> Job:
     if asked != given or not earlier.actor.is_same(job.actor):
         raise IdempotencyMismatch("This id belongs to another job already.")
     return replace(earlier, repeated=True)
-
-
-class Unreadable(Conflict):
-    """A job that another program wrote, a later version of the console, or one with other settings."""
 
 
 def find(job_id: str, beside: Binding | None = None) -> Job | None:

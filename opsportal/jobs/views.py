@@ -25,6 +25,7 @@ from opsportal.jobs.measures import SHARED_SECONDS, measure, noun, read_dollars
 from opsportal.jobs.shown import Shown
 from opsportal.operations import actors, feeds
 from opsportal.operations.entries import Entry, Target
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.pages import actor_of
 from opsportal.operations.resource_types import of_logical
 from opsportal.operations.switch import OFF
@@ -36,7 +37,7 @@ def found_job(job_id: str, logical: str = "") -> Job:
     the console made it. Raises `DynamoError`."""
     try:
         found = store.find(job_id, binding(logical) if logical else None)
-    except store.Unreadable as unreadable:
+    except Unreadable as unreadable:
         raise Http404(unreadable.sentence) from unreadable
     if found is None:
         raise Http404(f"There is no job with this id. Jobs are kept for {store.LIFE_DAYS} days.")
