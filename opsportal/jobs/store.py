@@ -112,7 +112,7 @@ def _read(raw: Raw) -> Job:
         raise Unreadable(f"This console can't read the job. {error}") from error
 
 
-def _readable(raw: Raw) -> Job | None:
+def readable(raw: Raw) -> Job | None:
     """None for what a list leaves out."""
     try:
         return _read(raw)
@@ -173,7 +173,7 @@ def _listed(location: Binding, kind: str, *, forward: bool = False, limit: int =
     for answer in read_all(
         table, "kind-index", pages=1, key=(Clause("kind", "=", (kind,)),), background=None, **arguments
     ):
-        yield from filter(None, map(_readable, answer["Items"]))
+        yield from filter(None, map(readable, answer["Items"]))
 
 
 def progress_of(job: Job) -> Counts:
