@@ -24,7 +24,7 @@ from opsportal.dynamo.attributes import Typed, is_absent
 from opsportal.dynamo.pages import Page, Raw
 from opsportal.dynamo.statuses import MAX_STUCK
 from opsportal.exports import views as exports
-from opsportal.failures.matching import fingerprint_of
+from opsportal.failures.matching import case_for
 from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.selection import selection
@@ -168,7 +168,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     }
     if page.tab == "overview":
         context |= {
-            "message_groups": _message_groups(found),
+            "message_groups": _message_groups(found, context["error"]),
             "stages": stages(found, is_stuck=is_stuck(found, now)),
             "others": other_attributes(found.raw, shown_of(found)),
         }
@@ -183,7 +183,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
 def head(request: HttpRequest, found: IntelligenceRequest, noticed: Sequence[Finding]) -> dict[str, Any]:
     """What the top of its page and of its logs show: the error of a failed one, the summary, what is noticed and what can be done."""
     buttons = action_views.buttons(request, found)
-    error = _first_error(found)
+    error = _first_error(request, found)
     return {
         "item": found,
         "error": error,
@@ -193,17 +193,19 @@ def head(request: HttpRequest, found: IntelligenceRequest, noticed: Sequence[Fin
     }
 
 
-def _first_error(found: IntelligenceRequest) -> FirstError | None:
+def _first_error(request: HttpRequest, found: IntelligenceRequest) -> FirstError | None:
     errors = found.error_messages
     if not errors or tone_of(found.status) != FAILED:
         return None
-    case = fingerprint_of("requests", found.raw)
-    return FirstError("The request", errors[0], others=errors[1:], case=case.id if case else "")
+    case = case_for(request.user, "requests", found.raw)
+    return FirstError("The request", errors[0], others=errors[1:], case=case)
 
 
-def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
+def _message_groups(
+    found: IntelligenceRequest, at_top: FirstError | None
+) -> list[tuple[str, str, str, list[Any]]]:
     """(label, tone, icon, texts), errors first, as far as they are not at the top of the page."""
-    errors = [] if _first_error(found) else found.error_messages
+    errors = [] if at_top else found.error_messages
     groups = [
         ("Errors", FAILED, ICONS[FAILED], errors),
         ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),

@@ -10,7 +10,7 @@ from opsportal.console.findings import Finding
 from opsportal.console.text import exact
 from opsportal.console.tones import FAILED
 from opsportal.dynamo.pages import Raw
-from opsportal.failures.matching import fingerprint_of
+from opsportal.failures.matching import case_for
 from tracking.findings import findings
 from tracking.models import Workflow
 
@@ -47,8 +47,8 @@ def _attention(row: WorkflowRow, page: PageState) -> str:
         said = cells.toned(row.found[0].tone, cells.excerpt(row.found[0].sentence, 110))
     else:
         return ""
-    case = fingerprint_of("workflows", row.item.raw)
-    return attention.link(addresses.case(case.id) if case else "", said)
+    case = case_for(page.listing.request.user, "workflows", row.item.raw)
+    return attention.link(addresses.case(case), said)
 
 
 def _attention_value(row: WorkflowRow) -> Any:

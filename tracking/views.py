@@ -25,7 +25,7 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.statuses import MAX_STUCK
 from opsportal.exports import views as exports
-from opsportal.failures.matching import fingerprint_of
+from opsportal.failures.matching import case_for
 from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.selection import selection
@@ -136,7 +136,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
         return polls.nothing_new()
     said = shown(reason, "undelivered" if page.watched.undelivered else "")
     found, until = [*said, *findings(workflow, now)], changes_at(workflow, now)
-    buttons, error = ACTIONS.buttons(request, session_id, workflow.raw), _first_error(workflow)
+    buttons, error = ACTIONS.buttons(request, session_id, workflow.raw), _first_error(request, workflow)
     context: dict[str, Any] = {
         "workflow": workflow,
         "findings": found,
@@ -155,11 +155,11 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     return page.respond("tracking/item.html", context, until=until, finished=workflow.is_terminal)
 
 
-def _first_error(workflow: Workflow) -> FirstError | None:
+def _first_error(request: HttpRequest, workflow: Workflow) -> FirstError | None:
     if not (first := workflow.first_error):
         return None
-    case = fingerprint_of("workflows", workflow.raw)
-    return FirstError(first.label, first.error, first.failed, case=case.id if case else "")
+    case = case_for(request.user, "workflows", workflow.raw)
+    return FirstError(first.label, first.error, first.failed, case=case)
 
 
 @requires("tracking.view_workflows")

@@ -21,7 +21,8 @@ from opsportal.failures.case import Case
 from opsportal.failures.columns import COLUMNS, ORDERS, CaseRow
 from opsportal.failures.figures import Figures
 from opsportal.failures.forms import MuteForm
-from opsportal.failures.selection import EXPORT, NOBODY, VIEW, chosen, is_owned
+from opsportal.failures.matching import VIEW
+from opsportal.failures.selection import EXPORT, NOBODY, chosen, is_owned
 from opsportal.failures.shown import Shown
 from opsportal.failures.words import ACKNOWLEDGED, MUTED, OPEN, REOPENED, RESOLVED, table_label
 from opsportal.operations.entries import Actor
