@@ -13,12 +13,14 @@ from opsportal.console.findings import spoken_minutes
 from opsportal.operations.changes import Raw
 from opsportal.operations.forms import ReasonedForm
 from opsportal.operations.item_actions import ItemAction
+from opsportal.operations.item_pages import Watched, watch
 from opsportal.operations.observation import goes_on
 from opsportal.operations.pages import Button, ItemActions, button
 from opsportal.operations.tags import Action
 from requests_app import actions
 from requests_app.findings import minutes_still
 from requests_app.models import IntelligenceRequest
+from requests_app.queue import is_pending
 from requests_app.statuses import VOCABULARY, unknown_status
 
 
@@ -138,6 +140,13 @@ ACTIONS = ItemActions(
     actions=(RETRY, CANCEL, FAIL, COMPLETE, PURGE),
     others=(SUBMIT,),
 )
+
+
+def watched(item: IntelligenceRequest) -> Watched:
+    """Whether its message is on its way, of one that waits for one. Two calls; never raises `DynamoError`."""
+    if not (is_pending(item) and actions.uses_queue(item.raw)):
+        return Watched()
+    return watch(ACTIONS.target(item.id), item.raw, "updated_at", ACTIONS.still_holds)
 
 
 def buttons(request: HttpRequest, item: IntelligenceRequest) -> list[Button]:

@@ -1,5 +1,6 @@
 """The API of requests: submit, list, read, and what `action_views.ACTIONS` lets programs do."""
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -25,13 +26,13 @@ from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
 from opsportal.console.admission import Load, admitted
 from opsportal.exports.api import CONTENT, ExportedQuery, answer_file
-from opsportal.operations.item_pages import Watched, watch
-from requests_app import actions, dialects, queries, queue, waiting
-from requests_app.action_views import ACTIONS
+from requests_app import actions, dialects, queries
+from requests_app.action_views import ACTIONS, watched
 from requests_app.exported import EXPORT
-from requests_app.findings import NONE_TAKEN, findings
+from requests_app.findings import findings
 from requests_app.models import IntelligenceRequest
 from requests_app.submitted import SubmissionIn, asked_by
+from requests_app.waiting import wait_of
 
 router = Router(tags=["Requests"])
 
@@ -150,26 +151,8 @@ def list_requests(request: HttpRequest, query: Query[RequestQuery]) -> HttpRespo
     query.only_known_in(request)
     if file := answer_file(request, query, EXPORT):
         return file
-    purpose = query.purpose("requests")
-    if query.outside:
-        page = queries.outside_index(purpose=purpose, cursor=query.cursor)
-    else:
-        wanted = queries.RequestFilter(
-            status=query.status,
-            user=query.user,
-            project=query.project,
-            strategy=query.strategy,
-            priority=query.priority,
-            request_type=query.type,
-            text=query.q,
-            sort=query.sort,
-            span=query.time_range().span,
-            stuck=query.stuck,
-            attention=query.attention,
-            case=query.case,
-            any_case=query.anycase,
-        )
-        page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
+    span, purpose = query.time_range().span, query.purpose("requests")
+    page = queries.chosen(query.values(), span, purpose=purpose, cursor=query.cursor)
     return answer(page_document(page, [_row(IntelligenceRequest.from_item(raw)) for raw in page.items]))
 
 
@@ -179,24 +162,17 @@ def get_request(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         raise ApiProblem(404, "There is no such item", actions.GONE)
-    in_queue = queue.known() if queue.is_pending(found) else None
-    overtakers = in_queue.value.overtakers(found) if in_queue else NONE_TAKEN
+    now = datetime.now(UTC)
+    wait = wait_of(found, watched(found), now)
     document = _row(found) | {
-        "findings": findings_of(findings(found, overtakers=overtakers)),
-        "waiting": waiting_of(waiting.reason(found, _watched(found), in_queue)),
+        "findings": findings_of(findings(found, now, wait.overtakers)),
+        "waiting": waiting_of(wait.why),
         "attributes": attributes(found.raw),
     }
     return answer(document)
 
 
 effects.item_operations(router, ACTIONS, state=STATE)
-
-
-def _watched(found: IntelligenceRequest) -> Watched:
-    """Whether its message is on its way, of one that waits for one."""
-    if not (queue.is_pending(found) and actions.uses_queue(found.raw)):
-        return Watched()
-    return watch(ACTIONS.target(found.id), found.raw, "updated_at", ACTIONS.still_holds)
 
 
 def _row(found: IntelligenceRequest) -> dict[str, Any]:

@@ -5,17 +5,16 @@ import time
 from django.conf import settings
 from django.core.cache import caches
 
-from opsportal.dynamo import samples
 from opsportal.dynamo.attributes import read_text
 from opsportal.dynamo.partitions import Partitions, partitions
-from requests_app.queries import SAMPLED, RequestFilter, found, page, table
+from requests_app.queries import READS, RequestFilter, found, page, table
 
 
 def projects() -> Partitions:
     """The projects that have requests: those found by skip-scan, and those of the requests that are in no index or,
     without one, of the newest requests. Raises `DynamoError`."""
     at = found("project-index")
-    rows = [row.item for row in samples.for_table(SAMPLED).rows]
+    rows = READS.sampled()
     if at.index is None:
         rows += page(RequestFilter(), purpose="projects").items
     texts = (read_text(raw.get("project_id")) for raw in rows)

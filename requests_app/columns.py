@@ -1,12 +1,16 @@
 """The columns of the list of requests."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from opsportal.console import addresses, attention, cells
 from opsportal.console.columns import Column, PageState, key_cell
 from opsportal.console.findings import Finding
 from opsportal.console.tones import FAILED, tone_of
-from opsportal.failures.matching import fingerprint_of
+from opsportal.dynamo.pages import Raw
+from opsportal.failures.matching import case_for
+from requests_app.findings import findings_of_row
 from requests_app.models import IntelligenceRequest
 
 
@@ -19,6 +23,12 @@ class RequestRow(NamedTuple):
     @property
     def id(self) -> str:
         return self.item.id
+
+
+def rows_of(items: Sequence[Raw]) -> list[RequestRow]:
+    """As of now."""
+    now = datetime.now(UTC)
+    return [RequestRow(one, findings_of_row(one, now)) for one in map(IntelligenceRequest.from_item, items)]
 
 
 def _progress(row: RequestRow, page: PageState) -> str:
@@ -41,8 +51,8 @@ def _attention(row: RequestRow, page: PageState) -> str:
         said = cells.toned(row.found[0].tone, cells.excerpt(row.found[0].sentence, 110))
     else:
         return ""
-    case = fingerprint_of("requests", row.item.raw)
-    return attention.link(addresses.case(case.id) if case else "", said)
+    case = case_for(page.listing.request.user, "requests", row.item.raw)
+    return attention.link(addresses.case(case), said)
 
 
 def _attention_value(row: RequestRow) -> Any:

@@ -20,11 +20,13 @@ from opsportal.dynamo.attributes import plain
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
 from requests_app import log_order, logs, queries
-from requests_app.findings import changes_at, findings
+from requests_app.action_views import watched
+from requests_app.findings import changes_at
 from requests_app.models import LEVELS, IntelligenceRequest, ProcessingLog
 from requests_app.parts import StatusChange
 from requests_app.statuses import is_terminal, lower
 from requests_app.views import head, tabs_of
+from requests_app.waiting import wait_of
 
 FILTERS = {"level": "Level", "until": "Until", "outside": "", "line": ""}
 
@@ -41,10 +43,12 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
         return _download(request, request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
     page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
-    digest = polls.digest_of(page, found and found.raw)
+    now = datetime.now(UTC)
+    wait = wait_of(found, watched(found), now) if found else None
+    digest = polls.digest_of(page, found and found.raw, wait)
     if polls.unchanged(request, digest):
         return polls.nothing_new()
-    begun_again, now = retries(found), datetime.now(UTC)
+    begun_again = retries(found)
     lines = [ProcessingLog.from_item(raw) for raw in reversed(page.items)]
     # A page of older lines does not change; nor do the logs of a request that is over or gone.
     still = still_at(listing) or found is None
@@ -57,7 +61,7 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
         **listing.context(page, region),
         "key": request_id,
         "item": found,
-        **(head(request, found, findings(found)) if found else {}),
+        **(head(request, found, wait.findings(found, now)) if found and wait else {}),
         "fragment": wants_fragment(request),
         "lines": _with_retries(request_id, lines, begun_again, ends=not still_at(listing)),
         "of_one_time": log_order.of_one_time(page.items),

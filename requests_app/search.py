@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from django.urls import reverse
 
-from opsportal.dynamo import samples
 from opsportal.dynamo.expressions import AnyOf, Clause
 from opsportal.dynamo.folded import holds_text
 from opsportal.dynamo.pages import Raw, scan_page
@@ -37,11 +36,6 @@ def hit(item: Raw) -> Hit:
     )
 
 
-def known() -> Sequence[Raw]:
-    """Those in no index; without an index all that the minute's sample holds."""
-    return [row.item for row in samples.for_table(queries.SAMPLED).rows]
-
-
 SEARCHED = Searched(
     "requests",
     "Request",
@@ -53,7 +47,7 @@ SEARCHED = Searched(
     attributes=tuple(zip(queries.SEARCHED, ("project", "user", "type"), strict=True)),
     indexed=("project_id", "user_id"),
     declared=tuple(REQUESTS.index(name) for name in ("project-index", "user-index")),
-    known=known,
+    known=queries.READS.sampled,
     read=queries.search,
     list_view="requests:list",
 )

@@ -20,22 +20,22 @@ from opsportal.console.findings import Finding
 from opsportal.console.listing import Empty, Listing, Region, respond
 from opsportal.console.other_attributes import Part, Shown, other_attributes
 from opsportal.console.tones import ATTENTION, FAILED, ICONS, tone_of
-from opsportal.console.waiting import shown
 from opsportal.dynamo.attributes import Typed, is_absent
 from opsportal.dynamo.pages import Page, Raw
 from opsportal.dynamo.statuses import MAX_STUCK
 from opsportal.exports import views as exports
-from opsportal.failures.matching import fingerprint_of
+from opsportal.failures.matching import case_for
 from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.selection import selection
-from requests_app import action_views, queries, queue, waiting
+from requests_app import action_views, queries
 from requests_app.action_views import ACTIONS
-from requests_app.columns import COLUMNS, RequestRow
+from requests_app.columns import COLUMNS, RequestRow, rows_of
 from requests_app.exported import EXPORT
-from requests_app.findings import NONE_TAKEN, changes_at, findings, findings_of_row, is_stuck
+from requests_app.findings import changes_at, findings_of_row, is_stuck
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.stages import stages
+from requests_app.waiting import wait_of
 
 NOTHING_YET = "Requests appear here as soon as one is submitted."
 FILTERS = {
@@ -81,11 +81,10 @@ def list_(request: HttpRequest) -> HttpResponseBase:
     for key in listing.keys_typed:
         if queries.request(key):
             return redirect("requests:item", key)
-    wanted = queries.RequestFilter.of(listing.values, listing.time_range.span)
-    if listing["outside"]:
-        page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
-    else:
-        page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    span = listing.time_range.span
+    page = queries.chosen(
+        listing.values, span, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor
+    )
     digest = polls.digest_of(page)
     if polls.unchanged(request, digest):
         return polls.nothing_new()
@@ -95,14 +94,15 @@ def list_(request: HttpRequest) -> HttpResponseBase:
     # Of the index's order: what is outside the index stands at another time.
     stamps = (one.raw.get("created_at", {}).get("S", "") for one in requests)
     newest = max(stamps, default="")
+    by_priority = queries.RequestFilter.of(listing.values, span).by_priority
     region = Region(
         id="live",
         seen=polls.lasting(digest, (at for one in requests for at in changes_at(one, now))),
-        anchor="" if wanted.by_priority else listing.anchor or newest,
+        anchor="" if by_priority else listing.anchor or newest,
         finished=bool(requests) and all(one.is_terminal for one in requests),
     )
     select = selection(request, listing, ACTIONS.logical)
-    by = "priority" if wanted.by_priority else "newest"
+    by = "priority" if by_priority else "newest"
     context = {
         **LIST,
         **listing.context(page, region),
@@ -126,10 +126,10 @@ def list_(request: HttpRequest) -> HttpResponseBase:
 
 def _table(request: HttpRequest, listing: Listing, items: Sequence[Raw]) -> str:
     """The rows that the search in the background found."""
-    now = datetime.now(UTC)
-    rows = [RequestRow(one, findings_of_row(one, now)) for one in map(IntelligenceRequest.from_item, items)]
     select = selection(request, listing, ACTIONS.logical)
-    return table(COLUMNS, rows, PageState.of(listing, "requests:item"), select.noun if select else "")
+    return table(
+        COLUMNS, rows_of(items), PageState.of(listing, "requests:item"), select.noun if select else ""
+    )
 
 
 def _empty(request: HttpRequest, listing: Listing, page: Page) -> Empty | None:
@@ -155,22 +155,20 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
     found = queries.request(request_id)
     if found is None:
         return gone(request, ACTIONS, request_id, "requests_app/item.html")
-    now, in_queue = datetime.now(UTC), queue.known() if queue.is_pending(found) else None
-    overtakers = in_queue.value.overtakers(found) if in_queue else NONE_TAKEN
+    now = datetime.now(UTC)
     page = ItemPage(request, ACTIONS, request_id, found.raw, TABS, "updated_at")
-    reason = waiting.reason(found, page.watched, in_queue, now)
-    page.others = (str(overtakers), reason)
+    wait = wait_of(found, page.watched, now)
+    page.others = wait
     if page.unchanged:
         return polls.nothing_new()
-    elsewhere = ("overtaken", "undelivered" if page.watched.undelivered else "")
-    noticed = [*shown(reason, *elsewhere), *findings(found, now, overtakers)]
+    noticed = wait.findings(found, now, "undelivered" if page.watched.undelivered else "")
     context: dict[str, Any] = {
         **head(request, found, noticed),
         "tabs": tabs_of(request_id, found, page.tab),
     }
     if page.tab == "overview":
         context |= {
-            "message_groups": _message_groups(found),
+            "message_groups": _message_groups(found, context["error"]),
             "stages": stages(found, is_stuck=is_stuck(found, now)),
             "others": other_attributes(found.raw, shown_of(found)),
         }
@@ -185,7 +183,7 @@ def item(request: HttpRequest, request_id: str) -> HttpResponse:
 def head(request: HttpRequest, found: IntelligenceRequest, noticed: Sequence[Finding]) -> dict[str, Any]:
     """What the top of its page and of its logs show: the error of a failed one, the summary, what is noticed and what can be done."""
     buttons = action_views.buttons(request, found)
-    error = _first_error(found)
+    error = _first_error(request, found)
     return {
         "item": found,
         "error": error,
@@ -195,17 +193,19 @@ def head(request: HttpRequest, found: IntelligenceRequest, noticed: Sequence[Fin
     }
 
 
-def _first_error(found: IntelligenceRequest) -> FirstError | None:
+def _first_error(request: HttpRequest, found: IntelligenceRequest) -> FirstError | None:
     errors = found.error_messages
     if not errors or tone_of(found.status) != FAILED:
         return None
-    case = fingerprint_of("requests", found.raw)
-    return FirstError("The request", errors[0], others=errors[1:], case=case.id if case else "")
+    case = case_for(request.user, "requests", found.raw)
+    return FirstError("The request", errors[0], others=errors[1:], case=case)
 
 
-def _message_groups(found: IntelligenceRequest) -> list[tuple[str, str, str, list[Any]]]:
+def _message_groups(
+    found: IntelligenceRequest, at_top: FirstError | None
+) -> list[tuple[str, str, str, list[Any]]]:
     """(label, tone, icon, texts), errors first, as far as they are not at the top of the page."""
-    errors = [] if _first_error(found) else found.error_messages
+    errors = [] if at_top else found.error_messages
     groups = [
         ("Errors", FAILED, ICONS[FAILED], errors),
         ("Warnings", ATTENTION, ICONS[ATTENTION], found.messages["warnings"]),

@@ -1,29 +1,50 @@
 """Why a request waits."""
 
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 
 from opsportal.alerts import throttling
+from opsportal.console.findings import Finding
 from opsportal.console.text import excerpt
-from opsportal.console.waiting import Facts, Reason, minutes_since, not_ready, why
+from opsportal.console.waiting import Facts, Reason, minutes_since, not_ready, shown, why
 from opsportal.dynamo.partitions import Count
 from opsportal.dynamo.shared import Shared
 from opsportal.operations.item_pages import Watched
 from opsportal.operations.undelivered import SENDING
+from requests_app import queue
 from requests_app.actions import uses_queue
-from requests_app.findings import is_stuck, overtaken
+from requests_app.findings import NONE_TAKEN, findings, is_stuck, overtaken
 from requests_app.models import IntelligenceRequest
-from requests_app.queue import Queue, is_pending
+from requests_app.queue import Queue
+
+
+class Wait(NamedTuple):
+    """`why`: None where nothing is known, or nothing is waited for; `overtakers`: newer ones that were taken before it."""
+
+    why: Reason | None
+    overtakers: Count
+
+    def findings(self, request: IntelligenceRequest, now: datetime, *elsewhere: str) -> list[Finding]:
+        """What the top of its pages says: why it waits, then what is wrong. `elsewhere`: kinds of reasons that the page
+        says in another place."""
+        return [*shown(self.why, "overtaken", *elsewhere), *findings(request, now, self.overtakers)]
+
+
+def wait_of(request: IntelligenceRequest, watched: Watched, now: datetime) -> Wait:
+    """With the queue as read within the last minute; `watched`: what became of the newest change made here."""
+    known = queue.known() if queue.is_pending(request) else None
+    overtakers = known.value.overtakers(request) if known else NONE_TAKEN
+    return Wait(reason(request, watched, known, now), overtakers)
 
 
 def reason(
-    request: IntelligenceRequest, watched: Watched, queue: Shared[Queue] | None, now: datetime | None = None
+    request: IntelligenceRequest, watched: Watched, known: Shared[Queue] | None, now: datetime
 ) -> Reason | None:
     """Of one that is pending, or that is stuck at a stage; None for others, and where nothing is known. `watched`: what
-    became of the newest change made here; `queue`: as read within the last minute."""
-    now = now or datetime.now(UTC)
-    pending = is_pending(request)
+    became of the newest change made here; `known`: the queue as read within the last minute."""
+    pending = queue.is_pending(request)
     if not (pending or is_stuck(request, now)):
         return None
     work, agents = not_ready(
@@ -35,7 +56,7 @@ def reason(
         work=excerpt(work, 60),
         not_ready=agents,
     )
-    return why(facts if not pending or queue is None else _of_queue(facts, request, queue))
+    return why(facts if not pending or known is None else _of_queue(facts, request, known))
 
 
 def _undelivered(request: IntelligenceRequest, watched: Watched) -> str:
@@ -49,8 +70,8 @@ def _undelivered(request: IntelligenceRequest, watched: Watched) -> str:
     return ""
 
 
-def _of_queue(facts: Facts, request: IntelligenceRequest, queue: Shared[Queue]) -> Facts:
-    found = queue.value
+def _of_queue(facts: Facts, request: IntelligenceRequest, known: Shared[Queue]) -> Facts:
+    found = known.value
     strategy = request.processing_strategy
     of_strategy = (
         f" of the strategy {excerpt(strategy, 40)}" if isinstance(strategy, str) and strategy else ""
@@ -63,7 +84,7 @@ def _of_queue(facts: Facts, request: IntelligenceRequest, queue: Shared[Queue]) 
         facts.throttled,
         facts.work,
         facts.not_ready,
-        idle=minutes_since(found.last_taken(request), queue.at),
+        idle=minutes_since(found.last_taken(request), known.at),
         nothing=f"No worker has taken any of the newest requests{of_strategy}",
         ahead=ahead or Count(0),
         overtaken=overtaken(overtakers) if overtakers.number else "",

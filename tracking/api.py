@@ -143,21 +143,8 @@ def list_workflows(request: HttpRequest, query: Query[WorkflowQuery]) -> HttpRes
     query.only_known_in(request)
     if file := answer_file(request, query, EXPORT):
         return file
-    purpose = query.purpose("workflows")
-    if query.outside:
-        page = queries.outside_index(purpose=purpose, cursor=query.cursor)
-    else:
-        wanted = queries.WorkflowFilter(
-            status=query.status,
-            source_type=query.source,
-            text=query.q,
-            span=query.time_range().span,
-            stuck=query.stuck,
-            attention=query.attention,
-            case=query.case,
-            any_case=query.anycase,
-        )
-        page = queries.page(wanted, purpose=purpose, cursor=query.cursor)
+    span, purpose = query.time_range().span, query.purpose("workflows")
+    page = queries.chosen(query.values(), span, purpose=purpose, cursor=query.cursor)
     return answer(page_document(page, [_row(Workflow.from_item(raw)) for raw in page.items]))
 
 

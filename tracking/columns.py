@@ -1,5 +1,7 @@
 """The columns of the list of workflows."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from opsportal.console import addresses, attention, cells, figures
@@ -7,7 +9,9 @@ from opsportal.console.columns import Column, PageState, key_cell
 from opsportal.console.findings import Finding
 from opsportal.console.text import exact
 from opsportal.console.tones import FAILED
-from opsportal.failures.matching import fingerprint_of
+from opsportal.dynamo.pages import Raw
+from opsportal.failures.matching import case_for
+from tracking.findings import findings
 from tracking.models import Workflow
 
 
@@ -20,6 +24,12 @@ class WorkflowRow(NamedTuple):
     @property
     def id(self) -> str:
         return self.item.id
+
+
+def rows_of(items: Sequence[Raw]) -> list[WorkflowRow]:
+    """As of now."""
+    now = datetime.now(UTC)
+    return [WorkflowRow(one, findings(one, now)) for one in map(Workflow.from_item, items)]
 
 
 def _started(row: WorkflowRow, page: PageState) -> str:
@@ -37,8 +47,8 @@ def _attention(row: WorkflowRow, page: PageState) -> str:
         said = cells.toned(row.found[0].tone, cells.excerpt(row.found[0].sentence, 110))
     else:
         return ""
-    case = fingerprint_of("workflows", row.item.raw)
-    return attention.link(addresses.case(case.id) if case else "", said)
+    case = case_for(page.listing.request.user, "workflows", row.item.raw)
+    return attention.link(addresses.case(case), said)
 
 
 def _attention_value(row: WorkflowRow) -> Any:

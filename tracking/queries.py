@@ -127,6 +127,21 @@ def page(
     return page
 
 
+def chosen(
+    values: Mapping[str, str],
+    span: Span,
+    *,
+    purpose: str,
+    cursor: str = "",
+    anchor: str = "",
+    limit: int = PAGE_SIZE,
+) -> Page:
+    """The page of what the list's parameters choose; "outside": those in no index. Raises `DynamoError`."""
+    if values.get("outside"):
+        return outside_index(purpose=purpose, cursor=cursor)
+    return page(WorkflowFilter.of(values, span), purpose=purpose, cursor=cursor, anchor=anchor, limit=limit)
+
+
 def search(values: Mapping[str, str], span: Span, *, purpose: str, cursor: str = "") -> Step:
     """One step of the search for what the list's parameters choose. Raises `DynamoError`."""
     wanted = WorkflowFilter.of(values, span)

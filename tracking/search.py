@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from django.urls import reverse
 
-from opsportal.dynamo import samples
 from opsportal.dynamo.pages import Raw
 from opsportal.search.sources import Hit, Keyed, Searched, key_of
 from tracking import queries
@@ -30,11 +29,6 @@ def hit(item: Raw) -> Hit:
     )
 
 
-def known() -> Sequence[Raw]:
-    """Those in no index; without an index all that the minute's sample holds."""
-    return [row.item for row in samples.for_table(queries.SAMPLED).rows]
-
-
 SEARCHED = Searched(
     "workflows",
     "Workflow",
@@ -45,7 +39,7 @@ SEARCHED = Searched(
     hit,
     attributes=tuple(zip(queries.SEARCHED, ("correlation id", "document"), strict=True)),
     indexed=queries.SEARCHED,
-    known=known,
+    known=queries.READS.sampled,
     read=queries.search,
     list_view="tracking:list",
 )

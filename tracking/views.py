@@ -25,13 +25,13 @@ from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.pages import Raw
 from opsportal.dynamo.statuses import MAX_STUCK
 from opsportal.exports import views as exports
-from opsportal.failures.matching import fingerprint_of
+from opsportal.failures.matching import case_for
 from opsportal.operations.first_error import FirstError, fixes
 from opsportal.operations.item_pages import ItemPage, gone
 from opsportal.operations.selection import selection
 from tracking import figures, queries, waiting
 from tracking.action_views import ACTIONS
-from tracking.columns import COLUMNS, WorkflowRow
+from tracking.columns import COLUMNS, WorkflowRow, rows_of
 from tracking.declared import Declared, rows
 from tracking.exported import EXPORT
 from tracking.findings import changes_at, findings
@@ -72,11 +72,13 @@ def list_(request: HttpRequest) -> HttpResponseBase:
     for key in listing.keys_typed:
         if queries.workflow(key):
             return redirect("tracking:item", key)
-    if listing["outside"]:
-        page = queries.outside_index(purpose=listing.purpose, cursor=listing.cursor)
-    else:
-        wanted = queries.WorkflowFilter.of(listing.values, listing.time_range.span)
-        page = queries.page(wanted, purpose=listing.purpose, cursor=listing.cursor, anchor=listing.anchor)
+    page = queries.chosen(
+        listing.values,
+        listing.time_range.span,
+        purpose=listing.purpose,
+        cursor=listing.cursor,
+        anchor=listing.anchor,
+    )
     digest = polls.digest_of(page)
     if polls.unchanged(request, digest):
         return polls.nothing_new()
@@ -107,9 +109,10 @@ def list_(request: HttpRequest) -> HttpResponseBase:
 
 def _table(request: HttpRequest, listing: Listing, items: Sequence[Raw]) -> str:
     """The rows that the search in the background found."""
-    rows = [WorkflowRow(workflow, findings(workflow)) for workflow in map(Workflow.from_item, items)]
     select = selection(request, listing, ACTIONS.logical)
-    return table(COLUMNS, rows, PageState.of(listing, "tracking:item"), select.noun if select else "")
+    return table(
+        COLUMNS, rows_of(items), PageState.of(listing, "tracking:item"), select.noun if select else ""
+    )
 
 
 def _newest(workflows: list[Workflow]) -> str:
@@ -133,7 +136,7 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
         return polls.nothing_new()
     said = shown(reason, "undelivered" if page.watched.undelivered else "")
     found, until = [*said, *findings(workflow, now)], changes_at(workflow, now)
-    buttons, error = ACTIONS.buttons(request, session_id, workflow.raw), _first_error(workflow)
+    buttons, error = ACTIONS.buttons(request, session_id, workflow.raw), _first_error(request, workflow)
     context: dict[str, Any] = {
         "workflow": workflow,
         "findings": found,
@@ -152,11 +155,11 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
     return page.respond("tracking/item.html", context, until=until, finished=workflow.is_terminal)
 
 
-def _first_error(workflow: Workflow) -> FirstError | None:
+def _first_error(request: HttpRequest, workflow: Workflow) -> FirstError | None:
     if not (first := workflow.first_error):
         return None
-    case = fingerprint_of("workflows", workflow.raw)
-    return FirstError(first.label, first.error, first.failed, case=case.id if case else "")
+    case = case_for(request.user, "workflows", workflow.raw)
+    return FirstError(first.label, first.error, first.failed, case=case)
 
 
 @requires("tracking.view_workflows")

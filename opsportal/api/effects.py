@@ -76,31 +76,33 @@ class ReasonIn(BaseModel):
         return True
 
 
-SAYS_SOMETHING = (
-    r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f][^\u0000-\u0008\u000b-\u001f\u007f]*$"
-)
-
-
 def says_something(value: str) -> str:
     if not value.strip():
         raise ValueError("It must say why.")
-    return value.strip()
+    return without_controls(value).strip()
+
+
+# A reason that must be given. Its field says how long it may be, and what it is.
+Said = Annotated[
+    str,
+    Field(
+        min_length=1,
+        json_schema_extra={
+            "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f]*[^\s\u0000-\u001f\u007f]"
+            r"[^\u0000-\u0008\u000b-\u001f\u007f]*$"
+        },
+    ),
+    AfterValidator(says_something),
+]
 
 
 class FailIn(ReasonIn):
     """`reason` is written into the item, so there must be one."""
 
-    reason: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=MAX_REASON,
-            description="Why. Becomes the item's error, and is recorded in the audit trail.",
-            json_schema_extra={"pattern": SAYS_SOMETHING},
-        ),
-        AfterValidator(without_controls),
-        AfterValidator(says_something),
-    ]
+    reason: Said = Field(
+        max_length=MAX_REASON,
+        description="Why. Becomes the item's error, and is recorded in the audit trail.",
+    )
 
 
 class TargetOut(Schema):

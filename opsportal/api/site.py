@@ -24,6 +24,7 @@ from opsportal.console.problems import failure_json
 from opsportal.console.refusals import NOT_SIGNED_IN
 from opsportal.dynamo.errors import DynamoError, Rejected
 from opsportal.dynamo.json_values import Unreadable, parse
+from opsportal.operations import outcomes
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +139,11 @@ def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(Http404)
 def not_there(request: HttpRequest, error: Http404) -> HttpResponse:
     return answered(ApiProblem(404, "Not found", str(error) or "No page or operation has this address."))
+
+
+@api.exception_handler(outcomes.Unreadable)
+def written_otherwise(request: HttpRequest, error: outcomes.Unreadable) -> HttpResponse:
+    return answered(ApiProblem(404, "It can't be read", error.sentence))
 
 
 @api.exception_handler(BadRequest)

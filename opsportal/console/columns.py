@@ -37,9 +37,11 @@ class PageState:
     _links: dict[tuple[str, str, int], SafeString] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, listing: Listing, item_view: str) -> Self:
-        """`item_view`: the name of the items' page, whose address ends with the key and a slash."""
-        return cls(timezone.now(), Shell(listing.request).zone, listing, item_urls(item_view))
+    def of(cls, listing: Listing, item_view: str = "") -> Self:
+        """`item_view`: the name of the items' page, whose address ends with the key and a slash; "" where each row knows
+        its own address."""
+        urls = item_urls(item_view) if item_view else str
+        return cls(timezone.now(), Shell(listing.request).zone, listing, urls)
 
     def when(self, value: datetime | Malformed | None) -> SafeString:
         return cells.when(value, self.now, self.zone)

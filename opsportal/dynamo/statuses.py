@@ -130,6 +130,10 @@ class StatusReads:
             seen=tuple(dict.fromkeys((*found.seen, *outside))),
         )
 
+    def sampled(self) -> list[Raw]:
+        """The items of the minute's sample: those in no index; without an index all that it holds."""
+        return [row.item for row in samples.for_table(self.spec).rows]
+
     def outside_index(self, *, purpose: str, cursor: str = "") -> Page:
         """Items that the index can't hold, because one of its keys is no text, as far as they are known."""
         return List(self.spec, self.spec.found(), ()).outside(purpose=purpose, cursor=cursor)

@@ -62,6 +62,8 @@ def _share(asked: Asked, page: Page) -> float | None:
 
 def _of_table(asked: Asked) -> tuple[int | None, Decimal | None]:
     """Items of the table, and what to read all of it costs: DynamoDB's counts, about six hours old."""
+    if not asked.exportable.of_table:
+        return None, None
     try:
         found = describe(binding(asked.exportable.logical))
     except DynamoError:  # not allowed, say: then the page says less

@@ -33,6 +33,7 @@ class Exportable(Generic[Shown]):
     audit trail has the entries; `permission`: to see the list; `rows`: what the columns are of, made of items.
 
     `moment`: when an item was made, if the list is in the order of time: it helps to estimate how many there are.
+    `of_table`: whether it lists the items of `logical`, whose number DynamoDB knows.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Exportable(Generic[Shown]):
     page: ReadPage
     rows: Callable[[Sequence[Raw]], Iterable[Shown]]
     moment: Callable[[Raw], datetime | None] | None = None
+    of_table: bool = True
 
     def chosen(self, keys: Sequence[str]) -> list[Column[Shown]]:
         """The columns of these keys, in their order; all where there is none. KeyError: there is no such column."""

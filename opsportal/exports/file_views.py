@@ -1,7 +1,8 @@
 """Pages of the files that the worker makes: all of them, one with how far it is, its download, its stop."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -60,12 +61,19 @@ def _may_see(request: HttpRequest, file: File) -> bool:
     return request.user.has_perm(file.asked.exportable.permission)
 
 
-def _found(request: HttpRequest, export_id: UUID) -> File:
-    """Http404 where there is none that the person may see. Raises `DynamoError`."""
-    file = files.find(str(export_id))
-    if file is None:
-        raise Http404(NO_FILE)
-    return file
+def _of_file(view: Callable[[HttpRequest, File], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A view of one file, by its id. Http404 where there is none; 403 where the person may not see its list."""
+
+    @wraps(view)
+    def found(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+        file = files.find(str(export_id))
+        if file is None:
+            raise Http404(NO_FILE)
+        if not _may_see(request, file):
+            return forbidden(request, lacking(file.asked.exportable.permission))
+        return view(request, file)
+
+    return found
 
 
 @requires(EXPORT_LISTS)
@@ -78,19 +86,15 @@ def list_(request: HttpRequest) -> HttpResponse:
         return polls.nothing_new()
     waiting = any(one.file.is_open for one in shown)
     region = Region("live", seen=digest, finished=not waiting, at_least_every=WAITED_FOR if waiting else 0)
-    empty = Empty(
-        "nothing_yet", "No files yet", "Export above a list offers one where a download would be too large."
-    )
+    empty = Empty("nothing_yet", "No files yet", "Export above a list can make one, with any number of rows.")
     context = {"shown": shown, "empty": None if shown else empty, "days": files.LIFE_DAYS}
     return respond(request, "exports/list.html", context, region)
 
 
 @requires(EXPORT_LISTS)
-def page(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+@_of_file
+def page(request: HttpRequest, file: File) -> HttpResponseBase:
     """One file: how far it is, and its download once it is there."""
-    file = _found(request, export_id)
-    if not _may_see(request, file):
-        return forbidden(request, lacking(file.asked.exportable.permission))
     one = Shown(file)
     digest = seen_token(one.seen)
     if polls.unchanged(request, digest):
@@ -103,11 +107,9 @@ def page(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
 
 
 @requires(EXPORT_LISTS)
-def stop(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+@_of_file
+def stop(request: HttpRequest, file: File) -> HttpResponseBase:
     """POST: make no more of it. What is there already can be downloaded."""
-    file = _found(request, export_id)
-    if not _may_see(request, file):
-        return forbidden(request, lacking(file.asked.exportable.permission))
     if request.method == "POST" and file.is_open:
         by = actor_of(request)
         try:
@@ -119,11 +121,9 @@ def stop(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
 
 
 @requires(EXPORT_LISTS)
-def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
+@_of_file
+def download(request: HttpRequest, file: File) -> HttpResponseBase:
     """The file, streamed; each download has an entry in the audit trail. 409: it is not ready."""
-    file = _found(request, export_id)
-    if not _may_see(request, file):
-        return forbidden(request, lacking(file.asked.exportable.permission))
     if file.is_open:
         return problem_response(request, nothing_exported("The file is not ready yet.", 409))
     content_type = rows.TYPES[file.asked.kind]

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from opsportal.accounts.actors import holders, is_id, names_now
 from opsportal.api import effects
 from opsportal.api.answers import answer
-from opsportal.api.effects import SAYS_SOMETHING, ReasonIn, says_something, without_controls
+from opsportal.api.effects import ReasonIn, Said
 from opsportal.api.lists import GivenText, Moment, StrictQuery
 from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
@@ -53,41 +53,21 @@ class CaseQuery(StrictQuery):
 
 
 class AssignIn(ReasonIn):
-    owner: str | None = Field(max_length=150, description="An account's name or id; null: nobody.")
+    owner: str | None = Field(max_length=150, description="An account's name or id; null: no owner.")
 
 
 class MuteIn(ReasonIn):
     until: Moment | Literal["closed"] = Field(
-        description="A time in ISO 8601; `closed`: until somebody closes it; null ends the mute."
+        description="A time in ISO 8601; `closed`: until it is closed; null ends the mute."
     )
 
 
 class NoteIn(ReasonIn):
-    reason: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=MAX_NOTE,
-            description="The note. Recorded in the audit trail too.",
-            json_schema_extra={"pattern": SAYS_SOMETHING},
-        ),
-        AfterValidator(without_controls),
-        AfterValidator(says_something),
-    ]
+    reason: Said = Field(max_length=MAX_NOTE, description="The note. Recorded in the audit trail too.")
 
 
 class ResolveIn(ReasonIn):
-    reason: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=MAX_REASON,
-            description="What fixed it.",
-            json_schema_extra={"pattern": SAYS_SOMETHING},
-        ),
-        AfterValidator(without_controls),
-        AfterValidator(says_something),
-    ]
+    reason: Said = Field(max_length=MAX_REASON, description="What fixed it.")
 
 
 @router.get(
@@ -135,7 +115,7 @@ def _operation(
 @_operation("acknowledge", "Acknowledge a failure case")
 @requires(actions.MANAGE)
 def acknowledge_case(request: HttpRequest, case_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    """Somebody works on it: it does not count as open any more."""
+    """Somebody works on it: it no longer counts as open."""
     return _done(
         request, case_id, body, lambda case, **by: actions.acknowledge(case, reason=body.reason, **by)
     )
@@ -160,7 +140,7 @@ def add_case_note(request: HttpRequest, case_id: str, body: Body[NoteIn]) -> Htt
 @_operation("mute", "Mute a failure case")
 @requires(actions.MANAGE)
 def mute_case(request: HttpRequest, case_id: str, body: Body[MuteIn]) -> HttpResponse:
-    """Its failures fire no alerts, and it is not in the badge and on the overview. They are still counted."""
+    """Its failures fire no alerts, and the badge and the overview leave it out. They are still counted."""
     until = UNTIL_CLOSED if body.until == answers.FOREVER else body.until
     assert not isinstance(until, str)
     return _done(
@@ -171,7 +151,7 @@ def mute_case(request: HttpRequest, case_id: str, body: Body[MuteIn]) -> HttpRes
 @_operation("resolve", "Close a failure case")
 @requires(actions.MANAGE)
 def resolve_case(request: HttpRequest, case_id: str, body: Body[ResolveIn]) -> HttpResponse:
-    """An occurrence that fails after this reopens the case."""
+    """A run that fails after this reopens the case."""
     return _done(request, case_id, body, lambda case, **by: actions.resolve(case, body.reason, **by))
 
 
@@ -185,11 +165,8 @@ def reopen_case(request: HttpRequest, case_id: str, body: Body[ReasonIn] = NO_RE
 
 
 def _found(case_id: str) -> Case:
-    """Raises ApiProblem, `DynamoError`."""
-    try:
-        case = store.find(case_id)
-    except store.Unreadable as unreadable:
-        raise ApiProblem(404, "It can't be read", unreadable.sentence) from None
+    """Raises ApiProblem, Unreadable, `DynamoError`."""
+    case = store.find(case_id)
     if case is None:
         raise ApiProblem(404, "There is no such case", NOT_YET)
     return case

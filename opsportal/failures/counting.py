@@ -232,7 +232,7 @@ def _kept(case: Case, keys: Sequence[Key]) -> dict[str, Any]:
 
 
 def stored_from(items: Sequence[Raw]) -> Stored | None:
-    """Of what lies under a case's key; None where there is no case. Raises `store.Unreadable`."""
+    """Of what lies under a case's key; None where there is no case. Raises `Unreadable`."""
     parts = {item["sk"]["S"]: item for item in items}
     if "meta" not in parts:
         return None

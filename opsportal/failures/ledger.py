@@ -17,10 +17,11 @@ from opsportal.dynamo.tables import Binding
 from opsportal.failures import counting
 from opsportal.failures.case import KIND_ACTIVE, part_key
 from opsportal.failures.counting import Occurrence, Stored
-from opsportal.failures.store import MAX_ACTIVE, Unreadable
+from opsportal.failures.store import MAX_ACTIVE
 from opsportal.jobs.updates import update
 from opsportal.operations.changes import number, text
 from opsportal.operations.commits import Cancelled, NoAnswer, commit
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.tables import jobs_table_for
 
 # Cases beyond `MAX_ACTIVE` that each hold the rest of a step; then one holds that of the table.

@@ -2,58 +2,38 @@
 
 from opsportal.failures.actions import MANAGE
 from opsportal.failures.forms import AssignForm, MuteForm, NoteForm, ResolveForm
+from opsportal.operations.forms import ActionForm
 from opsportal.operations.item_actions import Offer
 from opsportal.operations.tags import Action
 
-ACKNOWLEDGE = Offer(
-    Action.CASE_ACKNOWLEDGE,
-    MANAGE,
-    label="Acknowledge",
-    icon="eye",
-    title="Acknowledge the case",
-    effect="Says that somebody works on it. It does not count as open any more.",
-)
-ASSIGN = Offer(
-    Action.CASE_ASSIGN,
-    MANAGE,
-    label="Assign",
-    icon="user",
-    title="Assign the case",
-    effect="Gives the case an owner. Its state does not change.",
-    form_class=AssignForm,
-)
-NOTE = Offer(
-    Action.CASE_NOTE,
-    MANAGE,
-    label="Add note",
-    icon="plus",
-    title="Add a note",
-    effect="Everybody who sees the case sees the note.",
-    form_class=NoteForm,
-)
-MUTE = Offer(
-    Action.CASE_MUTE,
-    MANAGE,
-    label="Mute",
-    icon="bell-off",
-    title="Mute the case",
-    effect="Its failures fire no alerts, and it is not in the badge and on the overview. They are still counted.",
-    form_class=MuteForm,
-)
-RESOLVE = Offer(
-    Action.CASE_RESOLVE,
-    MANAGE,
-    label="Close",
-    icon="circle-check",
-    title="Close the case",
-    effect="Says that it is fixed. An occurrence that fails after this reopens it.",
-    form_class=ResolveForm,
-)
-REOPEN = Offer(
-    Action.CASE_REOPEN,
-    MANAGE,
-    label="Reopen",
-    icon="history",
-    title="Reopen the case",
-    effect="Makes it open again, with its owner and notes.",
-)
+
+def _offer(
+    tag: Action, label: str, icon: str, title: str, effect: str, form_class: type[ActionForm] = ActionForm
+) -> Offer:
+    return Offer(tag, MANAGE, label=label, icon=icon, title=title, effect=effect, form_class=form_class)
+
+
+ACKNOWLEDGE = _offer(
+    Action.CASE_ACKNOWLEDGE, "Acknowledge", "eye", "Acknowledge the case",
+    "Says that somebody works on it. It no longer counts as open.",
+)  # fmt: skip
+ASSIGN = _offer(
+    Action.CASE_ASSIGN, "Assign", "user", "Assign the case",
+    "Gives the case an owner. Its state does not change.", AssignForm,
+)  # fmt: skip
+NOTE = _offer(
+    Action.CASE_NOTE, "Add note", "plus", "Add a note",
+    "Everybody who sees the case sees the note.", NoteForm,
+)  # fmt: skip
+MUTE = _offer(
+    Action.CASE_MUTE, "Mute", "bell-off", "Mute the case",
+    "Its failures fire no alerts, and the badge and the overview leave it out. They are still counted.", MuteForm,
+)  # fmt: skip
+RESOLVE = _offer(
+    Action.CASE_RESOLVE, "Close", "circle-check", "Close the case",
+    "Says that it is fixed. A run that fails after this reopens it.", ResolveForm,
+)  # fmt: skip
+REOPEN = _offer(
+    Action.CASE_REOPEN, "Reopen", "history", "Reopen the case",
+    "Makes it open again, with its owner and notes.",
+)  # fmt: skip

@@ -7,6 +7,7 @@ from opsportal.console import addresses
 from opsportal.dynamo.attributes import Raw
 from opsportal.failures import store
 from opsportal.failures.case import part_key
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.tables import jobs_table_for, locations
 from opsportal.search.sources import Hit, Keyed, Searched
 
@@ -25,7 +26,7 @@ def hit(item: Raw) -> Hit | None:
     """None for what is no case, or can't be read."""
     try:
         case = store.read_case(item)
-    except store.Unreadable:
+    except Unreadable:
         return None
     return Hit(
         "failures",

@@ -14,10 +14,10 @@ from opsportal.failures import figures, store
 from opsportal.failures.case import Case
 from opsportal.failures.columns import COLUMNS, ORDERS, CaseRow, row_of
 from opsportal.failures.figures import Figures
+from opsportal.failures.matching import VIEW
 from opsportal.failures.words import RESOLVED
 from opsportal.operations.changes import text
 
-VIEW = "failures.view_cases"
 # As the owner: cases without one.
 NOBODY = "none"
 

@@ -21,7 +21,7 @@ from opsportal.failures.mark import Mark, mark_key
 from opsportal.jobs.updates import update
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import stamp
-from opsportal.operations.outcomes import Conflict
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.tables import jobs_table_for, locations
 
 logger = logging.getLogger(__name__)
@@ -30,10 +30,6 @@ logger = logging.getLogger(__name__)
 MAX_ACTIVE = 200
 # Days that the keys of a closed case are kept, and the case itself.
 KEYS_DAYS, CLOSED_DAYS = 30, 400
-
-
-class Unreadable(Conflict):
-    """A case that another program wrote, a later version of the console, or one with other settings."""
 
 
 class Listed(list[Case]):

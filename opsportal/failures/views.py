@@ -21,12 +21,14 @@ from opsportal.failures.case import Case
 from opsportal.failures.columns import COLUMNS, ORDERS, CaseRow
 from opsportal.failures.figures import Figures
 from opsportal.failures.forms import MuteForm
-from opsportal.failures.selection import EXPORT, NOBODY, VIEW, chosen, is_owned
+from opsportal.failures.matching import VIEW
+from opsportal.failures.selection import EXPORT, NOBODY, chosen, is_owned
 from opsportal.failures.shown import Shown
 from opsportal.failures.words import ACKNOWLEDGED, MUTED, OPEN, REOPENED, RESOLVED, table_label
 from opsportal.operations.entries import Actor
 from opsportal.operations.forms import ActionForm
 from opsportal.operations.item_actions import Offer
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.pages import action_page
 
 WORKER = "python manage.py worker"
@@ -155,7 +157,7 @@ def found_case(case_id: str) -> Case:
     """Http404 where there is none. Raises `DynamoError`."""
     try:
         found = store.find(case_id)
-    except store.Unreadable as unreadable:
+    except Unreadable as unreadable:
         raise Http404(unreadable.sentence) from unreadable
     if found is None:
         raise Http404(NOT_YET)

@@ -219,11 +219,8 @@ def undo_job(request: HttpRequest, job_id: str, body: Body[ReasonIn] = NO_REASON
 
 
 def _found(job_id: str) -> Job:
-    """Raises ApiProblem, `DynamoError`."""
-    try:
-        job = store.find(job_id)
-    except store.Unreadable as unreadable:
-        raise ApiProblem(404, "It can't be read", unreadable.sentence) from None
+    """Raises ApiProblem, Unreadable, `DynamoError`."""
+    job = store.find(job_id)
     if job is None:
         raise ApiProblem(404, "There is no such job", GONE)
     return job

@@ -7,7 +7,7 @@ from decimal import Decimal
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.lists import Position
 from opsportal.jobs.chunks import Record
-from opsportal.jobs.job import counted, decimal, numbers, whole
+from opsportal.jobs.job import counted, decimal, numbers, sample_in, whole
 from opsportal.operations.changes import Raw, number, text
 
 # Of the preview that people see, and sentences that are counted one by one.
@@ -38,7 +38,7 @@ class Frozen:
             units=decimal(raw, "units"),
             read_units=decimal(raw, "read_units"),
             reasons=counted(raw, "reasons"),
-            sample=[(one["L"][0]["S"], one["L"][1]["S"]) for one in raw.get("sample", {}).get("L", [])],
+            sample=list(sample_in(raw)),
             after=_position(position) if position else None,
         )
 

@@ -233,6 +233,11 @@ def counted(raw: Mapping[str, Typed], name: str) -> dict[str, int]:
     return {key: int(value["N"]) for key, value in raw.get(name, {}).get("M", {}).items()}
 
 
+def sample_in(raw: Mapping[str, Typed]) -> tuple[tuple[str, str], ...]:
+    """(key, status) of the first items of the set."""
+    return tuple((one["L"][0]["S"], one["L"][1]["S"]) for one in raw.get("sample", {}).get("L", []))
+
+
 def numbers(counts: Mapping[str, int]) -> dict[str, Any]:
     return {"M": {name: number(count) for name, count in counts.items()}}
 
@@ -268,7 +273,7 @@ def from_item(raw: Raw) -> Job:
         eligible=eligible,
         chunks=whole(raw, "chunks"),
         reasons=counted(raw, "reasons"),
-        sample=tuple((one["L"][0]["S"], one["L"][1]["S"]) for one in raw.get("sample", {}).get("L", [])),
+        sample=sample_in(raw),
         units=decimal(raw, "units"),
         read_units=decimal(raw, "read_units"),
         frozen_at=_time(raw, "frozen_at"),

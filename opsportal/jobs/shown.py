@@ -141,13 +141,22 @@ def chosen(job: Job) -> Iterator[tuple[str, str]]:
             yield label, f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def is_in(job: Job, state: str) -> bool:
+    """Whether the list shows it under that tab: a state, "open" for all that are not over, "" for all."""
+    return state in ("", job.state) or (state == "open" and job.is_open)
+
+
 @dataclass(frozen=True)
 class Shown:
-    """What the templates read of a job. `now` is aware."""
+    """What the pages read of a job. `now` is aware."""
 
     job: Job
     measured: Measured | None
     now: datetime
+
+    @property
+    def id(self) -> str:
+        return self.job.id
 
     @property
     def title(self) -> str:

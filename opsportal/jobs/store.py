@@ -24,7 +24,7 @@ from opsportal.jobs.updates import sure
 from opsportal.operations import entries
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.commits import ConditionFailed
-from opsportal.operations.outcomes import Conflict, IdempotencyMismatch
+from opsportal.operations.outcomes import Conflict, IdempotencyMismatch, Unreadable
 from opsportal.operations.tables import jobs_table_for, locations
 
 logger = logging.getLogger(__name__)
@@ -98,13 +98,9 @@ def _same(earlier: Job, job: Job) -> Job:
     return replace(earlier, repeated=True)
 
 
-class Unreadable(Conflict):
-    """A job that another program wrote, a later version of the console, or one with other settings."""
-
-
-def find(job_id: str, beside: Binding | None = None) -> Job | None:
+def find(job_id: str, same_location: Binding | None = None) -> Job | None:
     """The job, as it is now: wherever it lies, or in the location of that table. Raises Unreadable, `DynamoError`."""
-    raw = meta(job_id, beside)
+    raw = meta(job_id, same_location)
     return _read(raw) if raw else None
 
 
@@ -116,7 +112,7 @@ def _read(raw: Raw) -> Job:
         raise Unreadable(f"This console can't read the job. {error}") from error
 
 
-def _readable(raw: Raw) -> Job | None:
+def readable(raw: Raw) -> Job | None:
     """None for what a list leaves out."""
     try:
         return _read(raw)
@@ -125,12 +121,12 @@ def _readable(raw: Raw) -> Job | None:
         return None
 
 
-def meta(job_id: str, beside: Binding | None = None) -> Raw | None:
+def meta(job_id: str, same_location: Binding | None = None) -> Raw | None:
     """Raises `DynamoError`."""
-    for one in [beside] if beside else locations():
+    for one in [same_location] if same_location else locations():
         table = jobs_table_for(one)
         with translated(table):
-            answer = clients.client(*table.location, background=beside is not None).get_item(
+            answer = clients.client(*table.location, background=same_location is not None).get_item(
                 TableName=table.name, Key=meta_key(job_id), ConsistentRead=True
             )
         if item := answer.get("Item"):
@@ -177,7 +173,7 @@ def _listed(location: Binding, kind: str, *, forward: bool = False, limit: int =
     for answer in read_all(
         table, "kind-index", pages=1, key=(Clause("kind", "=", (kind,)),), background=None, **arguments
     ):
-        yield from filter(None, map(_readable, answer["Items"]))
+        yield from filter(None, map(readable, answer["Items"]))
 
 
 def progress_of(job: Job) -> Counts:

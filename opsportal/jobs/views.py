@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import caches
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -15,16 +15,21 @@ from opsportal.accounts.roles import role_of
 from opsportal.console import polls
 from opsportal.console.access import path_on_this_host, requires
 from opsportal.console.admission import Load, admitted
-from opsportal.console.listing import Empty, Region, respond, seen_token
+from opsportal.console.columns import PageState, table
+from opsportal.console.listing import Empty, Listing, Region, respond, seen_token
 from opsportal.dynamo.tables import binding
+from opsportal.exports import views as exports
 from opsportal.jobs import control, offers, store
+from opsportal.jobs.columns import COLUMNS
+from opsportal.jobs.exported import EXPORT
 from opsportal.jobs.following import followed, leave
 from opsportal.jobs.forms import StartForm
 from opsportal.jobs.job import Job, State
 from opsportal.jobs.measures import SHARED_SECONDS, measure, noun, read_dollars
-from opsportal.jobs.shown import Shown
+from opsportal.jobs.shown import Shown, is_in
 from opsportal.operations import actors, feeds
 from opsportal.operations.entries import Entry, Target
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.pages import actor_of
 from opsportal.operations.resource_types import of_logical
 from opsportal.operations.switch import OFF
@@ -36,7 +41,7 @@ def found_job(job_id: str, logical: str = "") -> Job:
     the console made it. Raises `DynamoError`."""
     try:
         found = store.find(job_id, binding(logical) if logical else None)
-    except store.Unreadable as unreadable:
+    except Unreadable as unreadable:
         raise Http404(unreadable.sentence) from unreadable
     if found is None:
         raise Http404(f"There is no job with this id. Jobs are kept for {store.LIFE_DAYS} days.")
@@ -52,23 +57,26 @@ def shown_job(job: Job) -> Shown:
 
 # Jobs that the list shows at most.
 LISTED = 50
+FILTERS = {"state": "State"}
 
 
 @requires("jobs.view_jobs")
 @admitted(Load.LIST)
-def list_(request: HttpRequest) -> HttpResponse:
+def list_(request: HttpRequest) -> HttpResponseBase:
     """The newest jobs of all regions, open ones first; `state` chooses."""
+    listing = Listing(request, "jobs", FILTERS, ranged=False, columns=COLUMNS)
+    if answer := exports.answer(request, listing, EXPORT):
+        return answer
     cache = caches["process"]
     found: list[Job] | None = cache.get("jobs:listed")
     if found is None:
         found = store.listed(LISTED)
         cache.set("jobs:listed", found, SHARED_SECONDS)
-    asked = request.GET.get("state", "")
     now = datetime.now(UTC)
     rows = [
         shown_job(job) if job.is_open else Shown(job, None, now)
         for job in found
-        if asked in ("", job.state) or (asked == "open" and job.is_open)
+        if is_in(job, listing["state"])
     ]
     digest = seen_token([one.seen for one in rows], [(job.id, job.state) for job in found])
     if polls.unchanged(request, digest):
@@ -77,22 +85,25 @@ def list_(request: HttpRequest) -> HttpResponse:
     seen = polls.lasting(digest, [now + polls.MINUTE] if still_open else [])
     region = Region("live", seen=seen, finished=bool(rows) and not still_open)
     context = {
+        "listing": listing,
         "rows": rows,
-        "tabs": _tabs(found, asked),
-        "empty": None if rows else _empty(asked),
+        "table": table(COLUMNS, rows, PageState.of(listing)),
+        "tabs": _tabs(found, listing),
+        "empty": None if rows else _empty(listing["state"]),
         "at_most": LISTED,
     }
     return respond(request, "jobs/list.html", context, region)
 
 
-def _tabs(found: list[Job], asked: str) -> list[tuple[str, str, bool, Any]]:
+def _tabs(found: list[Job], listing: Listing) -> list[tuple[str, str, bool, Any]]:
+    asked = listing["state"]
     held = {str(job.state) for job in found} | ({asked} if asked in list(State) else set())
     states = [str(state) for state in State if state in held]
     still_open = sum(job.is_open for job in found)
     return [
-        ("All", "?", not asked, ""),
-        ("Open", "?state=open", asked == "open", still_open or ""),
-        *((state.capitalize(), f"?state={state}", asked == state, "") for state in states),
+        ("All", listing.url(state=None), not asked, ""),
+        ("Open", listing.url(state="open"), asked == "open", still_open or ""),
+        *((state.capitalize(), listing.url(state=state), asked == state, "") for state in states),
     ]
 
 

@@ -38,6 +38,10 @@ class Conflict(Refused):
     """The item's state forbids the action, or somebody else was quicker."""
 
 
+class Unreadable(Conflict):
+    """A job or a case that another program wrote, a later version of the console, or one with other settings."""
+
+
 class ActionsOff(Refused):
     """Nobody can change anything now (ACTIONS=off), whatever the item's state."""
 

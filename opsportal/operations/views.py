@@ -11,6 +11,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -36,6 +37,7 @@ from opsportal.operations.tables import audit_table_for, locations
 from opsportal.operations.tags import CASE, EXPORT, JOB, ROUTINE, Action, read_action
 
 VIEW_IMAGES = "operations.view_images"
+VIEW_CASES = "failures.view_cases"
 NOTHING_YET = "Actions of operators appear here, with who did them and what they changed."
 FILTERS = {"actor": "Actor", "action": "Action", "target": "Target", "kind": "Kind"}
 
@@ -66,7 +68,7 @@ def feed(request: HttpRequest) -> HttpResponseBase:
     region = Region("live", seen=polls.lasting(digest, moments))
     context = {
         **listing.context(page, region),
-        "entries": [(entry, item_url(entry)) for entry in shown],
+        "entries": [(entry, item_url(entry, request.user)) for entry in shown],
         # Beside entries only: who may read the trail may not see each account and token by its id.
         "who": found.notes if shown else (),
         "empty": _empty(listing, page),
@@ -107,12 +109,13 @@ def _filter(listing: Listing, actor: feeds.Sought) -> feeds.FeedFilter:
     )
 
 
-def item_url(entry: Entry) -> str:
-    """Of what it was done to, "" where that has no page here."""
+def item_url(entry: Entry, user: User | AnonymousUser | None = None) -> str:
+    """Of what it was done to, "" where that has no page here, or none that the user may see. Without a user: of a page
+    that many share."""
     if entry.action.subject == JOB:
         return job_url(entry.target.id)
     if entry.action.subject == CASE:
-        return case_url(entry.target.id)
+        return case_url(entry.target.id) if user and user.has_perm(VIEW_CASES) else ""
     if entry.action.subject == EXPORT:
         return ""  # its target is an export's id, which is no item's
     subject = resource_types.of_logical(entry.target.logical)
@@ -177,7 +180,7 @@ def entry_page(request: HttpRequest, action_id: str) -> HttpResponse:
     region = Region("live", seen=seen_token(action_id, undone.action_id if undone else ""), finished=True)
     context: dict[str, Any] = {
         "entry": entry,
-        "item_url": item_url(entry),
+        "item_url": item_url(entry, request.user),
         "job_url": job_url(entry.job),
         "undone": undone,
         "buttons": _buttons(request, entry, undone),

@@ -6,13 +6,11 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 
 from opsportal.console import searching
 from opsportal.console.access import person, staff
 from opsportal.console.admission import Load, admitted
 from opsportal.console.columns import PageState, table
-from opsportal.console.context import Shell
 from opsportal.console.listing import Listing
 from opsportal.dynamo.attributes import Raw
 from opsportal.dynamo.descriptions import known
@@ -64,7 +62,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def _table(listing: Listing, hits: Sequence[Hit], text: str) -> str:
-    page = PageState(timezone.now(), Shell(listing.request).zone, listing, str)
+    page = PageState.of(listing)
     return table(columns(text), hits, page)
 
 

@@ -114,5 +114,5 @@ def test_columns_are_chosen_and_the_list_is_saved_as_a_file(
     assert faults("file") == []
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("The file is not complete: operator stopped it.")).to_be_visible()
-    page.get_by_role("link", name="Exports").first.click()
+    page.get_by_role("link", name="Exported files").first.click()
     assert faults("exports") == []

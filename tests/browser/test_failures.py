@@ -54,6 +54,17 @@ def test_an_operator_takes_a_case_from_the_list_to_its_close(
     expect(page.locator("#error-text")).to_contain_text("Too many tokens in 12 s")
     assert faults("the case", without=SHELL) == []
 
+    # Its runs are a list: from one to the next, and back to the case.
+    page.get_by_role("link", name="tm-1", exact=True).click()
+    expect(page.locator("[data-item-nav]")).to_contain_text("1 of 2")
+    page.keyboard.press("j")
+    page.wait_for_url("**/workflows/tm-2/")
+    page.keyboard.press("k")
+    page.wait_for_url("**/workflows/tm-1/")
+    page.get_by_role("link", name="Back to the case").click()
+    page.wait_for_url(f"**/failures/{case.id}/")
+    expect(page.locator("[data-item-nav]")).to_contain_text("of 3")
+
     # A note: typed, sent, shown, and the field is empty again.
     note = page.locator("#note-reason")
     note.fill("Quota asked for. See tm-1.")

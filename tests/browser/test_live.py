@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import caches
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from opsportal.accounts.models import Preferences
 from opsportal.console.admission import Load, admission, limit
@@ -475,6 +475,32 @@ def test_the_overviews_panels_bring_themselves_up_to_date(tables: dict[str, Any]
     failed.click()
     page.wait_for_url("**/requests/?status=failed&range=24h")
     shows_rows(page, ["req_001", "req_003", "req_new"])
+
+
+def test_a_panel_that_was_refused_is_asked_for_again_when_the_answer_says(
+    tables: dict[str, Any], viewing: Any
+) -> None:
+    stock.many_requests(tables, 2)
+    page = viewing("/")
+    panel = page.locator("#panel-requests")
+    failed = panel.locator(".tile", has_text="failed").locator(".figure")
+    expect(failed).to_have_text("1")
+    factories.put(tables["requests"], factories.request("req_new", status="failed", errors=["It broke"]))
+    later()
+    asked: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            return route.fulfill(status=503, headers={"Retry-After": "1"})
+        return route.fallback()
+
+    page.route(re.compile("/panels/requests/"), refuse_once)
+    refresh(page)
+    # Its next poll is half a minute away.
+    expect(failed).to_have_text("2")
+    expect(page.locator("#live-state")).to_contain_text("live · ")
+    assert len(asked) == 2
 
 
 def test_a_log_grows_while_its_request_runs_and_keeps_the_readers_tools(

@@ -8,6 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import User
+from django.http import HttpRequest
 from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,8 +82,15 @@ TEXTS = (NASTY, "x" * 5000 + NASTY, "\U0001f3f4\u200d\u2620\ufe0f", *ATTACKS)
 attack = st.one_of(st.sampled_from(TEXTS).map(lambda text: Typed(S=text)), values)
 
 
+def asked(path: str, query: dict[str, str] | None = None) -> HttpRequest:
+    """By who may see everything."""
+    found = RequestFactory().get(path, query)
+    found.user = User(is_superuser=True)
+    return found
+
+
 def page_of(view: str, filters: dict[str, str], path: str) -> PageState:
-    found = RequestFactory().get(path, {"q": NASTY, "status": "x&y"})
+    found = asked(path, {"q": NASTY, "status": "x&y"})
     return PageState(NOW, ZoneInfo("Europe/Berlin"), Listing(found, "list", filters), columns.item_urls(view))
 
 
@@ -211,16 +220,15 @@ def test_the_address_of_an_item_is_what_reverse_makes_of_its_key() -> None:
 
 
 def test_fifty_rows_ask_for_their_addresses_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: Counter[str] = Counter()
+    addresses: Counter[str] = Counter()
     for module, name in ((columns, "reverse"), (columns, "item_urls")):
         real = getattr(module, name)
         monkeypatch.setattr(
-            module, name, lambda *a, real=real, name=name, **k: (asked.update([name]), real(*a, **k))[1]
+            module, name, lambda *a, real=real, name=name, **k: (addresses.update([name]), real(*a, **k))[1]
         )
-    found = RequestFactory().get("/requests/")
-    listing = Listing(found, "requests", REQUEST_FILTERS)
+    listing = Listing(asked("/requests/"), "requests", REQUEST_FILTERS)
     monkeypatch.setattr(listing, "url", lambda **_: pytest.fail("an address was made whole for a cell"))
     rows = [request_row(request(created_at=ago(minutes=1).isoformat())) for _ in range(50)]
     html = columns.table(REQUESTS, rows, PageState.of(listing, "requests:item"))
     assert html.count("data-row-link") == 50
-    assert asked == {"reverse": 1, "item_urls": 1}
+    assert addresses == {"reverse": 1, "item_urls": 1}

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.cache import caches
 from django.test import Client
 from django.utils.html import strip_tags
@@ -26,7 +26,7 @@ from opsportal.operations import feeds
 from opsportal.operations.entries import Target
 from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tags import Action
-from tests.factories import ago, step, workflow, zulu
+from tests.factories import ago, request, step, workflow, zulu
 from tests.factories import put as put_items
 from tests.failures.cases import ERROR, case_of, follow, now_of, put
 
@@ -36,9 +36,13 @@ ClientFor = Callable[[str], Client]
 HTMX = {"HX-Request": "true"}
 
 
+def main_of(response: Any) -> str:
+    return str(response.content.decode().partition("<main")[2])
+
+
 def words(response: Any) -> str:
     """What is read on the page."""
-    return " ".join(strip_tags(response.content.decode().partition("<main")[2]).split())
+    return " ".join(strip_tags(main_of(response)).split())
 
 
 def do(client: Client, case: Case, verb: str, **given: str) -> Any:
@@ -201,6 +205,30 @@ def test_the_overview_has_the_most_urgent_cases(five: dict[str, Case], client_fo
     assert "2 acknowledged or muted" in panel
 
 
+def test_only_who_may_see_cases_is_led_to_one(tables: Any, client_for: ClientFor) -> None:
+    failed = step("error", error=ERROR, completedAt=zulu(ago(minutes=3)))
+    put_items(tables["workflows"], workflow("tm-1", overallStatus="failed", tradeExtraction=failed))
+    put_items(tables["requests"], request("r-1", status="failed", errors=["Boom"]))
+    case = put(case_of(), keys=["tm-1"])
+    assert do(client_for("operator"), case, "acknowledge").status_code == 204
+    somebody = User.objects.create_user("somebody", is_staff=True)
+    seen = ("view_workflows", "view_requests", "view_audit", "view_agents")
+    somebody.user_permissions.set(Permission.objects.filter(codename__in=seen))
+    others = Client()
+    others.force_login(somebody, backend="django.contrib.auth.backends.ModelBackend")
+    viewer = client_for("viewer")
+    pages = (
+        "/workflows/", "/workflows/tm-1/", "/requests/", "/requests/r-1/", "/requests/r-1/logs/",
+        "/audit/?range=all", f"/audit/{entry_of(case).action_id}/", f"/search/?q={case.id}&stay=1",
+    )  # fmt: skip
+    for page in pages:
+        assert "/failures/" in main_of(viewer.get(page)), page
+        answer = others.get(page)
+        assert answer.status_code in (200, 404), page
+        assert "/failures/" not in main_of(answer), page
+    assert "/failures/" not in main_of(others.get("/?read=1"))
+
+
 def test_a_poll_of_what_has_not_changed_is_answered_204(five: dict[str, Case], client_for: ClientFor) -> None:
     case = put(five["open"], keys=["tm-1"])
     client = client_for("operator")
@@ -357,7 +385,7 @@ def test_a_case_is_muted_until_a_date_or_until_it_is_closed_and_the_mute_ends(
     client = client_for("operator")
     assert do(client, case, "mute", length="closed").status_code == 204
     assert now_of(case).muted_until == UNTIL_CLOSED
-    assert "muted until somebody closes it" in words(client.get(f"/failures/{case.id}/"))
+    assert "muted until it is closed" in words(client.get(f"/failures/{case.id}/"))
     assert "until closed" in words(client.get("/failures/"))
     day = (NOW + timedelta(days=3)).replace(second=0, microsecond=0)
     assert do(client, case, "mute", length="date", date=day.strftime("%Y-%m-%dT%H:%M")).status_code == 204

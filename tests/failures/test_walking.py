@@ -19,6 +19,7 @@ from opsportal.failures.fingerprint import OTHERS
 from opsportal.failures.walking import Walker
 from opsportal.operations import commits
 from opsportal.operations.commits import ConditionFailed, NoAnswer, TransactionContention
+from opsportal.operations.outcomes import Unreadable
 from opsportal.operations.tables import jobs_table_for
 from tests.factories import MISSING, naive, request, step, workflow, zulu
 from tests.failures.conftest import Walk
@@ -547,7 +548,7 @@ def test_a_case_of_another_version_is_left_alone(walk: Walk) -> None:
     put_raw(walk, {**meta, "state": {"S": "of a later version"}})
     walk.fail("two")
     walk.settled()
-    with pytest.raises(store.Unreadable):
+    with pytest.raises(Unreadable):
         store.find(meta["pk"]["S"].removeprefix("case#"))
     assert walk.cases == []
     for broken in (

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from opsportal.accounts.scopes import all_scopes
-from opsportal.jobs import api, control, freezing, running, states, store
+from opsportal.jobs import api, control, freezing, running, states
 from opsportal.jobs.job import State
 from opsportal.jobs.store import find
 from opsportal.operations.bulk import all_bulk
+from opsportal.operations.outcomes import Unreadable
 from tests import factories
 from tests.api.conftest import Program
 from tests.operations.places import dump, scan, trail
@@ -416,7 +417,7 @@ def test_a_job_that_is_not_there_or_not_ours(caller: Program, tables: dict[str, 
     assert caller.post("/api/jobs/no-such/start").status_code == 404
     job = find(made(caller, keys=["req-00001"])["id"])
     assert job
-    with pytest.raises(store.Unreadable, match="knows no action request:paint"):  # written, and read again
+    with pytest.raises(Unreadable, match="knows no action request:paint"):  # written, and read again
         states.change(job, {"action": {"S": "request:paint"}})
     answer = caller.get(f"/api/jobs/{job.id}")
     assert (answer.status_code, answer.json()["title"]) == (404, "It can't be read")

@@ -7,6 +7,7 @@ import pytest
 from opsportal.jobs import chunks, control, freezing, running, store
 from opsportal.jobs.job import Job, State
 from opsportal.operations.entries import Actor
+from opsportal.operations.outcomes import Unreadable
 from tests import factories
 from tests.operations.places import scan
 
@@ -104,7 +105,7 @@ def test_a_job_over_a_table_of_former_settings_is_left_alone(tables: dict[str, A
     job = frozen("requests.purge", filter={"status": "failed"})
     former = settings.DYNAMO_TABLES
     settings.DYNAMO_TABLES = {**former, "requests": {**former["requests"], "name": f"{job.table.name}-2"}}
-    with pytest.raises(store.Unreadable, match="does not read now"):
+    with pytest.raises(Unreadable, match="does not read now"):
         store.find(job.id)
     assert job.id not in [one.id for one in store.live(job.table)]
     settings.DYNAMO_TABLES = former

@@ -1,5 +1,6 @@
 """The pages of jobs: from the list's form to the end of a job, for each role, state and wrong answer."""
 
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +17,8 @@ from django.utils.html import strip_tags
 
 from opsportal.console.converters import quote_key
 from opsportal.dynamo import clients
-from opsportal.jobs import control, freezing, item_views, running, shown, states, store
+from opsportal.exports import asked
+from opsportal.jobs import control, freezing, item_views, running, shown, states, store, views
 from opsportal.jobs.job import Job, Outcome, Pace, State
 from opsportal.jobs.work import action_id_of
 from opsportal.operations import feeds
@@ -24,6 +26,7 @@ from opsportal.operations.changes import number, text
 from opsportal.operations.entries import Target
 from opsportal.operations.tables import jobs_table_for
 from tests import factories
+from tests.exports.reading import entries, rows_of, text_of
 from tests.jobs.test_jobs import OLGA, failed, finished, frozen
 from tests.operations.places import scan
 
@@ -407,6 +410,56 @@ def test_the_list_has_open_jobs_first_and_tabs_by_state(tables: Tables, client_f
     control.stop(waits, OLGA)
     caches["process"].clear()
     assert client.get("/jobs/", headers=seen).status_code == 200
+
+
+def test_all_that_are_kept_are_exported_by_state_also_where_the_page_has_no_room(
+    tables: Tables, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "LISTED", 1)
+    client = client_for("operator")
+    factories.put(tables["requests"], *failed(2))
+    factories.put(tables["workflows"], factories.workflow("w-1"))
+    over = finished(frozen("requests.purge", filter={"status": "failed"}))
+    job = control.make("workflows.purge", by=OLGA, reason="=HYPERLINK(1)", filter={})
+    freezing.freeze(job)
+    caches["process"].clear()
+    assert len(client.get("/jobs/").context["rows"]) == 1
+    columns = "job_id,state,action,progress,reason"
+    rows = text_of(client, f"/jobs/?format=ndjson&columns={columns}").splitlines()
+    assert [json.loads(row) for row in rows] == [
+        {
+            "job_id": job.id, "state": "ready", "action": "workflow:purge",
+            "progress": {"matched": 1, "eligible": 0}, "reason": "=HYPERLINK(1)",
+        },
+        {
+            "job_id": over.id, "state": "finished", "action": "request:purge",
+            "progress": {"matched": 2, "eligible": 2, "done": 2, "skipped": 0, "failed": 0, "pending": 0},
+            "reason": "because",
+        },
+    ]  # fmt: skip
+    (row,) = rows_of(text_of(client, "/jobs/?format=csv&state=open"))
+    assert (row["job_id"], row["reason"], row["by"]) == (job.id, "'=HYPERLINK(1)", "olga")
+    page = words(client.get("/jobs/?export=1&state=finished"))
+    assert "Statefinished Rows1 Cost" in page
+    started, ended = entries(tables, "workflows")[-2:]
+    assert (started.action.value, ended.action.value, ended.count) == ("export:start", "export:finish", 1)
+    assert "Jobs as CSV." in started.note
+    viewer = client_for("viewer")
+    assert "export=1" not in said(viewer.get("/jobs/"))
+    assert viewer.get("/jobs/?format=csv").status_code == 403
+
+
+def test_more_jobs_than_a_page_holds_are_exported_in_the_order_of_time(
+    tables: Tables, client_for: ClientFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "PAGE_ITEMS", 2)
+    factories.put(tables["requests"], *failed(1))
+    made = [frozen("requests.purge", filter={"status": "failed"}) for _ in range(5)]
+    control.stop(made[1], OLGA)
+    control.stop(made[3], OLGA)
+    rows = rows_of(text_of(client_for("operator"), "/jobs/?format=csv&columns=job_id,state"))
+    assert [row["job_id"] for row in rows] == [job.id for job in reversed(made)]
+    assert [row["state"] for row in rows] == ["ready", "stopped", "ready", "stopped", "ready"]
 
 
 def test_many_viewers_cost_little_more_than_one(tables: Tables, client_for: ClientFor) -> None:

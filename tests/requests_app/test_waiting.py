@@ -54,6 +54,9 @@ def test_it_says_who_is_ahead_and_that_workers_have_stopped(tables: Any, client_
     assert client.get("/api/requests/me").json()["waiting"] == {
         "reason": "ahead", "sentence": "2 are ahead of it by priority and age.",
     }  # fmt: skip
+    logs = visit(client, "/requests/me/logs/")
+    assert waiting(logs) == "2 are ahead of it by priority and age."
+    assert poll(client, logs).status == 204
     assert waiting(visit(client, "/requests/HIGH/")) == ""
     assert client.get("/api/requests/HIGH").json()["waiting"] is None
     assert client.get("/api/requests/busy").json()["waiting"] is None
@@ -68,6 +71,7 @@ def test_it_says_who_is_ahead_and_that_workers_have_stopped(tables: Any, client_
     put(table, request("older", status="completed", started_at=naive(ago(minutes=12)), **made(minutes=12)))
     said = "No worker has taken any of the newest requests of the strategy table for 10 min; 1 is ahead of it by priority and age."
     assert waiting(poll(client, page)) == said
+    assert waiting(poll(client, logs)) == said
 
 
 def test_one_that_an_old_request_was_taken_before_says_nothing_of_workers_that_stopped(
@@ -186,6 +190,7 @@ def test_a_retry_whose_message_can_not_be_sent_says_why(tables: Any, client_for:
     settings.REQUESTS_QUEUE_URL = ""
     missing = "Its message has not reached the queue: The setting REQUESTS_QUEUE_URL is missing."
     assert waiting(visit(client, "/requests/me/")) == missing
+    assert waiting(visit(client, "/requests/me/logs/")) == missing
     assert client.get("/api/requests/me").json()["waiting"]["reason"] == "undelivered"
     # What another program submitted it sends itself.
     assert waiting(visit(client, "/requests/foreign/")) == ""

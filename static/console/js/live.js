@@ -118,6 +118,15 @@
     return Math.min(LONGEST_PAUSE, Math.max(1000 * 2 ** failures, asked));
   }
 
+  // Who says when to come again is asked then: the next poll may be a minute away.
+  function askAgain(id, state, pause) {
+    const { failures } = state;
+    setTimeout(() => {
+      const region = document.getElementById(id);
+      if (region && states.get(id) === state && state.failures === failures) refresh(region);
+    }, pause + 1);
+  }
+
   document.addEventListener("htmx:afterRequest", (event) => {
     const region = event.detail.elt;
     if (!region?.id || !states.has(region.id) || event.detail.requestConfig?.verb !== "get") return;
@@ -133,7 +142,9 @@
     } else {
       state.failures += 1;
       state.shed = xhr.status === 503 && xhr.responseText.includes('data-problem="busy"');
-      state.notBefore = Date.now() + pauseAfter(xhr, state.failures);
+      const pause = pauseAfter(xhr, state.failures);
+      state.notBefore = Date.now() + pause;
+      if (xhr.getResponseHeader("Retry-After")) askAgain(region.id, state, pause);
       if (state.failures === 1) announce.textContent = `Refreshing fails. Stale since ${timeOfDay(state.checkedAt)}.`;
     }
     if (state.again) {

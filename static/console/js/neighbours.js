@@ -2,6 +2,8 @@
 (() => {
   "use strict";
   const PREFIX = "list:", MAX_PAGES = 40;
+  // The name of the list that the runs of a case are.
+  const RUNS = "runs";
   // Of an item's address, what goes along to its neighbours.
   const KEPT = ["tab", "level"];
   const linkOf = (row) => row.querySelector("a[data-row-link]") || row.querySelector("a[href]");
@@ -14,7 +16,7 @@
 
   function pageOf(root, url) {
     const base = new URL(url, location.href);
-    const rows = [...root.querySelectorAll("[data-list] [data-row], #found [data-row]")];
+    const rows = [...root.querySelectorAll("[data-list] [data-row], #found [data-row], [data-runs] tbody tr")];
     // A search in the background has gone on from there: its hits are among the rows.
     const next = root.querySelector("#search:not(:empty)") ? null : root.querySelector("[data-list] .pager a[rel=next]");
     return {
@@ -54,9 +56,9 @@
   }
 
   function remember() {
-    const list = document.querySelector("[data-list], #found");
+    const list = document.querySelector("[data-list], #found, [data-runs]");
     if (!list) return;
-    const name = list.dataset.list || location.pathname.split("/")[1];
+    const name = list.dataset.list || list.dataset.runs || location.pathname.split("/")[1];
     const page = pageOf(document, location.pathname + location.search);
     keep(name, withPage(recalled(PREFIX + name), page, !list.querySelector(".pager a[rel=first]")));
   }
@@ -143,7 +145,7 @@
       // The page of an item that is gone has a way back of its own: it leads to the same list, filters and all.
       const back = document.querySelector("[data-back]");
       if (back) back.href = pages[page].url;
-      else nav.append(anchor(pages[page].url, "Back to the list", "", "up"));
+      else nav.append(anchor(pages[page].url, found.name === RUNS ? "Back to the case" : "Back to the list", "", "up"));
     }
   }
 
