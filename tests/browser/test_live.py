@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import caches
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from opsportal.accounts.models import Preferences
 from opsportal.console.admission import Load, admission, limit
@@ -212,7 +212,29 @@ def test_no_row_moves_while_the_pointer_or_the_focus_is_on_the_list(
     shows_rows(page, before[2:-1])
 
 
-# Ten times as fast as the clock on the wall, by which the page's own timers go.
+@pytest.mark.parametrize("ask", [refresh, lambda page: page.keyboard.press("r")], ids=["event", "key"])
+def test_what_is_asked_for_while_an_answer_is_under_way_is_asked_after_it(
+    tables: dict[str, Any], viewing: Any, prefer: Any, ask: Callable[[Page], None]
+) -> None:
+    prefer("viewer", refresh_seconds=0)  # nothing else would ask
+    factories.put(tables["workflows"], factories.workflow("sess-1"))
+    page = viewing("/workflows/sess-1/")
+
+    def late(route: Route) -> None:
+        """The answer, which changes the page, was read before the item changed again."""
+        factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="info"))
+        answer = route.fetch()
+        factories.put(tables["workflows"], factories.workflow("sess-1", overallStatus="warning"))
+        ask(page)
+        route.fulfill(response=answer)
+
+    page.route("**/workflows/sess-1/", late, times=1)
+    refresh(page)
+    expect(page.locator(".summary")).to_contain_text("warning")
+
+
+# The page's timers go ten times as fast as the clock on the wall, which its time goes by: what was read is as old as the
+# test says, and the minute passes when it says so.
 HASTE = """(() => {
     const began = Date.now(), Real = Date, timer = window.setInterval;
     window.shift = 0;

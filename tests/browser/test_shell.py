@@ -8,7 +8,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.conf import settings as django_settings
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from opsportal.accounts.encryption import encrypt
 from opsportal.accounts.models import Preferences
@@ -256,6 +256,10 @@ def test_a_failing_refresh_keeps_the_last_state_says_since_when_and_recovers(
     expect(page.locator("#version")).to_have_text("version 1")
     expect(page.locator("#live-announce")).to_contain_text("Stale since")
     gallery.state["status"] = 200
+    page.route(f"{live}/", lambda route: route.abort(), times=1)
+    with answered(page):
+        page.keyboard.press("r")
+    expect(page.locator("#version")).to_have_text("version 1")
     page.keyboard.press("r")
     expect(page.locator("#version")).to_have_text("version 2")
     expect(page.locator("#live-state")).to_contain_text("live · ")
@@ -302,6 +306,28 @@ def test_the_interval_is_changed_in_place_and_remembered(
     gallery.state["version"] = 2
     expect(page.locator("#version")).to_have_text("version 2", timeout=15_000)
     assert Preferences.objects.get(user=viewer).refresh_seconds == 2
+
+
+def test_an_answer_of_before_the_interval_was_changed_does_not_bring_the_old_one_back(
+    live: str, page: Page, sign_in: Any
+) -> None:
+    sign_in("viewer")
+    page.goto(live)
+    rows = page.locator("#rows")
+
+    def late(route: Route) -> None:
+        gallery.state["version"] = 2
+        answer = route.fetch()
+        page.get_by_label("Refresh every").select_option("0")
+        expect(rows).to_have_attribute("data-live", "off")
+        gallery.state["version"] = 3
+        route.fulfill(response=answer)
+
+    page.route(f"{live}/", late, times=1)
+    refresh(page)
+    expect(page.locator("#version")).to_have_text("version 3")
+    expect(rows).to_have_attribute("data-live", "off")
+    assert "every" not in (rows.get_attribute("hx-trigger") or "")
 
 
 def test_the_theme_is_changed_in_place_and_remembered(
