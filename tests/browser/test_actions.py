@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import Browser, Page, Route, expect
 
+from opsportal.accounts.models import Preferences
 from opsportal.dynamo import clients
 from opsportal.jobs import running, store
 from opsportal.operations import feeds, outbox
@@ -242,6 +243,42 @@ def test_an_answer_that_is_lost_says_so_and_the_action_can_be_sent_again(
     page.unroute("**/cancel/")
     confirm(page, "Cancel the request")
     fate(page, "requested")
+    assert actions_on("requests", KEY) == ["request:cancel"]
+
+
+def test_a_dialog_that_is_closed_while_its_answer_is_under_way_says_what_came_of_it(
+    tables: dict[str, Any], act_as: Callable[..., Page], operator: Any
+) -> None:
+    Preferences.objects.create(user=operator, refresh_seconds=0)  # nothing else would ask
+    put(tables["requests"], factories.request(KEY))
+    page = act_as("operator", f"/requests/{KEY}/")
+    busy = '<section data-problem="busy" role="alert">Busy.</section>'
+
+    def close() -> None:
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+
+    def refused(route: Route) -> None:
+        close()
+        route.fulfill(status=503, body=busy, content_type="text/html")
+
+    def done(route: Route) -> None:
+        answer = route.fetch()
+        close()
+        route.fulfill(response=answer)
+
+    dialog = press(page, "request:cancel")
+    dialog.get_by_label("Reason").fill("Too slow")
+    page.route("**/cancel/", refused, times=1)
+    dialog.get_by_role("button", name="Cancel the request").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Busy.")
+    expect(dialog.get_by_label("Reason")).to_have_value("Too slow")
+    page.route("**/cancel/", done, times=1)
+    dialog.get_by_role("button", name="Cancel the request").click()
+    # The refresh at the close of the dialog may have brought the outcome already: then the answer itself is said.
+    expect(page.locator("[data-fate=requested]:focus, #said:focus")).to_have_count(1)
+    expect(status(page)).to_have_text("cancelled")
+    expect(dialog).to_have_count(0)
     assert actions_on("requests", KEY) == ["request:cancel"]
 
 
