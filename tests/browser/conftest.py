@@ -29,8 +29,8 @@ from scripts.chromium import FLAGS, MISSING, find
 # Playwright's sync API runs an event loop in this thread, where Django would refuse the ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# A busy machine is slow, not wrong.
-expect.set_options(timeout=15_000)
+# A busy machine is slow, not wrong: as long as Playwright waits for a page, and no test names another time.
+expect.set_options(timeout=30_000)
 
 WIDE: ViewportSize = {"width": 1440, "height": 900}
 NARROW: ViewportSize = {"width": 380, "height": 800}

@@ -113,9 +113,8 @@ def test_hits_come_while_it_searches_on_and_it_stops_waits_asks_and_ends(
     # The console is busy: the step is asked for again.
     busy = '<section data-problem="busy">Busy.</section>'
     answer = {"status": 503, "body": busy, "content_type": "text/html", "headers": {"Retry-After": "0.05"}}
-    page.route("**/requests/?q=*", lambda route: route.fulfill(**answer), times=2)
     with page.expect_response(lambda response: response.status == 503):
-        pass
+        page.route("**/requests/?q=*", lambda route: route.fulfill(**answer), times=2)
     asked = table.steps
     expect(page.locator("dialog[open]")).to_have_count(0)
     table.coming = ["hit_4"]

@@ -71,9 +71,10 @@
   });
 
   dialog.addEventListener("close", () => {
-    body.replaceChildren();
-    // What the dialog held back, or what refused the action, is shown now.
-    htmx.trigger(document.body, "console:refresh");
+    // A form that was sent stays until the next one: its answer says what came of it, and nothing else would.
+    if (!body.querySelector("form.htmx-request")) body.replaceChildren();
+    // What the dialog held back, or what refused the action, is shown now; an action that was done has asked for it.
+    if (!done) htmx.trigger(document.body, "console:refresh");
     if (opener && !done) wayBack(opener).focus();
     opener = null;
   });
@@ -90,6 +91,7 @@
     body.querySelector(".dialog-trouble")?.remove();
     body.prepend(trouble);
     if (link) show(link.textContent.trim());
+    else if (!dialog.open) show(title.textContent); // closed while the answer was under way
     trouble.focus();
   }
 

@@ -5,14 +5,14 @@
   const LONGEST_PAUSE = 60_000; // ms between attempts while refreshing fails
   const say = document.getElementById("live-state");
   const announce = document.getElementById("live-announce");
-  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again, byHand, held, shed }
+  const states = new Map(); // region id -> { checkedAt, failures, notBefore, busy, forced, again, outdated, byHand, held, shed }
 
   const regions = () => [...document.querySelectorAll("[data-live]")];
 
   function stateOf(region) {
     if (!states.has(region.id)) {
       const checkedAt = new Date(region.dataset.checkedAt || serverClock.now());
-      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false, byHand: false, held: false, shed: false });
+      states.set(region.id, { checkedAt, failures: 0, notBefore: 0, busy: false, forced: false, again: false, outdated: false, byHand: false, held: false, shed: false });
     }
     return states.get(region.id);
   }
@@ -21,6 +21,10 @@
     const timeZone = document.body.dataset.zone || "UTC";
     return new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(date);
   }
+
+  // No answer is told by htmx's events, to those below too: a promise that nobody takes up would be an error of the script.
+  const ask = (source, swap) =>
+    htmx.ajax("GET", source.getAttribute("hx-get"), { source, target: source, swap }).catch(() => {});
 
   // --- When not to refresh ----------------------------------------------------------------------
 
@@ -74,16 +78,23 @@
     document.addEventListener(name, () => requestAnimationFrame(release));
   }
 
+  // htmx would queue it, and forgets its queue when the answer that is under way changes the region. That answer may have
+  // been read before the action that asks for this, so it is asked for once more after it. A poll comes again by itself.
+  document.addEventListener("htmx:confirm", (event) => {
+    const { elt: region, triggeringEvent } = event.detail;
+    if (!region.matches?.("[data-live]") || !stateOf(region).busy) return;
+    event.preventDefault();
+    if (triggeringEvent) stateOf(region).again = true;
+  });
+
   document.addEventListener("htmx:beforeRequest", (event) => {
     const region = event.detail.elt;
     if (!region.matches?.("[data-live]")) return;
     const state = stateOf(region);
     const reason = state.forced ? "" : reasonToWait(region);
     const early = !state.forced && Date.now() < state.notBefore;
-    if (state.busy || reason || early) {
+    if (reason || early) {
       event.preventDefault();
-      // What is under way may have been read before the action that asks for this.
-      state.again = state.busy && event.detail.requestConfig.triggeringEvent?.type === "console:refresh";
       state.forced = false;
       if (reason) show("paused", `paused: ${reason}`);
       return;
@@ -105,7 +116,7 @@
     const { elt: region, xhr } = event.detail;
     const state = stateOf(region);
     // Asked for before the dialog opened, a text was selected or somebody began to type: the page stays as it was then.
-    if (document.querySelector("dialog[open]") || (!state.byHand && reasonToWait(region))) event.detail.shouldSwap = false;
+    if (state.outdated || document.querySelector("dialog[open]") || (!state.byHand && reasonToWait(region))) event.detail.shouldSwap = false;
     state.held = event.detail.shouldSwap && !state.byHand && holdsStill(region) && wouldMove(region, xhr.responseText);
     if (state.held) event.detail.shouldSwap = false;
   });
@@ -147,9 +158,10 @@
       if (xhr.getResponseHeader("Retry-After")) askAgain(region.id, state, pause);
       if (state.failures === 1) announce.textContent = `Refreshing fails. Stale since ${timeOfDay(state.checkedAt)}.`;
     }
+    state.outdated = false;
     if (state.again) {
-      state.again = false;
-      setTimeout(refreshNow);
+      Object.assign(state, { again: false, notBefore: 0 });
+      setTimeout(() => refresh(region)); // htmx is not done with this one
     }
     render();
   });
@@ -160,7 +172,7 @@
     if (successful || part.getAttribute?.("hx-trigger") !== "load") return;
     missed.set(part, (missed.get(part) || 0) + 1);
     setTimeout(() => {
-      if (part.isConnected) htmx.ajax("GET", part.getAttribute("hx-get"), { source: part, target: part, swap: part.getAttribute("hx-swap") });
+      if (part.isConnected) ask(part, part.getAttribute("hx-swap"));
     }, pauseAfter(xhr, missed.get(part)));
   });
 
@@ -205,8 +217,10 @@
 
   // --- Refreshing now ---------------------------------------------------------------------------------
 
-  const refresh = (region) =>
-    htmx.ajax("GET", region.getAttribute("hx-get"), { source: region, target: region, swap: "morph:outerHTML" });
+  function refresh(region) {
+    if (stateOf(region).busy) stateOf(region).again = true;
+    else ask(region, "morph:outerHTML");
+  }
 
   function refreshNow({ forced = false } = {}) {
     for (const region of regions()) {
@@ -243,8 +257,9 @@
   setInterval(() => {
     if (Date.now() > soonUntil) return;
     for (const region of regions()) {
-      const fresh = serverClock.now() - stateOf(region).checkedAt < SOON / 2;
-      if (region.dataset.live !== "finished" && !fresh) refresh(region);
+      const { busy, checkedAt } = stateOf(region);
+      const fresh = serverClock.now() - checkedAt < SOON / 2;
+      if (region.dataset.live !== "finished" && !busy && !fresh) refresh(region);
     }
   }, SOON);
 
@@ -270,6 +285,9 @@
     for (const region of regions()) {
       if (region.dataset.live === "finished") continue;
       region.dataset.live = seconds ? "on" : "off";
+      // An answer that is under way has the interval of before.
+      const state = stateOf(region);
+      if (state.busy) state.outdated = state.again = true;
       const poll = seconds ? `every ${seconds}s, ` : "";
       region.setAttribute("hx-trigger", `${poll}console:refresh from:body`);
       htmx.process(region);
