@@ -1,5 +1,7 @@
 """The buttons of a case, and the page (or dialog) of each."""
 
+from dataclasses import replace
+
 from opsportal.failures.actions import MANAGE
 from opsportal.failures.forms import AssignForm, MuteForm, NoteForm, ResolveForm
 from opsportal.operations.item_actions import Offer
@@ -37,9 +39,11 @@ MUTE = Offer(
     label="Mute",
     icon="bell-off",
     title="Mute the case",
-    effect="Its failures fire no alerts, and it is not in the badge and on the overview. They are still counted.",
+    effect="Its failures fire no alerts. The badge and the overview leave the case out. Its failures are still counted.",
     form_class=MuteForm,
 )
+# The same form, where there is a mute to change.
+CHANGE_MUTE = replace(MUTE, label="Change or end mute")
 RESOLVE = Offer(
     Action.CASE_RESOLVE,
     MANAGE,
