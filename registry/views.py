@@ -42,7 +42,7 @@ LIST = {
     "title": "Agents",
     "tabs_label": "Health",
     "placeholder": "Agent id, or text in id and name",
-    "order": "Offline first, then degraded, unknown, healthy; by name in each, those not declared active last.",
+    "order": "Sorted by health, offline first, then by name.",
 }
 FLEET = "Capabilities, shared endpoints, stopped heartbeats"
 

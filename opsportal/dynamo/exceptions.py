@@ -142,7 +142,7 @@ class DeadlineExceeded(DynamoError):
 
     def __init__(self, seconds: float, calls: int) -> None:
         super().__init__(
-            f"It would take longer than {seconds:g} s ({calls} calls were answered), so it was stopped.",
+            f"It would take longer than {round(seconds, 1):g} s ({calls} calls were answered), so it was stopped.",
             "Try again, or narrow the filters so that it reads less.",
         )
 

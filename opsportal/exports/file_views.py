@@ -86,7 +86,9 @@ def list_(request: HttpRequest) -> HttpResponse:
         return polls.nothing_new()
     waiting = any(one.file.is_open for one in shown)
     region = Region("live", seen=digest, finished=not waiting, at_least_every=WAITED_FOR if waiting else 0)
-    empty = Empty("nothing_yet", "No files yet", "Export above a list can make one, with any number of rows.")
+    empty = Empty(
+        "nothing_yet", "No files yet", "Choose Export on a list, then Make a file. The worker writes it."
+    )
     context = {"shown": shown, "empty": None if shown else empty, "days": files.LIFE_DAYS}
     return respond(request, "exports/list.html", context, region)
 

@@ -70,7 +70,11 @@ class ExportForm(forms.Form):
     columns = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple, error_messages={"required": "Tick at least one column."}
     )
-    kind = forms.ChoiceField(label="Format", choices=list(FORMATS.items()), widget=forms.RadioSelect)
+    kind = forms.ChoiceField(
+        label="Format",
+        choices=[("csv", "CSV"), ("ndjson", "NDJSON: one JSON object a line")],
+        widget=forms.RadioSelect,
+    )
     bom = forms.BooleanField(
         label="For Excel",
         required=False,

@@ -11,7 +11,8 @@ from opsportal.console import clock
 from opsportal.failures.trend import HOUR
 
 SPARK_WIDTH, SPARK_HEIGHT = 96, 20
-HEIGHT, TOP = 104, 10
+# Bars begin below the line of text that is at the top.
+HEIGHT, TOP, TEXT = 108, 20, 11
 # Hours from one label of the axis to the next, by how many bars there are at most.
 STEPS = ((30, 3), (60, 12), (200, 24))
 
@@ -83,7 +84,7 @@ def _mark(x: float, at: datetime, zone: ZoneInfo) -> str:
     end, shift = (" is-end", -5) if x > 50 else ("", 5)
     return (
         f'<line class="bars-mark" x1="{x:.2f}%" x2="{x:.2f}%" y2="{HEIGHT}"/><text class="bars-note{end}" '
-        f'x="{x:.2f}%" dx="{shift}" y="{TOP}">first seen {clock.in_zone(at, zone):%H:%M}</text>'
+        f'x="{x:.2f}%" dx="{shift}" y="{TEXT}">first seen {clock.in_zone(at, zone):%H:%M}</text>'
     )
 
 

@@ -71,7 +71,8 @@ class CaseRow:
     def share_text(self) -> str:
         if self.share is None or self.ended is None:
             return ""
-        return f"{'≤ ' if self.ended.more and self.runs else ''}{self.share:.1f} %"
+        at_most = "≤\u00a0" if self.ended.more and self.runs else ""
+        return f"{at_most}{self.share:.1f}\u00a0%"
 
 
 def row_of(case: Case, found: Figures, window: Window, ended: Mapping[str, Ended], now: datetime) -> CaseRow:
@@ -126,7 +127,7 @@ def _owner(row: CaseRow, page: PageState) -> str:
         return str(cells.excerpt(case.owner, 40))
     user = page.listing.request.user
     if settings.ACTIONS_OFF or not (case.is_active and user.has_perm("failures.manage_cases")):
-        return '<span class="muted">no owner</span>'
+        return '<span class="muted">unassigned</span>'
     return take_form(page, case)
 
 

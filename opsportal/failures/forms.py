@@ -38,7 +38,7 @@ class AssignForm(ActionForm):
 
     def __init__(self, *args: Any, owner: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].choices = [("", "No owner"), *people()]  # type: ignore[attr-defined]
+        self.fields["owner"].choices = [("", "Unassigned"), *people()]  # type: ignore[attr-defined]
         self.fields["owner"].initial = owner
 
 

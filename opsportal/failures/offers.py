@@ -1,5 +1,7 @@
 """The buttons of a case, and the page (or dialog) of each."""
 
+from dataclasses import replace
+
 from opsportal.failures.actions import MANAGE
 from opsportal.failures.forms import AssignForm, MuteForm, NoteForm, ResolveForm
 from opsportal.operations.forms import ActionForm
@@ -15,7 +17,7 @@ def _offer(
 
 ACKNOWLEDGE = _offer(
     Action.CASE_ACKNOWLEDGE, "Acknowledge", "eye", "Acknowledge the case",
-    "Says that somebody works on it. It no longer counts as open.",
+    "Says that somebody works on it. It does not count as open any more.",
 )  # fmt: skip
 ASSIGN = _offer(
     Action.CASE_ASSIGN, "Assign", "user", "Assign the case",
@@ -27,8 +29,10 @@ NOTE = _offer(
 )  # fmt: skip
 MUTE = _offer(
     Action.CASE_MUTE, "Mute", "bell-off", "Mute the case",
-    "Its failures fire no alerts, and the badge and the overview leave it out. They are still counted.", MuteForm,
+    "Its failures fire no alerts. The badge and the overview leave the case out. Its failures are still counted.", MuteForm,
 )  # fmt: skip
+# The same form, where there is a mute to change.
+CHANGE_MUTE = replace(MUTE, label="Change or end mute")
 RESOLVE = _offer(
     Action.CASE_RESOLVE, "Close", "circle-check", "Close the case",
     "Says that it is fixed. A run that fails after this reopens it.", ResolveForm,

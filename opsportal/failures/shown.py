@@ -138,6 +138,16 @@ class Shown:
         """The newest error, cleaned."""
         return marked(self.case.sample or self.case.line)
 
+    @property
+    def has_marks(self) -> bool:
+        return 'class="var"' in self.sample
+
+    @property
+    def as_recorded(self) -> str:
+        """The error text of the newest run, "" where `sample` is the same."""
+        error = self.failure.error if self.failure else ""
+        return "" if visible(error) == (self.case.sample or self.case.line) else error
+
     @cached_property
     def failure(self) -> Failure | None:
         """Of the newest run as it is now; None where it is gone, was retried, or failed otherwise since."""
@@ -189,7 +199,8 @@ class Shown:
 
     def buttons(self, request: HttpRequest) -> list[Button]:
         """What opens a dialog."""
-        return [self._button(request, offers.MUTE if self.case.is_active else offers.REOPEN)]
+        mute = offers.CHANGE_MUTE if self.muted else offers.MUTE
+        return [self._button(request, mute if self.case.is_active else offers.REOPEN)]
 
     def _button(self, request: HttpRequest, offer: Offer) -> Button:
         url = reverse(f"failures:{offer.tag.verb}", args=[self.case.id])

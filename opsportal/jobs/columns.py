@@ -52,7 +52,7 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column("action", "Action", lambda row: row.job.action.value, lambda row, page: f"<code>{row.job.action.value}</code>", css="is-tight", priority=3),
     Column("progress", "Progress", _counted, _progress, css="is-tight"),
     Column("by", "By", lambda row: row.job.actor.name, _by, css="is-tight"),
-    Column("created_at", "Made", lambda row: row.job.created_at, lambda row, page: page.when(row.job.created_at), css="is-tight"),
+    Column("created_at", "Created", lambda row: row.job.created_at, lambda row, page: page.when(row.job.created_at), css="is-tight"),
     Column("ended_at", "Ended", lambda row: row.job.ended_at, lambda row, page: page.when(row.job.ended_at), css="is-tight", priority=3),
     Column("reason", "Reason", lambda row: row.job.reason or None, lambda row, page: cells.excerpt(row.job.reason, 120), css="is-wide", stacked=False),
     Column("why", "Why", lambda row: row.job.why or None, _why, css="is-wide"),

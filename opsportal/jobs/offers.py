@@ -25,7 +25,7 @@ PAUSE = Offer(
 )  # fmt: skip
 RESUME = Offer(
     Action.JOB_RESUME, RUN, label="Resume", icon="player-play", name="resume", title="Resume the job",
-    effect="It goes on with what is pending. If it has a pace, that begins again with its first items.",
+    effect="The job goes on with what is pending. A pace starts again with its first items.",
 )  # fmt: skip
 PACE = Offer(
     Action.JOB_PACE, RUN, label="Change the pace", icon="settings", name="pace", title="Change the pace",

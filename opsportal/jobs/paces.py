@@ -130,7 +130,7 @@ def _fault(pace: Pace, so_far: SoFar, seen: Seen | None, now: float, seconds: in
         idle = 0 if seen.taken_up else now - seen.waiting_since
     if idle < seconds:
         return ""
-    return f"No worker takes them: {seen.waiting:,} wait, and none was taken up within {_spoken(seconds)}."
+    return f"No worker takes them: {seen.waiting:,} wait, and none was picked up within {_spoken(seconds)}."
 
 
 def _spoken(seconds: int) -> str:

@@ -34,8 +34,8 @@ OUTCOMES = {
     Outcome.SKIPPED: ("skipped", WAITING, "ban"),
     Outcome.FAILED: ("failed", FAILED, "circle-x"),
     Outcome.PENDING: ("pending", REST, "clock"),
-    Outcome.WAITING: ("not taken up yet", WAITING, "clock"),
-    Outcome.TAKEN_UP: ("taken up", RUNNING, "progress"),
+    Outcome.WAITING: ("not picked up yet", WAITING, "clock"),
+    Outcome.TAKEN_UP: ("picked up", RUNNING, "progress"),
     Outcome.COMPLETED: ("completed", SUCCESS, "circle-check"),
     Outcome.STILL_RUNNING: ("still running", RUNNING, "progress"),
     Outcome.FAILED_AGAIN: ("failed again", FAILED, "circle-x"),
@@ -126,7 +126,7 @@ def chosen(job: Job) -> Iterator[tuple[str, str]]:
         yield "Items of job", f"{source.job} ({words})"
         return
     if source.filter is None:
-        yield "Ticked", f"{source.keys:,}"
+        yield "Chosen", f"{source.keys:,}"
         return
     bulk = all_bulk().get(job.logical)
     labels = bulk.filters if bulk else {}

@@ -86,7 +86,7 @@ def test_columns_are_chosen_and_the_list_is_saved_as_a_file(
     page = operated
     factories.put(tables["requests"], factories.request("negative", user_id="=SUM(A1)", status="failed"))
     page.goto(f"{live}/requests/?status=failed")
-    menu = page.locator("details", has=page.get_by_text("Always shown"))
+    menu = page.locator("details", has=page.get_by_text("Columns to show"))
     menu.locator("summary").click()
     for name in ("Priority", "Progress", "Created", "Duration", "Attention", "Type", "Project", "Strategy"):
         menu.get_by_role("checkbox", name=name, exact=True).uncheck()

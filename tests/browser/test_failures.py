@@ -79,6 +79,12 @@ def test_an_operator_takes_a_case_from_the_list_to_its_close(
     # A mute is asked for in the dialog, which refuses a time in the past.
     page.get_by_role("link", name="Mute").click()
     dialog = page.locator("#dialog")
+    expect(dialog.locator(".form-check")).to_have_count(5)
+    lines = [box for one in dialog.locator(".form-check").all() if (box := one.bounding_box())]
+    below = dialog.get_by_text("Date", exact=True).bounding_box()
+    assert below is not None
+    assert all(box["height"] < 30 for box in lines), "each choice on a line of its own"
+    assert lines[-1]["y"] + lines[-1]["height"] <= below["y"]
     dialog.get_by_label("Until a date").check()
     dialog.locator("[name=date]").fill("2020-01-01T08:00")
     dialog.get_by_role("button", name="Mute the case").click()

@@ -262,6 +262,24 @@ def test_a_narrow_list_shows_every_value_of_a_row(
         assert box["x"] + box["width"] <= 380, words
 
 
+def test_a_narrow_list_shows_every_tab_and_breaks_no_word(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page
+) -> None:
+    factories.put(tables["workflows"], factories.workflow("tm-1", sourceType="COUNTERPARTY"))
+    sign_in("viewer")
+    page.set_viewport_size(NARROW)
+    page.goto(f"{live}/workflows/")
+    for tab in page.locator(".page-tabs a").all():
+        box = tab.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 380, tab.inner_text()
+    source = page.get_by_text("COUNTERPARTY", exact=True).bounding_box()
+    assert source is not None
+    assert source["height"] < 25, "one line"
+    # Its state has room for the longest word of a poll.
+    assert page.locator("#live-state").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 GIVE_WAY = {"Progress", "Type", "Project", "User", "Strategy"}
 
 

@@ -280,7 +280,7 @@ def test_the_page_says_how_many_rows_and_what_they_cost(tables: Any, client_for:
     facts = visit(client, "/requests/?export=1&range=24h").root.one("dl", class_="facts").words
     # 100 rows cover 100 of the 1,440 minutes; the table has 300, if DynamoDB's count is there already.
     assert "Rows about 300 (an estimate)" in facts or "Rows about 1,4" in facts
-    assert "read units (an estimate)" in facts
+    assert "RCU (an estimate)" in facts
     facts = visit(client, "/requests/?export=1&range=all&type=none").root.one("dl", class_="facts").words
     assert "Rows 0" in facts or "Rows at least 0" in facts
 

@@ -175,7 +175,7 @@ def test_the_share_is_of_the_runs_that_ended_as_the_overview_counts_them(
         "nobody has counted"
     )
     client.get("/panels/workflows/")
-    assert 'data-label="Share">50.0 %<' in client.get("/failures/").content.decode()
+    assert 'data-label="Share">50.0\u00a0%<' in client.get("/failures/").content.decode()
     assert "50.0 % of those that ended" in words(client.get(f"/failures/{case_of().id}/"))
 
 
@@ -253,6 +253,24 @@ def test_the_page_of_a_case_has_its_runs_its_error_as_recorded_and_its_history(
     assert "Failed runs an hour" in said
     assert "StepTrade extraction" in said.replace("Step ", "Step")
     assert f"/audit/?target={case.id}" in page.content.decode()
+
+
+def test_an_error_text_that_is_the_same_in_each_run_is_shown_once(tables: Any, client_for: ClientFor) -> None:
+    failed = step("error", error="Broken pipe", completedAt=zulu(ago(minutes=3)))
+    stamps = {"createdAt": zulu(ago(minutes=9)), "lastUpdated": zulu(ago(minutes=3))}
+    put_items(tables["workflows"], workflow("tm-1", overallStatus="failed", tradeExtraction=failed, **stamps))
+    put_items(
+        tables["workflows"],
+        workflow("tm-2", overallStatus="failed", tradeExtraction={**failed, "error": ERROR}, **stamps),
+    )
+    client = client_for("operator")
+    same, other = put(case_of("Broken pipe"), keys=["tm-1"]), put(case_of(ERROR), keys=["tm-2"])
+    page = words(client.get(f"/failures/{same.id}/"))
+    assert "as recorded" not in page
+    assert "marked parts" not in page
+    page = words(client.get(f"/failures/{other.id}/"))
+    assert "as recorded" in page
+    assert "marked parts" in page
 
 
 def test_a_case_that_is_not_there_yet_is_404_and_asked_for_again(tables: Any, client_for: ClientFor) -> None:
@@ -385,7 +403,9 @@ def test_a_case_is_muted_until_a_date_or_until_it_is_closed_and_the_mute_ends(
     client = client_for("operator")
     assert do(client, case, "mute", length="closed").status_code == 204
     assert now_of(case).muted_until == UNTIL_CLOSED
-    assert "muted until it is closed" in words(client.get(f"/failures/{case.id}/"))
+    muted = words(client.get(f"/failures/{case.id}/"))
+    assert "muted until it is closed" in muted
+    assert "Change or end mute" in muted
     assert "until closed" in words(client.get("/failures/"))
     day = (NOW + timedelta(days=3)).replace(second=0, microsecond=0)
     assert do(client, case, "mute", length="date", date=day.strftime("%Y-%m-%dT%H:%M")).status_code == 204
@@ -393,6 +413,7 @@ def test_a_case_is_muted_until_a_date_or_until_it_is_closed_and_the_mute_ends(
     assert do(client, case, "mute", length="end").status_code == 204
     assert now_of(case).muted_until is None
     assert entry_of(case).note == "not muted any more"
+    assert "Change or end mute" not in words(client.get(f"/failures/{case.id}/"))
 
 
 def test_a_second_click_is_no_second_action_and_another_text_under_its_id_is_refused(

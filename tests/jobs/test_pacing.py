@@ -48,7 +48,7 @@ def test_the_first_are_waited_for_until_all_are_settled_or_some_are_under_way_fo
     assert decided(seen=Seen(settled=10), at=1_001) == (0, GOES)  # all are gone
     assert decided(seen=replace(waiting, taken_up=1, waiting=9), at=1_299) == (0, WAITS)
     assert decided(seen=replace(waiting, taken_up=1, waiting=9), at=1_300) == (0, GOES)
-    none = (0, "!No worker takes them: 10 wait, and none was taken up within 5 minutes.")
+    none = (0, "!No worker takes them: 10 wait, and none was picked up within 5 minutes.")
     assert decided(seen=waiting, at=1_298) == (0, WAITS)
     assert decided(seen=waiting, at=1_300) == none
     # The first of them are there already, though not all.
@@ -109,7 +109,7 @@ def test_a_job_halts_by_the_share_of_the_last_fifty(settled: str, share: str, ha
 def test_a_job_halts_when_workers_stop_taking_items() -> None:
     seen = Seen(settled=50, taken_up=60, waiting=40, waiting_since=1_200)
     assert decided(80, seen, 1_499, open_at=1_000.0, taken_at=1_100.0)[1] == GOES
-    halted = "!No worker takes them: 40 wait, and none was taken up within 5 minutes."
+    halted = "!No worker takes them: 40 wait, and none was picked up within 5 minutes."
     assert decided(80, seen, 1_500, open_at=1_000.0, taken_at=1_100.0)[1] == halted
     assert decided(80, seen, 1_500, open_at=1_000.0, taken_at=1_201.0)[1] == GOES  # slow, and alive
     assert decided(80, seen, 1_500, open_at=1_201.0, taken_at=1_100.0)[1] == GOES  # it has just gone on
@@ -258,7 +258,7 @@ def test_nobody_takes_them(tables: dict[str, Any]) -> None:
     assert now(job).state is State.RUNNING
     worker.turn(16)
     job = now(job)
-    none = "No worker takes them: 3 wait, and none was taken up within 5 minutes."
+    none = "No worker takes them: 3 wait, and none was picked up within 5 minutes."
     assert (job.state, job.why, job.outcomes) == (State.HALTED, none, {"waiting": 3})
     control.resume(job, OLGA)
     worker.turn()
@@ -269,7 +269,7 @@ def test_nobody_takes_them(tables: dict[str, Any]) -> None:
     assert now(job).state is State.RUNNING
     worker.turn(16)
     job = now(job)
-    assert job.why == "No worker takes them: 28 wait, and none was taken up within 5 minutes."
+    assert job.why == "No worker takes them: 28 wait, and none was picked up within 5 minutes."
     assert ended(job) == (34, 0, 0, 6)
 
 

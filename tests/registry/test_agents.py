@@ -64,7 +64,7 @@ def test_filters_take_whole_capabilities_declared_status_and_derived_health(
     everyone = visit(client, "/agents/")
     # The unhealthy first, then by name, whatever its case and its attribute.
     assert everyone.ids == ["odd", "list", "none", "set", "text", "ops"]
-    assert "Offline first, then degraded, unknown, healthy; by name in each" in everyone.words
+    assert "Sorted by health, offline first, then by name." in everyone.words
     row = everyone.rows[0]
     assert [link.words for link in row.all("a", href="/agents/odd/")] == ["e odd", "odd"]
     assert "f ops" in everyone.words
