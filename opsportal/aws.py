@@ -60,6 +60,16 @@ def forget() -> None:
         _clients.clear()
 
 
+def _begin_anew() -> None:
+    """A fork has its parent's connections: what one of the two asks, the other may be answered."""
+    global _lock
+    _lock = threading.Lock()
+    _clients.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def is_emulated(table: Binding, name: str = "cloudwatch") -> bool:
     """Whether `table` is an emulator's, and the service `name` would be asked at Amazon's all the same.
 

@@ -5,6 +5,7 @@ A client costs about 10 ms to make and is safe to share between threads. Pages u
 waits; workers and commands one that waits longer. `deadlines` makes of the times that they are over the whole.
 """
 
+import os
 import threading
 from typing import Any
 
@@ -136,3 +137,13 @@ def forget() -> None:
         for made in _clients.values():
             made.close()
         _clients.clear()
+
+
+def _begin_anew() -> None:
+    """A fork has its parent's connections: what one of the two asks, the other may be answered."""
+    global _lock
+    _lock = threading.Lock()
+    _clients.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

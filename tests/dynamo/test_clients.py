@@ -8,6 +8,7 @@ import pytest
 
 from opsportal import aws
 from opsportal.dynamo import clients
+from tests.writers.test_forks import ended_well, in_a_child
 
 
 @pytest.mark.parametrize("kind", ["dynamodb", "another service"])
@@ -35,3 +36,22 @@ def test_threads_that_use_a_client_first_at_once_catch_the_same_errors(
     for thread in threads:
         thread.join()
     assert found == [client.exceptions] * 2
+
+
+@pytest.mark.no_moto
+def test_no_process_uses_the_connections_of_another(tables: dict[str, Any]) -> None:
+    """The web server's master asks for the demo's tables before it forks its workers. Over one connection each would
+    get the answers of the others: the page of a table showed another one."""
+    names = [table.name for table in tables.values()]
+    location = tables["workflows"].location
+    queues, made = aws.service("sqs", location[0]), clients.client(*location)
+    made.list_tables()  # a connection is open, and kept
+
+    def asks() -> bool:
+        own = clients.client(*location)
+        answered = [own.describe_table(TableName=name)["Table"]["TableName"] for name in names]
+        return own is not made and aws.service("sqs", location[0]) is not queues and answered == names
+
+    children = [in_a_child(asks) for _ in range(2)]
+    assert asks() is False, "the parent keeps its own"
+    assert [ended_well(child) for child in children] == [True, True]
