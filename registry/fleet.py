@@ -187,7 +187,7 @@ def shared(agents: Iterable[Agent]) -> list[Shared]:
     by_endpoint: dict[str, list[Agent]] = {}
     for agent in agents:
         if isinstance(agent.endpoint, str) and agent.endpoint.strip():
-            by_endpoint.setdefault(place(agent.endpoint), []).append(agent)
+            by_endpoint.setdefault(normalized(agent.endpoint), []).append(agent)
     found = [
         Shared(str(members[0].endpoint).strip(), sorted(members, key=lambda one: one.id))
         for members in by_endpoint.values()
@@ -196,7 +196,7 @@ def shared(agents: Iterable[Agent]) -> list[Shared]:
     return sorted(found, key=lambda one: (-len(one.agents), one.endpoint))
 
 
-def place(endpoint: str) -> str:
+def normalized(endpoint: str) -> str:
     """One text for all spellings of an endpoint: scheme and host without case, no port that is the scheme's
     own, no slash at the end. What is no URL stands for itself."""
     text = endpoint.strip()

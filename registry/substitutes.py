@@ -35,10 +35,10 @@ class Substitutes:
 
     @property
     def sentence(self) -> str:
-        """As "2 others are ready" and "Nobody else"."""
+        """As "2 others are ready" and "No other agent"."""
         if self.ready:
             return f"{_others(len(self.ready))} ready"
-        return f"{_others(len(self.unready))} not ready" if self.unready else "Nobody else"
+        return f"{_others(len(self.unready))} not ready" if self.unready else "No other agent"
 
 
 def _others(number: int) -> str:

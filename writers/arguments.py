@@ -22,9 +22,9 @@ ID_BYTES = 2_048  # of a partition key
 STEP_BYTES = 1_000
 ACTIVITY_BYTES = 2_000
 SPOOL_BYTES, INTERVAL = 64 * 1024 * 1024, 2.0
-_MOST_TOKENS = 10**30  # so that their sums have no more digits than DynamoDB holds
-_MOST_SECONDS = 10**12
-_MOST_STEPS = 1_000
+_MAX_TOKENS = 10**30  # so that their sums have no more digits than DynamoDB holds
+_MAX_SECONDS = 10**12
+_MAX_STEPS = 1_000
 
 
 class Arguments:
@@ -141,7 +141,7 @@ def step_name(given: Any, table_key: str) -> str:
 def count(given: Any) -> Decimal:
     """A whole number; None is 0. ValueError for what is none, or is negative."""
     found = Decimal(0) if given is None else number(given)
-    if not 0 <= found <= _MOST_TOKENS or found != found.to_integral_value():
+    if not 0 <= found <= _MAX_TOKENS or found != found.to_integral_value():
         raise ValueError(f"{trees.shown(given)} is not a whole number of at least 0 and at most 30 digits")
     return found
 
@@ -151,7 +151,7 @@ def seconds(given: Any) -> Item:
     if isinstance(given, timedelta):
         given = given.total_seconds()
     found = number(given)
-    if not -_MOST_SECONDS <= found <= _MOST_SECONDS:  # of 1E+999999999, `abs` is an error of arithmetic
+    if not -_MAX_SECONDS <= found <= _MAX_SECONDS:  # of 1E+999999999, `abs` is an error of arithmetic
         raise ValueError(f"{trees.shown(given)} are too many seconds")
     return values.seconds(found)
 
@@ -194,7 +194,7 @@ def _mapping(given: Any) -> dict[Any, Any]:
 def _pairs(given: Any) -> list[Any]:
     if isinstance(given, str | bytes):
         raise ValueError(f"{trees.shown(given)} is no list of steps")
-    return list(islice(given.items() if isinstance(given, Mapping) else given, _MOST_STEPS))
+    return list(islice(given.items() if isinstance(given, Mapping) else given, _MAX_STEPS))
 
 
 def _step(given: Any, table_key: str) -> tuple[str, str]:

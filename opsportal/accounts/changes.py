@@ -111,7 +111,7 @@ def acting(owner: User | None = None) -> Who:
     user = getattr(request, "user", None)
     if isinstance(user, User):
         return Who.of_user(user)
-    return Who.of_user(owner) if owner else Who("nobody signed in", "", "")
+    return Who.of_user(owner) if owner else Who("not signed in", "", "")
 
 
 def record(

@@ -65,8 +65,8 @@ class AuditQuery(RangedQuery):
     actor: GivenText = Field(
         "",
         description="The name that a person has now, or a token (`olga via token ci`, `service ci`): their entries, "
-        "whatever the name was then, and older ones without an id under that name. Or an `actor_id`. A name that nobody "
-        "has now stands for what was recorded under it. `notes` say which it was.",
+        "whatever the name was then, and older ones without an id under that name. Or an `actor_id`. A name without an "
+        "account now stands for what was recorded under it. `notes` say which it was.",
     )
     action: GivenText = Field("", description="Such as `request:cancel`.")
     target: GivenText = Field("", description="The item's id.")

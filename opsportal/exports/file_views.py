@@ -86,9 +86,7 @@ def list_(request: HttpRequest) -> HttpResponse:
         return polls.nothing_new()
     waiting = any(one.file.is_open for one in shown)
     region = Region("live", seen=digest, finished=not waiting, at_least_every=WAITED_FOR if waiting else 0)
-    empty = Empty(
-        "nothing_yet", "No files yet", "Export above a list offers one where a download would be too large."
-    )
+    empty = Empty("nothing_yet", "No files yet", "Export above a list can make one, with any number of rows.")
     context = {"shown": shown, "empty": None if shown else empty, "days": files.LIFE_DAYS}
     return respond(request, "exports/list.html", context, region)
 

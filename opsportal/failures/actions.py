@@ -45,7 +45,7 @@ def assign(case: Case, owner_id: str, *, by: Actor, reason: str = "", action_id:
     name = names_now([owner_id]).get(owner_id, "") if owner_id else ""
     if owner_id and not name:
         raise Invalid("owner", "There is no such account.")
-    said = f"to {name}" if name else "to nobody"
+    said = f"to {name}" if name else "without an owner"
     data = {"id": owner_id, "name": name, "note": said}
     return _act(Action.CASE_ASSIGN, _assigned, case, by, reason, action_id, data)
 
@@ -65,7 +65,7 @@ def mute(case: Case, until: datetime | None, *, by: Actor, reason: str = "", act
 
 
 def resolve(case: Case, reason: str, *, by: Actor, action_id: str = "") -> Done:
-    """Close it. An occurrence that fails after this reopens it."""
+    """Close it. A run that fails after this reopens it."""
     if not reason.strip():
         raise Invalid("reason", "It must say what fixed it.")
     return _act(Action.CASE_RESOLVE, _resolved, case, by, reason, action_id)
@@ -98,12 +98,12 @@ def _checked(action: Action, case: Case, now: datetime) -> None:
     """Raises Conflict where the case's state forbids the action."""
     if action is Action.CASE_REOPEN:
         if case.state is not State.RESOLVED:
-            raise Conflict(f"It is {stated(case, now).word} already.")
+            raise Conflict(f"It is already {stated(case, now).word}.")
     elif action in (Action.CASE_ACKNOWLEDGE, Action.CASE_MUTE, Action.CASE_RESOLVE):
         if case.state is State.RESOLVED:
             raise Conflict(f"It was closed by {case.closed_by or 'somebody'}. Reopen it first.")
         if action is Action.CASE_ACKNOWLEDGE and case.state is State.ACKNOWLEDGED:
-            raise Conflict("It is acknowledged already.")
+            raise Conflict("It is already acknowledged.")
 
 
 # --- What each makes of the case as it was just read -----------------------------------------------------
@@ -116,7 +116,7 @@ def _acknowledged(case: Case, now: datetime, intent: Intent) -> Case:
 def _assigned(case: Case, now: datetime, intent: Intent) -> Case:
     owner_id, name = intent.data["id"], intent.data["name"]
     if case.owner_id == owner_id:
-        raise Conflict(f"It is assigned to {name} already." if name else "It has no owner already.")
+        raise Conflict(f"It is already assigned to {name}." if name else "It already has no owner.")
     return replace(case, owner=name, owner_id=owner_id)
 
 

@@ -31,7 +31,7 @@ class CaseOut(Schema):
     line: str = Field(description="The error; `<n>`, `<id>`, `<url>` and the like stand for what differs.")
     state: Stated = Field(description="`muted` whether it is open or acknowledged.")
     owner: OwnerOut | None
-    muted_until: str | None = Field(description="`closed`: until somebody closes it.")
+    muted_until: str | None = Field(description="`closed`: until it is closed.")
     first_seen: str
     last_seen: str
     count: int = Field(description="Failed runs that were counted since the case was opened.")

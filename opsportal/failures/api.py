@@ -53,12 +53,12 @@ class CaseQuery(StrictQuery):
 
 
 class AssignIn(ReasonIn):
-    owner: str | None = Field(max_length=150, description="An account's name or id; null: nobody.")
+    owner: str | None = Field(max_length=150, description="An account's name or id; null: no owner.")
 
 
 class MuteIn(ReasonIn):
     until: Moment | Literal["closed"] = Field(
-        description="A time in ISO 8601; `closed`: until somebody closes it; null ends the mute."
+        description="A time in ISO 8601; `closed`: until it is closed; null ends the mute."
     )
 
 
@@ -115,7 +115,7 @@ def _operation(
 @_operation("acknowledge", "Acknowledge a failure case")
 @requires(actions.MANAGE)
 def acknowledge_case(request: HttpRequest, case_id: str, body: Body[ReasonIn] = NO_REASON) -> HttpResponse:
-    """Somebody works on it: it does not count as open any more."""
+    """Somebody works on it: it no longer counts as open."""
     return _done(
         request, case_id, body, lambda case, **by: actions.acknowledge(case, reason=body.reason, **by)
     )
@@ -140,7 +140,7 @@ def add_case_note(request: HttpRequest, case_id: str, body: Body[NoteIn]) -> Htt
 @_operation("mute", "Mute a failure case")
 @requires(actions.MANAGE)
 def mute_case(request: HttpRequest, case_id: str, body: Body[MuteIn]) -> HttpResponse:
-    """Its failures fire no alerts, and it is not in the badge and on the overview. They are still counted."""
+    """Its failures fire no alerts, and the badge and the overview leave it out. They are still counted."""
     until = UNTIL_CLOSED if body.until == answers.FOREVER else body.until
     assert not isinstance(until, str)
     return _done(
@@ -151,7 +151,7 @@ def mute_case(request: HttpRequest, case_id: str, body: Body[MuteIn]) -> HttpRes
 @_operation("resolve", "Close a failure case")
 @requires(actions.MANAGE)
 def resolve_case(request: HttpRequest, case_id: str, body: Body[ResolveIn]) -> HttpResponse:
-    """An occurrence that fails after this reopens the case."""
+    """A run that fails after this reopens the case."""
     return _done(request, case_id, body, lambda case, **by: actions.resolve(case, body.reason, **by))
 
 

@@ -126,7 +126,7 @@ def _owner(row: CaseRow, page: PageState) -> str:
         return str(cells.excerpt(case.owner, 40))
     user = page.listing.request.user
     if settings.ACTIONS_OFF or not (case.is_active and user.has_perm("failures.manage_cases")):
-        return '<span class="muted">nobody</span>'
+        return '<span class="muted">no owner</span>'
     return take_form(page, case)
 
 

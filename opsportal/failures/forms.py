@@ -28,7 +28,7 @@ def people() -> list[tuple[str, str]]:
 
 
 class AssignForm(ActionForm):
-    """`owner`: an account's id, "" for nobody."""
+    """`owner`: an account's id, "" for no owner."""
 
     owner = forms.ChoiceField(
         label="Owner", required=False, widget=forms.Select(attrs={"class": "form-select"})
@@ -38,7 +38,7 @@ class AssignForm(ActionForm):
 
     def __init__(self, *args: Any, owner: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].choices = [("", "Nobody"), *people()]  # type: ignore[attr-defined]
+        self.fields["owner"].choices = [("", "No owner"), *people()]  # type: ignore[attr-defined]
         self.fields["owner"].initial = owner
 
 
@@ -59,7 +59,7 @@ class ResolveForm(ActionForm):
         label="What fixed it",
         max_length=MAX_REASON,
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
-        help_text="Required. The next occurrence that fails after this reopens the case.",
+        help_text="Required. A run that fails after this reopens the case.",
         error_messages={"required": "Enter what fixed it."},
     )
 

@@ -15,7 +15,7 @@ def _offer(
 
 ACKNOWLEDGE = _offer(
     Action.CASE_ACKNOWLEDGE, "Acknowledge", "eye", "Acknowledge the case",
-    "Says that somebody works on it. It does not count as open any more.",
+    "Says that somebody works on it. It no longer counts as open.",
 )  # fmt: skip
 ASSIGN = _offer(
     Action.CASE_ASSIGN, "Assign", "user", "Assign the case",
@@ -27,11 +27,11 @@ NOTE = _offer(
 )  # fmt: skip
 MUTE = _offer(
     Action.CASE_MUTE, "Mute", "bell-off", "Mute the case",
-    "Its failures fire no alerts, and it is not in the badge and on the overview. They are still counted.", MuteForm,
+    "Its failures fire no alerts, and the badge and the overview leave it out. They are still counted.", MuteForm,
 )  # fmt: skip
 RESOLVE = _offer(
     Action.CASE_RESOLVE, "Close", "circle-check", "Close the case",
-    "Says that it is fixed. An occurrence that fails after this reopens it.", ResolveForm,
+    "Says that it is fixed. A run that fails after this reopens it.", ResolveForm,
 )  # fmt: skip
 REOPEN = _offer(
     Action.CASE_REOPEN, "Reopen", "history", "Reopen the case",

@@ -52,7 +52,7 @@ def _still(question: Question, case_id: str) -> Fact | None:
 
 UNACKNOWLEDGED = Watch(
     name="case.unacknowledged",
-    label="A failure case is open and nobody has acknowledged it",
+    label="A failure case is open and not acknowledged",
     explained="Each failure case, once. Muted cases are left out.",
     kind="case",
     read=_unacknowledged,

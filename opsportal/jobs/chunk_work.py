@@ -44,7 +44,7 @@ MAX_TRIES = 6
 # DynamoDB's words for why an operation was in the way.
 CONDITION, CONFLICT = "ConditionalCheckFailed", "TransactionConflict"
 OTHER_WRITES = "Other writes kept changing it at the same moment."
-DONE_BEFORE = "This job has an entry of it already."
+DONE_BEFORE = "This job has already acted on it."
 
 
 class Stop(Exception):

@@ -1,7 +1,7 @@
 """The parts of a job: the keys that were ticked, the frozen ones, and how far the work on them is.
 
 ``sk``: ``given#<n>`` keys that were ticked; ``keys#<n>`` frozen ones, and ``chunk#<n>`` how far the work on them is. They
-lie beside one another, since each step rewrites its whole chunk, and a page reads all chunks.
+lie next to one another, since each step rewrites its whole chunk, and a page reads all chunks.
 """
 
 import json

@@ -64,7 +64,7 @@ class Chosen:
         if self.listing is None and not self.keys:
             return "No row is ticked. Go back, and tick at least one."
         if len(self.keys) > MAX_TICKED:
-            return f"At most {MAX_TICKED:,} rows can be ticked, and these are {len(self.keys):,}. Use a filter and choose all that match."
+            return f"At most {MAX_TICKED:,} rows can be ticked; you ticked {len(self.keys):,}. Use a filter and choose all that match."
         if self.listing and self.bulk.ranged and self.listing.time_range.crossed:
             return "The time range ends before it begins: go back and swap the two."
         return ""

@@ -29,7 +29,7 @@ RESUME = Offer(
 )  # fmt: skip
 PACE = Offer(
     Action.JOB_PACE, RUN, label="Change the pace", icon="settings", name="pace", title="Change the pace",
-    effect="Holds from the next item on. A job that is halted or paused stays so until it is resumed.", form_class=PaceForm,
+    effect="Applies from the next item on. A halted or paused job stays so until it is resumed.", form_class=PaceForm,
 )  # fmt: skip
 STOP = Offer(
     Action.JOB_STOP, RUN, label="Stop", icon="player-stop", name="stop", title="Stop the job", danger=True,

@@ -12,7 +12,7 @@ from opsportal.operations.tasks import NotNow
 
 logger = logging.getLogger(__name__)
 
-UNFORESEEN = "The console failed at it, and tries again: its worker's log says why."
+UNFORESEEN = "An error of the console. It tries again; the worker's log says why."
 
 
 class Problems:

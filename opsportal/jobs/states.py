@@ -69,8 +69,8 @@ def change(
         now = store.find(job.id, job.table)
         raise Conflict(
             "The job is gone." if now is None
-            else f"The job is {now.state} by now, so nothing was done." if now.state != job.state
-            else "Somebody else has just changed the job, so nothing was done. Look at it, and do it again."
+            else f"The job is now {now.state}, so nothing was done." if now.state != job.state
+            else "Somebody else has just changed the job, so nothing was done. Check the job, then do it again."
         ) from None  # fmt: skip
     found = store.find(job.id, job.table)
     if found is None:

@@ -98,9 +98,9 @@ def _same(earlier: Job, job: Job) -> Job:
     return replace(earlier, repeated=True)
 
 
-def find(job_id: str, beside: Binding | None = None) -> Job | None:
+def find(job_id: str, same_location: Binding | None = None) -> Job | None:
     """The job, as it is now: wherever it lies, or in the location of that table. Raises Unreadable, `DynamoError`."""
-    raw = meta(job_id, beside)
+    raw = meta(job_id, same_location)
     return _read(raw) if raw else None
 
 
@@ -121,12 +121,12 @@ def readable(raw: Raw) -> Job | None:
         return None
 
 
-def meta(job_id: str, beside: Binding | None = None) -> Raw | None:
+def meta(job_id: str, same_location: Binding | None = None) -> Raw | None:
     """Raises `DynamoError`."""
-    for one in [beside] if beside else locations():
+    for one in [same_location] if same_location else locations():
         table = jobs_table_for(one)
         with translated(table):
-            answer = clients.client(*table.location, background=beside is not None).get_item(
+            answer = clients.client(*table.location, background=same_location is not None).get_item(
                 TableName=table.name, Key=meta_key(job_id), ConsistentRead=True
             )
         if item := answer.get("Item"):

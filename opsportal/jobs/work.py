@@ -179,7 +179,7 @@ class Undo(Work):
     def intent(self, key: str, loaded: Loaded | None = None) -> Intent:
         plain = super().intent(key)
         if loaded is None or key not in loaded.undone:
-            raise Conflict("The entry of what was done to it is gone.")
+            raise Conflict("The audit entry of the change is gone.")
         entry, image = loaded.undone[key]
         data = {"entry": entry, "image": undo.image_of(entries.packed_image(image)), "note": undo.note(entry)}
         return Intent(

@@ -69,9 +69,7 @@ def search(request: HttpRequest, query: QueryOf[SearchQuery]) -> HttpResponse:
     of the search for the text, which costs what a page of a list does. A token finds what its scopes may read."""
     query.only_known_in(request)
     if query.also and query.also not in {one.name for one in every_source() if one.on_demand}:
-        raise Invalid(
-            [Wrong("query", ("also",), "There is no such kind that is searched on demand.")], status=400
-        )
+        raise Invalid([Wrong("query", ("also",), "No kind of this name is searched on demand.")], status=400)
     typed, may = Query.typed(query.q), caller_of(request).may
     sources, refused = allowed(may)
     background, purpose = Background(typed, sources, query.also), query.purpose("search")

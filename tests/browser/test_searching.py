@@ -67,7 +67,7 @@ def test_hits_come_while_it_searches_on_and_it_stops_waits_asks_and_ends(
     progress, found = page.locator("#search"), page.locator("#found [data-row-link]")
     page.locator(".empty-state").get_by_role("link", name="Search on").dblclick()
     expect(found).to_have_text(["hit_1", "hit_2"])
-    expect(progress).to_contain_text("Searching on. Searched to 20")
+    expect(progress).to_contain_text("Still searching. Searched to 20")
     expect(progress).to_contain_text("50 % of the time")
     expect(progress).to_contain_text("2 found")
     expect(page.locator(".list [data-search-on]:visible, .list .empty-state:visible")).to_have_count(0)

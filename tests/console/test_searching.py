@@ -102,7 +102,7 @@ def test_a_search_goes_on_step_by_step_with_its_cost_until_its_end(client: Clien
     search = Search(client)
     assert (search.now, search.goes_on, search.cost) == ("runs", True, "1 found 5 calls 100 RCU")
     assert "50 % of the time" in search.form.words
-    assert "Searching on. Searched to 20" in search.said
+    assert "Still searching. Searched to 20" in search.said
     assert search.page.ids == ["req_1"]
     # Rows as those of the list, which can be chosen for an action on many.
     assert len(search.page.rows[0].all("input", name="key~")) == 1

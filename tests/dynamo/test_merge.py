@@ -338,12 +338,12 @@ def test_a_list_keeps_what_no_expression_can_hold_wherever_it_reads(tables, monk
 
     unindexed = Found(None, "There is none.")
     without = replace(SAMPLED, found=lambda: unindexed)
-    for spec, found, most_rows in (
+    for spec, found, max_rows in (
         (SAMPLED, SAMPLED.found(), 2_000),
         (without, unindexed, 2_000),
         (without, unindexed, 5),
     ):
-        monkeypatch.setattr(sampling, "MAX_ROWS", most_rows)
+        monkeypatch.setattr(sampling, "MAX_ROWS", max_rows)
         forget()
         caches["process"].clear()
         listing = List(spec, found, STATUSES, keep=keep, limit=7)

@@ -195,5 +195,5 @@ def test_no_shape_breaks_the_survey(drawn: Any) -> None:
     endpoint=st.text(max_size=40)
     | st.sampled_from(("http://h:99999/", "https://[::1/", "//h", "HTTP://U:p@H.:80/?q"))
 )
-def test_any_text_has_a_place(endpoint: str) -> None:
-    assert fleet.place(fleet.place(endpoint)) == fleet.place(endpoint)
+def test_any_text_is_normalized_once(endpoint: str) -> None:
+    assert fleet.normalized(fleet.normalized(endpoint)) == fleet.normalized(endpoint)

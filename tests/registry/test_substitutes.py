@@ -38,13 +38,13 @@ def test_an_agent_that_is_down_names_who_else_is_ready_and_what_nobody_else_offe
     page = visit(client, PATH)
     assert cover(page).one("h2").words == "While it is offline"
     assert lines(page) == [
-        "lonely Nobody else offers it.",
+        "lonely No other agent offers it.",
         "late 2 others are not ready: offline Also healthy Off not active",
         "plan 3 others are ready: healthy best healthy Good healthy Odd",
         "run 1 other is ready: healthy Good",
     ]
     red = [one.words for one in cover(page).all("span", class_="text-tone tone-failed")]
-    assert red == ["Nobody else offers it.", "2 others are not ready:"]
+    assert red == ["No other agent offers it.", "2 others are not ready:"]
     assert cover(page).one("a", class_="tagged").attrs["href"] == "/agents/?capability=lonely"
     # Where others change, the page does; what is as it was is not sent again.
     assert poll(client, page).status == 204

@@ -86,8 +86,8 @@ def confirm_names(console: Console, tables: Iterable[Binding], what: str, option
             continue
         if options["yes"] or console.ask(f"Type the table's name to {what}: ").strip() != name:
             raise CommandError(
-                f"Nothing was changed: the name of {name}, a table of another program, was not typed. Where nobody "
-                f"can type, use --yes --confirm-name {name}."
+                f"Nothing was changed: the name of {name}, a table of another program, was not typed. In a "
+                f"script use --yes --confirm-name {name}."
             )
 
 
