@@ -98,7 +98,7 @@ def _checked(action: Action, case: Case, now: datetime) -> None:
     """Raises Conflict where the case's state forbids the action."""
     if action is Action.CASE_REOPEN:
         if case.state is not State.RESOLVED:
-            raise Conflict(f"It is {stated(case, now).word} already.")
+            raise Conflict(f"It is already {stated(case, now).word}.")
     elif action in (Action.CASE_ACKNOWLEDGE, Action.CASE_MUTE, Action.CASE_RESOLVE):
         if case.state is State.RESOLVED:
             raise Conflict(f"It was closed by {case.closed_by or 'somebody'}. Reopen it first.")
@@ -116,7 +116,7 @@ def _acknowledged(case: Case, now: datetime, intent: Intent) -> Case:
 def _assigned(case: Case, now: datetime, intent: Intent) -> Case:
     owner_id, name = intent.data["id"], intent.data["name"]
     if case.owner_id == owner_id:
-        raise Conflict(f"It is assigned to {name} already." if name else "It already has no owner.")
+        raise Conflict(f"It is already assigned to {name}." if name else "It already has no owner.")
     return replace(case, owner=name, owner_id=owner_id)
 
 

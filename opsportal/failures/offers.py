@@ -17,7 +17,7 @@ def _offer(
 
 ACKNOWLEDGE = _offer(
     Action.CASE_ACKNOWLEDGE, "Acknowledge", "eye", "Acknowledge the case",
-    "Says that somebody works on it. It does not count as open any more.",
+    "Says that somebody works on it. It no longer counts as open.",
 )  # fmt: skip
 ASSIGN = _offer(
     Action.CASE_ASSIGN, "Assign", "user", "Assign the case",

@@ -362,12 +362,12 @@ def test_what_the_state_forbids_is_refused_and_writes_nothing(
     client = client_for("operator")
     put(*five.values())
     for case, verb, given, sentence in (
-        (five["acknowledged"], "acknowledge", {}, "acknowledged already"),
+        (five["acknowledged"], "acknowledge", {}, "It is already acknowledged"),
         (five["resolved"], "acknowledge", {}, "closed by olga. Reopen it first"),
         (five["resolved"], "resolve", {"reason": "again"}, "Reopen it first"),
         (five["resolved"], "mute", {"length": "1h"}, "Reopen it first"),
-        (five["open"], "reopen", {}, "It is open already"),
-        (five["open"], "assign", {"owner": ""}, "It has no owner already"),
+        (five["open"], "reopen", {}, "It is already open"),
+        (five["open"], "assign", {"owner": ""}, "It already has no owner"),
     ):
         answer = do(client, case, verb, **given)
         assert answer.status_code == 409, (verb, answer.content.decode())
