@@ -192,7 +192,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         here.start("web", **environ)
         here.until_answered("web", made.console)
         with nginx(folder, made):
-            assert eventually(lambda: answers(made), 20)
+            assert eventually(lambda: answers(made))
             yield made
 
 
@@ -224,7 +224,7 @@ def test_a_login_by_which_address_and_a_download(site: Site) -> None:
     assert answer.status == 200
     assert len(text.splitlines()) == LINES
     # What the proxy saw, not what the caller claims. A download is logged when all of it was sent.
-    assert eventually(lambda: peers_of(site, "/requests/r/logs/") == {"127.0.0.1"}, 10)
+    assert eventually(lambda: peers_of(site, "/requests/r/logs/") == {"127.0.0.1"})
 
 
 def peers_of(site: Site, path: str) -> set[str]:
@@ -268,7 +268,7 @@ def test_a_front_end_without_a_token_reads_statuses_and_nothing_else(site: Site)
         assert ask("GET", path)[0].status == 404
     # Without the proxy the console lets nobody in.
     assert site.ask("GET", "/workflow/s-1/status")[0].status == 401
-    assert eventually(lambda: peers_of(site, "/workflow/s-1/status") == {"127.0.0.1"}, 10)
+    assert eventually(lambda: peers_of(site, "/workflow/s-1/status") == {"127.0.0.1"})
 
 
 def test_a_body_over_the_limit_is_nginxs_to_refuse(site: Site) -> None:

@@ -88,7 +88,7 @@ class Run:
     def password(self) -> str:
         return self._said(r"password (\S+)")
 
-    def wait_until_ready(self, seconds: float = 180) -> "Run":
+    def wait_until_ready(self, seconds: float = 600) -> "Run":
         deadline = time.monotonic() + seconds
         while "Ctrl-C" not in self.output:
             assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self._last()}"

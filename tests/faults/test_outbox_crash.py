@@ -182,7 +182,7 @@ def work_once() -> str:
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     return process.returncode, output
 
 

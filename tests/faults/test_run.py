@@ -138,7 +138,7 @@ def test_what_a_run_that_was_killed_had_is_there_in_the_next(start: Start, data_
             received.extend(sqs.receive_message(QueueUrl=url).get("Messages", []))
             return bool(received)
 
-        assert eventually(arrived, 20)
+        assert eventually(arrived)
         assert [json.loads(one["Body"]) for one in received] == [
             message.body | {"action_id": message.action_id}
         ]
@@ -147,12 +147,12 @@ def test_what_a_run_that_was_killed_had_is_there_in_the_next(start: Start, data_
         "FilterExpression": "begins_with(pk, :p)",
         "ExpressionAttributeValues": {":p": {"S": "outbox#"}},
     }
-    assert eventually(lambda: client.scan(TableName="dev-opsportal_jobs", **outbox)["Count"] == 0, 5)
+    assert eventually(lambda: client.scan(TableName="dev-opsportal_jobs", **outbox)["Count"] == 0)
     sqs.close()
     client.close()
     children = second.children()
     second.process.kill()
-    assert all_end(children, seconds=2)
+    assert all_end(children)
 
     # And the next is quick, has the data, loads none again, and stops at Ctrl-C.
     third = start(data_dir, DEMO="1").wait_until_ready()
@@ -173,7 +173,7 @@ def test_a_killed_make_stops_everything(start: Start, data_dir: Path) -> None:
     run = start(data_dir, command=shell, MAKELEVEL="1").wait_until_ready()
     children = run.children()
     run.process.kill()
-    assert all_end(children, seconds=20)
+    assert all_end(children)
 
 
 @pytest.mark.parametrize("name", ["PORT", "ENGINE_PORT"])
@@ -225,7 +225,7 @@ def test_with_aws_nothing_is_made_and_the_worker_waits_for_its_tables(
         log = tmp_path / "data" / "logs" / "worker.log"
         # The tasks of both regions say so, in either order.
         asked = ("There is no table dev-opsportal_jobs in us-east-1.", "python manage.py dynamo migrate")
-        assert eventually(lambda: log.exists() and all(part in log.read_text() for part in asked), 20)
+        assert eventually(lambda: log.exists() and all(part in log.read_text() for part in asked))
         client = boto3.client("dynamodb", region_name="us-east-1", endpoint_url=amazon.endpoint)
         assert client.list_tables()["TableNames"] == []
         client.close()
@@ -241,7 +241,7 @@ def test_with_aws_nothing_is_made_and_the_worker_waits_for_its_tables(
 
 def test_ctrl_c_while_it_is_still_starting_leaves_nothing(start: Start, data_dir: Path) -> None:
     run = start(data_dir)
-    assert eventually(lambda: any("gunicorn" in command_of(pid) for pid in run.children()), 10)
+    assert eventually(lambda: any("gunicorn" in command_of(pid) for pid in run.children()))
     children = run.children()
     run.process.send_signal(signal.SIGINT)
     assert run.process.wait(20) == 0
