@@ -114,6 +114,6 @@ def of_one_time(lines: Sequence[Raw]) -> str:
         return ""
     names = sorted({found[0] for line in shared if (found := counter_of(line))})
     order = (
-        f"of {' or '.join(names)}, else of their ids" if names else "of their ids, which says nothing of time"
+        f"by {' or '.join(names)}, or else by id" if names else "by id, so that may not be their true order"
     )
-    return f"{len(shared)} lines share their time with others. Within one time they are in the order {order}."
+    return f"{len(shared)} lines have the same timestamp as another line. They are sorted {order}."

@@ -143,7 +143,9 @@ class IntelligenceRequest(DynamoModel):
 
     @property
     def error_is_status_message(self) -> bool:
-        return self.error_messages == [self.status_message]
+        return (
+            self.status_message in (self.first_error, self.first_error_text) and len(self.error_messages) == 1
+        )
 
     @property
     def first_error(self) -> Any:

@@ -85,7 +85,7 @@ RETRY = ItemAction(
     effect=_effect(
         "retry",
         "Sets the workflow to initializing, and the chosen step and all later steps to pending. Their recorded values are "
-        "cleared. Earlier steps are kept, and the totals become theirs. Then the command is sent to the orchestrators.",
+        "cleared. Earlier steps are kept, and the totals count only those. Then the command is sent to the orchestrators.",
     ),
     summary="Retry a workflow",
     scope="workflows:act",

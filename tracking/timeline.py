@@ -37,7 +37,7 @@ TICK_STEPS = (
 
 @dataclass(frozen=True)
 class Bar:
-    """`x` and `width` in percent of the axis; `kind`: recorded, derived, running or waiting."""
+    """`x` and `width` in percent of the axis; `kind`: recorded, derived or running."""
 
     x: float
     width: float
@@ -130,6 +130,11 @@ class Timeline:
     ticks: list[Tick]
     runs: Sequence[Run] = ()
     cuts: Sequence[Cut] = ()
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of its bars: what its legend explains."""
+        return {row.bar.kind for row in self.rows if row.bar}
 
     @property
     def retried(self) -> bool:

@@ -149,10 +149,18 @@ def item(request: HttpRequest, session_id: str) -> HttpResponse:
             "others": other_attributes(workflow.raw, shown_of(workflow)),
             "timeline": timeline(workflow, now, Shell(request).zone),
             "malformed": workflow.problems,
+            "recorded": _recorded(workflow),
+            "recorded_others": any(step.others for step in workflow.steps),
         }
         if not workflow.is_terminal and any(step.running for step in workflow.steps):
             until.append(now + polls.MINUTE)  # its bar ends now
     return page.respond("tracking/item.html", context, until=until, finished=workflow.is_terminal)
+
+
+def _recorded(workflow: Workflow) -> bool:
+    """Whether a step, or the item for all of them, holds more than a status."""
+    steps = (value for step in workflow.steps for value in (*step.tokens, step.seconds, step.others))
+    return any(value is not None for value in (*steps, *workflow.totals, workflow.total_duration))
 
 
 def _first_error(request: HttpRequest, workflow: Workflow) -> FirstError | None:

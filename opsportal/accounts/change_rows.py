@@ -80,4 +80,6 @@ def _short(value: Any) -> str:
         return ", ".join(f"{name.replace('_', ' ')}: {_short(member)}" for name, member in value.items())
     if isinstance(value, list):
         return ", ".join(map(_short, value))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

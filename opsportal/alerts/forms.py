@@ -115,7 +115,7 @@ class RuleForm(DrawnForm):
             "name", "threshold", "minimum", "window_minutes", "hold_minutes", "calm_minutes", "repeat_minutes",
         )  # fmt: skip
         return {
-            **{name: getattr(instance, name) for name in names},
+            **{name: _as_entered(getattr(instance, name)) for name in names},
             **{f"filter_{name}": instance.filters.get(name, "") for name in self.watch.filters},
             "webhooks": list(instance.webhooks.kept()),
         }
@@ -130,6 +130,11 @@ class RuleForm(DrawnForm):
         filters = {name: data[f"filter_{name}"] for name in self.watch.filters if data[f"filter_{name}"]}
         names = ("name", *self.measures, "hold_minutes", "calm_minutes", "repeat_minutes")
         return {**{name: data[name] for name in names}, "filters": filters}
+
+
+def _as_entered(value: Any) -> Any:
+    """30, as it was entered, of the 30.0 that is stored."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _number(measure: Measure, *, whole: bool) -> forms.Field:

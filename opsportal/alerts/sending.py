@@ -115,9 +115,9 @@ def why_not(host: str, text: str) -> str:
         private = one.is_private and not (one.is_loopback or one.is_link_local or one.is_unspecified)
         if host.rstrip(".").lower() in names and private and not (one.is_multicast or one.is_reserved):
             continue
+        said = text if host.strip("[]") == text else f"{text}, to which {host} resolves,"
         return (
-            f"{host} resolves to {text}, which is not a public address. If this is intended, "
-            "add it to the setting ALERT_WEBHOOK_ALLOW."
+            f"{said} is not a public address. If this is intended, add it to the setting ALERT_WEBHOOK_ALLOW."
         )
     return ""
 

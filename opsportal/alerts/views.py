@@ -16,6 +16,7 @@ from opsportal.alerts.forms import SNOOZES, SnoozeForm
 from opsportal.alerts.pages import page, tabs
 from opsportal.alerts.rules import FIRING, OPEN, RESOLVED, Firing, Rule
 from opsportal.console.access import person, requires
+from opsportal.console.labels import label_of
 from opsportal.console.listing import Region, respond, seen_token
 from opsportal.dynamo.json_values import as_json, parse_foreign
 
@@ -72,6 +73,7 @@ def firing(request: HttpRequest, pk: str) -> HttpResponse:
     )
     context = {
         "firing": found,
+        "figures": [(label_of(name), value) for name, value in found.figures.items()],
         "acknowledged_since": acknowledged,
         "snoozed_since": snoozed,
         "deliveries": deliveries,

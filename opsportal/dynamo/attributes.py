@@ -188,10 +188,11 @@ def read_document(value: Typed | None) -> Any:
 
 
 def plain(value: Typed) -> Any:
-    """Any value as Python data: Decimal numbers, sorted lists for sets, base64 text for binary."""
+    """Any value as Python data: Decimal numbers, base64 text for binary, sorted lists for sets. The members of a map are
+    sorted too: DynamoDB returns them in another order each time."""
     tag, content = _parts(value)
     if tag == "M":
-        return {key: plain(item) for key, item in content.items()}
+        return {key: plain(item) for key, item in sorted(content.items())}
     if tag == "L":
         return [plain(item) for item in content]
     if tag == "N":

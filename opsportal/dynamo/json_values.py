@@ -79,7 +79,7 @@ def parse(given: str | bytes, *, levels: int = MAX_LEVELS, subject: str = "It") 
         raise Unreadable(f"{subject} is not UTF-8.") from error
     except json.JSONDecodeError as error:
         raise Unreadable(
-            f"{subject} is no JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+            f"{subject} is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from error
     except RecursionError as error:
         raise Unreadable(f"{subject} is nested in more than {levels} levels.") from error
@@ -140,7 +140,7 @@ def _exact_integer(text: str) -> int:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Unreadable(f"{name} is no JSON.")
+    raise Unreadable(f"{name} is not valid JSON.")
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def _storable(value: Any, levels: int) -> Any:
     if isinstance(value, int | float | Decimal):
         return _storable_number(value)
     if not isinstance(value, dict | list):
-        raise Unreadable(f"{type(value).__name__} is no JSON.")
+        raise Unreadable(f"{type(value).__name__} is not valid JSON.")
     if not levels:
         raise RecursionError
     if isinstance(value, list):

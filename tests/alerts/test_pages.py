@@ -153,6 +153,13 @@ def test_operators_acknowledge_and_snooze(
     assert ("Snoozed until" in html) == (path == "snooze/")
 
 
+def test_the_figures_of_an_alert_are_named_in_words(firing: Firing, client_for: ClientFor) -> None:
+    Firing.objects.filter(pk=firing.pk).update(figures={"minutes_without_update": 45})
+    html = page(client_for("operator"), firing.get_absolute_url())
+    assert "Minutes without update" in html
+    assert "minutes_without_update" not in html
+
+
 def test_a_snooze_can_be_ended_and_nonsense_is_none(firing: Firing, client_for: ClientFor) -> None:
     client, url = client_for("operator"), f"{firing.get_absolute_url()}snooze/"
     client.post(url, {"length": "100y"})

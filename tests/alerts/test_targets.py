@@ -75,6 +75,8 @@ def test_only_the_port_of_https_is_used_and_what_the_setting_lists(settings: Any
     # A port of a host opens no private address.
     with pytest.raises(Refused, match="not a public address"):
         checked(url, to("10.9.9.9"))
+    with pytest.raises(Refused, match=r"^10\.9\.9\.9 is not a public address\."):
+        checked(f"https://10.9.9.9:{port}/", to("10.9.9.9"))
     assert checked(f"https://10.1.0.1:{port}/", to("10.1.0.1")).port == port
     with pytest.raises(Refused, match="Only port 443"):
         checked(f"https://other.example.com:{port}/", PUBLIC)

@@ -106,13 +106,14 @@ def _timeline() -> SimpleNamespace:
         return SimpleNamespace(label=label, status=status, tone=tone, bar=bar_, **(base | more))
 
     return SimpleNamespace(
+        kinds={"recorded", "derived", "running"},
         ticks=[Tick(0, "0", "is-first"), Tick(25, "15 s"), Tick(50, "30 s"), Tick(75, "45 s"), Tick(100, "1 m", "is-last")],
         rows=[
             row("PDF adapter", "success", "success", bar(0.0, 22.5, "recorded"), activity="Extracted 12 pages", tokens=Decimal(14169)),
             row("Trade extraction", "success", "success", bar(22.5, 30.0, "derived"), derived=True, retries=2),
             row("Trade matching", "error", "failed", bar(52.5, 18.0, "recorded"), error="ValidationError: " + NASTY),
             row("Reconciliation", "in-progress", "running", bar(70.5, 29.5, "running"), listed=False, completed=None, duration=None, problems=["completed before it started"]),
-            row("Exception management", "pending", "waiting", bar(70.5, 29.5, "waiting"), started=None, completed=None, duration=None, activity="No exceptions"),
+            row("Exception management", "pending", "waiting", None, started=None, completed=None, duration=None, activity="No exceptions"),
         ],
     )  # fmt: skip
 

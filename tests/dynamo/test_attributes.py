@@ -279,7 +279,7 @@ def test_plain_keeps_everything_and_is_json_but_for_decimals() -> None:
     assert found["numbers"] == [Decimal(1), Decimal("2.5")]
     assert found["list"] == ["x", ["ZGVlcA=="], None]
     assert (found["truth"], found["nothing"]) == (False, None)
-    assert set(found) == set(EVERY_TYPE)
+    assert list(found) == sorted(EVERY_TYPE)
     json.dumps(found, default=str)
 
 

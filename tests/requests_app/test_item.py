@@ -291,6 +291,9 @@ def test_the_status_message_of_a_failed_request_is_its_error(
         assert [fact.error for fact in facts] == (
             [] if status in ("completed", "processing") else [error or ""]
         )
+    stamped = [f"2026-01-09T15:43:12.000000: {says}"]
+    page = shown(request("r", status="failed", errors=stamped, status_message=says, completed_at=at))
+    assert page.words.count("Rate limit") == 1
 
 
 @pytest.mark.no_moto
@@ -347,6 +350,11 @@ def test_results_are_shown_in_whatever_form_they_have(shown: Any) -> None:
         (5, "5"),
     ):
         assert text in shown(request("r", results=results), "results").words
+    # DynamoDB returns the members of a map in another order each time.
+    parts = {"b": 1, "a": {"d": 2, "c": 3}}
+    page = shown(request("r", results=parts), "results")
+    assert [panel.one("h2").words for panel in page.root.all("section", class_="panel")] == ["a", "b"]
+    assert page.words.index('"c": 3') < page.words.index('"d": 2')
     assert "They are written when the request completes." in shown(request("r"), "results").words
     assert "No results" in shown(request("r", status="failed"), "results").words
 

@@ -202,7 +202,7 @@ def test_a_link_to_one_of_many_lines_of_one_time_holds_it(tables: Any, client_fo
     # Around it are others, which say how they are ordered.
     page = visit(client, oldest.partition("#")[0])
     assert len(numbers(page)) > 50
-    assert "share their time with others" in page.words
+    assert "the same timestamp as another line" in page.words
     delete(tables["request_logs"], crowd[0]["log_id"]["S"])
     first = next(a.attrs["href"] for page in pages for a in page.root.all("a", class_="log-time")
                  if "c%20000" in a.attrs["href"])  # fmt: skip
@@ -270,19 +270,19 @@ def test_lines_of_one_time_are_in_the_order_that_their_writer_counted(tables: An
     put(put_all, *(log("apart", BEGIN + timedelta(milliseconds=n), log_id=f"x{9 - n}", seq=9 - n, message=f"line {n}")
                    for n in range(9)))  # fmt: skip
     for name, said in (
-        ("top", "order of seq"),
-        ("in", "order of lineNumber"),
-        ("none", "order of their ids"),
+        ("top", "by seq, or else by id."),
+        ("in", "by lineNumber, or else by id."),
+        ("none", "by id, so that may not be their true order."),
     ):
         page = visit(client, f"/requests/{name}/logs/")
         assert numbers(page) == list(range(1, 10))
-        assert f"9 lines share their time with others. Within one time they are in the {said}" in page.words
+        assert f"9 lines have the same timestamp as another line. They are sorted {said}" in page.words
         text = client.get(f"/requests/{name}/logs/?format=txt").getvalue().decode()
         assert [int(line.split("line ")[1].split()[0]) for line in text.splitlines()] == list(range(1, 10))
     # What has a time of its own is in the order of time alone.
     page = visit(client, "/requests/apart/logs/")
     assert numbers(page) == list(range(9))
-    assert "share their time" not in page.words
+    assert "the same timestamp" not in page.words
 
 
 def test_a_mark_stands_between_the_runs_before_and_after_a_retry(tables: Any, client_for: Any) -> None:

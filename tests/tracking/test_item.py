@@ -121,3 +121,25 @@ def test_the_cut_axis_of_a_retried_workflow_is_drawn(tables: Any, client_for: An
     legend = visit(client_for("viewer"), "/workflows/w/").root.one("figcaption").words
     assert "before the retry" not in legend
     assert "idle" not in legend
+
+
+def test_only_what_was_recorded_and_drawn_is_explained(tables: Any, client_for: Any) -> None:
+    nothing = {"tokenUsage": MISSING, "duration": MISSING, "startedAt": MISSING, "completedAt": MISSING}
+    steps = dict.fromkeys(
+        ("pdfAdapter", "tradeExtraction", "tradeMatching", "exceptionManagement"), step("pending", **nothing)
+    )
+    put(tables["workflows"], workflow("w", **steps, totalTokenUsage=MISSING, totalDuration=MISSING))
+    page = visit(client_for("viewer"), "/workflows/w/")
+    assert not page.root.all("section", aria_label="What the steps recorded")
+    assert not page.root.all("figcaption")
+    put(tables["workflows"], workflow("w", **steps | {"pdfAdapter": step()}))
+    page = visit(client_for("viewer"), "/workflows/w/")
+    recorded = page.root.one("section", aria_label="What the steps recorded")
+    assert "Other attributes" not in recorded.words
+    assert page.root.one("figcaption").words == "recorded"
+    put(tables["workflows"], workflow("w", **steps | {"pdfAdapter": step(model="m-1")}))
+    recorded = visit(client_for("viewer"), "/workflows/w/").root.one(
+        "section", aria_label="What the steps recorded"
+    )
+    assert "Other attributes" in recorded.words
+    assert "model: m-1" in recorded.words
