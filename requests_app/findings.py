@@ -38,7 +38,8 @@ def minutes_still(request: IntelligenceRequest, now: datetime) -> int:
 
 def is_stuck(request: IntelligenceRequest, now: datetime) -> bool:
     """Whether it should move on and has not for longer than is normal."""
-    return VOCABULARY.is_stuck(request.status, request.touched_at, now)
+    # Most of a list are at their end, and their stamps are not compared: a tenth of a row.
+    return request.is_open and VOCABULARY.is_stuck(request.status, request.touched_at, now)
 
 
 def stuck(request: IntelligenceRequest, now: datetime) -> Finding | None:
@@ -63,10 +64,13 @@ def changes_at(request: IntelligenceRequest, now: datetime) -> list[datetime]:
     return [*ahead_until(_stamps(request).items(), now), *([still] if still else [])]
 
 
+STAMPS = ("created_at", "updated_at", "started_at", "completed_at")
+
+
 def _stamps(request: IntelligenceRequest) -> dict[str, object]:
     """The recorded times, by name."""
-    names = ("created_at", "updated_at", "started_at", "completed_at")
-    return {name: getattr(request, name) for name in names}
+    values = request.attribute_values
+    return {name: values.get(name) for name in STAMPS}
 
 
 def _marked(request: IntelligenceRequest) -> list[Finding]:
@@ -104,9 +108,7 @@ def findings(
     found += _marked(request)
     if lower(request.status) == "completed" and request.results is None:
         found.append(Finding("no_results", ATTENTION, "Completed, but it has no results."))
-    if not request.error_messages:
-        found += _no_error(request)
-    return [*found, *_oddities(request)]
+    return [*found, *_no_error(request), *_oddities(request)]
 
 
 def overtaken(overtakers: Count) -> str:
@@ -119,7 +121,7 @@ def overtaken(overtakers: Count) -> str:
 def findings_of_row(request: IntelligenceRequest, now: datetime) -> list[Finding]:
     """Those that show in what a list reads of a request: of its errors the first alone."""
     found = [*_still(request, now), *_times(request, now)]
-    if not request.error_messages and not request.raw.get("errors", {}).get("L"):
+    if not request.raw.get("errors", {}).get("L"):
         found += _no_error(request)
     return [*found, *_oddities(request)]
 
@@ -136,7 +138,7 @@ def _still(request: IntelligenceRequest, now: datetime) -> list[Finding]:
 
 
 def _no_error(request: IntelligenceRequest) -> list[Finding]:
-    if lower(request.status) != "failed":
+    if lower(request.status) != "failed" or request.error_messages:
         return []
     return [Finding("no_error", ATTENTION, "Failed, but no error was recorded.")]
 

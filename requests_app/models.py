@@ -84,7 +84,7 @@ class IntelligenceRequest(DynamoModel):
         """Compared without case; an unknown status is not terminal (it may go on)."""
         return is_terminal(self.status)
 
-    @property
+    @cached_property
     def is_open(self) -> bool:
         """Whether it should move on. Of an unknown status that is not known."""
         return is_open(self.status)
@@ -100,9 +100,13 @@ class IntelligenceRequest(DynamoModel):
     @property
     def unreadable(self) -> dict[str, str]:
         """Also what could not be read in the progress."""
-        odd = {name: value for name, value in vars(self.progress).items() if isinstance(value, Malformed)}
-        paths = {f"progress.{name}".removesuffix(".malformed"): value.reason for name, value in odd.items()}
-        return super().unreadable | paths
+        found, parts = super().unreadable, vars(self.progress)
+        if Malformed in map(type, parts.values()):
+            odd = {name: value for name, value in parts.items() if isinstance(value, Malformed)}
+            found |= {
+                f"progress.{name}".removesuffix(".malformed"): value.reason for name, value in odd.items()
+            }
+        return found
 
     @property
     def touched_at(self) -> datetime | None:

@@ -23,6 +23,7 @@ from opsportal.dynamo.spans import Span
 from opsportal.dynamo.statuses import StatusReads, spelled
 from opsportal.dynamo.tables import Binding, Index
 from opsportal.failures.filters import ItemFilter, Rules
+from requests_app import findings
 from requests_app.findings import needs_attention
 from requests_app.models import PRIORITIES, STRATEGIES, IntelligenceRequest
 from requests_app.statuses import VOCABULARY, is_open, listed_statuses
@@ -82,8 +83,7 @@ def is_failure(status: str) -> bool:
 
 def is_stuck(item: Raw, now: datetime) -> bool:
     """Whether it should have moved on: a worker took it and left, or none took it."""
-    request = IntelligenceRequest.from_item(item)
-    return VOCABULARY.is_stuck(request.status, request.touched_at, now)
+    return findings.is_stuck(IntelligenceRequest.from_item(item), now)
 
 
 READS = StatusReads(SAMPLED, listed_statuses, is_failure, is_stuck, VOCABULARY.stuck_before, ROW)

@@ -133,6 +133,8 @@ def changes_at(workflow: Workflow, now: datetime) -> list[datetime]:
 
 def _stamps_after(workflow: Workflow, now: datetime) -> list[tuple[str, object]]:
     """The recorded times that lie ahead, by name."""
+    if (newest := workflow.updated_at) is None or newest <= now:
+        return []  # as nearly always, and a list asks each of its rows twice
     own = (("createdAt", workflow.created_at), ("lastUpdated", workflow.last_updated))
     times: list[tuple[str, object]] = [(name, at) for name, at in own if _precedes(now, at)]
     for step in workflow.steps:
@@ -172,12 +174,12 @@ def _marked(workflow: Workflow) -> list[Finding]:
 
 def is_stuck(workflow: Workflow, now: datetime) -> bool:
     """Whether it should move on and has not for longer than is normal."""
-    return VOCABULARY.is_stuck(workflow.overall_status, workflow.updated_at, now)
+    # Most of a list are at their end, and their stamps are not compared.
+    return workflow.is_open and VOCABULARY.is_stuck(workflow.overall_status, workflow.updated_at, now)
 
 
 def _stuck(workflow: Workflow, now: datetime) -> list[Finding]:
-    updated = workflow.updated_at
-    if updated is None or not is_stuck(workflow, now):
+    if not is_stuck(workflow, now) or (updated := workflow.updated_at) is None:
         return []
     minutes = int((now - updated).total_seconds() // 60)
     return [Finding("stuck", ATTENTION, f"No update for {spoken_minutes(minutes)}.")]

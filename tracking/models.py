@@ -83,7 +83,7 @@ class Workflow(DynamoModel):
         """Compared without case; an unknown status is not terminal (it may go on)."""
         return is_terminal(self.overall_status)
 
-    @property
+    @cached_property
     def is_open(self) -> bool:
         """Whether it should move on. Of an unknown status that is not known."""
         return is_open(self.overall_status)

@@ -20,6 +20,7 @@ from opsportal.dynamo.searching import Step, step
 from opsportal.dynamo.spans import Span
 from opsportal.dynamo.statuses import StatusReads, spelled
 from opsportal.failures.filters import ItemFilter, Rules
+from tracking import findings
 from tracking.findings import needs_attention
 from tracking.models import Workflow
 from tracking.statuses import VOCABULARY, is_open, listed_statuses
@@ -68,8 +69,7 @@ def is_failure(status: str) -> bool:
 
 def is_stuck(item: Raw, now: datetime) -> bool:
     """Whether it should have moved on."""
-    workflow = Workflow.from_item(item)
-    return VOCABULARY.is_stuck(workflow.overall_status, workflow.updated_at, now)
+    return findings.is_stuck(Workflow.from_item(item), now)
 
 
 READS = StatusReads(SAMPLED, listed_statuses, is_failure, is_stuck, VOCABULARY.stuck_before)

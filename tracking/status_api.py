@@ -57,7 +57,7 @@ def workflow_status(request: HttpRequest, session_id: str) -> Any:
 
 def _answer(document: dict[str, Any]) -> HttpResponse:
     """As `answers.answer`, whose own encoder is for numbers with every digit; here are none but whole seconds."""
-    return HttpResponse(json.dumps(document, ensure_ascii=False).encode(errors="replace"), content_type=JSON)
+    return HttpResponse(_encoded(document).encode(errors="replace"), content_type=JSON)
 
 
 def _unavailable(request: HttpRequest, session_id: str, error: DynamoError) -> HttpResponse:

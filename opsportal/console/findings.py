@@ -51,11 +51,8 @@ def out_of_order(pairs: Iterable[tuple[str, object, str, object, timedelta]]) ->
 
 def ahead(times: Iterable[tuple[str, object]], now: datetime) -> list[Finding]:
     """Of (name, time recorded) those that lie in the future; one finding."""
-    said = [
-        f"{name} by {_length(at - now)}"
-        for name, at in times
-        if isinstance(at, datetime) and at - now > CLOCK_SKEW
-    ]
+    late = now + CLOCK_SKEW
+    said = [f"{name} by {_length(at - now)}" for name, at in times if isinstance(at, datetime) and at > late]
     if not said:
         return []
     why = "a writer's clock or zone is wrong, or this server's clock"
@@ -66,7 +63,8 @@ def ahead(times: Iterable[tuple[str, object]], now: datetime) -> list[Finding]:
 
 def ahead_until(times: Iterable[tuple[str, object]], now: datetime) -> list[datetime]:
     """When `ahead` says something else of these, which it does as long as one lies in the future."""
-    found = [at for _, at in times if isinstance(at, datetime) and at - now > CLOCK_SKEW]
+    late = now + CLOCK_SKEW
+    found = [at for _, at in times if isinstance(at, datetime) and at > late]
     return [min(at - CLOCK_SKEW, now + MINUTE) for at in found]
 
 

@@ -48,6 +48,18 @@ def choice_links(choices: Iterable[tuple[str, str, bool]], item: str = "") -> Sa
     )
 
 
+def column_boxes(boxes: Iterable[tuple[str, str, bool]]) -> SafeString:
+    """A box for each column of a list: (key, label, ticked)."""
+    return SafeString(
+        "".join(
+            '\n        <label class="form-check"><input class="form-check-input" type="checkbox" name="columns" '
+            f'value="{escape(key)}"{" checked" if ticked else ""} autocomplete="off"><span class="form-check-label">'
+            f"{escape(label)}</span></label>"
+            for key, label, ticked in boxes
+        )
+    )
+
+
 def _current(what: str, is_current: bool) -> str:
     return f' aria-current="{what}"' if is_current else ""
 

@@ -230,6 +230,8 @@ class List:
     def _as_they_are(self, page: Page, rows: Sequence[Row]) -> None:
         """Read the page's rows of the sample again, in one call: a person who cancels one must not see it pending for
         a minute. Where the call fails they stay as sampled, and the page says so."""
+        if not rows:
+            return
         table = self.spec.table
         sampled = {table.key_in(row.item) for row in rows}
         shown = sampled.intersection(map(table.key_in, page.items))

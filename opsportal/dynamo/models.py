@@ -75,6 +75,8 @@ class DynamoModel(Model):
     @property
     def problems(self) -> dict[str, Malformed]:
         """The declared attributes that could not be read, by their DynamoDB name."""
+        if Malformed not in map(type, self.attribute_values.values()):
+            return {}  # as nearly always, and a list asks each of its rows
         attributes = self.get_attributes()
         return {
             attributes[name].attr_name: value

@@ -21,13 +21,15 @@ def _key(table: Binding, index: Index, partitions: Sequence[str]) -> str:
 
 
 def known(table: Binding, index: Index, partitions: Sequence[str]) -> Shares:
-    """Rows that each partition gave to the last page of these; {} where that is not known."""
+    """Rows that each partition gave to the last page of these; {} where that is not known. One alone gives all."""
+    if len(partitions) == 1:
+        return {partitions[0]: 1}
     found: Shares = caches["process"].get(_key(table, index, partitions)) or {}
     return found
 
 
 def remember(table: Binding, index: Index, partitions: Sequence[str], rows: Shares) -> None:
-    if any(rows.values()):
+    if len(partitions) > 1 and any(rows.values()):
         caches["process"].set(_key(table, index, partitions), dict(rows), LIFE)
 
 

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from opsportal.console import cells, numbers, text
 from opsportal.console import clock as clocks
 from opsportal.console.cells import copy, duration, excerpt, filesize, first_line, shown, status, thousands
-from opsportal.console.frame import choice_links, tab_links
+from opsportal.console.frame import choice_links, column_boxes, tab_links
 from opsportal.console.icons import icon
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
@@ -41,6 +41,7 @@ register.filter("tone", tone_of)
 
 register.simple_tag(tab_links)
 register.simple_tag(choice_links)
+register.simple_tag(column_boxes)
 
 
 def _zone(context: Context) -> ZoneInfo:
