@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import short
 from tests.processes import eventually
 from tests.server.peers import GET, Drips, Server, read_all, server, statuses
 
@@ -36,7 +37,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield made
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", short(KINDS, "heads", "bodies", "chunks", "a body whose length is too much"))
 def test_24_that_drip_stop_nobody(at: Server, kind: str) -> None:
     opening, drops, expected = KINDS[kind]
     with Drips(at, 24, opening, drops) as drips:
