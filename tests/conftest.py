@@ -20,8 +20,11 @@ from opsportal.supervisor import signal_on_parent_death
 from tests.engines import KINDS, Engine, fresh_tables, running
 from tests.loopback import refuse_other_machines
 
-# `make test-long` has it: more of the same cases.
-hypothesis.settings.register_profile("long", max_examples=500)
+# A busy machine is slow, not wrong. `make test-long` has more of the same cases.
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("patient", **PATIENT)
+hypothesis.settings.register_profile("long", max_examples=500, **PATIENT)
+hypothesis.settings.load_profile("patient")
 
 PASSWORD = "correct horse battery staple"
 ROLES = ("viewer", "operator", "administrator")
