@@ -20,6 +20,7 @@ from requests_app import action_views
 from tests import factories
 from tests.browser.conftest import NARROW, SHELL, WIDE
 from tests.browser.refreshing import answered, poll_often, refresh, wait_for_three_polls
+from tests.cases import short
 from tests.conftest import PASSWORD
 from tests.factories import ago, naive, put, zulu
 from tests.jobs.test_jobs import failed, frozen
@@ -715,12 +716,14 @@ CUT_OFF = """[...document.querySelectorAll('dialog[open]')].some(one => {
     return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight; })"""
 
 
+@pytest.mark.parametrize("in_turn", short([True, False], True))
 def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_narrow(
     live: str,
     tables: dict[str, Any],
     act_as: Callable[..., Page],
     faults: Callable[..., list[str]],
     commands: list[Any],
+    in_turn: bool,
 ) -> None:
     done = naive(ago(minutes=1))
     memory = factories.request(KEY)
@@ -733,7 +736,7 @@ def test_dialogs_banners_and_the_audit_trail_are_clean_in_both_themes_wide_and_n
     found: list[str] = []
 
     def look(name: str) -> None:
-        found.extend(faults(name, grave=True, without=SHELL))
+        found.extend(faults(name, grave=True, without=SHELL, in_turn=in_turn))
 
     def look_at_dialog(name: str) -> None:
         found.extend(faults(name, grave=True, within=DIALOG))
