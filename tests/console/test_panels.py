@@ -173,7 +173,7 @@ def test_a_flood_of_new_items_leaves_the_charts_and_what_was_known(
     until(client, lambda page: "still being read" not in page.words)
 
     def flood(number: int) -> None:
-        put(tables["workflows"], *(workflow(f"f-{number}-{n}", overallStatus="failed", note="x" * 9_000, createdAt=zulu(ago(seconds=1 - n / 10))) for n in range(9)))  # fmt: skip
+        put(tables["workflows"], *(workflow(f"f-{number}-{n}", overallStatus="failed", note="x" * 9_000, createdAt=zulu(ago(seconds=10 - 4 * number - n / 10))) for n in range(9)))  # fmt: skip
 
     def bars(page: Page) -> dict[str, str]:
         """By their start, the oldest first."""

@@ -14,7 +14,7 @@ from django.urls import reverse
 from opsportal.console import invisible, text
 from opsportal.console.templatetags.console import copy
 from tests.factories import agent, log, put, request, step, workflow
-from tests.pages import Node, _Parser, visit
+from tests.pages import Node, parsed, visit
 
 # The properties that must have a sign, by a library that has them.
 WITHOUT_A_MARK = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Cc}\p{Z}\p{Cs}]")
@@ -205,9 +205,7 @@ def test_no_page_shows_text_that_nobody_sees(tables: Any, client_for: Any, user_
 
 def test_a_copy_button_has_the_stored_value_and_says_what_is_invisible() -> None:
     def drawn(value: str) -> Node:
-        parser = _Parser()
-        parser.feed(str(copy(value, "Copy the id")))
-        return parser.root.one("button")
+        return parsed(str(copy(value, "Copy the id"))).one("button")
 
     button = drawn('a\r\n  b"<\u200b')
     assert button.attrs["data-copy"] == 'a\r\n  b"<\u200b'

@@ -51,7 +51,7 @@ def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client
         # Those that nobody is ready for lead.
         "sleep 1 0 0 — No agent that offers it is ready.",
         "walk/up & <b>down</b> 1 1 0 — No agent that offers it is ready.",
-        "plan 3 3 2 Bo 80",
+        "plan 3 3 2 Bo · 80",
         "Run 1 1 1 Ada 50 (default)",
         "zip 1 1 1 Gil 50 (default)",
     ]
