@@ -107,7 +107,7 @@ def test_hits_come_while_it_searches_on_and_it_stops_waits_asks_and_ends(
     expect(progress.get_by_role("button", name="Stop")).to_have_count(0)
     table.units = 10
     progress.get_by_role("button", name="Go on", exact=True).click()
-    expect(progress).to_contain_text("Searching on")
+    expect(progress).to_contain_text("Still searching")
     assert table.steps > asked
 
     # The console is busy: the step is asked for again.
