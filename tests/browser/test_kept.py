@@ -132,10 +132,12 @@ STATE = """() => { const at = document.activeElement; return {
     half: [...document.querySelectorAll('main input[type=search], main .menu input')].map(one => one.value),
     selected: getSelection().toString(),
 }; }"""
-# Resolves once as many answers have come as there are regions.
+# Resolves once as many answers have come as there are regions, and what came of them was drawn: it is with the next frame
+# that the browser keeps in place what one looks at.
 ANSWERS = """() => new Promise(done => { let left = document.querySelectorAll('[data-live]').length;
-    const count = ({detail}) => { if (detail.elt.matches('[data-live]') && !--left) { document.removeEventListener('htmx:afterRequest', count); done(); } };
+    const count = ({detail}) => { if (detail.elt.matches('[data-live]') && !--left) { document.removeEventListener('htmx:afterRequest', count); requestAnimationFrame(() => requestAnimationFrame(done)); } };
     document.addEventListener('htmx:afterRequest', count); htmx.trigger(document.body, 'console:refresh'); })"""
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SEEN = "[...document.querySelectorAll('[data-live]')].map(one => one.getAttribute('hx-headers') + one.textContent).join()"
 
 
@@ -171,6 +173,7 @@ def test_refreshes_under_the_simulator_keep_what_the_reader_did(
         page.goto(live + case.path)
         expect(page.locator("[data-live]").first).to_be_visible()
         does(page, case)
+        page.evaluate(DRAWN)
         before, shown = page.evaluate(STATE), set()
         assert before["focus"] != "BODY", case.path
         for _ in range(times):
