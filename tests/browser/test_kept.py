@@ -150,7 +150,7 @@ def does(page: Page, case: Case) -> None:
     if case.ticks:
         page.locator(case.ticks).evaluate("box => box.click()")
     page.evaluate(
-        "document.querySelectorAll('.table-scroll').forEach(one => { one.scrollLeft = 30; }); scrollTo(0, 90)"
+        "document.querySelectorAll('.table-scroll').forEach(one => { one.scrollLeft = 9; }); scrollTo(0, 90)"
     )
     page.locator(case.focus).first.evaluate(
         "element => { element.focus({preventScroll: true}); element.scrollIntoView({block: 'nearest'}); }"
