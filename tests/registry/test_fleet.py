@@ -52,8 +52,8 @@ def test_each_capability_says_who_offers_it_and_who_is_ready(tables: Any, client
         "sleep 1 0 0 — No agent that offers it is ready.",
         "walk/up & <b>down</b> 1 1 0 — No agent that offers it is ready.",
         "plan 3 3 2 Bo · 80",
-        "Run 1 1 1 Ada 50 (default)",
-        "zip 1 1 1 Gil 50 (default)",
+        "Run 1 1 1 Ada · 50 (default)",
+        "zip 1 1 1 Gil · 50 (default)",
     ]
     links = [row.one("a").attrs["href"] for row in section(page, "capabilities").all("tr")[1:]]
     assert links[1:3] == [
