@@ -35,10 +35,6 @@ try:
     numbers, bind = Numbers.read(os.environ), addresses(os.environ)
 except ValueError as error:
     sys.exit(str(error))
-# Of what is loaded nearly nothing is garbage: to look for some meanwhile was a tenth of a start. `when_ready` ends this,
-# and freezes; after a SIGHUP, which loads nothing, it is not called again.
-if not gc.get_freeze_count():
-    gc.disable()
 # Both before the application is loaded, which is right after this file.
 shared_files.prepare()
 crashes.after_fork = True
@@ -81,7 +77,6 @@ def when_ready(server: Any) -> None:
     warm()
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
