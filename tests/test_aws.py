@@ -326,4 +326,4 @@ def test_a_queue_that_drips_is_given_up(served: Dripping, monkeypatch: pytest.Mo
     began = time.monotonic()
     with request_budget(0.5), pytest.raises(QueueTrouble):
         send_message(URL, {"action_id": "a"})
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20  # of 40 s that it would take

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,8 +61,7 @@ def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     )
     assert process.stdout
     assert process.stdout.readline() == "started\n"
-    assert eventually(lambda: len(descendants(process.pid)) == 4)
-    time.sleep(0.1)  # the shells set their traps
+    assert eventually(lambda: len(descendants(process.pid)) == 4)  # the shells have set their traps
     yield process
     process.stdout.close()
     process.kill()
@@ -124,7 +122,7 @@ def test_a_child_that_does_not_heed_sigterm_is_killed_after_its_grace(
     supervisor: Supervisor, said: list[str]
 ) -> None:
     child = supervisor.start("The worker", IGNORES_SIGTERM, grace=0.2)
-    time.sleep(0.1)
+    assert eventually(lambda: bool(descendants(child.pid)))  # its trap is set
     supervisor.stop()
     assert child.returncode == -signal.SIGKILL
     assert said == ["The worker: no end within 0.2 s, killed."]

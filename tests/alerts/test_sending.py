@@ -47,22 +47,22 @@ def test_of_a_long_answer_little_is_read(receiver: Receiver) -> None:
 def test_an_answer_that_takes_for_ever_is_cut_off(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "WHOLE", 0.2)
-    receiver.says(Says(status=0), Says(drip=0.02))
+    monkeypatch.setattr(sending, "WHOLE", 1)
+    receiver.says(Says(status=0), Says(drip=0.05))
     answer = post(receiver.url, b"{}", {})
-    assert (answer.status, answer.error) == (None, "No whole answer within 0.2 s.")
-    assert answer.seconds < 2
+    assert (answer.status, answer.error) == (None, "No whole answer within 1 s.")
+    assert answer.seconds < 20
     # Its status came in time, and says enough.
     answer = post(receiver.url, b"{}", {})
     assert answer.status == 200
-    assert answer.seconds < 2
+    assert answer.seconds < 20
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_of_a_body_that_takes_for_ever_what_came_is_kept(
     tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "WHOLE", 0.3)
+    monkeypatch.setattr(sending, "WHOLE", 1)
     monkeypatch.setattr("opsportal.outbound.addresses_of", lambda _host, _port: ["127.0.0.1"])
     context = None
     if tls:
@@ -71,12 +71,12 @@ def test_of_a_body_that_takes_for_ever_what_came_is_kept(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert)
     head = b"HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\nkept"
-    with dripping(bytewise(head + b"." * 400, len(head), pause=0.02), tls=context) as server:
+    with dripping(bytewise(head + b"." * 400, len(head), pause=0.1), tls=context) as server:
         answer = post(f"http{'s' if tls else ''}://localhost:{server.port}/", b"{}", {})
-        assert server.closed.wait(3), "the connection outlived the request"
+        assert server.closed.wait(30), "the connection outlived the request"
     assert (answer.status, answer.body[:5], answer.error) == (201, b"kept.", "")
     assert len(answer.body) < 100
-    assert answer.seconds < 2
+    assert answer.seconds < 20
 
 
 def test_nobody_there_is_said_in_a_line(settings: Any) -> None:

@@ -194,4 +194,5 @@ def test_lookups_that_hang_are_given_up_and_are_few(monkeypatch: pytest.MonkeyPa
     for thread in threading.enumerate():
         if thread.name == "connect":
             thread.join(10)
+    monkeypatch.setattr(sending, "WHOLE", 10)
     assert checked("https://hooks.example.com/", PUBLIC)

@@ -26,7 +26,7 @@ __all__ = ["acting"]
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
 
 # Seconds that a page or an action takes at most: what it is given, and as much as a slow machine may need beside.
-MAX_PAGE, MAX_ACTION = 8, 13
+MAX_PAGE, MAX_ACTION = 15, 18
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from urllib.parse import parse_qs
 STREAMS: list[object] = []
 
 
-def wait_for_gate() -> None:
-    """A worker starts for as long as this file is there."""
-    while Path(os.environ.get("BOOT_GATE", "/nonexistent")).exists():
+def wait_while_there(gate: str) -> None:
+    while Path(gate).exists():
         time.sleep(0.02)
 
 
-os.register_at_fork(after_in_child=wait_for_gate)
+# A worker starts for as long as this file is there.
+os.register_at_fork(after_in_child=lambda: wait_while_there(os.environ.get("BOOT_GATE", "/nonexistent")))
 
 
 def stream() -> Iterator[bytes]:
@@ -33,12 +33,12 @@ def stream() -> Iterator[bytes]:
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """/echo: the body's length and method. /sleep?seconds=. /big?bytes=. /healthz: ok, and the thread's name."""
+    """/echo: the body's length and method. /wait?while=, until that file is gone. /big?bytes=. /healthz: ok, and the thread's name."""
     query = parse_qs(environ["QUERY_STRING"])
     match environ["PATH_INFO"]:
-        case "/sleep":
-            time.sleep(float(query["seconds"][0]))
-            body = b"slept"
+        case "/wait":
+            wait_while_there(query["while"][0])
+            body = b"waited"
         case "/big":
             # What the kernel keeps is another at each machine.
             environ["gunicorn.socket"].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)

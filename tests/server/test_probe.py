@@ -21,18 +21,20 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def busy(at: Server, count: int, path: str = "/sleep?seconds=4") -> Iterator[list[socket.socket]]:
-    """`count` requests that threads work on, or that wait for one."""
+def busy(at: Server, count: int, gate: Path) -> Iterator[list[socket.socket]]:
+    """`count` requests that threads work on, or that wait for one, as long as `gate` is there."""
+    gate.touch()
     with contextlib.ExitStack() as stack:
+        stack.callback(gate.unlink, missing_ok=True)
         open_ones = [stack.enter_context(at.connect(seconds=60)) for _ in range(count)]
         for sock in open_ones:
-            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+            sock.sendall(f"GET /wait?while={gate} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         yield open_ones
 
 
-def test_it_answers_while_all_threads_work(at: Server) -> None:
-    with busy(at, 4):
-        assert [at.ask("/healthz", seconds=3)[0] for _ in range(5)] == [200] * 5
+def test_it_answers_while_all_threads_work(at: Server, tmp_path: Path) -> None:
+    with busy(at, 4, tmp_path / "gate"):
+        assert [at.ask("/healthz", seconds=15)[0] for _ in range(5)] == [200] * 5
         assert at.ask("/echo", seconds=0.5)[0] == 0  # they do
 
 
@@ -58,14 +60,16 @@ def test_its_thread_serves_nothing_else(at: Server) -> None:
 
 
 def test_more_than_may_wait_are_sent_away_and_it_still_answers(tmp_path: Path) -> None:
-    with server(tmp_path, "--worker-connections", "20") as at, busy(at, 15, "/sleep?seconds=1") as waiting:
-        assert at.ask("/healthz", seconds=3)[0] == 200
+    gate = tmp_path / "gate"
+    with server(tmp_path, "--worker-connections", "20") as at, busy(at, 15, gate) as waiting:
+        assert at.ask("/healthz", seconds=15)[0] == 200
         with at.connect() as sock:
             sock.sendall(GET)
             answer = sock.recv(65536)
         assert statuses(answer) == [503]
         assert b"Retry-After: " in answer
         assert statuses(read_all(waiting[-1])) == [503]
+        gate.unlink()
         assert statuses(read_all(waiting[0])) == [200]
 
 

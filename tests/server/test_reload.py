@@ -5,6 +5,7 @@ import http.client
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,17 +121,20 @@ def test_workers_that_are_replaced_by_and_by_lose_nothing(tmp_path: Path) -> Non
     assert load.lost == []
 
 
-def test_a_reload_ends_no_long_answer(tmp_path: Path) -> None:
+def test_a_reload_ends_no_long_answer(tmp_path: Path, gate: Path) -> None:
     """Without a place in the loop of its worker, one is killed after the grace and the timeout."""
+    gate.touch()
     # Long enough for a busy machine to give each worker its turn.
     with server(tmp_path, "--graceful-timeout", "1", "--timeout", "5", WEB_CONCURRENCY="1") as at:
         (old,) = workers(at)
         with at.connect() as sock:
-            sock.sendall(b"GET /sleep?seconds=12 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            sock.sendall(f"GET /wait?while={gate} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
             assert eventually(lambda: at.ask("/pid") == (200, str(old)))
             at.process.send_signal(signal.SIGHUP)
             assert eventually(lambda: at.ask("/pid", seconds=60) != (200, str(old)), 30)
-            assert read_all(sock).endswith(b"slept")
+            time.sleep(7)  # the grace and the timeout
+            gate.unlink()
+            assert read_all(sock).endswith(b"waited")
         assert eventually(lambda: old not in workers(at), 30)
         assert "TIMEOUT" not in at.said
 

@@ -112,13 +112,17 @@ def test_a_large_body_makes_room_for_one_that_is_sent_fast(at: Server) -> None:
 
 
 def test_the_end_waits_for_none_that_drips(tmp_path: Path) -> None:
-    with server(tmp_path, WEB_REQUEST_SECONDS="600") as at:
+    gate = tmp_path / "gate"
+    with server(tmp_path, "--graceful-timeout", "60", WEB_REQUEST_SECONDS="600") as at:
+        gate.touch()
         with Drips(at, 24, *KINDS["bodies"][:2]) as drips, at.connect() as sock:
-            sock.sendall(b"GET /sleep?seconds=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            sock.sendall(f"GET /wait?while={gate} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
             assert at.ask()[0] == 200
             at.process.send_signal(signal.SIGTERM)
-            assert b"slept" in read_all(sock)  # a request under way is answered
-            assert at.process.wait(9) == 0  # the grace is 10 s
+            assert eventually(lambda: at.ask(seconds=1)[0] == 0)
+            gate.unlink()
+            assert b"waited" in read_all(sock)  # a request under way is answered
+            assert at.process.wait(30) == 0  # half of the grace
             drips.wait(10)
         assert "Traceback" not in at.said
 

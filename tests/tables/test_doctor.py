@@ -342,7 +342,7 @@ def test_an_endpoint_that_hangs_is_not_waited_for(dynamo: FakeDynamo) -> None:
     dynamo.says(Answer(hang=20))
     began = time.monotonic()
     findings = examine(seconds=0.4)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert failed(findings) == {"endpoint"}
 
 
@@ -359,8 +359,7 @@ def test_a_probe_that_hangs_is_said_to(dynamo: FakeDynamo) -> None:
 
     dynamo.answer = answer
     rights = {
-        finding.what.partition(":")[0]: finding
-        for finding in of("permissions", examine("viewer", seconds=0.8))
+        finding.what.partition(":")[0]: finding for finding in of("permissions", examine("viewer", seconds=3))
     }
     assert rights["ReadOneItem"].state == UNKNOWN
     assert "No answer in time" in rights["ReadOneItem"].why

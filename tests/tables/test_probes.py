@@ -180,7 +180,7 @@ def test_cloudwatch_is_asked_for_real(
 
 def test_what_is_late_is_left_out() -> None:
     over = threading.Event()
-    found = together({"late": over.wait, "quick": lambda: True}, 0.5)
+    found = together({"late": over.wait, "quick": lambda: True}, 2)
     over.set()
     assert found == {"quick": True}
 
