@@ -1,6 +1,6 @@
 """The plan says what will happen before it does, where, to what, and what it leaves; then somebody says yes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -66,31 +66,36 @@ def run(answer: str = "", **options: Any) -> tuple[list[str], list[str]]:
     return said, asked
 
 
-@pytest.mark.no_moto
-def test_make_run_migrates_unasked_and_once_where_regions_are_one(
-    place: dict[str, Binding], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What make run does about its tables, each time as if for the first."""
     for step in ("migrate_accounts", "collect_static", "make_demo_users", "wait_for_engine"):
         monkeypatch.setattr(prepare, step, lambda *arguments: None)
+    monkeypatch.setattr(prepare.signal, "signal", lambda *arguments: None)
     monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
+    return prepare.prepare.__wrapped__
+
+
+@pytest.mark.no_moto
+def test_make_run_migrates_unasked_and_once_where_regions_are_one(
+    place: dict[str, Binding],
+    start: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setenv("DEMO", "0")
-    assert prepare.prepare() == ""
+    assert start() == ""
     said = capsys.readouterr().out.splitlines()
     done = [line.partition(", ")[0].partition(": ")[2] for line in said if ": migration_" in line]
     assert done == [*NAMES, *OWN]
     assert said[-1] == "7 table migrations applied."
-    assert prepare.prepare() == ""
+    assert start() == ""
     assert capsys.readouterr().out == ""
 
 
-def test_make_run_says_why_its_tables_could_not_be_made(
-    fake: FakeDynamo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for step in ("migrate_accounts", "collect_static", "wait_for_engine"):
-        monkeypatch.setattr(prepare, step, lambda *arguments: None)
-    monkeypatch.setenv("OPSPORTAL_DEMO_DATABASE", "")
+def test_make_run_says_why_its_tables_could_not_be_made(fake: FakeDynamo, start: Callable[[], str]) -> None:
     fake.says(Answer("<html>", 200))
-    assert prepare.prepare().startswith("The tables could not be created: ")
+    assert start().startswith("The tables could not be created: ")
 
 
 # --- Names and order -----------------------------------------------------------------------------------
