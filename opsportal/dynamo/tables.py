@@ -295,9 +295,12 @@ def name_setting(table: Binding, name: str) -> str:
 
 def aws_region() -> str:
     """The region of the AWS chain, or "". botocore alone ignores AWS_REGION, which other SDKs honour."""
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        return region
+    # Without the handlers of its calls: 0.1 ms in place of 4.
+    session = botocore.session.Session(include_builtin_handlers=False)
     try:
-        return region or botocore.session.Session().get_config_variable("region") or ""
+        return session.get_config_variable("region") or ""
     except ProfileNotFound:
         return ""  # the first call says so, in a sentence
 
