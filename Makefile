@@ -13,7 +13,11 @@ ENGINE ?= both
 JOBS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 2 )))
 # 1: trace it, which takes half as long again. All tests together must reach 95 %.
 COVERAGE ?=
+# 1, for a build server: what failed beside others is tried once more, alone, and named. What fails again fails.
+AGAIN ?=
 PYTEST = $(PY) -m pytest --numprocesses $(JOBS) --dist worksteal
+ALONE = $(if $(AGAIN),|| { [ $$? = 1 ] && echo 'What failed is tried once more and alone:' && \
+	$(PY) -m pytest --last-failed --last-failed-no-failures none -rA --show-capture no; })
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -29,17 +33,18 @@ test: venv-dev ## Every test but the long forms, in parallel (ARGS="-k name" for
 	@$(PY) -m opsportal.dynamo.embedded .data || { echo 'Without it: make test ENGINE=moto' >&2; exit 1; }
 ifeq ($(COVERAGE)$(ENGINE)$(ARGS),1both)
 	@# Tracing costs half as much time again: not for what the first pass has covered.
-	@$(PYTEST) -m "not long and not browser and not moto" --cov --cov-report=term
-	@$(PYTEST) -m "not long and (browser or moto)"
+	@$(PYTEST) -m "not long and not browser and not moto" --cov --cov-report=term --cov-fail-under=0 $(ALONE)
+	@$(PY) -m coverage report --format=total
+	@$(PYTEST) -m "not long and (browser or moto)" $(ALONE)
 else
-	@$(PYTEST) --engine $(ENGINE) $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=0) -m "not long" $(ARGS)
+	@$(PYTEST) --engine $(ENGINE) $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=0) -m "not long" $(ARGS) $(ALONE)
 endif
 	@$(if $(ARGS),,$(PY) scripts/postgres.py)
 
 # One after the other: they look at what time and load do.
 test-long: venv-dev ## The long forms: kills, soaks, wide matrices (ARGS="-k name" for some)
 	@$(PY) -m opsportal.dynamo.embedded .data
-	@$(PY) -m pytest -m "long or hypothesis and not moto" --hypothesis-profile long $(ARGS)
+	@$(PY) -m pytest -m "long or hypothesis and not moto" --hypothesis-profile long $(ARGS) $(ALONE)
 
 test-arbiter: venv-dev ## The engine tests on Amazon's DynamoDB Local, for those who accept its licence
 	@$(PY) scripts/arbiter.py
