@@ -53,11 +53,10 @@ def test_a_token_is_made_shown_once_and_revoked(
 
 
 def test_the_reference_shows_every_operation(
-    live: str, sign_in: Callable[[str], None], page: Page, clean: Callable[[str], None], axe: Any
+    live: str, sign_in: Callable[[str], None], page: Page, clean: Callable[[str], None]
 ) -> None:
     sign_in("viewer")
     page.goto(f"{live}/api/docs")
-    assert axe(page, without=SHELL) == []
     operations = page.locator(".api-operations > details")
     for operation in operations.all():
         operation.locator("summary").first.click()
