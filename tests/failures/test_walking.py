@@ -265,6 +265,28 @@ def test_only_a_later_failure_reopens_a_resolved_case(walk: Walk) -> None:
     assert "ttl" not in parts["keys"]
 
 
+def test_a_case_that_was_resolved_a_moment_after_a_look_is_reopened_by_the_next_failure(walk: Walk) -> None:
+    walk.fail("one")
+    walk.later(1)
+    walk.resolve(walk.case)
+    walk.at += 1
+    walk.fail("two")
+    walk.later(11)
+    assert (walk.case.state, walk.case.reopened, walk.case.count) == (State.OPEN, True, 0)
+
+
+def test_a_case_that_could_not_be_opened_is_opened_in_the_next_turn(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk.fail("one")
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.Ledger, "_opened", raises(Unreachable("nothing answers")))
+        with pytest.raises(DynamoError):
+            walk.later(1)
+    walk.later(11)
+    assert (walk.case.state, walk.case.count) == (State.OPEN, 0)
+
+
 def test_a_person_who_is_quicker_keeps_a_change_and_loses_no_failure(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
