@@ -118,8 +118,10 @@ class Turn:
                 self._look_at_heads(found.index)
             else:
                 self._begin()
-            while self.mark.under_way and self.units > 0 and self._may_write() and not over():
-                self._page(found.index)
+            while self.mark.under_way and self._may_write() and not over():
+                self._page(found.index)  # one at least, or no pass would end where the heads have large items
+                if self.units <= 0:
+                    break
         else:
             self.mark = replace(self.mark, note=f"{found.why} {FROM_SAMPLE}")
         if not over():

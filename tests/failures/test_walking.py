@@ -287,6 +287,19 @@ def test_a_case_that_could_not_be_opened_is_opened_in_the_next_turn(
     assert (walk.case.state, walk.case.count) == (State.OPEN, 0)
 
 
+@pytest.mark.no_moto  # which counts no units
+def test_items_of_any_size_do_not_keep_a_pass_from_its_end(walk: Walk) -> None:
+    """One of them costs more than a turn has, and each turn reads the head first."""
+    walk.fail("first", payload="x" * 120_000)
+    assert walk.settled() == 1
+    for number in range(4):
+        walk.fail(f"item {number}", payload="x" * 120_000)
+    walk.at += 20
+    for _ in range(12):
+        walk.later(60)
+    assert walk.case.count == 5
+
+
 def test_a_person_who_is_quicker_keeps_a_change_and_loses_no_failure(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
