@@ -5,7 +5,8 @@ in turns of some units each. A pass counts what failed in (T of the pass before,
 began. Where it is, and what a page of it counted, are written in one transaction under the lease of the `mark`: no end
 of a process, and no number of workers, loses or doubles a failure. `samples` counts what no index holds.
 
-A turn in the middle of a pass also looks at the head of the partitions, so that a case is there soon while a long pass goes on.
+A turn in the middle of a pass also looks at the heads of the partitions, and at what has ended since it was seen unfinished
+(`unfinished`), so that a case is there soon while a long pass goes on.
 """
 
 import contextlib
@@ -27,19 +28,19 @@ from opsportal.dynamo.samples import for_table
 from opsportal.dynamo.spans import Span
 from opsportal.dynamo.structure import key_mismatch
 from opsportal.dynamo.tables import Binding, Index
-from opsportal.dynamo.turns import UNIT_BYTES
 from opsportal.failures import samples
 from opsportal.failures.counting import Occurrence
 from opsportal.failures.failure import Source, all_sources
 from opsportal.failures.fingerprint import fingerprint
 from opsportal.failures.ledger import Ledger
-from opsportal.failures.mark import Mark, lease_of
+from opsportal.failures.mark import Mark, fitting, lease_of, size_after
+from opsportal.failures.unfinished import LEAST_UNITS, Unfinished
 from opsportal.operations.switch import wait_for_actions
 from opsportal.operations.tasks import Over, Task
 
-# Read units of the status index that a turn may cost, of which this for the heads; and seconds from one turn to the next,
-# of a table, whatever the number of workers.
-UNITS, HEAD_UNITS, SECONDS = 10.0, 2.0, 10.0
+# Read units that a turn may cost, of which this for the heads and what `unfinished` says for the ended; and seconds from one
+# turn to the next, of a table, whatever the number of workers.
+UNITS, HEAD_UNITS, SECONDS = 10.0, 1.0, 10.0
 # And of a backfill, which is one turn.
 UNBOUNDED = 1e9
 # Seconds of a lease: who has lost it does not write any more.
@@ -116,11 +117,12 @@ class Turn:
         if found.index:
             if self.mark.under_way:
                 self._look_at_heads(found.index)
+                self._look_at_ended(found.index)
             else:
                 self._begin()
             while self.mark.under_way and self._may_write() and not over():
                 self._page(found.index)  # one at least, or no pass would end where the heads have large items
-                if self.units <= 0:
+                if self.units < LEAST_UNITS:
                     break
         else:
             self.mark = replace(self.mark, note=f"{found.why} {FROM_SAMPLE}")
@@ -170,8 +172,9 @@ class Turn:
     def _page(self, index: Index) -> None:
         """Raises Lost, `DynamoError`."""
         status = self.mark.statuses[self.mark.at]
-        limit = min(max(int(self.units * UNIT_BYTES / self.mark.size), 1), MAX_ITEMS)
-        answer = self._read(index, status, limit, self._created(index), self.mark.start)
+        limit = min(fitting(self.units, self.mark.size), MAX_ITEMS)
+        created = self._created(self.mark.since).clauses(index.range_key)
+        answer = self._read(index, status, limit, created, self.mark.start)
         lower = self.mark.since
         if status in self.mark.fresh:
             lower = max(self.mark.began, lower - FOUND_LATE)
@@ -204,12 +207,11 @@ class Turn:
         self._written(after, done=bool(found))
         self.ledger.look(coming)
 
-    def _created(self, index: Index) -> tuple[Clause, ...]:
-        """When what failed in the pass was created, as far as the index orders that."""
+    def _created(self, since: datetime) -> Span:
+        """When what a pass counts was created that begins at `since`, as far as the index orders that."""
         if "digits" in for_table(self.source.sampled).forms:  # they come before all dates
-            return ()
-        window = timedelta(hours=settings.FAILURES_WINDOW_HOURS)
-        return Span.between(self.mark.since - window).wider.clauses(index.range_key)
+            return Span()
+        return Span.between(since - timedelta(hours=settings.FAILURES_WINDOW_HOURS)).wider
 
     def _written(self, mark: Mark, *, done: bool = False) -> None:
         """Go on from there. `done`: that was written already."""
@@ -223,13 +225,28 @@ class Turn:
         first = int(self.now.timestamp() // SECONDS) % len(statuses)
         for number, status in enumerate((*statuses[first:], *statuses[:first])):
             before, share = self.spent, left / (len(statuses) - number)
-            limit = max(int(max(share, 0.5) * UNIT_BYTES / self.mark.size), 1)
-            items = self._read(index, status, limit)["Items"]
-            seen = filter(None, (occurrence_of(self.source, item, self.now) for item in items))
-            self.ledger.look(one for one in seen if one.at > self.mark.since)
+            limit = fitting(max(share, LEAST_UNITS), self.mark.size)
+            self._look(self._read(index, status, limit)["Items"])
             left -= self.spent - before
-            if left <= 0:
+            if left < LEAST_UNITS:
                 break
+
+    def _look_at_ended(self, index: Index) -> None:
+        """Of what the next pass counts. Raises `DynamoError`."""
+        unfinished = Unfinished.at(self.source, index, self.now.timestamp(), self.mark.size)
+        try:
+            unfinished.take(self._created(self.mark.until), self._look)
+        finally:
+            self._pay(unfinished.spent)
+
+    def _look(self, items: Sequence[Raw]) -> None:
+        """Open the cases of those that failed since the last pass."""
+        seen = filter(None, (occurrence_of(self.source, item, self.now) for item in items))
+        self.ledger.look(one for one in seen if one.at > self.mark.since)
+
+    def _pay(self, units: float) -> None:
+        self.spent += units
+        self.units -= units
 
     def _read(
         self, index: Index, status: str, limit: int, created: Iterable[Clause] = (), start: Raw | None = None
@@ -246,11 +263,8 @@ class Turn:
             Limit=limit,
         )
         units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits") or 0)
-        self.spent += units
-        self.units -= units
-        if answer["Items"]:
-            size = max(units - 0.25, 0.1) * UNIT_BYTES / len(answer["Items"])  # it is rounded up to halves
-            self.mark = replace(self.mark, size=(self.mark.size + size) / 2)
+        self._pay(units)
+        self.mark = replace(self.mark, size=size_after(self.mark.size, units, len(answer["Items"])))
         return answer
 
     # --- What is in no index ----------------------------------------------------------------------------------------
