@@ -11,6 +11,7 @@ from django.core.cache import caches
 from opsportal.dynamo import calls
 from opsportal.dynamo.errors import AccessDenied
 from opsportal.dynamo.partitions import Partitions
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.spans import Span
 from opsportal.failures import unfinished, walking
 from opsportal.failures.failure import all_sources
@@ -150,26 +151,54 @@ def test_one_that_moves_between_unfinished_statuses_is_still_followed(busy: Walk
     assert max(units.turns) <= walking.UNITS
 
 
-def test_one_that_moved_fails_before_its_new_status_is_read(walk: Walk) -> None:
+@pytest.fixture
+def look(walk: Walk) -> Callable[..., list[str]]:
+    """A turn 50 seconds later, of pending items alone; the statuses of those that it looks at."""
     source = all_sources()["workflows"]
     source = replace(source, statuses=lambda: Partitions(("pending",), seen=("pending",)))
     index = source.sampled.found().index
     assert index
-    looked: list[str] = []
 
-    def turn() -> None:
+    def turn(since: str = "") -> list[str]:
         walk.at += 50
+        looked: list[str] = []
         taken = Unfinished.at(source, index, walk.at, 2_000)
-        taken.take(Span(), lambda items: looked.extend(item["overallStatus"]["S"] for item in items))
+        taken.take(Span(since), lambda items: looked.extend(item["overallStatus"]["S"] for item in items))
+        return looked
 
+    return turn
+
+
+def test_one_that_moved_fails_before_its_new_status_is_read(
+    walk: Walk, look: Callable[..., list[str]]
+) -> None:
     unfinished_items(walk, 1, "pending")
-    turn()
+    assert look() == []
     fail(walk, 0, None, "pending", overallStatus="processing")
-    turn()
+    assert look() == ["processing"]
     fail(walk, 0, "SomeError: bad", "pending")
-    turn()
-    turn()
-    assert looked == ["processing", "failed"]
+    assert look() == ["failed"]
+    assert look() == []
+
+
+def test_what_grows_too_old_while_a_round_goes_on_is_not_followed(
+    walk: Walk, look: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = created(walk, 4)
+
+    def as_dynamodb(table: Any, index: str, *, start: Any, key: Any, **arguments: Any) -> Any:
+        """It refuses to go on at an item that is not in the range that is asked for; the engine does not."""
+        assert not start or len(key) == 1 or start["createdAt"]["S"] >= since
+        return read(table, index, start=start, key=key, **arguments)
+
+    monkeypatch.setattr(unfinished, "read", as_dynamodb)
+    unfinished_items(walk, 60, "pending")
+    for _ in range(7):  # in the middle of a round
+        assert look() == []
+    assert look(since) == []
+    for number in (1, 30):
+        fail(walk, number, "SomeError: bad", "pending")
+    assert [*look(since), *look(since)] == ["failed"]
 
 
 def test_a_status_with_many_items_does_not_slow_down_the_others(busy: Walk, units: Units) -> None:
