@@ -12,7 +12,7 @@ A turn in the middle of a pass also looks at the heads of the partitions, and at
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,7 @@ from opsportal.dynamo.attributes import Raw, read_text, read_time
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.leases import Lease, Lost
-from opsportal.dynamo.partitions import MAX_PARTITIONS
+from opsportal.dynamo.partitions import ALL_TIME, MAX_PARTITIONS
 from opsportal.dynamo.reads import Answer, read
 from opsportal.dynamo.samples import for_table
 from opsportal.dynamo.spans import Span
@@ -173,13 +173,13 @@ class Turn:
         """Raises Lost, `DynamoError`."""
         status = self.mark.statuses[self.mark.at]
         limit = min(fitting(self.units, self.mark.size), MAX_ITEMS)
-        created = self._created(self.mark.since).clauses(index.range_key)
+        created = self._created(self.mark.since)
+        if self.mark.start:  # DynamoDB refuses to go on from outside of a window that is shorter by now
+            created = replace(created, start=min(created.start, self.mark.start[index.range_key]["S"]))
         answer = self._read(index, status, limit, created, self.mark.start)
-        lower = self.mark.since
-        if status in self.mark.fresh:
-            lower = max(self.mark.began, lower - FOUND_LATE)
-        found: list[Occurrence] = []
-        coming: list[Occurrence] = []
+        late = FOUND_LATE if status in self.mark.fresh else timedelta(0)
+        lower = max(self.mark.began, self.mark.since - late)
+        found, coming = list[Occurrence](), list[Occurrence]()
         start = answer.get("LastEvaluatedKey")
         cases: set[str] = set()
         for item in answer["Items"]:
@@ -249,13 +249,13 @@ class Turn:
         self.units -= units
 
     def _read(
-        self, index: Index, status: str, limit: int, created: Iterable[Clause] = (), start: Raw | None = None
+        self, index: Index, status: str, limit: int, created: Span = ALL_TIME, start: Raw | None = None
     ) -> Answer:
         names = (*self.table.key_attributes, index.hash_key, index.range_key)
         answer = read(
             self.table,
             index.name,
-            key=(Clause(index.hash_key, "=", (status,)), *created),
+            key=(Clause(index.hash_key, "=", (status,)), *created.clauses(index.range_key)),
             projection=dict.fromkeys((*self.source.projection, *names)) if self.source.projection else (),
             start=start,
             background=True,

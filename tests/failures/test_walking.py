@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import AccessDenied, Unreachable
 from opsportal.dynamo.exceptions import DynamoError
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding
 from opsportal.failures import gauge, ledger, store, walking
 from opsportal.failures.case import State
@@ -300,6 +301,30 @@ def test_items_of_any_size_do_not_keep_a_pass_from_its_end(walk: Walk) -> None:
     assert walk.case.count == 5
 
 
+@pytest.mark.no_moto  # which counts no units
+def test_a_window_that_is_shorter_than_where_a_pass_is_ends_its_partition(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    def as_dynamodb(table: Binding, index: str, *, start: Any, key: Any, **arguments: Any) -> Any:
+        """It refuses to go on at an item that is not in the range that is asked for; the engine does not."""
+        bound = key[1].values[0] if len(key) > 1 else ""
+        assert not start or start["createdAt"]["S"] >= bound
+        return read(table, index, start=start, key=key, **arguments)
+
+    monkeypatch.setattr(walking, "read", as_dynamodb)
+    walk.fail("first", payload="x" * 60_000)  # it says how large they are
+    assert walk.settled() == 1
+    for number in range(8):
+        walk.fail(f"item {number}", createdAt=zulu(walk.ago(hours=60 + number)), payload="x" * 60_000)
+    walk.at += 20
+    while not walk.mark.start:
+        walk.later(60)
+    settings.FAILURES_WINDOW_HOURS = 1
+    walk.later(60)
+    assert not walk.mark.under_way
+    assert 1 < walk.case.count < 9
+
+
 def test_a_person_who_is_quicker_keeps_a_change_and_loses_no_failure(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,7 +482,7 @@ class Endless:
         units = len(items) * 2_048 / 8_192
         self.units += units
         last = (
-            {"LastEvaluatedKey": {"number": {"N": str(first + len(items))}}}
+            {"LastEvaluatedKey": {"number": {"N": str(first + len(items))}, "createdAt": {"S": failed}}}
             if first + len(items) < 100_000
             else {}
         )
