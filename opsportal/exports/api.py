@@ -1,5 +1,6 @@
 """The export of a list through the API: the list's own operation, with `format`."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponseBase
@@ -7,7 +8,7 @@ from pydantic import Field
 
 from opsportal.api import numbers
 from opsportal.api.guards import allow, caller_of
-from opsportal.api.lists import GivenText, RangedQuery
+from opsportal.api.lists import GivenText, RangedQuery, StrictQuery
 from opsportal.api.problems import ApiProblem, Invalid, Wrong
 from opsportal.console.access import Access
 from opsportal.exports import download
@@ -22,7 +23,7 @@ CONTENT = {
 }
 
 
-class ExportedQuery(RangedQuery):
+class FileQuery(StrictQuery):
     """A list that can be exported. Its filters have the names that they have on its page."""
 
     format: Literal["json", "csv", "ndjson"] = Field(
@@ -36,9 +37,21 @@ class ExportedQuery(RangedQuery):
         given = self.model_dump(exclude=others)
         return {name: "1" if value is True else str(value) for name, value in given.items() if value}
 
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """Of the time that it is of. Raises Invalid."""
+        return None, None
+
+
+class ExportedQuery(FileQuery, RangedQuery):
+    """One that is bounded in time."""
+
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        found = self.time_range()
+        return (None, None) if "outside" in self.values() else (found.start, found.end)
+
 
 def answer_file(
-    request: HttpRequest, query: ExportedQuery, exportable: Exportable[Any]
+    request: HttpRequest, query: FileQuery, exportable: Exportable[Any]
 ) -> HttpResponseBase | None:
     """The file, where one is asked for. Raises ApiProblem, Invalid, `DynamoError`."""
     keys = [name.strip() for name in query.columns.split(",") if name.strip()]
@@ -62,13 +75,11 @@ def answer_file(
         return None
     caller = caller_of(request)
     allow(caller, Access("permission", EXPORT_LISTS))
-    values, bounds = query.values(), query.time_range()
-    outside = "outside" in values
+    values = query.values()
     asked = Asked(
         exportable,
         values,
-        None if outside else bounds.start,
-        None if outside else bounds.end,
+        *query.bounds(),
         keys or known,
         query.format,
         words=[f"{name} {value}" for name, value in values.items()],

@@ -26,7 +26,7 @@ from opsportal.operations.tables import jobs_table_for
 
 # Cases beyond `MAX_ACTIVE` that each hold the rest of a step; then one holds that of the table.
 MAX_OTHERS = 50
-# Seconds for which it is known how many are active, and that a case is there.
+# Seconds for which it is known how many are active, and that a case is there, of failures no later than the one looked at.
 KNOWN_SECONDS, LOOKED_SECONDS = 300.0, 30.0
 # Cases that one turn looks after before they are counted.
 MAX_LOOKS = 20
@@ -38,7 +38,7 @@ class Ledger:
     def __init__(self, table: Binding) -> None:
         self.table, self.jobs = table, jobs_table_for(table)
         self._active, self._active_at = 0, -KNOWN_SECONDS
-        self._looked: dict[str, float] = {}
+        self._looked: dict[str, tuple[float, datetime]] = {}
 
     def under(self, lease: Lease, now: datetime) -> "Ledger":
         """For a turn under that lease."""
@@ -124,18 +124,20 @@ class Ledger:
                 newest[one.print.id] = one
         for first in newest.values():
             for one in self._candidates(first):
-                if self.looks >= MAX_LOOKS or self._was_looked_at(one.print.id) or self._opened(one):
+                if self.looks >= MAX_LOOKS or self._was_looked_at(one):
+                    break
+                self.looks += 1
+                opened = self._opened(one)
+                self._looked[one.print.id] = time.monotonic(), one.at
+                if opened:
                     break
 
-    def _was_looked_at(self, case_id: str) -> bool:
-        now = time.monotonic()
+    def _was_looked_at(self, one: Occurrence) -> bool:
         if len(self._looked) > 10 * MAX_ACTIVE:
             self._looked.clear()
-        if now - self._looked.get(case_id, -LOOKED_SECONDS) < LOOKED_SECONDS:
-            return True
-        self._looked[case_id] = now
-        self.looks += 1
-        return False
+        looked, newest = self._looked.get(one.print.id, (-LOOKED_SECONDS, one.at))
+        # A later failure may be one after somebody resolved the case.
+        return time.monotonic() - looked < LOOKED_SECONDS and one.at <= newest
 
     def _opened(self, one: Occurrence) -> bool:
         """Whether the failure's case is there by now, and open."""

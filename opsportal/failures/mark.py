@@ -8,6 +8,7 @@ from typing import Self
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.leases import Lease
 from opsportal.dynamo.tables import Binding
+from opsportal.dynamo.turns import UNIT_BYTES
 from opsportal.failures.case import time_in
 from opsportal.operations.changes import Raw, number, text
 from opsportal.operations.entries import stamp
@@ -117,6 +118,22 @@ class Mark:
         return Progress(
             self.turn_at, self.complete_to, now - self.complete_to > BEHIND, self.problem or self.note
         )
+
+
+def fitting(units: float, size: float) -> int:
+    """How many items of that size these units read, which are billed by halves; one at least."""
+    return max(int(int(units * 2) / 2 * UNIT_BYTES / size), 1)
+
+
+def size_after(size: float, units: float, items: int) -> float:
+    """Bytes of an item, of late, after so many were read for these units. Since those are billed by halves, they say of few
+    items only between what these bytes lie; it is rather too many, so that a turn keeps to its units."""
+    if not items:
+        return size
+    least, most = ((max(one, 0.1) * UNIT_BYTES / items) for one in (units - 0.5, units))
+    if size > most:
+        return (size + most) / 2
+    return size if size > least else most
 
 
 def mark_key(logical: str) -> Raw:

@@ -5,13 +5,14 @@ in turns of some units each. A pass counts what failed in (T of the pass before,
 began. Where it is, and what a page of it counted, are written in one transaction under the lease of the `mark`: no end
 of a process, and no number of workers, loses or doubles a failure. `samples` counts what no index holds.
 
-A turn in the middle of a pass also looks at the head of the partitions, so that a case is there soon while a long pass goes on.
+A turn in the middle of a pass also looks at the heads of the partitions, and at what has ended since it was seen unfinished
+(`unfinished`), so that a case is there soon while a long pass goes on.
 """
 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -21,25 +22,25 @@ from opsportal.dynamo.attributes import Raw, read_text, read_time
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.expressions import Clause
 from opsportal.dynamo.leases import Lease, Lost
-from opsportal.dynamo.partitions import MAX_PARTITIONS
+from opsportal.dynamo.partitions import ALL_TIME, MAX_PARTITIONS
 from opsportal.dynamo.reads import Answer, read
 from opsportal.dynamo.samples import for_table
 from opsportal.dynamo.spans import Span
 from opsportal.dynamo.structure import key_mismatch
 from opsportal.dynamo.tables import Binding, Index
-from opsportal.dynamo.turns import UNIT_BYTES
 from opsportal.failures import samples
 from opsportal.failures.counting import Occurrence
 from opsportal.failures.failure import Source, all_sources
 from opsportal.failures.fingerprint import fingerprint
 from opsportal.failures.ledger import Ledger
-from opsportal.failures.mark import Mark, lease_of
+from opsportal.failures.mark import Mark, fitting, lease_of, size_after
+from opsportal.failures.unfinished import LEAST_UNITS, Unfinished
 from opsportal.operations.switch import wait_for_actions
 from opsportal.operations.tasks import Over, Task
 
-# Read units of the status index that a turn may cost, of which this for the heads; and seconds from one turn to the next,
-# of a table, whatever the number of workers.
-UNITS, HEAD_UNITS, SECONDS = 10.0, 2.0, 10.0
+# Read units that a turn may cost, of which this for the heads and what `unfinished` says for the ended; and seconds from one
+# turn to the next, of a table, whatever the number of workers.
+UNITS, HEAD_UNITS, SECONDS = 10.0, 1.0, 10.0
 # And of a backfill, which is one turn.
 UNBOUNDED = 1e9
 # Seconds of a lease: who has lost it does not write any more.
@@ -116,10 +117,13 @@ class Turn:
         if found.index:
             if self.mark.under_way:
                 self._look_at_heads(found.index)
+                self._look_at_ended(found.index)
             else:
                 self._begin()
-            while self.mark.under_way and self.units > 0 and self._may_write() and not over():
-                self._page(found.index)
+            while self.mark.under_way and self._may_write() and not over():
+                self._page(found.index)  # one at least, or no pass would end where the heads have large items
+                if self.units < LEAST_UNITS:
+                    break
         else:
             self.mark = replace(self.mark, note=f"{found.why} {FROM_SAMPLE}")
         if not over():
@@ -168,13 +172,14 @@ class Turn:
     def _page(self, index: Index) -> None:
         """Raises Lost, `DynamoError`."""
         status = self.mark.statuses[self.mark.at]
-        limit = min(max(int(self.units * UNIT_BYTES / self.mark.size), 1), MAX_ITEMS)
-        answer = self._read(index, status, limit, self._created(index), self.mark.start)
-        lower = self.mark.since
-        if status in self.mark.fresh:
-            lower = max(self.mark.began, lower - FOUND_LATE)
-        found: list[Occurrence] = []
-        coming: list[Occurrence] = []
+        limit = min(fitting(self.units, self.mark.size), MAX_ITEMS)
+        created = self._created(self.mark.since)
+        if self.mark.start:  # DynamoDB refuses to go on from outside of a window that is shorter by now
+            created = replace(created, start=min(created.start, self.mark.start[index.range_key]["S"]))
+        answer = self._read(index, status, limit, created, self.mark.start)
+        late = FOUND_LATE if status in self.mark.fresh else timedelta(0)
+        lower = max(self.mark.began, self.mark.since - late)
+        found, coming = list[Occurrence](), list[Occurrence]()
         start = answer.get("LastEvaluatedKey")
         cases: set[str] = set()
         for item in answer["Items"]:
@@ -202,12 +207,11 @@ class Turn:
         self._written(after, done=bool(found))
         self.ledger.look(coming)
 
-    def _created(self, index: Index) -> tuple[Clause, ...]:
-        """When what failed in the pass was created, as far as the index orders that."""
+    def _created(self, since: datetime) -> Span:
+        """When what a pass counts was created that begins at `since`, as far as the index orders that."""
         if "digits" in for_table(self.source.sampled).forms:  # they come before all dates
-            return ()
-        window = timedelta(hours=settings.FAILURES_WINDOW_HOURS)
-        return Span.between(self.mark.since - window).wider.clauses(index.range_key)
+            return Span()
+        return Span.between(since - timedelta(hours=settings.FAILURES_WINDOW_HOURS)).wider
 
     def _written(self, mark: Mark, *, done: bool = False) -> None:
         """Go on from there. `done`: that was written already."""
@@ -221,22 +225,37 @@ class Turn:
         first = int(self.now.timestamp() // SECONDS) % len(statuses)
         for number, status in enumerate((*statuses[first:], *statuses[:first])):
             before, share = self.spent, left / (len(statuses) - number)
-            limit = max(int(max(share, 0.5) * UNIT_BYTES / self.mark.size), 1)
-            items = self._read(index, status, limit)["Items"]
-            seen = filter(None, (occurrence_of(self.source, item, self.now) for item in items))
-            self.ledger.look(one for one in seen if one.at > self.mark.since)
+            limit = fitting(max(share, LEAST_UNITS), self.mark.size)
+            self._look(self._read(index, status, limit)["Items"])
             left -= self.spent - before
-            if left <= 0:
+            if left < LEAST_UNITS:
                 break
 
+    def _look_at_ended(self, index: Index) -> None:
+        """Of what the next pass counts. Raises `DynamoError`."""
+        unfinished = Unfinished.at(self.source, index, self.now.timestamp(), self.mark.size)
+        try:
+            unfinished.take(self._created(self.mark.until), self._look)
+        finally:
+            self._pay(unfinished.spent)
+
+    def _look(self, items: Sequence[Raw]) -> None:
+        """Open the cases of those that failed since the last pass."""
+        seen = filter(None, (occurrence_of(self.source, item, self.now) for item in items))
+        self.ledger.look(one for one in seen if one.at > self.mark.since)
+
+    def _pay(self, units: float) -> None:
+        self.spent += units
+        self.units -= units
+
     def _read(
-        self, index: Index, status: str, limit: int, created: Iterable[Clause] = (), start: Raw | None = None
+        self, index: Index, status: str, limit: int, created: Span = ALL_TIME, start: Raw | None = None
     ) -> Answer:
         names = (*self.table.key_attributes, index.hash_key, index.range_key)
         answer = read(
             self.table,
             index.name,
-            key=(Clause(index.hash_key, "=", (status,)), *created),
+            key=(Clause(index.hash_key, "=", (status,)), *created.clauses(index.range_key)),
             projection=dict.fromkeys((*self.source.projection, *names)) if self.source.projection else (),
             start=start,
             background=True,
@@ -244,11 +263,8 @@ class Turn:
             Limit=limit,
         )
         units = float((answer.get("ConsumedCapacity") or {}).get("CapacityUnits") or 0)
-        self.spent += units
-        self.units -= units
-        if answer["Items"]:
-            size = max(units - 0.25, 0.1) * UNIT_BYTES / len(answer["Items"])  # it is rounded up to halves
-            self.mark = replace(self.mark, size=(self.mark.size + size) / 2)
+        self._pay(units)
+        self.mark = replace(self.mark, size=size_after(self.mark.size, units, len(answer["Items"])))
         return answer
 
     # --- What is in no index ----------------------------------------------------------------------------------------

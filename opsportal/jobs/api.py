@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Body, Query, Router
 from pydantic import Field
 
@@ -19,9 +19,11 @@ from opsportal.console.access import Access, requires
 from opsportal.console.admission import Load, admitted
 from opsportal.dynamo import cursors
 from opsportal.dynamo.cursors import MAX_CURSOR
+from opsportal.exports.api import CONTENT, FileQuery, answer_file
 from opsportal.jobs import answers, control, store
 from opsportal.jobs.answers import JobListOut, JobOut, MembersOut
 from opsportal.jobs.asked import JobIn, PaceIn, StartIn, selection_of
+from opsportal.jobs.exported import EXPORT
 from opsportal.jobs.job import Job, Outcome
 from opsportal.jobs.measures import measure
 from opsportal.jobs.members import page
@@ -93,11 +95,19 @@ def create_job(request: HttpRequest, body: Body[JobIn]) -> HttpResponse:
     return _made(job)
 
 
-@router.get("/jobs", response=JobListOut, summary="List the newest jobs, open ones first")
+@router.get(
+    "/jobs",
+    response=JobListOut,
+    openapi_extra={"responses": {200: {"content": CONTENT}}},
+    summary="List the newest jobs, open ones first",
+)
 @requires("jobs.view_jobs")
 @admitted(Load.LIST)
-def list_jobs(request: HttpRequest) -> HttpResponse:
-    StrictQuery().only_known_in(request)
+def list_jobs(request: HttpRequest, query: Query[FileQuery]) -> HttpResponseBase:
+    """A file has all that are kept."""
+    query.only_known_in(request)
+    if file := answer_file(request, query, EXPORT):
+        return file
     found = store.listed(answers.LISTED + 1)
     return answer(
         {

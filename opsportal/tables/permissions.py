@@ -117,7 +117,7 @@ READS = (
         _dynamodb("BatchGetItem"), _of_apps("ReadAgentsTogether"), optional=True,
     ),
     Feature(
-        "ReadSampledTogether", "lists: items that are in no index, as they are now; retention: requests of logs", PAGES,
+        "ReadSampledTogether", "lists: items that are in no index, as they are now; failure cases: what ended; retention: requests of logs", PAGES,
         _dynamodb("BatchGetItem"), _of_apps("ReadSampledTogether"), optional=True,
     ),
     Feature(

@@ -27,6 +27,7 @@ class Walk:
         self.walker = Walker(lambda: self.at)
         self.turn()
         self.at += 60
+        self.began = self.now
 
     @property
     def now(self) -> datetime:

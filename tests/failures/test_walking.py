@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from opsportal.dynamo import clients
 from opsportal.dynamo.errors import AccessDenied, Unreachable
 from opsportal.dynamo.exceptions import DynamoError
+from opsportal.dynamo.reads import read
 from opsportal.dynamo.tables import Binding
 from opsportal.failures import gauge, ledger, store, walking
 from opsportal.failures.case import State
@@ -265,6 +266,65 @@ def test_only_a_later_failure_reopens_a_resolved_case(walk: Walk) -> None:
     assert "ttl" not in parts["keys"]
 
 
+def test_a_case_that_was_resolved_a_moment_after_a_look_is_reopened_by_the_next_failure(walk: Walk) -> None:
+    walk.fail("one")
+    walk.later(1)
+    walk.resolve(walk.case)
+    walk.at += 1
+    walk.fail("two")
+    walk.later(11)
+    assert (walk.case.state, walk.case.reopened, walk.case.count) == (State.OPEN, True, 0)
+
+
+def test_a_case_that_could_not_be_opened_is_opened_in_the_next_turn(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk.fail("one")
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.Ledger, "_opened", raises(Unreachable("nothing answers")))
+        with pytest.raises(DynamoError):
+            walk.later(1)
+    walk.later(11)
+    assert (walk.case.state, walk.case.count) == (State.OPEN, 0)
+
+
+@pytest.mark.no_moto  # which counts no units
+def test_items_of_any_size_do_not_keep_a_pass_from_its_end(walk: Walk) -> None:
+    """One of them costs more than a turn has, and each turn reads the head first."""
+    walk.fail("first", payload="x" * 120_000)
+    assert walk.settled() == 1
+    for number in range(4):
+        walk.fail(f"item {number}", payload="x" * 120_000)
+    walk.at += 20
+    for _ in range(12):
+        walk.later(60)
+    assert walk.case.count == 5
+
+
+@pytest.mark.no_moto  # which counts no units
+def test_a_window_that_is_shorter_than_where_a_pass_is_ends_its_partition(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    def as_dynamodb(table: Binding, index: str, *, start: Any, key: Any, **arguments: Any) -> Any:
+        """It refuses to go on at an item that is not in the range that is asked for; the engine does not."""
+        bound = key[1].values[0] if len(key) > 1 else ""
+        assert not start or start["createdAt"]["S"] >= bound
+        return read(table, index, start=start, key=key, **arguments)
+
+    monkeypatch.setattr(walking, "read", as_dynamodb)
+    walk.fail("first", payload="x" * 60_000)  # it says how large they are
+    assert walk.settled() == 1
+    for number in range(8):
+        walk.fail(f"item {number}", createdAt=zulu(walk.ago(hours=60 + number)), payload="x" * 60_000)
+    walk.at += 20
+    while not walk.mark.start:
+        walk.later(60)
+    settings.FAILURES_WINDOW_HOURS = 1
+    walk.later(60)
+    assert not walk.mark.under_way
+    assert 1 < walk.case.count < 9
+
+
 def test_a_person_who_is_quicker_keeps_a_change_and_loses_no_failure(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,7 +482,7 @@ class Endless:
         units = len(items) * 2_048 / 8_192
         self.units += units
         last = (
-            {"LastEvaluatedKey": {"number": {"N": str(first + len(items))}}}
+            {"LastEvaluatedKey": {"number": {"N": str(first + len(items))}, "createdAt": {"S": failed}}}
             if first + len(items) < 100_000
             else {}
         )

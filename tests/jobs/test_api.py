@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from opsportal.accounts.scopes import all_scopes
-from opsportal.jobs import api, control, freezing, running, states
+from opsportal.jobs import answers, api, control, freezing, running, states
 from opsportal.jobs.job import State
 from opsportal.jobs.store import find
 from opsportal.operations.bulk import all_bulk
 from opsportal.operations.outcomes import Unreadable
 from tests import factories
 from tests.api.conftest import Program
+from tests.exports.reading import text_of
 from tests.operations.places import dump, scan, trail
 
 pytestmark = pytest.mark.no_moto
@@ -118,6 +119,28 @@ def test_a_job_from_its_making_to_its_undo(caller: Program, tables: dict[str, An
     listed = caller.get("/api/jobs").json()
     assert [one["id"] for one in listed["items"]] == [undo.json()["id"], job["id"]]
     assert listed["complete"]
+
+
+def test_the_list_comes_as_a_file_with_all_jobs(
+    caller: Program, program: Callable[..., Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of the API has room for the newest alone."""
+    monkeypatch.setattr(answers, "LISTED", 1)
+    jobs = [made(caller, keys=[key]) for key in ALL_KEYS[:3]]
+    listed = caller.get("/api/jobs").json()
+    assert (len(listed["items"]), listed["complete"]) == (1, False)
+    lines = text_of(caller, "/api/jobs?format=ndjson&columns=job_id,state").splitlines()
+    assert sorted(map(json.loads, lines), key=lambda row: row["job_id"]) == sorted(
+        ({"job_id": job["id"], "state": "ready"} for job in jobs), key=lambda row: row["job_id"]
+    )
+    for query, status in (
+        ("columns=state", 400),
+        ("format=csv&columns=x", 400),
+        ("format=csv&cursor=x", 422),
+    ):
+        assert caller.get(f"/api/jobs?{query}").status_code == status, query
+    assert caller.get("/api/jobs?format=xls").status_code == 422
+    assert program("viewer").get("/api/jobs?format=csv").status_code == 403
 
 
 def test_the_items_say_what_became_of_each(caller: Program, tables: dict[str, Any], monkeypatch: Any) -> None:
