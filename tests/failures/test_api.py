@@ -58,6 +58,10 @@ def test_programs_see_cases_and_act_on_them_once(tables: Any, program: Any) -> N
     assert ci.post(f"{url}/assign", {}).status_code == 422
     for owner in ("nobody-of-this-name", "token:1", "user:99999", "\u0000"):
         assert ci.post(f"{url}/assign", {"owner": owner}).status_code == 400, owner
+    views = program("viewer", READ, name="views").token.owner
+    refused = ci.post(f"{url}/assign", {"owner": views.get_username()})
+    assert (refused.status_code, now_of(case).owner) == (422, "")
+    assert "may not act on cases" in refused.json()["detail"]
     until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     assert ci.post(f"{url}/mute", {"until": until}).json()["state"] == "muted"
     assert ci.post(f"{url}/mute", {"until": "closed"}).json()["muted_until"] == "closed"
