@@ -275,10 +275,11 @@ def test_an_error_text_that_is_the_same_in_each_run_is_shown_once(tables: Any, c
 
 def test_a_case_that_is_not_there_yet_is_404_and_asked_for_again(tables: Any, client_for: ClientFor) -> None:
     client = client_for("viewer")
-    page = client.get("/failures/0123456789abcdef/")
-    assert page.status_code == 404
-    assert "The worker opens a case within a minute" in words(page)
-    assert "data-live=" in page.content.decode()
+    for unknown in ("0123456789abcdef", "a" * 3_000):
+        page = client.get(f"/failures/{unknown}/")
+        assert page.status_code == 404
+        assert "The worker opens a case within a minute" in words(page)
+        assert "data-live=" in page.content.decode()
     assert do(client_for("operator"), case_of(), "acknowledge").status_code == 404
 
 
