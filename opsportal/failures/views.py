@@ -20,7 +20,7 @@ from opsportal.failures import actions, figures, offers, store
 from opsportal.failures.case import Case
 from opsportal.failures.columns import COLUMNS, ORDERS, CaseRow
 from opsportal.failures.figures import Figures
-from opsportal.failures.forms import MuteForm
+from opsportal.failures.forms import END, MuteForm
 from opsportal.failures.matching import VIEW
 from opsportal.failures.selection import EXPORT, NOBODY, chosen, is_owned
 from opsportal.failures.shown import Shown
@@ -211,9 +211,10 @@ def _view(offer: Offer, run: Run) -> Callable[..., HttpResponseBase]:
             options = {"zone": Shell(request).zone, "muted": case.muted_until is not None}
         elif offer is offers.ASSIGN:
             options = {"owner": case.owner_id}
+        ends = offer is offers.MUTE and request.POST.get("length") == END
         answer = action_page(
             request,
-            offer,
+            offers.END_MUTE if ends else offer,
             lambda by, form: run(case, by, form),
             what=case.id,
             back_url=reverse("failures:case", args=[case.id]),
