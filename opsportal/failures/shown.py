@@ -242,6 +242,7 @@ class Shown:
             "name": f"{self.case.logical}.{action.tag.verb}",
             "may": request.user.has_perm(action.permission),
             "query": self.query,
+            "keys": (),  # or else a template finds the method of the dictionary
             **more,
         }
 

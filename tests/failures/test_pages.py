@@ -494,6 +494,7 @@ def test_its_runs_are_retried_by_a_job_and_what_hangs_is_marked_failed_by_one(
     page = client.get(f"/failures/{case.id}/").content.decode()
     assert f'href="/workflows/?case={case.id}&amp;range=7d"' in page
     assert "Retry 3 runs" in words(client.get(f"/failures/{case.id}/"))
+    assert re.findall(r'name="key~" value="(.*?)"', page) == ["tm-1", "tm-2"]  # of the mark alone
     for name, given, matched, eligible in (
         ("workflows.retry", {"all": "1"}, 1, 1),
         # The newest was retried and hangs; the other one has failed already.
