@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
@@ -160,14 +161,16 @@ def found_case(case_id: str) -> Case:
     except Unreadable as unreadable:
         raise Http404(unreadable.sentence) from unreadable
     if found is None:
-        raise Http404(NOT_YET)
+        raise Http404(not_yet())
     return found
 
 
-NOT_YET = (
-    "There is no case with this id. The worker opens a case within a minute of the first failure, and a case is kept for "
-    f"{store.CLOSED_DAYS} days after it is closed."
-)
+def not_yet() -> str:
+    return (
+        "There is no case with this id. The worker opens a case within a minute of the first failure, but for runs that "
+        f"were created more than {settings.FAILURES_WINDOW_HOURS} hours before they failed. A case is kept for "
+        f"{store.CLOSED_DAYS} days after it is closed."
+    )
 
 
 @requires(VIEW)

@@ -279,6 +279,7 @@ def test_a_case_that_is_not_there_yet_is_404_and_asked_for_again(tables: Any, cl
         page = client.get(f"/failures/{unknown}/")
         assert page.status_code == 404
         assert "The worker opens a case within a minute" in words(page)
+        assert "more than 72 hours before they failed" in words(page)
         assert "data-live=" in page.content.decode()
     assert do(client_for("operator"), case_of(), "acknowledge").status_code == 404
 
