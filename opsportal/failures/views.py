@@ -168,7 +168,8 @@ def found_case(case_id: str) -> Case:
 def not_yet() -> str:
     return (
         "There is no case with this id. The worker opens a case within a minute of the first failure, but for runs that "
-        f"were created more than {settings.FAILURES_WINDOW_HOURS} hours before they failed. A case is kept for "
+        f"were created more than {settings.FAILURES_WINDOW_HOURS} hours before they failed. While {store.MAX_ACTIVE} cases are "
+        "active, further errors of a step share one. A case is kept for "
         f"{store.CLOSED_DAYS} days after it is closed."
     )
 

@@ -19,6 +19,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.errors import Throttled
 from opsportal.failures import store
 from opsportal.failures.case import MAX_NOTES, Case, Note, State, part_key
+from opsportal.failures.fingerprint import OTHERS
 from opsportal.failures.words import UNTIL_CLOSED
 from opsportal.jobs import freezing
 from opsportal.jobs import store as jobs
@@ -520,6 +521,19 @@ def test_its_runs_are_retried_by_a_job_and_what_hangs_is_marked_failed_by_one(
     viewer = client_for("viewer")
     assert 'method="post"' not in viewer.get(f"/failures/{case.id}/").content.decode().partition("<main")[2]
     assert do(viewer, case, "acknowledge").status_code == 403
+
+
+def test_the_rest_of_a_flood_offers_the_runs_that_it_keeps(tables: Any, client_for: ClientFor) -> None:
+    """Its runs have errors of many kinds: nothing in them says that they are of this case."""
+    case = put(case_of(OTHERS), keys=["tm-1", "tm-2"])
+    client = client_for("operator")
+    page = client.get(f"/failures/{case.id}/").content.decode()
+    assert "?case=" not in page
+    assert 'name="all"' not in page
+    assert re.findall(r'name="key~" value="(.*?)"', page) == ["tm-1", "tm-2"]
+    assert "Retry 2 runs" in words(client.get(f"/failures/{case.id}/"))
+    missing = words(client.get("/failures/0123456789abcdef/"))
+    assert "200 cases" in missing
 
 
 def test_the_worker_may_count_while_a_person_acts(tables: Any, client_for: ClientFor) -> None:
