@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
+from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponseBase
@@ -13,7 +14,7 @@ from opsportal.console.access import requires
 from opsportal.console.admission import Load, admitted
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing, Region, respond
-from opsportal.console.problems import wants_fragment
+from opsportal.console.problems import problem_response, wants_fragment
 from opsportal.console.streams import streamed
 from opsportal.console.text import readable, visible
 from opsportal.dynamo.attributes import plain
@@ -42,8 +43,19 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     if request.GET.get("format") in DOWNLOADS and not wanted.outside:
         return _download(request, request_id, wanted, request.GET["format"])
     found = queries.request(request_id)
-    page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
     now = datetime.now(UTC)
+    try:
+        page = logs.page(wanted, purpose=f"{listing.purpose}:{request_id}", cursor=listing.cursor)
+    except DynamoError as problem:
+        if found is None:
+            raise
+        # The logs table may have a region or a policy of its own: the request and its actions stay.
+        return problem_response(
+            request,
+            problem,
+            page="requests_app/logs-problem.html",
+            context=_top(request, request_id, found, now),
+        )
     wait = wait_of(found, watched(found), now) if found else None
     digest = polls.digest_of(page, found and found.raw, wait)
     if polls.unchanged(request, digest):
@@ -87,6 +99,12 @@ def logs_page(request: HttpRequest, request_id: str) -> HttpResponseBase:
     }
     missing = found is None and not lines
     return respond(request, "requests_app/logs.html", context, region, status=404 if missing else 200)
+
+
+def _top(request: HttpRequest, request_id: str, found: IntelligenceRequest, now: datetime) -> dict[str, Any]:
+    noticed = wait_of(found, watched(found), now).findings(found, now)
+    tabs = tabs_of(request_id, found, "logs")
+    return {"key": request_id, **head(request, found, noticed), "tabs": tabs}
 
 
 def _in_words(level: str) -> tuple[str, str]:

@@ -25,13 +25,14 @@ _TAKEN = frozenset({"processing", "executing", "completed", "failed"})
 
 @dataclass(frozen=True)
 class Member:
-    """A request of the queue. `rank`: of its priority, 0 for the highest; `began`: when a worker took it, None where it
-    does not say."""
+    """A request of the queue. `rank`: of its priority, 0 for the highest; `waits`: since when it has been as it is, if it
+    waits; `began`: when a worker took it, None where it does not say."""
 
     key: str
     created: datetime
     strategy: str
     rank: int
+    waits: datetime
     began: datetime | None = None
 
     @property
@@ -73,13 +74,16 @@ class Queue:
         )
         return Count(number, more=self.more) if number or not self.more else None
 
-    def last_taken(self, request: IntelligenceRequest) -> datetime | None:
-        """When a worker took the last of the same strategy, as far as these go."""
+    def idle_since(self, request: IntelligenceRequest) -> datetime | None:
+        """Since when no worker took one of the same strategy though one waited, as far as these go; None where none is
+        known to be taken."""
         me = _member(request.raw)
         if me is None:
             return None
         members = (*self.taken, *self.busy)
-        return max((one.began for one in members if one.began and one.strategy == me.strategy), default=None)
+        began = [one.began for one in members if one.began and one.strategy == me.strategy]
+        waits = min(one.waits for one in (me, *(self.waiting or ())) if one.strategy == me.strategy)
+        return max(*began, waits) if began else None
 
 
 def is_pending(request: IntelligenceRequest) -> bool:
@@ -120,7 +124,7 @@ def _read() -> Queue:
 def _oldest(index: Index, statuses: Sequence[str]) -> tuple[list[Raw], bool]:
     """The oldest that wait, and whether there are others. One call for each spelling of the status."""
     found, more = list[Raw](), False
-    names = (*queries.table().key_attributes, "created_at", "priority", "processing_strategy")
+    names = (*queries.table().key_attributes, "created_at", "updated_at", "priority", "processing_strategy")
     for status in statuses:
         answer = read(
             queries.table(),
@@ -141,6 +145,7 @@ def _members(items: Sequence[Raw]) -> tuple[Member, ...]:
 def _member(raw: dict[str, Typed]) -> Member | None:
     """None where it is not known since when it waits."""
     created, began = read_time(raw.get("created_at")), read_time(raw.get("started_at"))
+    updated = read_time(raw.get("updated_at"))
     if not isinstance(created, datetime):
         return None
     priority = str(read_text(raw.get("priority")) or "").strip().lower()
@@ -149,6 +154,7 @@ def _member(raw: dict[str, Typed]) -> Member | None:
         created,
         str(read_text(raw.get("processing_strategy")) or ""),
         PRIORITIES.index(priority) if priority in PRIORITIES else len(PRIORITIES),
+        max(created, updated) if isinstance(updated, datetime) else created,
         began if isinstance(began, datetime) else None,
     )
 

@@ -84,7 +84,7 @@ def _of_queue(facts: Facts, request: IntelligenceRequest, known: Shared[Queue]) 
         facts.throttled,
         facts.work,
         facts.not_ready,
-        idle=minutes_since(found.last_taken(request), known.at),
+        idle=minutes_since(found.idle_since(request), known.at),
         nothing=f"No worker has taken any of the newest requests{of_strategy}",
         ahead=ahead or Count(0),
         overtaken=overtaken(overtakers) if overtakers.number else "",

@@ -46,7 +46,7 @@ def reason(workflow: Workflow, watched: Watched, now: datetime | None = None) ->
             throttled=throttling.lately(workflow.binding()),
             work=excerpt(step.label, 60) if work else "",
             not_ready=agents,
-            idle=minutes_since(begun.value.last, begun.at) if begun else None,
+            idle=minutes_since(_idle_since(workflow, begun.value), begun.at) if begun else None,
             nothing="No step of the newest workflows has begun",
             overtaken=_overtaken(workflow, begun.value) if begun else "",
         )
@@ -65,6 +65,11 @@ def waits_for(workflow: Workflow, now: datetime) -> Step | None:
     )
     waiting = (step for step in workflow.steps if step.tone == WAITING and (step.present or listed))
     return next(waiting, None)
+
+
+def _idle_since(workflow: Workflow, begun: Begun) -> datetime | None:
+    """Since when no step began though this one waits."""
+    return begun.last and max(begun.last, workflow.updated_at or begun.last)
 
 
 def _overtaken(workflow: Workflow, begun: Begun) -> str:

@@ -10,7 +10,7 @@ from django.apps import AppConfig
 from django.apps import apps as installed_apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AnonymousUser, Group, User
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from opsportal.accounts.identity import Identity
 from opsportal.accounts.one_entry import one_entry
@@ -42,6 +42,12 @@ def permissions_of(role: str) -> frozenset[str]:
 def roles_with(permission: str) -> list[str]:
     """The roles that hold `permission`, the least first."""
     return [role for role in ROLES if permission in permissions_of(role)]
+
+
+def staff_with(permission: str) -> QuerySet[User]:
+    """The accounts whose role may do that, and that can sign in, by name."""
+    may = Q(groups__name__in=roles_with(permission)) | Q(is_superuser=True)
+    return User.objects.filter(may, is_active=True, is_staff=True).distinct().order_by("username")
 
 
 def role_of(user: User | AnonymousUser) -> str:

@@ -78,16 +78,23 @@ def retry_after(status: int) -> dict[str, str]:
 
 
 def problem_response(
-    request: HttpRequest, problem: Problem, *, page: str = "problem.html", fields: Sequence[Field] = ()
+    request: HttpRequest,
+    problem: Problem,
+    *,
+    page: str = "problem.html",
+    fields: Sequence[Field] = (),
+    context: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """`problem` answered in the form that the request asks for, with its status. A page keeps `fields`, to be sent
-    again."""
+    again; `context`: what else it shows."""
     headers = retry_after(problem.status)
     if is_api(request):
         return problem_json(problem.title, problem.status, problem.sentence, headers, {"kind": problem.kind})
     if wants_fragment(request):  # into a page that has the form itself
         page, fields = "partials/problem.html", ()
-    response = render(request, page, {"problem": problem, "sent": fields}, status=problem.status)
+    response = render(
+        request, page, {**(context or {}), "problem": problem, "sent": fields}, status=problem.status
+    )
     for name, value in headers.items():
         response[name] = value
     return response

@@ -27,7 +27,7 @@ class Facts:
 
     `undelivered`: why its message did not get to the queue; `throttled`: the name of the table that DynamoDB throttled
     just now; `work`, `not_ready`: the step or capability that it needs, and which agents offer that, none of them ready;
-    `idle`: minutes since one of its kind was taken, and `nothing` that none was since, in words; `ahead`: those before it;
+    `idle`: minutes in which one of its kind waited and none was taken, and `nothing` that none was since, in words; `ahead`: those before it;
     `overtaken`: that newer ones were taken, as a sentence."""
 
     undelivered: str = ""

@@ -43,7 +43,7 @@ def estimate(asked: Asked) -> Estimate:
     share = _share(asked, page)
     if share:
         rows = max(found, min(round(found / share), items or round(found / share)))
-        return Estimate(found, exact=False, rows=rows, most=items, units=round(units / Decimal(share), 1))
+        return Estimate(found, exact=False, rows=rows, most=items, units=round(units * rows / found, 1))
     if not asked.values and asked.since is None and items:
         return Estimate(found, exact=False, rows=max(items, found), units=whole)
     return Estimate(found, exact=False, most=items, units=whole)

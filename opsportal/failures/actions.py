@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from opsportal.accounts.actors import names_now
+from opsportal.accounts.actors import names_now, user_id
+from opsportal.accounts.roles import staff_with
 from opsportal.console.clock import utc_text
 from opsportal.dynamo.errors import DynamoError
 from opsportal.failures import figures, store
@@ -45,6 +46,8 @@ def assign(case: Case, owner_id: str, *, by: Actor, reason: str = "", action_id:
     name = names_now([owner_id]).get(owner_id, "") if owner_id else ""
     if owner_id and not name:
         raise Invalid("owner", "There is no such account.")
+    if owner_id and owner_id not in map(user_id, staff_with(MANAGE)):
+        raise Invalid("owner", f"{name} may not act on cases.")
     said = f"to {name}" if name else "without an owner"
     data = {"id": owner_id, "name": name, "note": said}
     return _act(Action.CASE_ASSIGN, _assigned, case, by, reason, action_id, data)

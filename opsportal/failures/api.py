@@ -22,7 +22,7 @@ from opsportal.failures.answers import CaseItemOut, CaseListOut, Stated
 from opsportal.failures.case import MAX_NOTE, Case, from_item
 from opsportal.failures.columns import CaseRow, row_of
 from opsportal.failures.selection import NOBODY, chosen
-from opsportal.failures.views import NOT_YET
+from opsportal.failures.views import not_yet
 from opsportal.failures.words import UNTIL_CLOSED, stated
 from opsportal.operations.changes import Raw
 from opsportal.operations.entries import MAX_REASON, Actor
@@ -168,7 +168,7 @@ def _found(case_id: str) -> Case:
     """Raises ApiProblem, Unreadable, `DynamoError`."""
     case = store.find(case_id)
     if case is None:
-        raise ApiProblem(404, "There is no such case", NOT_YET)
+        raise ApiProblem(404, "There is no such case", not_yet())
     return case
 
 

@@ -5,11 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.contrib.auth.models import User
-from django.db.models import Q
 
 from opsportal.accounts.actors import user_id
-from opsportal.accounts.roles import roles_with
+from opsportal.accounts.roles import staff_with
 from opsportal.failures.actions import MANAGE
 from opsportal.failures.case import MAX_NOTE
 from opsportal.failures.words import UNTIL_CLOSED
@@ -22,9 +20,7 @@ MAX_PEOPLE = 200
 
 def people() -> list[tuple[str, str]]:
     """(id, name) of who may take a case: staff whose role may act on it."""
-    may = Q(groups__name__in=roles_with(MANAGE)) | Q(is_superuser=True)
-    found = User.objects.filter(may, is_active=True, is_staff=True).distinct().order_by("username")
-    return [(user_id(user), user.get_username()) for user in found[:MAX_PEOPLE]]
+    return [(user_id(user), user.get_username()) for user in staff_with(MANAGE)[:MAX_PEOPLE]]
 
 
 class AssignForm(ActionForm):

@@ -118,17 +118,16 @@ class Ledger:
     def look(self, found: Iterable[Occurrence]) -> None:
         """Open the cases of failures that are not counted yet, and reopen those that were resolved before. Raises
         `DynamoError`."""
-        newest: dict[str, Occurrence] = {}
-        for one in found:
-            if one.print.id not in newest or one.at > newest[one.print.id].at:
-                newest[one.print.id] = one
-        for first in newest.values():
-            for one in self._candidates(first):
-                if self.looks >= MAX_LOOKS or self._was_looked_at(one):
+        groups: dict[str, list[Occurrence]] = {}
+        for one in sorted(found, key=lambda one: one.at, reverse=True):
+            groups.setdefault(one.print.id, []).append(one)
+        for group in groups.values():
+            for some in zip(*map(self._candidates, group), strict=True):
+                if self.looks >= MAX_LOOKS or self._was_looked_at(some[0]):
                     break
                 self.looks += 1
-                opened = self._opened(one)
-                self._looked[one.print.id] = time.monotonic(), one.at
+                opened = self._opened(some)
+                self._looked[some[0].print.id] = time.monotonic(), some[0].at
                 if opened:
                     break
 
@@ -139,19 +138,20 @@ class Ledger:
         # A later failure may be one after somebody resolved the case.
         return time.monotonic() - looked < LOOKED_SECONDS and one.at <= newest
 
-    def _opened(self, one: Occurrence) -> bool:
-        """Whether the failure's case is there by now, and open."""
+    def _opened(self, some: Sequence[Occurrence]) -> bool:
+        """Whether the case of these failures, the newest first, is there by now, and open if one of them is new to it."""
+        newest = some[0]
         try:
-            stored = counting.stored_from(self._parts(one.print.id))
+            stored = counting.stored_from(self._parts(newest.print.id))
         except Unreadable:
             return True
         client = clients.client(*self.jobs.location, background=True)
         with suppress(client.exceptions.ConditionalCheckFailedException), translated(self.jobs):
             if stored is None:
-                if not self._has_room(one):
+                if not self._has_room(newest):
                     return False
-                client.put_item(**counting.put(counting.opened(self.table, one, self.now)))
-            elif counting.is_reopened_by(stored.case, one.at):
+                client.put_item(**counting.put(counting.opened(self.table, newest, self.now)))
+            elif any(counting.is_reopened_by(stored.case, one.at) and not stored.has(one) for one in some):
                 client.update_item(**counting.reopening(stored.case, self.now)["Update"])
         return True
 

@@ -33,6 +33,7 @@ MUTE = _offer(
 )  # fmt: skip
 # The same form, where there is a mute to change.
 CHANGE_MUTE = replace(MUTE, label="Change or end mute")
+END_MUTE = replace(MUTE, said="The mute has ended.")
 RESOLVE = _offer(
     Action.CASE_RESOLVE, "Close", "circle-check", "Close the case",
     "Says that it is fixed. A run that fails after this reopens it.", ResolveForm,

@@ -28,7 +28,7 @@ from opsportal.failures import actions, charts, figures, offers, store
 from opsportal.failures.case import Case, Key
 from opsportal.failures.columns import CaseRow, row_of
 from opsportal.failures.failure import Failure, all_sources
-from opsportal.failures.fingerprint import fingerprint
+from opsportal.failures.fingerprint import OTHERS, fingerprint
 from opsportal.failures.trend import FALLING, HOUR, RISING, RULE, per_hour
 from opsportal.failures.words import UNTIL_CLOSED, list_url_name, marked, table_label, title_of
 from opsportal.operations.bulk import all_bulk
@@ -162,8 +162,15 @@ class Shown:
         return ((key, kind.item_url(key.key) if kind else "", marked(key.line)) for key in self.keys)
 
     @property
+    def is_of_others(self) -> bool:
+        """Whether it holds the rest of a flood: then nothing in its runs says that they are of it."""
+        return self.case.line == OTHERS
+
+    @property
     def all_url(self) -> str:
-        """The list of all its runs; "" where the list knows no cases."""
+        """The list of all its runs; "" where no list finds them."""
+        if self.is_of_others:
+            return ""
         bulk, name = all_bulk().get(self.case.logical), list_url_name(self.case.logical)
         if not (bulk and FILTER in bulk.filters and name):
             return ""
@@ -222,18 +229,21 @@ class Shown:
         return found
 
     def bulk(self, request: HttpRequest) -> list[dict[str, Any]]:
-        """What a job can do with its runs: all that match for a retry; for a mark, the runs that are kept, where the
-        newest is not finished."""
+        """What a job can do with its runs: for a retry all that match, or those that are kept where none is found by its
+        case; for a mark those that are kept, where the newest is not finished."""
         bulk = all_bulk().get(self.case.logical)
         if bulk is None or settings.ACTIONS_OFF or not request.user.has_perm("jobs.run_jobs"):
             return []
         offered = {one.tag.verb: one for one in bulk.offered}
         found = []
         retry, fail = offered.get("retry"), offered.get("fail")
-        if retry and FILTER in bulk.filters and self.failed_lately:
+        kept = [quote_key(key.key) for key in self.keys]
+        if retry and self.is_of_others and kept:
+            found.append(self._job(request, retry, keys=kept, count=len(kept)))
+        elif retry and FILTER in bulk.filters and self.failed_lately:
             found.append(self._job(request, retry, all="1", count=self.failed_lately))
         if fail and self.newest and not fail.why_not(self.keys[0].key, self.newest):
-            found.append(self._job(request, fail, keys=[quote_key(key.key) for key in self.keys]))
+            found.append(self._job(request, fail, keys=kept))
         return [one for one in found if one["may"]]
 
     def _job(self, request: HttpRequest, action: ItemAction, **more: Any) -> dict[str, Any]:
@@ -242,6 +252,7 @@ class Shown:
             "name": f"{self.case.logical}.{action.tag.verb}",
             "may": request.user.has_perm(action.permission),
             "query": self.query,
+            "keys": (),  # or else a template finds the method of the dictionary
             **more,
         }
 

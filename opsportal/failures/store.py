@@ -6,6 +6,7 @@ status and times.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +27,8 @@ from opsportal.operations.tables import jobs_table_for, locations
 
 logger = logging.getLogger(__name__)
 
+# What `fingerprint.identity` makes.
+_ID = re.compile(r"[0-9a-f]{16}")
 # Cases that are open or acknowledged at once; further ones become one of their step.
 MAX_ACTIVE = 200
 # Days that the keys of a closed case are kept, and the case itself.
@@ -42,7 +45,10 @@ class Listed(list[Case]):
 
 
 def find(case_id: str) -> Case | None:
-    """The case, as it is now: one unit in each location until it is found. Raises Unreadable, `DynamoError`."""
+    """The case, as it is now: one unit in each location until it is found; None also for what can be no id. Raises
+    Unreadable, `DynamoError`."""
+    if not _ID.fullmatch(case_id):
+        return None
     for location in locations():
         if raw := _item(location, part_key(case_id, "meta")):
             return read_case(raw)

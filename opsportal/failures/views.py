@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
@@ -20,7 +21,7 @@ from opsportal.failures import actions, figures, offers, store
 from opsportal.failures.case import Case
 from opsportal.failures.columns import COLUMNS, ORDERS, CaseRow
 from opsportal.failures.figures import Figures
-from opsportal.failures.forms import MuteForm
+from opsportal.failures.forms import END, MuteForm
 from opsportal.failures.matching import VIEW
 from opsportal.failures.selection import EXPORT, NOBODY, chosen, is_owned
 from opsportal.failures.shown import Shown
@@ -160,14 +161,17 @@ def found_case(case_id: str) -> Case:
     except Unreadable as unreadable:
         raise Http404(unreadable.sentence) from unreadable
     if found is None:
-        raise Http404(NOT_YET)
+        raise Http404(not_yet())
     return found
 
 
-NOT_YET = (
-    "There is no case with this id. The worker opens a case within a minute of the first failure, and a case is kept for "
-    f"{store.CLOSED_DAYS} days after it is closed."
-)
+def not_yet() -> str:
+    return (
+        "There is no case with this id. The worker opens a case within a minute of the first failure, but for runs that "
+        f"were created more than {settings.FAILURES_WINDOW_HOURS} hours before they failed. While {store.MAX_ACTIVE} cases are "
+        "active, further errors of a step share one. A case is kept for "
+        f"{store.CLOSED_DAYS} days after it is closed."
+    )
 
 
 @requires(VIEW)
@@ -211,9 +215,10 @@ def _view(offer: Offer, run: Run) -> Callable[..., HttpResponseBase]:
             options = {"zone": Shell(request).zone, "muted": case.muted_until is not None}
         elif offer is offers.ASSIGN:
             options = {"owner": case.owner_id}
+        ends = offer is offers.MUTE and request.POST.get("length") == END
         answer = action_page(
             request,
-            offer,
+            offers.END_MUTE if ends else offer,
             lambda by, form: run(case, by, form),
             what=case.id,
             back_url=reverse("failures:case", args=[case.id]),

@@ -41,11 +41,13 @@ class Offer:
     wide: bool = False
     # What asks for more than a reason.
     form_class: type[ActionForm] = ActionForm
+    # What is said after it, where the tag does not say it.
+    said: str = ""
 
     @property
     def done(self) -> str:
         """What is said after it: that it was written, never what a worker makes of it."""
-        return f"{self.tag.past}."
+        return self.said or f"{self.tag.past}."
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import tracemalloc
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from opsportal.dynamo.errors import Throttled
 from opsportal.dynamo.pages import Page
-from opsportal.exports import asked, download
+from opsportal.exports import asked, download, estimate
 from tests.exports.reading import entries, rows_of, text_of
 from tests.factories import MISSING, Typed, agent, ago, put, request, workflow, zulu
 from tests.pages import visit
@@ -283,6 +284,19 @@ def test_the_page_says_how_many_rows_and_what_they_cost(tables: Any, client_for:
     assert "RCU (an estimate)" in facts
     facts = visit(client, "/requests/?export=1&range=all&type=none").root.one("dl", class_="facts").words
     assert "Rows 0" in facts or "Rows at least 0" in facts
+
+
+def test_what_rows_cost_is_estimated_for_as_many_as_there_may_be(
+    tables: Any, client_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred rows of the last minutes, as after a flood, say nothing of a year."""
+    client = client_for("operator")
+    put(tables["requests"], *(request(f"r{n:03}", created_at=zulu(ago(seconds=n))) for n in range(300)))
+    monkeypatch.setattr(estimate, "_of_table", lambda asked: (300, Decimal(9)))
+    facts = visit(client, "/requests/?export=1&range=30d").root.one("dl", class_="facts").words
+    found = re.search(r"Rows about 300 \(an estimate\) Cost about ([\d.]+) RCU", facts)
+    assert found, facts
+    assert float(found[1]) < 100
 
 
 def test_its_form_leads_to_the_download(tables: Any, client_for: Any) -> None:

@@ -58,6 +58,10 @@ def test_programs_see_cases_and_act_on_them_once(tables: Any, program: Any) -> N
     assert ci.post(f"{url}/assign", {}).status_code == 422
     for owner in ("nobody-of-this-name", "token:1", "user:99999", "\u0000"):
         assert ci.post(f"{url}/assign", {"owner": owner}).status_code == 400, owner
+    views = program("viewer", READ, name="views").token.owner
+    refused = ci.post(f"{url}/assign", {"owner": views.get_username()})
+    assert (refused.status_code, now_of(case).owner) == (422, "")
+    assert "may not act on cases" in refused.json()["detail"]
     until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     assert ci.post(f"{url}/mute", {"until": until}).json()["state"] == "muted"
     assert ci.post(f"{url}/mute", {"until": "closed"}).json()["muted_until"] == "closed"
@@ -75,9 +79,10 @@ def test_programs_see_cases_and_act_on_them_once(tables: Any, program: Any) -> N
     entries = feeds.of_target(Target("workflows", case.id))
     assert {entry.actor.name for entry in entries} == {"operator via token ci"}
     assert len(entries) == 9
-    missing = ci.post("/api/failures/0123456789abcdef/acknowledge")
-    assert missing.status_code == 404
-    assert "within a minute" in missing.json()["detail"]
+    for unknown in ("0123456789abcdef", "a" * 3_000):
+        missing = ci.post(f"/api/failures/{unknown}/acknowledge")
+        assert missing.status_code == 404
+        assert "within a minute" in missing.json()["detail"]
 
 
 def test_a_token_that_only_reads_and_a_viewer_change_nothing(tables: Any, program: Any) -> None:

@@ -19,6 +19,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.errors import Throttled
 from opsportal.failures import store
 from opsportal.failures.case import MAX_NOTES, Case, Note, State, part_key
+from opsportal.failures.fingerprint import OTHERS
 from opsportal.failures.words import UNTIL_CLOSED
 from opsportal.jobs import freezing
 from opsportal.jobs import store as jobs
@@ -275,10 +276,12 @@ def test_an_error_text_that_is_the_same_in_each_run_is_shown_once(tables: Any, c
 
 def test_a_case_that_is_not_there_yet_is_404_and_asked_for_again(tables: Any, client_for: ClientFor) -> None:
     client = client_for("viewer")
-    page = client.get("/failures/0123456789abcdef/")
-    assert page.status_code == 404
-    assert "The worker opens a case within a minute" in words(page)
-    assert "data-live=" in page.content.decode()
+    for unknown in ("0123456789abcdef", "a" * 3_000):
+        page = client.get(f"/failures/{unknown}/")
+        assert page.status_code == 404
+        assert "The worker opens a case within a minute" in words(page)
+        assert "more than 72 hours before they failed" in words(page)
+        assert "data-live=" in page.content.decode()
     assert do(client_for("operator"), case_of(), "acknowledge").status_code == 404
 
 
@@ -410,7 +413,8 @@ def test_a_case_is_muted_until_a_date_or_until_it_is_closed_and_the_mute_ends(
     day = (NOW + timedelta(days=3)).replace(second=0, microsecond=0)
     assert do(client, case, "mute", length="date", date=day.strftime("%Y-%m-%dT%H:%M")).status_code == 204
     assert now_of(case).muted_until == day
-    assert do(client, case, "mute", length="end").status_code == 204
+    ended = do(client, case, "mute", length="end")
+    assert "The mute has ended." in ended["HX-Trigger"]
     assert now_of(case).muted_until is None
     assert entry_of(case).note == "not muted any more"
     assert "Change or end mute" not in words(client.get(f"/failures/{case.id}/"))
@@ -492,6 +496,7 @@ def test_its_runs_are_retried_by_a_job_and_what_hangs_is_marked_failed_by_one(
     page = client.get(f"/failures/{case.id}/").content.decode()
     assert f'href="/workflows/?case={case.id}&amp;range=7d"' in page
     assert "Retry 3 runs" in words(client.get(f"/failures/{case.id}/"))
+    assert re.findall(r'name="key~" value="(.*?)"', page) == ["tm-1", "tm-2"]  # of the mark alone
     for name, given, matched, eligible in (
         ("workflows.retry", {"all": "1"}, 1, 1),
         # The newest was retried and hangs; the other one has failed already.
@@ -516,6 +521,19 @@ def test_its_runs_are_retried_by_a_job_and_what_hangs_is_marked_failed_by_one(
     viewer = client_for("viewer")
     assert 'method="post"' not in viewer.get(f"/failures/{case.id}/").content.decode().partition("<main")[2]
     assert do(viewer, case, "acknowledge").status_code == 403
+
+
+def test_the_rest_of_a_flood_offers_the_runs_that_it_keeps(tables: Any, client_for: ClientFor) -> None:
+    """Its runs have errors of many kinds: nothing in them says that they are of this case."""
+    case = put(case_of(OTHERS), keys=["tm-1", "tm-2"])
+    client = client_for("operator")
+    page = client.get(f"/failures/{case.id}/").content.decode()
+    assert "?case=" not in page
+    assert 'name="all"' not in page
+    assert re.findall(r'name="key~" value="(.*?)"', page) == ["tm-1", "tm-2"]
+    assert "Retry 2 runs" in words(client.get(f"/failures/{case.id}/"))
+    missing = words(client.get("/failures/0123456789abcdef/"))
+    assert "200 cases" in missing
 
 
 def test_the_worker_may_count_while_a_person_acts(tables: Any, client_for: ClientFor) -> None:

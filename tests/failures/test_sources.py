@@ -57,6 +57,18 @@ def test_the_stage_of_a_request_is_that_of_its_error_or_the_one_it_stopped_in() 
 
 
 @pytest.mark.parametrize(
+    "errors", ["of a text", {"message": "of a map"}, ["", "of a second"], [], [{"message": "of a list"}]]
+)
+def test_the_page_of_a_request_reads_the_same_failure_as_the_worker_s_row(errors: Any) -> None:
+    """The whole item, and what `errors[0]` leaves of it."""
+    whole = request("one", status="failed", completed_at=naive(AT), errors=errors)
+    row = {name: value for name, value in whole.items() if name != "errors"}
+    if first := whole["errors"].get("L"):
+        row["errors"] = {"L": first[:1]}
+    assert failure_of_request(whole) == failure_of_request(row)
+
+
+@pytest.mark.parametrize(
     "make", [failed_workflow, lambda **values: request("one", **{"status": "failed", **values})]
 )
 def test_no_shape_of_an_attribute_is_in_the_way(make: Callable[..., dict[str, Any]]) -> None:

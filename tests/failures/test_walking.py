@@ -325,6 +325,24 @@ def test_a_window_that_is_shorter_than_where_a_pass_is_ends_its_partition(
     assert 1 < walk.case.count < 9
 
 
+def test_a_counted_failure_that_is_written_again_reopens_no_case(walk: Walk) -> None:
+    """Nor does it hide another one that failed since."""
+    ended = step("error", error="SomeError: bad 1", completedAt=zulu(walk.now))
+    walk.fail("one", pdfAdapter=ended)
+    assert walk.settled() == 1
+    walk.resolve(walk.case)
+    walk.at += 31
+    walk.fail("one", pdfAdapter=ended, tradeMatching=step())
+    walk.later(1)
+    assert walk.settled() == 0
+    assert walk.case.state is State.RESOLVED
+    walk.at += 31
+    walk.fail("two")
+    walk.fail("one", at=walk.now + timedelta(seconds=1), pdfAdapter=ended, tradeMatching=step())
+    walk.later(1, Walker(lambda: walk.at))  # no case is looked after twice in half a minute
+    assert (walk.case.state, walk.case.count) == (State.OPEN, 1)
+
+
 def test_a_person_who_is_quicker_keeps_a_change_and_loses_no_failure(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

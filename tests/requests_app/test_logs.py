@@ -154,6 +154,23 @@ def test_a_download_that_breaks_off_says_so_and_an_error_before_it_is_a_page(
     assert (empty.status_code, empty.getvalue()) == (200, b"")
 
 
+def test_logs_that_cant_be_read_leave_the_request_and_its_actions(tables: Any, client_for: Any) -> None:
+    put(tables["requests"], request("r", status="pending"))
+    client, table = client_for("operator"), tables["request_logs"]
+    fault = denied("Query", "arn:aws:dynamodb:us-east-1:123456789012:table/logs/index/request-logs-index")
+    with trouble(table, fault):
+        page = visit(client, "/requests/r/logs/", status=503)
+        poll = client.get("/requests/r/logs/", headers={"HX-Request": "true"})
+        gone = visit(client, "/requests/nobody/logs/", status=503)
+    assert page.problem.attrs["data-problem"] == "access_denied"
+    assert page.root.one("h1").words == "r"
+    assert "History" in page.root.words
+    assert page.root.one("a", id="act-request:cancel")
+    assert poll.status_code == 503
+    assert b"log-head" not in poll.content
+    assert gone.problem
+
+
 def test_a_link_to_a_line_shows_it_wherever_it_is(tables: Any, client_for: Any) -> None:
     put(tables["requests"], request("a/b#c"))
     put(tables["request_logs"], *lines(450, "a/b#c"))

@@ -74,6 +74,22 @@ def test_it_says_who_is_ahead_and_that_workers_have_stopped(tables: Any, client_
     assert waiting(poll(client, logs)) == said
 
 
+def test_workers_are_idle_for_as_long_as_one_of_its_strategy_waits(tables: Any, client_for: Any) -> None:
+    """The night was quiet: nobody had anything to take until this one came, or was retried."""
+    taken = request("taken", status="completed", started_at=naive(ago(hours=5)), **made(hours=5))
+    other = request("other", processing_strategy="sqs", **PENDING, **made(hours=1))
+    client = client_for("viewer")
+    put(tables["requests"], taken, other, request("me", **PENDING, **made(minutes=1)))
+    assert waiting(visit(client, "/requests/me/")) == ""
+    retried = {"created_at": naive(ago(hours=6)), "updated_at": naive(ago(seconds=50))}
+    put(tables["requests"], request("me", **PENDING, **retried))
+    forget()
+    assert waiting(visit(client, "/requests/me/")) == ""
+    put(tables["requests"], request("older", **PENDING, **made(minutes=4, seconds=5)))
+    forget()
+    assert "the strategy table for 4 min" in waiting(visit(client, "/requests/me/"))
+
+
 def test_one_that_an_old_request_was_taken_before_says_nothing_of_workers_that_stopped(
     tables: Any, client_for: Any
 ) -> None:

@@ -181,6 +181,7 @@ def test_iam_that_denies_one_table_leaves_the_others_and_is_quoted(client: Clien
         assert "may not perform dynamodb:" in line
         assert table.name in line
         assert page.root.all("pre", aria_label="IAM policy statement")
+        assert page.root.one("p", class_="search-none").words == "Nothing so far in what was searched."
         done = steps(client, page)
         assert done[-1].root.one("form", data_search=None).attrs["data-search"] == "done"
         assert {key for key, _ in matches(done)} >= {"tm-1", "tm-2"}

@@ -56,6 +56,25 @@ def test_each_says_what_is_known_and_no_other_a_word(tables: Any, client_for: An
     assert pages["between"].response.wsgi_request.spending.calls <= 3
 
 
+def test_orchestrators_are_idle_for_as_long_as_it_waits(tables: Any, client_for: Any) -> None:
+    """The night was quiet: nobody had a step to begin until this one came."""
+    put(
+        tables["workflows"],
+        workflow("before", overallStatus="completed", createdAt=zulu(ago(hours=9)), pdfAdapter=begun(500)),
+        *(
+            workflow(
+                key, overallStatus="pending", pdfAdapter=MISSING, createdAt=zulu(at), lastUpdated=zulu(at)
+            )
+            for key, at in (("now", ago(minutes=1)), ("late", ago(minutes=5, seconds=5)))
+        ),
+    )
+    client = client_for("viewer")
+    assert waiting(visit(client, "/workflows/now/")) == ""
+    assert (
+        waiting(visit(client, "/workflows/late/")) == "No step of the newest workflows has begun for 5 min."
+    )
+
+
 def test_one_that_newer_ones_began_before_says_how_many(tables: Any, client_for: Any) -> None:
     put(
         tables["workflows"],
