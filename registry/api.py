@@ -9,21 +9,23 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Body, Query, Router, Schema
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from opsportal.api import effects
 from opsportal.api.answers import JSON, answer, now_text, number, time_text, words
 from opsportal.api.guards import caller_of
-from opsportal.api.lists import FilterText, StrictQuery
+from opsportal.api.lists import FilterText
 from opsportal.api.problems import ApiProblem, Away, Invalid, Wrong
 from opsportal.console.access import requires
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_decimal, as_json
+from opsportal.exports.api import CONTENT, FileQuery, answer_file
 from opsportal.operations.outcomes import ActionsOff, Conflict, NotFound, OutcomeUnknown
 from registry import actions, dialects, discovery, heartbeats, queries, registration
 from registry.action_views import ACTIONS
+from registry.exported import EXPORT
 from registry.models import DEFAULT_SCORE
 from registry.profile import HEARTBEAT, UPDATED
 from registry.registration import DECIDED, AgentId, Announcement, RegisterIn, announced_by
@@ -76,7 +78,7 @@ Bound = Annotated[
 ]
 
 
-class DiscoveryQuery(StrictQuery):
+class DiscoveryQuery(FileQuery):
     capability: FilterText = Field("", description="Only active agents that offer it.")
     min_reputation: Bound = Field(None, alias="minReputation")
     tier: FilterText = Field("", description="Only agents with a free slot in that tier.")
@@ -110,6 +112,7 @@ class DiscoveryOut(Schema):
     openapi_extra={
         "responses": {
             200: {
+                "content": CONTENT,
                 "headers": {"Age": {"schema": {"type": "integer"}, "required": True}},
                 "links": effects.item_links(ACTIONS, "$response.body#/agents/0/id", "get_agent"),
             }
@@ -118,8 +121,15 @@ class DiscoveryOut(Schema):
     summary="Discover agents",
 )
 @requires("registry.view_agents")
-def discover_agents(request: HttpRequest, query: Query[DiscoveryQuery]) -> HttpResponse:
+def discover_agents(request: HttpRequest, query: Query[DiscoveryQuery]) -> HttpResponseBase:
+    """A file has the whole registry, whatever the state of an agent."""
     query.only_known_in(request)
+    asked = (name for name, value in request.GET.items() if value and name not in ("format", "columns"))
+    if query.format != "json" and (given := list(asked)):
+        sentence = "A file has all agents: leave it out."
+        raise Invalid([Wrong("query", (name,), sentence) for name in given], status=400)
+    if file := answer_file(request, query, EXPORT):
+        return file
     found = discovery.discover(
         discovery.Wanted(query.capability, query.min_reputation, query.tier, query.max_response_ms)
     )

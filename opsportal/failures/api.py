@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Body, Query, Router
 from pydantic import Field
 
@@ -17,11 +17,12 @@ from opsportal.api.problems import ApiProblem
 from opsportal.console.access import requires
 from opsportal.console.admission import Load, admitted
 from opsportal.console.timerange import Window
+from opsportal.exports.api import CONTENT, FileQuery, answer_file
 from opsportal.failures import actions, answers, figures, store
 from opsportal.failures.answers import CaseItemOut, CaseListOut, Stated
 from opsportal.failures.case import MAX_NOTE, Case, from_item
 from opsportal.failures.columns import CaseRow, row_of
-from opsportal.failures.selection import NOBODY, chosen
+from opsportal.failures.selection import EXPORT, NOBODY, chosen
 from opsportal.failures.views import not_yet
 from opsportal.failures.words import UNTIL_CLOSED, stated
 from opsportal.operations.changes import Raw
@@ -40,7 +41,7 @@ def _links(pointer: str) -> dict[str, Any]:
     return {name: {"operationId": name, "parameters": {"case_id": pointer}} for name in names}
 
 
-class CasesQuery(StrictQuery):
+class CasesQuery(FileQuery):
     state: Stated | None = Field(None, description="Empty: all that are not closed.")
     window: Span = Field("24h", description="Of `runs` and `share`.")
     owner: GivenText = Field("", description=f"An account's name or id; `{NOBODY}`: cases without an owner.")
@@ -73,16 +74,18 @@ class ResolveIn(ReasonIn):
 @router.get(
     "/failures",
     response=CaseListOut,
-    openapi_extra={"responses": {200: {"links": _links("$response.body#/items/0/id")}}},
+    openapi_extra={"responses": {200: {"content": CONTENT, "links": _links("$response.body#/items/0/id")}}},
     summary="List failure cases",
 )
 @requires("failures.view_cases")
 @admitted(Load.LIST)
-def list_failures(request: HttpRequest, query: Query[CasesQuery]) -> HttpResponse:
+def list_failures(request: HttpRequest, query: Query[CasesQuery]) -> HttpResponseBase:
     """At most 200 active ones, or the 50 that were closed last."""
     query.only_known_in(request)
+    if file := answer_file(request, query, EXPORT):
+        return file
     found = figures.of(figures.at_hand().value)
-    picked = chosen(query.model_dump(exclude_none=True), found, datetime.now(UTC))
+    picked = chosen(query.values(), found, datetime.now(UTC))
     return answer({"items": [answers.row(row) for row in picked.rows], "complete": not picked.cut})
 
 

@@ -65,7 +65,8 @@ class CaseRow:
         """Percent of the runs that ended; where more ended than were counted, it is at most that."""
         if self.ended is None or not self.ended.number:
             return None
-        return min(Decimal(self.runs) * 100 / self.ended.number, Decimal(100))
+        share = Decimal(self.runs) * 100 / self.ended.number
+        return min(share, Decimal(100)).quantize(Decimal("0.01"))
 
     @property
     def share_text(self) -> str:
@@ -91,6 +92,12 @@ def row_of(case: Case, found: Figures, window: Window, ended: Mapping[str, Ended
     )
 
 
+def _runs(row: CaseRow, page: PageState) -> str:
+    if not row.case.count:  # it was opened ahead of the count
+        return '<span class="muted">not counted yet</span>'
+    return cells.thousands(row.runs)
+
+
 def _error(row: CaseRow, page: PageState) -> str:
     case = row.case
     where = " · ".join((case.id, escape(table_label(case.logical)), str(cells.excerpt(case.label, 60))))
@@ -109,7 +116,7 @@ def _until(row: CaseRow, page: PageState) -> str:
 
 
 def _share(row: CaseRow, page: PageState) -> str:
-    return row.share_text or str(cells.NOTHING)
+    return row.share_text if row.case.count and row.share_text else str(cells.NOTHING)
 
 
 def trend_cell(trend: Trend) -> SafeString:
@@ -152,13 +159,21 @@ COLUMNS: tuple[Column[CaseRow], ...] = (
     Column("state", "State", lambda row: row.stated.word, lambda row, page: row.status, css="is-tight", stacked=False),
     Column("error", "Error", lambda row: row.case.line, _error, css="is-wide case-cell", head_css="is-wide", stacked=False),
     Column("chart", "Over time", lambda row: row.series, lambda row, page: row.spark, css="is-tight"),
-    Column("runs", "Runs", lambda row: row.runs, lambda row, page: cells.thousands(row.runs), css="is-num", head_css="is-num"),
+    Column("runs", "Runs", lambda row: row.runs, _runs, css="is-num", head_css="is-num"),
     Column("share", "Share", lambda row: row.share, _share, css="is-num", head_css="is-num", priority=3),
     Column("trend", "Trend", lambda row: row.trend.word, lambda row, page: trend_cell(row.trend), css="is-tight", priority=2),
     Column("first_seen", "First seen", lambda row: row.case.first_seen, lambda row, page: page.when(row.case.first_seen), css="is-tight", priority=2),
     Column("last_seen", "Last seen", lambda row: row.case.last_seen, lambda row, page: page.when(row.case.last_seen), css="is-tight"),
     Column("owner", "Owner", lambda row: row.case.owner, _owner, css="is-tight"),
 )  # fmt: skip
+
+# What the cell of the error says besides it, for a file.
+FILE_COLUMNS: tuple[Column[CaseRow], ...] = (
+    Column("case_id", "Case", lambda row: row.id, lambda row, page: cells.shown(row.id)),
+    *COLUMNS,
+    Column("table", "Table", lambda row: row.case.logical, lambda row, page: cells.shown(row.case.logical)),
+    Column("step", "Step", lambda row: row.case.label, lambda row, page: cells.shown(row.case.label)),
+)
 
 
 # --- Which, and in which order ----------------------------------------------------------------------------

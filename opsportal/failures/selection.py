@@ -12,7 +12,7 @@ from opsportal.dynamo.spans import Span
 from opsportal.exports.exportable import Exportable
 from opsportal.failures import figures, store
 from opsportal.failures.case import Case
-from opsportal.failures.columns import COLUMNS, ORDERS, CaseRow, row_of
+from opsportal.failures.columns import FILE_COLUMNS, ORDERS, CaseRow, row_of
 from opsportal.failures.figures import Figures
 from opsportal.failures.matching import VIEW
 from opsportal.failures.words import RESOLVED
@@ -85,4 +85,4 @@ def _rows(items: Sequence[Raw]) -> list[CaseRow]:
     return [row_of(store.read_case(item), found, window, ended, now) for item in items]
 
 
-EXPORT = Exportable("failures", "Failures", "workflows", VIEW, COLUMNS, _page, _rows)
+EXPORT = Exportable("failures", "Failures", "workflows", VIEW, FILE_COLUMNS, _page, _rows)

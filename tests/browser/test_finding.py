@@ -110,3 +110,15 @@ def test_an_operator_finds_what_a_customer_names_from_any_page(
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/**")
     assert page.evaluate(kept) == []
+
+
+def test_f_leads_to_what_a_list_without_a_text_field_is_filtered_by(
+    live: str, tables: dict[str, Any], page: Page, sign_in: Any
+) -> None:
+    sign_in("operator")
+    for path, name in (("/audit/", "Actor"), ("/failures/", "Active"), ("/jobs/", "All")):
+        page.goto(live + path)
+        page.keyboard.press("f")
+        focused = page.locator(":focus")
+        expect(focused).to_be_visible()
+        assert name in focused.evaluate("it => it.labels?.[0]?.innerText ?? it.innerText"), path

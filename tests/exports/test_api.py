@@ -9,7 +9,7 @@ from django.test import Client
 
 from opsportal.accounts import tokens
 from tests.exports.reading import entries, rows_of, text_of
-from tests.factories import put, request, workflow
+from tests.factories import agent, put, request, workflow
 
 pytestmark = pytest.mark.no_moto
 
@@ -72,6 +72,16 @@ def test_a_file_asks_for_its_own_scope_and_for_what_it_understands(
         assert field in answer.content.decode()
     assert caller.get("/api/requests?format=xls").status_code == 422
     assert entries(tables) == []
+
+
+def test_the_registry_comes_whole(tables: Any, program: Callable[..., Client]) -> None:
+    put(tables["agents"], agent("a"), agent("b", status="inactive"))
+    caller = program("operator", "agents:read", "lists:export")
+    lines = text_of(caller, "/api/agents?format=ndjson&columns=agent_id,declared&minReputation=").splitlines()
+    assert sorted(json.loads(line)["agent_id"] for line in lines) == ["a", "b"]
+    refused = caller.get("/api/agents?format=csv&capability=x")
+    assert (refused.status_code, refused.json()["errors"][0]["name"]) == (400, "capability")
+    assert caller.get("/api/agents").json()["count"] == 2
 
 
 def test_a_program_is_told_in_json_why_there_is_no_file(

@@ -1,5 +1,6 @@
 """The API of failure cases, and what alert rules make of muted ones."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from opsportal.operations import feeds
 from opsportal.operations.entries import Target
 from tests import factories
 from tests.api.conftest import program
+from tests.exports.reading import rows_of, text_of
 from tests.factories import ago, step, workflow, zulu
 from tests.failures.cases import case_of, follow, now_of, put
 
@@ -83,6 +85,17 @@ def test_programs_see_cases_and_act_on_them_once(tables: Any, program: Any) -> N
         missing = ci.post(f"/api/failures/{unknown}/acknowledge")
         assert missing.status_code == 404
         assert "within a minute" in missing.json()["detail"]
+
+
+def test_cases_come_as_a_file_with_the_lists_own_filters(tables: Any, program: Any) -> None:
+    quota = put(case_of("Quota", logical="requests"))
+    put(case_of())
+    follow("workflows", "requests")
+    ci = program("operator", READ, "lists:export")
+    text = text_of(ci, "/api/failures?format=ndjson&table=requests&window=7d&columns=case_id,error,runs")
+    assert json.loads(text) == {"case_id": quota.id, "error": "Quota", "runs": 3}
+    assert len(rows_of(text_of(ci, "/api/failures?format=csv"))) == 2
+    assert program("viewer", READ).get("/api/failures?format=csv").status_code == 403
 
 
 def test_a_token_that_only_reads_and_a_viewer_change_nothing(tables: Any, program: Any) -> None:

@@ -27,6 +27,7 @@ from opsportal.operations import feeds
 from opsportal.operations.entries import Target
 from opsportal.operations.tables import jobs_table_for
 from opsportal.operations.tags import Action
+from tests.exports.reading import rows_of
 from tests.factories import ago, request, step, workflow, zulu
 from tests.factories import put as put_items
 from tests.failures.cases import ERROR, case_of, follow, now_of, put
@@ -139,7 +140,11 @@ def test_the_list_is_exported_with_its_filter_order_and_columns(
     assert rows[0] == {"state": "muted", "error": "Quota is used up", "runs": 9}
     assert {row["state"] for row in rows} == {*five} - {"resolved"}
     answer = client.get("/failures/?format=csv&state=resolved")
-    assert '"resolved","No such file"' in b"".join(answer.streaming_content).decode()
+    (row,) = rows_of(b"".join(answer.streaming_content).decode())
+    assert (row["state"], row["error"]) == ("resolved", "No such file")
+    # Which the page's cell of the error says too.
+    case = five["resolved"]
+    assert (row["case_id"], row["table"], row["step"]) == (case.id, case.logical, case.label)
     assert client_for("viewer").get("/failures/?format=csv").status_code == 403
 
 

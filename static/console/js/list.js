@@ -74,6 +74,15 @@
     return true;
   }
 
+  // A list without a text field: its menu of filters, or the first of its choices.
+  function filter() {
+    const menu = [...document.querySelectorAll(".toolbar details.menu:has(form)")].at(-1); // after that of the time
+    if (menu) menu.open = true;
+    const first = menu ? menu.querySelector("input:not([type=hidden]), select") : document.querySelector("#main .toolbar a, #main .page-tabs a");
+    first?.focus();
+    return Boolean(first);
+  }
+
   function leaveSearch(event) {
     if (!event.target.matches("input[data-search], #search-all")) return;
     event.target.blur();
@@ -83,7 +92,7 @@
 
   const keys = {
     "/": () => search(document.getElementById("search-all")),
-    f: () => search(document.querySelector("input[data-search]")),
+    f: () => search(document.querySelector("input[data-search]")) || filter(),
     j: () => move(1),
     k: () => move(-1),
     x: select,
