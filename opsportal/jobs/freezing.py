@@ -165,6 +165,8 @@ class _Freezing:
             earlier = store.find(source.job, table)
             wanted = [Outcome(name) for name in source.outcomes]
             if earlier:
+                if not earlier.is_open:  # nothing of it must be done after it was read here
+                    chunks.withdraw(earlier)
                 yield from (([one.key for one in page], None) for page in members(earlier, wanted))
         else:
             yield from ((keys, None) for keys in chunks.given_keys(self.job))

@@ -355,6 +355,35 @@ def test_pause_resume_and_stop_in_the_middle(tables: dict[str, Any], monkeypatch
     assert len(scan(table)) == 400 - done
 
 
+@pytest.mark.parametrize("expires", [False, True])
+def test_what_a_worker_still_sends_once_a_job_is_stopped_is_refused(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, expires: bool
+) -> None:
+    """However late it is, and whoever stopped the job: an undo, which is finished by then, would miss it."""
+    table = tables["requests"]
+    monkeypatch.setattr(freezing, "CHUNK_KEYS", 60)
+    monkeypatch.setattr(running, "LOOK_SECONDS", 60)
+    factories.put(table, *failed(120))
+    job = started("requests.purge", filter={"status": "failed"})
+    undone: list[Job] = []
+
+    def stop(number: int) -> None:
+        if number == 2:
+            if expires:
+                freezing._close(now(job), State.STOPPED, "It was open for too long.")
+            else:
+                control.stop(now(job), OLGA)
+            undone.append(control.undo(now(job), OLGA))
+            freezing.freeze(undone[0])
+            running.run(now(undone[0]))
+
+    before_each_commit(monkeypatch, stop)
+    assert running.run(job) == 32
+    settled(job, done=32, state=State.STOPPED)
+    settled(undone[0], done=32)
+    assert len(scan(table)) == 120
+
+
 def test_no_job_holds_up_another(tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by an action that this version has not, nor by an error, nor by being the older one."""
     table = tables["requests"]
