@@ -179,6 +179,8 @@ def test_the_items_say_what_became_of_each(caller: Program, tables: dict[str, An
         ({"filter": {}}, 400, "It chooses everything"),
         ({"filter": {"range": "all"}}, 400, "It chooses everything"),
         ({"filter": {"outside": False}}, 400, "It chooses everything"),
+        ({"filter": {"anycase": True}}, 400, "It chooses everything"),  # how `q` is compared
+        ({"filter": {"anycase": True, "range": "all"}}, 400, "It chooses everything"),
         ({"filter": {"status": "failed"}, "all": True}, 400, "/all"),
         ({"filter": {"state": "failed"}}, 422, "There are: anycase, attention, case, from, outside, priority"),
         ({"filter": {"cursor": "x"}}, 422, "/filter/cursor: There is no such parameter"),
