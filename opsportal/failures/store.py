@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 MAX_ACTIVE = 200
 # Days that the keys of a closed case are kept, and the case itself.
 KEYS_DAYS, CLOSED_DAYS = 30, 400
+# Characters of an id: no case has more, and a key could not hold any number of them.
+MAX_ID = 64
 
 
 class Listed(list[Case]):
@@ -43,6 +45,8 @@ class Listed(list[Case]):
 
 def find(case_id: str) -> Case | None:
     """The case, as it is now: one unit in each location until it is found. Raises Unreadable, `DynamoError`."""
+    if len(case_id) > MAX_ID:
+        return None
     for location in locations():
         if raw := _item(location, part_key(case_id, "meta")):
             return read_case(raw)
