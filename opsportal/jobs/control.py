@@ -222,7 +222,7 @@ def pace_note(pace: Pace | None) -> str:
     """As its entry has it."""
     if pace is None:
         return "at once"
-    return f"first {pace.first}, then {pace.per_minute} a minute, halt at {(pace.halt_share * 100).normalize():f} %"
+    return f"first {pace.first}, then {pace.per_minute} a minute, halt at {pace.halt_percent} %"
 
 
 def stop(job: Job, by: Actor, reason: str = "", *, action_id: str = "") -> Job:

@@ -101,7 +101,7 @@ def reasons(job: Job, measured: Measured) -> list[Reason]:
 def pace_text(pace: Pace | None, *, observed: bool) -> str:
     if pace is None:
         return "At once"
-    halt = f"; halts when more than {pace.halt_share * 100:.0f} % failed again" if observed else ""
+    halt = f"; halts when more than {pace.halt_percent} % failed again" if observed else ""
     return f"First {pace.first:,}, then {pace.per_minute:,} a minute{halt}"
 
 
