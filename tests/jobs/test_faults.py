@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opsportal.dynamo import sampling
 from opsportal.dynamo.leases import Lease
 from opsportal.jobs import chunk_work, chunks, control, freezing, planning, problems, running, store, work
 from opsportal.jobs.job import Job, Outcome, State, part_key
@@ -476,6 +477,40 @@ def test_what_has_no_index_and_keys_of_every_kind(
         running.run(job)
         settled(job, done=len(odd), skipped=strange)
         assert outcomes(job)[Outcome.DONE] == set(odd)
+
+
+@pytest.mark.parametrize(
+    ("logical", "filters"),
+    [
+        ("requests", [{"priority": "high"}, {"q": "req-"}, {"status": "odd 34"}, {}]),
+        ("workflows", [{"source": "BANK"}, {"status": "odd 34"}, {}]),
+    ],
+)
+def test_a_set_is_whole_where_not_all_statuses_can_be_found(
+    tables: dict[str, Any], logical: str, filters: list[dict[str, str]]
+) -> None:
+    """More than the index is asked for: a list says so, and a job must leave none out."""
+    table = tables[logical]
+    make = factories.request if logical == "requests" else factories.workflow
+    extra: dict[str, Any] = {"priority": "high"} if logical == "requests" else {"sourceType": "BANK"}
+    status = "status" if logical == "requests" else "overallStatus"
+    factories.put(table, *(make(f"req-{at:02}", **{status: f"odd {at}"}, **extra) for at in range(35)))
+    for given in filters:
+        job = frozen(f"{logical}.purge", filter=given)
+        assert job.matched == (1 if "status" in given else 35), given
+        control.stop(job, OLGA)
+
+
+def test_all_of_a_table_are_also_those_that_no_sample_has_room_for(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "MAX_ROWS", 2)
+    table = tables["requests"]
+    whole = failed(9)
+    for raw in whole[:6]:
+        del raw["created_at"]
+    factories.put(table, *whole)
+    assert frozen("requests.purge", filter={}).matched == 9
 
 
 def test_a_range_over_mixed_forms_of_time(tables: dict[str, Any]) -> None:
