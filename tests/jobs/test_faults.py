@@ -648,6 +648,43 @@ def test_limits_and_items_of_another_open_job(tables: dict[str, Any], settings: 
     assert get(table, "req-00005")["status"] == {"S": "failed"}  # type: ignore[index]
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_preview_waits_for_an_older_one_of_its_table(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    """Which another worker freezes, or which has to go on later: an item is in one open job."""
+    table = tables["requests"]
+    factories.put(table, *failed(5))
+    factories.put(tables["workflows"], factories.workflow("session-1", overallStatus="failed"))
+    first, second = (
+        control.make(f"requests.{verb}", by=OLGA, filter={"status": "failed"}) for verb in ("retry", "purge")
+    )
+    another = control.make("workflows.retry", by=OLGA, keys=["session-1"])
+    if held:
+        lease = Lease(jobs_table_for(table), first.key).claim(30)
+        assert lease
+    else:
+        answers: list[Exception] = [commits.NoAnswer()]
+
+        def commit(*args: Any, **kwargs: Any) -> None:
+            if answers:
+                raise answers.pop()
+            commits.commit(*args, **kwargs)
+
+        monkeypatch.setattr(freezing, "commit", commit)
+    freezing.freeze_due(table, lambda: False)
+    assert [now(job).state for job in (first, second)] == [State.PREVIEWING] * 2
+    assert now(another).state is State.READY
+    if held:
+        lease.release()
+    freezing.freeze_due(table, lambda: False)
+    assert [(now(job).state, now(job).eligible) for job in (first, second)] == [
+        (State.READY, 5),
+        (State.READY, 0),
+    ]
+    assert now(second).reasons == {f"It is in job {first.id}.": 5}
+
+
 def test_what_is_read_and_does_not_fit_is_not_read_again(
     tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
