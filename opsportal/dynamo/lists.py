@@ -137,9 +137,8 @@ class List:
 
     def walk(self, after: Position | None = None) -> Iterator[Walked]:
         """Every item of the list once, in as many reads as that takes: partition by partition, newest first within one,
-        and then what is in no index. By Scans of the whole table without an index, where not all partitions are known, and where
-        everything is wanted: the sample need not know all that is in no index. Items have their key, status and
-        times. An item that moves meanwhile may come twice. `after`: the position of the last ones that were taken.
+        and then what is in no index. By Scans of the whole table without an index, where not all partitions are known, and
+        where everything is wanted: the sample need not know all that is in no index. Items have their key, status and times. An item that moves meanwhile may come twice. `after`: the position of the last ones that were taken.
 
         Raises `DynamoError`.
         """
