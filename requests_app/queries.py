@@ -215,7 +215,10 @@ def listing(wanted: RequestFilter, status: Wanted | None = None) -> tuple[List, 
         span = span.before(VOCABULARY.stuck_before(now))
     filters = wanted.clauses(at.index.hash_key) if at.index else wanted.clauses("status")
     served = () if by.index is None else (Clause(by.index.hash_key, "=", chosen),)
-    listed = List(SAMPLED, at, chosen, own, filters, span, ROW, served=served, keep=wanted.keep(now))
+    # Of one status a list too has the spellings that were found.
+    complete = seen.complete or bool(wanted.status)
+    keep = wanted.keep(now)
+    listed = List(SAMPLED, at, chosen, own, filters, span, ROW, served=served, keep=keep, complete=complete)
     return listed, seen
 
 
@@ -223,7 +226,7 @@ def walk(values: Mapping[str, str], span: Span, after: Position | None = None) -
     """Every request that the list's parameters choose, see `List.walk`; "outside": those in no index, at any time."""
     if not values.get("outside"):
         return listing(RequestFilter.of(values, span))[0].walk(after)
-    return replace(listing(RequestFilter())[0], partitions=()).walk(after)
+    return replace(listing(RequestFilter())[0], partitions=(), complete=True).walk(after)
 
 
 def _by_priority(wanted: RequestFilter, index: Index, *, purpose: str, cursor: str, limit: int) -> Page:

@@ -103,14 +103,16 @@ def listing(wanted: WorkflowFilter, status: Wanted | None = None) -> tuple[List,
     if wanted.stuck:
         span = span.before(VOCABULARY.stuck_before(now))
     partitions = [one for one in chosen if own(one)]
-    return List(SAMPLED, found(), partitions, own, wanted.clauses(), span, keep=wanted.keep(now)), seen
+    # Of one status a list too has the spellings that were found.
+    complete, keep = seen.complete or bool(wanted.status), wanted.keep(now)
+    return List(SAMPLED, found(), partitions, own, wanted.clauses(), span, keep=keep, complete=complete), seen
 
 
 def walk(values: Mapping[str, str], span: Span, after: Position | None = None) -> Iterator[Walked]:
     """Every workflow that the list's parameters choose, see `List.walk`; "outside": those in no index, at any time."""
     if not values.get("outside"):
         return listing(WorkflowFilter.of(values, span))[0].walk(after)
-    return replace(listing(WorkflowFilter())[0], partitions=()).walk(after)
+    return replace(listing(WorkflowFilter())[0], partitions=(), complete=True).walk(after)
 
 
 def page(

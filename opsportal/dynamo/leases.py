@@ -83,6 +83,16 @@ class Lease:
         """Write `changes` and let the next have it. Raises `Lost`, `DynamoError`."""
         self._write(changes or {}, remove=(self.until, OWNER))
 
+    def end(self) -> None:
+        """Take it from whoever holds it: what they still write under it is refused. Raises `Lost` where the item is gone,
+        `DynamoError`."""
+        self._update(
+            "REMOVE #until, #owner ADD #fence :one",
+            "attribute_exists(#key)",
+            {"#until": self.until, "#owner": OWNER, "#fence": self.fence, "#key": self.table.key},
+            {":one": {"N": "1"}},
+        )
+
     def _write(self, changes: Mapping[str, Typed], remove: tuple[str, ...] = ()) -> None:
         names = {name: f"#n{at}" for at, name in enumerate((*changes, *remove))}
         values = {f":v{at}": value for at, value in enumerate(changes.values())}

@@ -61,7 +61,8 @@ class Known:
 class List:
     """What is listed. `found`: the index for it, see `lookup`; `partitions`: its hash keys. `status`: whether an
     item of that status (as it is written, "" for none) is wanted; `filters`: all else that no index serves; `keep`: what
-    no expression can hold; `served`: what its key serves, of the items that it does not hold."""
+    no expression can hold; `served`: what its key serves, of the items that it does not hold. `complete`: whether the
+    partitions are all that it wants."""
 
     spec: Sampled
     found: Found
@@ -73,6 +74,7 @@ class List:
     limit: int = PAGE_SIZE
     served: Filter = ()
     keep: Keep | None = None
+    complete: bool = True
 
     def page(self, *, purpose: str, cursor: str = "", anchor: str = "", fresh: bool = True) -> Page:
         """One page. `fresh`: for people, who act on what they see, rows of the sample are read again. Raises
@@ -135,8 +137,8 @@ class List:
 
     def walk(self, after: Position | None = None) -> Iterator[Walked]:
         """Every item of the list once, in as many reads as that takes: partition by partition, newest first within one,
-        and then what is in no index; without an index, by Scans of the whole table. Items have their key, status and
-        times. An item that moves meanwhile may come twice. `after`: the position of the last ones that were taken.
+        and then what is in no index. By Scans of the whole table without an index, where not all partitions are known, and
+        where everything is wanted: the sample need not know all that is in no index. Items have their key, status and times. An item that moves meanwhile may come twice. `after`: the position of the last ones that were taken.
 
         Raises `DynamoError`.
         """
@@ -147,10 +149,12 @@ class List:
         projection = tuple(dict.fromkeys(names))
         if self.keep:  # of the attributes that a list has; without a projection it is whole items
             projection = tuple(dict.fromkeys((*self.projection, *names))) if self.projection else ()
-        if self.found.index is None:
+        index = self.found.index
+        everything = self.partitions and self.status is any_status and self.span == Span() and not self.served
+        if index is None or everything or not self.complete:
             yield from self._walk_table(after, projection)
             return
-        index, span = self.found.index, self.span.wider if sample.mixed else self.span
+        span = self.span.wider if sample.mixed else self.span
         partitions = sorted(set(self.partitions))
         begun, start = (after["partition"], after["key"]) if after else ("", None)
         for partition in partitions:
@@ -177,7 +181,7 @@ class List:
             self.spec.table,
             filters=(*self.filters, *self.spec.within(self.span)),
             projection=projection,
-            start=after["key"] if after else None,
+            start=after["key"] if after and not after["partition"] else None,  # of a partition: begin again
             background=True,
         ):
             items = [

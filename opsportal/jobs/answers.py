@@ -7,8 +7,7 @@ from pydantic import Field
 
 from opsportal.api.answers import time_text
 from opsportal.console.converters import quote_key
-from opsportal.jobs import control
-from opsportal.jobs.frozen import MAX_REASONS, OTHERS
+from opsportal.jobs import control, measures
 from opsportal.jobs.job import OBSERVED, Counts, Job, Outcome, State
 from opsportal.jobs.measures import Measured, eta_seconds, is_observed, rate, write_dollars
 from opsportal.jobs.members import Member
@@ -189,17 +188,11 @@ def document(job: Job, found: Measured) -> dict[str, Any]:
 
 
 def reasons(found: Measured) -> list[dict[str, Any]]:
-    """Failures first, then the most frequent. Sentences hold foreign statuses, of which there may be any number."""
-    listed: list[dict[str, Any]] = [
+    """See `ReasonOut`."""
+    return [
         {"outcome": outcome.value, "reason": sentence, "count": count}
-        for outcome, of in ((Outcome.FAILED, found.failed), (Outcome.SKIPPED, found.skipped))
-        for sentence, count in sorted(of.items(), key=lambda pair: (-pair[1], pair[0]))
+        for outcome, sentence, count in measures.reasons(found)
     ]
-    kept = listed[:MAX_REASONS]
-    for outcome in (Outcome.FAILED, Outcome.SKIPPED):
-        if rest := sum(one["count"] for one in listed[MAX_REASONS:] if one["outcome"] == outcome):
-            kept.append({"outcome": outcome.value, "reason": OTHERS, "count": rest})
-    return kept
 
 
 def counts(found: Counts) -> dict[str, int]:

@@ -4,6 +4,7 @@
 lie next to one another, since each step rewrites its whole chunk, and a page reads all chunks.
 """
 
+import contextlib
 import json
 import time
 import zlib
@@ -16,6 +17,7 @@ from opsportal.dynamo import clients
 from opsportal.dynamo.attributes import Typed
 from opsportal.dynamo.errors import translated
 from opsportal.dynamo.expressions import Clause
+from opsportal.dynamo.leases import Lease, Lost
 from opsportal.dynamo.reads import read_all
 from opsportal.jobs.job import Counts, Job, part_key
 from opsportal.operations.changes import Raw, number, text
@@ -187,6 +189,15 @@ def positions(found: Mapping[str, Iterable[int]]) -> Typed:
 def progress(job: Job) -> list[Progress]:
     """Of every chunk, in their order (consistent). Raises `DynamoError`."""
     return [Progress.from_item(raw) for raw in parts(job, "chunk#")]
+
+
+def withdraw(job: Job) -> None:
+    """Take the chunks of a job that is over from the workers that hold them, whether their leases have ended or not: what
+    they still send is refused. Raises `DynamoError`."""
+    for one in progress(job):
+        if one.is_open and one.lease_until:
+            with contextlib.suppress(Lost):
+                Lease(jobs_table_for(job.table), part_key(job.id, f"chunk#{one.n:05}")).end()
 
 
 def counts(job: Job, chunks: Iterable[Progress]) -> Counts:

@@ -1,6 +1,7 @@
 """What people and programs do with jobs: make, start, pause, resume, change the pace, stop, retry the failed, undo. The same
 for a page, the API and the command line; who may do it is looked at there, by `permission_of`."""
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,10 @@ from django.conf import settings
 
 from opsportal.accounts import actors
 from opsportal.dynamo.attributes import Typed
+from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
 from opsportal.dynamo.tables import binding
-from opsportal.jobs import states, store
+from opsportal.jobs import chunks, states, store
 from opsportal.jobs.freezing import begun, phrase
 from opsportal.jobs.job import Job, Outcome, Pace, Source, State
 from opsportal.operations import undo as undoing
@@ -220,7 +222,7 @@ def pace_note(pace: Pace | None) -> str:
     """As its entry has it."""
     if pace is None:
         return "at once"
-    return f"first {pace.first}, then {pace.per_minute} a minute, halt at {(pace.halt_share * 100).normalize():f} %"
+    return f"first {pace.first}, then {pace.per_minute} a minute, halt at {pace.halt_percent} %"
 
 
 def stop(job: Job, by: Actor, reason: str = "", *, action_id: str = "") -> Job:
@@ -235,6 +237,8 @@ def stop(job: Job, by: Actor, reason: str = "", *, action_id: str = "") -> Job:
         "started_by": text(job.started_by) if job.started_by else None,
     }
     stopped = states.change(job, values, event=event)
+    with contextlib.suppress(DynamoError):  # it is stopped all the same; what follows the job does this too
+        chunks.withdraw(stopped)
     _count(job, "stopped")
     return stopped
 

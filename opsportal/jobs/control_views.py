@@ -55,7 +55,7 @@ def start(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
         return answer_job(request, job, start=form, status=422)
     by = actor_of(request)
     try:
-        if form.chosen() != form.offered:
+        if form.chosen() != form.offered and not control.no_start(job, by):
             job = control.set_pace(job, form.chosen(), by)
         job = control.start(job, by, expected=form.cleaned_data["expected"])
     except Refused as refused:

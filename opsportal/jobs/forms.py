@@ -1,6 +1,5 @@
 """The forms of jobs: what a job is made of, its pace, and the confirmation of its start."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -17,8 +16,13 @@ MAX_PACE = 1_000_000
 
 
 def _number(label: str, least: int, most: int) -> forms.IntegerField:
-    widget = forms.NumberInput(attrs={"class": "form-control form-control-sm", "inputmode": "numeric"})
-    return forms.IntegerField(label=label, required=False, min_value=least, max_value=most, widget=widget)
+    return forms.IntegerField(
+        label=label, required=False, min_value=least, max_value=most, widget=_number_input("numeric")
+    )
+
+
+def _number_input(mode: str) -> forms.NumberInput:
+    return forms.NumberInput(attrs={"class": "form-control form-control-sm", "inputmode": mode})
 
 
 class PaceFields(forms.Form):
@@ -29,17 +33,26 @@ class PaceFields(forms.Form):
     )
     first = _number("First", 1, MAX_PACE)
     per_minute = _number("Then a minute", 1, MAX_PACE)
-    halt_percent = _number("Halt at % failed again", 0, 100)
+    # As exact as programs may say it.
+    halt_percent = forms.DecimalField(
+        label="Halt at % failed again",
+        required=False,
+        min_value=0,
+        max_value=100,
+        decimal_places=1,
+        widget=_number_input("decimal"),
+    )
 
     def choose(self, pace: Pace | None, *, observed: bool) -> None:
         """Show this pace. Without outcomes there is no share to halt at."""
         shown = pace or DEFAULT_PACE
+        self.halt_share = shown.halt_share
         self.initial.update(
             {
                 "pace": PACED if pace else AT_ONCE,
                 "first": shown.first,
                 "per_minute": shown.per_minute,
-                "halt_percent": int(shown.halt_share * 100),
+                "halt_percent": shown.halt_percent,
             }
         )
         if not observed:
@@ -66,7 +79,7 @@ class PaceFields(forms.Form):
         if found["pace"] == AT_ONCE:
             return None
         percent = found.get("halt_percent")
-        share = DEFAULT_PACE.halt_share if percent is None else Decimal(percent) / 100
+        share = self.halt_share if percent is None else percent / 100
         return Pace(found["first"], found["per_minute"], share)
 
 

@@ -55,18 +55,25 @@ def freeze_due(location: Binding, over: Over) -> int:
     items were frozen. Raises NotNow, `DynamoError`."""
     wait_for_actions()
     count, problems = 0, Problems()
+    under_way: set[str] = set()
     for job in store.live(location):
         if over():
             break
+        if job.state is State.PREVIEWING and job.logical in under_way:
+            continue  # what the older one takes is not known yet
         with problems.of(job):
-            count += _cared_for(job, over)
+            frozen = _cared_for(job, over)
+            count += frozen or 0
+            if frozen is None:
+                under_way.add(job.logical)
     problems.raise_first()
     return count
 
 
-def _cared_for(job: Job, over: Over) -> int:
+def _cared_for(job: Job, over: Over) -> int | None:
+    """As `_frozen`."""
     if job.state is State.PREVIEWING:
-        return freeze(job, over)
+        return _frozen(job, over)
     if job.state is State.READY and job.expires_at and job.expires_at <= datetime.now(UTC):
         _close(job, State.EXPIRED, "It was not started in time.")
     elif job.is_open and datetime.now(UTC) - job.created_at > timedelta(days=store.LONGEST_DAYS):
@@ -85,20 +92,25 @@ def _close(job: Job, state: State, why: str) -> None:
 def freeze(job: Job, over: Over = lambda: False) -> int:
     """Freeze the set of a job, as far as it goes before it is `over`; how many items. Another worker may have it: 0.
     Raises NotNow, `DynamoError`."""
+    return _frozen(job, over) or 0
+
+
+def _frozen(job: Job, over: Over) -> int | None:
+    """As `freeze`; None where another worker has it, or a later turn goes on with it."""
     table = jobs_table_for(job.table)
     lease = Lease(table, job.key).claim(settings.JOBS_LEASE_SECONDS)
     if lease is None:
-        return 0
+        return None
     try:
         if lease.item["state"]["S"] != State.PREVIEWING or whole(lease.item, "epoch") != job.epoch:
             return 0  # read from the index, which lags
         return _Freezing(job, lease, over).run()
     except Lost:
-        return 0
+        return None
     except ActionGone as gone:
         raise NotNow(str(gone)) from None
     except (NoAnswer, TransactionContention):
-        return 0  # the next turn goes on after what was written
+        return None  # the next turn goes on after what was written
     finally:
         with contextlib.suppress(Lost, DynamoError):  # it ends by itself
             lease.release()
@@ -165,6 +177,8 @@ class _Freezing:
             earlier = store.find(source.job, table)
             wanted = [Outcome(name) for name in source.outcomes]
             if earlier:
+                if not earlier.is_open:  # nothing of it must be done after it was read here
+                    chunks.withdraw(earlier)
                 yield from (([one.key for one in page], None) for page in members(earlier, wanted))
         else:
             yield from ((keys, None) for keys in chunks.given_keys(self.job))

@@ -63,6 +63,11 @@ class Pace:
     per_minute: int
     halt_share: Decimal
 
+    @property
+    def halt_percent(self) -> Decimal:
+        """Without zeros at its end: 20, 12.5."""
+        return Decimal(f"{(self.halt_share * 100).normalize():f}")
+
     def stored(self) -> dict[str, Any]:
         return {"first": self.first, "per_minute": self.per_minute, "halt_share": self.halt_share}
 

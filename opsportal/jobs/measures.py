@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from opsportal.jobs import chunks
 from opsportal.jobs.chunks import Progress
-from opsportal.jobs.job import Counts, Job, State
+from opsportal.jobs.frozen import MAX_REASONS, OTHERS
+from opsportal.jobs.job import Counts, Job, Outcome, State
 from opsportal.operations.bulk import action_of
 from opsportal.operations.resource_types import of_logical
 from opsportal.tables.prices import price_list
@@ -55,6 +56,22 @@ def of_chunks(job: Job, found: Iterable[Progress]) -> Measured:
 def previewed(job: Job) -> Counts:
     """As its preview counts them, so far."""
     return Counts(job.matched, job.eligible, skipped=job.matched - job.eligible)
+
+
+def reasons(found: Measured) -> list[tuple[Outcome, str, int]]:
+    """Why items were skipped or failed, and how many: failures first, then the most frequent; what is left of each last.
+    Sentences hold foreign statuses, of which there may be any number."""
+    of = {Outcome.FAILED: found.failed, Outcome.SKIPPED: found.skipped}
+    named = [
+        (outcome, sentence, count)
+        for outcome, counts in of.items()
+        for sentence, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        if sentence != OTHERS  # as the preview and the chunks sum some up
+    ]
+    rest = Counter({outcome: counts.get(OTHERS, 0) for outcome, counts in of.items()})
+    for outcome, _, count in named[MAX_REASONS:]:
+        rest[outcome] += count
+    return named[:MAX_REASONS] + [(outcome, OTHERS, count) for outcome, count in rest.items() if count]
 
 
 def rate(job: Job, counts: Counts, now: datetime) -> float | None:

@@ -118,8 +118,7 @@ def _fault(pace: Pace, so_far: SoFar, seen: Seen | None, now: float, seconds: in
     again = "failed again" if CODES[Outcome.OVERWRITTEN] not in codes else "failed again or were overwritten"
     if len(bad) >= ENOUGH:
         if sum(bad) > pace.halt_share * len(bad):
-            share = f"{(pace.halt_share * 100).normalize():f} %"
-            return f"{sum(bad)} of the last {len(bad)} observed {again}: more than {share}."
+            return f"{sum(bad)} of the last {len(bad)} observed {again}: more than {pace.halt_percent} %."
     elif len(bad) >= IN_A_ROW and all(bad[-IN_A_ROW:]) and pace.halt_share < 1:
         return f"{IN_A_ROW} in a row {again}."
     if seen is None or not seen.waiting_since:

@@ -129,6 +129,8 @@ class Runner:
             key = part_key(self.job.id, f"chunk#{one.n:05}")
             lease = Lease(self.table, key).claim(settings.JOBS_LEASE_SECONDS)
             if lease and lease.item["state"]["S"] == "open":
+                # What was seen of the job before may be older than a stop, which knew nothing of this claim.
+                self._looked_at = float("-inf")
                 return lease
             if lease:
                 lease.release()  # it was done by another meanwhile

@@ -15,6 +15,8 @@ from opsportal.operations.bulk import Bulk
 
 # Of a list's parameters: its order, and the items that no index holds, in place of all else.
 SORT, OUTSIDE = "sort", "outside"
+# How a text is compared, and the text.
+ANYCASE, TEXT = "anycase", "q"
 RANGE = ("range", "from", "to")
 _TEXT: TypeAdapter[str] = TypeAdapter(GivenText)
 _FLAG: TypeAdapter[bool] = TypeAdapter(bool)
@@ -60,6 +62,8 @@ def selected(bulk: Bulk, given: Mapping[str, Any]) -> Selection:
         raise Invalid(wrong)
     if values.get(OUTSIDE) and len(values) > 1:
         raise Invalid([_wrong(OUTSIDE, "It stands in place of all else: send it alone.")], status=400)
+    if TEXT not in values:
+        values.pop(ANYCASE, None)  # it chooses nothing by itself
     bounds = {name: at.isoformat() for name in ("from", "to") if (at := values.pop(name, None))}
     found = time_range({**bounds, "range": values.pop("range", "all")}, UTC_ZONE)
     if found.crossed:

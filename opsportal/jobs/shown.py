@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from opsportal.console.parameters import FLAGS
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING
+from opsportal.jobs import measures
+from opsportal.jobs.frozen import OTHERS
 from opsportal.jobs.job import OBSERVED, Counts, Job, Outcome, Pace, State
 from opsportal.jobs.measures import Measured, eta_seconds, is_observed, rate, title, write_dollars
 from opsportal.operations.bulk import action_of, all_bulk
@@ -43,8 +45,6 @@ OUTCOMES = {
     Outcome.GONE: ("gone", UNKNOWN, "trash"),
     Outcome.CANCELLED: ("cancelled", ATTENTION, "ban"),
 }
-# Reasons that a page lists at most: sentences hold foreign statuses, of which there may be any number.
-MAX_REASONS = 50
 
 
 @dataclass(frozen=True)
@@ -79,29 +79,31 @@ def parts(job: Job, counts: Counts) -> list[Part]:
 
 @dataclass(frozen=True)
 class Reason:
-    """`url`: of the items that have it; "" for what is left of many."""
+    """`url`: of the items that have it."""
 
     sentence: str
     outcome: str
     count: int
-    url: str = ""
+    url: str
 
 
 def reasons(job: Job, measured: Measured) -> list[Reason]:
-    """Why items were skipped or failed: failures first, then the most frequent."""
-    found = [
-        Reason(sentence, OUTCOMES[outcome][0], count, items_url(job, outcome=outcome, reason=sentence))
-        for outcome, of in ((Outcome.FAILED, measured.failed), (Outcome.SKIPPED, measured.skipped))
-        for sentence, count in sorted(of.items(), key=lambda pair: -pair[1])
+    """Why items were skipped or failed, as `measures.reasons` has it."""
+    return [
+        Reason(sentence, OUTCOMES[outcome][0], count, _reason_url(job, outcome, sentence))
+        for outcome, sentence, count in measures.reasons(measured)
     ]
-    rest = sum(one.count for one in found[MAX_REASONS:])
-    return found[:MAX_REASONS] + ([Reason("Other reasons", "", rest)] if rest else [])
+
+
+def _reason_url(job: Job, outcome: Outcome, sentence: str) -> str:
+    """Items whose reasons were summed up have each its own: those lead to all of that outcome."""
+    return items_url(job, outcome=outcome, **({} if sentence == OTHERS else {"reason": sentence}))
 
 
 def pace_text(pace: Pace | None, *, observed: bool) -> str:
     if pace is None:
         return "At once"
-    halt = f"; halts when more than {pace.halt_share * 100:.0f} % failed again" if observed else ""
+    halt = f"; halts when more than {pace.halt_percent} % failed again" if observed else ""
     return f"First {pace.first:,}, then {pace.per_minute:,} a minute{halt}"
 
 

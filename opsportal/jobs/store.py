@@ -100,6 +100,8 @@ def _same(earlier: Job, job: Job) -> Job:
 
 def find(job_id: str, same_location: Binding | None = None) -> Job | None:
     """The job, as it is now: wherever it lies, or in the location of that table. Raises Unreadable, `DynamoError`."""
+    if not entries.is_action_id(job_id):
+        return None  # it may be longer than a key can be
     raw = meta(job_id, same_location)
     return _read(raw) if raw else None
 

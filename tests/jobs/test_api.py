@@ -202,6 +202,8 @@ def test_the_items_say_what_became_of_each(caller: Program, tables: dict[str, An
         ({"filter": {}}, 400, "It chooses everything"),
         ({"filter": {"range": "all"}}, 400, "It chooses everything"),
         ({"filter": {"outside": False}}, 400, "It chooses everything"),
+        ({"filter": {"anycase": True}}, 400, "It chooses everything"),  # how `q` is compared
+        ({"filter": {"anycase": True, "range": "all"}}, 400, "It chooses everything"),
         ({"filter": {"status": "failed"}, "all": True}, 400, "/all"),
         ({"filter": {"state": "failed"}}, 422, "There are: anycase, attention, case, from, outside, priority"),
         ({"filter": {"cursor": "x"}}, 422, "/filter/cursor: There is no such parameter"),
@@ -435,9 +437,11 @@ def test_a_purge_that_needs_two_does_not_start_itself(caller: Program, settings:
 
 
 def test_a_job_that_is_not_there_or_not_ours(caller: Program, tables: dict[str, Any]) -> None:
-    for path in ("", "/items"):
-        assert caller.get(f"/api/jobs/no-such{path}").status_code == 404
-    assert caller.post("/api/jobs/no-such/start").status_code == 404
+    # The last ones are longer than a key can be.
+    for job_id in ("no-such", "x" * 2_049, "~C3~A9" * 1_100):
+        for path in ("", "/items"):
+            assert caller.get(f"/api/jobs/{job_id}{path}").status_code == 404
+        assert caller.post(f"/api/jobs/{job_id}/start").status_code == 404
     job = find(made(caller, keys=["req-00001"])["id"])
     assert job
     with pytest.raises(Unreadable, match="knows no action request:paint"):  # written, and read again

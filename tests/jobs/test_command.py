@@ -122,6 +122,17 @@ def test_keys_come_from_a_file(tables: dict[str, Any], tmp_path: Path) -> None:
     assert "No such file" in refused("preview", "requests.purge", "--keys-file", str(tmp_path / "none"))
 
 
+def test_a_line_of_the_file_is_one_key_whatever_it_holds(tables: dict[str, Any], tmp_path: Path) -> None:
+    """Python knows ten ends of a line; an id may hold them. An editor of Windows writes a mark at the beginning."""
+    odd = ["a\u2028b", "a\x85b", "a\x0bb", " a ", "\U0001f469\u200d\U0001f4bb"]
+    factories.put(
+        tables["requests"], *(factories.request(key, status="completed") for key in ("a", "b", *odd))
+    )
+    file = tmp_path / "keys"
+    file.write_bytes("\ufeff{}\r\n".format("\r\n".join(odd)).encode())
+    assert "it acts on 5 of 5" in said("preview", "requests.purge", "--keys-file", str(file), "--wait")
+
+
 def test_what_a_plan_allows_is_asked_for_by_name(tables: dict[str, Any]) -> None:
     factories.put(tables["requests"], factories.request("open", status="processing"))
     purge = ("preview", "requests.purge", "--key", "open", "--wait")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opsportal.dynamo import sampling
 from opsportal.dynamo.leases import Lease
 from opsportal.jobs import chunk_work, chunks, control, freezing, planning, problems, running, store, work
 from opsportal.jobs.job import Job, Outcome, State, part_key
@@ -355,6 +356,35 @@ def test_pause_resume_and_stop_in_the_middle(tables: dict[str, Any], monkeypatch
     assert len(scan(table)) == 400 - done
 
 
+@pytest.mark.parametrize("expires", [False, True])
+def test_what_a_worker_still_sends_once_a_job_is_stopped_is_refused(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, expires: bool
+) -> None:
+    """However late it is, and whoever stopped the job: an undo, which is finished by then, would miss it."""
+    table = tables["requests"]
+    monkeypatch.setattr(freezing, "CHUNK_KEYS", 60)
+    monkeypatch.setattr(running, "LOOK_SECONDS", 60)
+    factories.put(table, *failed(120))
+    job = started("requests.purge", filter={"status": "failed"})
+    undone: list[Job] = []
+
+    def stop(number: int) -> None:
+        if number == 2:
+            if expires:
+                freezing._close(now(job), State.STOPPED, "It was open for too long.")
+            else:
+                control.stop(now(job), OLGA)
+            undone.append(control.undo(now(job), OLGA))
+            freezing.freeze(undone[0])
+            running.run(now(undone[0]))
+
+    before_each_commit(monkeypatch, stop)
+    assert running.run(job) == 32
+    settled(job, done=32, state=State.STOPPED)
+    settled(undone[0], done=32)
+    assert len(scan(table)) == 120
+
+
 def test_no_job_holds_up_another(tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Not by an action that this version has not, nor by an error, nor by being the older one."""
     table = tables["requests"]
@@ -447,6 +477,40 @@ def test_what_has_no_index_and_keys_of_every_kind(
         running.run(job)
         settled(job, done=len(odd), skipped=strange)
         assert outcomes(job)[Outcome.DONE] == set(odd)
+
+
+@pytest.mark.parametrize(
+    ("logical", "filters"),
+    [
+        ("requests", [{"priority": "high"}, {"q": "req-"}, {"status": "odd 34"}, {}]),
+        ("workflows", [{"source": "BANK"}, {"status": "odd 34"}, {}]),
+    ],
+)
+def test_a_set_is_whole_where_not_all_statuses_can_be_found(
+    tables: dict[str, Any], logical: str, filters: list[dict[str, str]]
+) -> None:
+    """More than the index is asked for: a list says so, and a job must leave none out."""
+    table = tables[logical]
+    make = factories.request if logical == "requests" else factories.workflow
+    extra: dict[str, Any] = {"priority": "high"} if logical == "requests" else {"sourceType": "BANK"}
+    status = "status" if logical == "requests" else "overallStatus"
+    factories.put(table, *(make(f"req-{at:02}", **{status: f"odd {at}"}, **extra) for at in range(35)))
+    for given in filters:
+        job = frozen(f"{logical}.purge", filter=given)
+        assert job.matched == (1 if "status" in given else 35), given
+        control.stop(job, OLGA)
+
+
+def test_all_of_a_table_are_also_those_that_no_sample_has_room_for(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "MAX_ROWS", 2)
+    table = tables["requests"]
+    whole = failed(9)
+    for raw in whole[:6]:
+        del raw["created_at"]
+    factories.put(table, *whole)
+    assert frozen("requests.purge", filter={}).matched == 9
 
 
 def test_a_range_over_mixed_forms_of_time(tables: dict[str, Any]) -> None:
@@ -582,6 +646,43 @@ def test_limits_and_items_of_another_open_job(tables: dict[str, Any], settings: 
         third.why == "More than 11 items match, as many as JOBS_MAX_ITEMS allows. Choose fewer by a filter."
     )
     assert get(table, "req-00005")["status"] == {"S": "failed"}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_preview_waits_for_an_older_one_of_its_table(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    """Which another worker freezes, or which has to go on later: an item is in one open job."""
+    table = tables["requests"]
+    factories.put(table, *failed(5))
+    factories.put(tables["workflows"], factories.workflow("session-1", overallStatus="failed"))
+    first, second = (
+        control.make(f"requests.{verb}", by=OLGA, filter={"status": "failed"}) for verb in ("retry", "purge")
+    )
+    another = control.make("workflows.retry", by=OLGA, keys=["session-1"])
+    if held:
+        lease = Lease(jobs_table_for(table), first.key).claim(30)
+        assert lease
+    else:
+        answers: list[Exception] = [commits.NoAnswer()]
+
+        def commit(*args: Any, **kwargs: Any) -> None:
+            if answers:
+                raise answers.pop()
+            commits.commit(*args, **kwargs)
+
+        monkeypatch.setattr(freezing, "commit", commit)
+    freezing.freeze_due(table, lambda: False)
+    assert [now(job).state for job in (first, second)] == [State.PREVIEWING] * 2
+    assert now(another).state is State.READY
+    if held:
+        lease.release()
+    freezing.freeze_due(table, lambda: False)
+    assert [(now(job).state, now(job).eligible) for job in (first, second)] == [
+        (State.READY, 5),
+        (State.READY, 0),
+    ]
+    assert now(second).reasons == {f"It is in job {first.id}.": 5}
 
 
 def test_what_is_read_and_does_not_fit_is_not_read_again(

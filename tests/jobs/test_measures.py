@@ -1,5 +1,7 @@
 """How fast a job is, and when it will be done: the same for pages, programs and the command line."""
 
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,8 +9,10 @@ from typing import Any
 import pytest
 
 from opsportal.dynamo.tables import binding
+from opsportal.jobs import answers, shown
+from opsportal.jobs.frozen import OTHERS
 from opsportal.jobs.job import Counts, Job, Pace, Source, State
-from opsportal.jobs.measures import eta_seconds, rate
+from opsportal.jobs.measures import Measured, eta_seconds, rate
 from opsportal.operations.entries import Actor
 from opsportal.operations.tags import Action
 
@@ -26,6 +30,27 @@ def job(seconds: float, **values: Any) -> Job:
 def of(done: int, skipped: int = 0) -> Counts:
     """Of 100 that it acts on."""
     return Counts(matched=100, eligible=100, done=done, skipped=skipped)
+
+
+def test_reasons_beyond_the_most_frequent_are_one_that_leads_to_its_items() -> None:
+    """The preview sums some up itself, and so do chunks."""
+    skipped = {f"It is odd {at}." for at in range(60)} | {OTHERS}
+    found = Measured(Counts(), dict.fromkeys(sorted(skipped), 2), {"Refused.": 1, OTHERS: 3}, NOW)
+    listed = answers.reasons(found)
+    names = [(one["outcome"], one["reason"]) for one in listed]
+    assert len(names) == len(set(names)) == 52
+    assert names[0] == ("failed", "Refused.")
+    assert [(one["outcome"], one["reason"], one["count"]) for one in listed[-2:]] == [
+        ("failed", OTHERS, 3),
+        ("skipped", OTHERS, 2 * (61 - 49)),
+    ]
+    one_job = replace(job(1), id=str(uuid.uuid4()))
+    rows = shown.reasons(one_job, found)
+    assert [(row.outcome, row.sentence, row.count) for row in rows] == [
+        (one["outcome"], one["reason"], one["count"]) for one in listed
+    ]
+    assert rows[0].url == shown.items_url(one_job, outcome="failed", reason="Refused.")
+    assert rows[-1].url == shown.items_url(one_job, outcome="skipped"), "no item need have that sentence"
 
 
 PACE = Pace(first=10, per_minute=60, halt_share=Decimal("0.2"))

@@ -25,6 +25,7 @@ from opsportal.operations import feeds
 from opsportal.operations.changes import number, text
 from opsportal.operations.entries import Target
 from opsportal.operations.tables import jobs_table_for
+from opsportal.operations.tags import Action
 from tests import factories
 from tests.exports.reading import entries, rows_of, text_of
 from tests.jobs.test_jobs import OLGA, failed, finished, frozen
@@ -230,6 +231,45 @@ def test_a_retry_has_a_pace_and_few_need_none(tables: Tables, client_for: Client
     assert (again.status_code, the_job(job.id).pace) == (204, None)
     wrong = act(client, "pace", the_job(job.id), pace="paced", first="x")
     assert (wrong.status_code, "Enter a whole number." in said(wrong)) == (422, True)
+
+
+def test_a_start_changes_no_pace_that_the_person_left_as_it_is(tables: Tables, client_for: ClientFor) -> None:
+    """Programs say the share to a thousandth, and also where no outcome is observed."""
+    factories.put(tables["requests"], *failed(12))
+    client = client_for("operator")
+    for at, (action, share, percent) in enumerate(
+        [
+            ("requests.retry", Decimal("0.125"), "12.5"),
+            ("requests.retry", Decimal("0.005"), "0.5"),
+            ("requests.purge", Decimal("0.3"), ""),
+        ]
+    ):
+        pace = Pace(2, 3, share)
+        job = frozen(action, keys=[f"req-{at * 4 + one:05}" for one in range(4)], pace=pace)
+        page = client.get(url("job", job))
+        sent = {field.name: field.value() for field in page.context["start"] if field.value() is not None}
+        assert str(sent.get("halt_percent", "")) == percent
+        assert client.post(url("start", job), sent | {"count": "4"}).status_code == 302
+        assert the_job(job.id).pace == pace
+        assert Action.JOB_PACE not in {entry.action for entry in feeds.of_target(Target("requests", job.id))}
+        if percent:
+            assert f"halts when more than {percent} % failed again" in said(client.get(url("job", job)))
+
+
+def test_a_start_that_is_refused_changes_no_pace(
+    tables: Tables, client_for: ClientFor, settings: Any
+) -> None:
+    settings.JOBS_SECOND_PERSON = 1
+    factories.put(tables["requests"], *failed(2))
+    client = client_for("operator")
+    made = post_new(
+        client, action="requests.purge", key=["req-00000", "req-00001"], reason="", job_id=str(uuid.uuid4())
+    )
+    job = the_job(made["Location"].strip("/").rpartition("/")[2])
+    freezing.freeze(job)
+    sent = {"pace": "paced", "first": 1, "per_minute": 1, "expected": 2, "count": "2"}
+    assert client.post(url("start", job), sent).status_code == 403
+    assert the_job(job.id).pace is None
 
 
 def test_a_preview_that_can_not_be_started_says_why(

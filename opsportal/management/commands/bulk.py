@@ -268,10 +268,12 @@ def _keys(options: dict[str, Any]) -> list[str] | None:
     if options["keys_file"] is None:
         return options["key"] or None
     try:
-        text = sys.stdin.read() if options["keys_file"] == "-" else Path(options["keys_file"]).read_text()
+        path = options["keys_file"]
+        text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"--keys-file: {error}") from error
-    return [*options["key"], *filter(None, text.splitlines())]
+    # Not `splitlines`: a key may hold other ends of a line. Reading has made one of CR LF; the mark is Windows'.
+    return [*options["key"], *filter(None, text.removeprefix("\ufeff").split("\n"))]
 
 
 def _given(options: dict[str, Any]) -> dict[str, str]:
