@@ -34,7 +34,7 @@ MUTE = _offer(
 # The same form, where there is a mute to change.
 CHANGE_MUTE = replace(MUTE, label="Change or end mute")
 RESOLVE = _offer(
-    Action.CASE_RESOLVE, "Close", "circle-check", "Close the case",
+    Action.CASE_RESOLVE, "Resolve", "circle-check", "Resolve the case",
     "Says that it is fixed. A run that fails after this reopens it.", ResolveForm,
 )  # fmt: skip
 REOPEN = _offer(

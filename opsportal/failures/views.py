@@ -43,7 +43,7 @@ ACTIVE = (OPEN, REOPENED, ACKNOWLEDGED, MUTED)
 @requires(VIEW)
 @admitted(Load.LIST)
 def list_(request: HttpRequest) -> HttpResponseBase:
-    """The cases of all tables, from the shared figures; those that are closed are read. `state`, `window`, `order`,
+    """The cases of all tables, from the shared figures; those that are resolved are read. `state`, `window`, `order`,
     `owner` and `table` choose."""
     listing = Listing(request, "failures", FILTERS, ranged=False, columns=COLUMNS)
     if answer := exports.answer(request, listing, EXPORT):
@@ -134,7 +134,9 @@ def _empty(listing: Listing, found: Figures) -> Empty:
             link_text="Clear the filters",
         )
     if listing["state"] == RESOLVED.word:
-        return Empty("nothing_yet", "No closed cases", f"Closed cases are kept for {store.CLOSED_DAYS} days.")
+        return Empty(
+            "nothing_yet", "No resolved cases", f"Resolved cases are kept for {store.CLOSED_DAYS} days."
+        )
     if listing["state"]:
         return Empty(
             "no_match",
@@ -166,7 +168,7 @@ def found_case(case_id: str) -> Case:
 
 NOT_YET = (
     "There is no case with this id. The worker opens a case within a minute of the first failure, and a case is kept for "
-    f"{store.CLOSED_DAYS} days after it is closed."
+    f"{store.CLOSED_DAYS} days after it is resolved."
 )
 
 

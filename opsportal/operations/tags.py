@@ -54,7 +54,7 @@ class Action(enum.StrEnum):
     CASE_ASSIGN = "case:assign", "Assigned"
     CASE_NOTE = "case:note", "Note added", "add a note"
     CASE_MUTE = "case:mute", "Muted"
-    CASE_RESOLVE = "case:resolve", "Closed", "close"
+    CASE_RESOLVE = "case:resolve", "Resolved"
     CASE_REOPEN = "case:reopen", "Reopened"
     EXPORT_START = "export:start", "Started"
     EXPORT_FINISH = "export:finish", "Ended", "end"
