@@ -69,6 +69,11 @@ class Action(enum.StrEnum):
         return self.value.partition(":")[2]
 
     @property
+    def is_for_worker(self) -> bool:
+        """Whether a program of the item's owners is to take it up."""
+        return self.verb in ("submit", "retry", "cancel")
+
+    @property
     def phrase(self) -> str:
         """What lists and headings say, as "Request purged"."""
         changed = "change " if self.verb == "undo" else ""
