@@ -76,7 +76,10 @@ def is_public(address: str) -> bool:
 
 
 def _check(host: str, address: str) -> str:
-    return "" if is_public(address) else f"{host} has the address {address}, which is not public."
+    if is_public(address):
+        return ""
+    what = f"{host} is an address" if host == address else f"{host} has the address {address},"
+    return f"{what} which is not public."
 
 
 def probe(endpoint: object, *, by: Actor, agent_id: str) -> Answer:
