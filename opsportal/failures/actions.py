@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opsportal.accounts.actors import names_now
-from opsportal.console.clock import utc_text
+from opsportal.console.cells import UTC_ZONE
+from opsportal.console.clock import absolute
 from opsportal.dynamo.errors import DynamoError
 from opsportal.failures import figures, store
 from opsportal.failures.case import MAX_NOTES, Case, Note, State, from_item
@@ -60,7 +61,7 @@ def mute(case: Case, until: datetime | None, *, by: Actor, reason: str = "", act
     if until is None:
         said = "not muted any more"
     else:
-        said = "until it is resolved" if until == UNTIL_CLOSED else f"until {utc_text(until)}"
+        said = "until it is resolved" if until == UNTIL_CLOSED else f"until {absolute(until, UTC_ZONE)}"
     return _act(Action.CASE_MUTE, _muted, case, by, reason, action_id, {"until": until, "note": said})
 
 
