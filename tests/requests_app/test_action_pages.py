@@ -428,7 +428,9 @@ def test_the_page_says_what_became_of_a_cancel_and_offers_it_again(
     assert not page.polls
 
 
-def test_of_a_mark_nothing_is_said_of_a_worker_who_takes_it_up(tables: dict[str, Any], client: Client) -> None:
+def test_of_a_mark_nothing_is_said_of_a_worker_who_takes_it_up(
+    tables: dict[str, Any], client: Client
+) -> None:
     item(tables, "fail")
     url = reverse("requests:item", args=["req-1"])
     send(client, "fail", data("fail"))
