@@ -54,7 +54,7 @@ def test_a_title_of_allauth_is_in_sentence_case() -> None:
         ("\n  Two-Factor Authentication\n", "\n  Two-factor authentication\n"),
         ("Deactivate Authenticator App", "Deactivate authenticator app"),
         ("Sign In Via Keycloak", "Sign in via Keycloak"),
-        ("Second factor", "Second factor"),
+        ("New Password (again)", "New password (again)"),
     ):
         assert rendered("{{ title|sentence_case }}", title=title) == shown
 

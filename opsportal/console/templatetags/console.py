@@ -88,14 +88,14 @@ def server_time() -> str:
 
 # As allauth's titles capitalise them. Names of providers stand in its titles too.
 _TITLE_WORDS = re.compile(
-    r"(?<=\w[ -])(?:In|Via|Factor|Authentication|Authenticator|App|Codes|Connections|Party|Account|Login|Cancelled|Failure)\b"
+    r"(?<=\w[ -])(?:In|Via|Factor|Authentication|Authenticator|App|Codes|Connections|Party|Account|Login|Cancelled|Failure|Password)\b"
 )
 
 
-@register.filter
-def sentence_case(title: str) -> SafeString:
-    """A title of allauth's as the console writes its own: "Two-factor authentication"."""
-    return SafeString(_TITLE_WORDS.sub(lambda found: found[0].lower(), title))
+@register.filter(is_safe=True)
+def sentence_case(title: str) -> str:
+    """A title or label of allauth's as the console writes its own: "Two-factor authentication"."""
+    return _TITLE_WORDS.sub(lambda found: found[0].lower(), str(title))
 
 
 @register.simple_tag(takes_context=True)
