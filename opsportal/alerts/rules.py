@@ -141,7 +141,7 @@ class Rule(Leased):
 def _with_unit(label: str, number: str) -> tuple[str, str]:
     """The unit of a form's label, put where a page has it: after the number."""
     name, _, unit = label.removesuffix(")").partition(" (")
-    return (name, f"{number} {UNITS[unit]}") if unit else (label, number)
+    return (name, f"{number} {UNITS[unit]}") if unit in UNITS else (label, number)
 
 
 class FiringQuerySet(models.QuerySet["Firing"]):
