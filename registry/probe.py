@@ -78,8 +78,9 @@ def is_public(address: str) -> bool:
 def _check(host: str, address: str) -> str:
     if is_public(address):
         return ""
-    what = f"{host} is an address" if host == address else f"{host} has the address {address},"
-    return f"{what} which is not public."
+    if host == address:
+        return f"{host} is not a public address."
+    return f"{host} has the address {address}, which is not public."
 
 
 def probe(endpoint: object, *, by: Actor, agent_id: str) -> Answer:
