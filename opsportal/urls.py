@@ -11,6 +11,7 @@ from opsportal.console import panels
 from opsportal.descriptors import descriptors
 from opsportal.telemetry.scrapes import metrics
 
+handler400 = "opsportal.console.refusals.bad_request"
 handler403 = "opsportal.console.refusals.permission_denied"
 handler404 = "opsportal.console.refusals.not_found"
 handler500 = "opsportal.console.refusals.broken"

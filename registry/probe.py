@@ -76,7 +76,11 @@ def is_public(address: str) -> bool:
 
 
 def _check(host: str, address: str) -> str:
-    return "" if is_public(address) else f"{host} has the address {address}, which is not public."
+    if is_public(address):
+        return ""
+    if host == address:
+        return f"{host} is not a public address."
+    return f"{host} has the address {address}, which is not public."
 
 
 def probe(endpoint: object, *, by: Actor, agent_id: str) -> Answer:

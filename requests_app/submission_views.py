@@ -12,14 +12,17 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from pydantic import ValidationError
 
-from opsportal.console.access import requires
+from opsportal.console.access import Refusal, requires
 from opsportal.console.messages import DONE
+from opsportal.console.problems import problem_response
+from opsportal.console.sent import sent_fields
 from opsportal.dynamo.attributes import pretty
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.json_values import as_json
 from opsportal.operations import entries
 from opsportal.operations.entries import MAX_REASON, Actor
 from opsportal.operations.pages import actor_of
+from opsportal.operations.switch import OFF
 from opsportal.operations.tags import Action
 from opsportal.operations.transactions import IdempotencyMismatch, OutcomeUnknown, Refused
 from requests_app import actions, choices, clone, dialects, drafts, queries, submission
@@ -31,6 +34,9 @@ from requests_app.submission import Submission, minted_at, new_action_id
 
 # How long a form can be sent: the time in its action_id becomes that of the request's id.
 FORM_LIFE, CLOCKS_APART = timedelta(hours=24), timedelta(minutes=5)
+
+
+ACTIONS_OFF = Refusal(OFF, title="Nothing can be submitted", status=409)
 
 
 @dataclass
@@ -60,6 +66,8 @@ class Page:
 def new(request: HttpRequest) -> HttpResponse:
     """GET: the form, with ``?like=<id>`` as that request was. POST: what the button says (`do`): a row more
     or less, the preview, or the submission, which leads to the request's page."""
+    if settings.ACTIONS_OFF:
+        return problem_response(request, ACTIONS_OFF, fields=sent_fields(request))
     if request.method != "POST":
         return _answer(request, _first(request))
     page = _posted(request)

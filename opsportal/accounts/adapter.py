@@ -17,13 +17,18 @@ from opsportal.accounts import encryption, sign_in
 from opsportal.accounts.throttle import give_back, take
 from opsportal.console.access import is_local_path
 
+WRONG = "The user name or the password is wrong."
 NOT_STAFF = (
     "This account is not a staff account, so it can't use the console. An administrator can make it one."
 )
 
 
 class StaffAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    error_messages = DefaultAccountAdapter.error_messages | {"not_staff": NOT_STAFF}
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "not_staff": NOT_STAFF,
+        "username_password_mismatch": WRONG,
+        "email_password_mismatch": WRONG,
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

@@ -58,7 +58,7 @@ def _parts(changed: dict[str, list[Any]]) -> Iterator[Part]:
         if old == new or (old in NOTHING and new in NOTHING):
             continue
         label = label_of(path) or path
-        if path in FLAGS:
+        if path in FLAGS or isinstance(old, bool) or isinstance(new, bool):
             yield Part(label, "yes" if old else "no", "yes" if new else "no")
         elif path in TIMES and (times := [_time(old), _time(new)]) != [None, None]:
             yield Part(label, times[0], times[1], at=True)

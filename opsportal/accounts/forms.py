@@ -152,7 +152,7 @@ class TokenForm(forms.Form):
         self.may_manage = maker.has_perm("accounts.manage_tokens")
         scopes: Any = self.fields["scopes"]
         scopes.choices = [
-            (scope.name, f"{scope.name}: {scope.label.lower()}")
+            (scope.name, f"{scope.name}: {scope.label[0].lower()}{scope.label[1:]}")
             for scope in all_scopes().values()
             if any(maker.has_perm(permission) for permission in scope.permissions)
         ]

@@ -115,7 +115,8 @@ def _record(delivery: Delivery, answer: Answer, now: datetime) -> None:
             at=now,
             status=answer.status,
             milliseconds=round(answer.seconds * 1000),
-            answer=plain_line(answer.body.decode(errors="replace"), MAX_KEPT),
+            # On one line: the first line of a traceback or of a page says nothing.
+            answer=plain_line(" ".join(answer.body.decode(errors="replace").split()), MAX_KEPT),
             error=answer.error.replace("\x00", ""),
         )
         give_back(delivery, **_next(delivery, answer, now))

@@ -24,6 +24,8 @@ STATES = [(state, state) for state in (PENDING, FIRING, RESOLVED)]
 MANY = "\N{HORIZONTAL ELLIPSIS}"
 # A subject that fires again within that time flaps; the calm that it needs doubles each time, up to this.
 FLAPS_WITHIN = MAX_CALM = timedelta(hours=1)
+# As the labels of forms have them, and as they stand after a number.
+UNITS = {"minutes": "min", "seconds": "s", "%": "%"}
 
 
 def subject_digest(subject: str) -> str:
@@ -125,7 +127,7 @@ class Rule(Leased):
             return []
         asked = self.question(timezone.now())
         shown = [
-            (measure.label, setting(number))
+            _with_unit(measure.label, setting(number))
             for measure, number in (
                 (found.threshold, asked.threshold),
                 (found.minimum, asked.minimum),
@@ -134,6 +136,12 @@ class Rule(Leased):
             if measure
         ]
         return [*shown, *((found.filters[name], exact(text)) for name, text in asked.filters.items())]
+
+
+def _with_unit(label: str, number: str) -> tuple[str, str]:
+    """The unit of a form's label, put where a page has it: after the number."""
+    name, _, unit = label.removesuffix(")").partition(" (")
+    return (name, f"{number} {UNITS[unit]}") if unit in UNITS else (label, number)
 
 
 class FiringQuerySet(models.QuerySet["Firing"]):

@@ -50,5 +50,5 @@ WATCH = Watch(
     read=read,
     still=still,
     over="It was delivered or dropped.",
-    threshold=Measure("Late for minutes", lambda: LATE_MINUTES, LATE_MINUTES, 1_440),
+    threshold=Measure("Late for (minutes)", lambda: LATE_MINUTES, LATE_MINUTES, 1_440),
 )

@@ -77,9 +77,10 @@ def shortened(value: str, most: int = MAX_TEXT) -> str:
 # --- Times -----------------------------------------------------------------------------------------
 
 
-def time_element(at: datetime, label: str, title: str, *, ticks: bool = False) -> SafeString:
-    """A `<time>`. The scripts keep one that `ticks` up to date (static/console/js/clock.js)."""
-    ticking = " data-when" if ticks else ""
+def time_element(at: datetime, label: str, title: str, *, ticks: str = "") -> SafeString:
+    """A `<time>`. The scripts keep one that `ticks` up to date (static/console/js/clock.js), as its age or as a
+    duration."""
+    ticking = f' data-when="{ticks}"' if ticks else ""
     return SafeString(
         f'<time datetime="{clocks.iso(at)}"{ticking} title="{escape(title)}">{escape(label)}</time>'
     )
@@ -89,7 +90,15 @@ def when(value: datetime | Malformed | None, now: datetime, zone: ZoneInfo) -> S
     """How long ago, with UTC and the reader's own time on hover."""
     if not isinstance(value, datetime):
         return _plain(value)
-    return time_element(value, clocks.relative(value, now), clocks.both(value, zone), ticks=True)
+    return time_element(value, clocks.relative(value, now), clocks.both(value, zone), ticks="age")
+
+
+def elapsed(value: datetime | Malformed | None, now: datetime, zone: ZoneInfo) -> SafeString:
+    """How long it has lasted since then, beside durations of what has ended."""
+    if not isinstance(value, datetime):
+        return _plain(value)
+    seconds = Decimal(max(int((now - value).total_seconds()), 0))
+    return time_element(value, clocks.duration(seconds), clocks.both(value, zone), ticks="duration")
 
 
 def clock(value: datetime | Malformed | None, zone: ZoneInfo) -> SafeString:

@@ -12,8 +12,14 @@ from django.utils.cache import patch_vary_headers
 from opsportal.console import context
 from opsportal.console.access import OWN, PUBLIC, access_of, refusal
 from opsportal.console.converters import other_spelling
-from opsportal.console.problems import problem_response
-from opsportal.console.refusals import CROSS_SITE, comes_from_another_site, forbidden, unauthenticated
+from opsportal.console.problems import is_api, problem_response
+from opsportal.console.refusals import (
+    CROSS_SITE,
+    comes_from_another_site,
+    forbidden,
+    unauthenticated,
+    wrong_method,
+)
 from opsportal.console.sent import sent_fields
 from opsportal.dynamo.errors import DynamoError
 from opsportal.dynamo.spending import request_budget
@@ -74,13 +80,16 @@ class SessionMiddleware(sessions.SessionMiddleware):
 
 
 class StaffRequiredMiddleware:
-    """Refuses what a view's mark does not allow, and every view without a mark; leads to the one address of an item."""
+    """Refuses what a view's mark does not allow, and every view without a mark; leads to the one address of an item.
+    Gives a 405 its page."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if response.status_code == 405 and not is_api(request):
+            response = wrong_method(request, response)
         # Answers hold data, or say who is signed in: no cache keeps them, and page and fragment differ.
         response.headers.setdefault("Cache-Control", "no-store")
         if "Vary" in response.headers:

@@ -1,4 +1,5 @@
-"""The answers to who may not (not signed in, not allowed, not sent by our own page), and the pages of 404 and 500."""
+"""The answers to who may not (not signed in, not allowed, not sent by our own page), and the pages of 400, 404, 405 and
+500."""
 
 import logging
 import re
@@ -8,7 +9,7 @@ from urllib.parse import quote, unquote_plus
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, resolve_url
@@ -19,7 +20,7 @@ from django.views.defaults import page_not_found
 from opsportal.accounts.actors import user_id
 from opsportal.console.access import PUBLIC, Refusal, access_of, local_path, path_on_this_host
 from opsportal.console.context import shell
-from opsportal.console.failures import failure_of, outcome_of
+from opsportal.console.failures import Failure, Outcome, failure_of, outcome_of
 from opsportal.console.problems import (
     failure_json,
     is_api,
@@ -132,12 +133,61 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return page_not_found(request, exception)
 
 
+def wrong_method(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The page of a 405 in the place of Django's empty one: the address of a button, opened as a page, for one."""
+    allowed = response["Allow"]
+    page = problem_response(
+        request,
+        Refusal(
+            f"Nothing was done. This address takes {allowed}, and the request was {request.method}.",
+            "Open the page that has the button or the form, and use it there.",
+            title="This address is not a page"
+            if "GET" not in allowed
+            else "Nothing can be sent to this address",
+            kind="address",
+            status=405,
+        ),
+    )
+    page["Allow"] = allowed
+    return page
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's handler400: what it could not read, or a host name that is not the console's. Its page needs neither
+    the host name nor who asks: both may be what is wrong."""
+    found = BAD_HOST if isinstance(exception, DisallowedHost) else BAD_REQUEST
+    if is_api(request):
+        return problem_json(found.title, found.status, f"{found.sentence} {found.fix}")
+    return _bare(request, found)
+
+
+BAD_HOST = Failure(
+    "The address names a host that this console does not answer for.",
+    "Whoever runs the console can add it to ALLOWED_HOSTS.",
+    title="Unknown host name",
+    kind="bad_request",
+    status=400,
+)
+BAD_REQUEST = Failure(
+    "Nothing was done. The console could not read the request: it is cut off, malformed, or has too many fields.",
+    "Go back and send it again.",
+    title="Bad request",
+    kind="bad_request",
+    status=400,
+)
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """Django's handler500: whatever was raised, in whichever layer. Its page needs neither the database nor who asks."""
     failure = failure_of(sys.exception())
     if is_api(request):
         return failure_json(request, failure)
-    context = {"request": request, "problem": failure, "outcome": outcome_of(request), **shell(request)}
+    return _bare(request, failure, outcome_of(request))
+
+
+def _bare(request: HttpRequest, failure: Failure, outcome: Outcome | None = None) -> HttpResponse:
+    """The page without the shell."""
+    context = {"request": request, "problem": failure, "outcome": outcome, **shell(request)}
     template = "partials/problem.html" if wants_fragment(request) else "500.html"
     text = render_to_string(template, context)
     return HttpResponse(text, status=failure.status, headers=retry_after(failure.status))

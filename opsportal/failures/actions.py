@@ -1,4 +1,4 @@
-"""What people and programs do with a case: acknowledge, assign, note, mute, close, reopen. The same for a page and the API;
+"""What people and programs do with a case: acknowledge, assign, note, mute, resolve, reopen. The same for a page and the API;
 who may do it is looked at there. Each is one transaction of the case and its audit entry."""
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,8 @@ from typing import Any
 
 from opsportal.accounts.actors import names_now, user_id
 from opsportal.accounts.roles import staff_with
-from opsportal.console.clock import utc_text
+from opsportal.console.cells import UTC_ZONE
+from opsportal.console.clock import absolute
 from opsportal.dynamo.errors import DynamoError
 from opsportal.failures import figures, store
 from opsportal.failures.case import MAX_NOTES, Case, Note, State, from_item
@@ -63,12 +64,12 @@ def mute(case: Case, until: datetime | None, *, by: Actor, reason: str = "", act
     if until is None:
         said = "not muted any more"
     else:
-        said = "until it is closed" if until == UNTIL_CLOSED else f"until {utc_text(until)}"
+        said = "until it is resolved" if until == UNTIL_CLOSED else f"until {absolute(until, UTC_ZONE)}"
     return _act(Action.CASE_MUTE, _muted, case, by, reason, action_id, {"until": until, "note": said})
 
 
 def resolve(case: Case, reason: str, *, by: Actor, action_id: str = "") -> Done:
-    """Close it. A run that fails after this reopens it."""
+    """Say that it is fixed. A run that fails after this reopens it."""
     if not reason.strip():
         raise Invalid("reason", "It must say what fixed it.")
     return _act(Action.CASE_RESOLVE, _resolved, case, by, reason, action_id)
@@ -104,7 +105,7 @@ def _checked(action: Action, case: Case, now: datetime) -> None:
             raise Conflict(f"It is already {stated(case, now).word}.")
     elif action in (Action.CASE_ACKNOWLEDGE, Action.CASE_MUTE, Action.CASE_RESOLVE):
         if case.state is State.RESOLVED:
-            raise Conflict(f"It was closed by {case.closed_by or 'somebody'}. Reopen it first.")
+            raise Conflict(f"It was resolved by {case.closed_by or 'somebody'}. Reopen it first.")
         if action is Action.CASE_ACKNOWLEDGE and case.state is State.ACKNOWLEDGED:
             raise Conflict("It is already acknowledged.")
 

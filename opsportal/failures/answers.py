@@ -31,7 +31,7 @@ class CaseOut(Schema):
     line: str = Field(description="The error; `<n>`, `<id>`, `<url>` and the like stand for what differs.")
     state: Stated = Field(description="`muted` whether it is open or acknowledged.")
     owner: OwnerOut | None
-    muted_until: str | None = Field(description="`closed`: until it is closed.")
+    muted_until: str | None = Field(description="`closed`: until it is resolved.")
     first_seen: str
     last_seen: str
     count: int = Field(description="Failed runs that were counted since the case was opened.")
@@ -42,7 +42,7 @@ class CaseOut(Schema):
     trend: Literal["rising", "falling", "steady"] | None = Field(
         description="Null while history is too short."
     )
-    reason: str | None = Field(description="What fixed it, as said when it was closed last.")
+    reason: str | None = Field(description="What fixed it, as said when it was resolved last.")
     closed_by: str | None
     closed_at: str | None
 

@@ -42,7 +42,7 @@ def _links(pointer: str) -> dict[str, Any]:
 
 
 class CasesQuery(FileQuery):
-    state: Stated | None = Field(None, description="Empty: all that are not closed.")
+    state: Stated | None = Field(None, description="Empty: all that are not resolved.")
     window: Span = Field("24h", description="Of `runs` and `share`.")
     owner: GivenText = Field("", description=f"An account's name or id; `{NOBODY}`: cases without an owner.")
     table: GivenText = Field("", description="The logical table: workflows, requests.")
@@ -59,7 +59,7 @@ class AssignIn(ReasonIn):
 
 class MuteIn(ReasonIn):
     until: Moment | Literal["closed"] = Field(
-        description="A time in ISO 8601; `closed`: until it is closed; null ends the mute."
+        description="A time in ISO 8601; `closed`: until it is resolved; null ends the mute."
     )
 
 
@@ -80,7 +80,7 @@ class ResolveIn(ReasonIn):
 @requires("failures.view_cases")
 @admitted(Load.LIST)
 def list_failures(request: HttpRequest, query: Query[CasesQuery]) -> HttpResponseBase:
-    """At most 200 active ones, or the 50 that were closed last."""
+    """At most 200 active ones, or the 50 that were resolved last."""
     query.only_known_in(request)
     if file := answer_file(request, query, EXPORT):
         return file
@@ -151,7 +151,7 @@ def mute_case(request: HttpRequest, case_id: str, body: Body[MuteIn]) -> HttpRes
     )
 
 
-@_operation("resolve", "Close a failure case")
+@_operation("resolve", "Resolve a failure case")
 @requires(actions.MANAGE)
 def resolve_case(request: HttpRequest, case_id: str, body: Body[ResolveIn]) -> HttpResponse:
     """A run that fails after this reopens the case."""

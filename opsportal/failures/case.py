@@ -53,7 +53,7 @@ class Case:
     is `fingerprint.OTHERS`; `sample`: that of the newest failure.
 
     `reopened`: open again after it had been resolved, at `reopened_at`. `reason`, `closed_by`, `closed_at`: of the last
-    close. `count`: of all failures that were counted, and by hour since 1970 in `hours`. `edition` grows with each change
+    resolve. `count`: of all failures that were counted, and by hour since 1970 in `hours`. `edition` grows with each change
     by a person and when it is reopened, and guards these changes.
     """
 

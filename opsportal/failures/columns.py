@@ -111,7 +111,7 @@ def _until(row: CaseRow, page: PageState) -> str:
     until = row.case.muted_until
     if until is None or not row.case.is_muted(page.now):
         return ""
-    said = "until closed" if until >= UNTIL_CLOSED else f"until {clock.bound(until, page.zone)}"
+    said = "until resolved" if until >= UNTIL_CLOSED else f"until {clock.bound(until, page.zone)}"
     return f'<span class="tagged">{escape(said)}</span>'
 
 

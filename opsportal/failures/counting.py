@@ -115,7 +115,7 @@ def is_reopened_by(case: Case, at: datetime) -> bool:
 
 
 def reopened(case: Case, now: datetime) -> Case:
-    """It keeps owner, notes and how it was closed."""
+    """It keeps owner, notes and how it was resolved."""
     return replace(case, state=State.OPEN, reopened=True, reopened_at=now)
 
 

@@ -23,7 +23,9 @@ DESCRIPTOR = AppDescriptor(
     scopes=(
         Scope("failures:read", "See failure cases", ("failures.view_cases",)),
         Scope(
-            "failures:write", "Acknowledge, assign, mute and close failure cases", ("failures.manage_cases",)
+            "failures:write",
+            "Acknowledge, assign, mute and resolve failure cases",
+            ("failures.manage_cases",),
         ),
     ),
     routers=(api.router,),

@@ -72,7 +72,7 @@ class MuteForm(ActionForm):
         widget=forms.RadioSelect(attrs={"class": "form-check-input"}),
         choices=[
             *((key, label) for key, (label, _) in LENGTHS.items()),
-            (CLOSED, "Until it is closed"),
+            (CLOSED, "Until it is resolved"),
             (DATE, "Until a date"),
         ],
         initial="4h",

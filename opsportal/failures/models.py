@@ -11,7 +11,7 @@ class FailurePermissions(models.Model):
         default_permissions = ()
         permissions = [
             ("view_cases", "Can see failure cases"),
-            ("manage_cases", "Can acknowledge, assign, mute and close failure cases"),
+            ("manage_cases", "Can acknowledge, assign, mute and resolve failure cases"),
         ]
 
     def __str__(self) -> str:

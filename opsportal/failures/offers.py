@@ -35,7 +35,7 @@ MUTE = _offer(
 CHANGE_MUTE = replace(MUTE, label="Change or end mute")
 END_MUTE = replace(MUTE, said="The mute has ended.")
 RESOLVE = _offer(
-    Action.CASE_RESOLVE, "Close", "circle-check", "Close the case",
+    Action.CASE_RESOLVE, "Resolve", "circle-check", "Resolve the case",
     "Says that it is fixed. A run that fails after this reopens it.", ResolveForm,
 )  # fmt: skip
 REOPEN = _offer(

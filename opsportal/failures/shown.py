@@ -123,7 +123,7 @@ class Shown:
         until = self.case.muted_until
         if until is None or not self.case.is_muted(self.now):
             return ""
-        return "until it is closed" if until >= UNTIL_CLOSED else f"until {bound(until, self.zone)}"
+        return "until it is resolved" if until >= UNTIL_CLOSED else f"until {bound(until, self.zone)}"
 
     # --- Chart, error, runs -------------------------------------------------------------------------------------
 

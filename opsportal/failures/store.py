@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{16}")
 # Cases that are open or acknowledged at once; further ones become one of their step.
 MAX_ACTIVE = 200
-# Days that the keys of a closed case are kept, and the case itself.
+# Days that the keys of a resolved case are kept, and the case itself.
 KEYS_DAYS, CLOSED_DAYS = 30, 400
 
 
@@ -144,7 +144,7 @@ def change(before: Case, after: Case, now: datetime) -> list[dict[str, Any]]:
 
 
 def lives(case: Case, closed_at: datetime | None) -> dict[str, Any]:
-    """The operation after which the keys of a case live on, or for 30 days since it was closed."""
+    """The operation after which the keys of a case live on, or for 30 days since it was resolved."""
     table = jobs_table_for(case.table)
     operation: dict[str, Any] = {
         "TableName": table.name,

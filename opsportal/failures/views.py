@@ -44,7 +44,7 @@ ACTIVE = (OPEN, REOPENED, ACKNOWLEDGED, MUTED)
 @requires(VIEW)
 @admitted(Load.LIST)
 def list_(request: HttpRequest) -> HttpResponseBase:
-    """The cases of all tables, from the shared figures; those that are closed are read. `state`, `window`, `order`,
+    """The cases of all tables, from the shared figures; those that are resolved are read. `state`, `window`, `order`,
     `owner` and `table` choose."""
     listing = Listing(request, "failures", FILTERS, ranged=False, columns=COLUMNS)
     if answer := exports.answer(request, listing, EXPORT):
@@ -135,7 +135,9 @@ def _empty(listing: Listing, found: Figures) -> Empty:
             link_text="Clear the filters",
         )
     if listing["state"] == RESOLVED.word:
-        return Empty("nothing_yet", "No closed cases", f"Closed cases are kept for {store.CLOSED_DAYS} days.")
+        return Empty(
+            "nothing_yet", "No resolved cases", f"Resolved cases are kept for {store.CLOSED_DAYS} days."
+        )
     if listing["state"]:
         return Empty(
             "no_match",
@@ -170,7 +172,7 @@ def not_yet() -> str:
         "There is no case with this id. The worker opens a case within a minute of the first failure, but for runs that "
         f"were created more than {settings.FAILURES_WINDOW_HOURS} hours before they failed. While {store.MAX_ACTIVE} cases are "
         "active, further errors of a step share one. A case is kept for "
-        f"{store.CLOSED_DAYS} days after it is closed."
+        f"{store.CLOSED_DAYS} days after it is resolved."
     )
 
 

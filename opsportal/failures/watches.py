@@ -13,7 +13,7 @@ MAX_MINUTES = 30 * 1440
 
 
 def _fact(question: Question, case: Case) -> Fact | None:
-    """None where somebody has acknowledged, muted or closed it, or not enough time has passed."""
+    """None where somebody has acknowledged, muted or resolved it, or not enough time has passed."""
     waits_since = max(filter(None, (case.opened_at, case.reopened_at))) + timedelta(
         minutes=question.threshold
     )
@@ -57,7 +57,7 @@ UNACKNOWLEDGED = Watch(
     kind="case",
     read=_unacknowledged,
     still=_still,
-    over="It was acknowledged, muted or closed.",
+    over="It was acknowledged, muted or resolved.",
     threshold=Measure("Open for (minutes)", lambda: 10, 0, MAX_MINUTES),
     filters={"table": "Table"},
     calm_minutes=0,

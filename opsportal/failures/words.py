@@ -15,7 +15,7 @@ from opsportal.descriptors import descriptors
 from opsportal.failures.case import Case, State
 
 NO_ERROR = "No error was recorded"
-# `muted_until` of a case that is muted until it is closed.
+# `muted_until` of a case that is muted until it is resolved.
 UNTIL_CLOSED = datetime(9999, 12, 31, tzinfo=UTC)
 # What `fingerprint.clean` puts in place of numbers, ids, addresses and quoted text.
 _MASK = re.compile(r"<([a-z]{1,12})>")

@@ -38,12 +38,12 @@ def _by(row: Shown, page: PageState) -> str:
     by = row.job.actor
     title = f' title="{escape(exact(by.id))}"' if by.id else ""
     return (
-        f'<span{title}>{cells.excerpt(by.name, 40)}</span> <span class="muted">{cells.shown(by.role)}</span>'
+        f'<span{title}>{cells.excerpt(by.name, 40)} <span class="muted">{cells.shown(by.role)}</span></span>'
     )
 
 
 def _why(row: Shown, page: PageState) -> str:
-    return cells.toned(row.tone, cells.excerpt(row.job.why, 160)) if row.job.why else ""
+    return cells.toned(row.tone, cells.excerpt(row.job.why, 160)) if row.job.why else str(cells.NOTHING)
 
 
 COLUMNS: tuple[Column[Shown], ...] = (
@@ -51,9 +51,9 @@ COLUMNS: tuple[Column[Shown], ...] = (
     Column("job_id", "Job", lambda row: row.id, lambda row, page: cells.row_link(row.url, escape(row.title)), css="is-tight", stacked=False),
     Column("action", "Action", lambda row: row.job.action.value, lambda row, page: f"<code>{row.job.action.value}</code>", css="is-tight", priority=3),
     Column("progress", "Progress", _counted, _progress, css="is-tight"),
-    Column("by", "By", lambda row: row.job.actor.name, _by, css="is-tight"),
+    Column("by", "By", lambda row: row.job.actor.name, _by, css="is-tight", priority=2),
     Column("created_at", "Created", lambda row: row.job.created_at, lambda row, page: page.when(row.job.created_at), css="is-tight"),
     Column("ended_at", "Ended", lambda row: row.job.ended_at, lambda row, page: page.when(row.job.ended_at), css="is-tight", priority=3),
-    Column("reason", "Reason", lambda row: row.job.reason or None, lambda row, page: cells.excerpt(row.job.reason, 120), css="is-wide", stacked=False),
+    Column("reason", "Reason", lambda row: row.job.reason or None, lambda row, page: cells.excerpt(row.job.reason, 120), css="is-wide", stacked=False, priority=2),
     Column("why", "Why", lambda row: row.job.why or None, _why, css="is-wide"),
 )  # fmt: skip

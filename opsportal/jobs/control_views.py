@@ -11,7 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from opsportal.console.access import lacking, requires
-from opsportal.console.clock import utc_text
+from opsportal.console.clock import absolute
+from opsportal.console.context import Shell
 from opsportal.console.refusals import forbidden
 from opsportal.jobs import control
 from opsportal.jobs.following import follow
@@ -83,7 +84,7 @@ def _view(
         shown = DISCARD if offer is STOP and job.started_at is None else offer
         effect = str(shown.effect)
         if offer is UNDO and job.images_until:
-            effect += f" Possible until {utc_text(job.images_until)}."
+            effect += f" Possible until {absolute(job.images_until, Shell(request).zone)}."
 
         def carry_out(by: Actor, form: ActionForm) -> Job:
             found = action_of(job.action)

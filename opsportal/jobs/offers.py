@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -20,7 +19,7 @@ RUN = "jobs.run_jobs"
 NOT_KNOWN = "This version of the console can't do this to many items."
 
 PAUSE = Offer(
-    Action.JOB_PAUSE, RUN, label="Pause", icon="player-pause", name="pause", title="Pause the job",
+    Action.JOB_PAUSE, RUN, label="Pause", icon="player-pause", name="pause", title="Pause the job", ends=True,
     effect="Nothing more is done until somebody resumes it. A transaction that is under way is still carried out.",
 )  # fmt: skip
 RESUME = Offer(
@@ -32,7 +31,7 @@ PACE = Offer(
     effect="Applies from the next item on. A halted or paused job stays so until it is resumed.", form_class=PaceForm,
 )  # fmt: skip
 STOP = Offer(
-    Action.JOB_STOP, RUN, label="Stop", icon="player-stop", name="stop", title="Stop the job", danger=True,
+    Action.JOB_STOP, RUN, label="Stop", icon="player-stop", name="stop", title="Stop the job", danger=True, ends=True,
     effect="Ends it for good. What is done stays done; what is pending is left as it is.",
 )  # fmt: skip
 DISCARD = replace(
@@ -108,13 +107,8 @@ def _of_state(job: Job) -> list[Offer]:
 
 def _button(request: HttpRequest, job: Job, offer: Offer, measured: Measured) -> Button:
     lacks = missing(request, job, offer)
-    shown = button(
-        request, replace(offer, permission=lacks or RUN), url(job, offer), why_not(job, offer, measured)
-    )
-    # What ends work is possible where nothing else is.
-    if offer.name in (STOP.name, PAUSE.name) and settings.ACTIONS_OFF and not lacks:
-        return replace(shown, why_not=why_not(job, offer, measured))
-    return shown
+    offered = replace(offer, permission=lacks or RUN)
+    return button(request, offered, url(job, offer), why_not(job, offer, measured))
 
 
 def url(job: Job, offer: Offer) -> str:

@@ -39,6 +39,8 @@ class Offer:
     danger: bool = False
     dialog: bool = True
     wide: bool = False
+    # Whether it only ends work, which is possible where actions are off.
+    ends: bool = False
     # What asks for more than a reason.
     form_class: type[ActionForm] = ActionForm
     # What is said after it, where the tag does not say it.

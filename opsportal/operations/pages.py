@@ -45,12 +45,15 @@ class Button:
 
 def button(request: HttpRequest, action: Offer, url: str, why_not: str = "") -> Button:
     """The button, disabled where actions are off, or the person's role or the item's state does not allow it."""
-    if settings.ACTIONS_OFF:
-        why_not = OFF
+    why_not = _off(action) or why_not
     if not request.user.has_perm(action.permission):
         role = role_of(request.user) or "no role"
         why_not = f"Your role ({role}) may not do this."
     return Button(action, url, why_not)
+
+
+def _off(action: Offer) -> str:
+    return OFF if settings.ACTIONS_OFF and not action.ends else ""
 
 
 @dataclass(frozen=True)
@@ -166,13 +169,14 @@ def action_page(
 ) -> HttpResponseBase:
     """GET: the form, alone for htmx (a dialog), else as a page. POST: run it with the form, which is valid.
 
-    `what`: the id that it is done to; `why_not`: its state forbids it, and the form is not shown; `done_url`: where
-    one is led after it, where that is not `back_url`.
+    `what`: the id that it is done to; `why_not`: its state forbids it, and the form is not shown, as while actions are
+    off; `done_url`: where one is led after it, where that is not `back_url`.
 
     Done: htmx closes the dialog and refreshes, others are redirected. Invalid: 422 and the form. Refused: its status
     (404, 409) and the sentence. Unknown: 503 and the same form, to be sent again.
     """
     options = form_options or {}
+    why_not = _off(action) or why_not
     shown = {"action": action, "what": what, "back_url": back_url, "why_not": why_not}
     if request.method != "POST":
         return _form(request, {**shown, "form": action.form_class(**options)})

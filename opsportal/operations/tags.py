@@ -54,7 +54,7 @@ class Action(enum.StrEnum):
     CASE_ASSIGN = "case:assign", "Assigned"
     CASE_NOTE = "case:note", "Note added", "add a note"
     CASE_MUTE = "case:mute", "Muted"
-    CASE_RESOLVE = "case:resolve", "Closed", "close"
+    CASE_RESOLVE = "case:resolve", "Resolved"
     CASE_REOPEN = "case:reopen", "Reopened"
     EXPORT_START = "export:start", "Started"
     EXPORT_FINISH = "export:finish", "Ended", "end"
@@ -67,6 +67,11 @@ class Action(enum.StrEnum):
     @property
     def verb(self) -> str:
         return self.value.partition(":")[2]
+
+    @property
+    def is_for_worker(self) -> bool:
+        """Whether a program of the item's owners is to take it up."""
+        return self.verb in ("submit", "retry", "cancel")
 
     @property
     def phrase(self) -> str:

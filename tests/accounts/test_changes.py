@@ -448,6 +448,7 @@ def test_what_changed_is_said_in_labels_without_what_stayed_empty(
         "filters": [{}, {"source_type": "bob "}], "webhooks": [[], []], "hold_minutes": [5, 5], "is_active": [None, True],
         "shared": [True, None], "repeat_minutes": [30, None], "scopes": [["a"], ["a", "b"]],
         "expires_at": [None, "2026-11-20T10:00:00Z"], "snoozed_until": ["2026-11-20T10:00:00Z", None], "strange_thing": ["", "x"],
+        "jobs": [None, True],
     }  # fmt: skip
     Change.objects.create(verb="rule:edit", actor="olga", target="r", target_id="7", changed=changed)
     Change.objects.create(verb="alert:snooze", actor="olga", target="r", target_id="8", changed={"snoozed_until": ["soon", "later"]})  # fmt: skip
@@ -459,7 +460,7 @@ def test_what_changed_is_said_in_labels_without_what_stayed_empty(
         assert sorted(said.split("; ")) == sorted([
             "Name: Failures", "Within (minutes): 60", "Minimum: 3 → 0", "Filters: source type: bob⟦U+0020⟧", "Active: no → yes",
             "Shared: yes → no", "Repeat every (minutes): 30 → none", "Scopes: a → a, b", "Expires: 2026-11-20 15:45:00 +0545",
-            "Snoozed until: 2026-11-20 15:45:00 +0545 → none", "Strange thing: x",
+            "Snoozed until: 2026-11-20 15:45:00 +0545 → none", "Strange thing: x", "Jobs: no → yes",
         ])  # fmt: skip
     # What is no time is shown as it was recorded.
     assert "Snoozed until: soon → later" in visit(client, f"{PAGE}?target=8").words

@@ -81,8 +81,8 @@ def test_documented_pauses_are_those_of_deliveries() -> None:
 def test_a_rule_shows_its_figures_and_filters(rule_of: Any) -> None:
     rule: Rule = rule_of("request.failure_rate", threshold=12.5, filters={"project": "p", "gone": "x"})
     assert rule.figures == [
-        ("Failure rate (%)", "12.5"),
+        ("Failure rate", "12.5 %"),
         ("Minimum number that ended", "10"),
-        ("Created within (minutes)", "60"),
+        ("Created within", "60 min"),
         ("Project", "p"),
     ]

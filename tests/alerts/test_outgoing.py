@@ -101,13 +101,13 @@ def test_what_fails_is_tried_eight_times_over_six_hours(fired: Firing, receiver:
     assert again().tries == 8
 
 
-def test_the_log_keeps_the_start_of_an_answers_first_line(fired: Firing, receiver: Receiver) -> None:
+def test_the_log_keeps_the_start_of_an_answer_on_one_line(fired: Firing, receiver: Receiver) -> None:
     receiver.says(Says(500, b"x" * 5_000_000), Says(202, b"\n  queued\x07 as 7 \nmore"))
     again()
     again()
     long, short = Attempt.objects.order_by("at")
     assert (long.status, len(long.answer)) == (500, 200)
-    assert (short.status, short.answer, short.error) == (202, "queued as 7", "")
+    assert (short.status, short.answer, short.error) == (202, "queued as 7 more", "")
 
 
 def test_no_two_pauses_are_alike() -> None:

@@ -1,4 +1,4 @@
-"""Failures in a real browser: a case from the list to its close, and both pages for axe."""
+"""Failures in a real browser: a case from the list to its end, and both pages for axe."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ ERROR = "ThrottlingException: Too many tokens in 12 s, please wait before trying
 
 
 @pytest.mark.no_moto
-def test_an_operator_takes_a_case_from_the_list_to_its_close(
+def test_an_operator_takes_a_case_from_the_list_to_its_end(
     live: str, tables: Any, page: Page, sign_in: Callable[[str], None], faults: Callable[..., list[str]]
 ) -> None:
     failed = step("error", error=ERROR, completedAt=zulu(ago(minutes=3)))
@@ -98,11 +98,11 @@ def test_an_operator_takes_a_case_from_the_list_to_its_close(
     expect(page.locator("h1")).to_contain_text("Retry")
     page.go_back()
 
-    # Closed without a reason it is not; with one it is among the resolved.
-    page.get_by_role("button", name="Close", exact=True).last.click()
+    # Resolved without a reason it is not; with one it is among the resolved.
+    page.get_by_role("button", name="Resolve", exact=True).last.click()
     assert now_of(case).state is State.ACKNOWLEDGED
     page.locator("#resolve-reason").fill("Quota raised to 400k")
-    page.get_by_role("button", name="Close", exact=True).last.click()
+    page.get_by_role("button", name="Resolve", exact=True).last.click()
     expect(page.locator(".subheading .status")).to_have_text("resolved")
     expect(page.get_by_role("link", name="Reopen")).to_be_visible()
     page.goto(f"{live}/failures/?state=resolved")

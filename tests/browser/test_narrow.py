@@ -2,8 +2,13 @@
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from opsportal.jobs import control, freezing
+from opsportal.operations import outbox, undelivered
+from opsportal.operations.entries import Actor, new_action_id
+from requests_app import actions
 from tests import factories
 from tests.browser.conftest import NARROW
 
@@ -44,3 +49,34 @@ def test_a_table_in_a_panel_keeps_its_words_whole(
         word.setEnd(text, "Exception".length);
         return word.getClientRects().length; }"""
     assert name.evaluate(lines) == 1
+
+
+def test_what_can_be_done_with_an_undelivered_message_is_in_sight(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undelivered, "LATE", undelivered.LATE * 0)
+    outbox.put(outbox.Message("no.such", {}, new_action_id(), target=actions.target("r")), tables["requests"])
+    outbox.deliver_due(tables["requests"])
+    sign_in("operator")
+    page.set_viewport_size(NARROW)
+    page.goto(f"{live}/audit/undelivered/")
+    buttons = page.locator("tbody .btn")
+    expect(buttons).to_have_text(["Send again", "Drop"])
+    inside = "all => all.map(one => one.getBoundingClientRect().right <= one.closest('td').getBoundingClientRect().right)"
+    assert buttons.evaluate_all(inside) == [True, True]
+
+
+def test_names_in_the_list_of_jobs_are_cut_into_no_letters(
+    live: str, tables: dict[str, Any], sign_in: Any, page: Page
+) -> None:
+    factories.put(tables["requests"], factories.request("r", status="failed"))
+    by = Actor("maria.lindqvist", "administrator", "user:1")
+    freezing.freeze(control.make("requests.purge", keys=["r"], by=by, reason="x"))
+    sign_in("operator")
+    page.set_viewport_size(NARROW)
+    page.goto(f"{live}/jobs/")
+    # Each in one line.
+    for name in ("request:purge", "maria.lindqvist"):
+        shown = page.locator("tbody td", has_text=name).get_by_text(name, exact=True)
+        assert shown.evaluate("one => one.getClientRects().length") == 1, name
+        assert shown.evaluate_all(CUT) == []

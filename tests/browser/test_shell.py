@@ -400,6 +400,16 @@ def test_an_item_knows_its_neighbours_in_the_list_one_came_from(live: str, page:
     page.wait_for_url("**/?status=failed")
 
 
+def test_a_running_step_shows_how_long_it_has_run(live: str, page: Page, sign_in: Any) -> None:
+    sign_in("viewer")
+    page.goto(live + "/item/sess-0001-a08ac7ad/")
+    ran = page.locator(".tl-duration time")
+    expect(ran).to_have_count(1)
+    # The scripts keep it ticking, in the server's words.
+    page.evaluate("document.querySelector('.tl-duration time').textContent = ''")
+    expect(ran).to_have_text(re.compile(r"^(\d+ s|\d+ m \d+ s)$"))
+
+
 def test_log_lines_are_searched_wrapped_and_linked(live: str, page: Page, sign_in: Any) -> None:
     sign_in("viewer")
     page.goto(live + "/item/sess-0001-a08ac7ad/#L5")

@@ -228,6 +228,35 @@ def test_an_unexpected_error_tells_the_caller_nothing(
     assert "hunter2" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("method", "url", "allowed", "title"),
+    [
+        ("get", "/alerts/rules/1/switch/", "POST", "This address is not a page"),
+        ("get", "/tables/requests/probe/", "POST", "This address is not a page"),
+        ("post", "/alerts/rules/", "GET, HEAD", "Nothing can be sent to this address"),
+    ],
+)
+def test_a_wrong_method_has_a_page(client_for: Any, method: str, url: str, allowed: str, title: str) -> None:
+    client = client_for("administrator")
+    whole = getattr(client, method)(url)
+    part = getattr(client, method)(url, headers={"HX-Request": "true"})
+    for response, is_page in ((whole, True), (part, False)):
+        assert (response.status_code, response["Allow"]) == (405, allowed)
+        assert title in response.content.decode()
+        assert (b"<html" in response.content) == is_page
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_read_has_a_page(client: Client, client_for: Any, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 3
+    fields = client_for("viewer").post("/accounts/preferences/", {"a": 1, "b": 2, "c": 3, "d": 4})
+    host = client.get("/", headers={"Host": "evil.example"})
+    for response, title in ((fields, "Bad request"), (host, "Unknown host name")):
+        assert response.status_code == 400
+        assert f"<h1>{title}</h1>" in response.content.decode()
+        assert b"evil.example" not in response.content
+
+
 def test_the_schema_is_for_those_who_are_signed_in(client_for: Any) -> None:
     for url in ("/api/docs", "/api/openapi.json"):
         assert client_for("anonymous").get(url).status_code == 401

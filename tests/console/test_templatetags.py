@@ -40,6 +40,25 @@ def test_a_time_is_relative_with_both_zones_on_hover(time_machine: Any) -> None:
     assert "data-when" in html
 
 
+def test_what_still_runs_shows_a_duration_that_ticks(time_machine: Any) -> None:
+    time_machine.move_to(NOON + timedelta(minutes=3, seconds=7.4), tick=False)
+    html = rendered("{% elapsed at %}", at=NOON, shell=BERLIN)
+    assert ">3 m 7 s</time>" in html
+    assert 'data-when="duration"' in html
+    time_machine.move_to(NOON - timedelta(seconds=2), tick=False)
+    assert ">0 s</time>" in rendered("{% elapsed at %}", at=NOON, shell=BERLIN)
+
+
+def test_a_title_of_allauth_is_in_sentence_case() -> None:
+    for title, shown in (
+        ("\n  Two-Factor Authentication\n", "\n  Two-factor authentication\n"),
+        ("Deactivate Authenticator App", "Deactivate authenticator app"),
+        ("Sign In Via Keycloak", "Sign in via Keycloak"),
+        ("New Password (again)", "New password (again)"),
+    ):
+        assert rendered("{{ title|sentence_case }}", title=title) == shown
+
+
 def test_the_local_date_is_given_where_it_differs() -> None:
     late = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
     assert clock.both(late, BERLIN.zone).endswith("· 2026-11-21 00:30:00 Europe/Berlin")

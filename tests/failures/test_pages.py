@@ -354,7 +354,7 @@ def test_each_action_changes_the_case_and_leaves_an_entry_in_one_transaction(
     assert "ttl" not in stored(case, "meta")
     assert "ttl" not in stored(case, "keys")
     assert [one.id for one in store.active()] == [case.id]
-    assert "Last closed" in words(client.get(f"/failures/{case.id}/"))
+    assert "Last resolved" in words(client.get(f"/failures/{case.id}/"))
     # The trail leads to it.
     feed = client.get(f"/audit/?target={case.id}").content.decode()
     assert f'href="/failures/{case.id}/"' in feed
@@ -371,7 +371,7 @@ def test_what_the_state_forbids_is_refused_and_writes_nothing(
     put(*five.values())
     for case, verb, given, sentence in (
         (five["acknowledged"], "acknowledge", {}, "It is already acknowledged"),
-        (five["resolved"], "acknowledge", {}, "closed by olga. Reopen it first"),
+        (five["resolved"], "acknowledge", {}, "resolved by olga. Reopen it first"),
         (five["resolved"], "resolve", {"reason": "again"}, "Reopen it first"),
         (five["resolved"], "mute", {"length": "1h"}, "Reopen it first"),
         (five["open"], "reopen", {}, "It is already open"),
@@ -412,9 +412,9 @@ def test_a_case_is_muted_until_a_date_or_until_it_is_closed_and_the_mute_ends(
     assert do(client, case, "mute", length="closed").status_code == 204
     assert now_of(case).muted_until == UNTIL_CLOSED
     muted = words(client.get(f"/failures/{case.id}/"))
-    assert "muted until it is closed" in muted
+    assert "muted until it is resolved" in muted
     assert "Change or end mute" in muted
-    assert "until closed" in words(client.get("/failures/"))
+    assert "until resolved" in words(client.get("/failures/"))
     day = (NOW + timedelta(days=3)).replace(second=0, microsecond=0)
     assert do(client, case, "mute", length="date", date=day.strftime("%Y-%m-%dT%H:%M")).status_code == 204
     assert now_of(case).muted_until == day
@@ -459,7 +459,7 @@ def test_somebody_who_was_quicker_is_not_overwritten(
     monkeypatch.setattr(store, "find", lambda case_id: next(reads, find)(case_id))
     answer = do(client, case, "acknowledge")
     assert answer.status_code == 409
-    assert "closed by olga" in answer.content.decode()
+    assert "resolved by olga" in answer.content.decode()
     assert now_of(case).state is State.RESOLVED
 
 

@@ -1,6 +1,7 @@
 """The pages of jobs: from the list's form to the end of a job, for each role, state and wrong answer."""
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -351,6 +352,7 @@ def test_a_job_is_followed_from_its_start_to_its_undo(tables: Tables, client_for
     assert "Nothing failed." in said(client.get(url("retry-failed", job)))
 
     given = {"reason": "too much", "action_id": str(uuid.uuid4())}
+    assert re.search(r"Possible until [\d-]{10} [\d:]{8} UTC\.", said(client.get(url("undo", job))))
     for _ in range(2):
         made = client.post(url("undo", job), given)
         assert (made.status_code, made["Location"]) == (302, reverse("jobs:job", args=[given["action_id"]]))

@@ -23,6 +23,7 @@ from tests import factories
 from tests.api.conftest import Program, program  # noqa: F401 (a fixture)
 from tests.api.test_scopes import WRITES
 from tests.operations.places import dump, put, request_item
+from tests.pages import visit
 from tests.registry.test_actions import agent
 from tests.tables.retained import enable_ttl, old_request
 
@@ -129,6 +130,34 @@ def test_nothing_is_written_whoever_asks(
         with pytest.raises(CommandError, match="ACTIONS=off"):
             call_command(*arguments, stdout=StringIO())
     assert dump(off) == before
+
+
+def test_no_form_is_shown_that_would_be_refused(
+    off: dict[str, Any], settings: Any, client_for: Callable[[str], Any]
+) -> None:
+    client = client_for("administrator")
+    job = jobs_in_each_state()["c"]
+    settings.ACTIONS_OFF = True
+    urls = [reverse("registry:register"), reverse("jobs:pace", args=[job.id])]
+    for actions in filter(None, (descriptor.actions for descriptor in descriptors())):
+        urls += [actions.url(action, KEYS[actions.logical]) for action in actions.actions]
+    for url in urls:
+        shown = visit(client, url).root.one("main").one("form", class_="action-form")
+        assert (OFF in shown.words, shown.all("button")) == (True, []), url
+    assert visit(client, reverse("jobs:stop", args=[job.id])).root.one("main").all("button", type="submit")
+    # A submission that was typed meanwhile is kept.
+    for answer in (
+        client.get(reverse("requests:new")),
+        client.post(
+            reverse("requests:new"), {"project_id": "alpha"}, headers={"Sec-Fetch-Site": "same-origin"}
+        ),
+    ):
+        assert (answer.status_code, OFF in answer.text, 'id="submission"' in answer.text) == (
+            409,
+            True,
+            False,
+        )
+    assert "alpha" in answer.text
 
 
 def test_a_message_that_is_late_is_neither_sent_again_nor_dropped(

@@ -73,7 +73,7 @@ def test_a_refused_message_is_seen_and_can_be_sent_again_or_dropped(
         assert deliver_due(table) == 0
     page = viewer.get("/audit/undelivered/").text
     for shown in (
-        "Undeliverable",
+        "undeliverable",
         "requests.sqs",
         "req-1",
         "shorter than 1024 bytes",
@@ -127,7 +127,7 @@ def test_a_late_message_is_seen_with_its_last_error_and_tried_at_once(
         finding = worker(table)
         assert (finding.state, "tried 2 times: the queue is away" in finding.why) == (FAIL, True)
         page = operator.get("/audit/undelivered/").text
-        assert "Late" in page
+        assert "<bdi>late</bdi>" in page
         assert "the queue is away" in page
         assert "the queue never got it: <bdi>the queue is away" in operator.get("/requests/req-1/").text
         receiver.says = None

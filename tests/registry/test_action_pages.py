@@ -493,6 +493,6 @@ def test_the_page_says_when_a_heartbeat_overwrote_a_deactivation(table: Any, ope
     fresh = beat(table, memory)
     dumps.put(table, KEY, fresh)
     page = operator.get(url()).content.decode()
-    assert "Overwritten by the worker" in page
+    assert "Overwritten by another program" in page
     assert f'href="{url("deactivate")}"' in page
     assert "Agent deactivated" in operator.get(f"{url()}?tab=audit").content.decode()

@@ -402,7 +402,7 @@ def test_it_works_without_scripts_and_only_by_post(tables: Any, client_for: Any,
     page = Page(client.post("/agents/a/probe/"), "")
     assert page.status == 200
     assert not page.is_fragment
-    assert "No answer: agents.example.com has the address 10.1.2.3, which is not public." in page.words
+    assert "agents.example.com has the address 10.1.2.3, which is not public." in page.words
     assert network.connected == []
     # At once again: not asked.
     again = Page(client.post("/agents/a/probe/"), "")

@@ -428,6 +428,20 @@ def test_the_page_says_what_became_of_a_cancel_and_offers_it_again(
     assert not page.polls
 
 
+def test_of_a_mark_nothing_is_said_of_a_worker_who_takes_it_up(
+    tables: dict[str, Any], client: Client
+) -> None:
+    item(tables, "fail")
+    url = reverse("requests:item", args=["req-1"])
+    send(client, "fail", data("fail"))
+    assert banner(visit(client, url))[1].endswith("Nothing has written it since.")
+    written = get(tables["requests"], "req-1")
+    assert written is not None
+    put(tables["requests"], {**written, "updated_at": {"S": "2099-01-01T00:00:00.000000"}})
+    kind, said = banner(visit(client, url))
+    assert (kind, "kept by a later write" in said, "worker" in said) == ("seen", True, False)
+
+
 def test_the_page_says_what_became_of_a_retry(tables: dict[str, Any], client: Client) -> None:
     memory = item(tables, "retry")
     url = reverse("requests:item", args=["req-1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from html import escape
@@ -59,6 +60,12 @@ def when(context: Context, value: datetime | Malformed | None) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def elapsed(context: Context, value: datetime | Malformed | None) -> SafeString:
+    """How long it has lasted, with when it began on hover. The scripts keep it ticking."""
+    return cells.elapsed(value, timezone.now(), _zone(context))
+
+
+@register.simple_tag(takes_context=True)
 def clock(context: Context, value: datetime | Malformed | None) -> SafeString:
     """Date and time in the reader's zone, with both zones on hover."""
     return cells.clock(value, _zone(context))
@@ -77,6 +84,18 @@ def asof(context: Context, value: datetime | None = None) -> SafeString:
 def server_time() -> str:
     """Now, for the scripts: a reader's clock may be wrong."""
     return clocks.iso(timezone.now())
+
+
+# As allauth's titles capitalise them. Names of providers stand in its titles too.
+_TITLE_WORDS = re.compile(
+    r"(?<=\w[ -])(?:In|Via|Factor|Authentication|Authenticator|App|Codes|Connections|Party|Account|Login|Cancelled|Failure|Password)\b"
+)
+
+
+@register.filter(is_safe=True)
+def sentence_case(title: str) -> str:
+    """A title or label of allauth's as the console writes its own: "Two-factor authentication"."""
+    return _TITLE_WORDS.sub(lambda found: found[0].lower(), str(title))
 
 
 @register.simple_tag(takes_context=True)

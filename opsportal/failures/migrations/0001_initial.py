@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             options={
                 "permissions": [
                     ("view_cases", "Can see failure cases"),
-                    ("manage_cases", "Can acknowledge, assign, mute and close failure cases"),
+                    ("manage_cases", "Can acknowledge, assign, mute and resolve failure cases"),
                 ],
                 "managed": False,
                 "default_permissions": (),

@@ -1,5 +1,5 @@
-// Keeps relative times ticking, by the server's clock: a reader's may be wrong. The rule of `relative` is the server's
-// too: opsportal/console/clock.py.
+// Keeps relative times ticking, by the server's clock: a reader's may be wrong. The rules of `relative` and `duration`
+// are the server's too: opsportal/console/clock.py.
 (() => {
   "use strict";
   const MINUTE = 60, HOUR = 3600, DAY = 86400;
@@ -41,13 +41,21 @@
     return seconds > 0 ? `${amount} ago` : `in ${amount}`;
   }
 
+  function duration(at, now) {
+    const seconds = Math.max(0, Math.floor((now - at) / 1000));
+    if (seconds < MINUTE) return `${seconds} s`;
+    if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} m ${seconds % MINUTE} s`;
+    if (seconds < DAY) return `${Math.floor(seconds / HOUR)} h ${Math.floor((seconds % HOUR) / MINUTE)} m`;
+    return `${Math.floor(seconds / DAY)} d ${Math.floor((seconds % DAY) / HOUR)} h`;
+  }
+
   function tick() {
     if (document.hidden) return;
     const read = now();
     for (const time of document.querySelectorAll("time[data-when]")) {
       const at = Date.parse(time.dateTime);
       if (Number.isNaN(at) || time.dataset.said) continue;
-      const text = relative(at, read);
+      const text = (time.dataset.when === "duration" ? duration : relative)(at, read);
       // Writing the same text again would drop a selection that spans it.
       if (time.textContent !== text) time.textContent = text;
     }
