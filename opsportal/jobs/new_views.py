@@ -15,6 +15,7 @@ from opsportal.console.converters import unquote_key
 from opsportal.console.listing import Listing
 from opsportal.console.parameters import QUOTED
 from opsportal.console.refusals import forbidden
+from opsportal.dynamo.errors import DynamoError
 from opsportal.jobs import control
 from opsportal.jobs.following import follow
 from opsportal.jobs.job import Job
@@ -127,6 +128,8 @@ def new(request: HttpRequest) -> HttpResponseBase:
         return _page(request, shown | {"refusal": refused.sentence}, refused.status)
     except OutcomeUnknown as unknown:
         return _page(request, shown | {"refusal": unknown.sentence}, unknown.status)
+    except DynamoError as problem:  # what was typed stays
+        return _page(request, shown | {"refusal": f"{problem.sentence} {problem.fix}".strip()}, 503)
     follow(request, job)
     return redirect("jobs:job", job.id)
 

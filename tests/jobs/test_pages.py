@@ -31,6 +31,7 @@ from tests import factories
 from tests.exports.reading import entries, rows_of, text_of
 from tests.jobs.test_jobs import OLGA, failed, finished, frozen
 from tests.operations.places import scan
+from tests.trouble import refused, trouble
 
 pytestmark = [pytest.mark.django_db, pytest.mark.no_moto]
 
@@ -156,6 +157,10 @@ def test_what_is_wrong_with_it_is_said_and_nothing_is_lost(
     off = post_new(client, **sent, job_id=str(uuid.uuid4()))
     assert (off.status_code, "Actions are off" in said(off)) == (409, True)
     assert 'value="because"' in said(off)
+    settings.ACTIONS_OFF, settings.JOBS_MAX_OPEN = False, 10
+    with trouble(jobs_table_for(tables["requests"]), refused("ThrottlingException", "Rate exceeded")):
+        late = post_new(client, **sent, job_id=str(uuid.uuid4()))
+    assert (late.status_code, "gets more requests than" in said(late), 'value="because"' in said(late)) == (503, True, True)
 
 
 # --- The preview and its start --------------------------------------------------------------------------------------
