@@ -13,6 +13,7 @@ from opsportal.console.text import visible
 from opsportal.console.tones import FAILED, SUCCESS, WAITING
 from opsportal.descriptors import descriptors
 from opsportal.failures.case import Case, State
+from opsportal.failures.fingerprint import OTHERS
 
 NO_ERROR = "No error was recorded"
 # `muted_until` of a case that is muted until it is resolved.
@@ -63,6 +64,8 @@ def status(found: Stated) -> SafeString:
 
 def marked(line: str) -> SafeString:
     """A cleaned error line; what stands for parts that differ between runs is marked."""
+    if line == OTHERS:  # no error says so
+        return SafeString(f'<i class="var">{OTHERS.strip("<>")}</i>')
     parts = _MASK.split(visible(line) or NO_ERROR)
     return SafeString(
         "<bdi>"

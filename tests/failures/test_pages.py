@@ -130,6 +130,15 @@ def test_a_row_has_its_error_with_marks_its_runs_of_the_window_and_a_way_to_take
     assert now_of(hostile).owner == "operator"
 
 
+def test_the_case_of_the_rest_of_a_flood_is_named_in_words(tables: Any, client_for: ClientFor) -> None:
+    case = put(case_of(OTHERS))
+    client = client_for("viewer")
+    for path in ("/failures/", f"/failures/{case.id}/"):
+        page = words(client.get(path))
+        assert "other errors of this step" in page
+        assert OTHERS not in page
+
+
 def test_the_list_is_exported_with_its_filter_order_and_columns(
     five: dict[str, Case], client_for: ClientFor
 ) -> None:
