@@ -1,9 +1,11 @@
 """The HTML of the overview's panels: drawn once for each window and time zone, not for each reader, and by the worker ahead
 of those who look, as their figures are read. Of an overview whose figures are new, drawing was two thirds."""
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +13,9 @@ from zoneinfo import ZoneInfo
 from django.core.cache import caches
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
+from opsportal.console import clock
 from opsportal.console.context import version
 from opsportal.console.listing import seen_token
 from opsportal.console.timerange import Window, window_named
@@ -54,12 +58,20 @@ def html(panel: Panel, form: Form, name: str, found: Shared[Any], ahead: Shared[
         if has != seen:
             inside = _draw(panel, form, found)
         process.set(name, (seen, inside), panel.fresh())
-    return inside
+    return _as_of_now(inside)
+
+
+_TICKING = re.compile('(?<=<time datetime=")([^"]*)(" data-when title="[^"]*">)[^<]*')
+
+
+def _as_of_now(drawn: str) -> str:
+    """With its times as long ago as they are now: the scripts would say so right away, and what follows would move."""
+    now = timezone.now()
+    return _TICKING.sub(lambda at: at[1] + at[2] + clock.relative(datetime.fromisoformat(at[1]), now), drawn)
 
 
 def draw_ahead(panel: Panel, found: Shared[Any], looks: Iterable[str]) -> None:
-    """Of figures that were read just now, for those who look so. Kept until they are read again and no longer: a page
-    without scripts shows how long ago things were when this was drawn."""
+    """Of figures that were read just now, for those who look so. Kept until they are read again."""
     for form in {_form(look, panel) for look in looks}:
         keep(form.name(panel.figures_name), (form.seen(found), _draw(panel, form, found)), 2 * panel.fresh())
 

@@ -397,6 +397,11 @@ def test_the_worker_draws_ahead_for_those_who_look_what_their_page_would(
         monkeypatch.setattr(drawn, "_draw", drawing)
         ahead = look()
         assert not drawn_by_pages
+        # It says how long ago things are, not were.
+        assert "5 min ago" in "".join(ahead)
+        now.shift(5)
+        assert "figures from 5 s ago" in visit(viewer, "/").words
+        now.shift(-5)
         # What was drawn of older figures is not shown with newer ones.
         name = next(one.figures_name for one in panels.panels() if one.key == "workflows")
         found = caches["default"].get(key_of(name))
