@@ -71,6 +71,10 @@ class Panel:
         """Of its address, and of its region on the page."""
         return f"panel-{self.key}"
 
+    @property
+    def figures_name(self) -> str:
+        return f"{self.name}:{self.location()}"
+
 
 @dataclass(frozen=True)
 class Scope:

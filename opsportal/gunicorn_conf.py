@@ -22,6 +22,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from opsportal.server import memory
 from opsportal.server.connection import Socket
 from opsportal.server.environment import Numbers, addresses
 from opsportal.server.listeners import Listeners, bind_each
@@ -35,7 +36,8 @@ try:
     numbers, bind = Numbers.read(os.environ), addresses(os.environ)
 except ValueError as error:
     sys.exit(str(error))
-# Both before the application is loaded, which is right after this file.
+# All before the application is loaded, which is right after this file.
+memory.one_arena()
 shared_files.prepare()
 crashes.after_fork = True
 OPEN_FILES = 4096
@@ -77,6 +79,9 @@ def when_ready(server: Any) -> None:
     warm()
     gc.collect()
     gc.freeze()
+    # A list of fifty was looked through for garbage twice while it was made, and has none: 3 % of its CPU.
+    gc.set_threshold(10_000)
+    memory.give_back()
 
 
 def pre_fork(server: Any, worker: Any) -> None:

@@ -10,7 +10,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +19,7 @@ from opsportal.console import addresses, figures, numbers, text, tones
 from opsportal.console import clock as clocks
 from opsportal.console.icons import icon
 from opsportal.console.invisible import has_invisible
+from opsportal.console.text import escape
 from opsportal.console.tones import tone_of
 from opsportal.dynamo.attributes import Malformed
 from opsportal.dynamo.json_values import as_json

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from html import escape
 from typing import Any, Generic, Protocol, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,7 @@ from opsportal.console import cells, clock
 from opsportal.console.context import Shell
 from opsportal.console.converters import quote_key
 from opsportal.console.listing import Listing
-from opsportal.console.text import exact
+from opsportal.console.text import escape, exact
 from opsportal.dynamo.attributes import Malformed
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from html import escape
 from typing import Any, Protocol
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from opsportal.console import numbers, tones
-from opsportal.console.text import excerpt, visible
+from opsportal.console.text import escape, excerpt, visible
 
 # One shape per tone in a 10 x 10 box, so that a dot differs by more than its colour.
 SHAPES = {

@@ -1,13 +1,13 @@
 """What repeats in the frame around pages, as escaped HTML: a template takes ten times as long for each link of a loop."""
 
 from collections.abc import Iterable
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from django.utils.safestring import SafeString
 
 from opsportal.console.cells import shown
 from opsportal.console.icons import icon
+from opsportal.console.text import escape
 
 if TYPE_CHECKING:
     from opsportal.console.context import Link

@@ -7,6 +7,7 @@ by a page only where there are none or no worker runs. So many browsers, process
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -14,14 +15,14 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import Context
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from opsportal.console import access, trends
+from opsportal.console import access, drawn, trends
 from opsportal.console.admission import Busy, Load, admission, is_better_kept
 from opsportal.console.context import Shell
+from opsportal.console.drawn import STALE_SECONDS, Form, title_query
 from opsportal.console.listing import Region, seen_token
 from opsportal.console.templatetags.console import live
 from opsportal.console.timerange import WINDOWS, Window, window_of
@@ -37,11 +38,9 @@ from opsportal.dynamo.statuses import Figures
 
 # Seconds that figures are kept when nobody looks: in the morning those of the evening are there at once, with their age.
 LIFE_SECONDS = 86_400
-# Seconds after which a panel asks again soon, and how soon: somebody has just begun to look.
-STALE_SECONDS, SOON_SECONDS = 30, 2
-# Seconds that a look counts: longer than the slowest poll. And that the worker's last round does.
-VIEWED_SECONDS, WORKER_SECONDS = 90, 30
-VIEWED, WORKER = "panels:viewed", "panels:worker"
+# Seconds after which a panel that is STALE_SECONDS old asks again, and that the worker's last round counts.
+SOON_SECONDS, WORKER_SECONDS = 2, 30
+VIEWED, WORKER = "panels:looks", "panels:worker"
 
 
 def panels() -> list[Panel]:
@@ -49,23 +48,20 @@ def panels() -> list[Panel]:
     return [descriptor.panel for descriptor in descriptors() if descriptor.panel]
 
 
-def name_of(panel: Panel) -> str:
-    """Of its figures."""
-    return f"{panel.name}:{panel.location()}"
-
-
 # --- Who looks, and who reads ---------------------------------------------------------------------------------
 
 
-def note_viewer(key: str = "") -> None:
-    """Have the worker read for a while, all panels or that one; written every ten seconds and process."""
-    name = _viewed(key)
-    if caches["process"].add(name, True, VIEWED_SECONDS / 9):
-        caches["default"].set(name, True, VIEWED_SECONDS)
+def note_viewer(key: str = "", look: str = "") -> None:
+    """Have the worker read for a while, all panels or that one, and draw them for those who look so."""
+    drawn.note(_viewed(key), look)
 
 
 def is_viewed(key: str = "") -> bool:
-    return bool(caches["default"].get(_viewed(key)))
+    return drawn.is_noted(_viewed(key))
+
+
+def looks() -> list[str]:
+    return drawn.looks(VIEWED)
 
 
 def _viewed(key: str) -> str:
@@ -91,7 +87,7 @@ def figures(key: str, window: str) -> tuple[Shared[Any], dict[str, Any]]:
 
 def figures_of(panel: Panel) -> Shared[Any]:
     """Its figures: those that a worker has read, else read now. Raises `DynamoError`."""
-    name = name_of(panel)
+    name = panel.figures_name
 
     def at_hand() -> Shared[Any] | None:
         return kept([name], fresh=panel.fresh()).get(name)
@@ -130,103 +126,86 @@ def view_of(panel: Panel) -> Callable[..., HttpResponse]:
     can't be read must say so. 503 where the console is busy and the browser shows older figures."""
 
     def view(request: HttpRequest) -> HttpResponse:
-        window = window_of(request)
-        note_viewer()
+        look = Look(request)
         try:
             found = figures_of(panel)
         except DynamoError as problem:
             if is_better_kept(request, problem):
                 raise
-            return _problem(request, panel, window, problem)
-        region = _region(panel, window, found, reserved="reserved" in request.GET)
-        if request.headers.get("X-Seen") == region.seen:
+            return _problem(request, panel, look.window, problem)
+        form = look.form(panel)
+        if request.headers.get("X-Seen") == form.seen(found):
             return HttpResponse(status=204)
-        return HttpResponse(_section(request, panel, window, found, region))
+        name = form.name(panel.figures_name)
+        ahead = kept([name], fresh=panel.fresh()).get(name)
+        return HttpResponse(look.section(panel, name, found, ahead))
 
     view.__name__ = view.__qualname__ = f"panel_{panel.key}"
     mark = access.requires(panel.permission) if panel.permission else access.staff
     return mark(view)
 
 
-def on_page(request: HttpRequest, window: Window) -> list[dict[str, Any]]:
+def on_page(request: HttpRequest) -> list[dict[str, Any]]:
     """The panels that the person may see: as HTML those whose figures are kept, by one read of the shared cache; of the
     others what loads them. With `read` in the address, as of a browser without scripts, these are read now."""
-    note_viewer()
-    seen = [one for one in panels() if not one.permission or request.user.has_perm(one.permission)]
-    names = {one.key: name_of(one) for one in seen}
-    found = kept(names.values(), fresh=min((one.fresh() for one in seen), default=0))
+    look = Look(request)
+    seen = [panel for panel in panels() if panel.key in look.list_urls]
+    names = [(one.figures_name, look.form(one).name(one.figures_name)) for one in seen]
+    found = kept(chain.from_iterable(names), fresh=min((one.fresh() for one in seen), default=0))
     shown = []
-    for panel in seen:
+    for panel, (figures_name, html_name) in zip(seen, names, strict=True):
         one: dict[str, Any] = {
             "panel": panel,
-            "url": _url(panel, window, reserved=True),
-            "list_url": _list_url(request, panel),
-            "title_query": _title_query(panel, window),
+            "url": _url(panel, look.window, reserved=True),
+            "list_url": look.list_urls[panel.key],
+            "title_query": title_query(panel, look.window),
         }
-        if figures := found.get(names[panel.key]):
-            one["html"] = _section(request, panel, window, figures, _region(panel, window, figures))
+        if figures := found.get(figures_name):
+            one["html"] = look.section(panel, html_name, figures, found.get(html_name))
         elif "read" in request.GET:
             one["html"] = SafeString(view_of(panel)(request).content.decode())
         shown.append(one)
     return shown
 
 
+class Look:
+    """One person looks at the overview, or at a panel of it. `list_urls`: of the panels that they may see, by key; "" of those
+    whose list there is not, or is not for them."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request, self.shell, self.window = request, Shell(request), window_of(request)
+        self.list_urls = self.shell.kept("panels", self._list_urls)
+        linked = (key for key, url in self.list_urls.items() if url)
+        note_viewer(look=drawn.look_of(self.window, self.shell.zone.key, linked))
+
+    def _list_urls(self) -> dict[str, str]:
+        may = self.request.user.has_perm
+        return {
+            panel.key: reverse(panel.list_url_name)
+            if panel.list_url_name and (not panel.list_permission or may(panel.list_permission))
+            else ""
+            for panel in panels()
+            if not panel.permission or may(panel.permission)
+        }
+
+    def form(self, panel: Panel) -> Form:
+        return Form(self.window, self.shell.zone.key, bool(self.list_urls[panel.key]))
+
+    def section(self, panel: Panel, name: str, found: Shared[Any], ahead: Shared[Any] | None) -> SafeString:
+        """The panel, as its HTML of that name is or is to be kept."""
+        form, reserved = self.form(panel), "reserved" in self.request.GET
+        inside = drawn.html(panel, form, name, found, ahead)
+        soon = SOON_SECONDS if found.age > max(STALE_SECONDS, 2 * panel.fresh()) else 0
+        url = _url(panel, self.window, reserved=reserved)
+        region = Region(panel.name, seen=form.seen(found), url=url, at_least_every=soon)
+        attributes = live(Context({"request": self.request, "shell": self.shell}), region)
+        css = "panel is-reserved" if reserved else "panel"
+        return format_html('<section class="{}" {}>{}</section>', css, attributes, mark_safe(inside))  # noqa: S308 (a template's)
+
+
 def _url(panel: Panel, window: Window, *, reserved: bool = False) -> str:
     """`reserved`: of a panel that the page has loaded, which keeps the height that was reserved for it: nothing moves."""
     return f"{reverse(panel.name)}?window={window.key}{'&reserved=1' if reserved else ''}"
-
-
-def _list_url(request: HttpRequest, panel: Panel) -> str:
-    allowed = not panel.list_permission or request.user.has_perm(panel.list_permission)
-    return reverse(panel.list_url_name) if panel.list_url_name and allowed else ""
-
-
-def _title_query(panel: Panel, window: Window) -> str:
-    """What is counted in the window leads to the list of that window."""
-    return "" if panel.about else f"?range={window.key}"
-
-
-def _region(panel: Panel, window: Window, found: Shared[Any], *, reserved: bool = False) -> Region:
-    # When they were read says all: nobody compares figures for that.
-    seen = seen_token(found.at, window.key, str(found.failed or ""))
-    soon = SOON_SECONDS if found.age > max(STALE_SECONDS, 2 * panel.fresh()) else 0
-    return Region(panel.name, seen=seen, url=_url(panel, window, reserved=reserved), at_least_every=soon)
-
-
-def _section(
-    request: HttpRequest, panel: Panel, window: Window, found: Shared[Any], region: Region
-) -> SafeString:
-    """The figures are turned into HTML once for each process, time zone and window, and not for each reader."""
-    shell, list_url = Shell(request), _list_url(request, panel)
-    # Under one name, whatever the figures: a cache of this process forgets only what is asked for again.
-    key = f"html:{name_of(panel)}:{window.key}:{shell.zone.key}:{bool(list_url)}"
-    seen, inside = caches["process"].get(key) or ("", "")
-    if seen != region.seen:
-        context = _context(panel, window, found) | {"list_url": list_url}
-        inside = render_to_string("console/panel.html", context, request)
-        caches["process"].set(key, (region.seen, str(inside)), panel.fresh())
-    attributes = live(Context({"request": request, "shell": shell}), region)
-    css = "panel is-reserved" if "reserved" in request.GET else "panel"
-    return format_html('<section class="{}" {}>{}</section>', css, attributes, mark_safe(inside))  # noqa: S308 (a template's)
-
-
-def _context(panel: Panel, window: Window, found: Shared[Any]) -> dict[str, Any]:
-    shown = panel.shown(found.value, window.key)
-    # Of a large table some rows were read before: the footer says when.
-    lags = (found.at - shown.get("oldest", found.at)).total_seconds() > STALE_SECONDS
-    return {
-        "window": window,
-        "title_query": _title_query(panel, window),
-        "panel": panel.name,
-        "title": panel.title,
-        "about": panel.about or window.label,
-        "body": panel.template,
-        "figures": found,
-        "lags": lags,
-        "problem": found.failed,
-        "again_url": f"{reverse('overview')}{window.query}",
-        **shown,
-    }
 
 
 def _problem(request: HttpRequest, panel: Panel, window: Window, problem: DynamoError) -> HttpResponse:

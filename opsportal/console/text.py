@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -18,6 +19,15 @@ _UNSEEN_SPACE = re.compile(r"\A +| +\Z|(?<= ) +|[\n\t]")
 # What programs write to a terminal: colours (SGR), and links (OSC 8), whose text stands between two of these.
 _COLOUR = re.compile("(?:\x1b\\[|\x9b)[0-9;:]*m")
 _LINK = re.compile("(?:\x1b\\]|\x9d)8;[^;\x07\x1b\x9c]*;[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)")
+
+
+_MARKUP = re.compile("[&<>\"']").search
+
+
+def escape(text: str) -> str:
+    """`html.escape`, which looks through a text five times. Of the 650 of a list few have anything to escape: a
+    hundredth of its page."""
+    return html.escape(text) if _MARKUP(text) else text
 
 
 def visible(text: str) -> str:

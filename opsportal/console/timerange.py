@@ -228,6 +228,9 @@ class Window:
 
 def window_of(request: HttpRequest) -> Window:
     """From the parameter `window`; nonsense is the default."""
-    key = request.GET.get("window", DEFAULT_WINDOW)
+    return window_named(request.GET.get("window", DEFAULT_WINDOW))
+
+
+def window_named(key: str) -> Window:
     key = key if key in WINDOWS else DEFAULT_WINDOW
     return Window(key, LENGTHS[key][0])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from html import escape
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from opsportal.console import cells, clock, figures
 from opsportal.console.numbers import MIN_VALUES, nearest_rank
+from opsportal.console.text import escape
 from opsportal.console.tones import ATTENTION, FAILED, RUNNING, SUCCESS, UNKNOWN, WAITING, tone_of
 from opsportal.dynamo import partitions
 from opsportal.dynamo.partitions import Recent

@@ -29,12 +29,10 @@ from opsportal.dynamo.tables import Binding, bindings, name_setting, other_spell
 @staff
 def overview(request: HttpRequest) -> HttpResponse:
     """Is anything wrong? Reads no table itself: figures that are kept are part of the page, and others it loads."""
-    window = window_of(request)
-    shown = panels.on_page(request, window)
+    shown = panels.on_page(request)
     sees_data = any(one["list_url"] for one in shown)
-    return render(
-        request, "console/overview.html", {"window": window, "panels": shown, "sees_data": sees_data}
-    )
+    context = {"window": window_of(request), "panels": shown, "sees_data": sees_data}
+    return render(request, "console/overview.html", context)
 
 
 def table_figures(before: Any) -> tuple[tuple[str, str, str, str, str], ...]:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from botocore import awsrequest
 from urllib3.exceptions import ConnectTimeoutError
 
-from opsportal.dynamo import spending
+from opsportal.dynamo import heads, spending
 
 T = TypeVar("T")
 
@@ -103,6 +103,7 @@ class _Connecting:
     """
 
     timeout: float | None
+    response_class = heads.Answer
     _held: list[bytes] | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:

@@ -69,7 +69,7 @@ class DynamoModel(Model):
     @cached_property
     def id(self) -> str:
         """The key's text: always there, since DynamoDB stores no item without it."""
-        value = read_text(self.raw.get(self.binding().key))
+        value = self.attribute_values.get(self._hash_keyname or "")
         return str(value) if value is not None else ""
 
     @property

@@ -135,6 +135,11 @@ def renewed(
     return found
 
 
+def keep(name: str, value: Any, life: float) -> None:
+    """For `kept`: what nobody computes by himself."""
+    caches["default"].set(key_of(name), Shared(value, datetime.now(UTC)), life)
+
+
 def _limit(found: Shared[Any], fresh: Fresh) -> float:
     return fresh(found) if callable(fresh) else fresh
 

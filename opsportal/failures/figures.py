@@ -15,7 +15,7 @@ from opsportal.console.tones import FAILED, SUCCESS, tone_of
 from opsportal.descriptors import Panel, descriptors
 from opsportal.dynamo.attributes import Raw
 from opsportal.dynamo.errors import DynamoError
-from opsportal.dynamo.shared import Shared, forget, kept, key_of, renewed
+from opsportal.dynamo.shared import Shared, forget, kept, renewed
 from opsportal.dynamo.tables import binding
 from opsportal.failures import store
 from opsportal.failures.case import Case, from_item, moment_of
@@ -127,7 +127,7 @@ def renew(case: Case | None = None) -> None:
         mine = (case.to_item(),) if case.is_active else ()
         return value | {"cases": (*mine, *others)}
 
-    name = panels.name_of(panel())
+    name = panel().figures_name
     # The page's own figures are renewed in their time all the same.
     with suppress(DynamoError, DatabaseError):
         renewed(name, compute, fresh=0, life=panels.LIFE_SECONDS)
@@ -141,7 +141,8 @@ def waiting() -> int:
     found: int | None = cache.get(BADGE)
     if found is None:
         panels.note_viewer(KEY)
-        shared = caches["default"].get(key_of(panels.name_of(panel())))
+        name = panel().figures_name
+        shared = kept([name], fresh=FRESH).get(name)  # the overview's, which has just read it
         now = datetime.now(UTC)
         found = sum(is_waiting(case, now) for case in of(shared.value).cases) if shared else 0
         cache.set(BADGE, found, BADGE_SECONDS)
@@ -159,7 +160,7 @@ class Ended:
 def ended(logicals: Iterable[str], window: str) -> dict[str, Ended]:
     """By table, from the overview's figures as last read by anyone: no read of a table. What is not known is missing."""
     names = {
-        panels.name_of(one.panel): one.resource_type.logical
+        one.panel.figures_name: one.resource_type.logical
         for one in descriptors()
         if one.panel and one.resource_type and one.resource_type.logical in logicals
     }

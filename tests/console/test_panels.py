@@ -13,7 +13,8 @@ from django.core.cache import caches
 from django.test import Client
 
 from opsportal.accounts.models import preferences_of
-from opsportal.console import panels
+from opsportal.console import drawn, panels
+from opsportal.descriptors import Panel
 from opsportal.dynamo import calls, partitions, turns
 from opsportal.dynamo.errors import Throttled
 from opsportal.dynamo.shared import forget, key_of
@@ -327,13 +328,13 @@ def test_html_is_made_once_for_a_zone_and_only_for_those_who_may_see_it(
     tables: Any, client_for: Callable[[str], Client], django_user_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    render = panels.render_to_string
+    render = drawn.render_to_string
 
-    def counting(template: str, context: Any, request: Any) -> str:
+    def counting(template: str, context: Any) -> str:
         made.append(context["title"])
-        return render(template, context, request)
+        return render(template, context)
 
-    monkeypatch.setattr(panels, "render_to_string", counting)
+    monkeypatch.setattr(drawn, "render_to_string", counting)
     work()
     viewer, operator = client_for("viewer"), client_for("operator")
     for _ in range(3):
@@ -342,7 +343,7 @@ def test_html_is_made_once_for_a_zone_and_only_for_those_who_may_see_it(
     assert sorted(made) == ["Agents", "Last actions", "Open cases", "Requests", "Tables", "Workflows"]
     # Newer figures take the place of older ones.
     process: Any = caches["process"]
-    for name in map(panels.name_of, panels.panels()):
+    for name in (panel.figures_name for panel in panels.panels()):
         found = caches["default"].get(key_of(name))
         caches["default"].set(key_of(name), replace(found, at=found.at - timedelta(seconds=1)))
         forget(name)
@@ -360,6 +361,76 @@ def test_html_is_made_once_for_a_zone_and_only_for_those_who_may_see_it(
     preferences.save()
     assert " Asia/Tokyo" in visit(operator, "/panels/agents/").html
     assert "Asia/Tokyo" not in visit(viewer, "/panels/agents/").html
+
+
+def test_the_worker_draws_ahead_for_those_who_look_what_their_page_would(
+    tables: Any, client_for: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tables["workflows"], workflow("w", overallStatus="failed", createdAt=zulu(ago(minutes=5))))
+    put(tables["requests"], request("r", status="completed", created_at=naive(ago(minutes=5))))
+    entry(Target("requests", "r"), 0)
+    viewer, operator = client_for("viewer"), client_for("operator")
+    work()
+
+    def look() -> list[str]:
+        """As another process of the web server would: it has no copies."""
+        shown = []
+        for client, path in (
+            (viewer, "/"),
+            (operator, "/?window=7d"),
+            (operator, "/panels/tables/?window=7d"),
+        ):
+            caches["process"].clear()
+            shown += [str(one) for one in visit(client, path).root.all("section", data_live=None)]
+        return shown
+
+    draw, drawn_by_pages = drawn._draw, []
+
+    def drawing(panel: Panel, *arguments: Any) -> str:
+        drawn_by_pages.append(panel.key)
+        return draw(panel, *arguments)
+
+    with time_machine.travel(datetime.now(UTC), tick=False) as now:
+        look()
+        now.shift(21)
+        work()
+        monkeypatch.setattr(drawn, "_draw", drawing)
+        ahead = look()
+        assert not drawn_by_pages
+        # It says how long ago things are, not were.
+        assert "5 min ago" in "".join(ahead)
+        now.shift(5)
+        assert "figures from 5 s ago" in visit(viewer, "/").words
+        now.shift(-5)
+        # What was drawn of older figures is not shown with newer ones.
+        name = next(one.figures_name for one in panels.panels() if one.key == "workflows")
+        found = caches["default"].get(key_of(name))
+        caches["default"].set(key_of(name), replace(found, at=found.at + timedelta(seconds=1)))
+        drawn_by_pages.clear()
+        look()
+        assert drawn_by_pages == ["workflows", "workflows"]
+        drawn_by_pages.clear()
+        caches["default"].set(key_of(name), found)
+        # And so would they draw, whose figures the worker did not read.
+        kept: Any = caches["default"]
+        for key in [key.removeprefix(":1:") for key in kept._cache if ":html:" in key]:
+            caches["default"].delete(key)
+        assert look() == ahead
+        assert sorted(set(drawn_by_pages)) == sorted(NAMES)
+
+
+def test_the_worker_draws_only_for_the_last_looks_and_while_they_count() -> None:
+    with time_machine.travel(datetime.now(UTC), tick=False) as now:
+        for number in range(drawn.MAX_LOOKS + 2):
+            panels.note_viewer(look=f"24h:Zone/{number}:")
+            now.shift(1)
+        assert panels.looks() == [f"24h:Zone/{number}:" for number in range(2, drawn.MAX_LOOKS + 2)]
+        now.shift(drawn.VIEWED_SECONDS - 1)
+        panels.note_viewer(look="24h:UTC:")
+        assert panels.looks() == ["24h:UTC:"]
+        now.shift(drawn.VIEWED_SECONDS)
+        caches["process"].clear()
+        assert panels.looks() == []
 
 
 def test_what_a_turn_read_before_it_failed_is_kept_and_the_next_one_goes_on(

@@ -1,5 +1,6 @@
 """Text of others on a page: nothing invisible, nothing that two values could share, and messages that can be read."""
 
+import html
 import json
 import re
 import sys
@@ -216,3 +217,8 @@ def test_a_copy_button_has_the_stored_value_and_says_what_is_invisible() -> None
     assert "data-invisible" in button.attrs
     assert drawn("plain").attrs["aria-label"] == "Copy the id"
     assert "data-invisible" not in drawn("a \U0001f469\u200d\U0001f680").attrs
+
+
+@pytest.mark.parametrize("given", ["", "plain-text_1.5 %", "a & b", "<i>", '"', "'", "&amp;", "ä\x00\u202e<"])
+def test_texts_are_escaped_as_by_python(given: str) -> None:
+    assert text.escape(given) == html.escape(given)

@@ -5,6 +5,7 @@ from typing import Any
 
 import botocore.errorfactory
 import pytest
+from botocore.regions import EndpointRulesetResolver
 
 from opsportal import aws
 from opsportal.dynamo import clients
@@ -55,3 +56,25 @@ def test_no_process_uses_the_connections_of_another(tables: dict[str, Any]) -> N
     children = [in_a_child(asks) for _ in range(2)]
     assert asks() is False, "the parent keeps its own"
     assert [ended_well(child) for child in children] == [True, True]
+
+
+@pytest.mark.no_moto
+def test_the_rules_for_endpoints_are_asked_once_where_the_endpoint_is_given(
+    tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    construct = EndpointRulesetResolver.construct_endpoint
+
+    def counting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        asked.append(kwargs["operation_model"].name)
+        return construct(self, *args, **kwargs)
+
+    monkeypatch.setattr(EndpointRulesetResolver, "construct_endpoint", counting)
+    clients.forget()
+    made = clients.client(*tables["workflows"].location)
+    made.list_tables()
+    for table in tables.values():
+        assert made.describe_table(TableName=table.name)["Table"]["TableName"] == table.name
+    assert asked == ["ListTables"]
+    # Of Amazon's own endpoints each table may have another one.
+    assert isinstance(clients.client("us-east-1")._ruleset_resolver, EndpointRulesetResolver)
