@@ -160,7 +160,11 @@ def test_what_is_wrong_with_it_is_said_and_nothing_is_lost(
     settings.ACTIONS_OFF, settings.JOBS_MAX_OPEN = False, 10
     with trouble(jobs_table_for(tables["requests"]), refused("ThrottlingException", "Rate exceeded")):
         late = post_new(client, **sent, job_id=str(uuid.uuid4()))
-    assert (late.status_code, "gets more requests than" in said(late), 'value="because"' in said(late)) == (503, True, True)
+    assert (late.status_code, "gets more requests than" in said(late), 'value="because"' in said(late)) == (
+        503,
+        True,
+        True,
+    )
 
 
 # --- The preview and its start --------------------------------------------------------------------------------------
