@@ -161,6 +161,7 @@ READ_BY_OTHERS = {
     "CONSOLE": "the example itself", "TOKEN": "the example itself",
 }  # fmt: skip
 NO_SETTINGS = {
+    "AGAIN",  # make's
     "AF_INET",
     "AF_INET6",
     "AF_UNIX",

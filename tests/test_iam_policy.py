@@ -42,7 +42,7 @@ READS = (
     "/api/requests/here", "/api/requests/here/logs", "/api/requests/here/logs?format=ndjson",
     "/api/requests/here/logs?outside=true", "/api/agents", "/api/agents?capability=x", "/api/agents/here",
     "/api/audit", "/api/audit?actor=worker", "/api/audit?target=x", f"/api/audit/{uuid.UUID(int=4)}", "/api/docs",
-    "/api/jobs", "/api/jobs/x", "/search/?q=x", f"/search/?q={uuid.UUID(int=4)}", f"/api/search?q={uuid.UUID(int=4)}",
+    "/api/jobs", f"/api/jobs/{uuid.UUID(int=4)}", "/search/?q=x", f"/search/?q={uuid.UUID(int=4)}", f"/api/search?q={uuid.UUID(int=4)}",
     "/api/openapi.json", "/accounts/tokens/", "/requests/here/logs/?outside=1", "/audit/?format=jsonl", "/audit/undelivered/",
 )  # fmt: skip
 SEARCHES = {address for address in READS if "/search" in address}
@@ -192,7 +192,7 @@ SHOWN: dict[str, tuple[set[str], set[str]]] = {
         {"/workflows/here/", "/requests/here/", "/agents/here/"},
     ),
     "FindMessages": ({"/audit/undelivered/"}, set()),
-    "ReadJobs": ({"/api/jobs/x"}, set()),
+    "ReadJobs": ({f"/api/jobs/{uuid.UUID(int=4)}"}, set()),
     "ListJobs": ({"/api/jobs"}, set()),
 } | {sid: (set(), set()) for sid in OF_TABLES}  # fmt: skip
 

@@ -61,7 +61,7 @@ def html(panel: Panel, form: Form, name: str, found: Shared[Any], ahead: Shared[
     return _as_of_now(inside)
 
 
-_TICKING = re.compile('(?<=<time datetime=")([^"]*)(" data-when title="[^"]*">)[^<]*')
+_TICKING = re.compile('(?<=<time datetime=")([^"]*)(" data-when="age" title="[^"]*">)[^<]*')
 
 
 def _as_of_now(drawn: str) -> str:
