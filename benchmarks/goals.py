@@ -81,7 +81,6 @@ GOALS: tuple[Goal, ...] = (
     Goal("overview-large", "overview-large-cold", "the same, large tables, too old", "44", 4, STATUS),
     Goal("overview-large", "overview-large-warm", "the same, large tables, at hand", "5-8", 4, STATUS),
     Goal("units", "overview-units", "overview, read units in 10 s, all processes", "158-370", 20, "RCU"),
-    Goal("units", "unseen-units", "while nobody looks (cases of failures), in 10 s more", "", None, "RCU"),
     Goal("units", "sample-units", "the minute's sample, read units in the same 10 s", "", None, "RCU"),
     Goal("browser", "first-page-desktop-shift", "overview, layout shift, 1440 px", "0.20", 0),
     Goal("browser", "first-page-phone-shift", "overview, layout shift, 380 px", "1.52", 0),

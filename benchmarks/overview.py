@@ -3,7 +3,6 @@
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.answers import STATUS
@@ -84,43 +83,27 @@ def large(bench: Bench) -> Figures:
 
 def units(bench: Bench) -> Figures:
     """Read units of the tables in 10 s, in all processes of the web server and in the worker, while some look on; apart
-    from them those of the minute's sample, which is the only Scan of these tables, and what is read while nobody looks."""
-    site, found = bench.large or bench.small, Figures()
-
-    def look() -> None:
-        for _ in range(VIEWERS):
-            readers = [Reader(site.console.base, site.cookie) for _ in range(CONNECTIONS)]
-            with ThreadPoolExecutor(CONNECTIONS) as pool:
-                whole(site, readers, pool)
-        time.sleep(1)
-
-    unseen = 0.0
-    if bench.plan.unseen:
-        time.sleep(bench.plan.unseen)
-        # The worker's turns are further apart than one window.
-        windows = [_without_sample(_spent(site, lambda: time.sleep(1))) for _ in range(3)]
-        unseen = sum(windows) / len(windows)
-        found["unseen-units"] = Figure.of(windows)
-    kinds = [_spent(site, look) for _ in range(bench.plan.windows)]
+    from them those of the minute's sample, which is the only Scan of these tables."""
+    site, kinds = bench.large or bench.small, list[dict[str, float]]()
+    for _ in range(bench.plan.windows):
+        before, began = _units(site), time.monotonic()
+        while time.monotonic() - began < WINDOW:
+            for _ in range(VIEWERS):
+                readers = [Reader(site.console.base, site.cookie) for _ in range(CONNECTIONS)]
+                with ThreadPoolExecutor(CONNECTIONS) as pool:
+                    whole(site, readers, pool)
+            time.sleep(1)
+        tens = (time.monotonic() - began) / WINDOW
+        after = _units(site)
+        spent = {name: (number - before.get(name, 0)) / tens for name, number in after.items()}
+        kinds.append({name: number for name, number in spent.items() if number})
     bench.raw["overview-units"] = kinds
-    return found | {
-        "overview-units": Figure.of(_without_sample(one) - unseen for one in kinds),
+    return {
+        "overview-units": Figure.of(
+            sum(units for name, units in one.items() if name not in SAMPLE) for one in kinds
+        ),
         "sample-units": Figure.of(sum(one.get(name, 0) for name in SAMPLE) for one in kinds),
     }
-
-
-def _without_sample(spent: dict[str, float]) -> float:
-    return sum(units for name, units in spent.items() if name not in SAMPLE)
-
-
-def _spent(site: Site, do: Callable[[], None]) -> dict[str, float]:
-    """Units in 10 s by table and operation, while that is done over and over."""
-    before, began = _units(site), time.monotonic()
-    while time.monotonic() - began < WINDOW:
-        do()
-    tens = (time.monotonic() - began) / WINDOW
-    spent = {name: (number - before.get(name, 0)) / tens for name, number in _units(site).items()}
-    return {name: number for name, number in spent.items() if number}
 
 
 def _units(site: Site) -> dict[str, float]:

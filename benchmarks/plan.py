@@ -26,7 +26,6 @@ class Plan:
     cold: int = 3
     warm: int = 10
     windows: int = 3
-    unseen: int = 95  # seconds after which nobody counts as looking at the overview; 0: not waited for
     starts: int = 3
     operators: int = OPERATORS
     seconds: int = 60
@@ -36,16 +35,7 @@ class Plan:
 
 def quick(product: Path) -> Plan:
     return Plan(
-        product,
-        large=0,
-        rounds=1,
-        cold=1,
-        warm=3,
-        windows=1,
-        unseen=0,
-        starts=1,
-        operators=0,
-        agent_requests=20,
+        product, large=0, rounds=1, cold=1, warm=3, windows=1, starts=1, operators=0, agent_requests=20
     )
 
 
