@@ -1,5 +1,6 @@
 """Lists, panels and downloads share a process with everything else: some threads are always left for the rest."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,11 @@ from tests.factories import agent, log, put, request, workflow
 from tests.pages import visit
 
 pytestmark = pytest.mark.no_moto  # of pages: see tests/engines.py
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _answers_that_other_tests_did_not_read() -> None:
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
